@@ -1,0 +1,23 @@
+"""Settings of the test suite: the real ones, with data in a throw-away folder and cheap password hashes."""
+
+import os
+import tempfile
+from pathlib import Path
+
+_data_dir = tempfile.TemporaryDirectory(prefix="marginalia-test-")
+os.environ["DATA_DIR"] = _data_dir.name
+os.environ.setdefault("SECRET_KEY", "only-for-tests")
+
+from config.settings import *  # noqa: E402, F403
+from config.settings import BASE_DIR, DATABASES, STORAGES  # noqa: E402
+
+ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+WHITENOISE_AUTOREFRESH = True
+STATIC_ROOT = BASE_DIR / "static"
+STATICFILES_DIRS: list[Path] = []
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file, not memory: many threads and processes write to it, as in production.
+    DATABASES["default"]["TEST"] = {"NAME": str(Path(_data_dir.name) / "test.sqlite3")}
