@@ -1,0 +1,59 @@
+"""Django's admin, for what the pages do not offer. State that the loop depends on is shown, not edited."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+
+from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, Project, User
+
+admin.site.register(User, UserAdmin)
+
+
+class MembershipInline(admin.TabularInline):
+    model = Membership
+    autocomplete_fields = ["user"]
+    extra = 0
+
+
+@admin.register(Project)
+class ProjectAdmin(admin.ModelAdmin):
+    list_display = ["slug", "name", "kind", "question", "loop", "batch_size"]
+    readonly_fields = ["slug", "kind", "question", "seed"]
+    inlines = [MembershipInline]
+
+    def has_add_permission(self, request: object) -> bool:
+        return False  # a project needs its classes: the page and the command make both
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    def has_add_permission(self, request: object) -> bool:
+        return False
+
+    def has_change_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: object, obj: object = None) -> bool:
+        return False
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    list_display = ["project", "number", "state", "size", "remaining", "strategy", "opened_at", "done_at"]
+    list_filter = ["project", "state"]
+
+
+@admin.register(Job)
+class JobAdmin(ReadOnlyAdmin):
+    list_display = ["project", "kind", "state", "phase", "share", "attempts", "reason", "started_at", "finished_at"]
+    list_filter = ["project", "kind", "state"]
+
+
+@admin.register(ModelVersion)
+class ModelVersionAdmin(ReadOnlyAdmin):
+    list_display = ["project", "number", "labels", "seconds", "created_at"]
+    list_filter = ["project"]
+
+
+@admin.register(ItemImport)
+class ItemImportAdmin(ReadOnlyAdmin):
+    list_display = ["project", "name", "state", "accepted", "rejected", "created_at"]
+    list_filter = ["project", "state"]

@@ -1,0 +1,27 @@
+"""Tables, and the questions asked of them. One file a subject; import from here."""
+
+from labeling.models.answers import Annotation, Assignment
+from labeling.models.batches import Batch, Task
+from labeling.models.items import Item, ItemImport, RejectedRow
+from labeling.models.jobs import Job
+from labeling.models.people import Membership, Role, User
+from labeling.models.projects import LabelClass, Project
+from labeling.models.versions import Clustering, ModelVersion
+
+__all__ = [
+    "Annotation",
+    "Assignment",
+    "Batch",
+    "Clustering",
+    "Item",
+    "ItemImport",
+    "Job",
+    "LabelClass",
+    "Membership",
+    "ModelVersion",
+    "Project",
+    "RejectedRow",
+    "Role",
+    "Task",
+    "User",
+]

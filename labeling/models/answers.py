@@ -1,0 +1,99 @@
+"""Who works on what, and what they answered."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+from django.db import models
+
+if TYPE_CHECKING:
+    from labeling.models.batches import Batch
+
+
+class AssignmentQuerySet(models.QuerySet["Assignment"]):
+    def pending(self) -> AssignmentQuerySet:
+        """Places that are held but not yet answered."""
+        return self.filter(answered_at__isnull=True)
+
+    def expired(self, batch: Batch, now: datetime.datetime) -> AssignmentQuerySet:
+        return self.pending().filter(lease_expires_at__lte=now, task__batch=batch)
+
+
+class Assignment(models.Model):
+    """One annotator's place on a task: held by a lease until it is answered, then for good."""
+
+    task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="assignments")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments")
+    lease_expires_at = models.DateTimeField()
+    answered_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = AssignmentQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_place_per_annotator")]
+        indexes = [
+            models.Index(
+                fields=["lease_expires_at"],
+                condition=models.Q(answered_at__isnull=True),
+                name="assignment_pending",
+            ),
+            models.Index(fields=["user"], condition=models.Q(answered_at__isnull=True), name="assignment_own"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} on {self.task}"
+
+
+class AnnotationQuerySet(models.QuerySet["Annotation"]):
+    def standing(self) -> AnnotationQuerySet:
+        """Answers and skips that were not taken back."""
+        return self.filter(undone_at__isnull=True)
+
+    def answers(self) -> AnnotationQuerySet:
+        return self.standing().filter(value__isnull=False)
+
+    def skips(self) -> AnnotationQuerySet:
+        return self.standing().filter(value__isnull=True)
+
+
+class Annotation(models.Model):
+    """One annotator's answer to a task, or the reason why there is none.
+
+    The client makes the id: a request that is sent again is recognised by it. An answer that is taken back stays, so
+    that a late retry of it cannot bring it to life again.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="annotations")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="annotations")
+    value = models.JSONField(null=True)
+    skip_reason = models.CharField(max_length=200, blank=True)
+    flagged = models.BooleanField(default=False)
+    seconds = models.FloatField(default=0, help_text="From the item's appearance to the answer.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True)
+
+    objects = AnnotationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["task", "user"],
+                condition=models.Q(undone_at__isnull=True),
+                name="one_standing_annotation",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(value__isnull=False, skip_reason="")
+                | (models.Q(value__isnull=True) & ~models.Q(skip_reason="")),
+                name="answer_or_skip",
+            ),
+            models.CheckConstraint(condition=models.Q(seconds__gte=0), name="seconds_not_negative"),
+        ]
+        indexes = [models.Index(fields=["user", "created_at"], name="annotation_by_user")]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s answer to {self.task}"

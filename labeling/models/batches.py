@@ -1,0 +1,127 @@
+"""The unit of labeling, training and lineage, and the tasks in it."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def active(self) -> BatchQuerySet:
+        """Batches that are not done: at most one a project."""
+        return self.exclude(state=Batch.State.DONE)
+
+    def open(self) -> BatchQuerySet:
+        return self.filter(state=Batch.State.OPEN)
+
+
+class Batch(models.Model):
+    """`size` items of one selection, with all that is needed to replay that selection."""
+
+    class State(models.TextChoices):
+        SELECTING = "selecting"
+        OPEN = "open"
+        TRAINING = "training"
+        DONE = "done"
+        FAILED = "failed"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="batches")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.SELECTING)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
+    failed_in = models.CharField(max_length=10, blank=True, help_text="The state that a retry goes back to.")
+
+    # How it was selected.
+    strategy = models.CharField(max_length=20, blank=True, help_text="'seed' for a uniform first batch.")
+    seed = models.PositiveBigIntegerField(null=True)
+    batch_size = models.PositiveIntegerField(null=True, help_text="k_t: items asked for.")
+    candidate_factor = models.FloatField(null=True)
+    candidates = models.PositiveIntegerField(null=True, help_text="k_m: items of smallest margin drawn from.")
+    mean_cluster_size = models.FloatField(null=True)
+    cut_height = models.FloatField(null=True)
+    clusters = models.PositiveIntegerField(null=True, help_text="Clusters at the cut.")
+    control_share = models.FloatField(null=True)
+    control_tasks = models.PositiveIntegerField(default=0)
+    pool_size = models.PositiveBigIntegerField(null=True, help_text="Unlabeled items it was picked from.")
+    pool_rows = models.PositiveBigIntegerField(null=True, help_text="Rows of the matrices at that time.")
+    features_hash = models.CharField(max_length=64, blank=True)
+    margins_hash = models.CharField(max_length=64, blank=True)
+    dendrogram_hash = models.CharField(max_length=64, blank=True)
+    selected_by = models.ForeignKey(
+        "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="batches_selected"
+    )
+    select_seconds = models.FloatField(null=True)
+
+    # How it goes.
+    overlap = models.PositiveSmallIntegerField(default=1)
+    size = models.PositiveIntegerField(default=0)
+    remaining = models.IntegerField(default=0, help_text="Tasks that lack answers. Whoever makes it 0 closes it.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    opened_at = models.DateTimeField(null=True)
+    completed_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["project", "number"]
+        verbose_name_plural = "batches"
+        constraints = [
+            models.UniqueConstraint(fields=["project", "number"], name="batch_number_unique"),
+            models.UniqueConstraint(
+                fields=["project"], condition=~models.Q(state="done"), name="one_active_batch_per_project"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(remaining__gte=0, remaining__lte=models.F("size")),
+                name="batch_remaining_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} batch {self.number}"
+
+
+class TaskQuerySet(models.QuerySet["Task"]):
+    def unanswered(self) -> TaskQuerySet:
+        return self.filter(outstanding__gt=0)
+
+    def claimable(self) -> TaskQuerySet:
+        """Tasks with a free place, in the order in which they are to be answered."""
+        return self.filter(free__gt=0).order_by("rank")
+
+
+class Task(models.Model):
+    """One item in one batch, with its rank and why it was picked.
+
+    `free` + assignments = overlap, and `outstanding` + answers = overlap, at every moment. Both counters change only by
+    conditional updates, so that two people can never take the same place.
+    """
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")
+    # An item is picked once in a project's life: the constraint holds whatever two selections do at once.
+    item = models.OneToOneField("labeling.Item", on_delete=models.PROTECT, related_name="task")
+    rank = models.PositiveIntegerField()
+    is_control = models.BooleanField(default=False)
+    margin = models.FloatField(null=True)
+    cluster = models.PositiveBigIntegerField(null=True)
+    cluster_size = models.PositiveIntegerField(null=True, help_text="Size of the cluster among the candidates.")
+    draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
+    free = models.IntegerField()
+    outstanding = models.IntegerField()
+
+    objects = TaskQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["batch", "rank"]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "rank"], name="task_rank_unique"),
+            models.CheckConstraint(condition=models.Q(free__gte=0), name="task_free_not_negative"),
+            models.CheckConstraint(
+                condition=models.Q(outstanding__gte=models.F("free")), name="task_outstanding_covers_free"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["batch", "rank"], condition=models.Q(free__gt=0), name="task_claimable"),
+        ]
+
+    def __str__(self) -> str:
+        return f"task {self.pk}"

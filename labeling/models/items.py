@@ -1,0 +1,116 @@
+"""The pool: items, the imports that brought them, and the rows that were set aside."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class ItemQuerySet(models.QuerySet["Item"]):
+    def unencoded(self) -> ItemQuerySet:
+        """Items that the encoder has yet to see, oldest first."""
+        return self.filter(row__isnull=True, encode_error="").order_by("pk")
+
+    def unlabeled(self) -> ItemQuerySet:
+        """Encoded items that no batch has taken: what the next batch is picked from."""
+        return self.filter(row__isnull=False, task__isnull=True)
+
+    def labeled(self) -> ItemQuerySet:
+        return self.filter(label__isnull=False)
+
+    def trainable(self) -> ItemQuerySet:
+        """Labeled items that a model may learn from: control items are kept out, or they would measure nothing."""
+        return self.labeled().filter(row__isnull=False, is_control=False)
+
+    def control(self) -> ItemQuerySet:
+        return self.filter(is_control=True)
+
+
+class Item(models.Model):
+    """One example. `truth` and `label` hold class indices (`single`), lists of them (`multi`) or a bool (`verify`)."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="items")
+    external_id = models.CharField(max_length=200)
+    data = models.JSONField(default=dict)
+    media = models.CharField(max_length=200, blank=True, help_text="Storage name of the image or vector block.")
+    media_offset = models.PositiveIntegerField(default=0, help_text="Position within a vector block.")
+    proposed = models.PositiveIntegerField(null=True, help_text="Index of the class to verify.")
+    truth = models.JSONField(null=True, help_text="The known answer, for simulation. Never shown.")
+
+    row = models.PositiveBigIntegerField(null=True, help_text="Index in the project's matrices, once encoded.")
+    encode_error = models.CharField(max_length=300, blank=True)
+
+    # The item's place in the random permutation, fixed when it enters the pool. Items in front of the control share
+    # are reserved: a batch's control slice is drawn from them in this order, and no other selection may touch them.
+    control_key = models.FloatField()
+    is_control = models.BooleanField()
+
+    label = models.JSONField(null=True)
+    agreement = models.FloatField(null=True, help_text="Share of its annotations that agree with the label.")
+    labeled_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ItemQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "external_id"], name="item_external_id_unique"),
+            models.UniqueConstraint(fields=["project", "row"], name="item_row_unique"),
+        ]
+        indexes = [
+            models.Index(fields=["project", "id"], condition=models.Q(row__isnull=True), name="item_unencoded"),
+            models.Index(fields=["project", "control_key"], condition=models.Q(is_control=True), name="item_control"),
+            models.Index(
+                fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class ItemImport(models.Model):
+    """One file of items on its way in. `position` counts the records dealt with: a killed import goes on there."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        REFUSED = "refused", "refused: nothing was taken in"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
+    name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
+    path = models.CharField(max_length=1000, help_text="Where it lies.")
+    truth_path = models.CharField(max_length=1000, blank=True)
+    owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
+    strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    position = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True)
+    accepted = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+
+class RejectedRow(models.Model):
+    """A row that was set aside, with what is needed to mend it."""
+
+    item_import = models.ForeignKey(ItemImport, on_delete=models.CASCADE, related_name="rejected_rows")
+    where = models.CharField(max_length=300)
+    reason = models.CharField(max_length=500)
+    excerpt = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"

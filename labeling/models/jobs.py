@@ -1,0 +1,159 @@
+"""Background steps. The table is the queue: a step is due because the transaction that caused it wrote its row."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import socket
+import uuid
+from typing import TYPE_CHECKING
+
+from django.db import IntegrityError, models, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+if TYPE_CHECKING:
+    from labeling.models.batches import Batch
+    from labeling.models.items import ItemImport
+    from labeling.models.projects import Project
+
+HEARTBEAT_SECONDS = 3
+# A worker that has not been heard of for this long is taken for dead.
+STALE_SECONDS = 30
+# A step that brings its worker down each time must not be tried for ever.
+MAX_ATTEMPTS = 10
+
+
+def worker_name() -> str:
+    """A name for a process that runs jobs: its host and number tell a successor whether it still lives."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+
+
+class JobQuerySet(models.QuerySet["Job"]):
+    def waiting(self) -> JobQuerySet:
+        return self.filter(state=Job.State.WAITING)
+
+    def running(self) -> JobQuerySet:
+        return self.filter(state=Job.State.RUNNING)
+
+    def unfinished(self) -> JobQuerySet:
+        return self.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
+
+    def due(self, now: datetime.datetime) -> JobQuerySet:
+        """Jobs that can be taken up now: the loop's steps before imports, for people wait for them."""
+        return self.waiting().filter(run_after__lte=now).order_by("-urgent", "run_after", "pk")
+
+    def stale(self, now: datetime.datetime) -> JobQuerySet:
+        return self.running().filter(heartbeat_at__lte=now - datetime.timedelta(seconds=STALE_SECONDS))
+
+    def enqueue(
+        self,
+        kind: str,
+        *,
+        project: Project,
+        batch: Batch | None = None,
+        item_import: ItemImport | None = None,
+        delay_seconds: float = 0,
+    ) -> Job:
+        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it."""
+        run_after = timezone.now() + datetime.timedelta(seconds=delay_seconds)
+        values = {"project": project, "kind": kind, "batch": batch, "item_import": item_import}
+        try:
+            with transaction.atomic():
+                return self.create(**values, urgent=batch is not None, run_after=run_after)
+        except IntegrityError:
+            same = self.filter(**values)
+            return same.get() if batch or item_import else same.waiting().get()
+
+    def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
+        """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
+        try:
+            with transaction.atomic():
+                taken = self.filter(pk=job.pk, state=job.state, worker=job.worker, attempts=job.attempts).update(
+                    state=Job.State.RUNNING,
+                    worker=worker,
+                    attempts=F("attempts") + 1,
+                    heartbeat_at=now,
+                    started_at=now,
+                    phase="",
+                    share=0,
+                )
+        except IntegrityError:  # the project's other encoding is still running
+            return False
+        if taken:
+            job.refresh_from_db()
+        return bool(taken)
+
+    def held(self, job: Job) -> JobQuerySet:
+        """The job's row as long as this attempt holds it: what every write of a worker goes through."""
+        return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
+
+
+class Job(models.Model):
+    """One background step with its heartbeat. One row a step and cause, whatever happens: constraints say so."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import"
+        ENCODE = "encode"
+        TRAIN = "train"
+        EMBED = "embed"
+        CLUSTER = "cluster"
+        SELECT = "select"
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="jobs")
+    kind = models.CharField(max_length=10, choices=Kind)
+    batch = models.ForeignKey("labeling.Batch", null=True, on_delete=models.CASCADE, related_name="jobs")
+    item_import = models.ForeignKey("labeling.ItemImport", null=True, on_delete=models.CASCADE, related_name="jobs")
+    urgent = models.BooleanField(default=False)
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    run_after = models.DateTimeField(default=timezone.now)
+    attempts = models.PositiveIntegerField(default=0)
+    worker = models.CharField(max_length=200, blank=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    phase = models.CharField(max_length=100, blank=True)
+    share = models.FloatField(default=0, help_text="Done so far, from 0 to 1.")
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = JobQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "kind"], condition=Q(batch__isnull=False), name="one_job_per_batch_step"
+            ),
+            models.UniqueConstraint(
+                fields=["item_import"], condition=Q(item_import__isnull=False), name="one_job_per_import"
+            ),
+            # Encoding has no row of its own to hang on: one may run while the next one waits for the items that
+            # arrive meanwhile.
+            models.UniqueConstraint(
+                fields=["project", "kind"],
+                condition=Q(kind="encode", state="waiting"),
+                name="one_encoding_waiting",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "kind"],
+                condition=Q(kind="encode", state="running"),
+                name="one_encoding_running",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["state", "run_after"],
+                condition=Q(state__in=["waiting", "running"]),
+                name="job_unfinished",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} for {self.batch or self.item_import or self.project}"

@@ -1,0 +1,133 @@
+"""A labeling effort: what is asked about which kind of item, and how batches are made."""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING
+
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+if TYPE_CHECKING:
+    from labeling.models.people import User
+
+MAX_CLASSES = 20_000
+
+slug_validator = RegexValidator(
+    r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
+    "Use lower-case letters, digits and single hyphens, for example 'street-signs'.",
+)
+
+
+def random_seed() -> int:
+    """A seed that fits a 31-bit column and numpy alike."""
+    return secrets.randbelow(2**31)
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> ProjectQuerySet:
+        """The projects that `user` is a member of: for everybody else they do not exist."""
+        return self.filter(memberships__user=user)
+
+
+class Project(models.Model):
+    """Settings hold for the next batch; what a batch was made with is recorded on the batch."""
+
+    class Kind(models.TextChoices):
+        IMAGE = "image"
+        TEXT = "text"
+        VECTOR = "vector"
+
+    class Question(models.TextChoices):
+        SINGLE = "single", "one class of many"
+        MULTI = "multi", "any number of classes"
+        VERIFY = "verify", "yes or no on a proposed class"
+
+    class Loop(models.TextChoices):
+        RUNNING = "running"
+        PAUSED = "paused", "paused: nobody is given tasks"
+        STOPPED = "stopped", "stopped: no batch follows the present one"
+
+    class Strategy(models.TextChoices):
+        CLUSTER_MARGIN = "cluster-margin"
+        MARGIN = "margin"
+        UNIFORM = "uniform"
+
+    slug = models.CharField(max_length=60, unique=True, validators=[slug_validator])
+    name = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=Kind)
+    question = models.CharField(max_length=10, choices=Question, default=Question.SINGLE)
+    prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
+    guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")
+    seed = models.PositiveIntegerField(default=random_seed, help_text="All that is random follows from it.")
+    loop = models.CharField(max_length=10, choices=Loop, default=Loop.RUNNING)
+
+    batch_size = models.PositiveIntegerField(
+        default=100,
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
+        help_text="Items in one batch (k_t): the model is trained anew after that many answers.",
+    )
+    candidate_factor = models.FloatField(
+        default=5.0,
+        validators=[MinValueValidator(1.0), MaxValueValidator(1000.0)],
+        help_text="The batch is drawn from this many times its size of the items that the model doubts most.",
+    )
+    mean_cluster_size = models.FloatField(
+        default=10.0,
+        validators=[MinValueValidator(1.0), MaxValueValidator(1_000_000.0)],
+        help_text="Near-duplicates are grouped in clusters of about this many items.",
+    )
+    control_share = models.FloatField(
+        default=0.1,
+        validators=[MinValueValidator(0.0), MaxValueValidator(0.9)],
+        help_text="This part of each batch is drawn at random and only used to measure accuracy honestly.",
+    )
+    overlap = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(25)],
+        help_text="How many people answer each task.",
+    )
+    lease_seconds = models.PositiveIntegerField(
+        default=600,
+        validators=[MinValueValidator(5), MaxValueValidator(7 * 86400)],
+        help_text="A task that nobody answers within this time goes to somebody else.",
+    )
+    strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.CLUSTER_MARGIN)
+    training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
+    show_predictions = models.BooleanField(
+        default=False,
+        help_text="Shows annotators what the model thinks. Quicker, but people tend to agree with it.",
+    )
+
+    # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
+    vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
+    features_generation = models.PositiveIntegerField(default=0, editable=False)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class LabelClass(models.Model):
+    """One class of a project. Annotations hold its index, so that a name can be corrected."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        ordering = ["project", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "index"], name="class_index_unique"),
+            models.UniqueConstraint(fields=["project", "name"], name="class_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
