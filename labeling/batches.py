@@ -1,0 +1,146 @@
+"""A batch's states, and what each change sets going.
+
+    selecting → open → training → done        and from any of the first three: failed → (retry) → where it was
+
+Each function is one transaction (or joins its caller's). A change of state is a conditional update whose row count
+decides who made it; the next background step is enqueued in that same transaction.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import Batch, Job, ModelVersion, Project
+
+# While a small pool is still being filled, the first batch waits this long for more items than there are yet.
+SETTLE_SECONDS = 8
+
+# What a batch goes through before it opens.
+STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
+
+
+class BatchError(Exception):
+    """The batch cannot do that now; the message says why."""
+
+
+@transaction.atomic
+def ensure_next(*, project: Project) -> Batch | None:
+    """Set the next selection going, unless a batch is active, the loop is stopped or no item is left.
+
+    Safe to call at any time, any number of times: the constraint on active batches lets one through.
+    """
+    # The lock makes this wait for a batch that is just ending, on PostgreSQL too.
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    if project.loop == Project.Loop.STOPPED or project.batches.active().exists():
+        return None
+    waiting = project.items.unlabeled().order_by()[: project.batch_size].count()
+    if not waiting:
+        return None
+    last = project.batches.order_by("-number").first()
+    batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
+    if project.versions.exists():
+        Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
+    else:
+        few = waiting < project.batch_size
+        Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
+    return batch
+
+
+@transaction.atomic
+def set_loop(*, project: Project, loop: str) -> None:
+    """Start, pause or stop the project's loop. Starting also picks a next batch where none is active."""
+    Project.objects.filter(pk=project.pk).update(loop=loop)
+    project.loop = loop
+    if loop == Project.Loop.RUNNING:
+        ensure_next(project=project)
+
+
+@transaction.atomic
+def opened(*, batch: Batch) -> None:
+    """Give the batch to the annotators; its tasks and how they were selected are already written."""
+    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(
+        state=Batch.State.OPEN, opened_at=timezone.now()
+    ):
+        raise BatchError(f"Batch {batch.number} is not being selected.")
+
+
+@transaction.atomic
+def complete(*, batch_id: int) -> bool:
+    """Close the batch if its last answer has just come, and enqueue the one training job.
+
+    Called within the transaction that writes the answer: of two that write the last two answers at once, the second
+    waits for the first one's row lock and then sees its count.
+    """
+    closed = Batch.objects.filter(pk=batch_id, state=Batch.State.OPEN, remaining=0, size__gt=0).update(
+        state=Batch.State.TRAINING, completed_at=timezone.now()
+    )
+    if closed:
+        batch = Batch.objects.select_related("project").get(pk=batch_id)
+        Job.objects.enqueue(Job.Kind.TRAIN, project=batch.project, batch=batch)
+    return bool(closed)
+
+
+@transaction.atomic
+def trained(*, batch: Batch) -> None:
+    """The batch has its model version: it is done, and the next one is on its way."""
+    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).update(
+        state=Batch.State.DONE, done_at=timezone.now()
+    ):
+        raise BatchError(f"Batch {batch.number} is not being trained on.")
+    ensure_next(project=batch.project)
+
+
+@transaction.atomic
+def fail(*, batch: Batch, reason: str) -> None:
+    """Stop the batch with a reason that its manager can act upon."""
+    current = Batch.objects.get(pk=batch.pk)
+    if current.state in (Batch.State.SELECTING, Batch.State.TRAINING):
+        Batch.objects.filter(pk=batch.pk, state=current.state).update(
+            state=Batch.State.FAILED, failed_in=current.state, reason=reason[:500]
+        )
+
+
+@transaction.atomic
+def retry(*, batch: Batch) -> None:
+    """Take a failed batch up again at the step that failed. Raises `BatchError` if it has not failed."""
+    batch = Batch.objects.get(pk=batch.pk)
+    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED).update(
+        state=batch.failed_in or Batch.State.SELECTING, failed_in="", reason=""
+    ):
+        raise BatchError(f"Batch {batch.number} has not failed: it is {batch.state}.")
+    Job.objects.filter(batch=batch, state=Job.State.FAILED).update(
+        state=Job.State.WAITING, attempts=0, reason="", run_after=timezone.now()
+    )
+
+
+def seconds_until_open(project: Project) -> float | None:
+    """Estimate how long the steps take that lie between now and the next open batch, from how long they took last.
+
+    None where nothing is known yet, or nothing is under way.
+    """
+    batch = project.batches.active().exclude(state=Batch.State.OPEN).first()
+    if batch is None or batch.state == Batch.State.FAILED:
+        return None
+    last = {}
+    for job in project.jobs.filter(state=Job.State.DONE, batch__isnull=False).order_by("pk"):
+        last[job.kind] = (job.finished_at - job.started_at).total_seconds()
+    if not last:
+        return None
+    ahead = list(STEPS_TO_OPEN)
+    if batch.state == Batch.State.TRAINING:
+        ahead.insert(0, Job.Kind.TRAIN)
+    now = timezone.now()
+    seconds = 0.0
+    for job in batch.jobs.all():
+        if job.kind in ahead:
+            if job.state == Job.State.DONE:
+                ahead.remove(job.kind)
+            elif job.state == Job.State.RUNNING and job.started_at:
+                seconds -= min((now - job.started_at).total_seconds(), last.get(job.kind, 0))
+    return max(1.0, seconds + sum(last.get(kind, 0.0) for kind in ahead))
+
+
+def latest_version(project: Project) -> ModelVersion | None:
+    """The version that drives selection."""
+    return project.versions.order_by("-number").first()

@@ -1,0 +1,90 @@
+"""Creating a project, and changing its people: writes that span tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from labeling import queue
+from labeling.models import LabelClass, Membership, Project, Role, User
+from labeling.models.projects import MAX_CLASSES
+
+
+def check_classes(names: Sequence[str]) -> list[str]:
+    """The class names, trimmed. Raises `ValidationError` for too few, too many, empty or repeated ones."""
+    trimmed = [name.strip() for name in names]
+    if any(not name for name in trimmed):
+        raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
+    if any(len(name) > 200 or "\x00" in name for name in trimmed):
+        raise ValidationError({"classes": "A class name may have at most 200 characters, and no NUL byte."})
+    repeated = sorted({name for name in trimmed if trimmed.count(name) > 1}) if len(set(trimmed)) < len(trimmed) else []
+    if repeated:
+        raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
+    if len(trimmed) < 2:
+        raise ValidationError({"classes": "Give at least two classes."})
+    if len(trimmed) > MAX_CLASSES:
+        raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
+    return trimmed
+
+
+@transaction.atomic
+def create_project(
+    *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
+) -> Project:
+    """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
+    names = check_classes(classes)
+    project = Project(slug=slug, kind=kind, **settings)
+    project.name = project.name or slug.replace("-", " ").capitalize()
+    project.full_clean()
+    project.save()
+    LabelClass.objects.bulk_create(
+        [LabelClass(project=project, index=index, name=name) for index, name in enumerate(names)], batch_size=1000
+    )
+    if manager is not None:
+        set_role(project=project, user=manager, role=Role.MANAGER)
+    return project
+
+
+@transaction.atomic
+def set_role(*, project: Project, user: User, role: str) -> Membership:
+    """Make the user a member with this role, whatever he was before."""
+    membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
+    if not membership.may_annotate:
+        queue.release(project=project, user=user)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, project: Project, user: User) -> bool:
+    """End the membership and give back the tasks held. What was answered stays. Raises on the last manager."""
+    others = Membership.objects.filter(project=project, role=Role.MANAGER).exclude(user=user)
+    membership = Membership.objects.filter(project=project, user=user).first()
+    if membership is None:
+        return False
+    if membership.may_manage and not others.exists():
+        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
+    queue.release(project=project, user=user)
+    membership.delete()
+    return True
+
+
+def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:
+    """The user of that name, made if need be; a given password is set. Raises `ValidationError` for a bad name."""
+    user = User.objects.filter(username=username).first()
+    created = user is None
+    if user is None:
+        user = User(username=username)
+        user.set_unusable_password()
+        user.full_clean(exclude=["password"])
+        try:
+            with transaction.atomic():
+                user.save()
+        except IntegrityError:
+            return User.objects.get(username=username), False
+    if password:
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    return user, created

@@ -1,0 +1,311 @@
+"""claim · submit · skip · undo · release: the hot path.
+
+A task has `overlap` places. Taking one is a conditional update of the task's `free` count together with an
+`Assignment` row; the database's constraints, not this code's care, make it impossible to take one place twice. Leases
+that have run out are swept by whoever claims next in the batch.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from labeling import batches
+from labeling.labels import resolve
+from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
+from labeling.models.answers import AssignmentQuerySet
+
+MAX_CLAIM = 100
+# Nobody holds more unanswered tasks than this at one time, or a few greedy clients could lock up a batch.
+MAX_HELD = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an annotator was given. `reason` says why there are no tasks, if there are none."""
+
+    batch: Batch | None
+    tasks: list[Task]
+    lease_expires_at: datetime.datetime | None = None
+    remaining: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason."""
+
+    id: uuid.UUID
+    task: int
+    value: Any = None
+    skip_reason: str = ""
+    seconds: float = 0.0
+    flagged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an answer was not taken: a code for programs, a sentence for people."""
+
+    id: uuid.UUID
+    code: str
+    detail: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    accepted: list[uuid.UUID] = field(default_factory=list)
+    rejected: list[Refusal] = field(default_factory=list)
+    batch_completed: bool = False
+
+
+class QueueError(Exception):
+    """The request cannot be carried out; `code` is for programs."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+@transaction.atomic
+def claim(*, project: Project, user: User, count: int) -> Claim:
+    """Give `user` up to `count` tasks of the open batch: own unanswered ones first, then free ones in rank order."""
+    batch = project.batches.open().first()
+    if batch is None or project.loop == Project.Loop.PAUSED:
+        return Claim(batch=None, tasks=[], reason=_why_nothing(project))
+    now = timezone.now()
+    expires = now + datetime.timedelta(seconds=project.lease_seconds)
+    _sweep(batch, now)
+
+    held = Assignment.objects.pending().filter(user=user, task__batch=batch)
+    own = list(Task.objects.filter(pk__in=held.values("task")).select_related("item").order_by("rank")[: max(count, 0)])
+    held.filter(task__in=own).update(lease_expires_at=expires)
+
+    wanted = min(count - len(own), MAX_HELD - held.count())
+    fresh = _take_places(batch, user, wanted, expires) if wanted > 0 else []
+    tasks = own + fresh
+    return Claim(
+        batch=batch,
+        tasks=tasks,
+        lease_expires_at=expires if tasks else None,
+        remaining=batch.remaining,
+        reason="" if tasks else "all_taken",
+    )
+
+
+def _take_places(batch: Batch, user: User, wanted: int, expires: datetime.datetime) -> list[Task]:
+    """Take a place on up to `wanted` claimable tasks that the user has none on yet."""
+    candidates = list(
+        Task.objects.filter(batch=batch)
+        .claimable()
+        .exclude(pk__in=Assignment.objects.filter(user=user, task__batch=batch).values("task"))
+        .select_for_update(skip_locked=True, of=("self",))
+        .select_related("item")[:wanted]
+    )
+    taken = Task.objects.filter(pk__in=[task.pk for task in candidates], free__gt=0).update(free=F("free") - 1)
+    if taken != len(candidates):  # impossible while the rows are locked; a rollback is the only honest answer
+        raise QueueError("conflict", "Somebody else took these tasks at the same moment. Ask again.")
+    Assignment.objects.bulk_create(Assignment(task=task, user=user, lease_expires_at=expires) for task in candidates)
+    return candidates
+
+
+def _sweep(batch: Batch, now: datetime.datetime) -> None:
+    """Give back the places whose lease has run out."""
+    _give_back(Assignment.objects.expired(batch, now))
+
+
+def _give_back(assignments: AssignmentQuerySet) -> int:
+    """Delete these pending assignments and free their places. Returns how many there were.
+
+    Rows are locked in one order everywhere (tasks, then assignments, then the batch), so that no two requests can
+    lock each other out. What another request is just working on is left to the next sweep.
+    """
+    task_ids = list(assignments.values_list("task_id", flat=True))
+    if not task_ids:
+        return 0
+    locked = Task.objects.filter(pk__in=task_ids).select_for_update(skip_locked=True).order_by("pk")
+    rows = list(assignments.filter(task__in=[task.pk for task in locked]).values_list("pk", "task_id"))
+    Assignment.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
+    # Several places on one task may come back together: one update for each number of places.
+    places = Counter(task_id for _, task_id in rows)
+    for number in set(places.values()):
+        ids = [task_id for task_id, n in places.items() if n == number]
+        Task.objects.filter(pk__in=ids).update(free=F("free") + number)
+    return len(rows)
+
+
+def _why_nothing(project: Project) -> str:
+    """The code that tells an annotator's page what is happening instead of work."""
+    batch = project.batches.active().first()
+    if project.loop == Project.Loop.PAUSED:
+        return "paused"
+    if batch is not None:
+        return batch.state if batch.state != Batch.State.OPEN else "all_taken"
+    if project.jobs.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE]).exists():
+        return "encoding"
+    if project.items.unlabeled().exists():
+        return "stopped"
+    return "finished" if project.batches.exists() else "no_items"
+
+
+@transaction.atomic
+def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
+    """Take answers and skips. Each is accepted or refused on its own; one sent again is accepted again, once stored.
+
+    An answer whose lease has run out still counts as long as its place is free: nobody's work is thrown away without
+    need.
+    """
+    outcome = Outcome()
+    known = {a.pk: a for a in Annotation.objects.filter(pk__in=[answer.id for answer in answers])}
+    tasks = {
+        task.pk: task
+        for task in Task.objects.filter(pk__in={answer.task for answer in answers}, batch__project=project)
+        # Always in the same order, so that two requests over the same tasks cannot lock each other out.
+        .select_for_update(of=("self",))
+        .select_related("batch", "item")
+        .order_by("pk")
+    }
+    finished: list[Task] = []
+    for answer in answers:
+        refusal = _refusal(answer, known, tasks, user)
+        if refusal is None and answer.id not in known:
+            task = tasks[answer.task]
+            if not _hold_place(task, user):
+                refusal = Refusal(answer.id, "taken", "Somebody else has answered this task meanwhile.")
+            else:
+                known[answer.id] = _write(task, user, answer)
+                if task.outstanding == 0:
+                    finished.append(task)
+        if refusal:
+            outcome.rejected.append(refusal)
+        else:
+            outcome.accepted.append(answer.id)
+    outcome.batch_completed = _finish_tasks(finished)
+    return outcome
+
+
+def _refusal(answer: Answer, known: dict[uuid.UUID, Annotation], tasks: dict[int, Task], user: User) -> Refusal | None:
+    """Why this answer cannot be taken, as far as what was read tells."""
+    task = tasks.get(answer.task)
+    if task is None:
+        return Refusal(answer.id, "unknown_task", f"This project has no task {answer.task}.")
+    before = known.get(answer.id)
+    if before is not None:
+        if before.user_id != user.pk or before.task_id != task.pk:
+            return Refusal(answer.id, "id_in_use", "This id belongs to another annotation. Make a new one.")
+        if before.undone_at is not None:
+            return Refusal(answer.id, "undone", "This annotation was taken back. Send a new answer under a new id.")
+        return None
+    if task.batch.state != Batch.State.OPEN:
+        return Refusal(answer.id, "batch_closed", "The batch was completed meanwhile.")
+    return None
+
+
+def _hold_place(task: Task, user: User) -> bool:
+    """Make sure that the user holds an unanswered place on the task, taking a free one if the lease was lost."""
+    now = timezone.now()
+    if Assignment.objects.pending().filter(task=task, user=user).update(answered_at=now):
+        return True
+    if Assignment.objects.filter(task=task, user=user).exists():  # answered before, under another id
+        return False
+    if not Task.objects.filter(pk=task.pk, free__gt=0).update(free=F("free") - 1):
+        return False
+    Assignment.objects.create(task=task, user=user, lease_expires_at=now, answered_at=now)
+    return True
+
+
+def _write(task: Task, user: User, answer: Answer) -> Annotation:
+    """Store the answer and count it on its task."""
+    annotation = Annotation.objects.create(
+        pk=answer.id,
+        task=task,
+        user=user,
+        value=answer.value,
+        skip_reason=answer.skip_reason,
+        seconds=answer.seconds,
+        flagged=answer.flagged,
+    )
+    Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") - 1)
+    task.outstanding -= 1
+    return annotation
+
+
+def _finish_tasks(tasks: list[Task]) -> bool:
+    """Resolve the labels of tasks that have all their answers; close the batch if they were its last."""
+    if not tasks:
+        return False
+    answers: dict[int, list[Any]] = {task.pk: [] for task in tasks}
+    for task_id, value in (
+        Annotation.objects.answers().filter(task__in=tasks).order_by("created_at").values_list("task_id", "value")
+    ):
+        answers[task_id].append(value)
+    now = timezone.now()
+    for task in tasks:
+        item = task.item
+        item.label, item.agreement = resolve(answers[task.pk])
+        item.labeled_at = now if item.label is not None else None
+    Item.objects.bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
+    completed = False
+    for batch_id in {task.batch_id for task in tasks}:
+        done = sum(task.batch_id == batch_id for task in tasks)
+        Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - done)
+        completed |= batches.complete(batch_id=batch_id)
+    return completed
+
+
+@transaction.atomic
+def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
+    """Take back one's own answer or skip while its batch is open; the place is held again, for another answer."""
+    try:
+        annotation = (
+            Annotation.objects.select_related("task__batch", "task__item")
+            .filter(task__batch__project=project, user=user)
+            .get(pk=annotation_id)
+        )
+    except Annotation.DoesNotExist:
+        raise QueueError("not_found", "You have no such annotation in this project.") from None
+    task = Task.objects.select_for_update().get(pk=annotation.task_id)
+    # A change of the batch's row first: it waits for a submit that is just closing the batch.
+    was_finished = task.outstanding == 0
+    if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
+        remaining=F("remaining") + int(was_finished)
+    ):
+        raise QueueError("batch_closed", "The batch is complete: its answers have gone into training.")
+    now = timezone.now()
+    if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=now):
+        raise QueueError("undone", "This annotation was already taken back.")
+    expires = now + datetime.timedelta(seconds=project.lease_seconds)
+    Assignment.objects.filter(task=task, user=user).update(answered_at=None, lease_expires_at=expires)
+    Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
+    if was_finished:
+        Item.objects.filter(pk=task.item_id).update(label=None, agreement=None, labeled_at=None)
+    return Task.objects.select_related("item", "batch").get(pk=task.pk)
+
+
+@transaction.atomic
+def release(*, project: Project, user: User, task_ids: Sequence[int] | None = None) -> int:
+    """Give back the user's unanswered tasks (all of them, or those named). Returns how many were given back."""
+    held = Assignment.objects.pending().filter(user=user, task__batch__project=project)
+    if task_ids is not None:
+        held = held.filter(task__in=task_ids)
+    return _give_back(held)
+
+
+def progress_of(batch: Batch, user: User) -> dict[str, int]:
+    """How far the batch is, and this user's part in it."""
+    return (
+        Annotation.objects.standing()
+        .filter(user=user, task__batch=batch)
+        .aggregate(
+            answered=Count("pk", filter=Q(value__isnull=False)), skipped=Count("pk", filter=Q(value__isnull=True))
+        )
+    )
