@@ -1,0 +1,59 @@
+"""Files that came with items: images, and blocks of vectors. Written whole or not at all, and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from django.conf import settings
+
+CONTENT_TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+
+
+def image_name(project_id: int, content: bytes, suffix: str) -> str:
+    """The name of an image follows from its content: taken in twice, it is stored once."""
+    digest = hashlib.sha256(content).hexdigest()
+    return f"{project_id}/images/{digest[:2]}/{digest}{suffix}"
+
+
+def path_of(name: str) -> Path:
+    return Path(settings.MEDIA_ROOT) / name
+
+
+def write(name: str, content: bytes) -> None:
+    """Store `content` under `name`, unless it is there already. `flush` before counting on it."""
+    path = path_of(name)
+    if not path.exists():
+        replace_file(path, content, durable=False)
+
+
+def flush() -> None:
+    """Wait until all that was written is on the disk: once for many small files, where one by one takes far longer."""
+    os.sync()
+
+
+def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
+    """Write a file in one step: whoever reads `path`, now or after a crash, sees all of it or what was there before."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        Path(draft).replace(path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,83 @@
+"""Where a project's arrays and artifacts lie, below DATA_DIR/projects/<id>/.
+
+encoder-<generation>.npz        the frozen encoder's state
+features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
+models/v<number>/               artifact of a model version
+pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, embeddings
+dendrogram.npz, joins.npy       the clustering, and where later rows joined it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from labeling.media import replace_file
+from labeling.models import ModelVersion, Project
+
+HASH_BLOCK_BYTES = 1 << 24
+
+
+class ProjectFiles:
+    """Paths and array access of one project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
+        self.dendrogram = self.root / "dendrogram.npz"
+        self.joins = self.root / "joins.npy"
+
+    def encoder(self, generation: int) -> Path:
+        return self.root / f"encoder-{generation}.npz"
+
+    def features(self, generation: int) -> Path:
+        return self.root / f"features-{generation}.bin"
+
+    def artifact(self, number: int) -> Path:
+        return self.root / "models" / f"v{number}"
+
+    def pool(self, version: ModelVersion, name: str) -> Path:
+        return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
+
+    def open_features(self, *, rows: int, dim: int, dtype: np.dtype) -> np.ndarray:
+        """The first `rows` rows of the features as a read-only memory map (rows, dim)."""
+        if rows == 0:
+            return np.empty((0, dim), dtype)
+        path = self.features(self.project.features_generation)
+        return np.memmap(path, dtype=dtype, mode="r", shape=(rows, dim))
+
+
+def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
+    """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        file.truncate(rows_before * block.shape[1] * block.itemsize)
+        file.seek(0, os.SEEK_END)
+        file.write(np.ascontiguousarray(block).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Save as .npy, in one step."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    replace_file(path, buffer.getbuffer())
+
+
+def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
+    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def sha256_of(array: np.ndarray) -> str:
+    """sha256 (hex) over the bytes of a C-ordered array, read in blocks: a memory map stays on disk."""
+    digest = hashlib.sha256()
+    rows = max(1, HASH_BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+    return digest.hexdigest()

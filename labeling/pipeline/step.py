@@ -1,0 +1,94 @@
+"""One run of one background step: how it reports, and how it ends.
+
+Every step has one shape: read, pure call, one write transaction, enqueue the next. It can be killed at any
+instruction and started again with the same result, because nothing that it writes counts before `finish`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import Job
+
+
+class StepFailed(Exception):
+    """The step cannot succeed as things are; the message tells a manager what is wrong and what to do."""
+
+
+class StepLost(Exception):
+    """Another worker has taken the job over (this one was thought dead): stop, and write nothing."""
+
+
+class Step:
+    """A job in the hands of a worker."""
+
+    # Progress is for people: it need not be written more often than they look.
+    REPORT_EVERY_SECONDS = 0.5
+    # A long import gives way to the loop's steps after this time, and goes on later.
+    SLICE_SECONDS = 5.0
+
+    def __init__(self, job: Job, *, stopping: Callable[[], bool] = lambda: False, patient: bool = True) -> None:
+        """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others."""
+        self.job = job
+        self._patient = patient
+        self.finished = False
+        self._stopping = stopping
+        self._started = time.monotonic()
+        self._reported = 0.0
+
+    def progress(self, phase: str) -> Callable[[float], None]:
+        """Name the phase; the returned function takes the share done. It raises `StepLost` if the job is lost."""
+
+        def report(share: float) -> None:
+            now = time.monotonic()
+            if self.job.phase == phase and now - self._reported < self.REPORT_EVERY_SECONDS:
+                return
+            self._reported = now
+            self.job.phase = phase
+            share = min(max(share, 0.0), 1.0)
+            written = Job.objects.held(self.job).update(phase=phase, share=share, heartbeat_at=timezone.now())
+            if not written:
+                raise StepLost
+
+        return report
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._started
+
+    def should_give_way(self) -> bool:
+        """Whether a resumable step ought to stop here: more urgent work is due, or the worker is stopping."""
+        if self._stopping():
+            return True
+        return (
+            self._patient
+            and self.seconds > self.SLICE_SECONDS
+            and Job.objects.due(timezone.now()).filter(urgent=True).exists()
+        )
+
+    @contextmanager
+    def write(self) -> Iterator[None]:
+        """A transaction that commits only if this worker still holds the job."""
+        with transaction.atomic():
+            # The update, unlike a read, also holds the row until the commit.
+            if not Job.objects.held(self.job).update(heartbeat_at=timezone.now()):
+                raise StepLost
+            yield
+
+    @contextmanager
+    def finish(self) -> Iterator[None]:
+        """The step's last transaction: its results, the next step and the job's end, all or nothing."""
+        with self.write():
+            Job.objects.held(self.job).update(state=Job.State.DONE, share=1, finished_at=timezone.now(), reason="")
+            yield
+        self.finished = True
+
+    def give_way(self) -> None:
+        """Put the job back into the queue; its own position says where to go on."""
+        Job.objects.held(self.job).update(state=Job.State.WAITING, worker="", attempts=0, run_after=timezone.now())
+        self.finished = True

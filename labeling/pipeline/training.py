@@ -1,0 +1,195 @@
+"""Train on all labels but the control slice; then say what the new model thinks of every item in the pool."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from models_store.prediction import predict
+
+from labeling import batches
+from labeling.models import Batch, Job, ModelVersion, Project
+from labeling.pipeline.encoding import load_encoder
+from labeling.pipeline.files import ProjectFiles, save_array, sha256_of
+from labeling.pipeline.step import Step, StepFailed
+from models_store import artifact, metrics
+from models_store.encoders import Encoder
+from models_store.networks import Model
+from models_store.training import TrainConfig
+from models_store.training import train as train_network
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledRows:
+    """Labeled items as arrays: rows (n,) ascending, targets by question, proposed (n,) for `verify`."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+    proposed: np.ndarray | None
+    hash: str
+
+
+def train(step: Step) -> None:
+    """Train a version on everything labeled so far, measure it on the control slice, and end the batch."""
+    batch, project = step.job.batch, step.job.project
+    assert batch is not None
+    n_classes = project.classes.count()
+    labeled = read_labels(project, project.items.trainable(), n_classes)
+    if not len(labeled.rows):
+        # All tasks so far were skipped or control: there is nothing to learn from, and no reason to stop either.
+        with step.finish():
+            batches.trained(batch=batch)
+        return
+    encoder = load_encoder(project)
+    features = open_features(project, encoder)
+    parent = batches.latest_version(project)
+    number = parent.number + 1 if parent else 1
+    seed = seed_for(project, "train", number)
+    try:
+        config = TrainConfig.from_dict(project.training)
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error
+    trained = train_network(
+        features[labeled.rows],
+        labeled.targets,
+        question=project.question,
+        n_classes=n_classes,
+        input_shape=encoder.input_shape,
+        config=config,
+        seed=seed,
+        proposed=labeled.proposed,
+        progress=step.progress("training the model"),
+    )
+    measured = {"control": measure_on_control(project, trained.model, features, n_classes), "training": trained.metrics}
+    files = ProjectFiles(project)
+    digest = artifact.save(
+        files.artifact(number),
+        trained,
+        manifest={
+            "project": project.slug,
+            "version": number,
+            "parent": parent.number if parent else None,
+            "batch": batch.number,
+            "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
+            "encoder": {"name": encoder.name, "digest": encoder.digest},
+            "labels": len(labeled.rows),
+            "labels_hash": labeled.hash,
+            "metrics": measured,
+        },
+    )
+    with step.finish():
+        ModelVersion.objects.create(
+            project=project,
+            number=number,
+            batch=batch,
+            parent=parent,
+            artifact=str(files.artifact(number).relative_to(files.root)),
+            digest=digest,
+            labels_hash=labeled.hash,
+            labels=len(labeled.rows),
+            seed=seed,
+            training=asdict(config),
+            metrics=measured,
+            seconds=step.seconds,
+        )
+        batches.trained(batch=batch)
+
+
+def embed(step: Step) -> None:
+    """Run the newest version over the pool: margins for the selection, embeddings for the first clustering."""
+    batch, project = step.job.batch, step.job.project
+    assert batch is not None
+    version = batches.latest_version(project)
+    assert version is not None
+    model = load_model(project, version)
+    features = open_features(project, load_encoder(project))
+    keep_embeddings = not hasattr(project, "clustering")
+    arrays = run_over_pool(
+        project, model, features, keep_embeddings=keep_embeddings, progress=step.progress("looking at the pool")
+    )
+    files = ProjectFiles(project)
+    for name, array in arrays.items():
+        save_array(files.pool(version, name), array)
+    features_hash = sha256_of(features)
+    with step.finish():
+        Batch.objects.filter(pk=batch.pk).update(
+            selected_by=version,
+            pool_rows=len(features),
+            features_hash=features_hash,
+            margins_hash=sha256_of(arrays["margins"]),
+        )
+        clustered = project.strategy == Project.Strategy.CLUSTER_MARGIN
+        Job.objects.enqueue(Job.Kind.CLUSTER if clustered else Job.Kind.SELECT, project=project, batch=batch)
+
+
+def run_over_pool(
+    project: Project, model: Model, features: np.ndarray, *, keep_embeddings: bool, progress: Any = None
+) -> dict[str, np.ndarray]:
+    """margins, best and confidence (n,) of every row, and embeddings (n, d) if wanted."""
+    proposed = None
+    if project.question == Project.Question.VERIFY:
+        proposed = np.zeros(len(features), np.int64)
+        pairs = project.items.filter(row__lt=len(features)).values_list("row", "proposed")
+        for row, index in pairs.iterator(chunk_size=10_000):
+            proposed[row] = index
+    parts: dict[str, list[np.ndarray]] = {"margins": [], "best": [], "confidence": []}
+    if keep_embeddings:
+        parts["embeddings"] = []
+    for prediction in predict(model, features, proposed=proposed, progress=progress):
+        for name, blocks in parts.items():
+            blocks.append(getattr(prediction, name))
+    return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+
+
+def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
+    """The given labeled items (a queryset) as arrays, with a hash over rows and labels."""
+    found = list(items.order_by("row").values_list("row", "label", "proposed"))
+    rows = np.array([row for row, _, _ in found], np.int64)
+    labels = [label for _, label, _ in found]
+    if project.question == Project.Question.MULTI:
+        targets = np.zeros((len(found), n_classes), bool)
+        for place, label in enumerate(labels):
+            targets[place, label] = True
+    else:
+        targets = np.array(labels, bool if project.question == Project.Question.VERIFY else np.int64)
+    proposed = None
+    if project.question == Project.Question.VERIFY:
+        proposed = np.array([index for _, _, index in found], np.int64)
+    digest = hashlib.sha256()
+    for row, label, index in found:
+        digest.update(f"{row}\t{label}\t{index}\n".encode())
+    return LabeledRows(rows, targets, proposed, digest.hexdigest())
+
+
+def measure_on_control(project: Project, model: Model, features: np.ndarray, n_classes: int) -> dict[str, Any]:
+    """Accuracy on the control items labeled so far, with its 95 % interval; unbiased for the pool."""
+    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
+    if not len(control.rows):
+        return {"n": 0}
+    correct = 0
+    predictions = predict(model, features[control.rows], proposed=control.proposed)
+    for prediction in predictions:
+        targets = control.targets[prediction.start : prediction.start + len(prediction.best)]
+        correct += int(metrics.correct(prediction, targets, question=project.question).sum())
+    return metrics.share(correct, len(control.rows))
+
+
+def seed_for(project: Project, purpose: str, number: int) -> int:
+    """A seed for one use, derived from the project's: different uses never share a stream."""
+    digest = hashlib.sha256(f"{project.seed}/{purpose}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def open_features(project: Project, encoder: Encoder) -> np.ndarray:
+    project.refresh_from_db(fields=["encoded_rows", "features_generation"])
+    return ProjectFiles(project).open_features(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
+
+
+def load_model(project: Project, version: ModelVersion) -> Model:
+    """The version's network. Raises `StepFailed` if its artifact is missing or damaged."""
+    try:
+        return artifact.load(ProjectFiles(project).root / version.artifact)
+    except artifact.ArtifactError as error:
+        raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error
