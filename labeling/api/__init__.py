@@ -1,0 +1,1 @@
+"""The HTTP API: parse, check who may, call, render. Nothing is decided here."""

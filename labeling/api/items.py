@@ -1,0 +1,172 @@
+"""Items on their way in, and their media on the way out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.parsers import BaseParser, FileUploadParser, JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import access, media, uploads
+from labeling.api.base import ProjectView
+from labeling.models import ItemImport
+
+
+class ImportSerializer(serializers.ModelSerializer[ItemImport]):
+    """How far an import is."""
+
+    class Meta:
+        model = ItemImport
+        fields = (
+            "id",
+            "name",
+            "state",
+            "reason",
+            "strict",
+            "position",
+            "total",
+            "accepted",
+            "rejected",
+            "created_at",
+            "finished_at",
+        )
+
+
+class NdjsonParser(BaseParser):
+    """Leaves the body as a stream: it is spooled to a file, line by line, whatever its size."""
+
+    media_type = "application/x-ndjson"
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return stream
+
+
+class NdjsonAltParser(NdjsonParser):
+    media_type = "application/jsonl"
+
+
+class RawJsonParser(JSONParser):
+    """A JSON list is kept as it came, and read by the importer like any file: bad items are set aside one by one."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        return stream
+
+
+class ItemsUpload(ProjectView):
+    """Add items: a JSON list, NDJSON (`application/x-ndjson`), or a file (`multipart/form-data`, field `file`).
+
+    Small uploads are taken in at once (201); large ones in the background (202): poll the import that is returned.
+    `?strict=1` refuses the whole upload if any row is bad.
+    """
+
+    needs = {"POST": access.MANAGE}
+    parser_classes = [RawJsonParser, NdjsonParser, NdjsonAltParser, MultiPartParser, FileUploadParser]
+
+    @extend_schema(request=OpenApiTypes.OBJECT, responses={201: ImportSerializer, 202: ImportSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        content_type = (request.content_type or "").split(";")[0].strip().lower()
+        strict = request.query_params.get("strict", "").lower() in ("1", "true", "yes")
+        if content_type == "multipart/form-data" or content_type not in _SUFFIX_BY_TYPE:
+            file = request.data.get("file")
+            if file is None or not hasattr(file, "chunks"):
+                raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
+            name, chunks = file.name or "upload", file.chunks()
+            strict = strict or str(request.data.get("strict", "")).lower() in ("1", "true", "yes", "on")
+        else:
+            # Items without an id are named after the file: two requests must not give the same names.
+            name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{_SUFFIX_BY_TYPE[content_type]}"
+            chunks = iter(lambda: request.data.read(1 << 16), b"")
+        item_import = uploads.receive(project=self.project, user=self.user, name=name, chunks=chunks, strict=strict)
+        finished = item_import.state in (ItemImport.State.DONE, ItemImport.State.REFUSED)
+        if item_import.state == ItemImport.State.REFUSED:
+            body = ImportSerializer(item_import).data
+            return Response({"code": "refused", "detail": item_import.reason, "import": body}, status=400)
+        return Response(
+            ImportSerializer(item_import).data,
+            status=status.HTTP_201_CREATED if finished else status.HTTP_202_ACCEPTED,
+        )
+
+
+_SUFFIX_BY_TYPE = {
+    "application/json": ".json",
+    "application/x-ndjson": ".jsonl",
+    "application/jsonl": ".jsonl",
+}
+
+
+class ImportList(ProjectView):
+    """The newest imports."""
+
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses=ImportSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(ImportSerializer(self.project.imports.all()[:100], many=True).data)
+
+
+class ImportDetail(ProjectView):
+    """One import."""
+
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses=ImportSerializer)
+    def get(self, request: Request, slug: str, import_id: int) -> Response:
+        return Response(ImportSerializer(get_object_or_404(self.project.imports, pk=import_id)).data)
+
+
+class RejectedRows(ProjectView):
+    """The rows that an import set aside, as CSV: where, reason, excerpt."""
+
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
+        item_import = get_object_or_404(self.project.imports, pk=import_id)
+        response = StreamingHttpResponse(_rejected_csv(item_import), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
+        return response
+
+
+def _rejected_csv(item_import: ItemImport) -> Iterator[str]:
+    yield _csv_line(["where", "reason", "excerpt"])
+    rows = item_import.rejected_rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000)
+    for row in rows:
+        yield _csv_line(row)
+
+
+def _csv_line(cells: Any) -> str:
+    """One line; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
+    buffer = io.StringIO()
+    csv.writer(buffer).writerow([f"'{c}" if str(c)[:1] in "=+-@\t\r" and c else c for c in cells])
+    return buffer.getvalue()
+
+
+class ItemMedia(ProjectView):
+    """An item's image, for members only."""
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str, item_id: int) -> FileResponse:
+        name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
+        suffix = Path(name or "").suffix
+        if not name or suffix not in media.CONTENT_TYPES:
+            raise Http404("This item has no image.")
+        try:
+            file = media.path_of(name).open("rb")
+        except FileNotFoundError:
+            raise Http404("The image is gone from the disk.") from None
+        response = FileResponse(file, content_type=media.CONTENT_TYPES[suffix])
+        # Content never changes under its name, and is nobody else's business.
+        response["Cache-Control"] = "private, max-age=86400, immutable"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response

@@ -1,0 +1,260 @@
+"""The annotator's endpoints: claim, annotations, skip, release, undo, progress."""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import access, labels, queue
+from labeling.api.base import ProjectView
+from labeling.models import LabelClass, Project, Task
+from labeling.progress import progress_of
+
+MAX_ANSWERS = 1000
+MAX_SECONDS = 86_400.0
+
+
+class ClaimRequest(serializers.Serializer[Any]):
+    count = serializers.IntegerField(min_value=1, max_value=queue.MAX_CLAIM, default=10)
+
+
+class TaskItem(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField()
+    data = serializers.DictField()
+    media_url = serializers.CharField(allow_null=True)
+    proposed = serializers.CharField(required=False, help_text="The class to verify.")
+
+
+class ClaimedTask(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    item = TaskItem()
+    rank = serializers.IntegerField()
+
+
+class ClaimResponse(serializers.Serializer[Any]):
+    batch = serializers.IntegerField(allow_null=True)
+    tasks = ClaimedTask(many=True)
+    lease_expires_at = serializers.DateTimeField(allow_null=True)
+    remaining = serializers.IntegerField()
+    reason = serializers.CharField(required=False, help_text="Why there are no tasks.")
+
+
+class AnnotationRequest(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    task = serializers.IntegerField()
+    value = serializers.JSONField(help_text="A class name, a list of class names, or true or false.")
+    seconds = serializers.FloatField(default=0, min_value=0, max_value=MAX_SECONDS)
+    flagged = serializers.BooleanField(default=False)
+
+
+class AnnotationsRequest(serializers.Serializer[Any]):
+    annotations = AnnotationRequest(many=True)
+
+
+class SkipRequest(serializers.Serializer[Any]):
+    task = serializers.IntegerField()
+    reason = serializers.CharField(max_length=200)
+    id = serializers.UUIDField(required=False)
+    seconds = serializers.FloatField(default=0, min_value=0, max_value=MAX_SECONDS)
+    flagged = serializers.BooleanField(default=False)
+
+
+class RefusedAnswer(serializers.Serializer[Any]):
+    id = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class SubmitResponse(serializers.Serializer[Any]):
+    accepted = serializers.ListField(child=serializers.UUIDField())
+    rejected = RefusedAnswer(many=True)
+
+
+class ReleaseRequest(serializers.Serializer[Any]):
+    tasks = serializers.ListField(
+        child=serializers.IntegerField(), required=False, help_text="Task ids; all that are held if left out."
+    )
+
+
+class ReleaseResponse(serializers.Serializer[Any]):
+    released = serializers.IntegerField()
+
+
+def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
+    """What an annotator may know of a task: never its truth, nor whether it is a control task."""
+    item = task.item
+    has_image = project.kind == Project.Kind.IMAGE and item.media
+    shown: dict[str, Any] = {
+        "id": item.pk,
+        "external_id": item.external_id,
+        "data": item.data,
+        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_image else None,
+    }
+    if item.proposed is not None:
+        shown["proposed"] = class_names[item.proposed]
+    return {"id": task.pk, "item": shown, "rank": task.rank}
+
+
+def proposed_names(project: Project, tasks: list[Task]) -> dict[int, str]:
+    """Names of the classes that `verify` tasks propose; no query where there are none."""
+    indices = {task.item.proposed for task in tasks if task.item.proposed is not None}
+    if not indices:
+        return {}
+    return dict(project.classes.filter(index__in=indices).values_list("index", "name"))
+
+
+class Claim(ProjectView):
+    """Take tasks to answer. One's own unanswered tasks come first, then free ones in the batch's order."""
+
+    needs = {"POST": access.ANNOTATE}
+
+    @extend_schema(request=ClaimRequest, responses=ClaimResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        serializer = ClaimRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        claim = queue.claim(project=self.project, user=self.user, count=serializer.validated_data["count"])
+        names = proposed_names(self.project, claim.tasks)
+        body: dict[str, Any] = {
+            "batch": claim.batch.number if claim.batch else None,
+            "tasks": [task_json(task, self.project, names) for task in claim.tasks],
+            "lease_expires_at": claim.lease_expires_at,
+            "remaining": claim.remaining,
+        }
+        if claim.reason:
+            body["reason"] = claim.reason
+        return Response(body)
+
+
+class Annotations(ProjectView):
+    """Hand in answers. Each is accepted or rejected by itself; an answer that is sent twice counts once."""
+
+    needs = {"POST": access.ANNOTATE}
+
+    @extend_schema(request=AnnotationsRequest, responses=SubmitResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        given = request.data.get("annotations") if isinstance(request.data, dict) else None
+        if not isinstance(given, list):
+            raise ValidationError({"annotations": "Send a list of annotations."})
+        if len(given) > MAX_ANSWERS:
+            raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
+        answers, refused = _parse_answers(self.project, given)
+        outcome = queue.submit(project=self.project, user=self.user, answers=answers)
+        return Response(_outcome_json(outcome, refused))
+
+
+class Skip(ProjectView):
+    """Leave a task without an answer, and say why. It counts as one of the task's answers."""
+
+    needs = {"POST": access.ANNOTATE}
+
+    @extend_schema(request=SkipRequest, responses=SubmitResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        serializer = SkipRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        values = serializer.validated_data
+        answer = queue.Answer(
+            id=values.get("id") or uuid.uuid4(),
+            task=values["task"],
+            skip_reason=values["reason"],
+            seconds=values["seconds"],
+            flagged=values["flagged"],
+        )
+        outcome = queue.submit(project=self.project, user=self.user, answers=[answer])
+        return Response(_outcome_json(outcome, []))
+
+
+class Release(ProjectView):
+    """Give back tasks that one holds, so that others get them at once."""
+
+    needs = {"POST": access.ANNOTATE}
+
+    @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        serializer = ReleaseRequest(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        tasks = serializer.validated_data.get("tasks")
+        return Response({"released": queue.release(project=self.project, user=self.user, task_ids=tasks)})
+
+
+class AnnotationDetail(ProjectView):
+    """One's own answer or skip, to be taken back while the batch is open. The task comes back, held for its author."""
+
+    needs = {"DELETE": access.ANNOTATE}
+
+    @extend_schema(responses=ClaimedTask)
+    def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
+        task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
+        return Response(task_json(task, self.project, proposed_names(self.project, [task])))
+
+
+class Progress(ProjectView):
+    """Where the loop is: the batch, the background step with its share and time left, and one's own part."""
+
+    @extend_schema(responses=serializers.DictField())
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(progress_of(self.project, self.user))
+
+
+def _parse_answers(project: Project, given: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:
+    """Check each answer by itself, so that one bad one does not hold up the rest."""
+    names = set().union(*(labels.names_in(each.get("value")) for each in given if isinstance(each, dict)))
+    indices = {}
+    if project.question != Project.Question.VERIFY:
+        indices = dict(LabelClass.objects.filter(project=project, name__in=names).values_list("name", "index"))
+    answers: list[queue.Answer] = []
+    refused: list[dict[str, Any]] = []
+    seen: set[uuid.UUID] = set()
+    for each in given:
+        try:
+            answer = _parse_answer(project, each, indices)
+        except (labels.InvalidValue, ValueError, TypeError) as error:
+            refused.append({"id": _shown_id(each), "code": "invalid", "detail": str(error)})
+            continue
+        if answer.id not in seen:  # the same answer twice in one request is one answer
+            seen.add(answer.id)
+            answers.append(answer)
+    return answers, refused
+
+
+def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> queue.Answer:
+    if not isinstance(each, dict):
+        raise ValueError("An annotation must be an object.")
+    try:
+        annotation_id = uuid.UUID(str(each["id"]))
+    except (KeyError, ValueError):
+        raise ValueError("An annotation needs an id that is a UUID.") from None
+    task = each.get("task")
+    if not isinstance(task, int) or isinstance(task, bool) or not 0 < task < 2**63:
+        raise ValueError("An annotation needs the id of its task.")
+    seconds = each.get("seconds", 0)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
+        raise ValueError("seconds must be a number that is not negative.")
+    if "value" not in each:
+        raise ValueError("An annotation needs a value.")
+    return queue.Answer(
+        id=annotation_id,
+        task=task,
+        value=labels.parse(each["value"], question=project.question, indices=indices),
+        seconds=min(float(seconds), MAX_SECONDS),
+        flagged=each.get("flagged") is True,
+    )
+
+
+def _shown_id(each: Any) -> str | None:
+    found = each.get("id") if isinstance(each, dict) else None
+    return str(found)[:100] if isinstance(found, str | int) else None
+
+
+def _outcome_json(outcome: queue.Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:
+    rejected = [{"id": str(r.id), "code": r.code, "detail": r.detail} for r in outcome.rejected]
+    return {"accepted": [str(accepted) for accepted in outcome.accepted], "rejected": refused + rejected}

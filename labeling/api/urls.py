@@ -1,0 +1,34 @@
+"""Addresses below /api/v1/."""
+
+from django.urls import path
+
+from labeling.api import batches, export, items, projects, queue
+
+app_name = "api"
+
+PROJECT = "projects/<slug:slug>/"
+
+urlpatterns = [
+    path("projects/", projects.ProjectList.as_view(), name="projects"),
+    path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
+    path(f"{PROJECT}members/", projects.MemberList.as_view(), name="members"),
+    path(f"{PROJECT}members/<str:username>/", projects.MemberDetail.as_view(), name="member"),
+    path(f"{PROJECT}items/", items.ItemsUpload.as_view(), name="items"),
+    path(f"{PROJECT}items/<int:item_id>/media/", items.ItemMedia.as_view(), name="item-media"),
+    path(f"{PROJECT}imports/", items.ImportList.as_view(), name="imports"),
+    path(f"{PROJECT}imports/<int:import_id>/", items.ImportDetail.as_view(), name="import"),
+    path(f"{PROJECT}imports/<int:import_id>/rejected/", items.RejectedRows.as_view(), name="rejected-rows"),
+    path(f"{PROJECT}claim/", queue.Claim.as_view(), name="claim"),
+    path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
+    path(f"{PROJECT}annotations/<uuid:annotation_id>/", queue.AnnotationDetail.as_view(), name="annotation"),
+    path(f"{PROJECT}skip/", queue.Skip.as_view(), name="skip"),
+    path(f"{PROJECT}release/", queue.Release.as_view(), name="release"),
+    path(f"{PROJECT}progress/", queue.Progress.as_view(), name="progress"),
+    path(f"{PROJECT}batches/", batches.BatchList.as_view(), name="batches"),
+    path(f"{PROJECT}batches/<int:number>/", batches.BatchDetail.as_view(), name="batch"),
+    path(f"{PROJECT}batches/<int:number>/retry/", batches.BatchRetry.as_view(), name="batch-retry"),
+    path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
+    path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
+    path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
+    path(f"{PROJECT}export/", export.Export.as_view(), name="export"),
+]

@@ -1,0 +1,119 @@
+"""Imports items from files, in the foreground."""
+
+from __future__ import annotations
+
+import csv
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from labeling.models import ItemImport, Job, Project
+from labeling.models.jobs import worker_name
+from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.step import Step
+from labeling.uploads import register
+from labeling.worker import Worker
+
+SHOWN_REJECTIONS = 5
+
+
+class TerminalStep(Step):
+    """A step that also draws its progress."""
+
+    def __init__(self, job: Job, bar: tqdm) -> None:
+        super().__init__(job, patient=False)
+        self._bar = bar
+
+    def progress(self, phase: str) -> Callable[[float], None]:
+        report = super().progress(phase)
+
+        def draw(share: float) -> None:
+            self._bar.set_description(phase, refresh=False)
+            self._bar.update(max(0.0, round(share, 4) - self._bar.n))
+            report(share)
+
+        return draw
+
+
+class Command(BaseCommand):
+    help = (
+        "Import items from CSV, TSV, JSONL, JSON, Parquet, .npy vectors, or a folder or zip of images. Bad rows are "
+        "set aside with the reason; the rest goes in. An import that was killed goes on where it was, by the worker or "
+        "when the same command is given again."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="The project.")
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files or folders.")
+        parser.add_argument("--strict", action="store_true", help="Refuse a file as a whole if any row is bad.")
+        parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
+        parser.add_argument("--rejected", type=Path, help="Write the rows that were set aside to this CSV file.")
+
+    def handle(
+        self,
+        *args: Any,
+        slug: str,
+        paths: list[Path],
+        strict: bool,
+        truth: Path | None,
+        rejected: Path | None,
+        **options: Any,
+    ) -> None:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+        for path in [*paths, *([truth] if truth else [])]:
+            if not path.exists():
+                raise CommandError(f"{path}: there is no such file or folder.")
+        imports = [self._import(project, path.resolve(), strict, truth.resolve() if truth else None) for path in paths]
+        if rejected:
+            self._write_rejected(imports, rejected)
+        refused = [each for each in imports if each.state != ItemImport.State.DONE]
+        if refused:
+            raise CommandError(refused[0].reason or f"{refused[0].name} was not taken in: see the log above.")
+
+    def _import(self, project: Project, path: Path, strict: bool, truth: Path | None) -> ItemImport:
+        job = self._job(project, path, strict, truth)
+        item_import = job.item_import
+        assert item_import is not None
+        with tqdm(total=1.0, disable=None, bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left") as bar:
+            Worker(import_items).execute(TerminalStep(job, bar))
+        item_import.refresh_from_db()
+        job.refresh_from_db()
+        if job.state == Job.State.FAILED:
+            raise CommandError(f"{path.name}: {job.reason}")
+        self.stdout.write(f"{path.name}: {item_import.accepted} items imported, {item_import.rejected} rows set aside")
+        for row in item_import.rejected_rows.all()[:SHOWN_REJECTIONS]:
+            self.stdout.write(f"  {row.where}: {row.reason}")
+        if item_import.rejected > SHOWN_REJECTIONS:
+            self.stdout.write("  … `--rejected FILE` writes all of them")
+        return item_import
+
+    def _job(self, project: Project, path: Path, strict: bool, truth: Path | None) -> Job:
+        """The job of an import of this path that was killed, or a new one; held by this process."""
+        name = worker_name()
+        unfinished = Job.objects.unfinished().filter(
+            item_import__project=project, item_import__path=str(path), item_import__strict=strict
+        )
+        Worker(import_items).look_around()
+        for job in unfinished:
+            if job.state == Job.State.RUNNING:
+                raise CommandError(f"{path.name} is being imported by another process right now.")
+            if Job.objects.take(job, name, job.run_after):
+                self.stdout.write(f"{path.name}: going on behind record {job.item_import.position}")  # type: ignore[union-attr]
+                return job
+        return register(
+            project=project, user=None, path=path, name=path.name, strict=strict, truth_path=truth, taken_by=name
+        )
+
+    def _write_rejected(self, imports: list[ItemImport], target: Path) -> None:
+        with target.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["file", "where", "reason", "excerpt"])
+            for item_import in imports:
+                for row in item_import.rejected_rows.iterator(chunk_size=1000):
+                    writer.writerow([item_import.name, row.where, row.reason, row.excerpt])
