@@ -1,13 +1,13 @@
 """What every suite needs."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pytest_django.fixtures import SettingsWrapper
 
 
 @pytest.fixture(autouse=True)
-def data_dir(tmp_path: Path, settings: SettingsWrapper) -> Path:
+def data_dir(tmp_path: Path, settings: Any) -> Path:
     """An empty data folder of the test's own: row numbers come again from test to test, and so would file names."""
     folder = tmp_path / "data"
     folder.mkdir()
