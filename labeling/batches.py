@@ -115,30 +115,36 @@ def retry(*, batch: Batch) -> None:
 
 
 def seconds_until_open(project: Project) -> float | None:
-    """Estimate how long the steps take that lie between now and the next open batch, from how long they took last.
+    """Estimate the seconds between now and the next open batch, from what the steps took last and how far they are.
 
-    None where nothing is known yet, or nothing is under way.
+    None where nothing is under way, or no training has been seen yet to judge by.
     """
-    batch = project.batches.active().exclude(state=Batch.State.OPEN).first()
-    if batch is None or batch.state == Batch.State.FAILED:
+    batch = project.batches.active().first()
+    if batch is None or batch.state not in (Batch.State.SELECTING, Batch.State.TRAINING):
         return None
-    last = {}
-    for job in project.jobs.filter(state=Job.State.DONE, batch__isnull=False).order_by("pk"):
-        last[job.kind] = (job.finished_at - job.started_at).total_seconds()
-    if not last:
-        return None
-    ahead = list(STEPS_TO_OPEN)
-    if batch.state == Batch.State.TRAINING:
-        ahead.insert(0, Job.Kind.TRAIN)
-    now = timezone.now()
-    seconds = 0.0
-    for job in batch.jobs.all():
-        if job.kind in ahead:
-            if job.state == Job.State.DONE:
-                ahead.remove(job.kind)
-            elif job.state == Job.State.RUNNING and job.started_at:
-                seconds -= min((now - job.started_at).total_seconds(), last.get(job.kind, 0))
-    return max(1.0, seconds + sum(last.get(kind, 0.0) for kind in ahead))
+    done = project.jobs.filter(state=Job.State.DONE, batch__isnull=False).order_by("-pk")[:20]
+    took = {job.kind: job.took.total_seconds() for job in reversed(done) if job.took}
+    current = {job.kind: job for job in batch.jobs.all()}
+    steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
+    left = 0.0
+    for kind in steps:
+        seconds = _seconds_left(current.get(kind), took.get(kind))
+        if seconds is None and kind == Job.Kind.TRAIN:
+            return None
+        left += seconds or 0.0
+    return max(1.0, left)
+
+
+def _seconds_left(job: Job | None, took: float | None) -> float | None:
+    """Seconds that one step still needs; None if there is nothing to judge by."""
+    if job is not None and job.state == Job.State.DONE:
+        return 0.0
+    if job is None or job.state != Job.State.RUNNING or job.started_at is None:
+        return took
+    elapsed = (timezone.now() - job.started_at).total_seconds()
+    if job.share >= 0.1:
+        return elapsed * (1 - job.share) / job.share
+    return None if took is None else max(0.0, took - elapsed)
 
 
 def latest_version(project: Project) -> ModelVersion | None:

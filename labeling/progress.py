@@ -8,7 +8,7 @@ from typing import Any
 from labeling import batches, queue
 from labeling.models import Batch, Job, Project, User
 
-PHASES = {
+PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
     Batch.State.TRAINING: "training the model",
 }

@@ -69,7 +69,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     version = serializers.IntegerField(source="number")
     batch = serializers.IntegerField(source="batch.number")
-    parent = serializers.IntegerField(source="parent.number", default=None)
+    parent = serializers.IntegerField(source="parent.number", default=None)  # type: ignore[assignment]
 
     class Meta:
         model = ModelVersion

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, ClassVar
 
 from django.http import FileResponse, Http404, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
@@ -14,13 +14,15 @@ from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.parsers import BaseParser, FileUploadParser, JSONParser, MultiPartParser
+from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import access, media, uploads
 from labeling.api.base import ProjectView
 from labeling.models import ItemImport
+
+YES = ("1", "true", "yes", "on")
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
@@ -43,24 +45,41 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
         )
 
 
-class NdjsonParser(BaseParser):
-    """Leaves the body as a stream: it is spooled to a file, line by line, whatever its size."""
+class _Body:
+    """A request's body as it came: the importer reads it like any file, and sets bad items aside one by one."""
 
+    def __init__(self, stream: IO[bytes], suffix: str) -> None:
+        # Items without an id are named after the file: two requests must not give the same names.
+        self.name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{suffix}"
+        self._stream = stream
+
+    def chunks(self) -> Iterator[bytes]:
+        while chunk := self._stream.read(1 << 16):
+            yield chunk
+
+
+class _BodyParser(BaseParser):
+    """Leaves the body alone."""
+
+    suffix: ClassVar[str]
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
+        return {"file": _Body(stream, self.suffix)}
+
+
+class ListParser(_BodyParser):
+    media_type = "application/json"
+    suffix = ".json"
+
+
+class NdjsonParser(_BodyParser):
     media_type = "application/x-ndjson"
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return stream
+    suffix = ".jsonl"
 
 
-class NdjsonAltParser(NdjsonParser):
+class JsonLinesParser(_BodyParser):
     media_type = "application/jsonl"
-
-
-class RawJsonParser(JSONParser):
-    """A JSON list is kept as it came, and read by the importer like any file: bad items are set aside one by one."""
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        return stream
+    suffix = ".jsonl"
 
 
 class ItemsUpload(ProjectView):
@@ -71,23 +90,18 @@ class ItemsUpload(ProjectView):
     """
 
     needs = {"POST": access.MANAGE}
-    parser_classes = [RawJsonParser, NdjsonParser, NdjsonAltParser, MultiPartParser, FileUploadParser]
+    parser_classes = [ListParser, NdjsonParser, JsonLinesParser, MultiPartParser, FileUploadParser]
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses={201: ImportSerializer, 202: ImportSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        content_type = (request.content_type or "").split(";")[0].strip().lower()
-        strict = request.query_params.get("strict", "").lower() in ("1", "true", "yes")
-        if content_type == "multipart/form-data" or content_type not in _SUFFIX_BY_TYPE:
-            file = request.data.get("file")
-            if file is None or not hasattr(file, "chunks"):
-                raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
-            name, chunks = file.name or "upload", file.chunks()
-            strict = strict or str(request.data.get("strict", "")).lower() in ("1", "true", "yes", "on")
-        else:
-            # Items without an id are named after the file: two requests must not give the same names.
-            name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{_SUFFIX_BY_TYPE[content_type]}"
-            chunks = iter(lambda: request.data.read(1 << 16), b"")
-        item_import = uploads.receive(project=self.project, user=self.user, name=name, chunks=chunks, strict=strict)
+        data: Any = request.data
+        file = data.get("file")
+        if not hasattr(file, "chunks"):
+            raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
+        strict = any(str(given).lower() in YES for given in (request.query_params.get("strict"), data.get("strict")))
+        item_import = uploads.receive(
+            project=self.project, user=self.user, name=file.name or "upload", chunks=file.chunks(), strict=strict
+        )
         finished = item_import.state in (ItemImport.State.DONE, ItemImport.State.REFUSED)
         if item_import.state == ItemImport.State.REFUSED:
             body = ImportSerializer(item_import).data
@@ -96,13 +110,6 @@ class ItemsUpload(ProjectView):
             ImportSerializer(item_import).data,
             status=status.HTTP_201_CREATED if finished else status.HTTP_202_ACCEPTED,
         )
-
-
-_SUFFIX_BY_TYPE = {
-    "application/json": ".json",
-    "application/x-ndjson": ".jsonl",
-    "application/jsonl": ".jsonl",
-}
 
 
 class ImportList(ProjectView):

@@ -61,7 +61,7 @@ class ProjectChangeSerializer(ProjectSerializer):
     classes = None  # type: ignore[assignment]
 
     class Meta(ProjectSerializer.Meta):
-        fields = ("slug", "name", "kind", "question", "prompt", "guidelines", *SETTINGS, "created_at")
+        fields = ("slug", "name", "kind", "question", "prompt", "guidelines", *SETTINGS, "created_at")  # type: ignore[assignment]
         read_only_fields = ("slug", "kind", "question")
 
 

@@ -30,7 +30,7 @@ class ClaimRequest(serializers.Serializer[Any]):
 class TaskItem(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField()
-    data = serializers.DictField()
+    data = serializers.DictField()  # type: ignore[assignment]  # a field that DRF has an attribute for
     media_url = serializers.CharField(allow_null=True)
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
 

@@ -157,3 +157,7 @@ class Job(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.batch or self.item_import or self.project}"
+
+    @property
+    def took(self) -> datetime.timedelta | None:
+        return self.finished_at - self.started_at if self.finished_at and self.started_at else None

@@ -79,8 +79,8 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
 def rules_of(project: Project, *, allow_image_files: bool) -> Rules:
     """What a row of this project must look like."""
     return Rules(
-        kind=project.kind,
-        question=project.question,
+        kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
+        question=project.question,  # type: ignore[arg-type]
         classes=tuple(project.classes.order_by("index").values_list("name", flat=True)),
         vector_length=project.vector_length,
         allow_image_files=allow_image_files,
@@ -193,7 +193,7 @@ def control_key(project: Project, external_id: str) -> float:
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:
     """Write the images, or one block with all vectors of the chunk, and tell the items where they are."""
-    vectors = []
+    vectors: list[np.ndarray] = []
     for draft, item in zip(drafts, items, strict=True):
         if draft.image is not None:
             item.media = media.image_name(project.pk, draft.image, draft.image_suffix)
