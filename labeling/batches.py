@@ -49,10 +49,15 @@ def ensure_next(*, project: Project) -> Batch | None:
 
 @transaction.atomic
 def set_loop(*, project: Project, loop: str) -> None:
-    """Start, pause or stop the project's loop. Starting also picks a next batch where none is active."""
+    """Start, pause or stop the project's loop.
+
+    Starting also takes up what lies still: items that could not be encoded, a next batch where none is active.
+    """
     Project.objects.filter(pk=project.pk).update(loop=loop)
     project.loop = loop
     if loop == Project.Loop.RUNNING:
+        if project.items.unencoded().exists():
+            Job.objects.enqueue(Job.Kind.ENCODE, project=project)
         ensure_next(project=project)
 
 

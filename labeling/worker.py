@@ -20,7 +20,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from labeling import batches
-from labeling.models import Batch, Job
+from labeling.models import Batch, ItemImport, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, worker_name
 from labeling.pipeline.step import Step, StepFailed, StepLost
 
@@ -130,6 +130,8 @@ class Worker:
         failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
         if failed and job.batch_id:
             batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
+        if failed and job.item_import_id:
+            ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
 
 
 class _Heartbeat(threading.Thread):

@@ -77,6 +77,7 @@ class ItemImport(models.Model):
         RUNNING = "running"
         DONE = "done"
         REFUSED = "refused", "refused: nothing was taken in"
+        FAILED = "failed"
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")

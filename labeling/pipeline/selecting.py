@@ -15,6 +15,9 @@ from labeling.pipeline.training import seed_for
 from selector.strategies import pick
 
 CHUNK = 2000
+# The first batch, before there is a model: uniform.
+SEED = "seed"
+NOT_APPLICABLE = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch in the order in which it is served. All arrays (k,); -1 stands for "does not apply"."""
+    """A batch in the order in which it is served; all arrays (k,), with NOT_APPLICABLE where a control item has none."""
 
     rows: np.ndarray
     is_control: np.ndarray
@@ -51,9 +54,9 @@ def plan_batch(
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
 
-    `margins` and `clusters` are indexed by row. Without margins (no model yet) the batch is uniform. The control slice
-    comes from the front of the reserved items' permutation; reserved items are picked otherwise only when nothing else
-    is left, and then they are control items all the same.
+    `margins` and `clusters` are indexed by row; the strategy "seed" needs neither, "margin" no clusters. The
+    control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
+    when nothing else is left, and then they are control items all the same.
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
@@ -63,24 +66,28 @@ def plan_batch(
     control = pool.rows[reserved[:n_control]]
     open_rows = pool.rows[others]
     selection = pick(
-        strategy if margins is not None else "uniform",
+        "uniform" if strategy == SEED else strategy,
         margins=margins[open_rows] if margins is not None else np.zeros(len(open_rows), np.float32),
         clusters=clusters[open_rows] if clusters is not None else np.zeros(len(open_rows), np.int64),
         batch_size=min(batch_size - n_control, len(open_rows)),
         candidate_factor=candidate_factor,
         rng=rng,
     )
-    none = np.full(n_control, -1, np.int64)
     rows = np.concatenate([open_rows[selection.indices], control])
+    n_picked = len(selection.indices)
+    passes = np.full(len(rows), NOT_APPLICABLE)
+    cluster_sizes = np.full(len(rows), NOT_APPLICABLE)
+    if clusters is not None:
+        passes[:n_picked] = selection.passes
+        cluster_sizes[:n_picked] = selection.cluster_sizes
     # Nobody may see from a task's place whether it is a control task.
     order = rng.permutation(len(rows))
-    grouped = margins is not None and clusters is not None
     return Plan(
         rows=rows[order],
-        is_control=np.isin(np.arange(len(rows)), np.arange(len(selection.indices), len(rows)))[order],
-        passes=np.concatenate([selection.passes, none])[order] if grouped else np.full(len(rows), -1),
-        clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), -1),
-        cluster_sizes=np.concatenate([selection.cluster_sizes, none])[order] if grouped else np.full(len(rows), -1),
+        is_control=order >= n_picked,
+        passes=passes[order],
+        clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), NOT_APPLICABLE),
+        cluster_sizes=cluster_sizes[order],
         candidates=selection.candidates,
     )
 
@@ -91,13 +98,14 @@ def select(step: Step) -> None:
     assert batch is not None
     report = step.progress("picking the batch")
     report(0)
+    strategy = batch.strategy or SEED
     margins = clusters = height = None
     pool_rows = project.encoded_rows
     if batch.selected_by is not None:
         margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"))
         pool_rows = len(margins)
     clustering = Clustering.objects.filter(project=project).first()
-    if margins is not None and project.strategy == Project.Strategy.CLUSTER_MARGIN:
+    if strategy == Project.Strategy.CLUSTER_MARGIN:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
@@ -107,7 +115,7 @@ def select(step: Step) -> None:
         pool,
         batch_size=project.batch_size,
         control_share=project.control_share,
-        strategy=project.strategy,
+        strategy=strategy,
         candidate_factor=project.candidate_factor,
         margins=margins,
         clusters=clusters,
@@ -116,7 +124,7 @@ def select(step: Step) -> None:
     with step.finish():
         _write_tasks(batch, project, plan, margins)
         Batch.objects.filter(pk=batch.pk).update(
-            strategy=project.strategy if margins is not None else "seed",
+            strategy=strategy,
             seed=seed,
             batch_size=project.batch_size,
             candidate_factor=project.candidate_factor,

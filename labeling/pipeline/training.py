@@ -62,7 +62,10 @@ def train(step: Step) -> None:
         proposed=labeled.proposed,
         progress=step.progress("training the model"),
     )
-    measured = {"control": measure_on_control(project, trained.model, features, n_classes), "training": trained.metrics}
+    measured = {
+        "control": measure_on_control(project, trained.model, features, n_classes),
+        "training": _training_summary(trained),
+    }
     files = ProjectFiles(project)
     digest = artifact.save(
         files.artifact(number),
@@ -113,14 +116,17 @@ def embed(step: Step) -> None:
     for name, array in arrays.items():
         save_array(files.pool(version, name), array)
     features_hash = sha256_of(features)
+    # What the batch is picked by is settled here: the steps that follow must agree on whether there is a clustering.
+    strategy = project.strategy
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(
+            strategy=strategy,
             selected_by=version,
             pool_rows=len(features),
             features_hash=features_hash,
             margins_hash=sha256_of(arrays["margins"]),
         )
-        clustered = project.strategy == Project.Strategy.CLUSTER_MARGIN
+        clustered = strategy == Project.Strategy.CLUSTER_MARGIN
         Job.objects.enqueue(Job.Kind.CLUSTER if clustered else Job.Kind.SELECT, project=project, batch=batch)
 
 

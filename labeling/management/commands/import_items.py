@@ -96,7 +96,7 @@ class Command(BaseCommand):
     def _job(self, project: Project, path: Path, strict: bool, truth: Path | None) -> Job:
         """The job of an import of this path that was killed, or a new one; held by this process."""
         name = worker_name()
-        unfinished = Job.objects.unfinished().filter(
+        unfinished = Job.objects.exclude(state=Job.State.DONE).filter(
             item_import__project=project, item_import__path=str(path), item_import__strict=strict
         )
         Worker(import_items).look_around()
