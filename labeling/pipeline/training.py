@@ -64,7 +64,13 @@ def train(step: Step) -> None:
     )
     measured = {
         "control": measure_on_control(project, trained.model, features, n_classes),
-        "training": _training_summary(trained),
+        "training": {
+            "steps": trained.steps,
+            "seconds": trained.seconds,
+            "trained_on": trained.training_size,
+            "held_back": trained.validation_size,
+            "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
+        },
     }
     files = ProjectFiles(project)
     digest = artifact.save(

@@ -1,0 +1,86 @@
+"""What goes into a batch: the control slice, the rest, and that the two never mix."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labeling.pipeline.plan import Plan, Pool, plan_batch
+
+
+def plan(pool: Pool, seed: int = 0, **overrides: object) -> Plan:
+    rows = int(pool.rows.max(initial=-1)) + 1
+    rng = np.random.default_rng(seed + 1)
+    settings = {
+        "batch_size": 10,
+        "control_share": 0.2,
+        "strategy": "cluster-margin",
+        "candidate_factor": 2.0,
+        "margins": rng.random(rows).astype(np.float32),
+        "clusters": rng.integers(0, max(1, rows // 4), rows),
+        "rng": np.random.default_rng(seed),
+    }
+    return plan_batch(pool, **{**settings, **overrides})
+
+
+def pool(n: int, reserved_share: float = 0.3, seed: int = 0) -> Pool:
+    rng = np.random.default_rng(seed)
+    keys = rng.random(n)
+    return Pool(np.sort(rng.choice(2 * n + 1, n, replace=False)), keys < reserved_share, keys)
+
+
+def test_control_slice_is_the_front_of_the_reserved_permutation() -> None:
+    items = pool(200)
+    picked = plan(items)
+    reserved = items.rows[items.reserved][np.argsort(items.control_keys[items.reserved])]
+    assert set(picked.rows[picked.is_control]) == set(reserved[:2])
+
+
+def test_reserved_items_are_never_picked_by_margin_while_others_are_left() -> None:
+    items = pool(200)
+    margins = np.ones(int(items.rows.max()) + 1, np.float32)
+    margins[items.rows[items.reserved]] = 0  # the model doubts exactly the reserved ones
+    picked = plan(items, margins=margins)
+    assert not np.isin(picked.rows[~picked.is_control], items.rows[items.reserved]).any()
+
+
+def test_margins_are_looked_up_by_row_not_by_place_in_the_pool() -> None:
+    items = Pool(np.arange(100, 200), np.zeros(100, bool), np.full(100, 0.9))
+    margins = np.ones(200, np.float32)
+    margins[150:160] = 0
+    picked = plan(items, margins=margins, strategy="margin", clusters=None, control_share=0.0)
+    assert set(picked.rows) == set(range(150, 160))
+
+
+def test_first_batch_needs_no_model() -> None:
+    picked = plan(pool(50), strategy="seed", margins=None, clusters=None)
+    assert len(picked.rows) == 10
+    assert (picked.clusters == -1).all()
+
+
+def test_place_in_the_batch_does_not_tell_control_tasks() -> None:
+    places = np.concatenate([np.flatnonzero(plan(pool(300, seed=s), seed=s).is_control) for s in range(200)])
+    assert abs(places.mean() - 4.5) < 0.6
+    assert set(places) == set(range(10))
+
+
+@given(
+    n=st.integers(0, 60),
+    batch_size=st.integers(1, 80),
+    reserved_share=st.floats(0, 1),
+    control_share=st.floats(0, 0.9),
+    strategy=st.sampled_from(["cluster-margin", "margin", "uniform", "seed"]),
+    seed=st.integers(0, 1000),
+)
+def test_any_pool_gives_a_full_batch_of_distinct_items(
+    n: int, batch_size: int, reserved_share: float, control_share: float, strategy: str, seed: int
+) -> None:
+    items = pool(n, reserved_share, seed)
+    arguments = {"batch_size": batch_size, "control_share": control_share, "strategy": strategy}
+    picked = plan(items, seed, **arguments)
+    assert len(picked.rows) == min(batch_size, n)
+    assert len(set(picked.rows)) == len(picked.rows)
+    assert np.isin(picked.rows, items.rows).all()
+    # Control tasks are exactly the reserved items among them.
+    assert (picked.is_control == np.isin(picked.rows, items.rows[items.reserved])).all()
+    again = plan(items, seed, **arguments)
+    assert (again.rows == picked.rows).all()

@@ -1,0 +1,64 @@
+"""Real processes on the test database: workers and commands that can be killed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def environment() -> dict[str, str]:
+    """The environment in which `manage.py` uses the database and data folder of the running test."""
+    database = connection.settings_dict
+    if connection.vendor == "sqlite":
+        url = f"sqlite:///{database['NAME']}"
+    else:
+        login = f"{database['USER']}:{database['PASSWORD']}" if database["PASSWORD"] else database["USER"]
+        url = f"postgres://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+        "DATABASE_URL": url,
+        "DATA_DIR": str(settings.DATA_DIR),
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def manage(*arguments: str) -> subprocess.Popen[str]:
+    """Start `manage.py` with these arguments."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", *arguments],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@contextmanager
+def worker(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A worker that is gone at the end, whatever happens; its log is shown if the test fails."""
+    process = manage("worker", *arguments)
+    try:
+        yield process
+    finally:
+        process.kill()
+        print(process.communicate()[0])  # noqa: T201
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float = 60, every: float = 0.02) -> None:
+    """Wait for something to come true; fail with a clear line if it does not."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds} s in vain"
+        time.sleep(every)
