@@ -1,0 +1,47 @@
+"""Checks of arguments that several modules share. Each failure is one line that names the argument."""
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def whole_number(value: Any, name: str, *, least: int) -> int:
+    """Return `value` as an int, or raise ValueError if it is no whole number of at least `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, not {value!r}")
+    return number
+
+
+def factor(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise ValueError if it is no finite number of at least 1."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not (math.isfinite(number) and number >= 1):
+        raise ValueError(f"{name} must be a finite number of at least 1, not {value!r}")
+    return number
+
+
+def real_rows(values: ArrayLike, name: str) -> NDArray[Any]:
+    """Return `values` as an (n, d) array of real numbers, not copied and not converted; else ValueError."""
+    array = np.asarray(values)
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise ValueError(
+            f"{name} must be a two-dimensional array of real numbers, not shape {array.shape} of {array.dtype}"
+        )
+    return array
+
+
+def generator(value: Any) -> np.random.Generator:
+    """Return `value`, or raise ValueError if it is no numpy Generator."""
+    if not isinstance(value, np.random.Generator):
+        raise ValueError(f"rng must be a numpy.random.Generator, not {type(value).__name__}")
+    return value

@@ -1,0 +1,190 @@
+"""The merges of a clustering: cut at will, kept in a file."""
+
+import hashlib
+import lzma
+import os
+import struct
+import uuid
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selector.checks import factor, whole_number
+from selector.vectors import check_metric
+
+_FORMAT = "marginalia-dendrogram"
+_VERSION = 1
+
+# Everything that reading a zip archive of arrays raises on bytes that are not one.
+_DAMAGE = (
+    ValueError,
+    KeyError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Dendrogram:
+    """The n - 1 merges of n items, lowest first. Its arrays are read-only.
+
+    size: n.
+    merges: (n - 1, 2) int64, the two clusters of each merge. Ids below n are items; n + i is what merge i made.
+    heights: (n - 1,) float64, never falling: the average distance at which each merge was made.
+    metric: the distance that the heights are in.
+    Raises ValueError if these do not make one tree of all the items.
+    """
+
+    size: int
+    merges: NDArray[np.int64]
+    heights: NDArray[np.float64]
+    metric: str
+
+    def __post_init__(self) -> None:
+        check_metric(self.metric)
+        for name, dtype in (("merges", np.int64), ("heights", np.float64)):
+            array = np.ascontiguousarray(getattr(self, name), dtype=dtype).view()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+        _check_tree(self.size, self.merges, self.heights)
+
+    def cut(
+        self,
+        *,
+        mean_cluster_size: float | None = None,
+        clusters: int | None = None,
+        threshold: float | None = None,
+    ) -> NDArray[np.int64]:
+        """The cluster of each item, (n,) int64, numbered 0, 1, 2 … by their first item. Give exactly one of:
+
+        mean_cluster_size: at least 1; cuts into round(n / mean_cluster_size) clusters, at least one.
+        clusters: the number of clusters, from 1 to n (without items there are none, whatever is asked).
+        threshold: makes all merges up to and including this height.
+
+        Takes O(n log n) time. Raises ValueError on any other arguments.
+        """
+        made = self._merges_made(mean_cluster_size, clusters, threshold)
+        parents = np.arange(self.size + made)
+        parents[self.merges[:made]] = self.size + np.arange(made)[:, None]
+        tops = parents[: self.size]
+        while not np.array_equal(higher := parents[tops], tops):
+            tops = higher
+            parents = parents[parents]  # each look now goes twice as far up
+        return _numbered_by_first(tops)
+
+    def height_at(self, *, mean_cluster_size: float | None = None, clusters: int | None = None) -> float:
+        """The height of the highest merge that such a cut makes, 0 if it makes none. Arguments as for `cut`.
+
+        Cutting at this threshold gives the same clusters, but for merges at exactly equal heights.
+        """
+        made = self._merges_made(mean_cluster_size, clusters, None)
+        return float(self.heights[made - 1]) if made else 0.0
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the content, in hex: the same for equal dendrograms on any machine."""
+        content = hashlib.sha256(f"{_FORMAT} {_VERSION} {self.metric} {self.size}\n".encode())
+        content.update(np.ascontiguousarray(self.merges, dtype="<i8").data)
+        content.update(np.ascontiguousarray(self.heights, dtype="<f8").data)
+        return content.hexdigest()
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write to `path`, whole or not at all: what was there stays until the new file is complete on disk.
+
+        The file is an .npz archive without pickles: `format` ("marginalia-dendrogram"), `version` (1), `metric`,
+        `size`, `merges` (int64), `heights` (float64), all as above, and `digest`.
+        """
+        path = Path(path)
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+        try:
+            with unfinished.open("xb") as file:
+                np.savez(
+                    file,
+                    format=_FORMAT,
+                    version=_VERSION,
+                    metric=self.metric,
+                    size=self.size,
+                    merges=self.merges.astype("<i8"),
+                    heights=self.heights.astype("<f8"),
+                    digest=self.digest,
+                )
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read what `save` wrote. Raises ValueError on a damaged or newer file, OSError where there is none."""
+        with Path(path).open("rb") as file:
+            try:
+                fields = _read_fields(file)
+                dendrogram = cls(int(fields["size"]), fields["merges"], fields["heights"], str(fields["metric"]))
+                if dendrogram.digest != str(fields["digest"]):
+                    raise ValueError("its content does not match its digest")
+            except _DAMAGE as error:
+                raise ValueError(f"{path} cannot be read as a dendrogram: {error}") from error
+        return dendrogram
+
+    def _merges_made(self, mean_cluster_size: float | None, clusters: int | None, threshold: float | None) -> int:
+        """How many of the merges, lowest first, a cut makes."""
+        if sum(value is not None for value in (mean_cluster_size, clusters, threshold)) != 1:
+            raise ValueError("give exactly one of mean_cluster_size, clusters and threshold")
+        if threshold is not None:
+            if np.isnan(threshold):
+                raise ValueError("threshold must be a number, not NaN")
+            return int(np.searchsorted(self.heights, threshold, side="right"))
+        if mean_cluster_size is not None:
+            kept = max(round(self.size / factor(mean_cluster_size, "mean_cluster_size")), 1)
+        else:
+            kept = whole_number(clusters, "clusters", least=1)
+        if kept > self.size > 0:
+            raise ValueError(f"clusters must be at most the number of items, {self.size}, not {kept}")
+        return max(self.size - kept, 0)
+
+
+def _check_tree(size: int, merges: NDArray[np.int64], heights: NDArray[np.float64]) -> None:
+    count = max(whole_number(size, "size", least=0) - 1, 0)
+    if merges.shape != (count, 2) or heights.shape != (count,):
+        raise ValueError(f"{size} items need {count} merges, not {merges.shape} with heights {heights.shape}")
+    if not np.isfinite(heights).all() or (heights < 0).any() or (np.diff(heights) < 0).any():
+        raise ValueError("heights must be finite, at least 0 and never fall")
+    known = size + np.arange(count)[:, None]
+    if (merges < 0).any() or (merges >= known).any() or len(np.unique(merges)) != merges.size:
+        raise ValueError("each item and each merged cluster must be merged once, and only after it is made")
+
+
+def _numbered_by_first(tops: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Replace arbitrary ids by 0, 1, 2 … in the order in which they first occur."""
+    _, first, inverse = np.unique(tops, return_index=True, return_inverse=True)
+    numbers = np.empty(len(first), dtype=np.int64)
+    numbers[np.argsort(first)] = np.arange(len(first))
+    return numbers[inverse]
+
+
+def _read_fields(file: Any) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an open archive, after its checksums: a damaged header may ask for any memory."""
+    with zipfile.ZipFile(file) as archive:
+        broken = archive.testzip()
+    if broken is not None:
+        raise ValueError(f"{broken} does not match its checksum")
+    file.seek(0)
+    with np.load(file, allow_pickle=False) as arrays:
+        fields = {name: arrays[name] for name in arrays.files}
+    if str(fields["format"]) != _FORMAT:
+        raise ValueError(f"its format is {fields['format']}")
+    if int(fields["version"]) > _VERSION:
+        raise ValueError(f"its version is {fields['version']}, and this program reads up to {_VERSION}")
+    return fields

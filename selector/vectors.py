@@ -1,0 +1,82 @@
+"""One form for both metrics, in which the average distance of two clusters is a single product.
+
+With h(a) = |a|²/2, half the squared Euclidean distance of two rows is h(a) + h(b) - <a, b>. That is linear in
+either row, so its mean over all pairs of two clusters A and B is
+
+    mean h(A) + mean h(B) - <mean A, mean B>
+
+and one mean row with one mean h a cluster is all that average linkage needs. On rows of unit length it is the
+cosine distance 1 - <a, b>; for squared Euclidean it is to be doubled.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+METRICS = ("cosine", "sqeuclidean")
+
+_SCALE = {"cosine": 1.0, "sqeuclidean": 2.0}
+
+# Two sums of products that differ by less than this share of their size differ by rounding alone.
+_ROUNDING = 1e-13
+
+
+def check_metric(metric: str) -> str:
+    """Return `metric`, or raise ValueError listing the known ones."""
+    if metric not in METRICS:
+        raise ValueError(f"unknown metric {metric!r}; known: {', '.join(METRICS)}")
+    return metric
+
+
+def prepare(
+    rows: NDArray[Any],
+    metric: str,
+    *,
+    name: str,
+    first_row: int = 0,
+    centre: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Turn rows of any real dtype into vectors and their half squared norms.
+
+    rows: (n, d), left as it is; `name` and `first_row` (the place of rows[0] in the whole) are for messages.
+    centre: (d,), taken off before squaring so that points far from the origin keep their digits; squared
+        Euclidean only, whose distances it does not change. None takes the median of the rows, which a few
+        far ones do not move.
+    Returns vectors (n, d) or, for cosine, (n, d + 1), and halves (n,), both float64.
+    Raises ValueError where a value is not a finite number or its square is not.
+    """
+    vectors = np.array(rows, dtype=np.float64)
+    unfit = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+    _refuse(unfit, f"{name} holds a value that is not a finite number", first_row)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if metric == "cosine":
+            vectors = _unit_rows(vectors)
+        elif len(vectors):
+            vectors -= np.median(vectors, axis=0) if centre is None else centre
+        halves = np.einsum("ij,ij->i", vectors, vectors) / 2
+    _refuse(np.flatnonzero(~np.isfinite(halves)), f"{name} holds a value too large to square", first_row)
+    return vectors, halves
+
+
+def distance(half_distance: float, halves: float, metric: str) -> float:
+    """The distance in the metric's own unit; 0 where it drowns in the rounding of `halves`, its two terms."""
+    return 0.0 if half_distance <= _ROUNDING * halves else float(_SCALE[metric] * half_distance)
+
+
+def _unit_rows(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Scale each row, in place, to unit length; return them with a column that is 1 for rows that are all zero.
+
+    A zero row has no direction. On an axis of its own it is at distance 1 from every other row and at 0 from
+    other zero rows, so that such rows, which are alike, end in one cluster.
+    """
+    largest = np.maximum(vectors.max(axis=1, initial=0.0), -vectors.min(axis=1, initial=0.0))
+    zero = largest == 0
+    vectors /= np.where(zero, 1.0, largest)[:, None]  # from here on squares neither overflow nor vanish
+    vectors /= np.where(zero, 1.0, np.linalg.norm(vectors, axis=1))[:, None]
+    return np.column_stack([vectors, zero])
+
+
+def _refuse(rows: NDArray[np.intp], complaint: str, first_row: int) -> None:
+    if len(rows):
+        raise ValueError(f"{complaint} (row {first_row + int(rows[0])})")
