@@ -1,0 +1,43 @@
+# The two commands are `make demo` and `make test`; `make help` lists the rest.
+PORT ?= 8000
+export PORT
+PYTHON_VENV := .venv/bin/python
+# Extra arguments for pytest, for example: make test-sqlite ARGS="-k undo"
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-browser runtime ready
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ready  ## two projects on real data, accounts for the three roles, web and worker on PORT (8000)
+	@$(PYTHON_VENV) manage.py load_demo
+	@exec $(PYTHON_VENV) scripts/serve.py
+
+run: ready  ## the same, empty
+	@echo "The first account: $(PYTHON_VENV) manage.py createsuperuser"
+	@exec $(PYTHON_VENV) scripts/serve.py
+
+setup:  ## .venv with all that demo, run and test need
+	@scripts/setup.sh requirements-dev.txt
+
+test: setup  ## every check: style, types, layers, migrations, tests on SQLite and PostgreSQL and in a browser
+	@scripts/system-packages.sh
+	@exec $(PYTHON_VENV) scripts/check.py
+
+lint types test-sqlite test-postgres test-browser: setup
+	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
+
+format: setup  ## lay the code out and apply safe fixes
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+runtime:
+	@scripts/setup.sh requirements.txt
+
+# Everything that must be true before web and worker start.
+ready: runtime
+	@$(PYTHON_VENV) scripts/serve.py --check
+	@$(PYTHON_VENV) manage.py migrate --verbosity 0
+	@scripts/collect-static.sh

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Makes .venv hold what a requirements file names; does nothing when it already does.
+# usage: scripts/setup.sh requirements.txt|requirements-dev.txt
+# PYTHON=… picks the interpreter that .venv is made with.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+requirements=$1
+venv=.venv
+stamp=$venv/.installed-${requirements%.txt}
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+is_recent() { # whether $1 runs and is Python 3.11 or newer
+    "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+find_python() {
+    local candidate
+    # python3 first: it is the one that the user of this machine has chosen.
+    for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11}; do
+        if is_recent "$candidate"; then
+            echo "$candidate"
+            return
+        fi
+    done
+    fail "no Python 3.11 or newer among: ${PYTHON:-python3 python3.13 python3.12 python3.11}. Install one, or name it: make PYTHON=/path/to/python3 …"
+}
+
+make_venv() {
+    local python
+    python=$(find_python)
+    "$python" -c 'import venv, ensurepip' 2>/dev/null ||
+        fail "$python has no venv module. On Debian and Ubuntu: apt-get install python3-venv."
+    echo "setup: making $venv with $("$python" --version)"
+    "$python" -m venv --clear $venv
+}
+
+# What an installation depends on: the requirement files, and the interpreter that is there now.
+checksum() {
+    { cat requirements.txt "$1" && $venv/bin/python -VV; } | cksum
+}
+
+is_recent $venv/bin/python || make_venv
+if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
+    exit 0
+fi
+echo "setup: installing $requirements (minutes the first time: torch is large)"
+$venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" ||
+    fail "pip could not install $requirements: see its message above."
+# requirements-dev.txt includes requirements.txt, so either file leaves the latter installed.
+checksum requirements.txt >$venv/.installed-requirements
+checksum "$requirements" >"$stamp"
