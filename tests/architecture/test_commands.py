@@ -1,0 +1,33 @@
+"""Every management command says how it is used."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import ManagementUtility, load_command_class
+
+COMMANDS = sorted(
+    path.stem
+    for path in (Path(__file__).resolve().parents[2] / "labeling/management/commands").glob("*.py")
+    if not path.stem.startswith("_")
+)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_answered_with_success(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        ManagementUtility(["manage.py", name, "--help"]).execute()
+    assert exit.value.code == 0
+    assert f"manage.py {name}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_begins_with_what_the_command_does(name: str) -> None:
+    assert load_command_class("labeling", name).help.strip()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_unknown_option_is_refused(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit:
+        ManagementUtility(["manage.py", name, "--no-such-option"]).execute()
+    assert exit.value.code not in (0, None)
+    assert "Traceback" not in capsys.readouterr().err

@@ -1,0 +1,28 @@
+"""config/ is the only place that knows the environment."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+MODULES = [path for package in ("labeling", "selector", "models_store") for path in (ROOT / package).rglob("*.py")]
+
+
+def readings(source: str) -> Iterator[int]:
+    """Line numbers where `os.environ` or `os.getenv` is named."""
+    for node in ast.walk(ast.parse(source)):
+        named = node.attr if isinstance(node, ast.Attribute) else node.name if isinstance(node, ast.alias) else ""
+        if named in {"environ", "environb", "getenv", "getenvb", "putenv"}:
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_reads_the_environment(path: Path) -> None:
+    assert not list(readings(path.read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize("source", ["import os\nos.environ['A']", "from os import getenv", "import os\nos.getenv('A')"])
+def test_a_reading_would_be_seen(source: str) -> None:
+    assert list(readings(source))

@@ -1,0 +1,46 @@
+"""A web process never loads torch: it would cost seconds at each start and hundreds of megabytes, for nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+LOADS = {
+    "the WSGI application": "import config.wsgi",
+    "every address": """
+import django; django.setup()
+from django.urls import get_resolver
+def visit(patterns):
+    for pattern in patterns:
+        visit(getattr(pattern, "url_patterns", []))
+visit(get_resolver().url_patterns)
+""",
+    "manage.py check": """
+from django.core.management import execute_from_command_line
+execute_from_command_line(["manage.py", "check"])
+""",
+}
+# The last line that each program prints, so that one which ends early is seen.
+REPORT = "\nimport sys; print('torch' in sys.modules)"
+
+
+def run_python(arguments: list[str], data_dir: Path) -> str:
+    """What a new Python process prints under the real settings; it must end well."""
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir)}
+    environment.pop("DATABASE_URL", None)
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("program", LOADS.values(), ids=LOADS.keys())
+def test_a_web_process_does_not_load_torch(program: str, data_dir: Path) -> None:
+    assert run_python(["-c", program + REPORT], data_dir).splitlines()[-1] == "False"
+
+
+def test_gunicorn_accepts_its_settings(data_dir: Path) -> None:
+    run_python(["-m", "gunicorn", "--check-config", "-c", "config/gunicorn.py", "config.wsgi:application"], data_dir)
