@@ -174,22 +174,25 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
         .select_related("batch", "item")
         .order_by("pk")
     }
-    finished: list[Task] = []
+    fresh: dict[int, Answer] = {}
     for answer in answers:
         refusal = _refusal(answer, known, tasks, user)
-        if refusal is None and answer.id not in known:
-            task = tasks[answer.task]
-            if not _hold_place(task, user):
-                refusal = Refusal(answer.id, "taken", "Somebody else has answered this task meanwhile.")
-            else:
-                known[answer.id] = _write(task, user, answer)
-                if task.outstanding == 0:
-                    finished.append(task)
+        if refusal is None and answer.id not in known and answer.task in fresh:
+            refusal = Refusal(answer.id, "taken", "This request has another answer to the same task.")
         if refusal:
             outcome.rejected.append(refusal)
-        else:
+        elif answer.id in known:
             outcome.accepted.append(answer.id)
-    outcome.batch_completed = _finish_tasks(finished)
+        else:
+            fresh[answer.task] = answer
+    held = _hold_places([tasks[pk] for pk in fresh], user)
+    for task_id, answer in fresh.items():
+        if task_id in held:
+            outcome.accepted.append(answer.id)
+        else:
+            detail = "You, or somebody else, answered this task meanwhile."
+            outcome.rejected.append(Refusal(answer.id, "taken", detail))
+    outcome.batch_completed = _write([tasks[pk] for pk in held], fresh, user)
     return outcome
 
 
@@ -210,33 +213,43 @@ def _refusal(answer: Answer, known: dict[uuid.UUID, Annotation], tasks: dict[int
     return None
 
 
-def _hold_place(task: Task, user: User) -> bool:
-    """Make sure that the user holds an unanswered place on the task, taking a free one if the lease was lost."""
+def _hold_places(tasks: list[Task], user: User) -> list[int]:
+    """Turn the user's places on these locked tasks into answered ones, taking a free one where the lease was lost.
+
+    Returns the ids of the tasks for which that was possible.
+    """
     now = timezone.now()
-    if Assignment.objects.pending().filter(task=task, user=user).update(answered_at=now):
-        return True
-    if Assignment.objects.filter(task=task, user=user).exists():  # answered before, under another id
-        return False
-    if not Task.objects.filter(pk=task.pk, free__gt=0).update(free=F("free") - 1):
-        return False
-    Assignment.objects.create(task=task, user=user, lease_expires_at=now, answered_at=now)
-    return True
-
-
-def _write(task: Task, user: User, answer: Answer) -> Annotation:
-    """Store the answer and count it on its task."""
-    annotation = Annotation.objects.create(
-        pk=answer.id,
-        task=task,
-        user=user,
-        value=answer.value,
-        skip_reason=answer.skip_reason,
-        seconds=answer.seconds,
-        flagged=answer.flagged,
+    places = dict(Assignment.objects.filter(task__in=tasks, user=user).values_list("task_id", "answered_at"))
+    pending = [task.pk for task in tasks if task.pk in places and places[task.pk] is None]
+    free = [task.pk for task in tasks if task.pk not in places and task.free > 0]
+    marked = Assignment.objects.pending().filter(task__in=pending, user=user).update(answered_at=now) if pending else 0
+    taken = Task.objects.filter(pk__in=free, free__gt=0).update(free=F("free") - 1) if free else 0
+    if (marked, taken) != (len(pending), len(free)):  # impossible while the tasks are locked
+        raise QueueError("conflict", "Somebody else changed these tasks at the same moment. Send the answers again.")
+    Assignment.objects.bulk_create(
+        Assignment(task_id=pk, user=user, lease_expires_at=now, answered_at=now) for pk in free
     )
-    Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") - 1)
-    task.outstanding -= 1
-    return annotation
+    return pending + free
+
+
+def _write(tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
+    """Store the answers and count them on their tasks. Returns whether that completed the batch."""
+    if not tasks:
+        return False
+    Annotation.objects.bulk_create(
+        Annotation(
+            pk=answers[task.pk].id,
+            task=task,
+            user=user,
+            value=answers[task.pk].value,
+            skip_reason=answers[task.pk].skip_reason,
+            seconds=answers[task.pk].seconds,
+            flagged=answers[task.pk].flagged,
+        )
+        for task in tasks
+    )
+    Task.objects.filter(pk__in=[task.pk for task in tasks]).update(outstanding=F("outstanding") - 1)
+    return _finish_tasks([task for task in tasks if task.outstanding == 1])
 
 
 def _finish_tasks(tasks: list[Task]) -> bool:
@@ -254,12 +267,10 @@ def _finish_tasks(tasks: list[Task]) -> bool:
         item.label, item.agreement = resolve(answers[task.pk])
         item.labeled_at = now if item.label is not None else None
     Item.objects.bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
-    completed = False
-    for batch_id in {task.batch_id for task in tasks}:
-        done = sum(task.batch_id == batch_id for task in tasks)
-        Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - done)
-        completed |= batches.complete(batch_id=batch_id)
-    return completed
+    # All of one batch: only an open one takes answers, and a project has one at a time.
+    batch_id = tasks[0].batch_id
+    Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - len(tasks))
+    return batches.complete(batch_id=batch_id)
 
 
 @transaction.atomic

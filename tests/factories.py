@@ -1,0 +1,94 @@
+"""Small real rows for tests: a project, its people, its items, an open batch. No worker, no files but images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from labeling import media
+from labeling.models import Batch, Item, Project, Role, Task, User
+from labeling.projects import create_project, set_role
+
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def make_user(name: str, **fields: Any) -> User:
+    return User.objects.create_user(name, password=f"{name}-password", **fields)
+
+
+def make_project(
+    slug: str = "digits", *, kind: str = "text", classes: Sequence[str] = DIGITS, **settings: Any
+) -> Project:
+    return create_project(slug=slug, kind=kind, classes=classes, settings={"seed": 1, **settings})
+
+
+def make_member(project: Project, name: str, role: str = Role.ANNOTATOR) -> User:
+    user = User.objects.filter(username=name).first() or make_user(name)
+    set_role(project=project, user=user, role=role)
+    return user
+
+
+@lru_cache(maxsize=1)
+def _digits() -> Any:
+    return load_digits()
+
+
+def digit_png(number: int) -> bytes:
+    """A real handwritten digit, 8 x 8 pixels, dark on white."""
+    buffer = io.BytesIO()
+    pixels = 255 - _digits().images[number] * (255 / 16)
+    Image.fromarray(pixels.astype(np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> list[Item]:
+    """Encoded, unlabeled items whose truth is known: real digits for images, sentences for texts."""
+    items = []
+    for number in range(first, first + n):
+        truth = int(_digits().target[number % 1797]) % project.classes.count()
+        values: dict[str, Any] = {
+            "external_id": f"item-{number:04}",
+            "row": number,
+            "control_key": (number + 0.5) / (first + n),
+            "is_control": False,
+            "data": {},
+            "truth": truth if project.question == "single" else [truth] if project.question == "multi" else True,
+        }
+        if project.question == "verify":
+            values["proposed"] = truth
+        if project.kind == "image":
+            values["media"] = media.image_name(project.pk, digit_png(number % 1797), ".png")
+            media.write(values["media"], digit_png(number % 1797))
+        elif project.kind == "text":
+            values["data"] = {"text": f"This is text number {number}."}
+        else:
+            values["data"] = {"width": number / 10, "height": number / 7}
+        items.append(Item(project=project, **{**values, **fields}))
+    Item.objects.bulk_create(items)
+    return items
+
+
+def make_open_batch(project: Project, items: Sequence[Item], *, number: int = 1, overlap: int = 1) -> Batch:
+    """An open batch with a task for each item, ranked in their order."""
+    batch = Batch.objects.create(
+        project=project,
+        number=number,
+        state=Batch.State.OPEN,
+        strategy="seed",
+        overlap=overlap,
+        size=len(items),
+        remaining=len(items),
+        opened_at=timezone.now(),
+    )
+    Task.objects.bulk_create(
+        Task(batch=batch, item=item, rank=rank, is_control=item.is_control, free=overlap, outstanding=overlap)
+        for rank, item in enumerate(items)
+    )
+    return batch

@@ -1,0 +1,116 @@
+"""Many annotators at once, each with its own connection: the promises hold, and nobody is refused by a lock."""
+
+import random
+import threading
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+from django.db import connection
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling import queue
+from labeling.models import Annotation, Batch, Job, Project, Task, User
+from labeling.queue import Answer, QueueError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def at_once(work: Callable[[User, random.Random], None], users: list[User]) -> None:
+    """Run `work` for each user in a thread of its own, all starting together; raise what one of them raised."""
+    start = threading.Barrier(len(users))
+    errors: list[BaseException] = []
+
+    def run(user: User, seed: int) -> None:
+        try:
+            start.wait()
+            work(user, random.Random(seed))
+        except BaseException as error:  # noqa: BLE001  handed to the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(user, seed)) for seed, user in enumerate(users)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def labor(project: Project, user: User, rng: random.Random) -> None:
+    """Claim and answer until nothing is left; now and then skip, undo, release, send again, or let go."""
+    idle = 0
+    while idle < 30:
+        tasks = queue.claim(project=project, user=user, count=rng.choice([1, 3, 10])).tasks
+        if not tasks:
+            idle += 1
+            if not project.batches.open().exists():
+                return
+            continue
+        idle = 0
+        answers = [
+            Answer(id=uuid.uuid4(), task=task.pk, value=None if rng.random() < 0.1 else 1, skip_reason="")
+            for task in tasks
+        ]
+        answers = [a if a.value else Answer(id=a.id, task=a.task, skip_reason="unclear") for a in answers]
+        queue.submit(project=project, user=user, answers=answers)
+        chance = rng.random()
+        if chance < 0.2:
+            queue.submit(project=project, user=user, answers=answers)
+        elif chance < 0.4:
+            # It may be closed, or refused and so unknown: both are said, and neither may break anything.
+            with suppress(QueueError):
+                queue.undo(project=project, user=user, annotation_id=rng.choice(answers).id)
+        elif chance < 0.5:
+            queue.release(project=project, user=user)
+
+
+@pytest.mark.parametrize("overlap", [1, 3])
+def test_sixteen_annotators_finish_a_batch_exactly(overlap: int) -> None:
+    project = make_project(overlap=overlap)
+    batch = make_open_batch(project, make_items(project, 150), overlap=overlap)
+    users = [make_member(project, f"user{number}") for number in range(16)]
+
+    at_once(lambda user, rng: labor(project, user, rng), users)
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
+    counts = Counter(Annotation.objects.standing().values_list("task_id", flat=True))
+    assert set(counts.values()) == {overlap}, "each task has exactly its overlap of answers"
+    assert len(counts) == 150
+    assert not Task.objects.exclude(free=0, outstanding=0).exists()
+    assert Job.objects.filter(kind=Job.Kind.TRAIN).count() == 1
+
+
+def test_the_two_last_answers_at_once_close_the_batch_once() -> None:
+    for number in range(1, 9):
+        project = make_project(f"p{number}")
+        make_open_batch(project, make_items(project, 4))
+        users = [make_member(project, f"user{each}") for each in range(4)]
+        held = {user.pk: queue.claim(project=project, user=user, count=1).tasks[0] for user in users}
+
+        def last(user: User, rng: random.Random, project: Project = project, held: dict = held) -> None:
+            answer = Answer(id=uuid.uuid4(), task=held[user.pk].pk, value=1)
+            assert queue.submit(project=project, user=user, answers=[answer]).accepted
+
+        at_once(last, users)
+        assert project.batches.get().state == Batch.State.TRAINING
+        assert project.jobs.count() == 1
+
+
+def test_one_answer_sent_by_many_requests_at_once_counts_once() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3))
+    user = make_member(project, "ann")
+    answer = Answer(id=uuid.uuid4(), task=queue.claim(project=project, user=user, count=1).tasks[0].pk, value=2)
+
+    def send(user: User, rng: random.Random) -> None:
+        assert queue.submit(project=project, user=user, answers=[answer]).accepted == [answer.id]
+
+    at_once(send, [user] * 8)
+    assert Annotation.objects.count() == 1
+    assert project.batches.get().remaining == 2
