@@ -1,0 +1,27 @@
+"""Pages that point to files of the repository point to something."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def links(page: Path) -> list[str]:
+    """Targets of a page's links and images within the repository, without their anchors."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+    return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
+    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+
+
+def test_every_page_of_the_documentation_is_in_its_index() -> None:
+    index = DOCS / "README.md"
+    listed = {(DOCS / target).resolve() for target in links(index)}
+    assert set(DOCS.rglob("*.md")) - listed == {index}
