@@ -21,6 +21,7 @@ from labeling.progress import progress_of
 
 MAX_ANSWERS = 1000
 MAX_SECONDS = 86_400.0
+MAX_ID = 2**63 - 1
 
 
 class ClaimRequest(serializers.Serializer[Any]):
@@ -62,7 +63,7 @@ class AnnotationsRequest(serializers.Serializer[Any]):
 
 
 class SkipRequest(serializers.Serializer[Any]):
-    task = serializers.IntegerField()
+    task = serializers.IntegerField(min_value=1, max_value=MAX_ID)
     reason = serializers.CharField(max_length=200)
     id = serializers.UUIDField(required=False)
     seconds = serializers.FloatField(default=0, min_value=0, max_value=MAX_SECONDS)
@@ -82,7 +83,9 @@ class SubmitResponse(serializers.Serializer[Any]):
 
 class ReleaseRequest(serializers.Serializer[Any]):
     tasks = serializers.ListField(
-        child=serializers.IntegerField(), required=False, help_text="Task ids; all that are held if left out."
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
+        required=False,
+        help_text="Task ids; all that are held if left out.",
     )
 
 
@@ -234,7 +237,7 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
     except (KeyError, ValueError):
         raise ValueError("An annotation needs an id that is a UUID.") from None
     task = each.get("task")
-    if not isinstance(task, int) or isinstance(task, bool) or not 0 < task < 2**63:
+    if not isinstance(task, int) or isinstance(task, bool) or not 0 < task <= MAX_ID:
         raise ValueError("An annotation needs the id of its task.")
     seconds = each.get("seconds", 0)
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:

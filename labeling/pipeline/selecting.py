@@ -32,7 +32,7 @@ def select(step: Step) -> None:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
-    pool = _read_pool(project, pool_rows)
+    pool = read_pool(project, pool_rows)
     seed = seed_for(project, "select", batch.number)
     plan = plan_batch(
         pool,
@@ -68,7 +68,7 @@ def select(step: Step) -> None:
         batches.opened(batch=batch)
 
 
-def _read_pool(project: Project, pool_rows: int) -> Pool:
+def read_pool(project: Project, pool_rows: int) -> Pool:
     found = project.items.unlabeled().filter(row__lt=pool_rows).order_by("row")
     values = np.array(
         list(found.values_list("row", "is_control", "control_key").iterator(chunk_size=CHUNK)),

@@ -1,0 +1,185 @@
+"""Claim, annotations, skip, undo over HTTP: the contract, and hostile input."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rest_framework.test import APIClient
+
+from labeling.models import Annotation, Item, Project
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/projects/digits/"
+
+
+def start(n: int = 12, **fields: Any) -> tuple[APIClient, Project]:
+    project = make_project(**fields)
+    make_open_batch(project, make_items(project, n))
+    client = APIClient()
+    client.force_authenticate(make_member(project, "ann"))
+    return client, project
+
+
+def post(client: APIClient, what: str, body: Any) -> Any:
+    return client.post(f"{URL}{what}/", body, format="json")
+
+
+def annotation(task: int, value: Any, **fields: Any) -> dict[str, Any]:
+    return {"id": str(uuid.uuid4()), "task": task, "value": value, "seconds": 1.5, **fields}
+
+
+def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
+    client, _ = start(kind="image")
+    body = post(client, "claim", {"count": 3}).json()
+    assert set(body) == {"batch", "tasks", "lease_expires_at", "remaining"}
+    assert (body["batch"], body["remaining"]) == (1, 12)
+    task = body["tasks"][0]
+    assert set(task) == {"id", "item", "rank"}
+    assert set(task["item"]) == {"id", "external_id", "data", "media_url"}
+    assert client.get(task["item"]["media_url"]).status_code == 200
+
+
+def test_claim_without_a_batch_says_why() -> None:
+    project = make_project()
+    client = APIClient()
+    client.force_authenticate(make_member(project, "ann"))
+    body = post(client, "claim", {}).json()
+    assert (body["batch"], body["tasks"], body["reason"]) == (None, [], "no_items")
+
+
+def test_answers_are_taken_by_class_name() -> None:
+    client, _ = start()
+    tasks = post(client, "claim", {"count": 2}).json()["tasks"]
+    good = annotation(tasks[0]["id"], "7", flagged=True)
+    number = annotation(tasks[1]["id"], 3)
+    body = post(client, "annotations", {"annotations": [good, number]}).json()
+    assert body == {"accepted": [good["id"], number["id"]], "rejected": []}
+    stored = Annotation.objects.get(pk=good["id"])
+    assert (stored.value, stored.seconds, stored.flagged) == (7, 1.5, True)
+    assert Item.objects.get(pk=tasks[0]["item"]["id"]).label == 7
+
+
+def test_one_bad_answer_does_not_hold_up_the_rest() -> None:
+    client, _ = start()
+    first, second = post(client, "claim", {"count": 2}).json()["tasks"]
+    good, bad = annotation(first["id"], "1"), annotation(second["id"], "eleven")
+    body = post(client, "annotations", {"annotations": [bad, good]}).json()
+    assert body["accepted"] == [good["id"]]
+    (refused,) = body["rejected"]
+    assert refused == {"id": bad["id"], "code": "invalid", "detail": "This project has no class 'eleven'."}
+
+
+@pytest.mark.parametrize(
+    ("question", "value", "stored"),
+    [("multi", ["3", "1"], [1, 3]), ("multi", [], []), ("verify", True, True), ("verify", False, False)],
+)
+def test_other_questions(question: str, value: Any, stored: Any) -> None:
+    client, _ = start(question=question)
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    assert ("proposed" in task["item"]) == (question == "verify")
+    assert post(client, "annotations", {"annotations": [annotation(task["id"], value)]}).json()["accepted"]
+    assert Annotation.objects.get().value == stored
+    assert Item.objects.get(pk=task["item"]["id"]).label == stored
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("single", None),
+        ("single", ["1"]),
+        ("single", True),
+        ("single", {"a": 1}),
+        ("single", 1.5),
+        ("multi", "1"),
+        ("multi", [["1"]]),
+        ("multi", [None]),
+        ("verify", "yes"),
+        ("verify", 1),
+        ("verify", None),
+    ],
+)
+def test_values_that_answer_another_question_are_refused(question: str, value: Any) -> None:
+    client, _ = start(question=question)
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    body = post(client, "annotations", {"annotations": [annotation(task["id"], value)]}).json()
+    assert body["rejected"][0]["code"] == "invalid"
+    assert not Annotation.objects.exists()
+
+
+def test_skip_and_undo() -> None:
+    client, _ = start()
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    accepted = post(client, "skip", {"task": task["id"], "reason": "unclear"}).json()["accepted"]
+    response = client.delete(f"{URL}annotations/{accepted[0]}/")
+    assert (response.status_code, response.json()) == (200, task)
+    again = client.delete(f"{URL}annotations/{accepted[0]}/")
+    assert (again.status_code, again.json()["code"]) == (409, "undone")
+
+
+def test_release_gives_tasks_to_others() -> None:
+    client, project = start()
+    post(client, "claim", {"count": 12})
+    other = APIClient()
+    other.force_authenticate(make_member(project, "bob"))
+    assert post(other, "claim", {}).json()["reason"] == "all_taken"
+    assert post(client, "release", {}).json() == {"released": 12}
+    assert len(post(other, "claim", {}).json()["tasks"]) == 10
+
+
+def test_token_works_as_the_contract_says() -> None:
+    from knox.models import AuthToken
+
+    _, project = start()
+    _, token = AuthToken.objects.create(make_member(project, "bot"))
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    assert post(client, "claim", {"count": 1}).status_code == 200
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+LIKELY = st.fixed_dictionaries(
+    {},
+    optional={
+        "id": st.uuids().map(str) | JSON,
+        "task": st.integers(-2, 20) | JSON,
+        "value": st.sampled_from(["1", 1, ["1"]]) | JSON,
+        "seconds": st.floats(allow_nan=False, allow_infinity=False) | JSON,
+        "reason": JSON,
+        "count": JSON,
+        "annotations": JSON,
+        "tasks": JSON,
+    },
+)
+
+
+@given(body=JSON | LIKELY | st.fixed_dictionaries({"annotations": st.lists(JSON | LIKELY, max_size=3)}))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_body_brings_the_server_down(db: None, body: Any) -> None:
+    project = Project.objects.filter(slug="digits").first()
+    if project is None:
+        _, project = start()
+    client = APIClient(raise_request_exception=False)
+    client.force_authenticate(make_member(project, "ann"))
+    for what in ("claim", "annotations", "skip", "release"):
+        response = post(client, what, body)
+        assert response.status_code in (200, 400), (what, response.content)
+        if response.status_code == 400:
+            assert set(response.json()) >= {"code", "detail"}
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"annotations": [{"id": NaN}]}'])
+def test_bodies_that_are_no_json(body: bytes) -> None:
+    client, _ = start()
+    client.raise_request_exception = False
+    for what in ("claim", "annotations", "skip"):
+        response = client.post(f"{URL}{what}/", body, content_type="application/json")
+        assert response.status_code in (200, 400)

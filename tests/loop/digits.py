@@ -1,0 +1,71 @@
+"""A small project on real digits, and somebody who answers truthfully."""
+
+from __future__ import annotations
+
+import io
+import uuid
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from labeling import queue
+from labeling.models import Batch, Project, Role, User
+from labeling.models.jobs import worker_name
+from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.step import Step
+from labeling.projects import create_project, set_role
+from labeling.uploads import register
+
+
+def digits_zip(path: Path, n: int) -> Path:
+    """The first `n` digits as PNG files with their truth."""
+    digits = load_digits()
+    with zipfile.ZipFile(path, "w") as archive:
+        lines = []
+        for number in range(n):
+            image = io.BytesIO()
+            Image.fromarray((digits.images[number] * 15).astype(np.uint8)).save(image, "PNG")
+            archive.writestr(f"{number:04}.png", image.getvalue())
+            lines.append(f'{{"file_name": "{number:04}.png", "truth": "{digits.target[number]}"}}')
+        archive.writestr("metadata.jsonl", "\n".join(lines))
+    return path
+
+
+def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **settings: object) -> Project:
+    """A project of `n` digits, imported but not yet encoded."""
+    project = create_project(
+        slug="digits",
+        kind="image",
+        classes=[str(digit) for digit in range(10)],
+        settings={"seed": 7, "batch_size": 40, "control_share": 0.2, **settings},
+    )
+    if run_import:
+        job = register(
+            project=project,
+            user=None,
+            path=digits_zip(folder / "digits.zip", n),
+            name="digits.zip",
+            strict=True,
+            taken_by=worker_name(),
+        )
+        import_items(Step(job, patient=False))
+    return project
+
+
+def annotator(project: Project, name: str = "annie") -> User:
+    user = User.objects.create_user(name, password="x")
+    set_role(project=project, user=user, role=Role.ANNOTATOR)
+    return user
+
+
+def answer_batch(project: Project, user: User) -> Batch:
+    """Answer the open batch to its end, from the truth."""
+    batch = project.batches.open().get()
+    while tasks := queue.claim(project=project, user=user, count=50).tasks:
+        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
+        outcome = queue.submit(project=project, user=user, answers=answers)
+        assert not outcome.rejected
+    return batch

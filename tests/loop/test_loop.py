@@ -1,0 +1,138 @@
+"""The loop on real digits with a real worker in this process: import, encode, select, train, cluster, and on."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+
+from labeling.models import Annotation, Batch, Clustering, Item, Job, ModelVersion, Task
+from labeling.pipeline.clustering import clusters_at
+from labeling.pipeline.files import ProjectFiles, load_array, sha256_of
+from labeling.pipeline.plan import plan_batch
+from labeling.pipeline.selecting import read_pool
+from labeling.pipeline.steps import run_step
+from labeling.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def drain() -> None:
+    """Run every due step, as `worker --drain` does."""
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+    assert not Job.objects.exclude(state=Job.State.DONE).exists()
+
+
+def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=600, batch_size=60)
+    user = annotator(project)
+    drain()
+    for number in (1, 2, 3):
+        assert answer_batch(project, user).number == number
+        drain()
+
+    versions = list(ModelVersion.objects.order_by("number"))
+    assert [version.batch.number for version in versions] == [1, 2, 3]
+    assert [version.parent_id for version in versions] == [None, versions[0].pk, versions[1].pk]
+    assert versions[2].labels == 3 * 48, "a fifth of each batch is control, and never trained on"
+    assert versions[2].metrics["control"]["n"] == 36
+    assert versions[2].metrics["control"]["accuracy"] > 0.7
+    assert [batch.state for batch in Batch.objects.order_by("number")] == ["done", "done", "done", "open"]
+    assert Annotation.objects.count() == 180
+    assert Item.objects.labeled().count() == 180
+    assert Clustering.objects.get().rows == 600, "clustered once, over the whole pool"
+
+
+def test_a_selection_can_be_replayed_from_what_is_recorded(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=400)
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    drain()
+    batch = Batch.objects.get(number=2)
+    margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"))
+    assert sha256_of(margins) == batch.margins_hash
+    clusters, height = clusters_at(project, project.clustering, batch.mean_cluster_size)
+    assert height == batch.cut_height
+    assert project.clustering.digest == batch.dendrogram_hash
+    tasks = list(batch.tasks.order_by("rank").select_related("item"))
+    pool = _pool_before(batch)
+    plan = plan_batch(
+        pool,
+        batch_size=batch.batch_size,
+        control_share=batch.control_share,
+        strategy=batch.strategy,
+        candidate_factor=batch.candidate_factor,
+        margins=margins,
+        clusters=clusters,
+        rng=np.random.default_rng(batch.seed),
+    )
+    assert plan.rows.tolist() == [task.item.row for task in tasks]
+    assert plan.candidates == batch.candidates
+    for task, row, draw_pass in zip(tasks, plan.rows, plan.passes, strict=True):
+        assert task.margin == pytest.approx(margins[row])
+        assert task.cluster == clusters[row]
+        assert task.draw_pass == (None if task.is_control else draw_pass)
+
+
+def _pool_before(batch: Batch):
+    """The pool as it was when `batch` was selected: its tasks are taken away again, for a moment."""
+    kept = list(batch.tasks.all())
+    batch.tasks.all().delete()
+    try:
+        return read_pool(batch.project, batch.pool_rows)
+    finally:
+        Task.objects.bulk_create(kept)
+
+
+def test_items_that_come_later_are_encoded_placed_and_picked(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=200)
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    drain()
+    _import_more(project, tmp_path)
+    drain()
+    answer_batch(project, user)
+    drain()
+    project.refresh_from_db()
+    clustering = Clustering.objects.get()
+    assert (project.encoded_rows, clustering.rows, clustering.joined_rows) == (300, 200, 300)
+    clusters, _ = clusters_at(project, clustering, 5)
+    assert len(clusters) == 300
+    assert Batch.objects.get(number=3).pool_size == 300 - 80
+
+
+def _import_more(project, folder: Path) -> None:
+    from digits import digits_zip
+
+    from labeling.pipeline.importing.run import import_items
+    from labeling.pipeline.step import Step
+    from labeling.uploads import register
+
+    job = register(
+        project=project,
+        user=None,
+        path=digits_zip(folder / "more.zip", 300),
+        name="more.zip",
+        strict=False,
+        taken_by="me:1:x",
+    )
+    import_items(Step(job, patient=False))
+
+
+def test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=100, batch_size=60)
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    drain()
+    assert answer_batch(project, user).size == 40
+    drain()
+    assert not project.batches.active().exists()
+    assert project.versions.count() == 2
+    _import_more(project, tmp_path)
+    drain()
+    assert project.batches.open().get().number == 3
