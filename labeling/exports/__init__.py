@@ -1,0 +1,13 @@
+"""Exports: labeled items as a stream of bytes, in several formats that agree to the row.
+
+Rows are read in pages by key, so an export needs the same memory and the same queries a page at any size:
+
+    rows.py      the database → pages of rows
+    columns.py   what a row holds: names, order, meaning
+    formats.py   pages of rows → bytes: JSONL and CSV here, Parquet in parquet.py
+"""
+
+from labeling.exports.formats import FORMATS, Format, export
+from labeling.exports.rows import count_rows
+
+__all__ = ["FORMATS", "Format", "count_rows", "export"]

@@ -1,0 +1,41 @@
+"""The columns of an export, in their order. docs/reference/export.md explains each; a test holds the two together."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple
+
+# "label" is text, a list of texts or yes/no, as the project's question has it; "answers" and "skips" are lists of
+# objects.
+Kind = Literal["integer", "number", "boolean", "text", "json", "time", "label", "answers", "skips"]
+
+Row = dict[str, Any]
+Page = list[Row]
+
+
+class Column(NamedTuple):
+    name: str
+    kind: Kind
+
+
+COLUMNS = (
+    Column("item", "integer"),
+    Column("external_id", "text"),
+    Column("data", "json"),
+    Column("media", "text"),
+    Column("proposed", "text"),
+    Column("label", "label"),
+    Column("agreement", "number"),
+    Column("annotations", "answers"),
+    Column("skips", "skips"),
+    Column("batch", "integer"),
+    Column("rank", "integer"),
+    Column("selected_by", "integer"),
+    Column("learned_by", "integer"),
+    Column("is_control", "boolean"),
+    Column("control_probability", "number"),
+    Column("margin", "number"),
+    Column("cluster", "integer"),
+    Column("cluster_size", "integer"),
+    Column("draw_pass", "integer"),
+    Column("labeled_at", "time"),
+)

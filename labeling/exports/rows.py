@@ -1,0 +1,149 @@
+"""Pages of export rows, read by key: one query for a page's tasks and one for all their annotations.
+
+What is read is what stands at that moment. Batches that are done never change; the rows of an open one may be answered
+or taken back while the export runs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+
+from labeling.exports.columns import Page, Row
+from labeling.labels import show
+from labeling.models import Annotation, Project, Task
+
+PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What all rows of a batch have in common."""
+
+    id: int
+    number: int
+    selected_by: int | None
+    learned_by: int | None
+    control_probability: float | None
+
+
+def count_rows(project: Project, *, batch: int | None = None, skipped: bool = False) -> int:
+    """How many rows `pages` gives."""
+    found = _exported(skipped).filter(batch__project=project)
+    return found.filter(batch__number=batch).count() if batch is not None else found.count()
+
+
+def pages(project: Project, *, batch: int | None = None, skipped: bool = False, size: int = PAGE) -> Iterator[Page]:
+    """The labeled items of a project, or of one batch, by batch and rank, up to `size` rows at a time.
+
+    `skipped` adds the items that were finished without a label, because everybody skipped them. Queries: two, and two
+    a page.
+    """
+    names = dict(project.classes.values_list("index", "name"))
+    for facts in _batches(project):
+        if batch is None or facts.number == batch:
+            yield from _pages_of(facts, _exported(skipped), project.kind, names, size)
+
+
+def _exported(skipped: bool) -> QuerySet[Task]:
+    labeled = Q(item__label__isnull=False)
+    return Task.objects.filter(labeled | Q(outstanding=0) if skipped else labeled)
+
+
+def _batches(project: Project) -> list[BatchFacts]:
+    """The project's batches in order. The first version trained after a batch's end is the first that knew it."""
+    found = list(
+        project.batches.order_by("-number").values_list(
+            "pk", "number", "selected_by__number", "model_version__number", "control_tasks", "pool_rows"
+        )
+    )
+    facts = []
+    learned_by = None
+    for pk, number, selected_by, version, control_tasks, pool_rows in found:
+        learned_by = version or learned_by
+        probability = control_tasks / pool_rows if pool_rows else None
+        facts.append(BatchFacts(pk, number, selected_by, learned_by, probability))
+    return facts[::-1]
+
+
+def _pages_of(
+    facts: BatchFacts, tasks: QuerySet[Task], kind: str, names: Mapping[int, str], size: int
+) -> Iterator[Page]:
+    rank = -1
+    while True:
+        found = list(
+            tasks.filter(batch=facts.id, rank__gt=rank)
+            .order_by("rank")
+            .values(
+                "pk",
+                "rank",
+                "is_control",
+                "margin",
+                "cluster",
+                "cluster_size",
+                "draw_pass",
+                "item_id",
+                external_id=F("item__external_id"),
+                data=F("item__data"),
+                media=F("item__media"),
+                proposed=F("item__proposed"),
+                label=F("item__label"),
+                agreement=F("item__agreement"),
+                labeled_at=F("item__labeled_at"),
+            )[:size]
+        )
+        if not found:
+            return
+        answers = _annotations([task["pk"] for task in found], names)
+        yield [_row(task, answers[task["pk"]], facts, kind, names) for task in found]
+        if len(found) < size:
+            return
+        rank = found[-1]["rank"]
+
+
+def _annotations(tasks: list[int], names: Mapping[int, str]) -> dict[int, list[dict[str, Any]]]:
+    """The standing annotations of each task, in the order in which they were given."""
+    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    standing = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
+    for task, pk, annotator, value, reason, seconds, flagged, created_at in standing.values_list(
+        "task_id", "pk", "user__username", "value", "skip_reason", "seconds", "flagged", "created_at"
+    ):
+        said = {"value": show(value, names)} if value is not None else {"reason": reason}
+        common = {"seconds": seconds, "flagged": flagged, "created_at": created_at}
+        found[task].append({"id": str(pk), "annotator": annotator, **said, **common})
+    return found
+
+
+def _row(
+    task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts, kind: str, names: Mapping[int, str]
+) -> Row:
+    proposed = task["proposed"]
+    return {
+        "item": task["item_id"],
+        "external_id": task["external_id"],
+        # Text from here on: all formats hold the same characters, and numbers of any length survive.
+        "data": json.dumps(task["data"], ensure_ascii=False, separators=(",", ":")),
+        # Vectors lie many to a file: its name would lead nobody to one of them.
+        "media": (task["media"] or None) if kind == Project.Kind.IMAGE else None,
+        "proposed": None if proposed is None else names[proposed],
+        "label": show(task["label"], names),
+        "agreement": task["agreement"],
+        "annotations": [each for each in given if "value" in each],
+        "skips": [each for each in given if "reason" in each],
+        "batch": facts.number,
+        "rank": task["rank"],
+        "selected_by": facts.selected_by,
+        "learned_by": None if task["is_control"] or task["label"] is None else facts.learned_by,
+        "is_control": task["is_control"],
+        "control_probability": facts.control_probability if task["is_control"] else None,
+        "margin": task["margin"],
+        "cluster": task["cluster"],
+        "cluster_size": task["cluster_size"],
+        "draw_pass": task["draw_pass"],
+        "labeled_at": task["labeled_at"],
+    }

@@ -1,0 +1,99 @@
+"""Writes the labels to a file or to standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from labeling.exports import FORMATS, count_rows, export
+from labeling.models import Project
+
+
+class Command(BaseCommand):
+    help = (
+        "Export the labeled items, one row each, with every annotation and where it came from. The file appears under "
+        "its name only when it is whole. Columns: docs/reference/export.md."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="The project.")
+        parser.add_argument(
+            "--format",
+            choices=list(FORMATS),
+            help="Left out, it follows from the ending of the output file, and is jsonl otherwise.",
+        )
+        parser.add_argument("--output", default="-", metavar="PATH", help="The file to write; - is standard output.")
+        parser.add_argument("--batch", type=int, metavar="N", help="Only this batch.")
+        parser.add_argument("--skipped", action="store_true", help="Also items that everybody skipped, without label.")
+
+    def handle(
+        self,
+        *args: Any,
+        slug: str,
+        format: str | None,
+        output: str,
+        batch: int | None,
+        skipped: bool,
+        **options: Any,
+    ) -> None:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug!r}.")
+        if batch is not None and not project.batches.filter(number=batch).exists():
+            raise CommandError(f"Project {slug!r} has no batch {batch}.")
+        name = format or _format_of(output)
+        total = count_rows(project, batch=batch, skipped=skipped)
+        chunks = export(project, name, batch=batch, skipped=skipped)
+        if output == "-":
+            self._write_out(chunks, name)
+            return
+        with _written_whole(Path(output)) as file, tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
+            for chunk in chunks:
+                file.write(chunk)
+                bar.update(len(chunk))
+        self.stdout.write(f"{total} rows written to {output}")
+
+    def _write_out(self, chunks: Iterator[bytes], name: str) -> None:
+        if name == "parquet" and self.stdout.isatty():
+            raise CommandError("Parquet is no text to show on a terminal: name a file with --output.")
+        out = cast("IO[bytes]", self.stdout.buffer)
+        try:
+            for chunk in chunks:
+                out.write(chunk)
+            out.flush()
+        except BrokenPipeError:
+            # Whoever reads has seen enough (`| head`). Python must not try to flush once more at its end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _format_of(output: str) -> str:
+    suffix = Path(output).suffix.lower()
+    return next((name for name, fmt in FORMATS.items() if fmt.suffix == suffix), "jsonl")
+
+
+@contextmanager
+def _written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder: name a file in it.")
+    if path.exists() and not path.is_file():
+        raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        draft.unlink(missing_ok=True)

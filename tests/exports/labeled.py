@@ -1,0 +1,88 @@
+"""Small projects in a state that an export or a status can be checked against."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from labeling import queue
+from labeling.models import Annotation, Batch, Item, ModelVersion, Project, User
+from tests import factories
+
+
+def make_items(project: Project, count: int, *, control_every: int = 0, **fields: Any) -> list[Item]:
+    """Encoded items behind those that are there; every `control_every`-th is reserved for control."""
+    first = project.items.count()
+    items = factories.make_items(project, count, first=first, **fields)
+    for item in items:
+        item.is_control = bool(control_every) and item.row is not None and item.row % control_every == 0
+    Item.objects.bulk_update(items, ["is_control"], batch_size=500)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=first + count)
+    return items
+
+
+def make_batch(project: Project, items: Sequence[Item], *, overlap: int = 1, **values: Any) -> Batch:
+    """An open batch with one task an item, picked as Cluster-Margin would."""
+    batch = factories.make_open_batch(project, items, number=project.batches.count() + 1, overlap=overlap)
+    batch.tasks.update(cluster=7)
+    batch.tasks.filter(is_control=False).update(margin=0.25, cluster_size=3, draw_pass=0)
+    values = {
+        "control_tasks": sum(item.is_control for item in items),
+        "pool_rows": project.items.count(),
+        **values,
+    }
+    Batch.objects.filter(pk=batch.pk).update(**values)
+    batch.refresh_from_db()
+    return batch
+
+
+def answer(batch: Batch, user: User, values: Sequence[Any], **details: Any) -> None:
+    """Answer the batch's tasks from the first on; "skip" skips."""
+    tasks = batch.tasks.order_by("rank")[: len(values)]
+    outcome = queue.submit(
+        project=batch.project,
+        user=user,
+        answers=[
+            queue.Answer(uuid.uuid4(), task.pk, **_said(value), **{"seconds": 1.5, **details})
+            for task, value in zip(tasks, values, strict=True)
+        ],
+    )
+    assert not outcome.rejected
+
+
+def _said(value: Any) -> dict[str, Any]:
+    return {"skip_reason": "unclear"} if value == "skip" else {"value": value}
+
+
+def answer_all(batch: Batch, user: User, value: Any) -> None:
+    """Answer a large batch quickly: what the queue would leave behind, without its checks."""
+    now = timezone.now()
+    Annotation.objects.bulk_create(
+        [Annotation(task=task, user=user, value=value, seconds=1.5) for task in batch.tasks.all()], batch_size=1000
+    )
+    batch.tasks.update(free=0, outstanding=0)
+    items = Item.objects.filter(task__batch=batch)
+    items.update(label=value, agreement=1.0, labeled_at=now)
+    Batch.objects.filter(pk=batch.pk).update(remaining=0)
+
+
+def train(batch: Batch, **values: Any) -> ModelVersion:
+    """End a complete batch with a model version, as the training step does."""
+    number = batch.project.versions.count() + 1
+    version = ModelVersion.objects.create(
+        **{
+            "project": batch.project,
+            "number": number,
+            "batch": batch,
+            "artifact": f"models/v{number}",
+            "labels": batch.project.items.trainable().count(),
+            "seed": 1,
+            "seconds": 2.0,
+            **values,
+        }
+    )
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, done_at=timezone.now())
+    return version

@@ -1,0 +1,27 @@
+"""docs/reference/export.md explains every column, parameter and format, and nothing else."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from labeling.api.export import ExportRequest
+from labeling.exports import FORMATS
+from labeling.exports.columns import COLUMNS
+
+TEXT = (Path(__file__).parents[2] / "docs/reference/export.md").read_text()
+
+
+def rows_below(heading: str) -> list[str]:
+    """The first cells of the table that follows the line."""
+    table = TEXT.split(heading)[1].split("|---|---|\n")[1].split("\n\n")[0]
+    return re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
+
+
+def test_every_column_is_documented_in_order() -> None:
+    assert rows_below("## Columns") == [column.name for column in COLUMNS]
+
+
+def test_every_parameter_and_format_is_documented() -> None:
+    assert rows_below("Parameters of the API") == list(ExportRequest().fields)
+    assert all(f"`{name}`" in TEXT for name in FORMATS)

@@ -1,0 +1,189 @@
+"""JSONL, CSV and Parquet hold the same rows, whatever is in them, and load with one line each."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import json
+import re
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.exports import FORMATS, export
+from labeling.exports.columns import COLUMNS, Page
+from labeling.exports.parquet import schema_for
+from labeling.models import Project
+from tests.exports.labeled import answer, make_batch, make_items
+from tests.factories import make_member, make_project
+
+QUESTIONS = ["single", "multi", "verify"]
+FORMULAS = ["=1+1", "+1", "-2", "@SUM(A1)", "\t=1", "\r=1", "'=1", "''-1", "'tis", "＝1", '=cmd|" /C calc"!A0', ","]
+
+# Cs are halves of characters, which no import lets in; NUL likewise.
+texts = st.one_of(
+    st.sampled_from(FORMULAS), st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
+)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(texts, children, max_size=3),
+    max_leaves=5,
+)
+numbers = st.floats(0, 1)
+times = st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2100, 1, 1), timezones=st.just(datetime.UTC))
+ids = st.uuids().map(str)
+
+
+def labels_of(question: str) -> st.SearchStrategy[Any]:
+    return {"single": texts, "multi": st.lists(texts, max_size=3), "verify": st.booleans()}[question]
+
+
+def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
+    label = labels_of(question)
+    common = {"id": ids, "annotator": texts, "seconds": numbers, "flagged": st.booleans(), "created_at": times}
+    small = st.integers(0, 2**31 - 1)
+    kinds: dict[str, st.SearchStrategy[Any]] = {
+        "integer": st.none() | small,
+        "number": st.none() | numbers,
+        "boolean": st.booleans(),
+        "text": texts,
+        "json": st.dictionaries(texts, json_values, max_size=3).map(lambda d: json.dumps(d, ensure_ascii=False)),
+        "time": st.none() | times,
+        "label": st.none() | label,
+        "answers": st.lists(st.fixed_dictionaries({**common, "value": label}), max_size=2),
+        "skips": st.lists(st.fixed_dictionaries({**common, "reason": texts}), max_size=2),
+    }
+    return st.fixed_dictionaries({column.name: kinds[column.kind] for column in COLUMNS})
+
+
+def written(name: str, pages: list[Page], question: str) -> bytes:
+    return b"".join(FORMATS[name].write(pages, question))
+
+
+def read_jsonl(content: bytes) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in content.decode().split("\n")[:-1]]
+    return [{**row, "data": json.dumps(row["data"], sort_keys=True)} for row in rows]
+
+
+def read_parquet(content: bytes) -> list[dict[str, Any]]:
+    rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    plain = orjson.loads(orjson.dumps(rows, option=orjson.OPT_UTC_Z))
+    return [{**row, "data": json.dumps(json.loads(row["data"]), sort_keys=True)} for row in plain]
+
+
+def read_csv(content: bytes, question: str) -> list[dict[str, Any]]:
+    records = csv.DictReader(io.StringIO(content.decode(), newline=""))
+    return [{c.name: from_cell(record[c.name], c.kind, question) for c in COLUMNS} for record in records]
+
+
+def from_cell(cell: str, kind: str, question: str) -> Any:
+    """The value that a cell stands for, as docs/reference/export.md says."""
+    if kind == "label":
+        kind = {"single": "text", "multi": "list", "verify": "boolean"}[question]
+    if kind == "text":
+        return re.sub(r"\A'('*[=+\-@\t\r\n＝＋－＠])", r"\1", cell)
+    if cell == "":
+        return None
+    if kind == "json":
+        return json.dumps(json.loads(cell), sort_keys=True)
+    return cell if kind == "time" else json.loads(cell)
+
+
+def with_empty_texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """CSV knows no difference between no text and an empty one."""
+    return [{key: "" if value is None and key in TEXTS else value for key, value in row.items()} for row in rows]
+
+
+TEXTS = {"external_id", "media", "proposed"}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_the_formats_agree_to_the_row(question: str, data: st.DataObject) -> None:
+    pages = data.draw(st.lists(st.lists(rows_of(question), min_size=1, max_size=3), max_size=3))
+    from_jsonl = read_jsonl(written("jsonl", pages, question))
+    assert len(from_jsonl) == sum(len(page) for page in pages)
+    assert read_parquet(written("parquet", pages, question)) == from_jsonl
+    expected = with_empty_texts(from_jsonl)
+    if question == "single":
+        expected = [{**row, "label": row["label"] or ""} for row in expected]
+    assert read_csv(written("csv", pages, question), question) == expected
+
+
+@settings(deadline=None, max_examples=100)
+@given(rows=st.lists(rows_of("single"), min_size=1, max_size=3))
+def test_no_csv_cell_starts_a_formula(rows: list[dict[str, Any]]) -> None:
+    content = written("csv", [rows], "single").decode()
+    for cells in csv.reader(io.StringIO(content, newline="")):
+        assert not [cell for cell in cells if cell[:1] in set("=+-@\t\r\n＝＋－＠") and cell]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_nothing_labeled_gives_empty_files_that_load(question: str) -> None:
+    assert written("jsonl", [], question) == b""
+    assert written("csv", [], question).decode().split(",")[:2] == ["item", "external_id"]
+    table = pq.read_table(io.BytesIO(written("parquet", [], question)))
+    assert table.num_rows == 0
+    assert table.schema.equals(schema_for(question))
+
+
+def test_parquet_columns_are_typed_by_the_question() -> None:
+    types = {question: schema_for(question).field("label").type for question in QUESTIONS}
+    assert types == {"single": pa.string(), "multi": pa.list_(pa.string()), "verify": pa.bool_()}
+    value = schema_for("multi").field("annotations").type.value_type.field("value").type
+    assert value == pa.list_(pa.string())
+
+
+def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.exports.parquet.GROUP_ROWS", 4)
+    row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
+    content = written("parquet", [[row, row]] * 5, "single")
+    metadata = pq.ParquetFile(io.BytesIO(content)).metadata
+    assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 2]
+
+
+@pytest.fixture
+def labeled(db: None) -> Project:
+    """A project whose texts and class names are as awkward as they come."""
+    classes = ["=1+1", "naïve, 猫", '"quoted"\nname']
+    project = make_project(classes=classes)
+    items = make_items(project, 30)
+    for item in items:
+        item.data = {"text": f"=x\n{item.row}\t\"'é\u2028", "big": 10**30}
+        item.save(update_fields=["data"])
+    batch = make_batch(project, items)
+    answer(batch, make_member(project, "ann"), [row % 3 for row in range(29)])
+    return project
+
+
+def test_from_the_database_the_formats_agree_too(labeled: Project) -> None:
+    content = {name: b"".join(export(labeled, name)) for name in FORMATS}
+    from_jsonl = read_jsonl(content["jsonl"])
+    assert len(from_jsonl) == labeled.items.labeled().count() == 29
+    assert read_parquet(content["parquet"]) == from_jsonl
+    assert read_csv(content["csv"], "single") == with_empty_texts(from_jsonl)
+
+
+def test_each_format_loads_with_one_line_of_pyarrow(labeled: Project, tmp_path: Any) -> None:
+    paths = {name: tmp_path / f"labels.{name}" for name in FORMATS}
+    for name, path in paths.items():
+        path.write_bytes(b"".join(export(labeled, name)))
+    tables = [
+        pa.json.read_json(paths["jsonl"]),
+        pa.csv.read_csv(paths["csv"], parse_options=pa.csv.ParseOptions(newlines_in_values=True)),
+        pq.read_table(paths["parquet"]),
+    ]
+    names = [column.name for column in COLUMNS]
+    for table in tables:
+        assert table.column_names == names
+        assert table["external_id"].to_pylist() == [f"item-{row:04}" for row in range(29)]
+    assert tables[0]["label"].to_pylist() == tables[2]["label"].to_pylist()

@@ -1,0 +1,211 @@
+"""What is a row, what it holds, in which order, and what it costs to read."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+
+from labeling import queue
+from labeling.exports import count_rows
+from labeling.exports.columns import COLUMNS
+from labeling.exports.rows import pages
+from labeling.models import Annotation, Project
+from tests.exports.labeled import answer, make_batch, make_items, train
+from tests.factories import make_member, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def rows_of(project: Project, **options: Any) -> list[dict[str, Any]]:
+    return [row for page in pages(project, **options) for row in page]
+
+
+def test_a_row_holds_item_label_answers_and_lineage() -> None:
+    project = make_project(kind="image")
+    items = make_items(project, 6, control_every=3, media="1/images/ab/ab.png", data={"text": "two"})
+    ann = make_member(project, "ann")
+    first = make_batch(project, items[:2])
+    answer(first, ann, [0, 1])
+    version = train(first)
+    second = make_batch(project, items[2:4], selected_by=version)
+    answer(second, ann, [1], flagged=True)
+
+    rows = rows_of(project)
+
+    assert [row["external_id"] for row in rows] == ["item-0000", "item-0001", "item-0002"]
+    assert list(rows[0]) == [column.name for column in COLUMNS]
+    annotation = Annotation.objects.get(task__item=items[2])
+    assert rows[2] == {
+        "item": items[2].pk,
+        "external_id": "item-0002",
+        "data": '{"text":"two"}',
+        "media": "1/images/ab/ab.png",
+        "proposed": None,
+        "label": "1",
+        "agreement": 1.0,
+        "annotations": [
+            {
+                "id": str(annotation.pk),
+                "annotator": "ann",
+                "value": "1",
+                "seconds": 1.5,
+                "flagged": True,
+                "created_at": annotation.created_at,
+            }
+        ],
+        "skips": [],
+        "batch": 2,
+        "rank": 0,
+        "selected_by": 1,
+        "learned_by": None,
+        "is_control": False,
+        "control_probability": None,
+        "margin": 0.25,
+        "cluster": 7,
+        "cluster_size": 3,
+        "draw_pass": 0,
+        "labeled_at": project.items.get(pk=items[2].pk).labeled_at,
+    }
+    assert (rows[1]["selected_by"], rows[1]["learned_by"]) == (None, 1)
+
+
+def test_a_control_row_has_the_probability_of_its_draw_and_no_model_learned_it() -> None:
+    project = make_project()
+    items = make_items(project, 20, control_every=5)
+    batch = make_batch(project, items[:10])
+    answer(batch, make_member(project, "ann"), [0] * 10)
+    train(batch)
+    control = [row for row in rows_of(project) if row["is_control"]]
+    assert [row["external_id"] for row in control] == ["item-0000", "item-0005"]
+    assert {row["control_probability"] for row in control} == {2 / 20}
+    assert {row["learned_by"] for row in control} == {None}
+
+
+def test_a_batch_that_trained_no_version_was_learned_by_the_next_one() -> None:
+    project = make_project()
+    items = make_items(project, 4)
+    ann = make_member(project, "ann")
+    first = make_batch(project, items[:2])
+    answer(first, ann, [0, 1])
+    type(first).objects.filter(pk=first.pk).update(state="done")
+    second = make_batch(project, items[2:])
+    answer(second, ann, [0, 1])
+    train(second)
+    assert [row["learned_by"] for row in rows_of(project)] == [1, 1, 1, 1]
+
+
+def test_rows_come_by_batch_and_rank() -> None:
+    project = make_project()
+    items = make_items(project, 6)
+    ann = make_member(project, "ann")
+    first = make_batch(project, [items[4], items[0]])
+    answer(first, ann, [0, 1])
+    train(first)
+    second = make_batch(project, [items[5], items[1]])
+    answer(second, ann, [0, 1])
+    rows = rows_of(project, size=1)
+    assert [(row["batch"], row["rank"], row["external_id"]) for row in rows] == [
+        (1, 0, "item-0004"),
+        (1, 1, "item-0000"),
+        (2, 0, "item-0005"),
+        (2, 1, "item-0001"),
+    ]
+    assert [row["external_id"] for row in rows_of(project, batch=2)] == ["item-0005", "item-0001"]
+
+
+def test_an_item_that_all_skipped_is_exported_only_when_asked_for() -> None:
+    project = make_project()
+    batch = make_batch(project, make_items(project, 3))
+    ann = make_member(project, "ann")
+    answer(batch, ann, [1, "skip"])
+    assert [row["external_id"] for row in rows_of(project)] == ["item-0000"]
+    with_skipped = rows_of(project, skipped=True)
+    assert [(row["external_id"], row["label"]) for row in with_skipped] == [("item-0000", "1"), ("item-0001", None)]
+    skip = with_skipped[1]["skips"][0]
+    assert (skip["annotator"], skip["reason"]) == ("ann", "unclear")
+    assert with_skipped[1]["annotations"] == []
+    assert (count_rows(project), count_rows(project, skipped=True)) == (1, 2)
+
+
+def test_a_task_that_lacks_answers_is_no_row_yet() -> None:
+    project = make_project(overlap=2)
+    batch = make_batch(project, make_items(project, 2), overlap=2)
+    answer(batch, make_member(project, "ann"), [0, 0])
+    assert rows_of(project, skipped=True) == []
+    answer(batch, make_member(project, "bob"), [0, "skip"])
+    rows = rows_of(project)
+    assert [len(row["annotations"]) for row in rows] == [2, 1]
+    assert [[a["annotator"] for a in row["annotations"]] for row in rows] == [["ann", "bob"], ["ann"]]
+
+
+def test_what_was_taken_back_is_not_exported() -> None:
+    project = make_project()
+    batch = make_batch(project, make_items(project, 2))
+    ann = make_member(project, "ann")
+    answer(batch, ann, [0])
+    first = Annotation.objects.get()
+    queue.undo(project=project, user=ann, annotation_id=first.pk)
+    assert rows_of(project, skipped=True) == []
+    task = batch.tasks.get(rank=0)
+    queue.submit(project=project, user=ann, answers=[queue.Answer(uuid.uuid4(), task.pk, value=1)])
+    (row,) = rows_of(project)
+    assert [a["value"] for a in row["annotations"]] == ["1"]
+    assert str(first.pk) not in json.dumps(row, default=str)
+
+
+def test_the_known_answer_is_never_exported() -> None:
+    project = make_project(classes=["owl", "wren", "the-truth"])
+    batch = make_batch(project, make_items(project, 1, truth=2))
+    answer(batch, make_member(project, "ann"), [0])
+    (row,) = rows_of(project)
+    assert "truth" not in json.dumps(row, default=str)
+
+
+def test_another_project_is_not_touched() -> None:
+    mine, other = make_project("mine"), make_project("other")
+    for project in (mine, other):
+        batch = make_batch(project, make_items(project, 2))
+        answer(batch, make_member(project, "ann"), [0, 1])
+    assert len(rows_of(mine)) == 2
+    assert {row["item"] for row in rows_of(mine)} == set(mine.items.values_list("pk", flat=True))
+
+
+def test_multi_and_verify_labels_are_shown_by_name() -> None:
+    multi = make_project("multi", question="multi", classes=["a", "b", "c"])
+    batch = make_batch(multi, make_items(multi, 2))
+    answer(batch, make_member(multi, "ann"), [[0, 2], []])
+    assert [row["label"] for row in rows_of(multi)] == [["a", "c"], []]
+
+    verify = make_project("verify", question="verify", classes=["a", "b"])
+    batch = make_batch(verify, make_items(verify, 2, proposed=1))
+    answer(batch, make_member(verify, "ann"), [True, False])
+    assert [(row["proposed"], row["label"]) for row in rows_of(verify)] == [("b", True), ("b", False)]
+
+
+def test_a_vector_has_no_media() -> None:
+    project = make_project(kind="vector")
+    batch = make_batch(project, make_items(project, 1, media="1/vectors/import-1-0.npy"))
+    answer(batch, make_member(project, "ann"), [0])
+    assert rows_of(project)[0]["media"] is None
+
+
+def test_a_page_costs_two_queries_whatever_is_in_it(django_assert_num_queries: Any) -> None:
+    project = make_project(overlap=2)
+    batch = make_batch(project, make_items(project, 60), overlap=2)
+    for name in ("ann", "bob"):
+        answer(batch, make_member(project, name), [1] * 60)
+    with django_assert_num_queries(2 + 2):
+        assert len(rows_of(project, size=100)) == 60
+    with django_assert_num_queries(2 + 6 * 2 + 1):  # and one to see that there is no seventh page
+        assert len(rows_of(project, size=10)) == 60
+
+
+def test_an_item_skipped_by_all_in_one_request_stays_without_a_label() -> None:
+    project = make_project()
+    batch = make_batch(project, make_items(project, 2))
+    answer(batch, make_member(project, "ann"), ["skip", "skip"])
+    assert not project.items.labeled().exists()
+    assert rows_of(project) == []
