@@ -1,0 +1,180 @@
+"""What every reader shares: the record, the source it comes from, the limits and the errors."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+MIB = 1024 * 1024
+EXCERPT = 200  # characters of a bad row that are kept to be shown
+
+# Columns that say something about the item and so are never a part of a vector.
+RESERVED = frozenset({"id", "external_id", "truth", "label", "class"})
+
+
+class UnreadableFile(ValueError):
+    """The file as a whole cannot be read. The message is one line: where, what, and what to do about it."""
+
+
+class BadImage(ValueError):
+    """An image cannot be had or is none. The message ends the sentence "the image …"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes in bytes, where nothing else is said, beyond which a row is set aside or a file refused."""
+
+    line: int = MIB
+    image_line: int = 16 * MIB  # a row of an image project may hold the image itself, as a data: URL
+    image: int = 20 * MIB
+    vector_length: int = 65_536  # numbers
+    zip_directory: int = 128 * MIB  # zipfile holds the whole table of contents in memory
+    unpack_ratio: int = 200  # unpacked to packed size, of zip and Parquet files
+
+    def row(self, kind: str) -> int:
+        """The most bytes that one row of a project of this kind may have."""
+        return self.image_line if kind == "image" else self.line
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row as read. A record with a `problem` is bad as read, and its `fields` are None.
+
+    `where` is what a person looks for in the file: "line 17", "row 3" (both from 1) or "cats/a.png".
+    `default_id` is the external id of an item whose row names none; the same at every reading.
+    """
+
+    where: str
+    fields: dict[str, Any] | None
+    problem: str = ""
+    excerpt: str = ""
+    default_id: str = ""
+
+
+class Source(ABC):
+    """One file or folder of rows, opened by `open_source`; a context manager.
+
+    `vector_columns` are the columns that make up the vector where no column is called `vector`.
+    `holds_images` says that images are named within the source itself, `truth_from_folder` that the folder
+    of an image may name its class.
+    """
+
+    vector_columns: tuple[str, ...] = ()
+    holds_images = False
+    truth_from_folder = False
+
+    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+        self.path = path
+        self.kind = kind
+        self.name = name
+        self.limits = limits
+        self._position = 0.0
+
+    @abstractmethod
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        """All records but the first `skip`, in an order that is the same at every reading.
+
+        Raises UnreadableFile where the file turns out to be damaged beyond the row at hand.
+        """
+
+    @property
+    def total(self) -> int | None:
+        """Number of records, None where only reading the file would tell."""
+        return None
+
+    def position(self) -> float:
+        """Share of the source, in [0, 1], that the latest call of `records` has read."""
+        return self._position
+
+    def open_image(self, name: str) -> bytes:
+        """The bytes of the image file `name`, which lies beside this file or deeper. Raises BadImage."""
+        return read_inside(self.path.parent, name, limit=self.limits.image)
+
+    def close(self) -> None:  # noqa: B027  # most hold nothing open between calls
+        """Give back what the source holds open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def numbered_id(name: str, number: int) -> str:
+    """External id of row `number` of the file `name`, of at most 200 characters."""
+    return f"{name[-180:]}:{number}"
+
+
+def excerpt(raw: bytes | str) -> str:
+    """The beginning of `raw`, at most 200 characters, nothing unprintable in it."""
+    text = raw[: 4 * EXCERPT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+    return printable(text[:EXCERPT])
+
+
+def printable(text: str) -> str:
+    """`text` with every character that cannot be shown or stored replaced."""
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+
+
+def check_columns(columns: Collection[str], *, kind: str, name: str) -> None:
+    """Raise UnreadableFile unless the columns of a table can hold items of this kind."""
+    needed = {"text": {"text"}, "image": {"image", "file_name"}, "vector": set()}[kind]
+    if needed and not needed.intersection(columns):
+        wanted = " or ".join(f'"{column}"' for column in sorted(needed, reverse=True))
+        there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
+        raise UnreadableFile(f"{name}: no column is called {wanted} (there are {there}): rename one in the header")
+
+
+def inside(name: str) -> str | None:
+    """`name` as a plain relative path with "/" between its parts, None if it is none or leads outside."""
+    parts = name.replace("\\", "/").split("/")
+    if not name or "\0" in name or parts[0] == "" or parts[0].endswith(":") or ".." in parts:
+        return None
+    return "/".join(part for part in parts if part not in ("", ".")) or None
+
+
+def find_inside(root: Path, name: str) -> Path:
+    """The path of the file `name` below `root`, links followed only within it. Raises BadImage."""
+    plain = inside(name)
+    if plain is None:
+        raise BadImage("is named by a path that leads out of the folder: give a path within it")
+    try:
+        path = (root / plain).resolve()
+        if not path.is_relative_to(root.resolve()):
+            raise BadImage("is a link that leads out of the folder: put the file itself there")
+        if not path.is_file():  # a pipe or a device would never end
+            raise BadImage(f"is missing: there is no file {excerpt(plain)}")
+    except (OSError, RuntimeError, UnicodeEncodeError) as error:  # too long a name, links in a circle, half a character
+        raise BadImage("is named by a path that no file can have") from error
+    return path
+
+
+def read_inside(root: Path, name: str, *, limit: int) -> bytes:
+    """The bytes of the file `name` below `root`. Raises BadImage."""
+    path = find_inside(root, name)
+    try:
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
+    except OSError as error:
+        raise BadImage(f"cannot be opened: {error.strerror}") from error
+    if len(data) > limit:
+        raise BadImage(too_large(limit))
+    return data
+
+
+def too_large(limit: int) -> str:
+    return f"is larger than {size(limit)}: make it smaller"
+
+
+def size(count: int) -> str:
+    """A number of bytes as people write it."""
+    return f"{count / MIB:.3g} MiB" if count >= MIB else f"{count:,} bytes"

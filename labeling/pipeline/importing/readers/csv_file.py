@@ -1,0 +1,237 @@
+"""CSV and TSV files: a header, then a row an item."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO
+
+from .base import (
+    RESERVED,
+    Limits,
+    Record,
+    Source,
+    UnreadableFile,
+    check_columns,
+    excerpt,
+    numbered_id,
+    printable,
+    size,
+)
+from .lines import Line, decode, read_lines, skip_mark
+
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
+_SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
+_UNCLOSED = "opens a quotation mark that is never closed"
+_STRAY = "has text after a closing quotation mark (inside quotation marks, a quotation mark is written twice)"
+
+
+class CsvSource(Source):
+    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) told from the header."""
+
+    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits)
+        self._size = path.stat().st_size
+        with path.open("rb") as file:
+            table = self._table(file)
+            check_columns(table.columns, kind=kind, name=name)
+            if kind == "vector" and "vector" not in table.columns:
+                self.vector_columns = _numeric_columns(table)
+                if not self.vector_columns:
+                    raise UnreadableFile(
+                        f'{name}: no column holds numbers, and none is called "vector" (decimal commas are not read)'
+                    )
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        with self.path.open("rb") as file:
+            table = self._table(file)
+            for record in islice(table.records(), skip, None):
+                self._position = table.end / self._size
+                yield record
+        self._position = 1.0
+
+    def _table(self, file: BinaryIO) -> CsvTable:
+        return CsvTable(file, name=self.name, limit=self.limits.row(self.kind))
+
+
+class CsvTable:
+    """The rows of an open CSV file. The header is read at once; raises UnreadableFile if it is of no use."""
+
+    def __init__(self, file: BinaryIO, *, name: str, limit: int) -> None:
+        self._name = name
+        self._limit = limit
+        # The module's own limit, 128 KiB a cell, holds for the whole process: it is only ever raised.
+        csv.field_size_limit(max(csv.field_size_limit(), limit))
+        start = skip_mark(file, name)
+        lines = read_lines(file, limit=limit, start=start)
+        first = next((line for line in lines if line.raw.strip()), None)
+        if first is None:
+            raise UnreadableFile(f"{name}: the file is empty")
+        if first.too_long:
+            raise UnreadableFile(f"{name}, line {first.number}: the header is longer than {size(limit)}: is it CSV?")
+        text, problem = decode(first.raw)
+        if problem:
+            raise UnreadableFile(f"{name}, line {first.number}: the header {problem}")
+        self._feed = _Feed(chain([first], lines), limit=limit)
+        self._reader = csv.reader(self._feed, delimiter=_delimiter(text, name), strict=True)
+        self.columns = self._header()
+
+    @property
+    def end(self) -> int:
+        """Bytes read so far, up to and with the latest row."""
+        return self._feed.end
+
+    def records(self) -> Iterator[Record]:
+        """One record a row that is not blank; `where` is the line it starts on."""
+        for line, cells, problem in self._rows():
+            where, default_id = f"line {line.number}", numbered_id(self._name, line.number)
+            if not problem and len(cells) != len(self.columns):
+                problem = (
+                    f"has {len(cells)} cells where the header has {len(self.columns)} columns"
+                    " (a cell with a delimiter in it needs quotation marks around it)"
+                )
+            if problem:
+                yield Record(where, None, f"the row {problem}", excerpt(line.raw), default_id)
+            else:
+                fields = dict(zip(self.columns, cells, strict=True))
+                yield Record(where, fields, default_id=default_id)
+
+    def _header(self) -> tuple[str, ...]:
+        line, cells, problem = next(self._rows())  # there is one: its first line has been seen
+        where = f"{self._name}, line {line.number}"
+        if problem:
+            raise UnreadableFile(f"{where}: the header {problem}")
+        columns = tuple(cell.strip() for cell in cells)
+        seen: set[str] = set()
+        for number, column in enumerate(columns, start=1):
+            if not column:
+                raise UnreadableFile(f"{where}: column {number} has no name: name or remove it (pandas: index=False)")
+            if column in seen:
+                raise UnreadableFile(f'{where}: two columns are called "{printable(column)}": rename one of them')
+            seen.add(column)
+        return columns
+
+    def _rows(self) -> Iterator[tuple[Line, list[str], str]]:
+        """First line, cells and problem of each row."""
+        while True:
+            self._feed.start_row()
+            cells: list[str] = []
+            try:
+                cells = next(self._reader)
+                problem = self._feed.problem
+            except StopIteration:
+                return
+            except _RowTooLong:
+                self._feed.drain()
+                problem = f"is longer than {size(self._limit)}"
+            except csv.Error as error:
+                problem = _UNCLOSED if "end of data" in str(error) else _STRAY
+                self._feed.give_back()
+            if (cells or problem) and self._feed.first is not None:
+                yield self._feed.first, cells, problem
+
+
+class _RowTooLong(Exception):  # it is no error but a row to step over
+    pass
+
+
+class _Feed:
+    """Hands lines to csv.reader, and knows which the row at hand is made of: its `first`, and the bytes of the rest."""
+
+    def __init__(self, lines: Iterator[Line], *, limit: int) -> None:
+        self._lines = lines
+        self._limit = limit
+        self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out anew
+        self._latest = Line(0, 0, b"", False)
+        self._given_back = 0
+        self.end = 0
+        self.start_row()
+
+    def start_row(self) -> None:
+        self.first: Line | None = None
+        self._rest = bytearray()
+        self.problem = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._next_line()
+        if self.first is None:
+            self.first = line
+        else:
+            self._rest += line.raw
+        if line.too_long or len(self.first.raw) + len(self._rest) > self._limit:
+            raise _RowTooLong
+        text, problem = decode(line.raw)
+        self.problem = self.problem or problem
+        return text
+
+    def _next_line(self) -> Line:
+        if self._at < len(self._again):
+            raw = _LINE.match(self._again, self._at)[0]  # type: ignore[index]  # it matches anywhere
+            self._at += len(raw)
+            line = Line(self._latest.number + 1, self._latest.end + len(raw), raw, False)
+        else:
+            line = next(self._lines)
+            self._again, self._at = b"", 0
+        self._latest = line
+        self.end = max(self.end, line.end)
+        return line
+
+    def drain(self) -> None:
+        """Step over the rest of a row that is too long: up to the line that closes its quotation mark."""
+        if not self._rest:
+            return  # a single line; where it ends the row does too, as far as one can tell
+        line: Line | None = self._latest
+        while line is not None and b'"' not in line.raw.replace(b'""', b""):
+            try:
+                line = self._next_line()
+            except StopIteration:
+                line = None
+
+    def give_back(self) -> None:
+        """Have all lines of a broken row but the first read again: a stray quotation mark costs its own line only.
+
+        What is given back never exceeds what was read by much, lest a hostile file make the work quadratic.
+        """
+        assert self.first is not None
+        size = len(self._rest)
+        if self._given_back + size > self.end + 4 * self._limit:
+            return
+        self._given_back += size
+        self._latest = self.first
+        if self._at:  # the row was itself made of lines given back
+            self._at -= size
+        else:
+            self._again = bytes(self._rest)
+
+
+def _delimiter(header: str, name: str) -> str:
+    """The delimiter that the header has most of outside quotation marks; if none, the one that the name stands for."""
+    bare = re.sub(r'"[^"]*"', "", header)
+    usual = "\t" if name.lower().endswith(".tsv") else ","
+    return max([usual, ",", ";", "\t"], key=bare.count)
+
+
+def _numeric_columns(table: CsvTable) -> tuple[str, ...]:
+    """The columns of which most filled cells in the first rows are numbers, in order."""
+    rows = [record.fields for record in islice(table.records(), _SAMPLE) if record.fields]
+    numeric = []
+    for column in table.columns:
+        filled = [cell for row in rows if (cell := row[column].strip())]
+        if column not in RESERVED and 2 * sum(number(cell) is not None for cell in filled) > len(filled):
+            numeric.append(column)
+    return tuple(numeric)
+
+
+def number(cell: str) -> float | None:
+    """The number that a cell holds, None if it holds none; NaN and infinities are numbers here."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return None if "_" in cell else value  # float() takes 1_000, people do not

@@ -1,0 +1,125 @@
+"""Folders and zip files of images, described by metadata files as Hugging Face has them, or by their folders."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from contextlib import closing
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+import numpy as np
+
+from .base import Limits, Record, Source, UnreadableFile, inside
+from .csv_file import CsvTable
+from .json_file import json_line_records
+from .trees import ZIP_ERRORS, Entry, Tree
+
+_TABLES = ("metadata.jsonl", "metadata.csv")
+
+
+class ImageTreeSource(Source):
+    """Images of a folder or zip file, each a record with its `file_name`; everything else is set aside.
+
+    Where a `metadata.jsonl` or `metadata.csv` lies in a folder, its rows are the records, in its order, and
+    images that no such file names are set aside. Otherwise each image is a record, and its folder may be its class.
+    """
+
+    holds_images = True
+
+    def __init__(self, path: Path, tree: Tree, *, name: str, limits: Limits) -> None:
+        super().__init__(path, kind="image", name=name, limits=limits)
+        self._tree = tree
+        self._count = 0
+        self._tables: list[str] = []
+        for entry in tree.entries():
+            if PurePosixPath(entry.name).name in _TABLES:
+                self._tables.append(entry.name)
+            else:
+                self._count += 1
+        folders = [PurePosixPath(table).parent for table in self._tables]
+        if len(set(folders)) < len(folders):
+            raise UnreadableFile(f"{name}: there is both a metadata.jsonl and a metadata.csv: keep one of them")
+        if not self._count:
+            raise UnreadableFile(f"{name}: there are no images in it")
+        self.truth_from_folder = not self._tables
+
+    @property
+    def total(self) -> int | None:
+        return None if self._tables else self._count
+
+    def close(self) -> None:
+        self._tree.close()
+
+    def open_image(self, name: str) -> bytes:
+        return self._tree.read_image(name)
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        every = self._described() if self._tables else map(_image, self._images())
+        for done, record in enumerate(islice(every, skip, None), start=skip + 1):
+            self._position = min(1.0, done / self._count)
+            yield record
+        self._position = 1.0
+
+    def _images(self) -> Iterator[Entry]:
+        return (entry for entry in self._tree.entries() if entry.name not in self._tables)
+
+    def _described(self) -> Iterator[Record]:
+        names = array("q")  # hashes of those described: 8 bytes each, so that millions fit
+        for table in self._tables:
+            for record in self._table_records(table):
+                if record.fields is not None:
+                    names.append(hash(str(record.fields.get("file_name"))))
+                yield record
+        described = np.unique(np.array(names, dtype=np.int64))
+        for entry in self._images():
+            at = np.searchsorted(described, hash(entry.name))
+            if entry.problem:
+                yield _image(entry)
+            elif at == len(described) or described[at] != hash(entry.name):
+                yield Record(entry.name, None, f"the image is not named in {' or '.join(self._tables[:3])}")
+
+    def _table_records(self, table: str) -> Iterator[Record]:
+        folder = PurePosixPath(table).parent
+        try:
+            with closing(self._tree.open(table)) as file:
+                for record in self._read(file, table):
+                    yield _within(record, folder, table)
+        except UnreadableFile:
+            raise
+        except ZIP_ERRORS as error:
+            raise UnreadableFile(f"{self.name}: {table} in it cannot be read: make it anew") from error
+
+    def _read(self, file: BinaryIO, table: str) -> Iterator[Record]:
+        name, limit = f"{self.name}: {table}", self.limits.line
+        if table.endswith(".jsonl"):
+            return json_line_records(file, name=name, limit=limit)
+        rows = CsvTable(file, name=name, limit=limit)
+        if "file_name" not in rows.columns:
+            raise UnreadableFile(f'{name}: no column is called "file_name": rename the one that names the images')
+        return rows.records()
+
+
+def _image(entry: Entry) -> Record:
+    if entry.problem:
+        return Record(entry.name, None, f"the file {entry.problem}")
+    return Record(entry.name, {"file_name": entry.name}, default_id=_short(entry.name))
+
+
+def _within(record: Record, folder: PurePosixPath, table: str) -> Record:
+    """The record of a metadata file, with the image's name as seen from the top."""
+    where = f"{table}, {record.where}"
+    if record.fields is None:
+        return Record(where, None, record.problem, record.excerpt)
+    name = record.fields.get("file_name")
+    if not isinstance(name, str) or inside(name) is None:
+        return Record(where, record.fields, default_id=record.default_id)  # refused when it is checked
+    name = inside((folder / name).as_posix()) or name
+    return Record(where, {**record.fields, "file_name": name}, default_id=_short(name))
+
+
+def _short(name: str) -> str:
+    """The path as an external id; its end behind a hash if it is too long for one."""
+    return name if len(name) <= 200 else f"{sha256(name.encode()).hexdigest()[:16]}…{name[-160:]}"

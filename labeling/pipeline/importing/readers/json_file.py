@@ -1,0 +1,178 @@
+"""JSON files: an object a line, or one list of objects."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import orjson
+
+from .base import EXCERPT, Limits, Record, Source, UnreadableFile, excerpt, numbered_id, size
+from .lines import CHUNK, decode, read_lines, skip_mark
+
+_IN_STRING = re.compile(rb'["\\]')
+_IN_LIST = re.compile(rb'["\[\]{},]')
+_NESTED = re.compile(rb'["\[\]{}]')
+
+
+class JsonLinesSource(Source):
+    """A file with a JSON object on each line; blank lines are no records."""
+
+    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits)
+        self._size = path.stat().st_size
+        with path.open("rb") as file:
+            lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
+            if not any(line.raw.strip() for line in lines):
+                raise UnreadableFile(f"{name}: the file is empty")
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        with self.path.open("rb") as file:
+            limit = self.limits.row(self.kind)
+            for record in json_line_records(file, name=self.name, limit=limit, skip=skip):
+                self._position = min(1.0, file.tell() / self._size)
+                yield record
+        self._position = 1.0
+
+
+class JsonListSource(Source):
+    """A file that holds one JSON list of objects, of any length."""
+
+    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits)
+        self._size = path.stat().st_size
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        limit = self.limits.row(self.kind)
+        with self.path.open("rb") as file:
+            skip_mark(file, self.name)
+            elements = enumerate(_elements(file, limit=limit), start=1)
+            for number, element in islice(elements, skip, None):
+                self._position = min(1.0, file.tell() / self._size)
+                fields, problem = None, element.problem
+                if not problem:
+                    fields, problem = parse_object(element.raw)
+                yield _record(f"row {number}", fields, problem, element.raw, numbered_id(self.name, number))
+        self._position = 1.0
+
+
+def open_json(path: Path, *, kind: str, name: str, limits: Limits) -> Source:
+    """The reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
+    with path.open("rb") as file:
+        lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
+        first = next((line for line in lines if line.raw.strip()), None)
+    if first is None:
+        raise UnreadableFile(f"{name}: the file is empty")
+    if first.raw.lstrip().startswith(b"["):
+        return JsonListSource(path, kind=kind, name=name, limits=limits)
+    if parse_object(first.raw)[0] is None:
+        raise UnreadableFile(f"{name}: the file holds neither a list of objects nor an object on each line")
+    return JsonLinesSource(path, kind=kind, name=name, limits=limits)
+
+
+def json_line_records(file: BinaryIO, *, name: str, limit: int, skip: int = 0) -> Iterator[Record]:
+    """One record a line of `file` that is not blank, but the first `skip`, which are not even parsed."""
+    lines = read_lines(file, limit=limit, start=skip_mark(file, name))
+    for line in islice((line for line in lines if line.raw.strip()), skip, None):
+        fields, problem = (None, _too_long(limit)) if line.too_long else parse_object(line.raw)
+        yield _record(f"line {line.number}", fields, problem, line.raw, numbered_id(name, line.number))
+
+
+def parse_object(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """The JSON object that `raw` holds, or None and the reason why it holds none."""
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        value, problem = _parse_with_nan(raw, f"is not valid JSON: {error}")
+        if problem:
+            return None, f"the row {decode(raw)[1] or problem}"
+    if not isinstance(value, dict):
+        return None, 'the row is not a JSON object {"name": value, …}'
+    return value, ""
+
+
+def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
+    """NaN and Infinity are no JSON but are written by many programs: what they mean is for the columns to say."""
+    if b"NaN" not in raw and b"Infinity" not in raw:
+        return None, problem
+    try:
+        return json.loads(raw), ""
+    except (ValueError, RecursionError):
+        return None, problem
+
+
+def _record(where: str, fields: dict[str, Any] | None, problem: str, raw: bytes, default_id: str) -> Record:
+    return Record(where, fields, problem, excerpt(raw.strip()) if problem else "", default_id)
+
+
+def _too_long(limit: int) -> str:
+    return f"the row is longer than {size(limit)}"
+
+
+class _Element(NamedTuple):
+    raw: bytes
+    problem: str
+
+
+class _Kept:
+    """The bytes of one element of the list; of one that is too long, only the beginning."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._parts: list[bytes] = []
+        self._size = 0
+
+    def add(self, part: bytes) -> None:
+        self._size += len(part)
+        if self._size <= self._limit:
+            self._parts.append(part)
+        else:
+            self._parts = [b"".join([*self._parts, part[:EXCERPT]])[:EXCERPT]]
+
+    def take(self, problem: str = "") -> _Element:
+        raw = b"".join(self._parts)
+        problem = _too_long(self._limit) if self._size > self._limit else problem
+        self._parts, self._size = [], 0
+        return _Element(raw, problem)
+
+
+def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
+    """Cut the list that `file` holds into its elements: brackets and strings are told apart, nothing is parsed."""
+    kept = _Kept(limit)
+    depth, in_string, escaped, count = 0, False, False, 0
+    while chunk := file.read(CHUNK):
+        start, at, escaped = 0, int(escaped), False
+        while match := (_IN_STRING if in_string else _IN_LIST if depth == 1 else _NESTED).search(chunk, at):
+            at, byte = match.end(), match[0]
+            if byte == b"\\":
+                escaped, at = at == len(chunk), at + 1
+            elif byte == b'"':
+                in_string = not in_string
+            elif byte in b"[{":
+                depth += 1
+                start = at if depth == 1 else start
+            elif byte == b",":
+                kept.add(chunk[start : at - 1])
+                yield kept.take()
+                start, count = at, count + 1
+            else:
+                depth -= 1
+                if depth == 0:
+                    yield from _last(kept, chunk[start : at - 1], count, chunk[at:] + file.read(CHUNK))
+                    return
+        kept.add(chunk[start:])
+    yield kept.take("the list is not closed: the file seems to be cut short")
+
+
+def _last(kept: _Kept, part: bytes, count: int, rest: bytes) -> Iterator[_Element]:
+    """The last element of the list, and whatever follows where nothing should."""
+    kept.add(part)
+    element = kept.take()
+    if element.raw.strip() or count:
+        yield element
+    if rest.strip():
+        yield _Element(rest, "something follows the end of the list: only one list a file is read")

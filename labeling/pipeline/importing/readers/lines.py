@@ -1,0 +1,81 @@
+"""Lines of a text file of any size, read without ever holding more than one, and not even that if it is too long."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from typing import BinaryIO, NamedTuple
+
+from .base import EXCERPT, UnreadableFile
+
+CHUNK = 256 * 1024
+_FOREIGN = {
+    codecs.BOM_UTF32_LE: "UTF-32",  # before UTF-16, whose mark its own begins with
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+
+
+class Line(NamedTuple):
+    """A line with its end (LF, CRLF or CR). Of one that is too long, `raw` is only the beginning."""
+
+    number: int  # from 1
+    end: int  # bytes of the file up to and with this line
+    raw: bytes
+    too_long: bool
+
+
+def skip_mark(file: BinaryIO, name: str) -> int:
+    """Step over a UTF-8 byte order mark at the start of `file`; the number of bytes stepped over.
+
+    Raises UnreadableFile if the file is empty, or in UTF-16 or UTF-32.
+    """
+    head = file.read(4)
+    if not head:
+        raise UnreadableFile(f"{name}: the file is empty")
+    for mark, encoding in _FOREIGN.items():
+        if head.startswith(mark):
+            raise UnreadableFile(f"{name}: the file is in {encoding}: save it as UTF-8")
+    if b"\0" in head:
+        raise UnreadableFile(f"{name}: the file is not text in UTF-8: save it as UTF-8")
+    length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+    file.seek(length)
+    return length
+
+
+def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[Line]:
+    """Lines of `file` from where it stands (`start` bytes in), in memory of about `limit` bytes.
+
+    A line of more than `limit` bytes, its end included, comes as `too_long`, and the next line follows.
+    """
+    number, end = 1, start
+    tail, dropped = b"", 0
+    while True:
+        chunk = file.read(CHUNK)
+        pieces = (tail + chunk).splitlines(keepends=True)  # of bytes: at LF, CRLF and CR only
+        tail = b""
+        if chunk and not pieces[-1].endswith(b"\n"):  # not ended, or by a CR that may have its LF to come
+            tail = pieces.pop()
+        for raw in pieces:
+            end += dropped + len(raw)
+            yield Line(number, end, raw, dropped > 0 or len(raw) > limit)
+            number, dropped = number + 1, 0
+        if not chunk:
+            return
+        if len(tail) > limit:
+            kept = tail[: min(EXCERPT, limit)] + tail[-1:]  # the last byte may be that CR
+            dropped += len(tail) - len(kept)
+            tail = kept
+
+
+def decode(raw: bytes) -> tuple[str, str]:
+    """The text of `raw`, and what is wrong with it ("" if nothing); wrong bytes are replaced."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        problem = f"is not UTF-8 (byte 0x{raw[error.start]:02X} at position {error.start + 1}): save the file as UTF-8"
+        return raw.decode(errors="replace"), problem
+    if "\0" in text:
+        return text.replace("\0", "\ufffd"), "holds a NUL byte, which no database stores as text: remove it"
+    return text, ""

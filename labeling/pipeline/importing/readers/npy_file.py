@@ -1,0 +1,135 @@
+"""NumPy arrays of vectors, one a row, with what is known of each row in a second file."""
+
+from __future__ import annotations
+
+import tokenize
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile, numbered_id
+from .csv_file import CsvTable
+from .lines import decode, read_lines, skip_mark
+
+_BLOCK = 4 * 1024 * 1024  # bytes of vectors held at once
+
+# What is known of each row besides its vector, the first so many rows skipped.
+Companion = Callable[[int], Iterator[Record]]
+
+
+class NpySource(Source):
+    """A 2-D `.npy` array of numbers, (rows, length of the vector); read through a memory map, never a pickle."""
+
+    def __init__(self, path: Path, *, name: str, limits: Limits, truth_path: Path | None) -> None:
+        super().__init__(path, kind="vector", name=name, limits=limits)
+        self._vectors = load(path, name)
+        shape = self._vectors.shape
+        if self._vectors.ndim != 2 or self._vectors.dtype.kind not in "fiu":
+            raise UnreadableFile(
+                f"{name}: the array has shape {shape} and type {self._vectors.dtype}:"
+                " save numbers in 2 dimensions, one row an item"
+            )
+        if 0 in shape:
+            raise UnreadableFile(f"{name}: the array is empty, its shape is {shape}")
+        if shape[1] > limits.vector_length:
+            raise UnreadableFile(
+                f"{name}: the vectors have {shape[1]:,} numbers, more than the {limits.vector_length:,} that are taken"
+            )
+        self._companion = None if truth_path is None else _companion(truth_path, rows=shape[0], beside=name)
+
+    @property
+    def total(self) -> int:
+        return int(self._vectors.shape[0])
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        known = None if self._companion is None else self._companion(skip)
+        block = max(1, _BLOCK // self._vectors[0].nbytes)
+        for start in range(skip, self.total, block):
+            for number, vector in enumerate(np.array(self._vectors[start : start + block]), start=start + 1):
+                self._position = number / self.total
+                yield self._record(number, vector, None if known is None else next(known))
+        self._position = 1.0
+
+    def _record(self, number: int, vector: np.ndarray, known: Record | None) -> Record:
+        where, default_id = f"row {number}", numbered_id(self.name, number)
+        if known is None:
+            return Record(where, {"vector": vector}, default_id=default_id)
+        if known.fields is None:
+            problem = f"in the truth file, {known.where}: {known.problem}"
+            return Record(where, None, problem, known.excerpt, default_id)
+        return Record(where, {**known.fields, "vector": vector}, default_id=default_id)
+
+
+def load(path: Path, name: str) -> np.ndarray:
+    """The array in a `.npy` file as a read-only memory map. Raises UnreadableFile; loads no pickle."""
+    try:
+        return np.lib.format.open_memmap(path, mode="r")
+    except (
+        ValueError,
+        TypeError,
+        SyntaxError,
+        OverflowError,
+        MemoryError,
+        RecursionError,
+        tokenize.TokenError,
+    ) as error:
+        problem = "is no array of plain numbers, or damaged: save it anew with numpy.save"
+        raise UnreadableFile(f"{name}: the file {problem}") from error
+
+
+def _companion(path: Path, *, rows: int, beside: str) -> Companion:
+    """What the truth file says of each row. Raises UnreadableFile if it does not fit."""
+    name, suffix = path.name, path.suffix.lower()
+    if suffix == ".npy":
+        truths = load(path, name)
+        if truths.ndim != 1 or truths.dtype.kind not in "biufUS":
+            raise UnreadableFile(f"{name}: the truth of each row must be one number or text: save it in 1 dimension")
+        count = len(truths)
+        known: Companion = partial(_from_array, truths)
+    elif suffix in (".csv", ".tsv", ".txt"):
+        read = _from_lines if suffix == ".txt" else _from_table
+        count = sum(1 for _ in read(path, 0))
+        known = partial(read, path)
+    else:
+        raise UnreadableFile(f"{name}: the truth is read from a .npy, .csv or .txt file")
+    if count != rows:
+        raise UnreadableFile(f"{name}: there are {count:,} rows, but {beside} has {rows:,}: both must have as many")
+    return known
+
+
+def _from_array(truths: np.ndarray, skip: int) -> Iterator[Record]:
+    for number, truth in enumerate(truths[skip:], start=skip + 1):
+        value = truth.item()
+        yield Record(
+            f"row {number}", {"truth": value.decode("utf-8", "replace") if isinstance(value, bytes) else value}
+        )
+
+
+def _from_lines(path: Path, skip: int) -> Iterator[Record]:
+    """One truth a line; an empty line is a row whose truth is not known."""
+    limit = DEFAULT_LIMITS.line
+    with path.open("rb") as file:
+        lines = read_lines(file, limit=limit, start=skip_mark(file, path.name))
+        for line in islice(lines, skip, None):
+            text, problem = decode(line.raw)
+            problem = "the line is too long" if line.too_long else problem and f"the line {problem}"
+            fields: dict[str, Any] | None = None if problem else {"truth": text.strip()}
+            yield Record(f"line {line.number}", fields, problem)
+
+
+def _from_table(path: Path, skip: int) -> Iterator[Record]:
+    """A table of a row a vector; a single column is the truth, whatever it is called."""
+    with path.open("rb") as file:
+        table = CsvTable(file, name=path.name, limit=DEFAULT_LIMITS.line)
+        single = len(table.columns) == 1
+        if not single and not {"truth", "label", "class", "id", "external_id"}.intersection(table.columns):
+            raise UnreadableFile(f'{path.name}: no column is called "truth": name it so in the header')
+        for record in islice(table.records(), skip, None):
+            if single and record.fields is not None:
+                yield Record(record.where, {"truth": record.fields[table.columns[0]]})
+            else:
+                yield record

@@ -1,0 +1,196 @@
+"""Folders and zip files as one thing: names in a fixed order, and the bytes behind each."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, Protocol
+
+from .base import MIB, BadImage, Limits, UnreadableFile, find_inside, inside, printable, read_inside, size, too_large
+
+# How a damaged or hostile zip file shows while it is read.
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
+
+_JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
+_RASTER = frozenset({"", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+
+
+class Entry(NamedTuple):
+    """A file of the tree by its path from the top, "/" between the parts. One with a problem cannot be read."""
+
+    name: str
+    problem: str
+
+
+class Tree(Protocol):
+    """Files below one place, hidden ones left out."""
+
+    def entries(self) -> Iterator[Entry]:
+        """Every file, folder by folder, each sorted by name."""
+
+    def open(self, name: str) -> BinaryIO:
+        """The file as a stream; raises OSError or one of ZIP_ERRORS, as reading the stream may."""
+
+    def read_image(self, name: str) -> bytes:
+        """The whole file, if it is not too large. Raises BadImage."""
+
+    def close(self) -> None: ...
+
+
+class FolderTree:
+    """A folder on disk. Links to folders are not followed, links to files only within the folder."""
+
+    def __init__(self, root: Path, *, limits: Limits) -> None:
+        self._root = root
+        self._limits = limits
+
+    def entries(self) -> Iterator[Entry]:
+        waiting = list(reversed(self._children(self._root)))
+        while waiting:
+            item = waiting.pop()
+            name = Path(item.path).relative_to(self._root).as_posix()
+            if printable(name) != name:
+                yield Entry(printable(name), "has characters in its name that cannot be stored: rename it")
+            elif item.is_dir(follow_symlinks=False):
+                try:
+                    waiting.extend(reversed(self._children(Path(item.path))))
+                except OSError as error:
+                    yield Entry(name, f"is a folder that cannot be opened: {error.strerror}")
+            elif item.is_dir():
+                yield Entry(name, "is a link to a folder: such links are not followed")
+            else:
+                yield Entry(name, file_problem(name))
+
+    def open(self, name: str) -> BinaryIO:
+        return find_inside(self._root, name).open("rb")
+
+    def read_image(self, name: str) -> bytes:
+        return read_inside(self._root, name, limit=self._limits.image)
+
+    def close(self) -> None:
+        pass
+
+    @staticmethod
+    def _children(folder: Path) -> list[os.DirEntry[str]]:
+        with os.scandir(folder) as items:
+            return sorted((item for item in items if not _hidden(item.name)), key=lambda item: item.name)
+
+
+class ZipTree:
+    """A zip file. Nothing is unpacked to disk; raises UnreadableFile if it is damaged, locked or a bomb."""
+
+    def __init__(self, path: Path, *, name: str, limits: Limits) -> None:
+        self._limits = limits
+        file = _Capped(io.FileIO(path), name=name, limit=limits.zip_directory)
+        try:
+            self._zip = zipfile.ZipFile(file)
+            _check_whole(self._zip, name=name, size=path.stat().st_size, ratio=limits.unpack_ratio)
+        except UnreadableFile:
+            file.close()
+            raise
+        except ZIP_ERRORS as error:
+            file.close()
+            raise UnreadableFile(f"{name}: the file is no zip file or is damaged: make it anew") from error
+        self._file = file
+        self._infos: dict[str, zipfile.ZipInfo] = {}
+        self._entries = self._sorted_entries()
+
+    def entries(self) -> Iterator[Entry]:
+        return iter(self._entries)
+
+    def open(self, name: str) -> BinaryIO:
+        if name not in self._infos:
+            raise zipfile.BadZipFile(f"{name} cannot be read")
+        return self._zip.open(self._infos[name])  # type: ignore[return-value]
+
+    def read_image(self, name: str) -> bytes:
+        plain = inside(name)
+        if plain is None:
+            raise BadImage("is named by a path that leads out of the zip file: give a path within it")
+        info = self._infos.get(plain)
+        if info is None:
+            raise BadImage(f"is missing: there is no {printable(plain)} in the zip file, or it could not be read")
+        limit = self._limits.image
+        if info.file_size > limit:
+            raise BadImage(too_large(limit))
+        try:
+            with self._zip.open(info) as file:
+                return file.read(info.file_size + 1)  # zipfile unpacks no more than was declared, and then checks it
+        except ZIP_ERRORS as error:
+            raise BadImage("cannot be unpacked, the zip file is damaged there") from error
+
+    def close(self) -> None:
+        self._zip.close()
+        self._file.close()
+
+    def _sorted_entries(self) -> list[Entry]:
+        entries = []
+        for info in sorted(self._zip.infolist(), key=lambda info: (info.filename.split("/"), info.header_offset)):
+            name = inside(info.filename)
+            if info.is_dir() or (name is not None and any(map(_hidden, name.split("/")))):
+                continue
+            problem = self._problem(info, name)
+            if not problem and name is not None:
+                self._infos[name] = info
+                problem = file_problem(name)
+            entries.append(Entry(printable(name or info.filename), problem))
+        return entries
+
+    def _problem(self, info: zipfile.ZipInfo, name: str | None) -> str:
+        if name is None:
+            return "has a path that leads out of the zip file: it is not read"
+        if printable(name) != name:
+            return "has characters in its name that cannot be stored: rename it"
+        if name in self._infos:
+            return "is twice in the zip file under one name"
+        if stat.S_ISLNK(info.external_attr >> 16):
+            return "is a link: put the file itself into the zip file"
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # bzip2 and LZMA are unpacked without any bound on memory
+            return "is packed in an unusual way: make the zip file with the usual method (deflate)"
+        if info.file_size > max(MIB, self._limits.unpack_ratio * info.compress_size):
+            return f"would unpack to {size(info.file_size)}, far more than an image packs down from: it is not read"
+        return ""
+
+
+class _Capped(io.BufferedReader):
+    """A file of which no more than `limit` bytes can be asked for at once, as zipfile does for its directory."""
+
+    def __init__(self, raw: io.FileIO, *, name: str, limit: int) -> None:
+        super().__init__(raw)
+        self._name = name
+        self._limit = limit
+
+    def read(self, count: int | None = -1, /) -> bytes:
+        if count is not None and count > self._limit:
+            raise UnreadableFile(f"{self._name}: the zip file lists too many files: split it")
+        return super().read(count)
+
+
+def _check_whole(archive: zipfile.ZipFile, *, name: str, size: int, ratio: int) -> None:
+    infos = archive.infolist()
+    if any(info.flag_bits & 0x1 for info in infos):
+        raise UnreadableFile(f"{name}: the zip file is locked with a password: make one without")
+    if sum(info.file_size for info in infos) > max(64 * MIB, ratio * size):
+        raise UnreadableFile(f"{name}: the zip file would unpack to more than {ratio} times its size: it is not read")
+
+
+def file_problem(name: str) -> str:
+    """Why a file of this name is no image that is taken; "" if it may be one."""
+    suffix = PurePosixPath(name).suffix.lower()
+    if suffix in _RASTER:
+        return ""
+    if suffix == ".zip":
+        return "is a zip file, which is not opened here: import it by itself"
+    if suffix in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"):
+        return "is no image: import it by itself, or call it metadata.csv or metadata.jsonl if it describes the images"
+    return "is no PNG, JPEG, GIF, WEBP, BMP or TIFF image: convert it, or leave it out"
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name in _JUNK

@@ -1,0 +1,59 @@
+"""Values as JSON and any database can hold them."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time
+from typing import Any
+
+import numpy as np
+
+from .base import printable
+
+_DEPTH = 32
+
+
+class BadValue(ValueError):
+    """A value that an item cannot have. The message says which and why."""
+
+
+def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` with NaN and infinities as None, dates and the like as text, bytes as a note of their number.
+
+    Raises BadValue for text that PostgreSQL cannot store (NUL, half of a surrogate pair) and for deep nesting.
+    """
+    return {_text(name, name): _safe(value, name, 0) for name, value in fields.items()}
+
+
+def _safe(value: Any, column: str, depth: int) -> Any:
+    if depth > _DEPTH:
+        raise BadValue(f'column "{printable(column)}" is nested more than {_DEPTH} levels deep')
+    match value:
+        case None | bool() | int():
+            return value
+        case str():
+            return _text(value, column)
+        case float():
+            return value if math.isfinite(value) else None
+        case np.ndarray() | np.generic():
+            return _safe(value.tolist(), column, depth)
+        case list() | tuple():
+            return [_safe(item, column, depth + 1) for item in value]
+        case dict():
+            return {_text(str(key), column): _safe(item, column, depth + 1) for key, item in value.items()}
+        case bytes():
+            return f"<{len(value)} bytes>"
+        case datetime() | date() | time():
+            return value.isoformat()
+    return _text(str(value), column)
+
+
+def _text(text: str, column: str) -> str:
+    if "\0" in text:
+        raise BadValue(f'column "{printable(column)}" holds a NUL character, which no database stores as text')
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise BadValue(f'column "{printable(column)}" holds half of a character (a lone surrogate)') from None
+    return text

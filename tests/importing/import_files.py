@@ -1,0 +1,78 @@
+"""What the tests of importing share: real files made on the spot, and shorthands to read and check them."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from labeling.pipeline.importing.readers import Record, open_source
+from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
+
+CLASSES = ("cat", "dog", "great auk")
+
+
+def rules(kind: str, question: str = "single", **settings: Any) -> Rules:
+    return Rules(kind=kind, question=question, classes=CLASSES, **settings)  # type: ignore[arg-type]
+
+
+def read(path: Path, kind: str, *, skip: int = 0, **settings: Any) -> list[Record]:
+    with open_source(path, kind=kind, **settings) as source:
+        return list(source.records(skip))
+
+
+def checked(path: Path, given: Rules, **settings: Any) -> list[Draft | Rejection]:
+    with open_source(path, kind=given.kind, **settings) as source:
+        return [check(record, given, source) for record in source.records()]
+
+
+def split(results: list[Draft | Rejection]) -> tuple[list[Draft], list[Rejection]]:
+    return [r for r in results if isinstance(r, Draft)], [r for r in results if isinstance(r, Rejection)]
+
+
+def write(path: Path, content: bytes | str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def picture(form: str = "PNG", size: tuple[int, int] = (8, 6), color: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    Image.effect_noise(size, 40 + color).convert("RGB").save(buffer, form)
+    return buffer.getvalue()
+
+
+def data_url(data: bytes, kind: str = "image/png") -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def write_folder(root: Path, files: Mapping[str, bytes | str]) -> Path:
+    for name, content in files.items():
+        write(root / name, content)
+    return root
+
+
+def write_zip(path: Path, files: Mapping[str, bytes | str], *, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int = 1000) -> Path:
+    pq.write_table(pa.table(dict(columns)), path, row_group_size=rows_a_group)
+    return path
+
+
+def write_npy(path: Path, array: Any) -> Path:
+    np.save(path, np.asarray(array), allow_pickle=False)
+    return path

@@ -1,0 +1,286 @@
+"""Folders and zip files of images."""
+
+import io
+import os
+import stat
+import struct
+import tracemalloc
+import zipfile
+
+import pytest
+from import_files import checked, picture, read, rules, split, write, write_folder, write_zip
+
+from labeling.pipeline.importing.readers import Limits, UnreadableFile, open_source
+
+FILES = {
+    "cat/a.png": picture(),
+    "cat/deep/b.jpg": picture("JPEG"),
+    "cat.png": picture(),
+    "dog/c.GIF": picture("GIF"),
+    "dog/readme.txt": b"hello",
+    "dog/.hidden.png": picture(),
+    ".git/d.png": picture(),
+    "__MACOSX/cat/a.png": b"junk",
+    "great auk/noend": picture("WEBP"),
+    "more.zip": b"PK",
+    "rows.csv": b"a,b\n",
+    "vector.svg": b"<svg/>",
+}
+ORDER = ["cat/a.png", "cat/deep/b.jpg", "cat.png", "dog/c.GIF", "dog/readme.txt", "great auk/noend"]
+ORDER += ["more.zip", "rows.csv", "vector.svg"]
+
+
+@pytest.fixture(params=["folder", "zip"])
+def pack(request, tmp_path):
+    """Makes a folder or a zip file of the same files."""
+    if request.param == "folder":
+        return lambda files: write_folder(tmp_path / "pics", files)
+    return lambda files: write_zip(tmp_path / "pics.zip", files)
+
+
+def test_images_come_sorted_and_all_else_is_set_aside(pack):
+    path = pack(FILES)
+    assert [record.where for record in read(path, "image")] == ORDER
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ORDER[:4] + ORDER[5:6]
+    assert [draft.image_suffix for draft in good] == [".png", ".jpg", ".png", ".gif", ".webp"]
+    assert good[0].image == FILES["cat/a.png"]
+    assert [row.where for row in bad] == [ORDER[4], *ORDER[6:]]
+    assert "import it by itself" in bad[1].reason
+
+
+def test_the_nearest_folder_called_like_a_class_is_the_truth(pack):
+    good, _ = split(checked(pack(FILES), rules("image")))
+    assert [draft.truth for draft in good] == ["cat", "cat", None, "dog", "great auk"]
+    assert all(draft.data == {} for draft in good)  # nothing that an annotator sees gives the truth away
+
+
+def test_a_folder_in_decomposed_spelling_is_still_the_class(pack):
+    given = rules("image")
+    given = type(given)(kind="image", question="multi", classes=("caf\u00e9",))
+    assert checked(pack({"cafe\u0301/a.png": picture()}), given)[0].truth == ["caf\u00e9"]
+
+
+def test_a_folder_names_the_class_to_be_verified(pack):
+    good, bad = split(checked(pack({"cat/a.png": picture(), "b.png": picture()}), rules("image", "verify")))
+    assert [(draft.proposed, draft.truth) for draft in good] == [("cat", None)]
+    assert [row.where for row in bad] == ["b.png"]
+
+
+def test_total_and_position_are_known(pack):
+    with open_source(pack(FILES), kind="image") as source:
+        assert source.total == len(ORDER)
+        positions = [source.position() for _ in source.records()]
+        assert positions == sorted(positions)
+        assert source.position() == 1
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        ("metadata.csv", "file_name,truth,caption\ncat/b.png,dog,hello\na.png,,bye\nnone.png,cat,x\n../a.png,cat,x\n"),
+        (
+            "metadata.jsonl",
+            '{"file_name": "cat/b.png", "truth": "dog", "caption": "hello"}\n{"file_name": "a.png", "caption": "bye"}\n'
+            '{"file_name": "none.png"}\n{"file_name": "../a.png"}\n',
+        ),
+    ],
+)
+def test_a_metadata_file_describes_the_images(pack, table):
+    path = pack({table[0]: table[1], "a.png": picture(), "cat/b.png": picture(), "extra.png": picture(), "x.txt": ""})
+    good, bad = split(checked(path, rules("image")))
+    assert [(draft.external_id, draft.truth, draft.data) for draft in good] == [
+        ("cat/b.png", "dog", {"caption": "hello"}),
+        ("a.png", None, {"caption": "bye"}),
+    ]
+    assert "is missing" in bad[0].reason
+    assert "leads out of" in bad[1].reason
+    assert [(row.where, row.reason[:30]) for row in bad[2:]] == [
+        ("extra.png", "The image is not named in meta"),
+        ("x.txt", "The file is no PNG, JPEG, GIF,"),
+    ]
+
+
+def test_metadata_files_speak_for_their_own_folder(pack):
+    files = {}
+    for part in ("test", "train"):
+        files |= {f"{part}/metadata.csv": f"id,file_name\n{part},./a.png\n", f"{part}/a.png": picture()}
+    good, bad = split(checked(pack(files), rules("image")))
+    assert [draft.external_id for draft in good] == ["test", "train"]
+    assert not bad
+
+
+def test_bad_rows_of_a_metadata_file_say_where_they_are(pack):
+    path = pack({"metadata.jsonl": '{"file_name": "a.png"}\n{bad\n{"file_name": 7}\n{}\n', "a.png": picture()})
+    good, bad = split(checked(path, rules("image")))
+    assert len(good) == 1
+    assert [row.where for row in bad] == [f"metadata.jsonl, line {line}" for line in (2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("files", "complaint"),
+    [
+        ({"metadata.csv": "name,truth\na.png,cat\n", "a.png": b""}, 'metadata.csv: no column is called "file_name"'),
+        ({"metadata.csv": "", "a.png": b""}, "metadata.csv: the file is empty"),
+        ({"metadata.csv": "file_name\n", "metadata.jsonl": "{}", "a.png": b""}, "both a metadata.jsonl and"),
+        ({".hidden": b""}, "there are no images in it"),
+    ],
+)
+def test_a_collection_that_is_of_no_use_is_refused(pack, files, complaint):
+    with pytest.raises(UnreadableFile, match=complaint):
+        read(pack(files), "image")
+
+
+def test_long_paths_are_shortened_to_ids_that_differ(pack):
+    long = "/".join(["d" * 60] * 5)
+    good, _ = split(checked(pack({f"{long}/a.png": picture(), f"x{long}/a.png": picture()}), rules("image")))
+    assert len({draft.external_id for draft in good}) == 2
+    assert all(len(draft.external_id) <= 200 for draft in good)
+
+
+# Folders
+
+
+def test_links_pipes_and_odd_names_in_a_folder_do_no_harm(tmp_path):
+    write(tmp_path / "secret/a.png", picture())
+    root = write_folder(tmp_path / "pics", {"a.png": picture(), "d/b.png": picture()})
+    (root / "out.png").symlink_to(tmp_path / "secret/a.png")
+    (root / "within.png").symlink_to(root / "d/b.png")
+    (root / "broken.png").symlink_to(root / "gone.png")
+    (root / "loop").symlink_to(root)
+    os.mkfifo(root / "pipe.png")
+    write(root / "line\nbreak.png", picture())
+    (root / os.fsdecode(b"latin-\xe9.png")).write_bytes(picture())
+    good, bad = split(checked(root, rules("image")))
+    assert [draft.external_id for draft in good] == ["a.png", "d/b.png", "within.png"]
+    assert len(bad) == 6
+    for row in bad:
+        row.where.encode()
+        assert row.where.isprintable()
+
+
+def test_a_metadata_file_that_links_out_of_the_folder_is_refused(tmp_path):
+    write(tmp_path / "secret.csv", "file_name\na.png\n")
+    root = write_folder(tmp_path / "pics", {"a.png": picture()})
+    (root / "metadata.csv").symlink_to(tmp_path / "secret.csv")
+    with pytest.raises(UnreadableFile, match=r"metadata\.csv in it cannot be read"):
+        read(root, "image")
+
+
+# Zip files
+
+
+def test_paths_cannot_escape_from_a_zip_file(tmp_path):
+    names = ["../evil.png", "/etc/evil.png", "a/../../evil.png", "..\\evil.png", "C:\\evil.png", "\\\\host\\evil.png"]
+    path = write_zip(tmp_path / "in/a.zip", dict.fromkeys([*names, "fine.png"], picture()))
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ["fine.png"]
+    assert len(bad) == len(names)
+    assert all("leads out of the zip file" in row.reason for row in bad)
+    assert [p.name for p in path.parent.iterdir()] == ["a.zip"]
+    assert not list(tmp_path.rglob("evil.png"))
+
+
+def test_links_and_repeated_names_in_a_zip_file_are_set_aside(tmp_path):
+    link = zipfile.ZipInfo("link.png")
+    link.external_attr = (stat.S_IFLNK | 0o777) << 16
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.png", picture())
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.png", picture())
+        archive.writestr(link, "/etc/passwd")
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ["a.png"]
+    assert [row.reason[:25] for row in bad] == ["The file is twice in the ", "The file is a link: put t"]
+
+
+def test_a_zip_bomb_is_refused_by_what_it_declares(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {f"{n}.png": bytes(15 * 2**20) for n in range(5)})
+    with pytest.raises(UnreadableFile, match="would unpack to more than 200 times its size"):
+        read(path, "image")
+
+
+def test_a_single_bomb_among_images_is_set_aside(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {"bomb.png": bytes(15 * 2**20), "fine.png": picture()})
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ["fine.png"]
+    assert "would unpack to 15 MiB" in bad[0].reason
+
+
+def test_an_image_that_is_too_large_is_set_aside(pack):
+    path = pack({"big.png": os.urandom(3000), "fine.png": picture(size=(2, 2))})
+    good, bad = split(checked(path, rules("image"), limits=Limits(image=2000)))
+    assert [draft.external_id for draft in good] == ["fine.png"]
+    assert bad[0].reason == "The image is larger than 2,000 bytes: make it smaller."
+
+
+def test_a_zip_file_that_declares_less_than_it_holds_cannot_fill_the_memory(tmp_path):
+    content = write_zip(tmp_path / "a.zip", {"bomb.png": bytes(60 * 2**20)}).read_bytes()
+    declared, small = struct.pack("<L", 60 * 2**20), struct.pack("<L", 1000)
+    assert content.count(declared) == 2
+    path = write(tmp_path / "a.zip", content.replace(declared, small))
+    tracemalloc.start()
+    try:
+        _, bad = split(checked(path, rules("image")))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert bad[0].reason == "The image cannot be unpacked, the zip file is damaged there."
+    assert peak < 2 * 2**20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_packing_methods_without_a_bound_on_memory_are_not_unpacked(tmp_path, method):
+    path = write_zip(tmp_path / "a.zip", {"a.png": picture()}, method=method)
+    _, bad = split(checked(path, rules("image")))
+    assert "packed in an unusual way" in bad[0].reason
+
+
+def test_a_locked_zip_file_is_refused(tmp_path):
+    content = bytearray(write_zip(tmp_path / "a.zip", {"a.png": picture()}).read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    content[content.index(b"PK\x03\x04") + 6] |= 1
+    with pytest.raises(UnreadableFile, match="locked with a password"):
+        read(write(tmp_path / "a.zip", bytes(content)), "image")
+
+
+def test_a_zip_file_that_lists_too_many_files_is_refused(tmp_path):
+    path = write_zip(tmp_path / "a.zip", {f"{n}.png": b"" for n in range(100)})
+    with pytest.raises(UnreadableFile, match="lists too many files"):
+        read(path, "image", limits=Limits(zip_directory=2000))
+
+
+def test_a_damaged_image_in_a_zip_file_costs_itself_only(tmp_path):
+    noise = os.urandom(2000)
+    path = write_zip(tmp_path / "a.zip", {"a.png": noise, "b.png": picture()}, method=zipfile.ZIP_STORED)
+    write(path, path.read_bytes().replace(noise[500:600], bytes(100)))
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ["b.png"]
+    assert "damaged there" in bad[0].reason
+
+
+@pytest.mark.parametrize("keep", [0, 10, 100, -30, -5])
+def test_a_zip_file_that_is_cut_short_is_refused(tmp_path, keep):
+    content = write_zip(tmp_path / "a.zip", {"a.png": picture()}).read_bytes()
+    with pytest.raises(UnreadableFile):
+        read(write(tmp_path / "a.zip", content[:keep]), "image")
+
+
+def test_a_metadata_file_damaged_within_a_zip_file_is_reported(tmp_path):
+    table = "file_name,x\n" + "".join(f"{n}.png,{os.urandom(8).hex()}\n" for n in range(40_000))
+    path = write_zip(tmp_path / "a.zip", {"metadata.csv": table, "a.png": picture()})
+    content = bytearray(path.read_bytes())
+    content[300_000:300_050] = b"\xff" * 50
+    with pytest.raises(UnreadableFile, match=r"metadata\.csv in it cannot be read"):
+        read(write(path, bytes(content)), "image")
+
+
+def test_a_nested_zip_file_is_not_opened(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a.png", picture())
+    path = write_zip(tmp_path / "a.zip", {"inner.zip": inner.getvalue(), "b.png": picture()})
+    good, bad = split(checked(path, rules("image")))
+    assert [draft.external_id for draft in good] == ["b.png"]
+    assert "is a zip file, which is not opened here" in bad[0].reason

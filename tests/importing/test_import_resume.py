@@ -1,0 +1,180 @@
+"""A killed import goes on where it was: skipping gives the same records as reading on; and memory stays small."""
+
+import json
+import os
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from import_files import picture, write, write_folder, write_npy, write_parquet, write_zip
+
+from labeling.pipeline.importing.readers import Limits, Record, UnreadableFile, open_source
+
+LIMITS = Limits(line=400)
+CSV = (
+    'text,x\none,1\n\n"two\nlines",2\nbad\ncaf\xff,3\n"stray,4\nfive,5\n' + "y" * 900 + ",6\nseven,7\r\neight,8\rnine,9"
+)
+ROWS = [{"text": "a"}, 5, {"text": "b" * 900}, {"text": "c"}, {}, {"text": "d"}]
+PICTURES = {"a.png": picture(), "b/c.png": picture(), "b/d.txt": b"", "e.png": b"junk"}
+TABLE = 'file_name,x\nb/c.png,1\nbad\na.png,2\n"stray,1\n'
+
+
+def sources(folder):
+    """One file of every format, most with bad rows among the good."""
+    truth = write(folder / "t.csv", "truth\n" + "cat\n" * 30)
+    return [
+        (write(folder / "a.csv", CSV.encode("latin-1")), "text", None),
+        (write(folder / "a.tsv", "text\tx\none\t1\ntwo\t2\n"), "text", None),
+        (write(folder / "n.csv", "x,y\n1,2\n3,abc\n5,6\n"), "vector", None),
+        (write(folder / "a.jsonl", "\n\n".join(map(json.dumps, ROWS)) + "\n{bad"), "text", None),
+        (write(folder / "a.json", json.dumps(ROWS, indent=1)[:-1] + ","), "text", None),
+        (write_parquet(folder / "a.parquet", {"text": list("abcdefghijk")}, rows_a_group=4), "text", None),
+        (write_npy(folder / "a.npy", np.arange(60.0).reshape(30, 2)), "vector", truth),
+        (write_folder(folder / "plain", PICTURES), "image", None),
+        (write_folder(folder / "described", {**PICTURES, "metadata.csv": TABLE}), "image", None),
+        (write_zip(folder / "plain.zip", PICTURES), "image", None),
+        (write_zip(folder / "described.zip", {**PICTURES, "metadata.csv": TABLE}), "image", None),
+    ]
+
+
+def plain(record: Record) -> tuple:
+    """The record in a form that compares, arrays included."""
+    return (record.where, repr(record.fields), record.problem, record.excerpt, record.default_id)
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory):
+    files = sources(tmp_path_factory.mktemp("resume"))
+    every = [open_source(path, kind=kind, truth_path=truth, limits=LIMITS) for path, kind, truth in files]
+    yield every
+    for source in every:
+        source.close()
+
+
+@pytest.mark.parametrize("number", range(11))
+@given(skip=st.integers(0, 40))
+@settings(max_examples=25, deadline=None)
+def test_skipping_gives_what_reading_on_would(opened, number, skip):
+    source = opened[number]
+    every = [plain(record) for record in source.records()]
+    assert [plain(record) for record in source.records(skip)] == every[skip:]
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_records_are_told_apart_and_the_position_only_grows(opened, number):
+    source = opened[number]
+    records, positions = [], []
+    for record in source.records():
+        records.append(record)
+        positions.append(source.position())
+    assert len(records) >= 2
+    assert source.total in (None, len(records))
+    assert len({record.where for record in records}) == len(records)
+    ids = [record.default_id for record in records if record.fields is not None]
+    assert len(set(ids)) == len(ids)
+    assert positions == sorted(positions)
+    assert 0 <= positions[0] <= positions[-1] <= 1
+    assert source.position() == 1
+
+
+LONG = 50 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "filling", "end"),
+    [
+        ("a.csv", "text,x\none,1\n", "y", "\ntwo,2\n"),
+        ("a.csv", 'text,x\none,1\n"', "y, ", '",5\ntwo,2\n'),
+        ("a.csv", 'text,x\none,1\n"', "y, " * 100 + "\n", '",5\ntwo,2\n'),
+        ("a.jsonl", '{"text": "one"}\n{"text": "', "y", '"}\n{"text": "two"}\n'),
+        ("a.json", '[{"text": "one"}, {"text": "', "y", '"}, {"text": "two"}]'),
+        ("a.json", '[{"text": "one"}, {"x": [0', ",1", ']}, {"text": "two"}]'),
+    ],
+)
+def test_a_row_of_50_mb_is_set_aside_in_little_memory(tmp_path, name, start, filling, end):
+    path = tmp_path / name
+    with path.open("w") as file:
+        file.write(start)
+        for _ in range(50):
+            file.write(filling * (2**20 // len(filling)))
+        file.write(end)
+    tracemalloc.start()
+    try:
+        with open_source(path, kind="text") as source:
+            records = list(source.records())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [record.fields and record.fields["text"] for record in records] == ["one", None, "two"]
+    assert records[1].problem == "the row is longer than 1 MiB"
+    assert peak < 12 * 2**20
+
+
+def test_a_row_of_nothing_but_line_ends_takes_little_memory(tmp_path):
+    path = write(tmp_path / "a.csv", 'text,x\none,1\n"' + "\n" * 2**19 + '",5\ntwo,2\n')
+    tracemalloc.start()
+    try:
+        with open_source(path, kind="text", limits=Limits(line=2**18)) as source:
+            records = list(source.records())
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert [record.where for record in records] == ["line 2", "line 3", f"line {2**19 + 4}"]
+    assert peak < 16 * 2**20
+
+
+def test_many_rows_are_read_in_little_memory(tmp_path):
+    text = os.urandom(400).hex()
+    big = write(tmp_path / "a.csv", "text,x\n" + f"{text},1\n" * 20_000)
+    groups = write_parquet(tmp_path / "a.parquet", {"text": [f"{text}{n}" for n in range(20_000)]}, rows_a_group=2000)
+    for path in (big, groups):
+        tracemalloc.start()
+        try:
+            with open_source(path, kind="text") as source:
+                assert sum(1 for _ in source.records()) == 20_000
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < 6 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "kind", "complaint"),
+    [
+        ("gone.csv", None, "text", "there is no such file"),
+        ("a.xlsx", b"PK\x03\x04", "text", "spreadsheets are not read: save it as CSV"),
+        ("a.docx", b"hello", "text", "this kind of file is not read: CSV, TSV"),
+        ("a.csv", b"PAR1....", "text", "is called .csv but holds parquet"),
+        ("a.csv", b"PK\x03\x04....", "text", "is called .csv but holds zip"),
+        ("a.zip", b"PK\x03\x04....", "text", "a zip is for projects of kind image, this one is of kind text"),
+        ("a.npy", b"x", "image", "a npy is for projects of kind vector"),
+        ("a.zip", b"nothing", "image", "is no zip file or is damaged"),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_what_to_do(tmp_path, name, content, kind, complaint):
+    if content is not None:
+        write(tmp_path / name, content)
+    with pytest.raises(UnreadableFile, match=rf"^{name}: .*{complaint}"):
+        open_source(tmp_path / name, kind=kind)
+
+
+def test_pipes_and_folders_of_the_wrong_kind_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    with pytest.raises(UnreadableFile, match="neither a file nor a folder"):
+        open_source(tmp_path / "a.csv", kind="text")
+    with pytest.raises(UnreadableFile, match="for projects of kind image"):
+        open_source(tmp_path, kind="text")
+
+
+def test_an_upload_is_known_by_the_name_people_gave_it(tmp_path):
+    path = write(tmp_path / "upload-1234", "text\na\n")
+    with open_source(path, kind="text", name="reviews.csv") as source:
+        assert [record.default_id for record in source.records()] == ["reviews.csv:2"]
+
+
+def test_a_file_without_a_suffix_is_read_by_its_first_bytes(tmp_path):
+    path = write_zip(tmp_path / "upload", {"a.png": picture()})
+    with open_source(path, kind="image") as source:
+        assert source.total == 1
