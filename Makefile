@@ -15,8 +15,8 @@ demo: ready  ## two projects on real data, accounts for the three roles, web and
 	@$(PYTHON_VENV) manage.py load_demo
 	@exec $(PYTHON_VENV) scripts/serve.py
 
-run: ready  ## the same, empty
-	@echo "The first account: $(PYTHON_VENV) manage.py createsuperuser"
+run: ready  ## the same without the demo, for data of your own
+	@echo "If there is no account yet, make one in another terminal: $(PYTHON_VENV) manage.py createsuperuser"
 	@exec $(PYTHON_VENV) scripts/serve.py
 
 setup:  ## .venv with all that demo, run and test need
@@ -26,6 +26,7 @@ test: setup  ## every check: style, types, layers, migrations, tests on SQLite a
 	@scripts/system-packages.sh
 	@exec $(PYTHON_VENV) scripts/check.py
 
+# One check for daily work; scripts/check.py says what each runs.
 lint types test-sqlite test-postgres test-browser: setup
 	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
 

@@ -7,6 +7,8 @@ import logging
 import os
 from typing import Any
 
+from django.urls import get_resolver
+
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 
@@ -28,4 +30,6 @@ control_socket_disable = True
 
 
 def when_ready(server: Any) -> None:
+    """Load all addresses before the processes fork: the first visitor of each would wait for it."""
+    get_resolver().url_patterns  # noqa: B018
     logging.getLogger("config.gunicorn").info("Ready on http://%s (Ctrl-C stops it).", bind)

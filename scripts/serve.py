@@ -93,6 +93,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if name in processes:
         say(name, f"ended with exit status {processes[name].wait()}: stopping the rest.")
+    else:
+        say("serve", f"Stopping. A running step gets {GRACE_SECONDS} s to end; Ctrl-C again cuts it short.")
     stop(processes)
     return 1 if name in processes else 0
 

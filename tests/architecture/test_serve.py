@@ -1,0 +1,110 @@
+"""scripts/serve.py: web and worker live and end together."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of an empty installation of its own, with a free port."""
+    environment = os.environ | {"DATA_DIR": str(tmp_path_factory.mktemp("installation")), "WEB_CONCURRENCY": "1"}
+    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    environment.pop("DATABASE_URL", None)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        environment["PORT"] = str(probe.getsockname()[1])
+    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
+    return environment
+
+
+@pytest.fixture
+def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A running pair, both ready."""
+    process = start(installation)
+    assert process.stdout is not None
+    waited_for = {"Ready on", "is ready"}
+    for line in process.stdout:
+        waited_for -= {text for text in waited_for if text in line}
+        if not waited_for:
+            break
+    assert not waited_for
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def start(environment: dict[str, str]) -> subprocess.Popen[str]:
+    command = [sys.executable, "scripts/serve.py"]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def child(server: subprocess.Popen[str], program: str) -> int:
+    """The process number of the web server or the worker."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    found = re.search(rf"^\s*(\d+)\s+{server.pid}\s.*{program}", listing, re.MULTILINE)
+    assert found, listing
+    return int(found[1])
+
+
+def is_served(port: str) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_ends_both_with_success(
+    server: subprocess.Popen[str], installation: dict[str, str], signum: signal.Signals
+) -> None:
+    worker = child(server, "manage.py worker")
+    assert is_served(installation["PORT"])
+    server.send_signal(signum)
+    assert server.wait(30) == 0
+    assert not is_served(installation["PORT"])
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_without_its_worker_the_web_server_is_stopped_too(
+    server: subprocess.Popen[str], installation: dict[str, str]
+) -> None:
+    os.kill(child(server, "manage.py worker"), signal.SIGKILL)
+    assert server.wait(30) == 1
+    assert not is_served(installation["PORT"])
+
+
+def test_without_its_web_server_the_worker_is_stopped_too(server: subprocess.Popen[str]) -> None:
+    worker = child(server, "manage.py worker")
+    os.kill(child(server, "gunicorn"), signal.SIGKILL)
+    assert server.wait(30) == 1
+    with pytest.raises(ProcessLookupError):
+        os.kill(worker, 0)
+
+
+def test_a_taken_port_is_said_in_one_line_before_anything_starts(installation: dict[str, str]) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        process = start(installation | {"PORT": str(other.getsockname()[1])})
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert re.fullmatch(r"Port \d+ cannot be used .*\n", output)
+
+
+@pytest.mark.parametrize("port", ["", "http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_refused(installation: dict[str, str], port: str) -> None:
+    process = start(installation | {"PORT": port})
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert output == f"PORT={port} is no port: it must be a number from 1 to 65535.\n"
