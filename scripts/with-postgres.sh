@@ -7,8 +7,8 @@ bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1) || bin=$(dir
     echo "with-postgres: PostgreSQL is not installed: see scripts/system-packages.sh." >&2
     exit 1
 }
-# Short and directly below /tmp: the path of a socket may have no more than 107 bytes.
-folder=$(mktemp -d /tmp/marginalia-postgres.XXXXXX)
+folder=$(mktemp -d "${TMPDIR:-/tmp}/marginalia-postgres.XXXXXX")
+log=$folder/log
 
 as_owner() { # PostgreSQL refuses to run as root
     if [ "$(id -u)" -eq 0 ]; then
@@ -27,14 +27,32 @@ trap remove EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-[ "$(id -u)" -ne 0 ] || chown postgres "$folder"
-as_owner "$bin/initdb" -D "$folder/data" -U marginalia -A trust -E UTF8 --no-locale --no-sync >"$folder/log" 2>&1 ||
-    { cat "$folder/log" >&2 && exit 1; }
-# No port, only a socket in the folder: nothing to collide with. No care for power cuts: it is gone in a minute.
-as_owner "$bin/pg_ctl" -D "$folder/data" -l "$folder/data/server.log" -w start -o \
-    "-c listen_addresses='' -c unix_socket_directories='$folder' -c fsync=off -c synchronous_commit=off -c full_page_writes=off" \
-    >/dev/null || { cat "$folder/data/server.log" >&2 && exit 1; }
-as_owner "$bin/createdb" -h "$folder" -U marginalia marginalia
+fail() {
+    echo "with-postgres: $1" >&2
+    cat "$log" >&2
+    exit 1
+}
 
-export DATABASE_URL="postgres://marginalia@${folder//\//%2F}/marginalia"
+# Other users of this machine can reach the port, so there is a password.
+PGPASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+export PGPASSWORD
+echo "$PGPASSWORD" >"$folder/password"
+touch "$log"
+[ "$(id -u)" -ne 0 ] || chown -R postgres "$folder"
+as_owner "$bin/initdb" -D "$folder/data" -U marginalia -A scram-sha-256 --pwfile="$folder/password" \
+    -E UTF8 --no-locale --no-sync >"$log" 2>&1 || fail "initdb failed."
+
+start() { # on port $1; no care for power cuts: it is gone in a minute
+    as_owner "$bin/pg_ctl" -D "$folder/data" -l "$log" -w start -o "-p $1 -c listen_addresses=127.0.0.1 \
+        -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off" >/dev/null 2>&1
+}
+
+for attempt in 1 2 3 4 5; do # until a port is free
+    port=$((20000 + RANDOM % 10000))
+    start $port && break
+    [ "$attempt" -lt 5 ] || fail "the server did not start."
+done
+as_owner "$bin/createdb" -h 127.0.0.1 -p $port -U marginalia marginalia || fail "createdb failed."
+
+export DATABASE_URL="postgres://marginalia:$PGPASSWORD@127.0.0.1:$port/marginalia"
 "$@"
