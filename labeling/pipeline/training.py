@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from models_store.prediction import predict
 
 from labeling import batches
 from labeling.models import Batch, Job, ModelVersion, Project
@@ -16,7 +15,8 @@ from labeling.pipeline.files import ProjectFiles, save_array, sha256_of
 from labeling.pipeline.step import Step, StepFailed
 from models_store import artifact, metrics
 from models_store.encoders import Encoder
-from models_store.networks import Model
+from models_store.model import Model
+from models_store.prediction import predict, probabilities
 from models_store.training import TrainConfig
 from models_store.training import train as train_network
 
@@ -145,6 +145,8 @@ def run_over_pool(
         proposed = np.zeros(len(features), np.int64)
         pairs = project.items.filter(row__lt=len(features)).values_list("row", "proposed")
         for row, index in pairs.iterator(chunk_size=10_000):
+            assert row is not None
+            assert index is not None
             proposed[row] = index
     parts: dict[str, list[np.ndarray]] = {"margins": [], "best": [], "confidence": []}
     if keep_embeddings:
@@ -180,12 +182,17 @@ def measure_on_control(project: Project, model: Model, features: np.ndarray, n_c
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
     if not len(control.rows):
         return {"n": 0}
-    correct = 0
-    predictions = predict(model, features[control.rows], proposed=control.proposed)
-    for prediction in predictions:
-        targets = control.targets[prediction.start : prediction.start + len(prediction.best)]
-        correct += int(metrics.correct(prediction, targets, question=project.question).sum())
-    return metrics.share(correct, len(control.rows))
+    predicted = _predicted(project, model, features[control.rows], control.proposed)
+    share = metrics.accuracy(control.targets, predicted)
+    return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _predicted(project: Project, model: Model, features: np.ndarray, proposed: np.ndarray | None) -> np.ndarray:
+    """What the model takes the items to be, in the form of the targets that they are compared with."""
+    if project.question == Project.Question.MULTI:
+        return np.concatenate([p >= 0.5 for _, p in probabilities(model, features)])
+    best = np.concatenate([prediction.best for prediction in predict(model, features, proposed=proposed)])
+    return best.astype(bool) if project.question == Project.Question.VERIFY else best
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:
@@ -202,6 +209,6 @@ def open_features(project: Project, encoder: Encoder) -> np.ndarray:
 def load_model(project: Project, version: ModelVersion) -> Model:
     """The version's network. Raises `StepFailed` if its artifact is missing or damaged."""
     try:
-        return artifact.load(ProjectFiles(project).root / version.artifact)
+        return artifact.load(ProjectFiles(project).root / version.artifact, digest=version.digest)
     except artifact.ArtifactError as error:
         raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error

@@ -1,8 +1,4 @@
-"""Arrow columns as Python values, each value copied out once, however many rows share it, and not if it is too long.
-
-A Parquet file of two kilobytes can say "these fifty megabytes, a thousand times": texts and bytes are to be read as
-dictionaries.
-"""
+"""Arrow columns as Python values, none of them longer than a limit, each that is bad told apart from its neighbours."""
 
 from __future__ import annotations
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from . import parquet_facts
 from .arrow_cells import Unreadable, cells, first_line, is_number
 from .base import MIB, RESERVED, Limits, Record, Source, UnreadableFile, check_columns, excerpt, numbered_id, printable
 
-_BATCH = {"image": 16, "text": 256, "vector": 256}  # rows held at once
+_BATCH = {"image": 16, "text": 256, "vector": 256}  # the most rows held at once
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
+_NO_PARQUET = "the file is no Parquet file or is damaged: write it anew"
+_DAMAGE = (pa.ArrowException, OSError, ValueError)
 
 
 class ParquetSource(Source):
@@ -23,14 +29,14 @@ class ParquetSource(Source):
 
     def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
+        self._groups = _groups(path, name=name, most=_BATCH[kind], ratio=limits.unpack_ratio)
         try:
-            self._file = _open(path)
+            self._file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
             schema = self._file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
-            raise UnreadableFile(f"{name}: the file is no Parquet file or is damaged: {first_line(error)}") from error
+        except _DAMAGE as error:
+            raise UnreadableFile(f"{name}: {_NO_PARQUET}") from error
         try:
             self._check(schema)
-            _check_packing(self._file, name=name, ratio=limits.unpack_ratio)
         except UnreadableFile:
             self.close()
             raise
@@ -38,20 +44,23 @@ class ParquetSource(Source):
 
     @property
     def total(self) -> int:
-        return int(self._file.metadata.num_rows)
+        return sum(group.rows for group in self._groups)
 
     def close(self) -> None:
         self._file.close()
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        groups, number = self._groups_after(skip)
+        number = 0
         try:
-            for batch in self._file.iter_batches(batch_size=_BATCH[self.kind], row_groups=groups):
-                if number + batch.num_rows > skip:
-                    first = max(0, skip - number)
+            for index, group in enumerate(self._groups):
+                if number + group.rows <= skip:
+                    number += group.rows
+                    continue
+                for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
+                    first = min(max(0, skip - number), batch.num_rows)
                     yield from self._batch_records(batch.slice(first), number + first)
-                number += batch.num_rows
-        except (pa.ArrowException, OSError) as error:
+                    number += batch.num_rows
+        except _DAMAGE as error:
             raise UnreadableFile(f"{self.name}, row {number + 1}: the file is damaged: {first_line(error)}") from error
         self._position = 1.0
 
@@ -66,17 +75,6 @@ class ParquetSource(Source):
             )
             if not self.vector_columns:
                 raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "vector"')
-
-    def _groups_after(self, skip: int) -> tuple[list[int], int]:
-        """The row groups that hold rows from `skip` on, and the number of rows before them."""
-        before = 0
-        groups = self._file.metadata.num_row_groups
-        for group in range(groups):
-            rows = self._file.metadata.row_group(group).num_rows
-            if before + rows > skip:
-                return list(range(group, groups)), before
-            before += rows
-        return [], before
 
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:
         names = batch.schema.names
@@ -102,33 +100,21 @@ class ParquetSource(Source):
         return names[cell] if 0 <= cell < len(names) else cell
 
 
-def _open(path: Path) -> pq.ParquetFile:
-    """The file, set up so that a text or bytes that many rows share are read once."""
-    with pq.ParquetFile(path) as file:
-        schema, metadata = file.schema, file.metadata
-    leaves = [schema.column(number) for number in range(len(schema))]
-    shared = [
-        leaf.path
-        for leaf in leaves
-        if leaf.physical_type == "BYTE_ARRAY" and leaf.logical_type.type in ("STRING", "NONE")
-    ]
-    return pq.ParquetFile(path, metadata=metadata, read_dictionary=shared, buffer_size=_BUFFER, pre_buffer=False)
+class _Group(NamedTuple):
+    rows: int
+    rows_at_once: int
 
 
-def _check_packing(file: pq.ParquetFile, *, name: str, ratio: int) -> None:
-    """Refuse a file by what it says it unpacks to, before any of it is. Lists may be packed by repeating values."""
-    for group in range(file.metadata.num_row_groups):
-        chunks = file.metadata.row_group(group)
-        for number in range(chunks.num_columns):
-            chunk = chunks.column(number)
-            unpacked = chunk.total_uncompressed_size
-            if file.schema.column(number).max_repetition_level:
-                unpacked = max(unpacked, 4 * chunk.num_values)
-            if unpacked > max(64 * MIB, ratio * chunk.total_compressed_size):
-                raise UnreadableFile(
-                    f"{name}: column {printable(chunk.path_in_schema)} would unpack to more than"
-                    f" {ratio} times its size: it is not read"
-                )
+def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
+    """The row groups of the file, looked at in a process of its own, which Arrow may abort. Raises UnreadableFile."""
+    command = [sys.executable, "-I", parquet_facts.__file__, str(path.absolute()), str(most), str(ratio)]
+    child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+    if child.returncode != 0:
+        raise UnreadableFile(f"{name}: {_NO_PARQUET}")
+    facts = json.loads(child.stdout)
+    if facts["problem"]:
+        raise UnreadableFile(f"{name}: {printable(facts['problem'])}")
+    return [_Group(*group) for group in facts["groups"]]
 
 
 def _problem(fields: dict[str, Any]) -> str:
