@@ -45,6 +45,9 @@ checksum() {
 }
 
 is_recent $venv/bin/python || make_venv
+if [ -n "${PYTHON:-}" ] && [ "$("$PYTHON" --version)" != "$($venv/bin/python --version)" ]; then
+    make_venv
+fi
 if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
     exit 0
 fi

@@ -1,0 +1,39 @@
+"""scripts/check.py, which `make test` is: what failed is seen in its exit status and in its last lines."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def check(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "scripts/check.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "verdict", "closing"),
+    [("pass", 0, "passed", "1 passed"), ("assert False", 1, "FAILED", "1 failed")],
+)
+def test_the_last_line_is_what_pytest_counted(
+    tmp_path: Path, body: str, status: int, verdict: str, closing: str
+) -> None:
+    (tmp_path / "test_it.py").write_text(f"def test_it():\n    {body}\n")
+    done = check("test-sqlite", str(tmp_path))
+    assert done.returncode == status, done.stdout + done.stderr
+    *_, summary, last = done.stdout.splitlines()
+    assert summary.startswith(f"{verdict}  test-sqlite")
+    assert closing in last
+
+
+def test_no_test_at_all_is_a_failure(tmp_path: Path) -> None:
+    assert check("test-sqlite", str(tmp_path)).returncode == 1
+
+
+def test_an_unknown_check_is_refused_with_the_known_ones() -> None:
+    done = check("test-oracle")
+    assert done.returncode == 1
+    assert "test-sqlite" in done.stderr
