@@ -113,15 +113,15 @@ def test_a_row_of_50_mb_is_set_aside_in_little_memory(tmp_path, name, start, fil
 
 
 def test_a_row_of_nothing_but_line_ends_takes_little_memory(tmp_path):
-    path = write(tmp_path / "a.csv", 'text,x\none,1\n"' + "\n" * 2**19 + '",5\ntwo,2\n')
+    path = write(tmp_path / "a.csv", 'text,x\none,1\n"' + "\n" * 2**18 + '",5\ntwo,2\n')
     tracemalloc.start()
     try:
-        with open_source(path, kind="text", limits=Limits(line=2**18)) as source:
+        with open_source(path, kind="text", limits=Limits(line=2**17)) as source:
             records = list(source.records())
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert [record.where for record in records] == ["line 2", "line 3", f"line {2**19 + 4}"]
+    assert [record.where for record in records] == ["line 2", "line 3", f"line {2**18 + 4}"]
     assert peak < 16 * 2**20
 
 

@@ -41,27 +41,21 @@ class ParquetSource(Source):
             self.close()
             raise
         self._class_names = _class_names(schema)
+        self._total = sum(group.rows for group in self._groups)
 
     @property
     def total(self) -> int:
-        return sum(group.rows for group in self._groups)
+        return self._total
 
     def close(self) -> None:
         self._file.close()
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        number = 0
-        try:
-            for index, group in enumerate(self._groups):
-                if number + group.rows <= skip:
-                    number += group.rows
-                    continue
-                for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
-                    first = min(max(0, skip - number), batch.num_rows)
-                    yield from self._batch_records(batch.slice(first), number + first)
-                    number += batch.num_rows
-        except _DAMAGE as error:
-            raise UnreadableFile(f"{self.name}, row {number + 1}: the file is damaged: {first_line(error)}") from error
+        before = 0
+        for index, group in enumerate(self._groups):
+            if before + group.rows > skip:
+                yield from self._group_records(index, before, skip=max(0, skip - before))
+            before += group.rows
         self._position = 1.0
 
     def _check(self, schema: pa.Schema) -> None:
@@ -76,12 +70,28 @@ class ParquetSource(Source):
             if not self.vector_columns:
                 raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "vector"')
 
+    def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
+        """The records of one row group but the first `skip`; `before` is the number of rows before the group."""
+        group, done = self._groups[index], 0
+        try:
+            for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
+                first = min(max(0, skip - done), batch.num_rows)
+                yield from self._batch_records(batch.slice(first), before + done + first)
+                done += batch.num_rows
+        except _DAMAGE as error:
+            where = f"{self.name}, row {before + done + 1}"
+            raise UnreadableFile(f"{where}: the file is damaged: {first_line(error)}") from error
+        if done != group.rows:
+            raise UnreadableFile(
+                f"{self.name}, row {before + done}: the file has other rows than it says: write it anew"
+            )
+
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:
         names = batch.schema.names
         limit = max(self.limits.row(self.kind), self.limits.image if self.kind == "image" else 0)
         columns = [cells(column, limit=limit) for column in batch.columns]
         for number, row in enumerate(zip(*columns, strict=True), start=before + 1):
-            self._position = number / self.total
+            self._position = min(1.0, number / self._total)
             fields = {name: self._named(name, cell) for name, cell in zip(names, row, strict=True)}
             where, default_id = f"row {number}", numbered_id(self.name, number)
             problem = _problem(fields)
