@@ -1,0 +1,58 @@
+"""What a member is told about a project, and the one thing to do next. Values in, values out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from labeling.models import Batch, Membership, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """A sentence, and perhaps a link. `urgent`: people wait for it."""
+
+    text: str
+    action: str = ""
+    url: str = ""
+    urgent: bool = False
+
+
+def situation(membership: Membership, batch: Batch | None) -> Situation:
+    """How things stand in the project, given its newest batch, for this member."""
+    text = _text(membership, batch)
+    if not membership.may_annotate or batch is None:
+        return Situation(text)
+    url = reverse("label", args=[membership.project.slug])
+    if membership.project.loop == Project.Loop.PAUSED or batch.state == Batch.State.FAILED:
+        return Situation(text)
+    if batch.state == Batch.State.OPEN:
+        return Situation(text, "Label", url, urgent=True)
+    if batch.state == Batch.State.DONE:
+        return Situation(text)
+    return Situation(text, f"Wait for batch {_next_number(batch)}", url)
+
+
+def _text(membership: Membership, batch: Batch | None) -> str:
+    loop = membership.project.loop
+    if loop == Project.Loop.PAUSED:
+        return "Paused by a manager: nobody is given items until it goes on."
+    if batch is None:
+        return "Nothing to label yet. The first batch opens once items are imported."
+    if batch.state == Batch.State.OPEN:
+        return f"{batch.remaining} {'item waits' if batch.remaining == 1 else 'items wait'} for an answer."
+    if batch.state == Batch.State.TRAINING:
+        return f"Batch {batch.number} is complete. The model is training on it."
+    if batch.state == Batch.State.SELECTING:
+        return f"Batch {batch.number} is being picked."
+    if batch.state == Batch.State.FAILED:
+        told = f" {batch.reason}" if membership.may_manage or membership.may_export else " A manager has to look at it."
+        return f"Batch {batch.number} has failed.{told}"
+    if loop == Project.Loop.STOPPED:
+        return f"Stopped by a manager after batch {batch.number}."
+    return f"Batch {batch.number} is done, and no item is left to label."
+
+
+def _next_number(batch: Batch) -> int:
+    return batch.number if batch.state == Batch.State.SELECTING else batch.number + 1
