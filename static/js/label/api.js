@@ -1,0 +1,108 @@
+// The calls that the screen makes, and the few ways in which they can fail.
+
+/** The server cannot be reached or is in trouble: the same call may succeed later. */
+export class Unreachable extends Error {}
+
+/** The session has ended, or somebody else has signed in: nothing may be sent from this page. */
+export class SignedOut extends Error {}
+
+/** The server has understood and said no; `code` is for programs, the message for people. */
+export class Refused extends Error {
+  constructor(status, code, detail) {
+    super(detail);
+    this.status = status;
+    this.code = code;
+  }
+}
+
+const NO_ID = "00000000-0000-0000-0000-000000000000";
+const TIMEOUT_MS = 20_000;
+// Browsers let requests outlive their page up to 64 KiB in all.
+const KEEPALIVE_BYTES = 30_000;
+
+function csrfToken() {
+  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+}
+
+export class Api {
+  #urls;
+  #token = csrfToken();
+
+  constructor(urls) {
+    this.#urls = urls;
+  }
+
+  /** Whether somebody has signed in since this page was loaded. */
+  get outdated() {
+    return csrfToken() !== this.#token;
+  }
+
+  claim(count) {
+    return this.#call("POST", this.#urls.claim, { count });
+  }
+
+  /** Send answers `{id, task, value, seconds, flagged}`; each is accepted or rejected by itself. */
+  answer(annotations) {
+    return this.#call("POST", this.#urls.annotations, { annotations });
+  }
+
+  skip(skip) {
+    return this.#call("POST", this.#urls.skip, skip);
+  }
+
+  undo(annotationId) {
+    return this.#call("DELETE", this.#urls.annotation.replace(NO_ID, annotationId));
+  }
+
+  progress() {
+    return this.#call("GET", this.#urls.progress);
+  }
+
+  async classes() {
+    return (await this.#call("GET", this.#urls.classes)).classes;
+  }
+
+  async answersSince(time) {
+    return (await this.#call("GET", `${this.#urls.today}?since=${encodeURIComponent(time.toISOString())}`)).answers;
+  }
+
+  async #call(method, url, body) {
+    // Signing in changes the token: what this page would send now, it would send in somebody else's name.
+    if (this.outdated) throw new SignedOut("Somebody has signed in or out in another tab.");
+    const text = body && JSON.stringify(body);
+    const response = await send(url, {
+      method,
+      headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": this.#token },
+      body: text,
+      credentials: "same-origin",
+      redirect: "manual",
+      keepalive: method !== "GET" && (text?.length ?? 0) < KEEPALIVE_BYTES,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    return read(response);
+  }
+}
+
+async function send(url, options) {
+  try {
+    return await fetch(url, options);
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+}
+
+async function read(response) {
+  const { status } = response;
+  if (response.type === "opaqueredirect" || status === 401) throw new SignedOut("You are signed out.");
+  if (status >= 500 || status === 429 || status === 408) throw new Unreachable(`The server answered ${status}.`);
+  let body;
+  try {
+    body = await response.json();
+  } catch {
+    // A proxy or a hotel's sign-in page answered in the server's place.
+    throw new Unreachable("The answer was no JSON.");
+  }
+  if (response.ok) return body;
+  if (status === 403 && String(body.detail).startsWith("CSRF")) throw new SignedOut(body.detail);
+  throw new Refused(status, body.code ?? "error", body.detail ?? `The server answered ${status}.`);
+}

@@ -1,0 +1,85 @@
+// The three dialogs: why an item is skipped, the guidelines, the keys.
+
+const REMEMBERED = "marginalia:skip-reason";
+
+function dialog(id) {
+  const element = document.querySelector(id);
+  element.querySelector("[data-close]").addEventListener("click", () => element.close());
+  element.addEventListener("click", (event) => {
+    if (event.target === element) element.close(); // beside it
+  });
+  return element;
+}
+
+export class Dialogs {
+  /** Called with the reason for a skip. */
+  onskip = () => {};
+
+  #skip = dialog("#skip-dialog");
+  #guide = dialog("#guide-dialog");
+  #keys = dialog("#keys-dialog");
+  #reasons = [...this.#skip.querySelectorAll("[data-reason]")];
+
+  constructor() {
+    for (const button of this.#reasons) button.addEventListener("click", () => this.#choose(button));
+    this.#skip.addEventListener("keydown", (event) => this.#key(event));
+  }
+
+  get open() {
+    return this.#skip.open || this.#guide.open || this.#keys.open;
+  }
+
+  askWhy() {
+    const last = recall();
+    const button = this.#reasons.find((each) => each.dataset.reason === last) ?? this.#reasons[0];
+    this.#skip.showModal();
+    button.focus(); // Enter gives the last reason again
+  }
+
+  showGuide() {
+    this.#guide.showModal();
+  }
+
+  showKeys() {
+    this.#keys.showModal();
+  }
+
+  #key(event) {
+    const button = /^[1-9]$/.test(event.key) && !event.repeat && this.#reasons[Number(event.key) - 1];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (button) this.#choose(button);
+    else if (step) this.#move(step);
+    else if (event.key === " ") event.preventDefault(); // the Space that opened it, pressed twice, must not choose
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #move(step) {
+    const at = this.#reasons.indexOf(document.activeElement);
+    this.#reasons[(at + step + this.#reasons.length) % this.#reasons.length].focus();
+  }
+
+  #choose(button) {
+    const { reason } = button.dataset;
+    remember(reason);
+    this.#skip.close();
+    this.onskip(reason);
+  }
+}
+
+function remember(reason) {
+  try {
+    localStorage.setItem(REMEMBERED, reason);
+  } catch {
+    // Then the first reason is offered again.
+  }
+}
+
+function recall() {
+  try {
+    return localStorage.getItem(REMEMBERED);
+  } catch {
+    return null;
+  }
+}

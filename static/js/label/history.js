@@ -1,0 +1,96 @@
+// The last ten answers, which can be taken back. They survive a reload of the tab.
+
+import { thumbnail } from "./item.js";
+
+const KEPT = 10;
+
+export class History {
+  onundo = () => {};
+
+  #entries;
+  #key;
+  #kind;
+  #list = document.querySelector("#history");
+  #empty = document.querySelector("#history-empty");
+
+  constructor(key, kind) {
+    this.#key = `${key}:history`;
+    this.#kind = kind;
+    this.#entries = this.#read();
+    this.#show();
+  }
+
+  get last() {
+    return this.#entries.at(-1) ?? null;
+  }
+
+  /** Add `{id, task, batch, said, value, flagged, skipped}`, the newest. */
+  add(entry) {
+    this.#entries = [...this.#entries, entry].slice(-KEPT);
+    this.#changed();
+  }
+
+  remove(id) {
+    this.#entries = this.#entries.filter((entry) => entry.id !== id);
+    this.#changed();
+  }
+
+  /** Only answers in this batch can still be taken back; null: none. */
+  keep(batch) {
+    const kept = this.#entries.filter((entry) => entry.batch === batch);
+    if (kept.length === this.#entries.length) return;
+    this.#entries = kept;
+    this.#changed();
+  }
+
+  #changed() {
+    try {
+      sessionStorage.setItem(this.#key, JSON.stringify(this.#entries));
+    } catch {
+      // Without storage the list lasts as long as the page.
+    }
+    this.#show();
+  }
+
+  #read() {
+    try {
+      return JSON.parse(sessionStorage.getItem(this.#key)) ?? [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** Rows of entries that are still there stay as they are: their images need not load again. */
+  #show() {
+    const rows = new Map([...this.#list.children].map((row) => [row.dataset.id, row]));
+    const wanted = this.#entries.toReversed().map((entry) => rows.get(entry.id) ?? this.#row(entry));
+    this.#list.replaceChildren(...wanted);
+    this.#empty.hidden = wanted.length > 0;
+  }
+
+  #row(entry) {
+    const row = document.createElement("li");
+    row.dataset.id = entry.id;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "past";
+    const said = document.createElement("span");
+    said.className = entry.skipped ? "said skipped" : "said";
+    said.textContent = entry.skipped ? "Skipped" : entry.said;
+    button.append(thumbnail(entry.task, this.#kind), said);
+    if (entry.flagged) button.append(flagMark());
+    button.title = `Take back: ${entry.said}`;
+    button.setAttribute("aria-label", button.title);
+    button.addEventListener("mousedown", (event) => event.preventDefault());
+    button.addEventListener("click", () => this.onundo(entry));
+    row.append(button);
+    return row;
+  }
+}
+
+function flagMark() {
+  const mark = document.createElement("span");
+  mark.className = "flag-mark";
+  mark.textContent = "flagged";
+  return mark;
+}

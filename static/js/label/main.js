@@ -1,0 +1,166 @@
+// The annotator's screen: makes the parts and ties them together.
+
+import { Api } from "./api.js";
+import { BatchProgress } from "./batch.js";
+import { Dialogs } from "./dialogs.js";
+import { History } from "./history.js";
+import { commandOf } from "./keys.js";
+import { Labeler } from "./labeler.js";
+import { Outbox } from "./outbox.js";
+import { Pace } from "./pace.js";
+import { createPicker } from "./pickers.js";
+import { Preloader } from "./preload.js";
+import { TaskQueue } from "./queue.js";
+import { unsentLine } from "./sentences.js";
+import { Store } from "./store.js";
+import { onSwipe } from "./swipe.js";
+import { Tabs } from "./tabs.js";
+import { View } from "./view.js";
+import { Waiting } from "./waiting.js";
+
+const config = JSON.parse(document.querySelector("#label-config").textContent);
+const key = `marginalia:${config.user}:${config.project}`;
+const pickerKind = document.querySelector("#content").dataset.picker;
+
+// Reasons for having no items after which the batch's answers cannot be taken back.
+const CLOSED = new Set(["training", "selecting", "failed", "finished", "stopped"]);
+// Answers left over from an earlier visit are sent before the first claim, unless that takes longer than this.
+const START_MS = 3_000;
+
+const api = new Api(config.urls);
+const view = new View(config.kind);
+const outbox = new Outbox(new Store(`${key}:outbox`), api);
+const preloader = new Preloader();
+const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds: config.leaseSeconds });
+const history = new History(key, config.kind);
+const batch = new BatchProgress({ api, outbox, overlap: config.overlap });
+const pace = new Pace();
+const dialogs = new Dialogs();
+const tabs = new Tabs(key);
+const waiting = new Waiting({
+  queue,
+  outbox,
+  batch,
+  view,
+  signIn: () => location.assign(config.urls.signIn),
+  onready: () => labeler.show(),
+});
+
+const names = pickerKind === "verify" ? [] : await loadClasses();
+const picker = createPicker(pickerKind, {
+  names,
+  multi: config.question === "multi",
+  onanswer: (value, said) => labeler.answer(value, said),
+});
+const labeler = new Labeler({ queue, outbox, preloader, history, picker, pace, batch, view, waiting });
+
+let yielded = false; // another tab has taken over
+
+tieEvents();
+tieInput();
+await start();
+
+/** The classes are needed before anything else: try until they are here. */
+async function loadClasses() {
+  for (;;) {
+    try {
+      return await api.classes();
+    } catch (error) {
+      view.showPanel({ title: "No connection", text: `The page goes on by itself. ${error.message}`, share: undefined });
+      await new Promise((resolve) => setTimeout(resolve, 2_000));
+    }
+  }
+}
+
+/** Send what an earlier visit has left, then claim: the server then gives nothing that is answered already. */
+async function start() {
+  yielded = false;
+  tabs.takeOver();
+  queue.clear();
+  await Promise.race([outbox.start(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
+  await Promise.all([queue.claim(), batch.refresh()]);
+  pace.start(api);
+  labeler.show();
+}
+
+function tieEvents() {
+  queue.onchange = () => {
+    history.keep(CLOSED.has(queue.reason) ? null : queue.batch);
+    showUnsent();
+    if (!queue.trouble && !queue.reason) batch.claimed(queue.batch, queue.remaining);
+    batch.show();
+  };
+  queue.onlost = (lost) => {
+    const shown = lost.some((task) => String(task.id) === view.stage.dataset.task);
+    if (shown) labeler.lost();
+  };
+  outbox.onchange = () => {
+    showUnsent();
+    batch.show();
+  };
+  outbox.onaccepted = (entry) => batch.taken(entry);
+  outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
+  history.onundo = (entry) => labeler.undo(entry);
+  dialogs.onskip = (reason) => labeler.skip(reason);
+  tabs.onyield = () => {
+    yielded = true;
+    outbox.stop();
+    waiting.stop();
+    queue.clear();
+    view.showPanel({
+      title: "You are labeling in another tab",
+      text: "One tab at a time, so that no item is answered twice. Nothing is lost.",
+      button: "Label here",
+      onbutton: start,
+    });
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) return;
+    if (api.outdated) location.reload(); // somebody has signed in meanwhile
+    else if (outbox.trouble) outbox.retryNow();
+  });
+}
+
+function showUnsent() {
+  const signedOut = [outbox.trouble, queue.trouble].includes("signed-out");
+  view.showUnsent(unsentLine(outbox.trouble, outbox.unsent, outbox.durable), signedOut);
+}
+
+function tieInput() {
+  const commands = {
+    undo: () => labeler.undo(),
+    skip: () => view.showsItem && dialogs.askWhy(),
+    flag: () => labeler.toggleFlag(),
+    guide: () => dialogs.showGuide(),
+    keys: () => dialogs.showKeys(),
+    digit: ({ digit }) => picker.digit(digit),
+    yes: () => picker.yes(),
+    no: () => picker.no(),
+    send: () => picker.send(),
+    search: () => picker.focus(),
+    move: ({ by }) => picker.move(by),
+    scroll: ({ by }) => view.scroll(by),
+  };
+  const carryOut = (name, details) => !yielded && commands[name](details);
+  document.addEventListener("keydown", (event) => {
+    if (dialogs.open) return;
+    const command = commandOf(event, {
+      picker: pickerKind,
+      question: config.question,
+      waiting: !view.showsItem,
+      typed: picker.typed,
+      onButton: event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement,
+    });
+    if (!command) return;
+    // What is typed goes into the search field; a slash only opens it.
+    if (command.name !== "search" || event.key === "/") event.preventDefault();
+    carryOut(command.name, command);
+  });
+  for (const name of ["undo", "skip", "flag", "guide", "keys"]) {
+    document.querySelector(`#${name}`).addEventListener("click", () => carryOut(name));
+  }
+  onSwipe(view.stage, view.item, {
+    left: () => (pickerKind === "verify" ? view.showsItem && picker.no() : carryOut("skip")),
+    right: () => (pickerKind === "verify" ? view.showsItem && picker.yes() : carryOut("undo")),
+  });
+}

@@ -1,0 +1,147 @@
+// Tasks that were claimed ahead. The first is the one on the screen; the server knows which are ours.
+
+import { Refused, SignedOut } from "./api.js";
+
+// The item on the screen and the next ten.
+const HOLD = 11;
+// Fewer than this many ahead: ask for more.
+const LOW = 5;
+const MAX_CLAIM = 100;
+// When the server had no more, ask again only after this long, unless nothing is left.
+const DRY_MS = 5_000;
+const MIN_LEASE_CHECK_MS = 1_000;
+
+export class TaskQueue {
+  tasks = [];
+  /** Number of the batch that the last claim came from, tasks left in it, and why there were none to be had. */
+  batch = null;
+  remaining = 0;
+  reason = "";
+  /** Why the last claim failed: "", "unreachable", "signed-out" or "forbidden". */
+  trouble = "";
+  onchange = () => {};
+  onlost = () => {};
+
+  #api;
+  #outbox;
+  #preloader;
+  #leaseMs;
+  #answered = new Set();
+  #claiming = null;
+  #claimedAt = -Infinity;
+  #dryAt = -Infinity;
+  #lastUse = Date.now();
+
+  constructor({ api, outbox, preloader, leaseSeconds }) {
+    this.#api = api;
+    this.#outbox = outbox;
+    this.#preloader = preloader;
+    this.#leaseMs = leaseSeconds * 1000;
+    setInterval(() => this.#renewIfUsed(), Math.max(MIN_LEASE_CHECK_MS, Math.min(this.#leaseMs / 4, 15_000)));
+    for (const event of ["keydown", "pointerdown"]) {
+      addEventListener(event, () => this.used(), { capture: true, passive: true });
+    }
+  }
+
+  get current() {
+    return this.tasks[0] ?? null;
+  }
+
+  /** Take the current task off: it is answered. */
+  shift() {
+    const task = this.tasks.shift();
+    this.#answered.add(task.id);
+    this.#preloader.keep(this.tasks);
+    return task;
+  }
+
+  /** Put a task back in front of the others: its answer was taken back. */
+  unshift(task) {
+    this.#answered.delete(task.id);
+    this.tasks.unshift(task);
+    this.#preloader.keep(this.tasks);
+  }
+
+  /** Drop a task that is no longer ours. */
+  drop(taskId) {
+    this.tasks = this.tasks.filter((task) => task.id !== taskId);
+    this.#preloader.keep(this.tasks);
+  }
+
+  clear() {
+    this.tasks = [];
+    this.#preloader.keep([]);
+  }
+
+  /** Ask for more if few are left. Resolves when there is nothing to wait for; never rejects. */
+  refill() {
+    const ahead = this.tasks.length - 1;
+    const dry = Date.now() - this.#dryAt < DRY_MS;
+    if (ahead >= LOW || (dry && this.tasks.length)) return Promise.resolve();
+    return this.claim();
+  }
+
+  /** Ask the server for our tasks, which also renews their leases, and for more up to HOLD. */
+  claim() {
+    this.#claiming ??= this.#claim().finally(() => (this.#claiming = null));
+    return this.#claiming;
+  }
+
+  /** The person is here: leases are worth renewing, and those that ran out meanwhile must be looked after at once. */
+  used() {
+    const now = Date.now();
+    this.#lastUse = now;
+    if (this.tasks.length && now - this.#claimedAt > this.#leaseMs) this.claim();
+  }
+
+  async #claim() {
+    const before = new Set(this.tasks.map((task) => task.id));
+    const undone = this.#outbox.undoneTasks();
+    // Our unanswered tasks come first, and the server counts those whose answers are on their way among them.
+    const count = Math.min(MAX_CLAIM, HOLD + this.#outbox.answeredTasks().size);
+    const askedAt = Date.now();
+    let reply;
+    try {
+      reply = await this.#api.claim(count);
+    } catch (error) {
+      if (error instanceof SignedOut) this.trouble = "signed-out";
+      else this.trouble = error instanceof Refused ? "forbidden" : "unreachable";
+      this.onchange();
+      return;
+    }
+    this.trouble = "";
+    this.#claimedAt = askedAt;
+    this.#dryAt = reply.tasks.length < count ? Date.now() : -Infinity;
+    this.batch = reply.batch ?? this.batch;
+    this.remaining = reply.remaining;
+    this.reason = reply.reason ?? "";
+    const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
+    this.#take(reply.tasks);
+    this.onchange();
+    if (lost.length) this.onlost(lost);
+  }
+
+  /** Drop what we held when we asked and no longer do. A batch that is paused or gone leaves us what we have. */
+  #dropLost(claimed, before, undone) {
+    if (this.reason && this.reason !== "all_taken") return [];
+    const ours = new Set(claimed.map((task) => task.id));
+    const lost = this.tasks.filter((task) => before.has(task.id) && !ours.has(task.id) && !undone.has(task.id));
+    for (const task of lost) this.drop(task.id);
+    return lost;
+  }
+
+  #take(claimed) {
+    const known = new Set(this.tasks.map((task) => task.id));
+    const onTheirWay = this.#outbox.answeredTasks();
+    for (const task of claimed) {
+      if (!known.has(task.id) && !onTheirWay.has(task.id) && !this.#answered.has(task.id)) this.tasks.push(task);
+    }
+    this.#preloader.keep(this.tasks);
+  }
+
+  #renewIfUsed() {
+    const now = Date.now();
+    const inUse = !document.hidden && now - this.#lastUse < Math.max(this.#leaseMs, 120_000);
+    if (this.tasks.length && inUse && now - this.#claimedAt > this.#leaseMs / 2) this.claim();
+  }
+}

@@ -1,0 +1,174 @@
+// Many classes: the first ten bear digit keys, typing finds the rest. A combobox with a list that is always open.
+
+// More options than this are not drawn; typing on narrows them down.
+const SHOWN = 100;
+
+export class SearchPicker {
+  #names;
+  #folded;
+  #keys;
+  #choice;
+  #input = document.querySelector("#search");
+  #list = document.querySelector("#choices");
+  #found = document.querySelector("#found");
+  #chosen = document.querySelector("#chosen");
+  #options = [];
+  #marked = -1;
+
+  constructor(names, keys, choice) {
+    this.#names = names;
+    this.#folded = names.map(fold);
+    this.#keys = keys;
+    this.#choice = choice;
+    choice.onchange = () => this.#markChosen();
+    this.#input.addEventListener("input", () => this.#show());
+    this.#input.addEventListener("keydown", (event) => this.#key(event));
+    this.#list.addEventListener("click", (event) => {
+      const option = event.target.closest("[role=option]");
+      if (option) this.#pick(option.dataset.name);
+    });
+    // The field keeps the focus while the list is clicked.
+    this.#list.addEventListener("mousedown", (event) => event.preventDefault());
+    this.#show();
+  }
+
+  get typed() {
+    return this.#input.value !== "";
+  }
+
+  focus() {
+    this.#input.focus();
+  }
+
+  digit(key) {
+    const index = this.#keys.indexOf(key);
+    if (index >= 0) this.#choice.pick(this.#names[index]);
+  }
+
+  send() {
+    this.#choice.send();
+  }
+
+  reset(value) {
+    this.#choice.reset(value);
+    this.#clear();
+    this.#list.scrollTop = 0;
+  }
+
+  #clear() {
+    if (!this.typed) return;
+    this.#input.value = "";
+    this.#show();
+  }
+
+  /** Mark the option that is `by` places further on. */
+  move(by) {
+    this.#input.focus();
+    this.#mark(Math.max(0, Math.min(this.#marked + by, this.#options.length - 1)));
+  }
+
+  #pick(name) {
+    this.#choice.pick(name);
+    this.#clear();
+    this.#mark(-1);
+  }
+
+  #key(event) {
+    if (event.isComposing) return;
+    if (event.key === "Escape") {
+      if (this.typed) this.#clear();
+      else this.#input.blur();
+    } else if (event.key === "Enter" && !event.repeat && (this.typed || this.#marked >= 0)) {
+      const option = this.#options[this.#marked];
+      if (option) this.#pick(option.dataset.name);
+    } else return;
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #show() {
+    const query = fold(this.#input.value.trim());
+    const found = query ? find(query, this.#folded) : this.#names.map((_, index) => index);
+    this.#options = found.slice(0, SHOWN).map((index, place) => this.#option(index, place, !query));
+    this.#list.replaceChildren(...this.#options);
+    this.#list.scrollTop = 0;
+    const count = sentence(found.length, this.#names.length, query);
+    if (count !== this.#found.textContent) this.#found.textContent = count;
+    // With nothing typed nothing is marked: Enter must not answer by accident.
+    this.#mark(query ? 0 : -1);
+    this.#markChosen();
+  }
+
+  #option(index, place, numbered) {
+    const option = document.createElement("div");
+    option.id = `class-${place}`;
+    option.className = "option";
+    option.role = "option";
+    option.dataset.name = this.#names[index];
+    const text = document.createElement("span");
+    text.textContent = this.#names[index];
+    option.append(text);
+    if (numbered && this.#keys[index]) {
+      const hint = document.createElement("kbd");
+      hint.textContent = this.#keys[index];
+      hint.setAttribute("aria-hidden", "true");
+      option.append(hint);
+    }
+    return option;
+  }
+
+  #mark(place) {
+    this.#options[this.#marked]?.classList.remove("marked");
+    this.#marked = place;
+    const option = this.#options[place];
+    if (!option) {
+      this.#input.removeAttribute("aria-activedescendant");
+      return;
+    }
+    option.classList.add("marked");
+    option.scrollIntoView({ block: "nearest" });
+    this.#input.setAttribute("aria-activedescendant", option.id);
+  }
+
+  #markChosen() {
+    for (const option of this.#options) {
+      option.setAttribute("aria-selected", this.#choice.has(option.dataset.name));
+    }
+    this.#chosen?.replaceChildren(...[...(this.#choice.chosen ?? [])].map((name) => this.#chip(name)));
+  }
+
+  #chip(name) {
+    const item = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "chip";
+    button.textContent = name;
+    button.setAttribute("aria-label", `Drop ${name}`);
+    button.addEventListener("click", () => this.#choice.pick(name));
+    item.append(button);
+    return item;
+  }
+}
+
+/** Lower case, without accents: what people type when they mean a name. */
+function fold(text) {
+  return text.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase();
+}
+
+/** Indices of the names that hold `query`: itself first, those that begin with it, those with a word that does. */
+function find(query, names) {
+  const [same, begins, word, inside] = [[], [], [], []];
+  names.forEach((name, index) => {
+    const at = name.indexOf(query);
+    if (at === 0) (name === query ? same : begins).push(index);
+    else if (at > 0) (/[\p{L}\p{N}]/u.test(name[at - 1]) ? inside : word).push(index);
+  });
+  return [...same, ...begins, ...word, ...inside];
+}
+
+function sentence(found, all, query) {
+  const count = (n) => `${n.toLocaleString("en")} ${n === 1 ? "class" : "classes"}`;
+  if (!query) return found > SHOWN ? `${count(all)}, the first ${SHOWN} shown` : count(all);
+  if (!found) return "No class is called that. Esc clears the search.";
+  return found > SHOWN ? `${count(found)}, the first ${SHOWN} shown` : count(found);
+}

@@ -1,0 +1,113 @@
+// What people read while there is nothing to label, and what to do about it. Values in, words out.
+
+/** "about 12 s left", as long as it is known. */
+function left(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds <= 2) return ", nearly done";
+  if (seconds < 90) return `, about ${seconds} s left`;
+  return `, about ${Math.round(seconds / 60)} min left`;
+}
+
+export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+
+export const answers = (n) => count(n, "answer");
+
+/**
+ * The title, the sentence and the bar for `reason` (see the claim endpoint) given what the progress endpoint says.
+ * `share` is null where a bar would say nothing, undefined where it can only say that something goes on.
+ */
+export function waiting(reason, progress = {}) {
+  const { batch, seconds_left: seconds, share } = progress;
+  switch (reason) {
+    case "training":
+      return {
+        title: `Batch ${batch} is complete`,
+        text: `The model is training${left(seconds)}. The next batch opens here by itself.`,
+        share: undefined,
+      };
+    case "selecting":
+      return {
+        title: batch > 1 ? `Batch ${batch - 1} is complete` : "The first batch is on its way",
+        text: `Batch ${batch} is being picked${left(seconds)}. It opens here by itself.`,
+        share: undefined,
+      };
+    case "encoding":
+      return {
+        title: "Items are being taken in",
+        text: "The first batch opens here by itself when that is done.",
+        share: share ?? undefined,
+      };
+    case "all_taken":
+      return {
+        title: "Others have the last items",
+        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here; after that the model trains and the next batch opens.`,
+        share: null,
+      };
+    default:
+      return { ...(STILL[reason] ?? STILL.unknown), ...(reason === "failed" ? failed(progress) : {}), share: null };
+  }
+}
+
+const STILL = {
+  paused: {
+    title: "Paused by a manager",
+    text: "Nobody is given items for now. This page goes on by itself when labeling does.",
+  },
+  stopped: {
+    title: "Stopped by a manager",
+    text: "No batch follows for now. Ask a manager if you expected one; this page goes on by itself when it comes.",
+    home: true,
+  },
+  finished: {
+    title: "Everything is labeled",
+    text: "No item is left. Thank you: there is nothing more to do here.",
+    home: true,
+  },
+  no_items: {
+    title: "Nothing to label yet",
+    text: "A manager has to import items first. The first batch then opens here by itself.",
+    home: true,
+  },
+  failed: { title: "The batch has failed", text: "" },
+  unknown: { title: "Nothing to label at the moment", text: "This page goes on by itself as soon as there is." },
+};
+
+function failed({ batch }) {
+  return {
+    title: `Batch ${batch} has failed`,
+    text: "A manager has to look at it and try again; your answers are stored. This page then goes on by itself.",
+  };
+}
+
+function lastItems({ remaining, batch }) {
+  if (!remaining) return "The remaining items are";
+  return `The ${remaining === 1 ? "last item" : `last ${remaining} items`} of batch ${batch} ${remaining === 1 ? "is" : "are"}`;
+}
+
+/** Why items or answers do not get through. `unsent` answers are kept in the browser. */
+export function trouble(kind, unsent) {
+  const kept = unsent ? ` ${answers(unsent)} ${unsent === 1 ? "is" : "are"} kept here and will be sent.` : "";
+  if (kind === "signed-out") {
+    return { title: "You are signed out", text: `Sign in to go on.${kept}`, signIn: true, share: null };
+  }
+  if (kind === "forbidden") {
+    return { title: "You cannot label here", text: `A manager has changed your role, or removed you.${kept}`, home: true, share: null };
+  }
+  return { title: "No connection", text: `The next items come as soon as the server can be reached.${kept}`, share: undefined };
+}
+
+/** The quiet line about answers that have not got through; "" where all is well. */
+export function unsentLine(kind, unsent, durable) {
+  if (!kind || !unsent) return "";
+  const start = `${answers(unsent)} not sent yet`;
+  if (!durable) return `${start} – this browser cannot keep ${unsent === 1 ? "it" : "them"}: leave the page open`;
+  if (kind === "signed-out") return `${start} – kept here and sent when you sign in`;
+  return `${start} – ${unsent === 1 ? "it is" : "they are"} kept here and will be sent`;
+}
+
+/** Why an answer did not count. */
+export function rejected(code, detail) {
+  if (code === "taken") return "Somebody else had answered that item meanwhile; your answer was not needed.";
+  if (code === "batch_closed") return "The batch was completed meanwhile; your last answer was not needed.";
+  return `An answer was not taken: ${detail}`;
+}

@@ -1,0 +1,34 @@
+// Swipes of a finger over the item, to the left or to the right. Scrolling up and down stays the browser's.
+
+const DISTANCE_PX = 64;
+const FOLLOW = 0.6;
+
+/** Call `left` or `right` when the finger is lifted after a clear movement that way. */
+export function onSwipe(element, moved, { left, right }) {
+  let start = null;
+  const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+  const follow = (x) => {
+    moved.style.transform = x && !still.matches ? `translateX(${x * FOLLOW}px)` : "";
+  };
+
+  element.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "mouse" && event.isPrimary) start = { x: event.clientX, y: event.clientY };
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (start && event.isPrimary) follow(event.clientX - start.x);
+  });
+  element.addEventListener("pointercancel", () => {
+    start = null;
+    follow(0);
+  });
+  element.addEventListener("pointerup", (event) => {
+    if (!start || !event.isPrimary) return;
+    const x = event.clientX - start.x;
+    const y = event.clientY - start.y;
+    start = null;
+    follow(0);
+    if (Math.abs(x) < DISTANCE_PX || Math.abs(x) < 2 * Math.abs(y)) return;
+    (x < 0 ? left : right)();
+  });
+}

@@ -1,0 +1,115 @@
+// The page's places, and what is put into them. Decides nothing.
+
+import { showItem } from "./item.js";
+
+const TOLD_MS = 6_000;
+
+export class View {
+  #main = document.querySelector("#content");
+  #stage = document.querySelector("#stage");
+  #item = document.querySelector("#item");
+  #proposed = document.querySelector("#proposed");
+  #flag = document.querySelector("#flag");
+  #flagText = document.querySelector("#flag-text");
+  #told = document.querySelector("#told");
+  #announce = document.querySelector("#announce");
+  #unsent = document.querySelector("#unsent");
+  #signIn = document.querySelector("#sign-in");
+  #panel = {
+    title: document.querySelector("#panel-title"),
+    text: document.querySelector("#panel-text"),
+    bar: document.querySelector("#panel-bar"),
+    button: document.querySelector("#panel-button"),
+    link: document.querySelector("#panel-link"),
+  };
+  #kind;
+  #untell = null;
+  #onbutton = null;
+
+  constructor(kind) {
+    this.#kind = kind;
+    this.#panel.button.addEventListener("click", () => this.#onbutton?.());
+    document.querySelector("#answers").addEventListener("mousedown", keepFocus);
+    document.querySelector(".actions").addEventListener("mousedown", keepFocus);
+  }
+
+  /** Whether an item is on the screen. */
+  get showsItem() {
+    return this.#main.dataset.state === "item";
+  }
+
+  get stage() {
+    return this.#stage;
+  }
+
+  get item() {
+    return this.#item;
+  }
+
+  showTask(task, image) {
+    this.#main.dataset.state = "item";
+    this.#stage.dataset.task = task.id;
+    showItem(this.#item, task, this.#kind, image);
+    this.#proposed.hidden = task.item.proposed === undefined;
+    this.#proposed.textContent = task.item.proposed ?? "";
+  }
+
+  /** Nothing to show for a moment; the panel says so if the moment gets long. */
+  showLoading() {
+    this.showPanel({ title: "Fetching your items", text: "" });
+    this.#main.dataset.state = "loading";
+  }
+
+  /** Say what goes on instead of an item. `share`: null for no bar, undefined for one without an end. */
+  showPanel({ title, text, share = null, button = "", onbutton = null, home = false }) {
+    const before = this.#panel.title.textContent;
+    this.#main.dataset.state = "waiting";
+    delete this.#stage.dataset.task;
+    this.#item.replaceChildren();
+    this.#proposed.hidden = true;
+    this.#panel.title.textContent = title;
+    this.#panel.text.textContent = text;
+    this.#panel.bar.hidden = share === null;
+    if (share === undefined) this.#panel.bar.removeAttribute("value");
+    else if (share !== null) this.#panel.bar.value = share;
+    this.#panel.button.hidden = !button;
+    this.#panel.button.textContent = button;
+    this.#onbutton = onbutton;
+    this.#panel.link.hidden = !home;
+    // The seconds that run down would be read out every second: what is announced is the change of state.
+    if (title !== before && text) this.announce(`${title}. ${text}`);
+  }
+
+  showFlag(on) {
+    this.#flag.setAttribute("aria-pressed", on);
+    this.#flagText.textContent = on ? "Flagged" : "Flag";
+  }
+
+  /** One calm line, for a while. */
+  tell(sentence) {
+    clearTimeout(this.#untell);
+    this.#told.textContent = sentence;
+    this.#untell = setTimeout(() => (this.#told.textContent = ""), TOLD_MS);
+  }
+
+  /** For screen readers: they hear it when they have finished what they say. */
+  announce(sentence) {
+    this.#announce.textContent = sentence;
+  }
+
+  showUnsent(sentence, signedOut) {
+    if (sentence && this.#unsent.hidden) this.announce(sentence);
+    this.#unsent.hidden = !sentence;
+    this.#unsent.textContent = sentence;
+    this.#signIn.hidden = !signedOut;
+  }
+
+  scroll(share) {
+    this.#item.scrollBy({ top: share * this.#item.clientHeight });
+  }
+}
+
+/** A click must not take the focus along: the next press of Space would then repeat the click. */
+function keepFocus(event) {
+  if (!(event.target instanceof HTMLInputElement)) event.preventDefault();
+}
