@@ -1,0 +1,98 @@
+"""Journeys in the system's Chromium against a live server. Screenshots lie in tests/screenshots/."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, Page
+from screen import Screen
+
+from labeling.models import Project, User
+
+SCREENSHOTS = Path(__file__).resolve().parents[1] / "screenshots"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+QUIET = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+# Playwright runs an event loop in this thread, which Django would take for asynchronous code that uses the ORM.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+OpenScreen = Callable[..., Screen]
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args() -> dict[str, Any]:
+    path = next(filter(None, map(shutil.which, CHROMIUM)), None)
+    if path is None:
+        pytest.fail("No Chromium on this machine: install the package chromium.", pytrace=False)
+    return {"executable_path": path, "args": QUIET}
+
+
+@pytest.fixture(autouse=True)
+def static_files(settings: Any) -> None:
+    """The live server looks for static files where they are written, not where they are collected."""
+    settings.STATICFILES_DIRS = [settings.BASE_DIR / "static"]
+    settings.STATIC_ROOT = settings.DATA_DIR / "static_root"
+
+
+@pytest.fixture
+def sign_in(live_server: Any) -> Callable[[BrowserContext, User], None]:
+    """Give a browser context the session of a user."""
+
+    def give(context: BrowserContext, user: User) -> None:
+        client = Client()
+        client.force_login(user)
+        session = client.cookies[django_settings.SESSION_COOKIE_NAME].value
+        context.add_cookies([{"name": django_settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+
+    return give
+
+
+@pytest.fixture
+def open_screen(
+    browser: Browser, live_server: Any, sign_in: Callable[[BrowserContext, User], None]
+) -> Iterator[OpenScreen]:
+    """Open the annotator's screen of a project as a user, in a browser of his own. Faults in the page fail the test."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_it(project: Project, user: User, **options: Any) -> Screen:
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+        context.set_default_timeout(10_000)
+        contexts.append(context)
+        sign_in(context, user)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        screen = Screen(page, f"{live_server.url}/p/{project.slug}/label/")
+        screen.open()
+        return screen
+
+    yield open_it
+    # Before the database is emptied: a page that still asks would meet tables that are being cleared.
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def screenshot() -> Callable[[Page, str], None]:
+    SCREENSHOTS.mkdir(exist_ok=True)
+
+    def take(page: Page, name: str) -> None:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+
+    return take

@@ -1,0 +1,272 @@
+"""An annotator at a keyboard: answering, searching, skipping, taking back, flagging."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from playwright.sync_api import expect
+
+from labeling.models import Annotation, Batch, Item, Task
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+# Notes, right after the screen has dealt with a key, what it shows.
+WATCH = """() => {
+  window.seen = [];
+  addEventListener("keydown", () => {
+    const image = document.querySelector("#item img");
+    window.seen.push({ task: document.querySelector("#stage").dataset.task, there: image?.naturalWidth > 0 });
+  });
+}"""
+
+
+def values() -> list[Any]:
+    """What was answered, in the order of the tasks."""
+    return list(Annotation.objects.standing().order_by("task__rank").values_list("value", flat=True))
+
+
+def test_fifty_digits_without_once_waiting_for_the_next(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    items = make_items(project, 60)
+    make_open_batch(project, items)
+    screen = open_screen(project, make_member(project, "annie"))
+    expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
+    screen.page.evaluate(WATCH)
+    truths = [item.truth for item in items[:50]]
+    for truth in truths:
+        screen.press(str(truth))
+        screen.page.wait_for_timeout(120)
+    seen = screen.page.evaluate("seen")
+    tasks = list(Task.objects.order_by("rank").values_list("pk", flat=True))
+    assert [int(moment["task"]) for moment in seen] == tasks[1:51]
+    assert all(moment["there"] for moment in seen)
+    screen.wait_until_sent()
+    assert values() == truths
+    expect(screen.page.locator("#batch-text")).to_have_text("Batch 1 · 50 of 60")
+    expect(screen.page.locator("#pace")).to_contain_text("50 today")
+    expect(screen.page.locator("#pace")).to_contain_text("a minute")
+
+
+def test_keys_count_from_one(open_screen: Any) -> None:
+    project = make_project("animals", classes=["cat", "dog", "hen"])
+    make_open_batch(project, make_items(project, 5))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.answer("1", "3")
+    screen.press("4", "0")  # no class bears these
+    screen.wait_until_sent()
+    assert values() == [0, 2]
+
+
+def test_classes_that_are_called_by_a_digit_bear_its_key(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 5))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.answer("0", "9")
+    screen.wait_until_sent()
+    assert values() == [0, 9]
+
+
+def test_a_key_that_is_held_down_answers_once(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.page.keyboard.down("3")
+    for _ in range(5):
+        screen.page.keyboard.down("3")  # repeats, as from a finger that stays
+    screen.page.keyboard.up("3")
+    screen.wait_until_sent()
+    assert values() == [3]
+
+
+def test_search_among_twenty_thousand_classes(open_screen: Any) -> None:
+    names = [f"species {number:05}" for number in range(19_997)] + ["Ärmelkanal-Möwe", "gull", "black-headed gull"]
+    project = make_project("birds", classes=names)
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    options = screen.page.get_by_role("option")
+    screen.answer("2")
+    screen.press(*"gull")
+    expect(options).to_have_text(["gull", "black-headed gull"])
+    screen.press("ArrowDown")
+    screen.answer("Enter")
+    screen.press(*"armelkanal mowe"[:10])
+    expect(options).to_have_text(["Ärmelkanal-Möwe"])
+    screen.answer("Enter")
+    expect(screen.page.get_by_label("Find a class")).to_have_value("")
+    screen.press(*"no such bird")
+    expect(screen.page.locator("#found")).to_contain_text("No class is called that")
+    screen.press("Enter", "Escape")
+    # Enter must not answer while nothing is typed or marked.
+    screen.press("Enter")
+    screen.answer("3")
+    screen.wait_until_sent()
+    assert values() == [1, 19_999, 19_997, 2]
+
+
+def test_where_letters_search_the_shift_key_flags(open_screen: Any) -> None:
+    project = make_project("birds", classes=[f"finch {number}" for number in range(30)])
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press(*"finch 17")
+    screen.answer("Enter")
+    screen.press("Shift+F")
+    screen.answer("1")
+    screen.press("Shift+G")
+    expect(screen.page.get_by_role("dialog", name="Guidelines")).to_be_visible()
+    screen.press("Escape")
+    screen.press("Backspace")
+    screen.wait_until_sent()
+    assert values() == [17]
+    assert Annotation.objects.get(undone_at__isnull=False).flagged
+
+
+def test_skip_asks_for_a_reason_and_enter_gives_it_again(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    first = screen.task
+    screen.press(" ")
+    dialog = screen.page.get_by_role("dialog", name="Why skip it?")
+    expect(dialog).to_be_visible()
+    screen.press("Escape")
+    expect(dialog).to_be_hidden()
+    assert screen.task == first
+    screen.press(" ", "2")
+    expect(dialog).to_be_hidden()
+    screen.press(" ", "Enter")
+    expect(dialog).to_be_hidden()
+    screen.wait_until_sent()
+    reasons = Annotation.objects.skips().order_by("task__rank").values_list("skip_reason", flat=True)
+    assert list(reasons) == ["Cannot be made out"] * 2
+
+
+def test_backspace_takes_back_answers_and_skips_one_after_the_other(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 20))
+    screen = open_screen(project, make_member(project, "annie"))
+    seen = screen.answer("1", "2")
+    seen.append(screen.task)
+    screen.press(" ", "1")
+    expect(screen.past).to_have_count(3)
+    screen.wait_until_sent()
+    for task in reversed(seen):
+        screen.press("Backspace")
+        assert screen.task == task
+    screen.press("Backspace")
+    expect(screen.told).to_have_text("There is no answer of yours to take back.")
+    assert screen.answer("7", "8", "9") == seen
+    screen.wait_until_sent()
+    assert values() == [7, 8, 9]
+    assert Annotation.objects.count() == 6
+    assert Batch.objects.get().remaining == 17
+    assert Item.objects.labeled().count() == 3
+
+
+def test_an_older_answer_is_taken_back_by_a_click_and_its_flag_comes_back(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 20))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press("f")
+    expect(screen.page.get_by_role("button", name="Flagged")).to_have_attribute("aria-pressed", "true")
+    seen = screen.answer("1", "2", "3")
+    screen.past.nth(2).click()
+    assert screen.task == seen[0]
+    expect(screen.page.get_by_role("button", name="Flagged")).to_have_attribute("aria-pressed", "true")
+    screen.press("f")
+    screen.answer("4")
+    screen.wait_until_sent()
+    assert values() == [4, 2, 3]
+    assert not Annotation.objects.standing().filter(flagged=True).exists()
+
+
+def test_multi_collects_classes_and_enter_sends_them(open_screen: Any) -> None:
+    project = make_project("animals", classes=["cat", "dog", "hen", "pig"], question="multi")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press("1", "2", "4", "2")
+    expect(screen.choice("cat")).to_have_attribute("aria-pressed", "true")
+    expect(screen.choice("dog")).to_have_attribute("aria-pressed", "false")
+    first = screen.answer("Enter")
+    screen.answer("Enter")
+    screen.press("Backspace", "Backspace")
+    assert screen.task == first[0]
+    expect(screen.page.locator("#send")).to_contain_text("Send 2 chosen")
+    screen.press("3")
+    screen.answer("Enter", "Enter")
+    screen.wait_until_sent()
+    assert values() == [[0, 2, 3], []]
+
+
+def test_multi_among_many_classes(open_screen: Any) -> None:
+    project = make_project("animals", classes=[f"animal {number}" for number in range(40)], question="multi")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press(*"animal 33", "Enter", *"animal 21", "Enter", "5", *"animal 33", "Enter")
+    expect(screen.page.locator("#chosen .chip")).to_have_text(["animal 21", "animal 4"])
+    screen.answer("Enter")
+    screen.wait_until_sent()
+    assert values() == [[4, 21]]
+
+
+@pytest.mark.parametrize(("yes", "no"), [("y", "n"), ("1", "2"), ("ArrowRight", "ArrowLeft")])
+def test_verify_takes_yes_and_no(open_screen: Any, yes: str, no: str) -> None:
+    project = make_project("animals", classes=["cat", "dog", "hen"], question="verify", prompt="Is this one a")
+    items = make_items(project, 6)
+    make_open_batch(project, items)
+    screen = open_screen(project, make_member(project, "annie"))
+    expect(screen.page.locator("#proposed")).to_have_text(["cat", "dog", "hen"][items[0].proposed])
+    screen.answer(yes, no, yes)
+    screen.wait_until_sent()
+    assert values() == [True, False, True]
+
+
+def test_the_keyboard_alone_reaches_and_works_everything(open_screen: Any) -> None:
+    project = make_project("animals", classes=["cat", "dog", "hen"])
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    wanted = ["cat", "dog", "hen", "Undo", "Skip", "Flag", "Guidelines", "Keys"]
+    reached = []
+    while not reached or (reached[-1] != wanted[-1] and len(reached) < 20):
+        screen.press("Tab")
+        reached.append(screen.page.evaluate("document.activeElement.innerText.split(/\\s/)[0]"))
+    assert [name for name in reached if name in wanted][-len(wanted) :] == wanted
+    screen.choice("dog").focus()
+    screen.answer("Enter", " ")
+    screen.wait_until_sent()
+    assert values() == [1, 1]
+    expect(screen.choice("dog")).to_be_focused()
+
+
+def test_a_click_does_not_leave_the_focus_on_the_button(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.choice("4").click()
+    screen.press(" ")
+    expect(screen.page.get_by_role("dialog", name="Why skip it?")).to_be_visible()
+
+
+def test_a_screen_reader_hears_the_place_of_the_item_and_what_was_done(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    heard = screen.page.get_by_role("status")
+    expect(heard).to_have_text("Item 1 of 10.")
+    screen.answer("4")
+    expect(heard).to_have_text("4. Item 2 of 10.")
+    screen.press("f")
+    expect(heard).to_contain_text("Flagged")
+    screen.press("Backspace")
+    expect(heard).to_have_text("Taken back: 4. Item 1 of 10.")
+    for role, name in (
+        ("region", "Item to label"),
+        ("region", "Answers"),
+        ("toolbar", "Actions"),
+        ("complementary", "Your last answers"),
+        ("progressbar", "Batch 1 · 0 of 10"),
+        ("img", "The item to label"),
+        ("heading", "Which class is this?"),
+    ):
+        expect(screen.page.get_by_role(role, name=name)).to_have_count(1)

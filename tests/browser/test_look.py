@@ -1,0 +1,141 @@
+"""The screens in light and dark, on a desktop and on phones: to be looked at, and never wider than the screen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project, make_user
+from playwright.sync_api import Browser, Page, expect
+
+from labeling.models import Batch, Project, Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SMALL: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+SIZES = {"desktop": DESKTOP, "phone": PHONE, "small": SMALL}
+ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
+
+
+def fits(page: Page) -> bool:
+    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+
+
+def digits(n: int = 40) -> Project:
+    project = make_project("digits", kind="image", name="Handwritten digits", prompt="Which digit is this?")
+    make_open_batch(project, make_items(project, n))
+    return project
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_ten_classes_and_the_item_are_in_view_together(
+    open_screen: Any, screenshot: Any, size: str, scheme: str
+) -> None:
+    project = digits()
+    screen = open_screen(project, make_member(project, "annie"), color_scheme=scheme, **SIZES[size])
+    screen.answer("0", "1", "2", "3")
+    screen.press("f")
+    screen.answer("5")
+    screenshot(screen.page, f"label-{size}-{scheme}")
+    assert fits(screen.page)
+    expect(screen.page.locator("#item img")).to_be_in_viewport(ratio=1)
+    for digit in range(10):
+        button = screen.page.locator(f'#choices [value="{digit}"]')
+        expect(button).to_be_in_viewport(ratio=1)
+        box = button.bounding_box()
+        assert box["width"] >= 44
+        assert box["height"] >= 44
+
+
+@pytest.mark.parametrize("size", ["desktop", "small"])
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_every_question_fits(open_screen: Any, screenshot: Any, size: str, question: str) -> None:
+    project = make_project("animals", kind="text", classes=ANIMALS, question=question, prompt="Which animals occur?")
+    text = "Past the old mill a mountain goat stood on the wall and looked at us as if we had come to buy it. " * 3
+    make_open_batch(project, make_items(project, 20, data={"text": text.strip(), "source": "diary", "year": 1911}))
+    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screen.answer(*{"single": "12", "multi": ["Enter"], "verify": "yn"}[question])
+    if question == "multi":
+        screen.press("1", "5")
+    screenshot(screen.page, f"{question}-{size}")
+    assert fits(screen.page)
+
+
+@pytest.mark.parametrize("size", ["desktop", "small"])
+def test_many_classes_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+    classes = [f"{first} {second}" for first in ("grey", "red", "tiny", "giant") for second in ANIMALS]
+    project = make_project(
+        "animals", kind="image", classes=classes, question="multi", prompt="Which animals are there?"
+    )
+    make_open_batch(project, make_items(project, 20))
+    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screen.press("2", "5", "g", "o")
+    screenshot(screen.page, f"search-{size}")
+    assert fits(screen.page)
+
+
+@pytest.mark.parametrize("size", ["desktop", "small"])
+def test_tables_of_numbers_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+    project = make_project("tumours", kind="vector", classes=["malignant", "benign"])
+    measures = [f"{what} {of}" for what in ("mean", "worst", "deviation of") for of in [*ANIMALS, "radius", "texture"]]
+    data = {name: 17.123456 * 1.7**i / 100 for i, name in enumerate(measures)}
+    make_open_batch(project, make_items(project, 20, data=data))
+    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screenshot(screen.page, f"vector-{size}")
+    assert fits(screen.page)
+
+
+@pytest.mark.parametrize("size", ["desktop", "small"])
+def test_dialogs_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+    project = digits()
+    Project.objects.update(guidelines="Type the digit that you read.\n\nIf two are equally likely, skip it as unclear.")
+    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    for key, name in ((" ", "skip"), ("g", "guidelines"), ("?", "keys")):
+        screen.press(key)
+        screenshot(screen.page, f"dialog-{name}-{size}")
+        assert fits(screen.page)
+        screen.press("Escape")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_sign_in_home_and_missing_pages(
+    browser: Browser, live_server: Any, sign_in: Any, screenshot: Any, scheme: str
+) -> None:
+    mona = make_user("mona")
+    for slug, name, role, state in (
+        ("digits", "Handwritten digits", Role.ANNOTATOR, Batch.State.OPEN),
+        ("tumours", "Breast tumours", Role.ANNOTATOR, Batch.State.TRAINING),
+        ("street-signs", "Street signs", Role.MANAGER, Batch.State.FAILED),
+        ("letters", "Letters to the editor", Role.ENGINEER, Batch.State.DONE),
+    ):
+        project = make_project(slug, name=name)
+        make_member(project, mona.username, role)
+        batch = make_open_batch(project, make_items(project, 20), number=3)
+        remaining = 12 if state == Batch.State.OPEN else 0
+        reason = "The disk is full. Free some space, then retry." if state == Batch.State.FAILED else ""
+        Batch.objects.filter(pk=batch.pk).update(
+            state=state, remaining=remaining, reason=reason, completed_at=timezone.now()
+        )
+    for size, options in (("desktop", DESKTOP), ("small", SMALL)):
+        context = browser.new_context(**options, color_scheme=scheme)
+        page = context.new_page()
+        page.goto(live_server.url)
+        page.get_by_label("Username").fill("mona")
+        page.get_by_label("Password").fill("wrong")
+        page.get_by_role("button", name="Sign in").click()
+        screenshot(page, f"sign-in-{size}-{scheme}")
+        page.get_by_label("Password").fill("mona-password")
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("link", name="Label in Handwritten digits")).to_be_visible()
+        screenshot(page, f"home-{size}-{scheme}")
+        assert fits(page)
+        page.goto(f"{live_server.url}/p/letters/label/")
+        screenshot(page, f"denied-{size}-{scheme}")
+        page.goto(f"{live_server.url}/p/nothing/label/")
+        screenshot(page, f"missing-{size}-{scheme}")
+        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+        context.close()
