@@ -32,9 +32,14 @@ def ensure_next(*, project: Project) -> Batch | None:
     """
     # The lock makes this wait for a batch that is just ending, on PostgreSQL too.
     project = Project.objects.select_for_update().get(pk=project.pk)
-    if project.loop == Project.Loop.STOPPED or project.batches.active().exists():
+    if project.loop == Project.Loop.STOPPED:
         return None
     waiting = project.items.unlabeled().order_by()[: project.batch_size].count()
+    few = waiting < project.batch_size
+    if project.batches.active().exists():
+        if not few:  # a first batch that was put off until there are enough items
+            Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
+        return None
     if not waiting:
         return None
     last = project.batches.order_by("-number").first()
@@ -42,7 +47,6 @@ def ensure_next(*, project: Project) -> Batch | None:
     if project.versions.exists():
         Job.objects.enqueue(Job.Kind.EMBED, project=project, batch=batch)
     else:
-        few = waiting < project.batch_size
         Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
     return batch
 

@@ -1,0 +1,136 @@
+"""Every kind of item and every kind of question goes round the loop."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch
+
+from labeling.models import Job, ModelVersion, Project
+from labeling.models.jobs import worker_name
+from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.step import Step
+from labeling.pipeline.steps import run_step
+from labeling.projects import create_project
+from labeling.uploads import register
+from labeling.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
+
+
+def sentences(n: int) -> list[tuple[str, str]]:
+    rng = np.random.default_rng(3)
+    names = [list(WORDS)[number % 2] for number in range(n)]
+    return [(" ".join(rng.choice(WORDS[name], 6)), name) for name in names]
+
+
+def text_rows(question: str, n: int = 120) -> list[dict]:
+    rows = []
+    for number, (text, name) in enumerate(sentences(n)):
+        row = {"id": f"t{number}", "text": text}
+        if question == "single":
+            rows.append({**row, "truth": name})
+        elif question == "multi":
+            # Every fifth text is about neither.
+            empty = {**row, "text": "rain wind cloud storm", "truth": []}
+            rows.append(empty if number % 5 == 0 else {**row, "truth": [name]})
+        else:
+            proposed = list(WORDS)[number // 2 % 2]
+            rows.append({**row, "class": proposed, "truth": proposed == name})
+    return rows
+
+
+def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Project:
+    project = create_project(
+        slug="p",
+        kind=kind,
+        classes=list(WORDS),
+        settings={"seed": 5, "batch_size": 30, "control_share": 0.2, **settings},
+    )
+    path = folder / "items.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    job = register(project=project, user=None, path=path, name="items.jsonl", strict=True, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    return project
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+    failed = Job.objects.filter(state=Job.State.FAILED).first()
+    assert failed is None, failed.reason
+
+
+def two_rounds(project: Project) -> ModelVersion:
+    user = annotator(project)
+    drain()
+    for _ in range(2):
+        answer_batch(project, user)
+        drain()
+    assert project.batches.open().get().number == 3
+    return project.versions.latest("number")
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_texts_with_every_question(tmp_path: Path, question: str) -> None:
+    version = two_rounds(start(tmp_path, "text", text_rows(question), question=question))
+    assert version.metrics["control"]["n"] == 12
+    assert version.metrics["control"]["accuracy"] >= 0.8
+
+
+def test_vectors(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "id": str(number),
+            "vector": (rng.normal(size=8) + 3 * (number % 2)).tolist(),
+            "truth": list(WORDS)[number % 2],
+        }
+        for number in range(120)
+    ]
+    version = two_rounds(start(tmp_path, "vector", rows))
+    assert version.metrics["control"]["accuracy"] >= 0.9
+
+
+@pytest.mark.parametrize("strategy", ["margin", "uniform"])
+def test_other_strategies_need_no_clustering(tmp_path: Path, strategy: str) -> None:
+    project = start(tmp_path, "text", text_rows("single"), strategy=strategy)
+    two_rounds(project)
+    assert project.batches.get(number=2).strategy == strategy
+    assert not project.jobs.filter(kind=Job.Kind.CLUSTER).exists()
+
+
+def test_change_of_strategy_between_batches_clusters_when_it_is_needed(tmp_path: Path) -> None:
+    project = start(tmp_path, "text", text_rows("single"), strategy="margin")
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    drain()
+    Project.objects.update(strategy="cluster-margin")
+    answer_batch(project, user)
+    drain()
+    assert project.batches.get(number=3).strategy == "cluster-margin"
+    assert project.batches.get(number=3).clusters
+
+
+def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> None:
+    rows = text_rows("single")
+    project = start(tmp_path, "text", rows[:4])
+    drain()
+    project.refresh_from_db()
+    assert (project.encoded_rows, project.features_generation) == (4, 1)
+    path = tmp_path / "more.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows[4:]))
+    job = register(project=project, user=None, path=path, name="more.jsonl", strict=True, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    drain()
+    project.refresh_from_db()
+    assert (project.encoded_rows, project.features_generation) == (120, 2)
+    user = annotator(project)
+    answer_batch(project, user)
+    drain()
+    assert project.versions.exists()
