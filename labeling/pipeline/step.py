@@ -91,4 +91,3 @@ class Step:
     def give_way(self) -> None:
         """Put the job back into the queue; its own position says where to go on."""
         Job.objects.held(self.job).update(state=Job.State.WAITING, worker="", attempts=0, run_after=timezone.now())
-        self.finished = True

@@ -44,7 +44,7 @@ def import_items(step: Step) -> None:
             _import_from(step, source, item_import, project)
     except (UnreadableFile, OSError) as error:
         _refuse(step, item_import, str(error))
-    if step.finished and step.job.state == Job.State.DONE and item_import.owns_file:
+    if step.finished and item_import.owns_file:
         Path(item_import.path).unlink(missing_ok=True)
 
 
@@ -73,7 +73,6 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
         if item_import.accepted:
             Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-    step.job.state = Job.State.DONE
 
 
 def rules_of(project: Project, *, allow_image_files: bool) -> Rules:
