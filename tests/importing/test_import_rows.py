@@ -159,7 +159,7 @@ COLUMNS = st.sampled_from(
     kind=st.sampled_from(["text", "image", "vector"]),
     question=st.sampled_from(["single", "multi", "verify"]),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_every_record_ends_as_a_draft_or_a_rejection(source, fields, kind, question):
     result = check(Record("line 1", fields, default_id="d"), rules(kind, question), source)
     if isinstance(result, Draft):
