@@ -10,15 +10,15 @@ DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
-def links(page: Path) -> list[str]:
-    """Targets of a page's links and images within the repository, without their anchors."""
-    targets = re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8"))
+def links(document: Path) -> list[str]:
+    """Targets of a document's links and images within the repository, without their anchors."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
     return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_within_the_repository_leads_somewhere(page: Path) -> None:
-    assert [target for target in links(page) if not (page.parent / target).exists()] == []
+@pytest.mark.parametrize("document", PAGES, ids=lambda document: str(document.relative_to(ROOT)))
+def test_every_link_within_the_repository_leads_somewhere(document: Path) -> None:
+    assert [target for target in links(document) if not (document.parent / target).exists()] == []
 
 
 def test_every_page_of_the_documentation_is_in_its_index() -> None:
