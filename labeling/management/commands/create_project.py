@@ -1,0 +1,136 @@
+"""Creates a project."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db.models import Field, FloatField, IntegerField
+
+from labeling.models import Project, User
+from labeling.pipeline.training_settings import check_training
+from labeling.projects import create_project
+
+# Options that are settings of the project as they are. The model checks them, so that every fault is told alike.
+SETTINGS = (
+    "question",
+    "name",
+    "prompt",
+    "guidelines",
+    "batch_size",
+    "candidate_factor",
+    "mean_cluster_size",
+    "control_share",
+    "overlap",
+    "lease_seconds",
+    "strategy",
+    "seed",
+    "loop",
+)
+
+
+class Command(BaseCommand):
+    help = (
+        "Create a project: what kind of item, what is asked about it, and how batches are made. Kind, question, "
+        "classes and seed stay as they are; the rest can be changed later. Next: add_member, import_items."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="Its short name in addresses and commands, for example street-signs.")
+        parser.add_argument("--kind", required=True, metavar=_metavar("kind"), help="What an item is.")
+        classes = parser.add_mutually_exclusive_group(required=True)
+        classes.add_argument("--classes", metavar="A,B,C", help="The classes, separated by commas.")
+        classes.add_argument("--classes-file", type=Path, metavar="PATH", help="A UTF-8 file with one class a line.")
+        for name in SETTINGS:
+            parser.add_argument(f"--{name.replace('_', '-')}", metavar=_metavar(name), help=_help(name))
+        parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
+        parser.add_argument("--show-predictions", action="store_true", help=str(_field("show_predictions").help_text))
+        parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
+
+    def handle(self, *args: Any, slug: str, kind: str, **options: Any) -> None:
+        settings = {name: options[name] for name in SETTINGS if options[name] is not None}
+        try:
+            project = create_project(
+                slug=slug,
+                kind=kind,
+                classes=_classes(options["classes"], options["classes_file"]),
+                manager=_manager(options["manager"]),
+                settings={
+                    **settings,
+                    "training": _training(options["training"]),
+                    "show_predictions": options["show_predictions"],
+                },
+            )
+        except ValidationError as error:
+            raise CommandError(_one_line(error)) from error
+        self.stdout.write(f"Project {project.slug} created, with {project.classes.count()} classes.")
+
+
+_HELP = {
+    "question": "One class of many, any number of classes, or yes or no on a proposed class.",
+    "name": "Its name on pages; follows from the slug if left out.",
+    "strategy": "How batches are picked.",
+    "loop": "Paused, nobody is given tasks; stopped, no batch follows the present one.",
+}
+
+
+def _field(name: str) -> Field[Any, Any]:
+    field = Project._meta.get_field(name)
+    assert isinstance(field, Field)
+    return field
+
+
+def _metavar(name: str) -> str:
+    field = _field(name)
+    if field.choices:
+        return "|".join(str(value) for value, _ in field.flatchoices)
+    return "N" if isinstance(field, FloatField | IntegerField) else "TEXT"
+
+
+def _help(name: str) -> str:
+    """What the model says about the setting, with its default where that is a plain value."""
+    field = _field(name)
+    text = (field.help_text or _HELP[name]).replace("%", "%%")
+    return text if callable(field.default) or not field.has_default() else f"{text} Default: {field.default}."
+
+
+def _classes(listed: str | None, path: Path | None) -> list[str]:
+    if path is None:
+        return (listed or "").split(",")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise CommandError(f"classes-file: {path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise CommandError(f"classes-file: {path} is not UTF-8 text.") from error
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def _training(text: str | None) -> dict[str, Any]:
+    try:
+        return check_training(json.loads(text or "{}"))
+    except json.JSONDecodeError as error:
+        raise CommandError(f"training: this is not JSON: {error}.") from error
+    except ValidationError as error:
+        raise CommandError(f"training: {error.messages[0].removeprefix('training: ')}") from error
+
+
+def _manager(username: str | None) -> User | None:
+    if username is None:
+        return None
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        raise CommandError(
+            f"manager: there is no user {username!r}. Leave --manager out, then use `add_member` with --role manager."
+        )
+    return user
+
+
+def _one_line(error: ValidationError) -> str:
+    """The first field at fault and what is wrong with it."""
+    field, messages = next(iter(error.message_dict.items()))
+    return f"{field}: {' '.join(messages)}".replace("\n", " ")
