@@ -1,0 +1,142 @@
+"""Shows where a project stands."""
+
+from __future__ import annotations
+
+import datetime
+from argparse import ArgumentParser
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling.models import Batch, Job, Project
+from labeling.status import status_of
+
+# The newest batches and models are shown; --json has all of them.
+SHOWN = 10
+
+
+class Command(BaseCommand):
+    help = (
+        "Show where a project stands: items, the batch under way, the batches before it, and how good the models are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="The project.")
+        parser.add_argument("--json", action="store_true", help="Print all of it as one JSON object, for programs.")
+
+    def handle(self, *args: Any, slug: str, json: bool, **options: Any) -> None:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug!r}.")
+        status = status_of(project)
+        if json:
+            self.stdout.write(orjson.dumps(status, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode())
+        else:
+            self.stdout.write("\n".join(describe(status)))
+
+
+def describe(status: dict[str, Any]) -> Iterable[str]:
+    """The status in lines for people."""
+    yield f"{status['project']}  {status['name']}: {status['kind']}, {status['question']}, loop {status['loop']}"
+    yield ""
+    yield from _labels_and_texts(
+        [
+            ("Items", _items(status["items"])),
+            ("Answers", _answers(status["annotations"])),
+            ("Batch", _batch(status)),
+            ("Step", _step(status["step"])),
+            *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
+            *(("Import", _import(each)) for each in status["imports"][:3]),
+        ]
+    )
+    if status["batches"]:
+        yield ""
+        yield from _table(
+            ["batch", "state", "size", "labeled", "skipped", "control", "picked by", "trained"],
+            [_batch_row(batch) for batch in status["batches"][-SHOWN:]],
+        )
+    if status["models"]:
+        yield ""
+        yield from _table(
+            ["model", "labels", "right on control", "on all control items so far", "trained in"],
+            [_model_row(model) for model in status["models"][-SHOWN:]],
+        )
+
+
+def _items(items: dict[str, int]) -> str:
+    if not items["total"]:
+        return "none yet: add some with `import_items`"
+    text = (
+        f"{items['total']:,}: {items['labeled']:,} labeled, {items['skipped']:,} skipped, {items['unlabeled']:,} left"
+    )
+    waiting = items["total"] - items["encoded"] - items["unreadable"]
+    if waiting:
+        text += f", {waiting:,} to be encoded"
+    if items["unreadable"]:
+        text += f", {items['unreadable']:,} unreadable"
+    return text
+
+
+def _answers(annotations: dict[str, int]) -> str:
+    return f"{annotations['answers']:,}, and {annotations['skips']:,} skips; {annotations['flagged']:,} flagged"
+
+
+def _batch(status: dict[str, Any]) -> str:
+    batch = status["batch"]
+    if batch is None:
+        return "none under way"
+    text = f"{batch['number']} is {batch['state']}"
+    if batch["state"] == Batch.State.OPEN:
+        text += f": {batch['answered']:,} of {batch['size']:,} answered, {batch['leased']:,} with annotators"
+    return f"{text}: {batch['reason']}" if batch["state"] == Batch.State.FAILED else text
+
+
+def _step(step: dict[str, Any] | None) -> str:
+    if step is None:
+        return "nothing to do in the background"
+    if step["state"] != Job.State.RUNNING:
+        return f"{step['kind']} waits for a worker"
+    left = step["seconds_until_open"]
+    then = "" if left is None else f", next batch in about {left:.0f} s"
+    return f"{step['phase'] or step['kind']}, {step['share']:.0%}{then}"
+
+
+def _import(each: dict[str, Any]) -> str:
+    text = f"{each['name']}, {each['state']}: {each['accepted']:,} taken in, {each['rejected']:,} set aside"
+    return f"{text}. {each['reason']}" if each["reason"] else text
+
+
+def _batch_row(batch: dict[str, Any]) -> list[str]:
+    numbers = [f"{batch[name]:,}" for name in ("size", "labeled", "skipped", "control")]
+    picked_by = f"model {batch['selected_by']}" if batch["selected_by"] else "chance"
+    trained = f"model {batch['model_version']}" if batch["model_version"] else "–"
+    return [str(batch["number"]), batch["state"], *numbers, picked_by if batch["size"] else "–", trained]
+
+
+def _model_row(model: dict[str, Any]) -> list[str]:
+    return [
+        str(model["version"]),
+        f"{model['labels']:,}",
+        _share(model["metrics"].get("control")),
+        _share(model["control_now"]),
+        str(datetime.timedelta(seconds=round(model["seconds"]))),
+    ]
+
+
+def _share(measured: dict[str, Any] | None) -> str:
+    """A share with its 95 % interval."""
+    if not measured or not measured["n"]:
+        return "–"
+    return f"{measured['accuracy']:.1%} ({measured['low']:.1%} – {measured['high']:.1%}, n = {measured['n']:,})"
+
+
+def _labels_and_texts(pairs: Sequence[tuple[str, str]]) -> Iterable[str]:
+    return (f"{label:<9}{text}" for label, text in pairs)
+
+
+def _table(head: list[str], rows: list[list[str]]) -> Iterable[str]:
+    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
+    for row in [head, *rows]:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()

@@ -1,0 +1,206 @@
+"""Where a project stands, as one dictionary: for `status`, for pages, for whoever watches the loop.
+
+The numbers agree with the exports to the row: `items.labeled` is the number of rows of an export, `labeled` of a batch
+the number of its rows, `items.skipped` what `skipped` adds to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, F, Q
+from django.utils import timezone
+
+from labeling.batches import seconds_until_open
+from labeling.models import Annotation, Assignment, Batch, Job, ModelVersion, Project, Task
+from labeling.pipeline.files import ProjectFiles, load_array
+from models_store import metrics
+
+# Imports and failures are listed up to this many.
+LISTED = 20
+
+
+def status_of(project: Project) -> dict[str, Any]:
+    """Everything that is known of the project, as plain values. The number of queries does not depend on its size."""
+    batches = _batches(project)
+    active = next((batch for batch in batches if batch["state"] != Batch.State.DONE), None)
+    return {
+        "project": project.slug,
+        "name": project.name,
+        "kind": project.kind,
+        "question": project.question,
+        "loop": project.loop,
+        "items": _items(project, batches),
+        "annotations": _annotations(project),
+        "batch": active and {**active, "leased": _leased(project, active["number"])},
+        "step": _step(project),
+        "batches": batches,
+        "models": _models(project),
+        "imports": _imports(project),
+        "failures": _failures(project),
+    }
+
+
+def _items(project: Project, batches: list[dict[str, Any]]) -> dict[str, int]:
+    items = project.items
+    return {
+        "total": items.count(),
+        "encoded": items.filter(row__isnull=False).count(),
+        "unreadable": items.filter(row__isnull=True).exclude(encode_error="").count(),
+        "unlabeled": items.unlabeled().count(),
+        "labeled": items.labeled().count(),
+        "skipped": sum(batch["skipped"] for batch in batches),
+        "control": items.control().count(),
+        "control_labeled": items.control().labeled().count(),
+    }
+
+
+def _batches(project: Project) -> list[dict[str, Any]]:
+    """All batches in order. A task is answered when it has all its answers; skipped, when none of them is a label."""
+    answered = Q(outstanding=0)
+    labeled = Q(item__label__isnull=False)
+    counts = {
+        batch: {"labeled": n_labeled, "skipped": n_skipped}
+        for batch, n_labeled, n_skipped in Task.objects.filter(batch__project=project)
+        .order_by()
+        .values("batch")
+        .annotate(labeled=Count("pk", filter=labeled), skipped=Count("pk", filter=answered & ~labeled))
+        .values_list("batch", "labeled", "skipped")
+    }
+    found = project.batches.order_by("number").values(
+        "pk",
+        "number",
+        "state",
+        "reason",
+        "strategy",
+        "size",
+        "remaining",
+        "control_tasks",
+        "created_at",
+        "opened_at",
+        "completed_at",
+        "done_at",
+        selected_with=F("selected_by__number"),
+        trained=F("model_version__number"),
+    )
+    return [_batch(batch, counts.get(batch["pk"], {"labeled": 0, "skipped": 0})) for batch in found]
+
+
+def _batch(batch: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+    return {
+        "number": batch["number"],
+        "state": batch["state"],
+        "reason": batch["reason"],
+        "strategy": batch["strategy"],
+        "selected_by": batch["selected_with"],
+        "model_version": batch["trained"],
+        "size": batch["size"],
+        "answered": batch["size"] - batch["remaining"],
+        "remaining": batch["remaining"],
+        **counts,
+        "control": batch["control_tasks"],
+        "created_at": batch["created_at"],
+        "opened_at": batch["opened_at"],
+        "completed_at": batch["completed_at"],
+        "done_at": batch["done_at"],
+    }
+
+
+def _leased(project: Project, number: int) -> int:
+    """Places on tasks of the batch that annotators hold at this moment."""
+    held = Assignment.objects.pending().filter(task__batch__project=project, task__batch__number=number)
+    return held.filter(lease_expires_at__gt=timezone.now()).count()
+
+
+def _annotations(project: Project) -> dict[str, int]:
+    answer = Q(value__isnull=False)
+    counts = (
+        Annotation.objects.standing()
+        .filter(task__batch__project=project)
+        .aggregate(
+            total=Count("pk"),
+            answers=Count("pk", filter=answer),
+            skips=Count("pk", filter=~answer),
+            flagged=Count("pk", filter=Q(flagged=True)),
+        )
+    )
+    return dict(counts)
+
+
+def _step(project: Project) -> dict[str, Any] | None:
+    """The background step under way, or the first that waits for a worker; None if there is nothing to do."""
+    # By name of the state "running" comes before "waiting".
+    job = project.jobs.unfinished().select_related("batch").order_by("state", "-urgent", "pk").first()
+    if job is None:
+        return None
+    running = job.state == Job.State.RUNNING
+    return {
+        "kind": job.kind,
+        "state": job.state,
+        "phase": job.phase if running else "",
+        "share": job.share if running else 0.0,
+        "batch": job.batch.number if job.batch else None,
+        "started_at": job.started_at if running else None,
+        "heartbeat_at": job.heartbeat_at if running else None,
+        "seconds_until_open": seconds_until_open(project),
+    }
+
+
+def _models(project: Project) -> list[dict[str, Any]]:
+    """All versions in order, each measured twice on control items, which it never saw: when it was trained, on those
+    labeled by then (in `metrics`), and on all labeled by now (`control_now`), which makes versions comparable.
+    """
+    control = _ControlSlice(project)
+    return [
+        {
+            "version": version.number,
+            "batch": version.batch.number,
+            "labels": version.labels,
+            "metrics": version.metrics,
+            "control_now": control.measure(version),
+            "seconds": version.seconds,
+            "created_at": version.created_at,
+        }
+        for version in project.versions.select_related("batch").order_by("number")
+    ]
+
+
+class _ControlSlice:
+    """All control items labeled by now: measured on the same items, versions can be compared.
+
+    A version has said what it takes the pool to be once it has picked a batch. For `multi` only the best class is on
+    file, which does not settle whether a set of classes is right.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._files = ProjectFiles(project)
+        labeled = project.items.control().labeled().filter(row__isnull=False)
+        found: list[Any] = []
+        if project.question != Project.Question.MULTI:
+            found = list(labeled.values_list("row", "label"))
+        self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
+
+    def measure(self, version: ModelVersion) -> dict[str, Any] | None:
+        """Accuracy with its 95 % interval, on the items that the version has seen; None if its word is not on file."""
+        path = self._files.pool(version, "best")
+        if not len(self._rows) or not path.exists():
+            return None
+        best = load_array(path, mmap=True)
+        known = self._rows < len(best)
+        share = metrics.accuracy(self._labels[known], best[self._rows[known]])
+        return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+
+def _imports(project: Project) -> list[dict[str, Any]]:
+    """The newest imports."""
+    fields = ("name", "state", "reason", "position", "total", "accepted", "rejected", "created_at", "finished_at")
+    return list(project.imports.order_by("-pk").values(*fields)[:LISTED])
+
+
+def _failures(project: Project) -> list[dict[str, Any]]:
+    """Steps that failed and wait for somebody to act, the newest first."""
+    failed = project.jobs.filter(state=Job.State.FAILED).order_by("-pk")
+    values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
+    return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]
