@@ -1,0 +1,153 @@
+"""Plays annotators over HTTP, so that anyone can watch the loop run."""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from knox.models import AuthToken
+from tqdm import tqdm
+
+from labeling.models import Batch, Project, Role
+from labeling.projects import get_or_create_user, set_role
+from labeling.simulation import Game, Simulation, SimulationError
+
+# Should this process be killed, its tokens do not outlive the day.
+TOKEN_LIFE = datetime.timedelta(days=1)
+BAR = "{desc} |{bar}| {n_fmt} of {total_fmt} answered"
+
+
+class Command(BaseCommand):
+    help = (
+        "Play annotators over HTTP: they answer from each item's known answer (imported as `truth`) until that many "
+        "more batches are done, beginning with the one under way. Web and worker must be running. Ctrl-C ends it: held "
+        "tasks go back to the queue and the tokens are deleted; the accounts SLUG-sim-1, -2, … stay."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="The project.")
+        parser.add_argument("--annotators", type=int, default=4, metavar="N", help="How many at once. Default: 4.")
+        parser.add_argument("--batches", type=int, default=1, metavar="N", help="How many batches. Default: 1.")
+        for name, what in (
+            ("error", "answers that are wrong"),
+            ("skip", "tasks that are skipped"),
+            ("undo", "answers that are taken back and given again"),
+        ):
+            parser.add_argument(
+                f"--{name}-rate", type=float, default=0.0, metavar="P", help=f"Share of {what}, 0 to 1. Default: 0."
+            )
+        parser.add_argument("--seed", type=int, default=0, metavar="N", help="For all that is random. Default: 0.")
+        parser.add_argument("--url", default=default_url(), help="The server. Default: %(default)s.")
+
+    def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+        if options["verbosity"] < 2:
+            logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
+        rates = {name: options[name] for name in ("error_rate", "skip_rate", "undo_rate")}
+        _check(project, annotators, batches, rates, options["seed"])
+        with _tokens(project, annotators) as tokens, tqdm(bar_format=BAR, disable=None, leave=False) as bar:
+            game = Game(url=options["url"], slug=slug, tokens=tokens, batches=batches, seed=options["seed"], **rates)
+            display = Display(self, project, bar)
+            try:
+                tally = Simulation(game, project, display).play()
+            except SimulationError as error:
+                raise CommandError(str(error)) from error
+            except KeyboardInterrupt:
+                raise CommandError("Stopped. What was held has been given back.", returncode=130) from None
+        if display.done < batches:
+            self.stdout.write("Every item of the project is dealt with: no further batch comes.")
+        counts = ", ".join(f"{tally[name]:,} {name}" for name in ("answers", "skips", "undone", "refused", "retries"))
+        self.stdout.write(f"Batches done: {display.done}. {counts}.")
+
+
+def default_url() -> str:
+    return f"http://127.0.0.1:{getattr(settings, 'PORT', 8000)}"
+
+
+def _check(project: Project, annotators: int, batches: int, rates: dict[str, float], seed: int) -> None:
+    """Raises `CommandError`, naming what is wrong, if this cannot be played."""
+    if not 1 <= annotators <= 200:
+        raise CommandError("annotators: this must be a number from 1 to 200.")
+    if batches < 1:
+        raise CommandError("batches: this must be 1 or more.")
+    if seed < 0:
+        raise CommandError("seed: this must not be negative.")
+    for name, rate in rates.items():
+        if not 0 <= rate <= 1:
+            raise CommandError(f"{name}: this must be a share from 0 to 1.")
+    if rates["undo_rate"] == 1:
+        raise CommandError("undo_rate: who takes back every answer never gets done. Give less than 1.")
+    active = project.batches.active().first()
+    overlap = max(project.overlap, active.overlap if active else 1)
+    if annotators < overlap:
+        raise CommandError(f"annotators: each task needs answers of {overlap} people, so let {overlap} or more play.")
+    if project.items.exists() and not project.items.filter(truth__isnull=False).exists():
+        raise CommandError("No item has a known answer: import items with a `truth`, or label them by hand.")
+
+
+@contextmanager
+def _tokens(project: Project, annotators: int) -> Iterator[list[str]]:
+    """A token for each annotator, with accounts made if need be; deleted at the end."""
+    made = []
+    try:
+        for number in range(1, annotators + 1):
+            user, _ = get_or_create_user(f"{project.slug}-sim-{number}")
+            set_role(project=project, user=user, role=Role.ANNOTATOR)
+            made.append(AuthToken.objects.create(user, expiry=TOKEN_LIFE))
+        yield [secret for _, secret in made]
+    finally:
+        AuthToken.objects.filter(pk__in=[token.pk for token, _ in made]).delete()
+
+
+class Display:
+    """Shows how it goes: a bar on a terminal, and a line for each batch everywhere."""
+
+    def __init__(self, command: BaseCommand, project: Project, bar: tqdm) -> None:
+        self.done = 0
+        self._command = command
+        self._project = project
+        self._bar = bar
+
+    def progress(self, progress: dict[str, Any]) -> None:
+        answered = progress["size"] - progress["remaining"]
+        if progress["size"] != self._bar.total or answered < self._bar.n:
+            self._bar.reset(total=progress["size"])
+        what = "labeling" if progress["state"] == Batch.State.OPEN else progress["phase"] or "waiting"
+        left = "" if progress["seconds_left"] is None else f", {progress['seconds_left']} s left"
+        self._bar.set_description_str(f"Batch {progress['batch'] or 1}: {what}{left}", refresh=False)
+        self._bar.n = answered
+        self._bar.refresh()
+
+    def batch_done(self, number: int) -> None:
+        self.done += 1
+        batch = self._project.batches.select_related("model_version").get(number=number)
+        seconds = ""
+        if batch.completed_at and batch.done_at:
+            seconds = f" {(batch.done_at - batch.completed_at).total_seconds():.1f} s after its last answer"
+        self.note(f"Batch {number} ({batch.size:,} tasks) was done{seconds}; {_describe_version(batch)}.")
+
+    def note(self, text: str) -> None:
+        self._bar.clear()
+        self._command.stdout.write(text)
+        self._command.stdout.flush()
+
+
+def _describe_version(batch: Batch) -> str:
+    version = getattr(batch, "model_version", None)
+    if version is None:
+        return "nothing to learn from yet"
+    control = version.metrics.get("control", {"n": 0})
+    if not control["n"]:
+        return f"model {version.number}, no control item to measure it on yet"
+    return (
+        f"model {version.number} is right on {control['accuracy']:.1%} of {control['n']} control items "
+        f"({control['low']:.1%} – {control['high']:.1%})"
+    )
