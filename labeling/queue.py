@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
@@ -157,15 +157,22 @@ def _why_nothing(project: Project) -> str:
     return "finished" if project.batches.exists() else "no_items"
 
 
-@transaction.atomic
 def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     """Take answers and skips. Each is accepted or refused on its own; one sent again is accepted again, once stored.
 
     An answer whose lease has run out still counts as long as its place is free: nobody's work is thrown away without
     need.
     """
+    try:
+        return _submit(project, user, answers)
+    except IntegrityError:
+        # The same id came for another task at the same moment: now it is there to be seen, and refused.
+        return _submit(project, user, answers)
+
+
+@transaction.atomic
+def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     outcome = Outcome()
-    known = {a.pk: a for a in Annotation.objects.filter(pk__in=[answer.id for answer in answers])}
     tasks = {
         task.pk: task
         for task in Task.objects.filter(pk__in={answer.task for answer in answers}, batch__project=project)
@@ -174,6 +181,8 @@ def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcom
         .select_related("batch", "item")
         .order_by("pk")
     }
+    # Read behind the locks: the same answer, sent by two requests at once, is seen by the second.
+    known = {a.pk: a for a in Annotation.objects.filter(pk__in=[answer.id for answer in answers])}
     fresh: dict[int, Answer] = {}
     for answer in answers:
         refusal = _refusal(answer, known, tasks, user)

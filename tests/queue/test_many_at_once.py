@@ -114,3 +114,19 @@ def test_one_answer_sent_by_many_requests_at_once_counts_once() -> None:
     at_once(send, [user] * 8)
     assert Annotation.objects.count() == 1
     assert project.batches.get().remaining == 2
+
+
+def test_one_id_for_different_tasks_at_once_is_taken_once_and_refused_otherwise() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 6))
+    users = [make_member(project, f"user{number}") for number in range(6)]
+    held = {user.pk: queue.claim(project=project, user=user, count=1).tasks[0].pk for user in users}
+    same, codes = uuid.uuid4(), []
+
+    def send(user: User, rng: random.Random) -> None:
+        outcome = queue.submit(project=project, user=user, answers=[Answer(id=same, task=held[user.pk], value=2)])
+        codes.append(outcome.rejected[0].code if outcome.rejected else "accepted")
+
+    at_once(send, users)
+    assert sorted(codes) == ["accepted", *["id_in_use"] * 5]
+    assert Annotation.objects.count() == 1
