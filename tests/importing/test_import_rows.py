@@ -84,14 +84,12 @@ def test_verify_needs_a_class_that_the_project_has(source, given_class):
     assert isinstance(verdict(source, {"class": given_class}, "verify"), Rejection)
 
 
-def test_the_class_column_is_a_column_like_any_other_unless_it_is_asked_for(source):
-    assert verdict(source, {"class": "third"}).data == {"text": "a", "class": "third"}
-
-
-def test_truth_and_label_never_reach_what_annotators_see(source):
+def test_truth_label_and_class_never_reach_what_annotators_see(source):
     for column in ("truth", "label"):
         draft = verdict(source, {column: "cat"})
         assert (draft.truth, draft.data) == ("cat", {"text": "a"})
+    draft = verdict(source, {"truth": "cat", "label": "cat", "class": "third"})
+    assert (draft.truth, draft.data) == ("cat", {"text": "a"})
 
 
 def test_a_number_names_the_class_that_is_written_like_it(source):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import math
 import unicodedata
 from collections.abc import Mapping
@@ -83,7 +84,7 @@ def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
-    external_id = _external_id(left) or record.default_id
+    external_id = _external_id(left) or _default_id(record, rules, source)
     truth, proposed = _answers(left, rules, source)
     image, suffix, vector = None, "", None
     shown: dict[str, Any] = {}
@@ -126,12 +127,21 @@ def _external_id(left: dict[str, Any]) -> str:
     return text
 
 
+def _default_id(record: Record, rules: Rules, source: Source) -> str:
+    """The record's own default, but never a path that gives the answer away: annotators see the id."""
+    path = PurePosixPath(record.default_id)
+    if not source.truth_from_folder or _class_of_folder(str(path), rules) is None:
+        return record.default_id
+    digest = hashlib.sha256(record.default_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{path.stem[:150]}-{digest}{path.suffix[:20]}"
+
+
 def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
-    """Take the truth, and for verify the proposed class, out of the fields."""
-    truth = _plain(left.pop("truth" if "truth" in left else "label", None))
+    """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
+    label, proposed = _plain(left.pop("label", None)), _plain(left.pop("class", None))
+    truth = _plain(left.pop("truth", label))
     folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question == "verify":
-        proposed = _plain(left.pop("class", None))
         proposed = folder if _is_blank(proposed) else proposed
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
