@@ -24,6 +24,7 @@ try:
     # Behind a proxy that terminates TLS: cookies are sent over HTTPS only.
     HTTPS: bool = env.bool("HTTPS", False)
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048)
+    PORT: int = env.int("PORT", 8000)
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0)
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _secret_key: str = env.str("SECRET_KEY", "")

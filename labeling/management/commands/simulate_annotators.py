@@ -69,7 +69,7 @@ class Command(BaseCommand):
 
 
 def default_url() -> str:
-    return f"http://127.0.0.1:{getattr(settings, 'PORT', 8000)}"
+    return f"http://127.0.0.1:{settings.PORT}"
 
 
 def _check(project: Project, annotators: int, batches: int, rates: dict[str, float], seed: int) -> None:

@@ -1,0 +1,44 @@
+"""For operators: is it alive, and how is it doing. Numbers only, no names: both pages are open to monitoring."""
+
+from __future__ import annotations
+
+from django.db import OperationalError, connection
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+
+from labeling.models import Assignment, Batch, Job
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while pages can be served, 503 while the database does not answer."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except OperationalError as error:
+        return JsonResponse({"status": "failing", "detail": f"The database does not answer: {error}"}, status=503)
+    return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """What a monitor should watch, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    jobs = Gauge("marginalia_jobs", "Background steps by state.", ["state"], registry=registry)
+    batches = Gauge("marginalia_batches", "Batches by state.", ["state"], registry=registry)
+    for gauge, model, states in ((jobs, Job, Job.State), (batches, Batch, Batch.State)):
+        counts = dict(model.objects.order_by().values_list("state").annotate(Count("pk")))
+        for state in states.values:
+            gauge.labels(state).set(counts.get(state, 0))
+    leases = Gauge("marginalia_leases", "Tasks that annotators hold.", registry=registry)
+    leases.set(Assignment.objects.pending().count())
+    oldest = Job.objects.due(timezone.now()).order_by("run_after").first()
+    waiting = Gauge("marginalia_oldest_due_job_seconds", "How long the oldest due step has waited.", registry=registry)
+    waiting.set((timezone.now() - oldest.run_after).total_seconds() if oldest else 0)
+    return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
