@@ -1,6 +1,6 @@
 // How far the batch is, in the page's head.
 
-const REFRESH_MS = 20_000;
+const REFRESH_MS = 10_000;
 
 export class BatchProgress {
   #api;
@@ -30,19 +30,25 @@ export class BatchProgress {
   }
 
   async #ask() {
+    const { sends, sending } = this.#outbox;
+    const before = this.#known;
+    let found;
     try {
-      this.#known = await this.#api.progress();
+      found = await this.#api.progress();
     } catch {
       return null; // the queue and the outbox tell of troubles
     }
+    // Whether the server has counted an answer that was on its way meanwhile cannot be told: trust our own count.
+    const unsure = sending || sends !== this.#outbox.sends;
+    const same = before?.batch === found.batch && before.state === found.state;
+    this.#known = unsure && same && this.#overlap === 1 ? { ...found, remaining: before.remaining } : found;
     this.show();
     return this.#known;
   }
 
-  /** A claim has told the batch's number and what is left of it. */
-  claimed(batch, remaining) {
+  /** A claim has told the batch's number. */
+  claimed(batch) {
     if (this.#known?.batch !== batch || this.#known.state !== "open") this.refresh();
-    else this.#known.remaining = remaining;
   }
 
   /** The server has taken one of our answers or undos: with one answer a task, that is one task less or more. */

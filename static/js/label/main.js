@@ -11,7 +11,7 @@ import { Pace } from "./pace.js";
 import { createPicker } from "./pickers.js";
 import { Preloader } from "./preload.js";
 import { TaskQueue } from "./queue.js";
-import { unsentLine } from "./sentences.js";
+import { ENDLESS, unsentLine } from "./sentences.js";
 import { Store } from "./store.js";
 import { onSwipe } from "./swipe.js";
 import { Tabs } from "./tabs.js";
@@ -66,7 +66,7 @@ async function loadClasses() {
     try {
       return await api.classes();
     } catch (error) {
-      view.showPanel({ title: "No connection", text: `The page goes on by itself. ${error.message}`, share: undefined });
+      view.showPanel({ title: "No connection", text: `The page goes on by itself. ${error.message}`, bar: ENDLESS });
       await new Promise((resolve) => setTimeout(resolve, 2_000));
     }
   }
@@ -87,7 +87,7 @@ function tieEvents() {
   queue.onchange = () => {
     history.keep(CLOSED.has(queue.reason) ? null : queue.batch);
     showUnsent();
-    if (!queue.trouble && !queue.reason) batch.claimed(queue.batch, queue.remaining);
+    if (!queue.trouble && !queue.reason) batch.claimed(queue.batch);
     batch.show();
   };
   queue.onlost = (lost) => {

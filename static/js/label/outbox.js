@@ -13,6 +13,9 @@ const KEEP = new Set([401, 403, 404]);
 export class Outbox {
   /** Why the last attempt failed: "", "unreachable", "signed-out" or "forbidden". */
   trouble = "";
+  /** Requests that were begun, and whether one is under way: what the server counts meanwhile is in flux. */
+  sends = 0;
+  sending = false;
   onchange = () => {};
   onaccepted = () => {};
   /** Called with the entry, a code and a sentence. */
@@ -119,6 +122,8 @@ export class Outbox {
       const group = nextGroup(this.#store.list());
       if (!group.length) return this.#succeeded();
       for (const [key] of group) this.#tried.add(key);
+      this.sends += 1;
+      this.sending = true;
       try {
         await this.#send(group);
       } catch (error) {
@@ -127,6 +132,8 @@ export class Outbox {
         } else {
           return this.#failed(error);
         }
+      } finally {
+        this.sending = false;
       }
       this.#succeeded();
     }

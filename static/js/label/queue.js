@@ -13,9 +13,8 @@ const MIN_LEASE_CHECK_MS = 1_000;
 
 export class TaskQueue {
   tasks = [];
-  /** Number of the batch that the last claim came from, tasks left in it, and why there were none to be had. */
+  /** Number of the batch that the last claim came from, and why there were no tasks to be had. */
   batch = null;
-  remaining = 0;
   reason = "";
   /** Why the last claim failed: "", "unreachable", "signed-out" or "forbidden". */
   trouble = "";
@@ -113,7 +112,6 @@ export class TaskQueue {
     this.#claimedAt = askedAt;
     this.#dryAt = reply.tasks.length < count ? Date.now() : -Infinity;
     this.batch = reply.batch ?? this.batch;
-    this.remaining = reply.remaining;
     this.reason = reply.reason ?? "";
     const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
     this.#take(reply.tasks);

@@ -12,9 +12,12 @@ export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}
 
 export const answers = (n) => count(n, "answer");
 
+/** A bar that says that something goes on, but not how far it is. */
+export const ENDLESS = "endless";
+
 /**
- * The title, the sentence and the bar for `reason` (see the claim endpoint) given what the progress endpoint says.
- * `share` is null where a bar would say nothing, undefined where it can only say that something goes on.
+ * What to show for `reason` (see the claim endpoint), given what the progress endpoint says: a title, a sentence and
+ * perhaps a bar, ENDLESS or a share from 0 to 1.
  */
 export function waiting(reason, progress = {}) {
   const { batch, seconds_left: seconds, share } = progress;
@@ -22,29 +25,28 @@ export function waiting(reason, progress = {}) {
     case "training":
       return {
         title: `Batch ${batch} is complete`,
-        text: `The model is training${left(seconds)}. The next batch opens here by itself.`,
-        share: undefined,
+        text: `The model is training${left(seconds)}. The next batch opens here by itself.${part(progress)}`,
+        bar: ENDLESS,
       };
     case "selecting":
       return {
         title: batch > 1 ? `Batch ${batch - 1} is complete` : "The first batch is on its way",
         text: `Batch ${batch} is being picked${left(seconds)}. It opens here by itself.`,
-        share: undefined,
+        bar: ENDLESS,
       };
     case "encoding":
       return {
         title: "Items are being taken in",
         text: "The first batch opens here by itself when that is done.",
-        share: share ?? undefined,
+        bar: share ?? ENDLESS,
       };
     case "all_taken":
       return {
         title: "Others have the last items",
         text: `${lastItems(progress)} with other annotators. If one comes back, it appears here; after that the model trains and the next batch opens.`,
-        share: null,
       };
     default:
-      return { ...(STILL[reason] ?? STILL.unknown), ...(reason === "failed" ? failed(progress) : {}), share: null };
+      return { ...(STILL[reason] ?? STILL.unknown), ...(reason === "failed" ? failed(progress) : {}) };
   }
 }
 
@@ -79,6 +81,12 @@ function failed({ batch }) {
   };
 }
 
+/** What one has done oneself in the batch. */
+function part({ own, size }) {
+  if (!own?.answered) return "";
+  return own.answered === size ? " All its answers are yours: thank you." : ` ${answers(own.answered)} of yours are in it.`;
+}
+
 function lastItems({ remaining, batch }) {
   if (!remaining) return "The remaining items are";
   return `The ${remaining === 1 ? "last item" : `last ${remaining} items`} of batch ${batch} ${remaining === 1 ? "is" : "are"}`;
@@ -88,12 +96,12 @@ function lastItems({ remaining, batch }) {
 export function trouble(kind, unsent) {
   const kept = unsent ? ` ${answers(unsent)} ${unsent === 1 ? "is" : "are"} kept here and will be sent.` : "";
   if (kind === "signed-out") {
-    return { title: "You are signed out", text: `Sign in to go on.${kept}`, signIn: true, share: null };
+    return { title: "You are signed out", text: `Sign in to go on.${kept}`, signIn: true };
   }
   if (kind === "forbidden") {
-    return { title: "You cannot label here", text: `A manager has changed your role, or removed you.${kept}`, home: true, share: null };
+    return { title: "You cannot label here", text: `A manager has changed your role, or removed you.${kept}`, home: true };
   }
-  return { title: "No connection", text: `The next items come as soon as the server can be reached.${kept}`, share: undefined };
+  return { title: "No connection", text: `The next items come as soon as the server can be reached.${kept}`, bar: ENDLESS };
 }
 
 /** The quiet line about answers that have not got through; "" where all is well. */

@@ -1,6 +1,7 @@
 // The page's places, and what is put into them. Decides nothing.
 
 import { showItem } from "./item.js";
+import { ENDLESS } from "./sentences.js";
 
 const TOLD_MS = 6_000;
 
@@ -60,8 +61,8 @@ export class View {
     this.#main.dataset.state = "loading";
   }
 
-  /** Say what goes on instead of an item. `share`: null for no bar, undefined for one without an end. */
-  showPanel({ title, text, share = null, button = "", onbutton = null, home = false }) {
+  /** Say what goes on instead of an item. `bar`: a share from 0 to 1, or ENDLESS. */
+  showPanel({ title, text, bar = null, button = "", onbutton = null, home = false }) {
     const before = this.#panel.title.textContent;
     this.#main.dataset.state = "waiting";
     delete this.#stage.dataset.task;
@@ -69,9 +70,9 @@ export class View {
     this.#proposed.hidden = true;
     this.#panel.title.textContent = title;
     this.#panel.text.textContent = text;
-    this.#panel.bar.hidden = share === null;
-    if (share === undefined) this.#panel.bar.removeAttribute("value");
-    else if (share !== null) this.#panel.bar.value = share;
+    this.#panel.bar.hidden = bar === null;
+    if (bar === ENDLESS) this.#panel.bar.removeAttribute("value");
+    else this.#panel.bar.value = bar ?? 0;
     this.#panel.button.hidden = !button;
     this.#panel.button.textContent = button;
     this.#onbutton = onbutton;

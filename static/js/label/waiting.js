@@ -3,7 +3,7 @@
 import { trouble, waiting } from "./sentences.js";
 
 const SOON_MS = 1_000;
-const LATER_MS = 3_000;
+const LATER_MS = 2_000;
 // Steps of the loop that last seconds; the rest waits for people.
 const QUICK = new Set(["training", "selecting"]);
 
