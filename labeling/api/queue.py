@@ -9,88 +9,29 @@ from typing import Any
 
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import access, labels, queue
 from labeling.api.base import ProjectView
+from labeling.api.queue_shapes import (
+    MAX_ID,
+    MAX_SECONDS,
+    AnnotationsRequest,
+    ClaimedTask,
+    ClaimRequest,
+    ClaimResponse,
+    ProgressResponse,
+    ReleaseRequest,
+    ReleaseResponse,
+    SkipRequest,
+    SubmitResponse,
+)
 from labeling.models import LabelClass, Project, Task
 from labeling.progress import progress_of
 
 MAX_ANSWERS = 1000
-MAX_SECONDS = 86_400.0
-MAX_ID = 2**63 - 1
-
-
-class ClaimRequest(serializers.Serializer[Any]):
-    count = serializers.IntegerField(min_value=1, max_value=queue.MAX_CLAIM, default=10)
-
-
-class TaskItem(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    external_id = serializers.CharField()
-    data = serializers.DictField()  # type: ignore[assignment]  # a field that DRF has an attribute for
-    media_url = serializers.CharField(allow_null=True)
-    proposed = serializers.CharField(required=False, help_text="The class to verify.")
-
-
-class ClaimedTask(serializers.Serializer[Any]):
-    id = serializers.IntegerField()
-    item = TaskItem()
-    rank = serializers.IntegerField()
-
-
-class ClaimResponse(serializers.Serializer[Any]):
-    batch = serializers.IntegerField(allow_null=True)
-    tasks = ClaimedTask(many=True)
-    lease_expires_at = serializers.DateTimeField(allow_null=True)
-    remaining = serializers.IntegerField()
-    reason = serializers.CharField(required=False, help_text="Why there are no tasks.")
-
-
-class AnnotationRequest(serializers.Serializer[Any]):
-    id = serializers.UUIDField()
-    task = serializers.IntegerField()
-    value = serializers.JSONField(help_text="A class name, a list of class names, or true or false.")
-    seconds = serializers.FloatField(default=0, min_value=0, max_value=MAX_SECONDS)
-    flagged = serializers.BooleanField(default=False)
-
-
-class AnnotationsRequest(serializers.Serializer[Any]):
-    annotations = AnnotationRequest(many=True)
-
-
-class SkipRequest(serializers.Serializer[Any]):
-    task = serializers.IntegerField(min_value=1, max_value=MAX_ID)
-    reason = serializers.CharField(max_length=200)
-    id = serializers.UUIDField(required=False)
-    seconds = serializers.FloatField(default=0, min_value=0, max_value=MAX_SECONDS)
-    flagged = serializers.BooleanField(default=False)
-
-
-class RefusedAnswer(serializers.Serializer[Any]):
-    id = serializers.CharField()
-    code = serializers.CharField()
-    detail = serializers.CharField()
-
-
-class SubmitResponse(serializers.Serializer[Any]):
-    accepted = serializers.ListField(child=serializers.UUIDField())
-    rejected = RefusedAnswer(many=True)
-
-
-class ReleaseRequest(serializers.Serializer[Any]):
-    tasks = serializers.ListField(
-        child=serializers.IntegerField(min_value=1, max_value=MAX_ID),
-        required=False,
-        help_text="Task ids; all that are held if left out.",
-    )
-
-
-class ReleaseResponse(serializers.Serializer[Any]):
-    released = serializers.IntegerField()
 
 
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
@@ -203,7 +144,7 @@ class AnnotationDetail(ProjectView):
 class Progress(ProjectView):
     """Where the loop is: the batch, the background step with its share and time left, and one's own part."""
 
-    @extend_schema(responses=serializers.DictField())
+    @extend_schema(responses=ProgressResponse)
     def get(self, request: Request, slug: str) -> Response:
         return Response(progress_of(self.project, self.user))
 
