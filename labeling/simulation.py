@@ -322,8 +322,10 @@ class Simulation:
                 self._noted = True
                 self._watcher.note(f"{progress['remaining']} tasks of batch {progress['batch']} are held by others.")
             return
-        running = self._project.jobs.running().aggregate(last=Max("heartbeat_at"))["last"]
-        if running is not None and (timezone.now() - running).total_seconds() < self.game.stall_seconds:
+        beat = self._project.jobs.running().aggregate(last=Max("heartbeat_at"))["last"]
+        silent = quiet if beat is None else (timezone.now() - beat).total_seconds()
+        if silent < self.game.stall_seconds:
+            self._seen_at = now - silent  # a silent step is under way, and its worker lives
             return
         where = f"batch {progress['batch']} is {progress['state']}" if progress["batch"] else "there is no batch"
         raise SimulationError(

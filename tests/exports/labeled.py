@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from labeling import queue
-from labeling.models import Annotation, Batch, Item, ModelVersion, Project, User
+from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, User
 from tests import factories
 
 
@@ -84,5 +84,6 @@ def train(batch: Batch, **values: Any) -> ModelVersion:
             **values,
         }
     )
+    batch.jobs.update(state=Job.State.DONE, started_at=timezone.now(), finished_at=timezone.now())
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, done_at=timezone.now())
     return version

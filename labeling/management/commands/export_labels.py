@@ -6,7 +6,7 @@ import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -82,12 +82,12 @@ def _format_of(output: str) -> str:
 @contextmanager
 def _written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
-    if path.is_dir():
-        raise CommandError(f"{path} is a folder: name a file in it.")
-    if path.exists() and not path.is_file():
-        raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
     draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
+        if path.is_dir():
+            raise CommandError(f"{path} is a folder: name a file in it.")
+        if path.exists() and not path.is_file():
+            raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
         with draft.open("wb") as file:
             yield file
             file.flush()
@@ -96,4 +96,5 @@ def _written_whole(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()

@@ -1,0 +1,202 @@
+"""`status` agrees with the exports to the row, and costs the same number of queries at any size."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from labeling import queue
+from labeling.exports import export
+from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
+from labeling.pipeline.files import ProjectFiles, save_array
+from labeling.status import status_of
+from tests.exports.labeled import answer, make_batch, make_items, train
+from tests.factories import make_member, make_project
+
+pytestmark = pytest.mark.django_db
+
+
+def status_json(slug: str = "digits") -> dict[str, Any]:
+    out = StringIO()
+    call_command("status", slug, "--json", stdout=out)
+    return dict(json.loads(out.getvalue()))
+
+
+def status_text(slug: str = "digits") -> str:
+    out = StringIO()
+    call_command("status", slug, stdout=out)
+    return out.getvalue()
+
+
+def rows(project: Project, **options: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for chunk in export(project, "jsonl", **options) for line in chunk.splitlines()]
+
+
+@pytest.fixture
+def project() -> Project:
+    """Two batches: one done, one half answered, with control items, skips and an answer taken back."""
+    project = make_project(classes=["a", "b"])
+    items = make_items(project, 40, control_every=4)
+    ann, bob = make_member(project, "ann"), make_member(project, "bob")
+    first = make_batch(project, items[:10])
+    answer(first, ann, [0, 1, "skip", 1, 0, "skip", 1, 1, 0, 0])
+    train(first, metrics={"control": {"accuracy": 0.5, "low": 0.1, "high": 0.9, "n": 2}})
+    second = make_batch(project, items[10:20], selected_by=ModelVersion.objects.get())
+    answer(second, bob, [1, 1, "skip"], flagged=True)
+    queue.undo(project=project, user=bob, annotation_id=bob.annotations.earliest("created_at").pk)
+    queue.claim(project=project, user=ann, count=4)
+    return project
+
+
+def test_the_numbers_agree_with_the_exports_to_the_row(project: Project) -> None:
+    status = status_json()
+    labeled, answered = rows(project), rows(project, skipped=True)
+    assert status["items"]["labeled"] == len(labeled) == 9
+    assert status["items"]["skipped"] == len(answered) - len(labeled) == 3
+    assert status["items"]["control_labeled"] == sum(row["is_control"] for row in labeled)
+    assert status["annotations"]["answers"] == sum(len(row["annotations"]) for row in answered)
+    assert status["annotations"]["skips"] == sum(len(row["skips"]) for row in answered)
+    for batch in status["batches"]:
+        of_batch = rows(project, batch=batch["number"])
+        assert batch["labeled"] == len(of_batch)
+        assert {row["selected_by"] for row in of_batch} == {batch["selected_by"]}
+
+
+def test_items_and_batches_are_counted(project: Project) -> None:
+    project.items.filter(row=39).update(row=None, encode_error="no image")
+    project.items.filter(row=38).update(row=None)
+    status = status_json()
+    assert status["items"] == {
+        "total": 40,
+        "encoded": 38,
+        "unreadable": 1,
+        "unlabeled": 18,
+        "labeled": 9,
+        "skipped": 3,
+        "control": 10,
+        "control_labeled": 3,
+    }
+    assert status["annotations"] == {"total": 12, "answers": 9, "skips": 3, "flagged": 2}
+    batch = status["batch"]
+    assert {key: batch[key] for key in ("number", "state", "size", "answered", "remaining", "leased")} == {
+        "number": 2,
+        "state": "open",
+        "size": 10,
+        "answered": 2,
+        "remaining": 8,
+        "leased": 5,  # ann's four, and bob's, whose answer was taken back
+    }
+    assert [(b["number"], b["state"], b["model_version"], b["selected_by"]) for b in status["batches"]] == [
+        (1, "done", 1, None),
+        (2, "open", None, 1),
+    ]
+
+
+def test_a_lease_that_ran_out_is_not_counted(project: Project) -> None:
+    Assignment.objects.pending().update(lease_expires_at=timezone.now())
+    assert status_json()["batch"]["leased"] == 0
+
+
+def test_a_version_is_measured_again_on_all_control_items_known_now(project: Project) -> None:
+    version = ModelVersion.objects.get()
+    control = list(project.items.control().labeled().order_by("row"))
+    best = np.zeros(40, np.int32)
+    for item in control[:-1]:
+        best[item.row] = item.label  # type: ignore[index]
+    best[control[-1].row] = 1 - control[-1].label  # type: ignore[index, operator]
+    save_array(ProjectFiles(project).pool(version, "best"), best)
+    (model,) = status_json()["models"]
+    assert model["metrics"]["control"] == {"accuracy": 0.5, "low": 0.1, "high": 0.9, "n": 2}
+    assert model["control_now"]["n"] == len(control) == 3
+    assert model["control_now"]["accuracy"] == pytest.approx(2 / 3)
+    assert 0 < model["control_now"]["low"] < 2 / 3 < model["control_now"]["high"] < 1
+
+
+def test_items_that_a_version_never_saw_do_not_count(project: Project) -> None:
+    control = list(project.items.control().labeled().order_by("row"))
+    save_array(ProjectFiles(project).pool(ModelVersion.objects.get(), "best"), np.zeros(control[-1].row, np.int32))
+    assert status_json()["models"][0]["control_now"]["n"] == len(control) - 1
+
+
+def test_without_predictions_on_file_a_version_is_not_measured_again(project: Project) -> None:
+    assert status_json()["models"][0]["control_now"] is None
+
+
+def test_yes_and_no_are_measured_too() -> None:
+    project = make_project(question="verify", classes=["a", "b"])
+    items = make_items(project, 4, control_every=1)
+    batch = make_batch(project, items)
+    answer(batch, make_member(project, "ann"), [True, False, True, False])
+    version = train(batch)
+    save_array(ProjectFiles(project).pool(version, "best"), np.array([1, 0, 0, 0], np.int32))
+    assert status_json()["models"][0]["control_now"]["accuracy"] == 0.75
+
+
+def test_sets_of_classes_are_not_measured_by_their_best_class() -> None:
+    project = make_project(question="multi", classes=["a", "b"])
+    batch = make_batch(project, make_items(project, 2, control_every=1))
+    answer(batch, make_member(project, "ann"), [[0], [0, 1]])
+    save_array(ProjectFiles(project).pool(train(batch), "best"), np.zeros(2, np.int32))
+    assert status_json()["models"][0]["control_now"] is None
+
+
+def test_the_step_imports_and_failures_are_told(project: Project) -> None:
+    Job.objects.create(project=project, kind="encode", state="failed", reason="The disk is full.")
+    ItemImport.objects.create(project=project, name="a.csv", path="/a.csv", state="refused", reason="Line 3 is bad.")
+    Job.objects.create(project=project, kind="encode")
+    status = status_json()
+    assert status["failures"] == [{"step": "encode", "batch": None, "import": None, "reason": "The disk is full."}]
+    assert [(i["name"], i["state"], i["reason"]) for i in status["imports"]] == [("a.csv", "refused", "Line 3 is bad.")]
+    assert (status["step"]["kind"], status["step"]["state"]) == ("encode", "waiting")
+    Job.objects.filter(state="waiting").update(state="running", phase="reading images", share=0.25)
+    text = status_text()
+    assert "reading images, 25%" in text
+    assert "The disk is full." in text
+    assert "Line 3 is bad." in text
+
+
+def test_people_see_the_main_numbers(project: Project) -> None:
+    text = status_text()
+    assert "9 labeled, 3 skipped" in text
+    assert "2 is open: 2 of 10 answered, 5 with annotators" in text
+    assert "50.0% (10.0% – 90.0%, n = 2)" in text
+
+
+def test_an_empty_project_says_what_to_do_next() -> None:
+    make_project()
+    assert "import_items" in status_text()
+    status = status_json()
+    assert (status["batch"], status["step"], status["batches"], status["models"]) == (None, None, [], [])
+    assert status["items"]["total"] == 0
+
+
+def test_an_unknown_project_is_told() -> None:
+    with pytest.raises(CommandError, match=r"no project 'nothing'"):
+        call_command("status", "nothing", "--json")
+
+
+def test_the_number_of_queries_does_not_grow(project: Project) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
+        status_of(project)
+    ann = make_member(project, "ann")
+    for number in (3, 4, 5):
+        Batch.objects.exclude(state="done").update(state="done", remaining=0)
+        batch = make_batch(project, make_items(project, 20, control_every=4))
+        answer(batch, ann, [0] * 20)
+        version = train(batch)
+        assert batch.number == number
+        save_array(ProjectFiles(project).pool(version, "best"), np.zeros(100, np.int32))
+    make_batch(project, make_items(project, 20))
+    with CaptureQueriesContext(connection) as many:
+        status_of(project)
+    assert len(many) == len(few) == 16
