@@ -1,0 +1,16 @@
+"""Networks and encoders: arrays and labels in, an artifact out; an artifact and arrays in, predictions out.
+
+The only package that knows torch, and it knows neither Django nor the selector. What must stay light (the
+training settings, the encoders, the metrics) can be imported without loading torch:
+
+    encoders/       raw items -> features, computed once and kept on disk
+    networks/       one file a network, each with a frozen config
+    questions.py    all that differs between "single", "multi" and "verify"
+    config.py       the training settings, checked
+    training.py     features and labels -> a trained model
+    prediction.py   a model and features -> embeddings, margins, best classes, chunk by chunk
+    artifact.py     a model version as a folder, verified by hashes
+    metrics.py      what the control slice says about a model
+"""
+
+__version__ = "0.1.0"

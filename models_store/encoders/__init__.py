@@ -1,0 +1,46 @@
+"""Encoders by name. To add your own, write it next to these and list its class in `ENCODERS`."""
+
+import os
+
+from models_store.encoders.base import Encoder, EncoderFileError, EncodingError, load_state
+from models_store.encoders.pixels import Pixels
+from models_store.encoders.tfidf_svd import TfidfSvd
+from models_store.encoders.vector import Vector
+
+__all__ = ["ENCODERS", "Encoder", "EncoderFileError", "EncodingError", "for_kind", "get", "load"]
+
+ENCODERS: tuple[type[Encoder], ...] = (Pixels, TfidfSvd, Vector)
+"""In order of preference: the first one of a kind is what projects of that kind use unless told otherwise."""
+
+
+def get(name: str) -> type[Encoder]:
+    """The encoder of this name, or else the default one of this kind of item. Raises KeyError."""
+    for encoder in ENCODERS:
+        if encoder.name == name:
+            return encoder
+    return for_kind(name)
+
+
+def for_kind(kind: str) -> type[Encoder]:
+    """The default encoder for items of a kind: "image", "text" or "vector". Raises KeyError."""
+    for encoder in ENCODERS:
+        if encoder.kind == kind:
+            return encoder
+    known = ", ".join(encoder.name for encoder in ENCODERS)
+    raise KeyError(f"no encoder is called {kind!r} or takes items of that kind; known: {known}")
+
+
+def load(path: str | os.PathLike[str]) -> Encoder:
+    """The encoder that `Encoder.save` wrote to `path`. Raises `EncoderFileError`."""
+    name, revision, state = load_state(path)
+    found = next((encoder for encoder in ENCODERS if encoder.name == name), None)
+    if found is None:
+        raise EncoderFileError(f"{path}: made by the encoder {name!r}, which is not installed here")
+    if found.revision != revision:
+        raise EncoderFileError(
+            f"{path}: made by revision {revision} of {name!r}, here is revision {found.revision}; encode the items anew"
+        )
+    try:
+        return found.from_state(state)
+    except (KeyError, ValueError) as error:
+        raise EncoderFileError(f"{path}: not the state of a {name!r} encoder ({error})") from error

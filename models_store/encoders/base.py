@@ -1,0 +1,147 @@
+"""The interface of an encoder: raw items in, fixed numbers out. Write your own against this file.
+
+An encoder is frozen: it is fitted at most once per project, saved, and turns every item into the same features for
+ever after. To add one, subclass `Encoder` in a file of this folder and list the class in `encoders/__init__.py`
+(docs/how-to/add-an-encoder.md walks through it).
+"""
+
+import hashlib
+import os
+import zipfile
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+FORMAT_VERSION = 1
+"""Of the file that `Encoder.save` writes."""
+
+State = dict[str, np.ndarray]
+
+
+class EncodingError(ValueError):
+    """An item cannot be encoded. `index` is its place in the sequence given to `encode` or `fit`."""
+
+    def __init__(self, reason: str, *, index: int) -> None:
+        super().__init__(f"item {index}: {reason}")
+        self.reason = reason
+        self.index = index
+
+
+class EncoderFileError(ValueError):
+    """A file is missing, is no encoder, is damaged, or comes from a newer release."""
+
+
+class Encoder(ABC):
+    """Turns raw items of one kind into features.
+
+    A subclass sets the class variables, `dim` and `input_shape`, and writes `fit`, `encode`, `state` and
+    `from_state`; saving, loading and the digest come with this class. `encode` must treat each item by itself (no
+    statistics over the batch at hand) and give the same numbers for the same item every time.
+    """
+
+    name: ClassVar[str]
+    """By which the registry and saved files know it."""
+
+    revision: ClassVar[int] = 1
+    """Raise it when `encode` starts to give other numbers: features of another revision are not comparable."""
+
+    kind: ClassVar[str]
+    """Of the items it takes: "image" (bytes of a file), "text" (str) or "vector" (1-D array of numbers)."""
+
+    fit_samples: ClassVar[int] = 0
+    """How many items `fit` makes use of; more are not worth reading. 0: it needs none."""
+
+    dtype: ClassVar[np.dtype[Any]]
+    """Of the features: uint8 or float32."""
+
+    dim: int
+    """Numbers per item."""
+
+    input_shape: tuple[int, ...]
+    """How a network is to see one row: (channels, height, width), or (dim,). Its product is `dim`."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, samples: Sequence[Any]) -> Self:
+        """Learn what is needed from raw items drawn uniformly from the pool. Deterministic."""
+
+    @abstractmethod
+    def encode(self, raws: Sequence[Any]) -> np.ndarray:
+        """(m, dim) array of `dtype`, one row an item, for m >= 0 raw items.
+
+        Raises `EncodingError` naming the first item that cannot be encoded.
+        """
+
+    @abstractmethod
+    def state(self) -> State:
+        """All that `from_state` needs, as plain arrays (no object dtype)."""
+
+    @classmethod
+    @abstractmethod
+    def from_state(cls, state: State) -> Self:
+        """The encoder whose `state()` this is. Raises KeyError or ValueError for one that does not fit."""
+
+    @property
+    def digest(self) -> str:
+        """sha256 (hex) of name, revision and state: equal digests mean comparable features."""
+        return _digest(self.name, self.revision, self.state())
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write the state to `path` as .npz (replaced in one step, never half-written); return the digest."""
+        target = Path(path)
+        state, digest = self.state(), self.digest
+        partial = target.with_name(f".{target.name}.partial")
+        arrays: dict[str, Any] = {f"state.{key}": value for key, value in state.items()}
+        arrays |= {"format_version": FORMAT_VERSION, "name": self.name, "revision": self.revision, "digest": digest}
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        return digest
+
+
+def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
+    """Name, revision and state in a file that `Encoder.save` wrote.
+
+    Raises `EncoderFileError` for anything else, also when the content no longer matches its digest.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+    except FileNotFoundError as error:
+        raise EncoderFileError(f"{path}: no such file") from error
+    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
+        raise EncoderFileError(f"{path}: not an encoder, or damaged ({error})") from error
+    try:
+        version = int(arrays["format_version"])
+        name, revision, digest = str(arrays["name"]), int(arrays["revision"]), str(arrays["digest"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise EncoderFileError(f"{path}: not an encoder ({error})") from error
+    if version > FORMAT_VERSION:
+        raise EncoderFileError(f"{path}: format {version} is newer than this release reads ({FORMAT_VERSION})")
+    state = {key.removeprefix("state."): value for key, value in arrays.items() if key.startswith("state.")}
+    if _digest(name, revision, state) != digest:
+        raise EncoderFileError(f"{path}: damaged, the content does not match its digest")
+    return name, revision, state
+
+
+def thinned(samples: Sequence[Any], limit: int) -> Sequence[Any]:
+    """At most `limit` of the samples, evenly spaced: the same ones every time."""
+    if len(samples) <= limit:
+        return samples
+    return [samples[i] for i in np.linspace(0, len(samples) - 1, limit).astype(int)]
+
+
+def _digest(name: str, revision: int, state: State) -> str:
+    sha = hashlib.sha256(f"{name}\0{revision}\0".encode())
+    for key in sorted(state):
+        array = np.asarray(state[key], order="C")
+        if array.dtype.hasobject:
+            raise TypeError(f"the state {key!r} holds objects, which would be saved as a pickle")
+        sha.update(f"{key}\0{array.dtype.str}\0{array.shape}\0".encode())
+        sha.update(array.tobytes())
+    return sha.hexdigest()

@@ -1,0 +1,39 @@
+"""Real data, small enough to train on in a second, and models trained on it once."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+from model_data import SHAPES, Pool, blobs, digit_images, train_on
+
+from models_store import encoders
+from models_store.training import Trained
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads are the caller's to set; two that compete with other processes for two cores are slower than one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Pool:
+    """1,797 images through the pixels encoder, with their classes."""
+    images, classes = digit_images()
+    return Pool(encoders.get("pixels").fit([]).encode(images), classes, 10)
+
+
+@pytest.fixture(scope="session", params=["single", "multi", "verify"])
+def trained(request: pytest.FixtureRequest) -> Trained:
+    """A model of vectors for each question."""
+    return train_on(blobs(200, seed=1), question=request.param)
+
+
+@pytest.fixture(scope="session")
+def image_model(digits: Pool) -> Trained:
+    rows = np.random.default_rng(0).permutation(len(digits.classes))[:90]
+    return train_on(Pool(digits.features[rows], digits.classes[rows], 10), question="single", shape=SHAPES["image"])

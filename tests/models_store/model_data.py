@@ -1,0 +1,69 @@
+"""Data that the tests of `models_store` share."""
+
+import io
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from models_store.training import Trained, train
+
+SHAPES = {"image": (3, 32, 32)}
+
+
+@dataclass(frozen=True)
+class Pool:
+    features: np.ndarray
+    classes: np.ndarray
+    n_classes: int
+
+
+def as_file(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """The bytes of an image file."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def digit_images() -> tuple[list[bytes], np.ndarray]:
+    """The 8x8 digits of scikit-learn as PNG files, and their classes."""
+    data = load_digits()
+    files = [as_file(Image.fromarray((image * 255 / 16).astype(np.uint8))) for image in data.images]
+    return files, data.target
+
+
+def blobs(n: int, *, seed: int, n_classes: int = 4, dim: int = 12) -> Pool:
+    """Overlapping Gaussian classes; the centres are the same for every seed."""
+    centres = np.random.default_rng(99).normal(size=(n_classes, dim)) * 1.5
+    rng = np.random.default_rng(seed)
+    classes = rng.integers(0, n_classes, n)
+    return Pool((centres[classes] + rng.normal(size=(n, dim))).astype(np.float32), classes, n_classes)
+
+
+def asked(pool: Pool, question: str, *, seed: int = 0) -> dict[str, Any]:
+    """Targets, and proposed classes where the question has them. "multi": the class and the one before it."""
+    if question == "single":
+        return {"targets": pool.classes}
+    if question == "multi":
+        both = np.eye(pool.n_classes, dtype=bool)[pool.classes]
+        return {"targets": both | np.roll(both, -1, axis=1)}
+    rng = np.random.default_rng(seed)
+    others = rng.integers(0, pool.n_classes, len(pool.classes))
+    proposed = np.where(rng.random(len(pool.classes)) < 0.5, pool.classes, others)
+    return {"targets": proposed == pool.classes, "proposed": proposed}
+
+
+def train_on(
+    pool: Pool, *, question: str = "single", seed: int = 7, shape: tuple[int, ...] | None = None, **options: Any
+) -> Trained:
+    return train(
+        pool.features,
+        question=question,
+        n_classes=pool.n_classes,
+        input_shape=shape or (pool.features.shape[1],),
+        seed=seed,
+        **asked(pool, question),
+        **options,
+    )
