@@ -1,0 +1,76 @@
+"""The settings of a training: what a project's `training` JSON may hold. Light to import, no torch."""
+
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, Self
+
+
+def _setting(default: Any, low: float, high: float, *, optional: bool = False, meaning: str) -> Any:
+    """A field with its bounds (inclusive) and its consequence in one sentence, for checks and for forms."""
+    return field(default=default, metadata={"low": low, "high": high, "optional": optional, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained. Raises ValueError for a value of the wrong type or out of range."""
+
+    epochs: int = _setting(60, 1, 10_000, meaning="Most passes over the labels.")
+    batch_size: int = _setting(
+        64, 1, 65_536, meaning="Most labels per step of the optimiser; few labels are taken in smaller steps."
+    )
+    min_steps: int = _setting(
+        200, 1, 1_000_000, meaning="Few labels are passed over more often than `epochs`, up to so many steps."
+    )
+    max_steps: int = _setting(20_000, 1, 10_000_000, meaning="Many labels are not passed over beyond so many steps.")
+    max_seconds: float | None = _setting(
+        None, 0.1, 604_800, optional=True, meaning="Ends by the clock; such a training cannot be repeated exactly."
+    )
+    learning_rate: float = _setting(3e-3, 1e-6, 1.0, meaning="Peak step size; it rises, then falls to nothing.")
+    warmup_share: float = _setting(0.1, 0.0, 0.9, meaning="Share of the training in which the step size rises.")
+    weight_decay: float = _setting(0.05, 0.0, 10.0, meaning="Pulls weights to zero; more for few or noisy labels.")
+    validation_share: float = _setting(
+        0.1,
+        0.0,
+        0.5,
+        meaning="Share of the labels (never control) held back to stop early; 0 trains on all, to the end.",
+    )
+    patience: int = _setting(
+        10, 1, 1000, meaning="Checks without improvement on the held-back labels before training stops."
+    )
+    augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
+
+    def __post_init__(self) -> None:
+        problems = [problem for item in fields(self) if (problem := _problem(item, getattr(self, item.name)))]
+        if problems:
+            raise ValueError("training: " + "; ".join(problems))
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Settings from JSON; what is not given keeps its default.
+
+        Raises ValueError, in words for the person who typed them, for an unknown name, a wrong type or a value
+        out of range.
+        """
+        if not isinstance(values, Mapping):
+            raise ValueError(f"training: expected an object of settings, not {type(values).__name__}")
+        known = [item.name for item in fields(cls)]
+        unknown = [str(name) for name in values if name not in known]
+        if unknown:
+            raise ValueError(f"training: unknown {', '.join(unknown)}; known: {', '.join(known)}")
+        return cls(**values)
+
+
+def _problem(item: Field[Any], value: Any) -> str | None:
+    """What is wrong with a value, or None."""
+    low, high = item.metadata["low"], item.metadata["high"]
+    empty = " or null" if item.metadata["optional"] else ""
+    if value is None and empty:
+        return None
+    if item.type is bool:
+        return None if isinstance(value, bool) else f"{item.name} must be true or false, not {value!r}"
+    whole = item.type is int
+    right_type = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if right_type and low <= value <= high:
+        return None
+    kind = "a whole number" if whole else "a number"
+    return f"{item.name} must be {kind} from {low:,} to {high:,}{empty}, not {value!r}"

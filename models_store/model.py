@@ -1,0 +1,39 @@
+"""What training makes, artifacts hold and prediction uses: a network and the question it answers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network, in evaluation mode."""
+
+    question: str
+    n_classes: int
+    input_shape: tuple[int, ...]
+    network: nn.Module
+    manifest: Mapping[str, Any] = field(default_factory=dict)
+    """Of the artifact it was loaded from; empty before it was saved."""
+
+
+def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None:
+    """Raises ValueError unless `features` is (n, product of `input_shape`) of uint8 or floats."""
+    dim = math.prod(input_shape)
+    if features.ndim != 2 or features.shape[1] != dim:
+        raise ValueError(f"features have the shape {features.shape}, expected (n, {dim})")
+    if features.dtype != np.uint8 and not np.issubdtype(features.dtype, np.floating):
+        raise ValueError(f"features are uint8 or floats, not {features.dtype}")
+
+
+def as_input(features: np.ndarray, rows: slice | np.ndarray, input_shape: tuple[int, ...]) -> Tensor:
+    """The given rows as what a network takes: a copy, so that a memory map is read only here and never written."""
+    taken = np.array(features[rows])
+    if taken.dtype != np.uint8:
+        taken = taken.astype(np.float32, copy=False)
+    return torch.from_numpy(taken).reshape(len(taken), *input_shape)

@@ -1,0 +1,45 @@
+"""Networks by name. Each is one file: a frozen config dataclass and a module.
+
+`forward(x)` takes (m, *input_shape) features and gives (embedding (m, d), logits (m, K)); the embedding is the
+penultimate layer. No batch norm anywhere: a row's result must not depend on the other rows, which training with
+differential privacy needs too.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, cast
+
+from torch import nn
+
+from models_store.networks.convnet import ConvNet, ConvNetConfig
+from models_store.networks.mlp import Mlp, MlpConfig
+
+__all__ = ["NETWORKS", "ConvNet", "ConvNetConfig", "Mlp", "MlpConfig", "build", "describe", "for_shape"]
+
+NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
+    "convnet": (ConvNet, ConvNetConfig),
+    "mlp": (Mlp, MlpConfig),
+}
+
+
+def for_shape(input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
+    """An untrained network for features of this shape. Raises ValueError for a shape that none takes."""
+    if n_classes < 1:
+        raise ValueError("a network needs at least one class")
+    if len(input_shape) == 3:
+        return ConvNet(ConvNetConfig(input_shape=input_shape, n_classes=n_classes))
+    if len(input_shape) == 1:
+        return Mlp(MlpConfig(n_inputs=input_shape[0], n_classes=n_classes))
+    raise ValueError(f"no network takes features of the shape {input_shape}")
+
+
+def describe(network: nn.Module) -> dict[str, Any]:
+    """Name and config as JSON, from which `build` makes the same network without its weights."""
+    name = next(name for name, (module, _) in NETWORKS.items() if type(network) is module)
+    return {"name": name, "config": asdict(cast(Any, network.config))}
+
+
+def build(description: Mapping[str, Any]) -> nn.Module:
+    """The untrained network of a description. Raises KeyError, TypeError or ValueError for a wrong one."""
+    module, config = NETWORKS[description["name"]]
+    return module(config(**description["config"]))

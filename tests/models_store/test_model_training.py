@@ -1,0 +1,263 @@
+"""Training: it learns, it repeats bit for bit, and no set of labels is too small or too lopsided for it."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from model_data import SHAPES, Pool, asked, blobs, train_on
+
+from models_store import training
+from models_store.config import TrainConfig
+from models_store.metrics import accuracy
+from models_store.prediction import predict
+from models_store.training import Trained, TrainingError, train
+
+QUICK = TrainConfig(min_steps=5, epochs=2)
+
+
+def best(trained: Trained, pool: Pool, proposed: np.ndarray | None = None) -> np.ndarray:
+    return np.concatenate([part.best for part in predict(trained.model, pool.features, proposed=proposed)])
+
+
+def weights(trained: Trained) -> dict[str, torch.Tensor]:
+    return trained.model.network.state_dict()
+
+
+def same(one: Trained, other: Trained) -> bool:
+    return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+
+
+@pytest.mark.parametrize(("labels", "least"), [(90, 0.85), (300, 0.93)])
+def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
+    order = np.random.default_rng(5).permutation(len(digits.classes))
+    seen, unseen = (Pool(digits.features[rows], digits.classes[rows], 10) for rows in (order[:labels], order[labels:]))
+    trained = train_on(seen, shape=SHAPES["image"])
+    assert accuracy(unseen.classes, best(trained, unseen)).value >= least
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_it_learns_each_question(question):
+    trained = train_on(blobs(400, seed=1), question=question)
+    pool = blobs(1000, seed=2)
+    answers = asked(pool, question, seed=3)
+    taken = best(trained, pool, answers.get("proposed"))
+    right = answers["targets"][np.arange(1000), taken] if question == "multi" else answers["targets"] == taken
+    assert right.mean() > 0.85
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_the_same_seed_gives_the_same_weights_bit_for_bit(question):
+    pool = blobs(250, seed=1)
+    assert same(train_on(pool, question=question), train_on(pool, question=question))
+
+
+def test_images_too_repeat_bit_for_bit_and_another_seed_does_not(digits):
+    pool = Pool(digits.features[:80], digits.classes[:80], 10)
+    first, again, other = (train_on(pool, shape=SHAPES["image"], seed=seed, config=QUICK) for seed in (1, 1, 2))
+    assert same(first, again)
+    assert not same(first, other)
+
+
+def test_global_random_state_is_neither_used_nor_changed():
+    pool = blobs(60, seed=1)
+    torch.manual_seed(1)
+    first = train_on(pool, config=QUICK)
+    torch.manual_seed(2)
+    np.random.seed(3)  # noqa: NPY002
+    random.seed(4)
+    states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # noqa: NPY002
+    second = train_on(pool, config=QUICK)
+    assert same(first, second)
+    assert torch.equal(states[0], torch.get_rng_state())
+    np.testing.assert_array_equal(states[1], np.random.get_state()[1])  # noqa: NPY002
+    assert states[2] == random.getstate()
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("n", [1, 2, 3, 65])
+def test_any_number_of_labels_will_do(question, n):
+    pool = blobs(n, seed=1)
+    trained = train_on(pool, question=question, config=QUICK)
+    assert trained.training_size == n
+    assert len(best(trained, pool, asked(pool, question).get("proposed"))) == n
+
+
+def test_one_labeled_image_will_do(digits):
+    pool = Pool(digits.features[:1], digits.classes[:1], 10)
+    assert best(train_on(pool, shape=SHAPES["image"]), pool) == digits.classes[0]
+
+
+@pytest.mark.parametrize("n", [5, 300])
+def test_labels_of_one_class_alone_will_do(n):
+    pool = blobs(n, seed=1)
+    trained = train_on(Pool(pool.features, np.full(n, 2), 4))
+    assert (best(trained, pool) == 2).all()
+
+
+def test_a_project_of_one_class_will_do():
+    pool = Pool(blobs(30, seed=1).features, np.zeros(30, dtype=int), 1)
+    for question in ("single", "multi", "verify"):
+        train_on(pool, question=question, config=QUICK)
+
+
+def test_a_class_without_labels_is_never_the_guess():
+    pool = blobs(200, seed=1)
+    assert best(train_on(Pool(pool.features, pool.classes, 6)), pool).max() < 4
+
+
+def test_a_class_that_was_never_proposed_stays_in_full_doubt():
+    pool = blobs(200, seed=1)
+    answers = asked(pool, "verify")
+    trained = train(pool.features, question="verify", n_classes=6, input_shape=(12,), seed=1, **answers)
+    (part,) = predict(trained.model, pool.features, proposed=np.full(200, 5))
+    assert part.margins.max() < 1e-6
+
+
+def test_twenty_thousand_classes_will_do():
+    pool = blobs(50, seed=1)
+    for question in ("single", "multi", "verify"):
+        train_on(Pool(pool.features, pool.classes * 4999, 20_000), question=question, config=QUICK)
+
+
+def test_columns_that_never_vary_or_are_in_other_units_do_no_harm():
+    pool = blobs(300, seed=1)
+    constant = np.full((300, 1), 1e6, dtype=np.float32)
+    units = np.logspace(-6, 6, 12, dtype=np.float32)
+    odd = Pool(np.hstack([pool.features * units, constant]), pool.classes, 4)
+    assert accuracy(pool.classes, best(train_on(odd), odd)).value > 0.9
+
+
+def test_a_memory_map_gives_the_same_as_an_array(tmp_path):
+    pool = blobs(120, seed=1)
+    np.save(tmp_path / "features.npy", pool.features)
+    mapped = Pool(np.load(tmp_path / "features.npy", mmap_mode="r"), pool.classes, 4)
+    assert same(train_on(pool, config=QUICK), train_on(mapped, config=QUICK))
+
+
+def test_arguments_are_left_as_they_were():
+    pool = blobs(120, seed=1)
+    answers = asked(pool, "verify")
+    copies = [array.copy() for array in (pool.features, *answers.values())]
+    train(pool.features, question="verify", n_classes=4, input_shape=(12,), seed=1, config=QUICK, **answers)
+    for array, copy in zip((pool.features, *answers.values()), copies, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_progress_rises_to_one():
+    shares: list[float] = []
+    train_on(blobs(300, seed=1), progress=shares.append)
+    assert shares == sorted(shares)
+    assert shares[0] > 0
+    assert shares[-1] == 1
+
+
+def test_an_error_in_progress_ends_the_training_and_gives_the_random_state_back():
+    def stop(share: float) -> None:
+        raise KeyboardInterrupt
+
+    before = torch.get_rng_state()
+    with pytest.raises(KeyboardInterrupt):
+        train_on(blobs(30, seed=1), progress=stop)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_steps_are_bounded_from_above_and_below():
+    pool = blobs(100, seed=1)
+    assert train_on(pool, config=TrainConfig(epochs=50, min_steps=1, max_steps=7)).steps == 7
+    assert train_on(pool, config=TrainConfig(epochs=1, min_steps=30)).steps == 30
+
+
+def test_the_clock_ends_a_training_that_would_go_on_for_hours():
+    config = TrainConfig(max_seconds=0.2, min_steps=1_000_000, max_steps=1_000_000, validation_share=0)
+    trained = train_on(blobs(50, seed=1), config=config)
+    assert 1 <= trained.steps < 1_000_000
+
+
+def test_hopeless_labels_stop_early_with_the_best_weights_so_far():
+    rng = np.random.default_rng(0)
+    noise = Pool(rng.normal(size=(600, 20)).astype(np.float32), rng.integers(0, 3, 600), 3)
+    config = TrainConfig(patience=4, weight_decay=0)
+    trained = train_on(noise, config=config)
+    losses = [check.validation_loss for check in trained.checks]
+    assert (trained.training_size, trained.validation_size) == (540, 60)
+    assert len(losses) == losses.index(min(losses)) + 1 + config.patience
+
+
+def test_few_labels_are_all_trained_on():
+    trained = train_on(blobs(199, seed=1), config=QUICK)
+    assert (trained.training_size, trained.validation_size, trained.checks) == (199, 0, ())
+
+
+@pytest.mark.parametrize("question", ["single", "verify"])
+def test_no_class_loses_its_only_label_to_validation(question):
+    pool = blobs(400, seed=1)
+    classes = torch.arange(400).sub(389).clamp(min=0)  # one label each of ten classes, many of another
+    targets, proposed = (classes, None) if question == "single" else (torch.ones(400), classes)
+    labels = training._Labels(question, pool.features, targets, proposed, (12,))
+    rows, held_back = training._split(labels, 0.5, np.random.default_rng(0))
+    assert set(classes[rows].tolist()) == set(range(11))
+    assert sorted([*rows, *held_back]) == list(range(400))
+    assert len(held_back) == 200
+
+
+def test_shifted_images_keep_their_content_and_are_never_mirrored():
+    image = torch.zeros(500, 3, 32, 32, dtype=torch.uint8)
+    image[:, :, 10, 12] = 200
+    image[:, :, 10, 15] = 100
+    shifted = training._shifted(image, np.random.default_rng(0))
+    bright, dim = (torch.nonzero(shifted[:, 0] == value)[:, 1:] for value in (200, 100))
+    assert torch.equal(dim - bright, torch.tensor([0, 3]).expand(500, 2))
+    moves = {tuple(move) for move in (bright - torch.tensor([10, 12])).tolist()}
+    assert moves == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"question": "guess"}, "unknown question 'guess'; known: single, multi, verify"),
+        ({"targets": np.zeros(9, dtype=int)}, r"shape \(9,\), expected \(10,\)"),
+        ({"targets": np.full(10, 4)}, "lie in 0 … 3, got 4 … 4"),
+        ({"targets": np.full(10, -1)}, "lie in 0 … 3"),
+        ({"targets": np.zeros(10)}, "are integers, not float64"),
+        ({"proposed": np.zeros(10, dtype=int)}, "belongs to the question 'verify'"),
+        ({"question": "verify", "targets": np.ones(10, dtype=bool)}, "belongs to the question 'verify'"),
+        (
+            {"question": "verify", "targets": np.ones(10, dtype=bool), "proposed": np.full(10, 9)},
+            "proposed classes lie in 0 … 3",
+        ),
+        (
+            {"question": "verify", "targets": np.ones(10, dtype=int), "proposed": np.zeros(10, dtype=int)},
+            "are booleans",
+        ),
+        ({"question": "multi"}, r"expected \(10, 4\)"),
+        ({"input_shape": (5,)}, r"expected \(n, 5\)"),
+        ({"input_shape": (3, 4)}, r"no network takes features of the shape \(3, 4\)"),
+        ({"features": np.zeros((10, 12), dtype=complex)}, "uint8 or floats"),
+        ({"features": np.full((10, 12), np.inf, dtype=np.float32)}, "not finite"),
+        ({"features": np.zeros((0, 12), dtype=np.float32), "targets": np.zeros(0, dtype=int)}, "no labeled item"),
+        ({"n_classes": 0}, "lie in|at least one class"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_arguments_that_do_not_fit_are_refused_in_words(changes, words):
+    pool = blobs(10, seed=1)
+    arguments = {
+        "features": pool.features,
+        "targets": pool.classes,
+        "question": "single",
+        "n_classes": 4,
+        "input_shape": (12,),
+        "seed": 1,
+        **changes,
+    }
+    with pytest.raises(ValueError, match=words):
+        train(**arguments)
+
+
+def test_a_loss_that_is_no_number_is_an_error_and_not_a_model():
+    config = TrainConfig(learning_rate=1.0, weight_decay=10.0, warmup_share=0)
+    pool = blobs(50, seed=1)
+    image = np.full((50, 3 * 32 * 32), 3e38, dtype=np.float32)
+    with pytest.raises(TrainingError, match="not finite at step"):
+        train_on(Pool(image, pool.classes, 4), shape=SHAPES["image"], config=config)

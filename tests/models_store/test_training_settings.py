@@ -1,0 +1,84 @@
+"""A project's `training` setting: what is typed is checked, in words for the person who typed it."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from models_store.config import TrainConfig
+
+
+def test_an_empty_object_gives_the_defaults():
+    assert TrainConfig.from_dict({}) == TrainConfig()
+
+
+def test_given_values_replace_defaults_and_the_rest_stays():
+    config = TrainConfig.from_dict({"epochs": 5, "learning_rate": 0.01, "max_seconds": None, "augment": False})
+    assert config == dataclasses.replace(TrainConfig(), epochs=5, learning_rate=0.01, augment=False)
+
+
+def test_the_settings_survive_json():
+    config = TrainConfig(epochs=3, max_seconds=2.5)
+    assert TrainConfig.from_dict(json.loads(json.dumps(dataclasses.asdict(config)))) == config
+
+
+def test_a_whole_number_will_do_where_a_fraction_may_stand():
+    assert TrainConfig.from_dict({"weight_decay": 0, "max_seconds": 60}).max_seconds == 60
+
+
+def test_an_unknown_name_is_named_beside_the_known_ones():
+    with pytest.raises(ValueError, match=r"unknown epoch; known: epochs, batch_size, .*augment") as caught:
+        TrainConfig.from_dict({"epoch": 3})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0),
+        ("epochs", 10**400),
+        ("epochs", 2.0),
+        ("epochs", True),
+        ("epochs", "3"),
+        ("epochs", None),
+        ("batch_size", -1),
+        ("learning_rate", float("nan")),
+        ("learning_rate", float("inf")),
+        ("learning_rate", 0),
+        ("learning_rate", "fast"),
+        ("validation_share", 0.6),
+        ("max_seconds", 0),
+        ("augment", 1),
+        ("augment", None),
+    ],
+)
+def test_a_value_of_the_wrong_type_or_out_of_range_is_named(name, value):
+    with pytest.raises(ValueError, match=f"^training: {name} must be "):
+        TrainConfig.from_dict({name: value})
+
+
+def test_all_wrong_values_are_told_at_once():
+    with pytest.raises(ValueError, match=r"epochs must be .*; batch_size must be "):
+        TrainConfig.from_dict({"epochs": 0, "batch_size": 0})
+
+
+@pytest.mark.parametrize("value", [[], "epochs=3", None, 3])
+def test_anything_but_an_object_is_refused(value):
+    with pytest.raises(ValueError, match="expected an object of settings"):
+        TrainConfig.from_dict(value)
+
+
+def test_every_setting_says_what_it_means_and_its_default_is_within_bounds():
+    for item in dataclasses.fields(TrainConfig):
+        assert item.metadata["meaning"].endswith(".")
+        assert item.default is None or item.metadata["low"] <= item.default <= item.metadata["high"]
+
+
+def test_settings_encoders_and_metrics_load_without_torch():
+    code = (
+        "import sys, models_store.config, models_store.encoders, models_store.metrics; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[2], check=False).returncode == 0
