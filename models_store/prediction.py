@@ -1,0 +1,101 @@
+"""A model and features -> what it takes each item to be, chunk by chunk: memory does not grow with the pool."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models_store import questions
+from models_store.model import Model, as_input, checked_features
+from models_store.questions import Decision, checked_proposed
+
+MOST_ROWS = 1024
+MOST_LOGITS = 2**23
+"""Rows, and rows x classes, that go through a network at once: bounds its memory at some 100 MB."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """Of the items `start` to `start + m` of the pool."""
+
+    start: int
+    embeddings: np.ndarray
+    """(m, d) float32, the penultimate layer."""
+    margins: np.ndarray
+    """(m,) float32 in [0, 1], see `questions.Decision`."""
+    best: np.ndarray
+    """(m,) int32: the most probable class, or for "verify" 1 for yes and 0 for no."""
+    confidence: np.ndarray
+    """(m,) float32: the probability of `best`."""
+
+
+def predict(
+    model: Model,
+    features: np.ndarray,
+    *,
+    proposed: np.ndarray | None = None,
+    chunk: int = 8192,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Prediction]:
+    """Predictions for (n, dim) `features` (a memory map is read as it goes), in order, `chunk` items each.
+
+    `proposed`: (n,) class indices, for the question "verify" and only for it. The result for an item does not depend
+    on the items around it, beyond the rounding of the last bits. A pool x classes matrix never exists: O(chunk)
+    memory. Raises ValueError, before anything is computed, for arguments that do not fit the model.
+    """
+    pairs = _checked(model, features, proposed)
+    if chunk < 1:
+        raise ValueError(f"a chunk holds at least one item, not {chunk}")
+    return _predictions(model, features, pairs, chunk, progress or (lambda share: None))
+
+
+def probabilities(
+    model: Model, features: np.ndarray, *, proposed: np.ndarray | None = None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """(start, p) in order: p (m, n_classes) float32, or for "verify" (m,) the probability of yes.
+
+    For metrics that need every class (calibration, the sets of "multi"): reduce each chunk before taking the next.
+    """
+    pairs = _checked(model, features, proposed)
+    for start, _, logits, some in _forward(model, features, pairs, 0, len(features)):
+        yield start, questions.probabilities(model.question, logits, some).numpy()
+
+
+def _predictions(
+    model: Model, features: np.ndarray, proposed: Tensor | None, chunk: int, progress: Callable[[float], None]
+) -> Iterator[Prediction]:
+    n = len(features)
+    for start in range(0, n, chunk):
+        stop = min(start + chunk, n)
+        embeddings: list[Tensor] = []
+        decisions: list[Decision] = []
+        for _, embedding, logits, some in _forward(model, features, proposed, start, stop):
+            embeddings.append(embedding)
+            decisions.append(questions.decide(model.question, logits, some))
+        margins, best, confidence = (torch.cat(parts).numpy() for parts in zip(*decisions, strict=True))
+        yield Prediction(start, torch.cat(embeddings).numpy(), margins, best, confidence)
+        progress(stop / n)
+
+
+def _forward(
+    model: Model, features: np.ndarray, proposed: Tensor | None, start: int, stop: int
+) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
+    """(first row, embedding, logits, proposed classes) of the rows from `start` to `stop`, few enough at a time."""
+    rows = max(1, min(MOST_ROWS, MOST_LOGITS // model.n_classes))
+    for first in range(start, stop, rows):
+        taken = slice(first, min(first + rows, stop))
+        # Entered anew for each part: a generator must not leave its caller in inference mode.
+        with torch.inference_mode():
+            embedding, logits = model.network(as_input(features, taken, model.input_shape))
+        yield first, embedding, logits, None if proposed is None else proposed[taken]
+
+
+def _checked(model: Model, features: np.ndarray, proposed: np.ndarray | None) -> Tensor | None:
+    checked_features(features, model.input_shape)
+    if (model.question == "verify") != (proposed is not None):
+        raise ValueError("`proposed` belongs to the question 'verify', and only to it")
+    if proposed is None:
+        return None
+    return checked_proposed(proposed, n=len(features), n_classes=model.n_classes)
