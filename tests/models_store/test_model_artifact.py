@@ -1,0 +1,203 @@
+"""Artifacts: what is loaded is what was saved, and anything else gets a clear error."""
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from model_data import asked, blobs, train_on
+
+import models_store
+from models_store import artifact
+from models_store.artifact import ArtifactError
+from models_store.config import TrainConfig
+from models_store.prediction import predict
+
+LINEAGE = {"classes": ["kayak", "canoë", "raft", "ship"], "batch": 3, "labels_sha256": "ab" * 32}
+
+
+@pytest.fixture
+def folder(trained, tmp_path: Path) -> Path:
+    artifact.save(tmp_path / "models" / "v1", trained, manifest=LINEAGE)
+    return tmp_path / "models" / "v1"
+
+
+def rewrite(folder: Path, *, sign: bool = False, **changes: Any) -> None:
+    """Change the manifest, and with `sign` its digest too, as a forger would."""
+    document = {**json.loads((folder / "manifest.json").read_text()), **changes}
+    if sign:
+        document.pop("digest")
+        document["digest"] = artifact._digest(document)
+    (folder / "manifest.json").write_text(json.dumps(document))
+
+
+def test_a_loaded_model_predicts_the_same(trained, folder):
+    pool = blobs(300, seed=9)
+    proposed = asked(pool, trained.model.question).get("proposed")
+    loaded = artifact.load(folder)
+    (before,), (after,) = (predict(model, pool.features, proposed=proposed) for model in (trained.model, loaded))
+    for name in ("embeddings", "margins", "best", "confidence"):
+        np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+    assert (loaded.question, loaded.n_classes, loaded.input_shape) == (trained.model.question, 4, (12,))
+
+
+def test_an_image_model_comes_back_too(image_model, digits, tmp_path):
+    artifact.save(tmp_path / "v1", image_model, manifest={})
+    (before,), (after,) = (
+        predict(model, digits.features[:100]) for model in (image_model.model, artifact.load(tmp_path / "v1"))
+    )
+    np.testing.assert_array_equal(after.margins, before.margins)
+
+
+def test_the_manifest_says_what_made_the_model_and_what_the_caller_added(trained, folder):
+    manifest = artifact.load(folder).manifest
+    assert {key: manifest[key] for key in LINEAGE} == LINEAGE
+    assert manifest["format_version"] == 1
+    assert manifest["seed"] == trained.seed
+    assert manifest["network"]["name"] == "mlp"
+    assert manifest["training"]["epochs"] == TrainConfig().epochs
+    weights = (folder / "model.safetensors").read_bytes()
+    assert manifest["files"]["model.safetensors"]["sha256"] == hashlib.sha256(weights).hexdigest()
+    assert "canoë" in (folder / "manifest.json").read_text()
+
+
+def test_a_folder_holds_weights_and_manifest_and_nothing_else(folder):
+    assert {path.name for path in folder.iterdir()} == {"model.safetensors", "manifest.json"}
+    assert [path.name for path in folder.parent.iterdir()] == ["v1"]
+
+
+def test_the_digest_is_of_the_whole_and_the_same_each_time(trained, tmp_path):
+    first = artifact.save(tmp_path / "a", trained, manifest=LINEAGE)
+    assert artifact.save(tmp_path / "b", trained, manifest=LINEAGE) == first
+    assert artifact.save(tmp_path / "c", trained, manifest={**LINEAGE, "batch": 4}) != first
+    assert len(first) == 64
+    assert artifact.load(tmp_path / "a", digest=first).manifest["digest"] == first
+
+
+def test_the_same_training_makes_the_same_artifact(tmp_path):
+    pool = blobs(40, seed=1)
+    config = TrainConfig(min_steps=5, epochs=1)
+    digests = [artifact.save(tmp_path / name, train_on(pool, config=config), manifest={}) for name in "ab"]
+    assert digests[0] == digests[1]
+
+
+def test_what_killed_attempts_left_is_replaced(trained, tmp_path):
+    for name in ("v1", ".v1.partial", ".v1.replaced"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "manifest.json").write_text("{")
+    digest = artifact.save(tmp_path / "v1", trained, manifest={})
+    assert artifact.load(tmp_path / "v1", digest=digest).manifest["digest"] == digest
+    assert not list(tmp_path.glob(".v1*"))
+
+
+def test_loading_draws_no_random_numbers(folder):
+    before = torch.get_rng_state()
+    artifact.load(folder)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json"])
+def test_a_missing_file_is_named(folder, name):
+    (folder / name).unlink()
+    with pytest.raises(ArtifactError, match=f"{name}: cannot be read"):
+        artifact.load(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ArtifactError, match=r"v9.*cannot be read"):
+        artifact.load(tmp_path / "v9")
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json"])
+def test_a_file_cut_anywhere_is_refused(folder, name):
+    whole = (folder / name).read_bytes()
+    for length in np.linspace(0, len(whole) - 1, 25).astype(int):
+        (folder / name).write_bytes(whole[:length])
+        with pytest.raises(ArtifactError):
+            artifact.load(folder)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json"])
+def test_a_single_changed_byte_is_noticed(folder, name):
+    whole = (folder / name).read_bytes()
+    for at in np.random.default_rng(0).integers(0, len(whole), 25):
+        changed = bytearray(whole)
+        changed[at] ^= 1
+        (folder / name).write_bytes(changed)
+        try:
+            document = json.loads(changed) if name == "manifest.json" else None
+        except ValueError:
+            document = None
+        if document is not None and document == json.loads(whole):
+            continue  # white space
+        with pytest.raises(ArtifactError):
+            artifact.load(folder)
+
+
+def test_a_newer_format_is_said_to_be_newer(folder):
+    rewrite(folder, format_version=2, sign=True)
+    with pytest.raises(ArtifactError, match=r"format 2 is newer than this release reads \(1\)"):
+        artifact.load(folder)
+
+
+def test_a_tampered_manifest_is_refused(folder):
+    rewrite(folder, batch=99)
+    with pytest.raises(ArtifactError, match="does not match its digest"):
+        artifact.load(folder)
+
+
+def test_a_forger_who_signs_anew_is_caught_by_the_digest_kept_elsewhere(trained, tmp_path):
+    digest = artifact.save(tmp_path / "v1", trained, manifest=LINEAGE)
+    rewrite(tmp_path / "v1", batch=99, sign=True)
+    assert artifact.load(tmp_path / "v1").manifest["batch"] == 99
+    with pytest.raises(ArtifactError, match="not the version that was saved"):
+        artifact.load(tmp_path / "v1", digest=digest)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"question": "guess"},
+        {"network": {"name": "transformer", "config": {}}},
+        {"network": {"name": "mlp", "config": {"n_inputs": 12}}},
+        {"network": {"name": "mlp", "config": {"n_inputs": 12, "n_classes": 5}}},
+        {"network": {"name": "mlp", "config": {"n_inputs": -1, "n_classes": 5}}},
+        {"network": None},
+        {"files": {}},
+        {"files": [1]},
+    ],
+)
+def test_a_manifest_that_does_not_fit_the_weights_is_refused(folder, changes):
+    rewrite(folder, sign=True, **changes)
+    with pytest.raises(ArtifactError):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null", "{}", '{"format_version": "1", "digest": ""}', "\x00"])
+def test_json_that_is_no_manifest_is_refused(folder, content):
+    (folder / "manifest.json").write_text(content)
+    with pytest.raises(ArtifactError):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize("key", ["files", "digest", "seed", "question"])
+def test_the_caller_cannot_overwrite_what_is_the_manifests_own(trained, tmp_path, key):
+    with pytest.raises(ValueError, match=f"has its own {key}"):
+        artifact.save(tmp_path / "v1", trained, manifest={key: 1})
+    assert not (tmp_path / "v1").exists()
+
+
+@pytest.mark.parametrize(("value", "error"), [(float("nan"), ValueError), (object(), TypeError)])
+def test_what_json_cannot_hold_is_refused_before_anything_is_written(trained, tmp_path, value, error):
+    with pytest.raises(error):
+        artifact.save(tmp_path / "v1", trained, manifest={"metric": value})
+    assert not list(tmp_path.glob("*v1*"))
+
+
+def test_the_version_is_the_projects():
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    assert models_store.__version__ == project["version"]
