@@ -1,0 +1,134 @@
+"""What the control slice says about a model. Numpy only.
+
+Control items are drawn uniformly and neither trained on nor selected by margin, so these are unbiased for the pool.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+Z95 = 1.959963984540054
+"""97.5 % quantile of the normal distribution."""
+MOST_CLASSES = 2000
+"""Beyond which a full confusion matrix (32 MB here) is refused; `confused_pairs` has no such limit."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share that was estimated from `n` items, with its 95 % interval."""
+
+    value: float | None
+    """None if there is no item."""
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, eq=False)
+class PerClass:
+    """Counts per class, each (n_classes,) int64."""
+
+    truth: np.ndarray
+    """Items that are of the class."""
+    predicted: np.ndarray
+    """Items that were taken to be."""
+    correct: np.ndarray
+    """Items of both."""
+
+    @property
+    def precision(self) -> np.ndarray:
+        """correct / predicted, float64; NaN for a class that was never predicted."""
+        return _ratio(self.correct, self.predicted)
+
+    @property
+    def recall(self) -> np.ndarray:
+        """correct / truth, float64; NaN for a class without an item."""
+        return _ratio(self.correct, self.truth)
+
+
+def wilson(successes: int, n: int, *, z: float = Z95) -> tuple[float, float]:
+    """Score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and statistical
+    inference", JASA 22 (1927). Holds its coverage for few items and shares near 0 or 1, where the usual ± does not
+    (Brown, Cai & DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001).
+
+    (0, 1) for no item. Raises ValueError unless 0 <= successes <= n.
+
+    >>> [round(bound, 3) for bound in wilson(9, 10)]
+    [0.596, 0.982]
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} of {n} is no share")
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    centre = share + z * z / (2 * n)
+    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    scale = 1 + z * z / n
+    low, high = (centre - half) / scale, (centre + half) / scale
+    # Exactly 0 and 1 at the ends, where rounding would leave a crumb.
+    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+
+
+def accuracy(truth: np.ndarray, predicted: np.ndarray) -> Share:
+    """Share of items that were taken to be what they are, with its Wilson interval.
+
+    (n,) arrays of classes or yes/no; or (n, n_classes) bool for "multi", where all classes of an item must be right.
+    """
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if truth.shape != predicted.shape or truth.ndim not in (1, 2):
+        raise ValueError(f"shapes {truth.shape} and {predicted.shape} do not belong together")
+    right = truth == predicted
+    if right.ndim == 2:
+        right = right.all(axis=1)
+    successes, n = int(right.sum()), len(right)
+    low, high = wilson(successes, n)
+    return Share(successes / n if n else None, low, high, n)
+
+
+def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerClass:
+    """Counts per class from (n,) class indices, or from (n, n_classes) bool for "multi"."""
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    if truth.ndim == 2:
+        if truth.shape != predicted.shape or truth.shape[1] != n_classes:
+            raise ValueError(f"shapes {truth.shape} and {predicted.shape} do not belong together")
+        both = truth.astype(bool) & predicted.astype(bool)
+        return PerClass(*(part.astype(bool).sum(axis=0, dtype=np.int64) for part in (truth, predicted, both)))
+    truth, predicted = _indices(truth, predicted, n_classes)
+    parts = (truth, predicted, truth[truth == predicted])
+    return PerClass(*(np.bincount(part, minlength=n_classes) for part in parts))
+
+
+def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
+    """(n_classes, n_classes) int64 counts: rows are what items are, columns what they were taken to be.
+
+    Raises ValueError beyond MOST_CLASSES classes.
+    """
+    if n_classes > MOST_CLASSES:
+        raise ValueError(f"a matrix of {n_classes} x {n_classes} is too large; use confused_pairs")
+    truth, predicted = _indices(truth, predicted, n_classes)
+    counts = np.bincount(truth * n_classes + predicted, minlength=n_classes * n_classes)
+    return counts.reshape(n_classes, n_classes)
+
+
+def confused_pairs(truth: np.ndarray, predicted: np.ndarray, *, limit: int = 20) -> list[tuple[int, int, int]]:
+    """(is, was taken to be, items) of the most frequent mistakes, most frequent first; for any number of classes."""
+    truth, predicted = np.asarray(truth), np.asarray(predicted)
+    wrong = truth != predicted
+    pairs, counts = np.unique(np.stack([truth[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:limit]
+    return [(int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i])) for i in order]
+
+
+def _indices(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both as (n,) int64 in 0 … n_classes − 1."""
+    truth, predicted = np.asarray(truth, dtype=np.int64), np.asarray(predicted, dtype=np.int64)
+    if truth.shape != predicted.shape or truth.ndim != 1:
+        raise ValueError(f"shapes {truth.shape} and {predicted.shape} do not belong together")
+    for classes in (truth, predicted):
+        if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
+            raise ValueError(f"classes lie in 0 … {n_classes - 1}, got {classes.min()} … {classes.max()}")
+    return truth, predicted
+
+
+def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
