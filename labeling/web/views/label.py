@@ -16,10 +16,11 @@ from labeling import access
 from labeling.models import Annotation, Membership, Project
 from labeling.web.members import for_members
 
+NO_CLASS_FITS = "None of the classes fits"
 SKIP_REASONS = [
-    "Unclear: two answers are equally likely",
+    "Two answers are equally likely",
     "Cannot be made out",
-    "None of the classes fits",
+    NO_CLASS_FITS,
     "Broken or empty",
     "I do not know enough",
 ]
@@ -47,10 +48,16 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "project": project,
         "prompt": project.prompt or PROMPTS[project.question],
         "picker": _picker(project),
-        "skip_reasons": SKIP_REASONS,
+        "skip_reasons": _skip_reasons(project),
         "config": _config(membership),
     }
     return render(request, "label/page.html", context)
+
+
+def _skip_reasons(project: Project) -> list[str]:
+    if project.question == Project.Question.VERIFY:
+        return [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
+    return SKIP_REASONS
 
 
 def _picker(project: Project) -> str:
