@@ -35,7 +35,11 @@ MAX_ANSWERS = 1000
 
 
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
-    """What an annotator may know of a task: never its truth, nor whether it is a control task."""
+    """What an annotator may know of a task: never its truth, nor whether it is a control task.
+
+    What the model predicts is told only if the manager allows it, and never on control tasks: people agree with what
+    they are shown, and a model must not be measured by its own word.
+    """
     item = task.item
     has_image = project.kind == Project.Kind.IMAGE and item.media
     shown: dict[str, Any] = {
@@ -46,12 +50,18 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     }
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
+    if project.show_predictions and task.predicted is not None and not task.is_control:
+        verify = project.question == Project.Question.VERIFY
+        value = bool(task.predicted) if verify else class_names[task.predicted]
+        shown["prediction"] = {"value": value, "confidence": task.confidence}
     return {"id": task.pk, "item": shown, "rank": task.rank}
 
 
-def proposed_names(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """Names of the classes that `verify` tasks propose; no query where there are none."""
+def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
+    """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
     indices = {task.item.proposed for task in tasks if task.item.proposed is not None}
+    if project.show_predictions:
+        indices |= {task.predicted for task in tasks if task.predicted is not None}
     if not indices:
         return {}
     return dict(project.classes.filter(index__in=indices).values_list("index", "name"))
@@ -67,7 +77,7 @@ class Claim(ProjectView):
         serializer = ClaimRequest(data=request.data)
         serializer.is_valid(raise_exception=True)
         claim = queue.claim(project=self.project, user=self.user, count=serializer.validated_data["count"])
-        names = proposed_names(self.project, claim.tasks)
+        names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
             "tasks": [task_json(task, self.project, names) for task in claim.tasks],
@@ -138,7 +148,7 @@ class AnnotationDetail(ProjectView):
     @extend_schema(responses=ClaimedTask)
     def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
-        return Response(task_json(task, self.project, proposed_names(self.project, [task])))
+        return Response(task_json(task, self.project, names_for(self.project, [task])))
 
 
 class Progress(ProjectView):

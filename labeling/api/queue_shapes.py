@@ -16,12 +16,18 @@ class ClaimRequest(serializers.Serializer[Any]):
     count = serializers.IntegerField(min_value=1, max_value=queue.MAX_CLAIM, default=10)
 
 
+class Prediction(serializers.Serializer[Any]):
+    value = serializers.JSONField()
+    confidence = serializers.FloatField()
+
+
 class TaskItem(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField()
     data = serializers.DictField()  # type: ignore[assignment]  # a field that DRF has an attribute for
     media_url = serializers.CharField(allow_null=True)
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
+    prediction = Prediction(required=False, help_text="What the model thinks, if the manager allows it to be shown.")
 
 
 class ClaimedTask(serializers.Serializer[Any]):

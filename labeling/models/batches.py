@@ -105,6 +105,8 @@ class Task(models.Model):
     cluster = models.PositiveBigIntegerField(null=True)
     cluster_size = models.PositiveIntegerField(null=True, help_text="Size of the cluster among the candidates.")
     draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
+    predicted = models.PositiveIntegerField(null=True, help_text="Best class, or for verify 1 for yes and 0 for no.")
+    confidence = models.FloatField(null=True, help_text="The probability of what was predicted.")
     free = models.IntegerField()
     outstanding = models.IntegerField()
 

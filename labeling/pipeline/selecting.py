@@ -45,7 +45,7 @@ def select(step: Step) -> None:
         rng=np.random.default_rng(seed),
     )
     with step.finish():
-        _write_tasks(batch, project, plan, margins)
+        _write_tasks(batch, project, plan)
         Batch.objects.filter(pk=batch.pk).update(
             strategy=strategy,
             seed=seed,
@@ -77,8 +77,12 @@ def read_pool(project: Project, pool_rows: int) -> Pool:
     return Pool(values["row"], values["reserved"], values["key"])
 
 
-def _write_tasks(batch: Batch, project: Project, plan: Plan, margins: np.ndarray | None) -> None:
-    """One task for each row of the plan, ranked in its order."""
+def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:
+    """One task for each row of the plan, ranked in its order, with what the model said of the item."""
+    said = {}
+    if batch.selected_by is not None:
+        files = ProjectFiles(project)
+        said = {name: load_array(files.pool(batch.selected_by, name)) for name in ("margins", "best", "confidence")}
     for start in range(0, len(plan.rows), CHUNK):
         rows = plan.rows[start : start + CHUNK].tolist()
         ids = dict(Item.objects.filter(project=project, row__in=rows).values_list("row", "pk"))
@@ -88,7 +92,9 @@ def _write_tasks(batch: Batch, project: Project, plan: Plan, margins: np.ndarray
                 item_id=ids[row],
                 rank=rank,
                 is_control=bool(plan.is_control[rank]),
-                margin=float(margins[row]) if margins is not None else None,
+                margin=float(said["margins"][row]) if said else None,
+                predicted=int(said["best"][row]) if said else None,
+                confidence=float(said["confidence"][row]) if said else None,
                 cluster=_known(plan.clusters[rank]),
                 cluster_size=_known(plan.cluster_sizes[rank]),
                 draw_pass=_known(plan.passes[rank]),

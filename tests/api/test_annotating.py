@@ -44,6 +44,20 @@ def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
     assert client.get(task["item"]["media_url"]).status_code == 200
 
 
+@pytest.mark.parametrize(("question", "shown"), [("single", "4"), ("multi", "4"), ("verify", True)])
+def test_predictions_are_told_only_if_allowed_and_never_on_control_tasks(question: str, shown: Any) -> None:
+    client, project = start(2, question=question)
+    tasks = project.batches.get().tasks
+    tasks.update(predicted=1 if question == "verify" else 4, confidence=0.75)
+    tasks.filter(rank=1).update(is_control=True)
+    claimed = post(client, "claim", {}).json()["tasks"]
+    assert not any("prediction" in task["item"] for task in claimed)
+    Project.objects.update(show_predictions=True)
+    picked, control = post(client, "claim", {}).json()["tasks"]
+    assert picked["item"]["prediction"] == {"value": shown, "confidence": 0.75}
+    assert "prediction" not in control["item"]
+
+
 def test_claim_without_a_batch_says_why() -> None:
     project = make_project()
     client = APIClient()
