@@ -1,0 +1,75 @@
+"""Numbers and times as people say them."""
+
+import datetime
+
+import pytest
+
+from labeling.web.words import count, duration, moment, percent
+
+NOW = datetime.datetime(2025, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
+
+
+def plain(text: str) -> str:
+    return text.replace("\u00a0", " ")
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0, "0 %"), (1, "100 %"), (0.934, "93.4 %"), (0.94, "94 %"), (0.9999, "99.9 %"), (0.0001, "< 0.1 %")],
+)
+def test_percent(share: float, text: str) -> None:
+    assert plain(percent(share)) == text
+
+
+def test_percents_in_a_column_have_as_many_places() -> None:
+    assert [plain(percent(share, exact=True)) for share in (1, 0.94, 0.934)] == ["100.0 %", "94.0 %", "93.4 %"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.84, "0.8 s"),
+        (9.97, "10 s"),
+        (12.3, "12 s"),
+        (89.6, "90 s"),
+        (150, "2 min"),
+        (3599, "1 h"),
+        (7500, "2 h 5 min"),
+        (86_390, "24 h"),
+        (200_000, "2 days"),
+    ],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert plain(duration(seconds)) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "just now"),
+        (44, "44 s ago"),
+        (150, "2 min ago"),
+        (7200, "2 h ago"),
+        (86_400 * 3, "3 days ago"),
+        (-86_400 * 30, "in 30 days"),
+    ],
+)
+def test_how_long_ago(seconds: float, text: str) -> None:
+    told = moment(NOW - datetime.timedelta(seconds=seconds), NOW)
+    assert told is not None
+    assert plain(told.ago) == text
+
+
+def test_a_moment_has_its_exact_time_too() -> None:
+    told = moment(NOW, NOW)
+    assert told is not None
+    assert (told.exact, told.iso) == ("2025-03-01 12:00:00 UTC", "2025-03-01T12:00:00+00:00")
+    assert moment(None, NOW) is None
+
+
+def test_count() -> None:
+    assert (count(1, "item"), count(1797, "item"), count(0, "batch", "batches")) == (
+        "1 item",
+        "1,797 items",
+        "0 batches",
+    )
