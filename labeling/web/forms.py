@@ -1,0 +1,252 @@
+"""The managers' forms: they check and hold what was typed. Nothing is written here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.utils.text import slugify
+
+from labeling.models import Project, Role
+from labeling.models.projects import MAX_CLASSES
+from labeling.web.words import figure, number
+
+# 20,000 names of 200 characters.
+MAX_CLASSES_BYTES = 4 << 20
+
+KINDS = [
+    (Project.Kind.IMAGE, "Images: photographs, scans, drawings"),
+    (Project.Kind.TEXT, "Texts: sentences, reviews, whole letters"),
+    (Project.Kind.VECTOR, "Vectors: measurements, or embeddings that you have computed"),
+]
+QUESTIONS = [
+    (Project.Question.SINGLE, "One class of many. “What is this?”"),
+    (Project.Question.MULTI, "Any number of classes. “Which of these apply?”"),
+    (Project.Question.VERIFY, "Yes or no on one proposed class. “Is there a kayak in it?”"),
+]
+STRATEGIES = [
+    (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
+    (Project.Strategy.MARGIN, "Margin: what the model doubts most, near-duplicates included"),
+    (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
+]
+ROLES = [
+    (Role.ANNOTATOR, "Annotator: labels"),
+    (Role.ENGINEER, "Engineer: exports labels and models"),
+    (Role.MANAGER, "Manager: may do everything in this project"),
+]
+
+
+def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
+    """Put a number's bounds into its control, and both of them into the one sentence that an error shows."""
+    for name, field in form.fields.items():
+        if not isinstance(field, forms.FloatField | forms.IntegerField):
+            continue
+        validators = model_fields(name).validators
+        low = max(v.limit_value for v in validators if isinstance(v, MinValueValidator))
+        high = min(v.limit_value for v in validators if isinstance(v, MaxValueValidator))
+        whole = not isinstance(field, forms.FloatField)
+        text = f"Enter a {'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}."
+        field.widget.attrs |= {"min": low, "max": high, "inputmode": "numeric" if whole else "decimal"}
+        if field.min_value is None:  # no model looks at it again
+            field.validators += [MinValueValidator(low), MaxValueValidator(high)]
+        field.error_messages |= dict.fromkeys(("required", "invalid", "min_value", "max_value"), text)
+
+
+class NewProjectForm(forms.Form):
+    """A project that is to be. `names` holds the classes once the form is valid."""
+
+    name = forms.CharField(max_length=200, error_messages={"required": "Give the project a name."})
+    slug = forms.CharField(
+        label="Address",
+        max_length=60,
+        required=False,
+        help_text="The project's place in addresses and commands, for example “street-signs”. Cannot be changed later.",
+    )
+    kind = forms.ChoiceField(
+        label="What is to be labeled?",
+        choices=KINDS,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose what is to be labeled."},
+    )
+    question = forms.ChoiceField(
+        label="What is asked?", choices=QUESTIONS, widget=forms.RadioSelect, initial=Project.Question.SINGLE
+    )
+    classes = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text="One class a line, in the order in which annotators see them: the first ten get the digit keys. "
+        "Classes cannot be added later.",
+    )
+    classes_file = forms.FileField(
+        label="Classes from a file",
+        required=False,
+        help_text=f"For long lists: a text file in UTF-8, one class a line, at most {number(MAX_CLASSES)}.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".txt,.csv,text/plain"}),
+    )
+    prompt = forms.CharField(
+        required=False,
+        max_length=300,
+        help_text="What annotators read above each item, for example “Which sign is this?”.",
+    )
+    guidelines = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="How to decide in doubtful cases. Annotators open them with a key.",
+    )
+    batch_size = forms.IntegerField(
+        initial=100,
+        help_text="The model is trained anew after this many answers. Small batches teach it sooner, large ones keep "
+        "people busy longer between trainings. Can be changed at any time.",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names: list[str] = []
+        say_bounds(self, Project._meta.get_field)
+
+    def clean_slug(self) -> str:
+        """What was typed, or what the name amounts to."""
+        slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
+        if not slug and self.cleaned_data.get("name"):
+            raise ValidationError("The name has no Latin letters to make an address of: enter one.")
+        if Project.objects.filter(slug=slug).exists():
+            raise ValidationError(f"“{slug}” is taken. Choose another address.")
+        return slug
+
+    def clean_classes_file(self) -> str:
+        """The file's text; it takes the place of what stands in `classes`, so that a second try still has it."""
+        file = self.cleaned_data["classes_file"]
+        if file is None:
+            return ""
+        if file.size > MAX_CLASSES_BYTES:
+            raise ValidationError(
+                f"The file is larger than {MAX_CLASSES_BYTES >> 20} MB: it cannot be a list of classes."
+            )
+        try:
+            text = str(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise ValidationError("The file is not UTF-8 text. Save it as plain text in UTF-8.") from error
+        self.data = {**self.data.dict(), "classes": text}  # type: ignore[attr-defined]  # a QueryDict
+        return text
+
+    def clean(self) -> None:
+        text = self.cleaned_data.get("classes_file") or self.cleaned_data.get("classes", "")
+        self.names = [line.strip() for line in text.splitlines() if line.strip()]
+        if not self.names and not self.has_error("classes_file"):
+            self.add_error("classes", "Enter the classes, one a line, or choose a file.")
+
+    def settings(self) -> dict[str, Any]:
+        """What `create_project` takes beside slug, kind and classes."""
+        return {name: self.cleaned_data[name] for name in ("name", "question", "prompt", "guidelines", "batch_size")}
+
+
+class UploadForm(forms.Form):
+    """A file of items."""
+
+    file = forms.FileField(
+        error_messages={"required": "Choose a file.", "empty": "This file is empty.", "missing": "Choose a file."},
+    )
+    strict = forms.BooleanField(
+        required=False,
+        label="Refuse the whole file if one row is bad",
+        help_text="Otherwise bad rows are set aside with the reason, and the rest goes in.",
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > settings.MAX_UPLOAD_MB << 20:
+            raise ValidationError(f"The file is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
+        return file
+
+
+class SettingsForm(forms.ModelForm):
+    """A project's settings but those of the training."""
+
+    class Meta:
+        model = Project
+        fields = (
+            "name",
+            "prompt",
+            "guidelines",
+            "show_predictions",
+            "batch_size",
+            "control_share",
+            "strategy",
+            "candidate_factor",
+            "mean_cluster_size",
+            "overlap",
+            "lease_seconds",
+        )
+        labels = {
+            "show_predictions": "Show annotators what the model thinks",
+            "control_share": "Control share",
+            "mean_cluster_size": "Mean cluster size",
+            "lease_seconds": "Lease, in seconds",
+        }
+        help_texts = {
+            "prompt": "What annotators read above each item. Empty: a sentence that fits the question.",
+            "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
+            "show_predictions": "Quicker, but people tend to agree with it: labels then look better than they are.",
+            "batch_size": "The model is trained anew after this many answers. Small batches teach it sooner; large "
+            "ones keep people busy longer between trainings.",
+            "control_share": "This part of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
+            "training: it alone tells how accurate the model is. Items are set apart for it when they are imported, so "
+            "a larger share is reached only with items that come later. With 0 nothing is measured.",
+            "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case.",
+            "candidate_factor": "The batch is drawn from this many times its size of the items that the model doubts "
+            "most. Near 1 it is all doubt and many look alike; larger, it is more varied and less doubtful.",
+            "mean_cluster_size": "Items that look alike to the model are grouped in clusters of about this size, and a "
+            "batch takes from as many clusters as it can. Larger clusters keep near-duplicates further apart.",
+            "overlap": "How many people answer each item. With 2 or more, their agreement is known, and each label "
+            "costs that many answers.",
+            "lease_seconds": "An item that somebody was given and has not answered within this time goes to somebody "
+            "else. Too short, and slow work is lost to others; too long, and an absent person holds up the batch.",
+        }
+        widgets = {
+            "guidelines": forms.Textarea(attrs={"rows": 5}),
+            "strategy": forms.RadioSelect,
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["name"].error_messages["required"] = "Give the project a name."
+        self.fields["strategy"].choices = STRATEGIES  # type: ignore[attr-defined]
+        # 5 rather than 5.0: nobody types the nought.
+        for name, value in self.initial.items():
+            if isinstance(value, float) and value.is_integer():
+                self.initial[name] = int(value)
+        say_bounds(self, Project._meta.get_field)
+
+
+class MemberForm(forms.Form):
+    """A username and a role: for somebody who has an account, or for an account that is to be made."""
+
+    username = forms.CharField(
+        max_length=150,
+        error_messages={"required": "Enter a username."},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(choices=ROLES, initial=Role.ANNOTATOR)
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices)
+
+
+class LoopForm(forms.Form):
+    loop = forms.ChoiceField(choices=Project.Loop.choices)
+
+
+class TokenForm(forms.Form):
+    """How long a new API token holds."""
+
+    days = forms.TypedChoiceField(
+        label="Valid for",
+        coerce=int,
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        initial=30,
+        help_text="Whoever has the token acts as you until then, or until you revoke it.",
+    )
