@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Concatenate
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from labeling import access
 from labeling.models import Membership
 
-MemberView = Callable[[HttpRequest, Membership], HttpResponse]
+MemberView = Callable[Concatenate[HttpRequest, Membership, ...], HttpResponse]
 
 
 def for_members(ability: str = access.MEMBER) -> Callable[[MemberView], Callable[..., HttpResponse]]:

@@ -1,7 +1,7 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LoginView, LogoutView
-from django.urls import path
+from django.urls import include, path
 
 from labeling.web.views.home import home
 from labeling.web.views.label import label_classes, label_page, label_today
@@ -16,4 +16,5 @@ urlpatterns = [
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
+    path("", include("labeling.web.project_urls")),
 ]

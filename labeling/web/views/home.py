@@ -28,7 +28,7 @@ class Card:
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The user's projects. Three queries beside those of the session, however many there are."""
+    """The user's projects. Four queries beside those of the session, however many there are."""
     assert isinstance(request.user, User)
     memberships = access.projects_of(request.user)
     newest = _newest_batches([membership.project for membership in memberships])
@@ -41,7 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
         )
         for membership in memberships
     ]
-    return render(request, "home.html", {"cards": cards})
+    return render(request, "home.html", {"cards": cards, "may_create": access.may_create_projects(request.user)})
 
 
 def _newest_batches(projects: list[Project]) -> dict[int, Batch]:

@@ -1,0 +1,32 @@
+"""Addresses of the managers' and engineers' pages, and of one's own account."""
+
+from django.urls import path
+
+from labeling.web.views import account, batches, create, engineer, imports, members, project, settings
+
+PROJECT = "p/<slug:slug>/"
+MEMBER = f"{PROJECT}members/<str:username>/"
+BATCH = f"{PROJECT}batches/<int:number>/"
+
+urlpatterns = [
+    path("new/", create.new_project, name="project-new"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.ChangePassword.as_view(), name="password"),
+    path("account/tokens/<str:key>/revoke/", account.revoke_token, name="token-revoke"),
+    # everybody in the project
+    path(PROJECT, project.overview, name="project"),
+    path(f"{PROJECT}batches/", batches.batch_list, name="project-batches"),
+    path(BATCH, batches.batch_detail, name="project-batch"),
+    # managers
+    path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
+    path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
+    path(f"{PROJECT}import/", imports.imports, name="project-import"),
+    path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
+    path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
+    path(f"{PROJECT}members/", members.members, name="project-members"),
+    path(f"{MEMBER}role/", members.change_role, name="project-role"),
+    path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
+    # engineers and managers
+    path(f"{PROJECT}models/", engineer.models, name="project-models"),
+    path(f"{PROJECT}export/", engineer.export, name="project-export"),
+]

@@ -1,0 +1,63 @@
+"""One's own account: the password, and the tokens with which programs act in one's name."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import PasswordChangeView
+from django.contrib.messages.views import SuccessMessageMixin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+from knox.models import AuthToken
+
+from labeling.web.forms import TokenForm
+from labeling.web.words import moment
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """The user's tokens, and a form for a new one. A token is in this one response and nowhere else."""
+    form = TokenForm(request.POST) if request.method == "POST" else TokenForm()
+    token = ""
+    if form.is_bound and form.is_valid():
+        _, token = AuthToken.objects.create(
+            user=request.user, expiry=datetime.timedelta(days=form.cleaned_data["days"])
+        )
+        form = TokenForm()
+    now = timezone.now()
+    tokens = [
+        {
+            "key": each.token_key,
+            "created": moment(each.created, now),
+            "expires": moment(each.expiry, now),
+            "expired": each.expiry is not None and each.expiry <= now,
+        }
+        for each in AuthToken.objects.filter(user=request.user).order_by("-created")
+    ]
+    context = {"form": form, "token": token, "tokens": tokens}
+    return render(request, "account/account.html", context, status=400 if form.errors else 200)
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
+    """End one of the user's own tokens."""
+    get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
+    messages.success(request, f"The token {key}… is revoked: programs that use it are refused from now on.")
+    return redirect("account")
+
+
+class ChangePassword(SuccessMessageMixin, PasswordChangeView):
+    """Asks for the old password, ends the user's other sessions."""
+
+    template_name = "account/password.html"
+    success_url = reverse_lazy("account")
+    success_message = "Your password is changed."

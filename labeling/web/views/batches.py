@@ -1,0 +1,134 @@
+"""The history of batches, and how each of them was selected."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from labeling import labels
+from labeling.models import Batch, Membership, Project, Task
+from labeling.web import words
+from labeling.web.batch_rows import batch_rows, picked_by, stretch
+from labeling.web.members import for_members
+from labeling.web.pages import render_page
+
+BATCHES_A_PAGE = 25
+TASKS_A_PAGE = 50
+
+
+@require_safe
+@for_members()
+def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """All batches, the newest first."""
+    found = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
+    page = Paginator(found, BATCHES_A_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "rows": batch_rows(page, timezone.now())}
+    return render_page(request, membership, "project/batches.html", context, section="project-batches")
+
+
+@require_safe
+@for_members()
+def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """One batch; its tasks only to those who may export, for they tell which of them are control tasks."""
+    found = membership.project.batches.select_related("selected_by", "model_version")
+    batch = get_object_or_404(found, number=number)
+    now = timezone.now()
+    context: dict[str, Any] = {
+        "batch": batch,
+        "answered": words.number(batch.size - batch.remaining),
+        "size": words.number(batch.size),
+        "answered_tasks": batch.size - batch.remaining,
+        "picked_by": picked_by(batch),
+        "states": _states(batch, now),
+    }
+    if membership.may_export:
+        page = Paginator(_tasks(batch), TASKS_A_PAGE).get_page(request.GET.get("page"))
+        context |= {"facts": _facts(batch), "page": page, "rows": _task_rows(membership.project, page)}
+    return render_page(request, membership, "project/batch.html", context, section="project-batches")
+
+
+def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
+    """The states that the batch has been through, when each began, and how long it took."""
+    begun = [
+        ("Selecting", batch.created_at, batch.opened_at),
+        ("Open", batch.opened_at, batch.completed_at),
+        ("Training", batch.completed_at, batch.done_at),
+        ("Done", batch.done_at, None),
+    ]
+    return [
+        {"name": name, "at": words.moment(start, now), "took": stretch(start, end)}
+        for name, start, end in begun
+        if start
+    ]
+
+
+def _facts(batch: Batch) -> list[tuple[str, str, str]]:
+    """(what, value, meaning) of all that a replay of the selection needs."""
+    if batch.seed is None:
+        return []
+    control = f"{words.number(batch.control_tasks)} ({words.percent(batch.control_share or 0)} asked for)"
+    facts: list[tuple[str, Any, str]] = [
+        ("Picked", picked_by(batch), ""),
+        ("Seed", str(batch.seed), "all that was random follows from it"),
+        ("Batch size", batch.batch_size, "k_t: items asked for"),
+        ("Candidates", batch.candidates, "k_m: items of smallest margin that the batch was drawn from"),
+        ("Candidate factor", batch.candidate_factor, ""),
+        ("Clusters", batch.clusters, "at the cut"),
+        ("Mean cluster size", batch.mean_cluster_size if batch.clusters else None, "asked for"),
+        ("Cut height", batch.cut_height, "where the dendrogram was cut"),
+        ("Control tasks", control, "drawn at random"),
+        ("Pool", batch.pool_size, "unlabeled items at that time"),
+        ("Pool rows", batch.pool_rows, "rows of the matrices at that time"),
+        ("Answers an item", batch.overlap, "overlap"),
+        ("Took", words.duration(batch.select_seconds or 0), "to pick"),
+    ]
+    return [(name, _shown(value), meaning) for name, value, meaning in facts if value is not None]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int):
+        return words.number(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _tasks(batch: Batch) -> Any:
+    return Task.objects.filter(batch=batch).select_related("item").order_by("rank")
+
+
+def _task_rows(project: Project, page: Page) -> list[dict[str, Any]]:
+    """The tasks of one page with the names of the classes that occur on it."""
+    tasks = list(page)
+    stored = [task.item.label for task in tasks if task.item.label is not None]
+    flat = [index for label in stored for index in (label if isinstance(label, list) else [label])]
+    names = {}
+    if flat and project.question != Project.Question.VERIFY:
+        names = dict(project.classes.filter(index__in=set(flat)).values_list("index", "name"))
+    return [
+        {
+            "rank": task.rank,
+            "item": task.item.external_id,
+            "label": _label(labels.show(task.item.label, names)),
+            "open": task.outstanding > 0,
+            "margin": None if task.margin is None else f"{task.margin:.4f}",
+            "cluster": task.cluster,
+            "cluster_size": task.cluster_size,
+            "draw_pass": task.draw_pass,
+            "is_control": task.is_control,
+        }
+        for task in tasks
+    ]
+
+
+def _label(shown: Any) -> str | None:
+    """What a label looks like in a cell; None if there is none."""
+    if isinstance(shown, bool):
+        return "yes" if shown else "no"
+    if isinstance(shown, list):
+        return ", ".join(shown) or "none applies"
+    return None if shown is None else str(shown)

@@ -1,0 +1,50 @@
+"""A new project."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from labeling import access
+from labeling.models import Project, User
+from labeling.projects import create_project
+from labeling.web.forms import NewProjectForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def new_project(request: HttpRequest) -> HttpResponse:
+    """The form, and the project once it is right. Goes on to its import."""
+    assert isinstance(request.user, User)
+    if not access.may_create_projects(request.user):
+        raise PermissionDenied("Only staff and people who manage a project may create one.")
+    form = NewProjectForm(request.POST, request.FILES) if request.method == "POST" else NewProjectForm()
+    if form.is_bound and form.is_valid():
+        project = _create(form, request.user)
+        if project is not None:
+            messages.success(request, f"{project.name} is there, and you are its manager. Now bring in its items.")
+            return redirect("project-import", project.slug)
+    return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
+
+
+def _create(form: NewProjectForm, manager: User) -> Project | None:
+    """The project; or None, with what is wrong told beside the fields."""
+    values = form.cleaned_data
+    try:
+        return create_project(
+            slug=values["slug"],
+            kind=values["kind"],
+            classes=form.names,
+            manager=manager,
+            settings=form.settings(),
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+    except IntegrityError:  # somebody else was quicker
+        form.add_error("slug", f"“{values['slug']}” is taken. Choose another address.")
+    return None

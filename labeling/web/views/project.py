@@ -1,0 +1,171 @@
+"""A project's first page: where its loop is, and what a manager can do about it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import access, batches
+from labeling.models import Job, Membership, Project
+from labeling.progress import progress_of
+from labeling.status import status_of
+from labeling.web.batch_rows import batch_rows
+from labeling.web.curve import accuracy_of, draw
+from labeling.web.forms import LoopForm
+from labeling.web.members import for_members
+from labeling.web.pages import render_page
+from labeling.web.situation import situation
+from labeling.web.words import count, duration, number
+
+RECENT = 5
+# A step that nobody takes up for this long tells that no worker runs.
+PATIENCE = datetime.timedelta(seconds=20)
+
+# What a manager can make of the loop in each of its states, the next thing to do first.
+LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
+    Project.Loop.RUNNING: [
+        {
+            "loop": Project.Loop.PAUSED,
+            "title": "Pause",
+            "meaning": "Nobody is given items until you start again. What people hold they can still hand in, and "
+            "training goes on.",
+        },
+        {
+            "loop": Project.Loop.STOPPED,
+            "title": "Stop",
+            "meaning": "The batch at hand is labeled to its end and trained on, but no batch follows.",
+        },
+    ],
+    Project.Loop.PAUSED: [
+        {"loop": Project.Loop.RUNNING, "title": "Start", "meaning": "People are given items again."},
+        {
+            "loop": Project.Loop.STOPPED,
+            "title": "Stop",
+            "meaning": "People are given items again, to the end of the batch at hand; no batch follows.",
+        },
+    ],
+    Project.Loop.STOPPED: [
+        {
+            "loop": Project.Loop.RUNNING,
+            "title": "Start",
+            "meaning": "The next batch is picked as soon as no other is at hand.",
+        },
+    ],
+}
+SET = {
+    Project.Loop.RUNNING: "The loop is running.",
+    Project.Loop.PAUSED: "Paused: nobody is given items until you start again.",
+    Project.Loop.STOPPED: "Stopped: no batch follows the one at hand.",
+}
+
+
+@require_safe
+@for_members()
+def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Where the loop is, for everybody; counts and accuracy for those who may export; the loop for managers."""
+    project, now = membership.project, timezone.now()
+    progress = progress_of(project, membership.user)
+    recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
+    newest = recent[0] if recent else None
+    context: dict[str, Any] = {
+        "situation": situation(membership, newest),
+        "progress": progress,
+        "step": step_line(progress),
+        "batch": newest,
+        "answered": count_answered(progress),
+        "answered_tasks": progress["size"] - progress["remaining"],
+        "recent": batch_rows(recent, now),
+    }
+    if membership.may_export:
+        context |= _numbers(status_of(project))
+    if membership.may_manage:
+        context |= {"actions": LOOP_ACTIONS[project.loop], "waiting": _waiting_in_vain(project, now)}
+    return render_page(request, membership, "project/overview.html", context, section="project")
+
+
+def step_line(progress: dict[str, Any]) -> str:
+    """The background step under way: "training the model · 45 % · about 12 s left"."""
+    if not progress["phase"]:
+        return ""
+    parts = [str(progress["phase"])]
+    if progress["share"]:
+        parts.append(f"{100 * progress['share']:.0f}\u00a0%")
+    if progress["seconds_left"] is not None:
+        parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
+    return " · ".join(parts)
+
+
+def count_answered(progress: dict[str, Any]) -> str:
+    done = progress["size"] - progress["remaining"]
+    return f"{number(done)} of {number(progress['size'])} answered" if progress["size"] else ""
+
+
+def _numbers(status: dict[str, Any]) -> dict[str, Any]:
+    """Counts, and the accuracy of the versions."""
+    items = status["items"]
+    counts = [
+        ("Imported", items["total"]),
+        ("Encoded", items["encoded"]),
+        ("Unreadable", items["unreadable"]),
+        ("Labeled", items["labeled"]),
+        ("Skipped by all", items["skipped"]),
+        ("Left to label", items["unlabeled"]),
+    ]
+    points = [point for point in map(accuracy_of, status["models"]) if point]
+    unencoded = items["total"] - items["encoded"] - items["unreadable"]
+    return {
+        "items": items,
+        "unencoded": unencoded,
+        "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
+        "leased": status["batch"] and status["batch"]["leased"] and count(status["batch"]["leased"], "item"),
+        "points": points,
+        "curve": draw(points),
+        "models": len(status["models"]),
+        # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
+        "failures": [
+            failure
+            for failure in status["failures"]
+            if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
+        ][:3],
+    }
+
+
+def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
+    """The step that no worker takes up; empty if all is well."""
+    overdue = Job.objects.due(now - PATIENCE).filter(project=project).first()
+    if overdue is None or Job.objects.running().exists():
+        return ""
+    return f"{overdue.get_kind_display()} has waited for {duration((now - overdue.run_after).total_seconds())}"
+
+
+@require_POST
+@for_members(access.MANAGE)
+def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Start, pause or stop."""
+    form = LoopForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest("loop must be one of running, paused, stopped.")
+    batches.set_loop(project=membership.project, loop=form.cleaned_data["loop"])
+    messages.success(request, SET[form.cleaned_data["loop"]])
+    return redirect("project", membership.project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Take a failed batch up again."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    try:
+        batches.retry(batch=batch)
+    except batches.BatchError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Batch {number} goes on where it failed.")
+    return redirect("project", membership.project.slug)

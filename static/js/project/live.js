@@ -1,0 +1,39 @@
+// Parts of a page that follow what happens on the server. The server renders them; here they are only exchanged.
+
+/** Ask for this page again and exchange the parts that have these ids. Does nothing if the server cannot be reached. */
+export async function refresh(...ids) {
+  let text;
+  try {
+    const response = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
+    if (!response.ok) return;
+    text = await response.text();
+  } catch {
+    return; // signed out, or no connection: the next attempt may fare better
+  }
+  const fresh = new DOMParser().parseFromString(text, "text/html");
+  for (const id of ids) exchange(document.getElementById(id), fresh.getElementById(id));
+}
+
+/** Put `next` in the place of `old`; what has the focus keeps it, and what was unfolded stays so. */
+function exchange(old, next) {
+  if (!old || !next) return;
+  const focused = old.contains(document.activeElement) ? document.activeElement.id : "";
+  const folds = [...old.querySelectorAll("details")];
+  next.querySelectorAll("details").forEach((fold, place) => {
+    if (folds[place]) fold.open = folds[place].open;
+  });
+  old.replaceWith(next);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+/** Call `look` again and again, each time after as many milliseconds as it resolved to; not in a hidden tab. */
+export function repeat(look, first) {
+  let timer = setTimeout(turn, first);
+  async function turn() {
+    clearTimeout(timer);
+    const next = document.hidden ? 5_000 : await look();
+    clearTimeout(timer);
+    timer = setTimeout(turn, next);
+  }
+  document.addEventListener("visibilitychange", () => !document.hidden && turn());
+}
