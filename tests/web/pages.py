@@ -1,0 +1,72 @@
+"""What the tests of the pages share: a project with people of every role, signed in, and how a page is read."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any
+
+from django.http import HttpResponse
+from django.test import Client
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling.models import Batch, ModelVersion, Project, Role, User
+
+CONTROL = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def member(project: Project, role: str, name: str = "") -> Client:
+    """A client of a member with this role."""
+    return signed_in(make_member(project, name or f"{project.slug}-{role}", role))
+
+
+def manager(project: Project) -> Client:
+    return member(project, Role.MANAGER, "mona")
+
+
+def make_version(batch: Batch, number: int, parent: ModelVersion | None = None, **fields: Any) -> ModelVersion:
+    values = {"labels": 80 * number, "seed": number, "seconds": 2.5, "digest": f"{number:064}", "metrics": {}}
+    return ModelVersion.objects.create(
+        project=batch.project, batch=batch, number=number, parent=parent, **{**values, **fields}
+    )
+
+
+def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
+    """So many batches that are done, each with its version, and an open one."""
+    batches: list[Batch] = []
+    parent = None
+    for number in range(1, rounds + 2):
+        batch = make_open_batch(project, make_items(project, size, first=size * (number - 1)), number=number)
+        Batch.objects.filter(pk=batch.pk).update(
+            strategy="cluster-margin" if parent else "seed", selected_by=parent, seed=number, control_share=0.1
+        )
+        if number <= rounds:
+            project.items.filter(task__batch=batch).update(label=1, agreement=1)
+            Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0)
+            parent = make_version(batch, number, parent, metrics={"control": CONTROL})
+        batches.append(batch)
+    return batches
+
+
+def make_digits(slug: str = "digits", **settings: Any) -> Project:
+    return make_project(slug, **settings)
+
+
+def text_of(response: HttpResponse) -> str:
+    """The words on a page, as one line."""
+    words = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", response.content.decode(), flags=re.DOTALL)
+    return re.sub(r"\s+", " ", html.unescape(words)).strip()
+
+
+def errors_of(response: HttpResponse) -> dict[str, str]:
+    """For each control that is marked as wrong, what stands beside it."""
+    found = re.findall(
+        r'<ul class="errorlist" id="id_([\w-]+)_error"><li>(.*?)</li>', response.content.decode(), flags=re.DOTALL
+    )
+    return {name: html.unescape(text) for name, text in found}

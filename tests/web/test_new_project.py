@@ -1,0 +1,144 @@
+"""The form for a new project: who gets it, what it makes, and that nothing typed is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from factories import make_member, make_project, make_user
+from pages import errors_of, manager, signed_in, text_of
+
+from labeling.models import Project, Role
+
+pytestmark = pytest.mark.django_db
+
+GOOD = {
+    "name": "Street signs",
+    "slug": "street-signs",
+    "kind": "image",
+    "question": "single",
+    "classes": "stop\nyield\n\n  give way \n",
+    "prompt": "Which sign is this?",
+    "guidelines": "The largest one counts.",
+    "batch_size": "50",
+}
+NEW = "/new/"
+
+
+def test_it_makes_the_project_and_goes_on_to_its_import() -> None:
+    client = manager(make_project("first"))
+    response = client.post(NEW, GOOD)
+    assert response["Location"] == reverse("project-import", args=["street-signs"])
+    project = Project.objects.get(slug="street-signs")
+    assert (project.name, project.kind, project.batch_size) == ("Street signs", "image", 50)
+    assert (project.prompt, project.guidelines) == ("Which sign is this?", "The largest one counts.")
+    assert list(project.classes.values_list("name", flat=True)) == ["stop", "yield", "give way"]
+    assert project.memberships.get().role == Role.MANAGER
+    assert "Now bring in its items" in text_of(client.get(response["Location"]))
+
+
+def test_without_an_address_one_is_made_of_the_name() -> None:
+    manager(make_project("first")).post(NEW, {**GOOD, "name": "  Café Straße No. 9!", "slug": ""})
+    assert Project.objects.filter(slug="cafe-strae-no-9").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"name": ""}, "name", "Give the project a name."),
+        ({"name": "x" * 201}, "name", "200"),
+        ({"name": "標識", "slug": ""}, "slug", "enter one"),
+        ({"slug": "first"}, "slug", "taken"),
+        ({"slug": "Not A Slug"}, "slug", "lower-case letters"),
+        ({"slug": "x" * 61}, "slug", "60"),
+        ({"kind": ""}, "kind", "Choose"),
+        ({"kind": "sound"}, "kind", "not one of the available choices"),
+        ({"question": "why"}, "question", "not one of the available choices"),
+        ({"classes": " \n "}, "classes", "Enter the classes"),
+        ({"classes": "only"}, "classes", "at least two"),
+        ({"classes": "a\nb\na"}, "classes", "twice: a"),
+        ({"classes": "a\n" + "b" * 201}, "classes", "at most 200"),
+        ({"classes": "a\nb\x00"}, "classes", "Null characters"),
+        ({"prompt": "x" * 301}, "prompt", "300"),
+        ({"batch_size": "0"}, "batch_size", "from 1 to 1,000,000"),
+        ({"batch_size": "10000000"}, "batch_size", "from 1 to 1,000,000"),
+        ({"batch_size": "ten"}, "batch_size", "from 1 to 1,000,000"),
+        ({"batch_size": ""}, "batch_size", "from 1 to 1,000,000"),
+    ],
+)
+def test_bad_input_is_told_beside_its_field_and_kept(change: dict[str, str], field: str, says: str) -> None:
+    client = manager(make_project("first"))
+    response = client.post(NEW, {**GOOD, "guidelines": "<b>keep me</b>", **change})
+    assert response.status_code == 400
+    assert says in errors_of(response)[field]
+    assert Project.objects.count() == 1
+    page = response.content.decode()
+    assert "&lt;b&gt;keep me&lt;/b&gt;" in page
+    assert "<title>Error: New project" in page
+    assert f'href="#id_{field}' in page
+
+
+def test_all_errors_are_told_at_once() -> None:
+    response = manager(make_project("first")).post(NEW, {})
+    assert set(errors_of(response)) == {"name", "kind", "question", "classes", "batch_size"}
+
+
+def classes_file(content: bytes) -> SimpleUploadedFile:
+    return SimpleUploadedFile("classes.txt", content, "text/plain")
+
+
+def test_thousands_of_classes_come_from_a_file() -> None:
+    names = [f"class {number}" for number in range(5000)]
+    file = classes_file(b"\xef\xbb\xbf" + "\r\n".join(names).encode())
+    response = manager(make_project("first")).post(NEW, {**GOOD, "classes": "ignored", "classes_file": file})
+    assert response.status_code == 302
+    assert list(Project.objects.get(slug="street-signs").classes.values_list("name", flat=True)) == names
+
+
+def test_a_file_whose_form_has_other_errors_is_not_lost() -> None:
+    values: dict[str, Any] = {**GOOD, "name": "", "classes": "", "classes_file": classes_file(b"cat\ndog\n")}
+    response = manager(make_project("first")).post(NEW, values)
+    assert set(errors_of(response)) == {"name"}
+    assert "cat\ndog" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"\xff\xfe\x00", "UTF-8"), (b"", "empty"), (b"x" * (5 << 20), "larger than 4 MB"), (b"a\n" * 3, "twice")],
+)
+def test_a_bad_file_is_told(content: bytes, says: str) -> None:
+    values: dict[str, Any] = {**GOOD, "classes": "", "classes_file": classes_file(content)}
+    response = manager(make_project("first")).post(NEW, values)
+    assert response.status_code == 400
+    assert any(says in text for text in errors_of(response).values())
+    assert Project.objects.count() == 1
+
+
+def test_too_many_classes() -> None:
+    file = classes_file("\n".join(str(number) for number in range(20_001)).encode())
+    response = manager(make_project("first")).post(NEW, {**GOOD, "classes": "", "classes_file": file})
+    assert "at most 20000" in errors_of(response)["classes"]
+
+
+@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.ENGINEER])
+def test_others_are_told_who_may(role: str) -> None:
+    client = signed_in(make_member(make_project("first"), "annie", role))
+    for response in (client.get(NEW), client.post(NEW, GOOD)):
+        assert response.status_code == 403
+        assert "Only staff and people who manage" in text_of(response)
+    assert Project.objects.count() == 1
+    assert NEW not in client.get("/").content.decode()
+
+
+def test_staff_may_and_find_the_way() -> None:
+    client = signed_in(make_user("boss", is_staff=True))
+    assert f'href="{NEW}"' in client.get("/").content.decode()
+    assert client.get(NEW).status_code == 200
+    assert client.post(NEW, GOOD).status_code == 302
+
+
+def test_whoever_is_signed_out_signs_in_first() -> None:
+    assert Client().get(NEW)["Location"] == "/login/?next=/new/"

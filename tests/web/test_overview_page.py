@@ -1,0 +1,188 @@
+"""The overview: where the loop is, what each role sees of it, and the manager's levers."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+from factories import make_items, make_open_batch, make_project
+from pages import make_history, manager, member, text_of
+
+from labeling.models import Batch, ItemImport, Job, Project, Role
+
+pytestmark = pytest.mark.django_db
+
+
+def address(project: Project) -> str:
+    return reverse("project", args=[project.slug])
+
+
+def loop(project: Project, state: str) -> str:
+    page = manager(project).post(reverse("project-loop", args=[project.slug]), {"loop": state}, follow=True)
+    assert page.redirect_chain == [(address(project), 302)]
+    return text_of(page)
+
+
+def test_an_empty_project_leads_its_manager_to_the_import() -> None:
+    page = manager(make_project()).get("/p/digits/")
+    assert "Nothing to label yet." in text_of(page)
+    assert '<a class="button primary" href="/p/digits/import/">Import items</a>' in page.content.decode()
+
+
+def test_an_annotator_has_a_label_button_and_no_figures() -> None:
+    project = make_project()
+    make_history(project, 1)
+    page = member(project, Role.ANNOTATOR).get(address(project))
+    assert (
+        f'<a class="button primary" href="{reverse("label", args=[project.slug])}">Label</a>' in page.content.decode()
+    )
+    assert "0 of 3 answered" in text_of(page)
+    for word in ("Accuracy", "Imported", "Pause", "Model version"):
+        assert word not in text_of(page)
+
+
+def test_an_engineer_has_figures_and_no_levers() -> None:
+    project = make_project()
+    make_history(project, 2)
+    page = text_of(member(project, Role.ENGINEER).get(address(project)))
+    assert "Imported 9" in page
+    assert "Labeled 6" in page
+    assert "Left to label 0" in page
+    assert "Accuracy is 90 % after 160 labels" in page
+    assert "Pause" not in page
+
+
+def test_the_curve_has_a_table_behind_it() -> None:
+    project = make_project()
+    make_history(project, 2)
+    page = manager(project).get(address(project)).content.decode()
+    assert page.count('<g class="mark">') == 2
+    assert "<title>Version 2, 160 labels: 90.0\u00a0% (80.0\u00a0% to 95.0\u00a0%)</title>" in page
+    assert "<td>80.0\u00a0% to 95.0\u00a0%</td>" in page
+
+
+def test_without_a_control_slice_it_says_so() -> None:
+    project = make_project(control_share=0)
+    make_items(project, 3)
+    assert "It is not measured: the control share is 0." in text_of(manager(project).get(address(project)))
+
+
+def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
+    project = make_project()
+    make_items(project, 3)
+    assert "It is measured when the first batch has been labeled" in text_of(manager(project).get(address(project)))
+
+
+def test_the_loop_is_paused_stopped_and_started() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3))
+    assert "Paused: nobody is given items" in loop(project, "paused")
+    assert Project.objects.get().loop == "paused"
+    assert "Stopped: no batch follows" in loop(project, "stopped")
+    assert "The loop is running." in loop(project, "running")
+    assert Project.objects.get().loop == "running"
+
+
+@pytest.mark.parametrize(
+    ("state", "levers"), [("running", ["Pause", "Stop"]), ("paused", ["Start", "Stop"]), ("stopped", ["Start"])]
+)
+def test_only_what_changes_something_is_offered(state: str, levers: list[str]) -> None:
+    page = text_of(manager(make_project(loop=state)).get("/p/digits/"))
+    assert [word for word in ("Start", "Pause", "Stop") if f" {word} " in page] == levers
+
+
+def test_starting_sets_the_next_batch_going() -> None:
+    project = make_project(loop="stopped")
+    make_items(project, 3)
+    loop(project, "running")
+    assert project.batches.get().state == Batch.State.SELECTING
+
+
+def test_nonsense_is_refused() -> None:
+    response = manager(make_project()).post("/p/digits/loop/", {"loop": "backwards"})
+    assert response.status_code == 400
+
+
+def failed_batch(project: Project) -> Batch:
+    batch = make_open_batch(project, make_items(project, 3))
+    Batch.objects.filter(pk=batch.pk).update(state="failed", failed_in="training", reason="The disk is full.")
+    Job.objects.create(
+        project=project, batch=batch, kind=Job.Kind.TRAIN, state=Job.State.FAILED, reason="The disk is full."
+    )
+    return batch
+
+
+def test_a_failed_batch_shows_its_reason_and_is_retried() -> None:
+    project = make_project()
+    batch = failed_batch(project)
+    client = manager(project)
+    page = text_of(client.get(address(project)))
+    assert page.count("The disk is full.") == 1
+    assert "Retry batch 1" in page
+    retry = reverse("project-retry", args=[project.slug, 1])
+    assert "Batch 1 goes on where it failed." in text_of(client.post(retry, follow=True))
+    batch.refresh_from_db()
+    assert (batch.state, batch.jobs.get().state) == ("training", "waiting")
+    assert "has not failed" in text_of(client.post(retry, follow=True))
+
+
+def test_an_annotator_sees_that_a_batch_failed_and_cannot_retry() -> None:
+    project = make_project()
+    failed_batch(project)
+    page = text_of(member(project, Role.ANNOTATOR).get(address(project)))
+    assert "A manager has to look at it." in page
+    assert "disk" not in page
+    assert "Retry" not in page
+
+
+def test_a_failed_encoding_is_told_and_tried_again() -> None:
+    project = make_project()
+    make_items(project, 3, row=None)
+    project.jobs.create(kind=Job.Kind.ENCODE, state=Job.State.FAILED, reason="Out of memory.")
+    assert "Encode did not work: Out of memory. Try again" in text_of(manager(project).get(address(project)))
+    loop(project, "running")
+    assert project.jobs.filter(kind=Job.Kind.ENCODE, state=Job.State.WAITING).exists()
+    project.items.update(encode_error="no text")
+    assert "Out of memory" not in text_of(manager(project).get(address(project)))
+
+
+def test_a_failed_import_is_told_with_its_file() -> None:
+    project = make_project()
+    item_import = ItemImport.objects.create(project=project, name="a.csv", path="/nowhere", state="failed")
+    project.jobs.create(kind=Job.Kind.IMPORT, item_import=item_import, state=Job.State.FAILED, reason="Gone.")
+    assert "Import of a.csv did not work: Gone." in text_of(manager(project).get(address(project)))
+
+
+def test_a_step_under_way_shows_phase_share_and_time() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 3))
+    Batch.objects.filter(pk=batch.pk).update(state="training", remaining=0)
+    now = timezone.now()
+    project.jobs.create(
+        batch=batch, kind=Job.Kind.TRAIN, state=Job.State.RUNNING, share=0.5, phase="training the model", urgent=True,
+        started_at=now - datetime.timedelta(seconds=20), heartbeat_at=now, worker="elsewhere:1:a",
+    )  # fmt: skip
+    page = text_of(manager(project).get(address(project)))
+    assert re.search(r"training the model · 50 % · next batch in about 2\d s", page)
+
+
+def test_it_says_when_no_worker_runs() -> None:
+    project = make_project()
+    make_items(project, 3)
+    client = manager(project)
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    assert "no worker takes it up" not in text_of(client.get(address(project)))
+    Job.objects.filter(pk=job.pk).update(run_after=timezone.now() - datetime.timedelta(minutes=3))
+    assert "Encode has waited for 3\u00a0min, and no worker takes it up." in text_of(
+        client.get(address(project))
+    ).replace("3 min", "3\u00a0min")
+
+
+def test_names_are_shown_as_they_are_and_run_nothing() -> None:
+    project = make_project(name="<script>alert(1)</script>")
+    page = manager(project).get(address(project)).content.decode()
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page

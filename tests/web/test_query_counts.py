@@ -1,0 +1,83 @@
+"""The number of queries of each page, pinned. It does not grow with what the page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from factories import make_member, make_project
+from knox.models import AuthToken
+from pages import make_history, signed_in
+
+from labeling.models import Project, Role, User
+from labeling.uploads import register
+
+pytestmark = pytest.mark.django_db
+
+# name of the address, its arguments besides the project, role, queries: two of them for session and user, one for the
+# membership.
+PAGES: list[tuple[str, list[Any], str, int]] = [
+    ("project", [], Role.ANNOTATOR, 9),
+    ("project", [], Role.ENGINEER, 26),
+    ("project", [], Role.MANAGER, 27),
+    ("project-import", [], Role.MANAGER, 6),
+    ("project-settings", [], Role.MANAGER, 5),
+    ("project-consequence", [], Role.MANAGER, 5),
+    ("project-members", [], Role.MANAGER, 4),
+    ("project-remove", ["annie-0"], Role.MANAGER, 5),
+    ("project-batches", [], Role.ANNOTATOR, 5),
+    ("project-batch", [1], Role.ANNOTATOR, 4),
+    ("project-batch", [1], Role.ENGINEER, 7),
+    ("project-models", [], Role.ENGINEER, 21),
+    ("project-export", [], Role.ENGINEER, 5),
+]
+
+
+def fill(project: Project, tmp_path: Any, much: int) -> None:
+    """A project with `much` of everything that pages list."""
+    make_history(project, much)
+    for number in range(much):
+        make_member(project, f"annie-{number}")
+        register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+
+
+@pytest.mark.parametrize(("name", "more", "role", "queries"), PAGES)
+def test_pages_of_a_project(
+    name: str, more: list[Any], role: str, queries: int, tmp_path: Any, django_assert_num_queries: Any
+) -> None:
+    for much, slug in ((1, "small"), (6, "large")):
+        project = make_project(slug)
+        fill(project, tmp_path, much)
+        client = signed_in(make_member(project, "mona", role))
+        query = {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"}
+        path = reverse(name, args=[slug, *more], query=query if name == "project-consequence" else None)
+        with django_assert_num_queries(queries):
+            assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("projects", [1, 5])
+def test_home(projects: int, django_assert_num_queries: Any) -> None:
+    for number in range(projects):
+        project = make_project(f"project-{number}")
+        make_history(project, 2)
+        mona = make_member(project, "mona", Role.MANAGER)
+    client = signed_in(mona)
+    with django_assert_num_queries(5):
+        assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("tokens", [0, 5])
+def test_account(tokens: int, django_assert_num_queries: Any) -> None:
+    mona = make_member(make_project(), "mona", Role.MANAGER)
+    for _ in range(tokens):
+        AuthToken.objects.create(user=User.objects.get())
+    client = signed_in(mona)
+    with django_assert_num_queries(3):
+        assert client.get("/account/").status_code == 200
+
+
+def test_the_form_for_a_new_project(django_assert_num_queries: Any) -> None:
+    client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
+    with django_assert_num_queries(3):
+        assert client.get("/new/").status_code == 200

@@ -1,0 +1,131 @@
+"""The settings: what is saved, what is refused, and what each would lead to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.urls import reverse
+from factories import make_items, make_project
+from pages import errors_of, manager, text_of
+
+from labeling.models import Project
+from models_store.config import TrainConfig
+
+pytestmark = pytest.mark.django_db
+
+GOOD = {
+    "name": "Digits, again",
+    "prompt": "Which digit?",
+    "guidelines": "Look twice.",
+    "show_predictions": "on",
+    "batch_size": "250",
+    "control_share": "0.25",
+    "strategy": "margin",
+    "candidate_factor": "7.5",
+    "mean_cluster_size": "12",
+    "overlap": "2",
+    "lease_seconds": "90",
+    "training-epochs": "",
+    "training-max_seconds": "30",
+    "training-augment": "false",
+}
+
+
+def address(project: Project) -> str:
+    return reverse("project-settings", args=[project.slug])
+
+
+def test_all_of_it_is_saved() -> None:
+    project = make_project()
+    page = manager(project).post(address(project), GOOD, follow=True)
+    assert "Saved." in text_of(page)
+    saved = Project.objects.get()
+    assert (saved.name, saved.prompt, saved.guidelines) == ("Digits, again", "Which digit?", "Look twice.")
+    assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
+    assert (saved.candidate_factor, saved.mean_cluster_size) == (7.5, 12.0)
+    assert (saved.overlap, saved.lease_seconds, saved.show_predictions) == (2, 90, True)
+    assert saved.training == {"max_seconds": 30.0, "augment": False}
+
+
+def test_what_was_saved_is_shown() -> None:
+    project = make_project(training={"epochs": 7, "augment": True}, candidate_factor=5.0)
+    page = manager(project).get(address(project)).content.decode()
+    assert 'name="training-epochs" value="7"' in page
+    assert '<option value="true" selected>Yes</option>' in page
+    assert 'name="candidate_factor" value="5"' in page
+
+
+def test_what_the_worker_counts_meanwhile_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = make_project()
+    client = manager(project)
+    save = Project.save
+
+    def slow_save(self: Project, *args: Any, **kwargs: Any) -> None:
+        Project.objects.update(encoded_rows=99, loop="paused")
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Project, "save", slow_save)
+    client.post(address(project), GOOD)
+    saved = Project.objects.get()
+    assert (saved.encoded_rows, saved.loop, saved.batch_size) == (99, "paused", 250)
+
+
+def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
+    project = make_project(training={"epochs": 7})
+    manager(project).post(address(project), {**GOOD, "training-max_seconds": "", "training-augment": ""})
+    assert Project.objects.get().training == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "says"),
+    [
+        ({"name": ""}, "name", "Give the project a name."),
+        ({"batch_size": "0"}, "batch_size", "Enter a whole number from 1 to 1,000,000."),
+        ({"batch_size": "-1"}, "batch_size", "Enter a whole number from 1 to 1,000,000."),
+        ({"batch_size": "1.5"}, "batch_size", "Enter a whole number from 1 to 1,000,000."),
+        ({"batch_size": ""}, "batch_size", "Enter a whole number from 1 to 1,000,000."),
+        ({"control_share": "0.95"}, "control_share", "Enter a number from 0 to 0.9."),
+        ({"control_share": "nan"}, "control_share", "Enter a number from 0 to 0.9."),
+        ({"candidate_factor": "0.5"}, "candidate_factor", "Enter a number from 1 to 1,000."),
+        ({"candidate_factor": "inf"}, "candidate_factor", "Enter a number from 1 to 1,000."),
+        ({"mean_cluster_size": "x"}, "mean_cluster_size", "Enter a number from 1 to 1,000,000."),
+        ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
+        ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
+        ({"strategy": "luck"}, "strategy", "not one of the available choices"),
+        ({"training-epochs": "0"}, "training-epochs", "Enter a whole number from 1 to 10,000, or nothing"),
+        ({"training-learning_rate": "2"}, "training-learning_rate", "Enter a number from 0.000001 to 1, or nothing"),
+        ({"training-augment": "perhaps"}, "training-augment", "not one of the available choices"),
+    ],
+)
+def test_bad_input_is_told_beside_its_field_and_kept(change: dict[str, str], field: str, says: str) -> None:
+    project = make_project(name="Digits", prompt="As it was")
+    response = manager(project).post(address(project), {**GOOD, **change})
+    assert response.status_code == 400
+    assert says in errors_of(response)[field]
+    assert list(errors_of(response)) == [field]
+    page = response.content.decode()
+    assert "Which digit?" in page
+    assert "<title>Error: Settings · Digits · Marginalia</title>" in page
+    assert (Project.objects.get().prompt, Project.objects.get().training) == ("As it was", {})
+
+
+def test_every_setting_of_the_trainer_is_there_with_its_meaning() -> None:
+    page = text_of(manager(make_project()).get("/p/digits/settings/"))
+    for field in TrainConfig.__dataclass_fields__.values():
+        assert field.metadata["meaning"].replace("`", "") in page, field.name
+
+
+def test_the_page_foretells_the_next_batch() -> None:
+    project = make_project(batch_size=10, candidate_factor=2.0, control_share=0.2)
+    items = make_items(project, 40)
+    project.items.filter(pk__in=[item.pk for item in items[:8]]).update(is_control=True)
+    client = manager(project)
+    said = "Next batch: 8 of the 16 items that the model doubts most, and 2 at random for control."
+    assert said in text_of(client.get(address(project)))
+    query = {"batch_size": "20", "candidate_factor": "2", "control_share": "0.2", "strategy": "cluster-margin"}
+    text = client.get(f"{address(project)}consequence/", query).json()["text"]
+    assert text.startswith("Next batch: 16 of the 32 items that the model doubts most, and 4 at random for control.")
+    assert text.endswith("2 rounds until none is left.")
+    for wrong in ({"batch_size": "0"}, {"control_share": "2"}, {"strategy": "luck"}, {"candidate_factor": ""}):
+        assert client.get(f"{address(project)}consequence/", {**query, **wrong}).json() == {"text": ""}
