@@ -43,7 +43,9 @@ class Command(BaseCommand):
                 f"--{name}-rate", type=float, default=0.0, metavar="P", help=f"Share of {what}, 0 to 1. Default: 0."
             )
         parser.add_argument("--seed", type=int, default=0, metavar="N", help="For all that is random. Default: 0.")
-        parser.add_argument("--url", default=default_url(), help="The server. Default: %(default)s.")
+        parser.add_argument(
+            "--url", default=f"http://127.0.0.1:{settings.PORT}", help="The server. Default: %(default)s."
+        )
 
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
         project = Project.objects.filter(slug=slug).first()
