@@ -119,3 +119,9 @@ export function rejected(code, detail) {
   if (code === "batch_closed") return "The batch was completed meanwhile; your last answer was not needed.";
   return `An answer was not taken: ${detail}`;
 }
+
+/** What the model thinks of an item, and how sure it is. */
+export function predictionSentence({ value, confidence }) {
+  const answer = typeof value === "boolean" ? (value ? "Yes" : "No") : value;
+  return `The model thinks: ${answer}, ${Math.round(100 * confidence)} % sure`;
+}

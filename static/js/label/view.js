@@ -1,7 +1,7 @@
 // The page's places, and what is put into them. Decides nothing.
 
 import { showItem } from "./item.js";
-import { ENDLESS } from "./sentences.js";
+import { ENDLESS, predictionSentence } from "./sentences.js";
 
 const TOLD_MS = 6_000;
 
@@ -10,6 +10,7 @@ export class View {
   #stage = document.querySelector("#stage");
   #item = document.querySelector("#item");
   #proposed = document.querySelector("#proposed");
+  #prediction = document.querySelector("#prediction"); // only there if the manager allows it
   #flag = document.querySelector("#flag");
   #flagText = document.querySelector("#flag-text");
   #told = document.querySelector("#told");
@@ -53,6 +54,13 @@ export class View {
     showItem(this.#item, task, this.#kind, image);
     this.#proposed.hidden = task.item.proposed === undefined;
     this.#proposed.textContent = task.item.proposed ?? "";
+    this.#showPrediction(task.item.prediction);
+  }
+
+  #showPrediction(prediction) {
+    if (!this.#prediction) return;
+    this.#prediction.hidden = prediction === undefined;
+    this.#prediction.textContent = prediction === undefined ? "" : predictionSentence(prediction);
   }
 
   /** Nothing to show for a moment; the panel says so if the moment gets long. */
@@ -68,6 +76,7 @@ export class View {
     delete this.#stage.dataset.task;
     this.#item.replaceChildren();
     this.#proposed.hidden = true;
+    this.#showPrediction(undefined);
     this.#panel.title.textContent = title;
     this.#panel.text.textContent = text;
     this.#panel.bar.hidden = bar === null;

@@ -1,0 +1,32 @@
+"""What the model thinks is shown only where the manager allows it, and never on a control task."""
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_prediction_is_shown_if_allowed(open_screen: Any, screenshot: Any) -> None:
+    project = make_project(kind="image", show_predictions=True)
+    batch = make_open_batch(project, make_items(project, 12))
+    batch.tasks.update(predicted=3, confidence=0.874)
+    batch.tasks.filter(rank=1).update(is_control=True)
+    screen = open_screen(project, make_member(project, "annie"))
+    shown = screen.page.locator("#prediction")
+    expect(shown).to_have_text("The model thinks: 3, 87 % sure")
+    screenshot(screen.page, "prediction")
+    screen.answer("0")
+    expect(shown).to_be_hidden()
+    screen.answer("0")
+    expect(shown).to_be_visible()
+
+
+def test_prediction_is_not_shown_otherwise(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 3)).tasks.update(predicted=3, confidence=0.874)
+    screen = open_screen(project, make_member(project, "annie"))
+    expect(screen.page.locator("#item img")).to_be_visible()
+    expect(screen.page.get_by_text("The model thinks")).to_have_count(0)
