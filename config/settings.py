@@ -118,7 +118,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "config.static_files.HashedFiles"
     },
 }
 # An upload is checked and limited by the view that takes it; a form field has no business being this large.

@@ -9,14 +9,11 @@ os.environ["DATA_DIR"] = _data_dir.name
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 
 from config.settings import *  # noqa: E402, F403
-from config.settings import BASE_DIR, DATABASES, STORAGES  # noqa: E402
+from config.settings import DATABASES, STORAGES  # noqa: E402
 
 ALLOWED_HOSTS = ["*"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
-WHITENOISE_AUTOREFRESH = True
-STATIC_ROOT = BASE_DIR / "static"
-STATICFILES_DIRS = []
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file, not memory: many threads and processes write to it, as in production.

@@ -31,6 +31,7 @@ QUIET = [
 # Playwright runs an event loop in this thread, which Django would take for asynchronous code that uses the ORM.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
+OpenPage = Callable[..., Page]
 OpenScreen = Callable[..., Screen]
 
 
@@ -40,13 +41,6 @@ def browser_type_launch_args() -> dict[str, Any]:
     if path is None:
         pytest.fail("No Chromium on this machine: install the package chromium.", pytrace=False)
     return {"executable_path": path, "args": QUIET}
-
-
-@pytest.fixture(autouse=True)
-def static_files(settings: Any) -> None:
-    """The live server looks for static files where they are written, not where they are collected."""
-    settings.STATICFILES_DIRS = [settings.BASE_DIR / "static"]
-    settings.STATIC_ROOT = settings.DATA_DIR / "static_root"
 
 
 @pytest.fixture
@@ -63,23 +57,25 @@ def sign_in(live_server: Any) -> Callable[[BrowserContext, User], None]:
 
 
 @pytest.fixture
-def open_screen(
+def open_page(
     browser: Browser, live_server: Any, sign_in: Callable[[BrowserContext, User], None]
-) -> Iterator[OpenScreen]:
-    """Open the annotator's screen of a project as a user, in a browser of his own. Faults in the page fail the test."""
+) -> Iterator[OpenPage]:
+    """Give a user a page in a browser of his own, at a path if one is given. Faults in the page fail the test."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_it(project: Project, user: User, **options: Any) -> Screen:
-        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
+    def open_it(user: User, path: str = "", **options: Any) -> Page:
+        context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
+        )
         context.set_default_timeout(10_000)
         contexts.append(context)
         sign_in(context, user)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
-        screen = Screen(page, f"{live_server.url}/p/{project.slug}/label/")
-        screen.open()
-        return screen
+        if path:
+            page.goto(path)
+        return page
 
     yield open_it
     # Before the database is emptied: a page that still asks would meet tables that are being cleared.
@@ -89,10 +85,22 @@ def open_screen(
 
 
 @pytest.fixture
-def screenshot() -> Callable[[Page, str], None]:
+def open_screen(open_page: OpenPage, live_server: Any) -> OpenScreen:
+    """Open the annotator's screen of a project as a user."""
+
+    def open_it(project: Project, user: User, **options: Any) -> Screen:
+        screen = Screen(open_page(user, **options), f"{live_server.url}/p/{project.slug}/label/")
+        screen.open()
+        return screen
+
+    return open_it
+
+
+@pytest.fixture
+def screenshot() -> Callable[..., None]:
     SCREENSHOTS.mkdir(exist_ok=True)
 
-    def take(page: Page, name: str) -> None:
-        page.screenshot(path=SCREENSHOTS / f"{name}.png")
+    def take(page: Page, name: str, *, full: bool = False) -> None:
+        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)
 
     return take
