@@ -151,9 +151,10 @@ def _seconds_left(job: Job | None, took: float | None) -> float | None:
     if job is None or job.state != Job.State.RUNNING or job.started_at is None:
         return took
     elapsed = (timezone.now() - job.started_at).total_seconds()
-    if job.share >= 0.1:
-        return elapsed * (1 - job.share) / job.share
-    return None if took is None else max(0.0, took - elapsed)
+    # What it took last is the steadier guess; the share done is asked where there is none, or it takes longer.
+    if took is not None and elapsed < took:
+        return took - elapsed
+    return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took
 
 
 def latest_version(project: Project) -> ModelVersion | None:
