@@ -50,7 +50,9 @@ def create_project(
 
 @transaction.atomic
 def set_role(*, project: Project, user: User, role: str) -> Membership:
-    """Make the user a member with this role, whatever he was before."""
+    """Make the user a member with this role, whatever he was before. Raises `ValidationError` on the last manager."""
+    if role != Role.MANAGER:
+        _keep_a_manager(project, user)
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     if not membership.may_annotate:
         queue.release(project=project, user=user)
@@ -60,15 +62,22 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
 @transaction.atomic
 def remove_member(*, project: Project, user: User) -> bool:
     """End the membership and give back the tasks held. What was answered stays. Raises on the last manager."""
-    others = Membership.objects.filter(project=project, role=Role.MANAGER).exclude(user=user)
     membership = Membership.objects.filter(project=project, user=user).first()
     if membership is None:
         return False
-    if membership.may_manage and not others.exists():
-        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
+    _keep_a_manager(project, user)
     queue.release(project=project, user=user)
     membership.delete()
     return True
+
+
+def _keep_a_manager(project: Project, user: User) -> None:
+    """Refuse what would leave the project without anybody who can manage it."""
+    # The lock lets two managers not step down at the same moment.
+    Project.objects.select_for_update().get(pk=project.pk)
+    managers = set(Membership.objects.filter(project=project, role=Role.MANAGER).values_list("user", flat=True))
+    if managers == {user.pk}:
+        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
 
 
 def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:

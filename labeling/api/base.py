@@ -25,7 +25,9 @@ class ProjectView(APIView):
         super().initial(request, *args, **kwargs)
         self.membership = access.membership_of(request.user, kwargs["slug"])
         self.project = self.membership.project
-        access.require(self.membership, self.needs.get(request.method or "", access.MEMBER))
+        # HEAD is answered by `get`: whoever may not read the body may not learn of it either.
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        access.require(self.membership, self.needs.get(method, access.MEMBER))
 
     @property
     def user(self) -> User:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
@@ -17,6 +19,12 @@ slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
     "Use lower-case letters, digits and single hyphens, for example 'street-signs'.",
 )
+
+
+def finite(value: float) -> None:
+    """Refuse NaN, which slips through every comparison with a limit."""
+    if not math.isfinite(value):
+        raise ValidationError("Give a finite number.")
 
 
 def random_seed() -> int:
@@ -69,17 +77,17 @@ class Project(models.Model):
     )
     candidate_factor = models.FloatField(
         default=5.0,
-        validators=[MinValueValidator(1.0), MaxValueValidator(1000.0)],
+        validators=[finite, MinValueValidator(1.0), MaxValueValidator(1000.0)],
         help_text="The batch is drawn from this many times its size of the items that the model doubts most.",
     )
     mean_cluster_size = models.FloatField(
         default=10.0,
-        validators=[MinValueValidator(1.0), MaxValueValidator(1_000_000.0)],
+        validators=[finite, MinValueValidator(1.0), MaxValueValidator(1_000_000.0)],
         help_text="Near-duplicates are grouped in clusters of about this many items.",
     )
     control_share = models.FloatField(
         default=0.1,
-        validators=[MinValueValidator(0.0), MaxValueValidator(0.9)],
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.9)],
         help_text="This part of each batch is drawn at random and only used to measure accuracy honestly.",
     )
     overlap = models.PositiveSmallIntegerField(
