@@ -29,7 +29,7 @@ COLUMNS = (
     Column("skips", "skips"),
     Column("batch", "integer"),
     Column("rank", "integer"),
-    Column("selected_by", "integer"),
+    Column("model_version", "integer"),
     Column("learned_by", "integer"),
     Column("is_control", "boolean"),
     Column("control_probability", "number"),

@@ -137,7 +137,7 @@ def _row(
         "skips": [each for each in given if "reason" in each],
         "batch": facts.number,
         "rank": task["rank"],
-        "selected_by": facts.selected_by,
+        "model_version": facts.selected_by,
         "learned_by": None if task["is_control"] or task["label"] is None else facts.learned_by,
         "is_control": task["is_control"],
         "control_probability": facts.control_probability if task["is_control"] else None,

@@ -110,7 +110,7 @@ def test_two_batches_are_played_and_everything_agrees(tumours: Project, live_ser
     classes = list(tumours.classes.values_list("name", flat=True))
     assert all(row["label"] == classes[names[row["item"]]] and len(row["annotations"]) == 1 for row in rows)
     assert [row["label"] for row in rows] == table["label"].to_pylist() == [r["label"] for r in records]
-    assert {(row["batch"], row["selected_by"], row["learned_by"]) for row in rows if not row["is_control"]} == {
+    assert {(row["batch"], row["model_version"], row["learned_by"]) for row in rows if not row["is_control"]} == {
         (1, None, 1),
         (2, 1, 2),
     }

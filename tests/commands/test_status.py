@@ -67,7 +67,7 @@ def test_the_numbers_agree_with_the_exports_to_the_row(project: Project) -> None
     for batch in status["batches"]:
         of_batch = rows(project, batch=batch["number"])
         assert batch["labeled"] == len(of_batch)
-        assert {row["selected_by"] for row in of_batch} == {batch["selected_by"]}
+        assert {row["model_version"] for row in of_batch} == {batch["selected_by"]}
 
 
 def test_items_and_batches_are_counted(project: Project) -> None:

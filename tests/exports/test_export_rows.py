@@ -59,7 +59,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "skips": [],
         "batch": 2,
         "rank": 0,
-        "selected_by": 1,
+        "model_version": 1,
         "learned_by": None,
         "is_control": False,
         "control_probability": None,
@@ -69,7 +69,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "draw_pass": 0,
         "labeled_at": project.items.get(pk=items[2].pk).labeled_at,
     }
-    assert (rows[1]["selected_by"], rows[1]["learned_by"]) == (None, 1)
+    assert (rows[1]["model_version"], rows[1]["learned_by"]) == (None, 1)
 
 
 def test_a_control_row_has_the_probability_of_its_draw_and_no_model_learned_it() -> None:
