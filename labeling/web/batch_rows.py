@@ -52,4 +52,4 @@ def picked_by(batch: Batch) -> str:
 
 def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:
     """The time between two moments, if both are there."""
-    return duration((end - start).total_seconds()) if start and end else ""
+    return duration(max(0.0, (end - start).total_seconds())) if start and end else ""

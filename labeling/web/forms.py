@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from labeling.models import Project, Role
 from labeling.models.projects import MAX_CLASSES
+from labeling.projects import check_classes
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -39,8 +40,14 @@ ROLES = [
 ]
 
 
+def figure_input(*, whole: bool, placeholder: str = "") -> forms.TextInput:
+    """A control for a number. Browsers drop what is no number from their own; here it stays, to be mended."""
+    attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if whole else "decimal"}
+    return forms.TextInput(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
+
+
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Put a number's bounds into its control, and both of them into the one sentence that an error shows."""
+    """Check numbers by the bounds that the models have, and tell of both bounds in the one sentence of an error."""
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue
@@ -49,7 +56,7 @@ def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
         high = min(v.limit_value for v in validators if isinstance(v, MaxValueValidator))
         whole = not isinstance(field, forms.FloatField)
         text = f"Enter a {'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}."
-        field.widget.attrs |= {"min": low, "max": high, "inputmode": "numeric" if whole else "decimal"}
+        field.widget = figure_input(whole=whole)
         if field.min_value is None:  # no model looks at it again
             field.validators += [MinValueValidator(low), MaxValueValidator(high)]
         field.error_messages |= dict.fromkeys(("required", "invalid", "min_value", "max_value"), text)
@@ -134,9 +141,16 @@ class NewProjectForm(forms.Form):
 
     def clean(self) -> None:
         text = self.cleaned_data.get("classes_file") or self.cleaned_data.get("classes", "")
-        self.names = [line.strip() for line in text.splitlines() if line.strip()]
-        if not self.names and not self.has_error("classes_file"):
+        names = [line for line in text.splitlines() if line.strip()]
+        if self.has_error("classes") or self.has_error("classes_file"):
+            return
+        if not names:
             self.add_error("classes", "Enter the classes, one a line, or choose a file.")
+            return
+        try:
+            self.names = check_classes(names)
+        except ValidationError as error:
+            self.add_error(None, error)
 
     def settings(self) -> dict[str, Any]:
         """What `create_project` takes beside slug, kind and classes."""

@@ -9,8 +9,11 @@ from django import forms
 
 # Pages know the trainer by way of the pipeline only.
 from labeling.pipeline.training_settings import TrainConfig, check_training  # type: ignore[attr-defined]
+from labeling.web.forms import figure_input
 from labeling.web.words import figure
 
+# To people a batch is what is labeled together.
+LABELS = {"batch_size": "Labels per step"}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 
@@ -38,7 +41,7 @@ def _typed(value: Any) -> Any:
 
 
 def _control(setting: Field[Any]) -> forms.Field:
-    label = setting.name.replace("_", " ").capitalize()
+    label = LABELS.get(setting.name) or setting.name.replace("_", " ").capitalize()
     meaning = setting.metadata["meaning"].replace("`", "")
     if setting.type is bool:
         default = "yes" if setting.default else "no"
@@ -63,5 +66,5 @@ def _control(setting: Field[Any]) -> forms.Field:
         min_value=low,
         max_value=high,
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), text),
-        widget=forms.NumberInput(attrs={"placeholder": default, "step": 1 if whole else "any"}),
+        widget=figure_input(whole=whole, placeholder=default),
     )

@@ -110,6 +110,12 @@ def test_bad_input_is_told_beside_its_field_and_kept(change: dict[str, str], fie
     assert (Project.objects.get().prompt, Project.objects.get().training) == ("As it was", {})
 
 
+@pytest.mark.parametrize("typed", ["two dozen", "0", "1e9"])
+def test_even_what_is_no_number_is_kept(typed: str) -> None:
+    response = manager(make_project()).post("/p/digits/settings/", {**GOOD, "batch_size": typed})
+    assert f'name="batch_size" value="{typed}"' in response.content.decode()
+
+
 def test_every_setting_of_the_trainer_is_there_with_its_meaning() -> None:
     page = text_of(manager(make_project()).get("/p/digits/settings/"))
     for field in TrainConfig.__dataclass_fields__.values():
