@@ -12,7 +12,7 @@ MEANINGS = {
     "skips": "who skipped it, and why",
     "batch": "the batch that it was labeled in",
     "rank": "its place in that batch",
-    "selected_by": "the model version that picked the batch",
+    "model_version": "the model version that picked the batch",
     "learned_by": "the first version that learned from the label",
     "is_control": "whether it is in the control slice",
     "control_probability": "for control items, the probability with which it was drawn",

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from labeling import projects
-from labeling.models import Membership, Project, Role, User
+from labeling.models import Membership, Project, User
 
 # Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -46,14 +46,3 @@ def add_member(*, project: Project, username: str, role: str) -> Membership:
     if present is not None:
         raise ValidationError({"username": f"Already a member, as {present.role}. Change the role in the list."})
     return projects.set_role(project=project, user=user, role=role)
-
-
-@transaction.atomic
-def change_role(*, membership: Membership, role: str) -> None:
-    """Raises `ValidationError` if that would leave the project without a manager."""
-    # Locked, so that two managers cannot take the role from each other at one moment.
-    managers = Membership.objects.select_for_update().filter(project=membership.project, role=Role.MANAGER)
-    others = [manager for manager in managers if manager.user_id != membership.user_id]
-    if membership.may_manage and role != Role.MANAGER and not others:
-        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
-    projects.set_role(project=membership.project, user=membership.user, role=role)

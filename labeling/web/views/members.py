@@ -77,7 +77,7 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
     try:
         if not form.is_valid():
             raise ValidationError("Choose a role.")
-        people.change_role(membership=member, role=form.cleaned_data["role"])
+        projects.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
