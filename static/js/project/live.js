@@ -2,16 +2,20 @@
 
 /** Ask for this page again and exchange the parts that have these ids. Does nothing if the server cannot be reached. */
 export async function refresh(...ids) {
-  let text;
-  try {
-    const response = await fetch(location.href, { credentials: "same-origin", redirect: "error" });
-    if (!response.ok) return;
-    text = await response.text();
-  } catch {
-    return; // signed out, or no connection: the next attempt may fare better
-  }
-  const fresh = new DOMParser().parseFromString(text, "text/html");
-  for (const id of ids) exchange(document.getElementById(id), fresh.getElementById(id));
+  const fresh = await load(location.href);
+  for (const id of ids) exchange(document.getElementById(id), fresh?.getElementById(id));
+}
+
+/** The page as a document, parsed as the browser parses pages; null if it cannot be had. */
+function load(url) {
+  return new Promise((resolve) => {
+    const request = new XMLHttpRequest();
+    request.addEventListener("load", () => resolve(request.status === 200 ? request.response : null));
+    request.addEventListener("error", () => resolve(null));
+    request.open("GET", url);
+    request.responseType = "document";
+    request.send();
+  });
 }
 
 /** Put `next` in the place of `old`; what has the focus keeps it, and what was unfolded stays so. */

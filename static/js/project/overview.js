@@ -1,15 +1,10 @@
-// Where the loop is, live: figures move at once, everything else is exchanged when the batch, its state or the loop
-// has changed.
+// Where the loop is, live: the step under way moves at once, everything else is exchanged when something has changed.
 
 import { refresh, repeat } from "./live.js";
 
 const BUSY_MS = 1_500;
-const CALM_MS = 5_000;
-// Counts and tables need not follow each single answer.
-const TABLES_MS = 15_000;
+const CALM_MS = 3_000;
 
-let lastExchange = Date.now();
-let remaining = null;
 let wasBusy = !document.querySelector("#step").hidden;
 
 repeat(look, BUSY_MS);
@@ -25,25 +20,12 @@ async function look() {
     return CALM_MS;
   }
   const busy = Boolean(progress.phase);
-  const turned = ["batch", "state", "loop"].some((name) => loop.dataset[name] !== String(progress[name] ?? ""));
-  const moved = remaining !== null && remaining !== progress.remaining;
-  remaining = progress.remaining;
-  if (turned || busy !== wasBusy || (moved && Date.now() - lastExchange > TABLES_MS)) {
-    lastExchange = Date.now();
-    await refresh("loop", "numbers", "recent");
-  }
+  const shown = ["batch", "state", "loop", "remaining"];
+  const changed = shown.some((name) => loop.dataset[name] !== String(progress[name] ?? ""));
+  if (changed || busy !== wasBusy) await refresh("loop", "numbers", "recent");
   wasBusy = busy;
-  showAnswered(progress);
   showStep(progress);
   return busy ? BUSY_MS : CALM_MS;
-}
-
-function showAnswered({ size, remaining }) {
-  const bar = document.querySelector("#answered-bar");
-  if (!bar || !size) return;
-  bar.value = size - remaining;
-  const done = (size - remaining).toLocaleString("en");
-  document.querySelector("#answered").textContent = `${done} of ${size.toLocaleString("en")} answered`;
 }
 
 function showStep({ phase, share, seconds_left: seconds }) {
