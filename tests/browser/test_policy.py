@@ -7,13 +7,9 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Route, expect
+from policy import POLICY
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
-    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-)
 
 
 def test_the_annotators_screen_keeps_to_a_strict_policy(open_screen: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.http import HttpResponse
 from django.test import Client
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch
 
 from labeling.models import Batch, ModelVersion, Project, Role, User
 
@@ -52,10 +52,6 @@ def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
             parent = make_version(batch, number, parent, metrics={"control": CONTROL})
         batches.append(batch)
     return batches
-
-
-def make_digits(slug: str = "digits", **settings: Any) -> Project:
-    return make_project(slug, **settings)
 
 
 def text_of(response: HttpResponse) -> str:

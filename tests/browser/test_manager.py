@@ -1,0 +1,194 @@
+"""A manager's journey in a browser: from a new project to people who label it."""
+
+from __future__ import annotations
+
+import uuid
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import digit_png, make_items, make_member, make_open_batch, make_project, make_user
+from playwright.sync_api import Browser, Page, expect
+from policy import keep_to_policy
+from processes import worker
+
+from labeling import queue
+from labeling.models import Batch, Project, Role, User
+
+# What appears by itself does so within a few seconds.
+BY_ITSELF = 15_000
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def zip_of_digits(path: Path, n: int) -> Path:
+    """Real digits as PNG files, and one file that is no image."""
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(n):
+            archive.writestr(f"scans/{number:03}.png", digit_png(number))
+        archive.writestr("scans/notes.png", b"not an image")
+    return path
+
+
+def go(page: Page, way: str) -> None:
+    page.get_by_role("navigation").get_by_role("link", name=way, exact=True).click()
+
+
+def test_from_a_new_project_to_people_who_label_it(
+    open_page: Any, screenshot: Any, browser: Browser, live_server: Any, tmp_path: Path
+) -> None:
+    page: Page = open_page(make_user("mona", is_staff=True))
+    said = keep_to_policy(page.context)
+    page.goto("/")
+
+    # A project; its address follows its name.
+    page.get_by_role("link", name="New project").click()
+    page.get_by_label("Name", exact=True).fill("Handwritten Zahlen – №1")
+    expect(page.get_by_label("Address")).to_have_value("handwritten-zahlen-no1")
+    page.get_by_label("Classes", exact=True).fill("\n".join(str(digit) for digit in range(10)))
+    page.get_by_label("Batch size").fill("20")
+    page.get_by_role("button", name="Create the project").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    page.get_by_role("alert").get_by_role("link", name="What is to be labeled?").click()
+    page.get_by_label("Images").check()
+    screenshot(page, "manager-new-error", full=True)
+    page.get_by_role("button", name="Create the project").click()
+
+    # Its items.
+    expect(page).to_have_url(f"{live_server.url}/p/handwritten-zahlen-no1/import/")
+    with worker():
+        page.get_by_label("File", exact=True).set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
+        page.get_by_role("button", name="Import", exact=True).click()
+        expect(page.get_by_text("60 items taken in from digits.zip. 1 row set aside")).to_be_visible()
+        with page.expect_download() as download:
+            page.get_by_role("link", name="1 rows of digits.zip").click()
+        assert "notes.png" in download.value.path().read_text()
+        expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
+        screenshot(page, "manager-imported", full=True)
+        page.get_by_role("link", name="see how the batch goes").click()
+        expect(page.get_by_role("heading", name="Batch 1")).to_be_visible(timeout=60_000)
+        expect(page.get_by_role("link", name="Label", exact=True).last).to_be_visible()
+    assert Batch.objects.get().state == "open"
+
+    # What a setting leads to, before it is saved.
+    go(page, "Settings")
+    page.get_by_label("Batch size").fill("30")
+    expect(page.locator("#consequence")).to_contain_text("2 rounds until none is left.")
+    page.get_by_label("Batch size").fill("none")
+    page.get_by_label("Batch size").fill("")
+    expect(page.locator("#consequence")).to_contain_text("cannot be used")
+    page.get_by_label("Batch size").fill("30")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert Project.objects.get().batch_size == 30
+
+    # Somebody who labels, with a password that is read from the page.
+    go(page, "Members")
+    create = page.locator("form").filter(has_text="Create an account")
+    create.get_by_label("Username").fill("annie")
+    create.get_by_role("button", name="Create and add").click()
+    expect(page.get_by_role("heading", name="The account annie is ready")).to_be_visible()
+    screenshot(page, "manager-password", full=True)
+    password = page.locator("#secret").inner_text()
+    other = browser.new_context(base_url=live_server.url)
+    try:
+        annie = other.new_page()
+        annie.goto("/")
+        annie.get_by_label("Username").fill("annie")
+        annie.get_by_label("Password").fill(password)
+        annie.get_by_role("button", name="Sign in").click()
+        annie.get_by_role("link", name="Handwritten Zahlen – №1", exact=True).click()
+        expect(annie.get_by_text("20 items wait for an answer.")).to_be_visible()
+        expect(annie.get_by_role("button", name="Pause")).to_have_count(0)
+    finally:
+        other.close()
+
+    # And out again.
+    page.get_by_role("link", name="Remove annie").click()
+    page.get_by_role("button", name="Remove annie").click()
+    expect(page.get_by_text("annie is no longer a member")).to_be_visible()
+
+    go(page, "Overview")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_text("Paused: nobody is given items until you start again.")).to_be_visible()
+    page.get_by_role("button", name="Start").click()
+    expect(page.get_by_text("The loop is running.")).to_be_visible()
+    # The browser also reports the forms that were sent back with status 400: that is meant.
+    assert [text for text in said if "400" not in text] == []
+
+
+def test_the_overview_follows_the_loop_by_itself(open_page: Any) -> None:
+    project = make_project(kind="image", name="Digits")
+    batch = make_open_batch(project, make_items(project, 3))
+    annie = make_member(project, "annie")
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/")
+    page.get_by_role("button", name="Stop").focus()
+    expect(page.get_by_text("0 of 3 answered")).to_be_visible(timeout=BY_ITSELF)
+    answer(project, annie, 2)
+    expect(page.get_by_text("2 of 3 answered")).to_be_visible(timeout=BY_ITSELF)
+    answer(project, annie, 1)
+    expect(page.get_by_text("The model is training on it.")).to_be_visible(timeout=BY_ITSELF)
+    expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    batch.jobs.update(state="running", share=0.42, phase="training the model", worker="elsewhere:1:a")
+    expect(page.get_by_text("training the model · 42\u00a0%")).to_be_visible(timeout=BY_ITSELF)
+    Batch.objects.filter(pk=batch.pk).update(state="failed", failed_in="training", reason="The disk is full.")
+    expect(page.get_by_text("Batch 1 has failed. The disk is full.")).to_be_visible(timeout=BY_ITSELF)
+    page.get_by_role("button", name="Retry batch 1").click()
+    expect(page.get_by_text("Batch 1 goes on where it failed.")).to_be_visible(timeout=BY_ITSELF)
+
+
+def answer(project: Project, user: User, n: int) -> None:
+    for task in queue.claim(project=project, user=user, count=n).tasks:
+        queue.submit(project=project, user=user, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+
+
+def test_without_scripts_everything_works(open_page: Any, tmp_path: Path) -> None:
+    page: Page = open_page(make_user("mona", is_staff=True), "/new/", java_script_enabled=False)
+    page.get_by_label("Name", exact=True).fill("Letters")
+    page.get_by_label("Texts").check()
+    page.get_by_label("Classes", exact=True).fill("good\nbad")
+    page.get_by_role("button", name="Create the project").click()
+    page.get_by_label("File", exact=True).set_input_files(
+        files=[{"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,text\n1,hello\n2,\n"}]
+    )
+    page.get_by_label("Refuse the whole file").check()
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.locator("#id_file_error")).to_contain_text("Nothing was imported: 1 bad row")
+    expect(page.get_by_label("Refuse the whole file")).to_be_checked()
+    page.goto("/p/letters/settings/")
+    page.get_by_label("Batch size").fill("7")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+
+def test_an_upload_that_breaks_off_can_be_sent_again(open_page: Any) -> None:
+    project = make_project()
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/import/")
+    page.get_by_label("File", exact=True).set_input_files(
+        files=[{"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,text\n1,hello\n"}]
+    )
+    page.route("**/import/", lambda route: route.abort())
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("The connection broke. Nothing was taken in")).to_be_visible()
+    page.unroute("**/import/")
+    page.get_by_role("button", name="Import", exact=True).click()
+    expect(page.get_by_text("1 item taken in from a.csv.")).to_be_visible()
+
+
+def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:
+    page: Page = open_page(make_user("mona", is_staff=True), "/new/")
+    page.get_by_label("Name", exact=True).focus()
+    keys = page.keyboard
+    keys.type("Signs")
+    for text in ("Tab", "Tab", "Space", "Tab", "ArrowDown", "Tab"):
+        keys.press(text)
+    keys.type("stop")
+    keys.press("Enter")
+    keys.type("yield")
+    expect(page.get_by_label("Images")).to_be_checked()
+    expect(page.get_by_label("Any number of classes")).to_be_checked()
+    page.get_by_label("Batch size").focus()
+    keys.press("Enter")
+    expect(page.get_by_text("Signs is there, and you are its manager.")).to_be_visible()
+    assert Project.objects.get().question == "multi"
