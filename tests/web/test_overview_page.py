@@ -70,9 +70,15 @@ def test_without_a_control_slice_it_says_so() -> None:
     assert "It is not measured: the control share is 0." in text_of(manager(project).get(address(project)))
 
 
-def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
+def test_with_no_item_set_apart_it_says_so() -> None:
     project = make_project()
     make_items(project, 3)
+    assert "none of these few items was set apart" in text_of(manager(project).get(address(project)))
+
+
+def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
+    project = make_project()
+    make_items(project, 3, is_control=True)
     assert "It is measured when the first batch has been labeled" in text_of(manager(project).get(address(project)))
 
 
