@@ -39,7 +39,11 @@ def create_project(
     project = Project(slug=slug, kind=kind, **settings)
     project.name = project.name or slug.replace("-", " ").capitalize()
     project.full_clean()
-    project.save()
+    try:
+        with transaction.atomic():
+            project.save()
+    except IntegrityError:  # somebody else took the slug since it was checked
+        raise ValidationError({"slug": "This slug is taken."}) from None
     LabelClass.objects.bulk_create(
         [LabelClass(project=project, index=index, name=name) for index, name in enumerate(names)], batch_size=1000
     )

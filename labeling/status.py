@@ -37,7 +37,7 @@ def status_of(project: Project) -> dict[str, Any]:
         "batch": active and {**active, "leased": _leased(project, active["number"])},
         "step": _step(project),
         "batches": batches,
-        "models": _models(project),
+        "models": models_of(project),
         "imports": _imports(project),
         "failures": _failures(project),
     }
@@ -148,7 +148,7 @@ def _step(project: Project) -> dict[str, Any] | None:
     }
 
 
-def _models(project: Project) -> list[dict[str, Any]]:
+def models_of(project: Project) -> list[dict[str, Any]]:
     """All versions in order, each measured twice on control items, which it never saw: when it was trained, on those
     labeled by then (in `metrics`), and on all labeled by now (`control_now`), which makes versions comparable.
     """

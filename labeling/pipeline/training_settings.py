@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 
 from models_store.config import TrainConfig
 
+__all__ = ["TrainConfig", "check_training"]
+
 
 def check_training(value: Any) -> dict[str, Any]:
     """The overrides, if every key and value is known to the trainer. Raises `ValidationError`."""

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 # Pages know the trainer by way of the pipeline only.
-from labeling.pipeline.training_settings import TrainConfig, check_training  # type: ignore[attr-defined]
+from labeling.pipeline.training_settings import TrainConfig, check_training
 from labeling.web.forms import figure_input
 from labeling.web.words import figure
 

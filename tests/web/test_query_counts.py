@@ -29,7 +29,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batches", [], Role.ANNOTATOR, 5),
     ("project-batch", [1], Role.ANNOTATOR, 4),
     ("project-batch", [1], Role.ENGINEER, 7),
-    ("project-models", [], Role.ENGINEER, 21),
+    ("project-models", [], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 

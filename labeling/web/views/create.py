@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
@@ -45,6 +44,4 @@ def _create(form: NewProjectForm, manager: User) -> Project | None:
         )
     except ValidationError as error:
         form.add_error(None, error)
-    except IntegrityError:  # somebody else was quicker
-        form.add_error("slug", f"“{values['slug']}” is taken. Choose another address.")
     return None

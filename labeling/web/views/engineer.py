@@ -12,7 +12,7 @@ from django.views.decorators.http import require_safe
 from labeling import access
 from labeling.exports import FORMATS, count_rows
 from labeling.models import Membership
-from labeling.status import status_of
+from labeling.status import models_of
 from labeling.web.curve import accuracy_of
 from labeling.web.export_columns import MEANINGS
 from labeling.web.members import for_members
@@ -32,7 +32,7 @@ FORMAT_NOTES = {
 def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All versions, the newest first, with their accuracy and where they come from."""
     now = timezone.now()
-    measured = {model["version"]: accuracy_of(model) for model in status_of(membership.project)["models"]}
+    measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     versions = membership.project.versions.select_related("batch", "parent").order_by("-number")
     rows: list[dict[str, Any]] = [
         {
