@@ -14,12 +14,15 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
+# As many processes as there are cores, but no crowd: some tests start threads and processes of their own.
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"] if find_spec("xdist") else []
 # These touch no database: once is enough.
 PURE_TESTS = ["selector", "models_store", "importing", "architecture", "docs"]
 
@@ -29,9 +32,15 @@ CHECKS: dict[str, list[list[str]]] = {
     "migrations": [
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run", "--settings", "config.settings_test"]
     ],
-    "test-sqlite": [[*PYTEST, "-m", "not browser"]],
+    "test-sqlite": [[*PYTEST, *SIDE_BY_SIDE, "-m", "not browser"]],
     "test-postgres": [
-        ["scripts/with-postgres.sh", *PYTEST, "-m", "not browser", *(f"--ignore=tests/{name}" for name in PURE_TESTS)]
+        [
+            "scripts/with-postgres.sh",
+            *PYTEST,
+            *SIDE_BY_SIDE,
+            *("-m", "not browser"),
+            *(f"--ignore=tests/{name}" for name in PURE_TESTS),
+        ]
     ],
     "test-browser": [[*PYTEST, "-m", "browser"]],
 }

@@ -42,9 +42,12 @@ touch "$log"
 as_owner "$bin/initdb" -D "$folder/data" -U marginalia -A scram-sha-256 --pwfile="$folder/password" \
     -E UTF8 --no-locale --no-sync >"$log" 2>&1 || fail "initdb failed."
 
-start() { # on port $1; no care for power cuts: it is gone in a minute
-    as_owner "$bin/pg_ctl" -D "$folder/data" -l "$log" -w start -o "-p $1 -c listen_addresses=127.0.0.1 \
-        -c unix_socket_directories='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off" >/dev/null 2>&1
+# No care for power cuts: it is gone in a minute. No statistics gathered either: tests empty the tables all the time, and
+# plans made for empty tables took a hundred times longer on the next test's rows, once in a while.
+options="-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 -c autovacuum=off \
+    -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+start() { # on port $1
+    as_owner "$bin/pg_ctl" -D "$folder/data" -l "$log" -w start -o "-p $1 $options" >/dev/null 2>&1
 }
 
 for attempt in 1 2 3 4 5; do # until a port is free
