@@ -37,8 +37,8 @@ def check_port(text: str) -> int:
             probe.bind(("127.0.0.1", int(text)))
         except OSError as error:
             sys.exit(
-                f"Port {text} cannot be used ({error.strerror}). If Marginalia is running there already, use or stop that "
-                "one; if it is another program, choose another port, for example PORT=8001."
+                f"Port {text} cannot be used ({error.strerror}). If Marginalia runs there already, use or stop "
+                "that one; if it is another program, choose another port, for example PORT=8001."
             )
     return int(text)
 

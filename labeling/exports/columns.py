@@ -20,6 +20,7 @@ class Column(NamedTuple):
 COLUMNS = (
     Column("item", "integer"),
     Column("external_id", "text"),
+    Column("source", "text"),
     Column("data", "json"),
     Column("media", "text"),
     Column("proposed", "text"),

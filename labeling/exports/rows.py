@@ -89,6 +89,7 @@ def _pages_of(
                 "draw_pass",
                 "item_id",
                 external_id=F("item__external_id"),
+                source=F("item__source"),
                 data=F("item__data"),
                 media=F("item__media"),
                 proposed=F("item__proposed"),
@@ -126,6 +127,7 @@ def _row(
     return {
         "item": task["item_id"],
         "external_id": task["external_id"],
+        "source": task["source"],
         # Text from here on: all formats hold the same characters, and numbers of any length survive.
         "data": json.dumps(task["data"], ensure_ascii=False, separators=(",", ":")),
         # Vectors lie many to a file: its name would lead nobody to one of them.

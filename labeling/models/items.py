@@ -31,6 +31,11 @@ class Item(models.Model):
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="items")
     external_id = models.CharField(max_length=200)
+    source = models.CharField(
+        max_length=300,
+        blank=True,
+        help_text="Where it stood in what was imported. Not for annotators: paths may tell.",
+    )
     data = models.JSONField(default=dict)
     media = models.CharField(max_length=200, blank=True, help_text="Storage name of the image or vector block.")
     media_offset = models.PositiveIntegerField(default=0, help_text="Position within a vector block.")

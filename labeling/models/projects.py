@@ -96,7 +96,7 @@ class Project(models.Model):
         help_text="How many people answer each task.",
     )
     lease_seconds = models.PositiveIntegerField(
-        default=600,
+        default=180,
         validators=[MinValueValidator(5), MaxValueValidator(7 * 86400)],
         help_text="A task that nobody answers within this time goes to somebody else.",
     )

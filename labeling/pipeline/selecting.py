@@ -51,7 +51,7 @@ def select(step: Step) -> None:
             seed=seed,
             batch_size=project.batch_size,
             candidate_factor=project.candidate_factor,
-            candidates=plan.candidates,
+            candidates=plan.candidates if strategy not in (SEED, Project.Strategy.UNIFORM) else None,
             mean_cluster_size=project.mean_cluster_size,
             cut_height=height,
             clusters=int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,

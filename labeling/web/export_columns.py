@@ -3,6 +3,7 @@
 MEANINGS = {
     "item": "the item's id in Marginalia",
     "external_id": "the id that it was imported with",
+    "source": "where it stood in the file that was imported",
     "data": "the fields that it was imported with",
     "media": "the image's name; empty for texts and vectors",
     "proposed": "the class to confirm, where the question is yes or no",

@@ -155,7 +155,9 @@ def test_backspace_takes_back_answers_and_skips_one_after_the_other(open_screen:
         screen.press("Backspace")
         assert screen.task == task
     screen.press("Backspace")
-    expect(screen.told).to_have_text("There is no answer of yours to take back.")
+    expect(screen.told).to_have_text(
+        "Nothing to take back here: that goes for this tab's last ten answers, while their batch is open."
+    )
     assert screen.answer("7", "8", "9") == seen
     screen.wait_until_sent()
     assert values() == [7, 8, 9]

@@ -41,6 +41,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
     assert rows[2] == {
         "item": items[2].pk,
         "external_id": "item-0002",
+        "source": "",
         "data": '{"text":"two"}',
         "media": "1/images/ab/ab.png",
         "proposed": None,

@@ -202,3 +202,14 @@ def test_command_says_what_is_wrong(arguments: list[str], says: str) -> None:
     make_project()
     with pytest.raises(CommandError, match=says):
         call_command("import_items", *arguments)
+
+
+def test_where_an_item_stood_is_kept_for_engineers_and_from_annotators() -> None:
+    client, _project = start("image")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("3/img.png", digit_png(3))
+    upload(client, "pictures.zip", archive.getvalue())
+    item = Item.objects.get()
+    assert item.source == "3/img.png"
+    assert "3/" not in item.external_id

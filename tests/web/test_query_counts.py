@@ -28,7 +28,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-remove", ["annie-0"], Role.MANAGER, 5),
     ("project-batches", [], Role.ANNOTATOR, 5),
     ("project-batch", [1], Role.ANNOTATOR, 4),
-    ("project-batch", [1], Role.ENGINEER, 7),
+    ("project-batch", [1], Role.ENGINEER, 8),
     ("project-models", [], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]

@@ -9,8 +9,10 @@ from typing import Any
 
 import orjson
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 
 from labeling.models import Batch, Job, Project
+from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.status import status_of
 
 # The newest batches and models are shown; --json has all of them.
@@ -99,6 +101,9 @@ def _step(step: dict[str, Any] | None) -> str:
     if step["state"] != Job.State.RUNNING:
         return f"{step['kind']} waits for a worker"
     left = step["seconds_until_open"]
+    silent = (timezone.now() - step["heartbeat_at"]).total_seconds() if step["heartbeat_at"] else 0.0
+    if silent > 3 * HEARTBEAT_SECONDS:
+        return f"{step['phase'] or step['kind']}: no sign of its worker for {silent:.0f} s; is one running?"
     then = "" if left is None else f", next batch in about {left:.0f} s"
     return f"{step['phase'] or step['kind']}, {step['share']:.0%}{then}"
 

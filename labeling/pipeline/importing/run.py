@@ -121,12 +121,12 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
 
 def _without_duplicates(
     project: Project, checked: Checked, records: list[Any], seen: set[str] | None = None
-) -> tuple[list[Draft], list[Rejection]]:
-    """Split into what can go in and what cannot, refusing ids that the project or this file already has."""
+) -> tuple[list[tuple[Draft, str]], list[Rejection]]:
+    """Split into what can go in, with its place in the file, and what cannot; ids that are there are refused."""
     ids = [draft.external_id for draft in checked if isinstance(draft, Draft)]
     known = set(project.items.filter(external_id__in=ids).values_list("external_id", flat=True))
     seen = set() if seen is None else seen
-    good: list[Draft] = []
+    good: list[tuple[Draft, str]] = []
     bad: list[Rejection] = []
     for record, result in zip(records, checked, strict=True):
         if isinstance(result, Rejection):
@@ -137,7 +137,7 @@ def _without_duplicates(
             bad.append(Rejection(record.where, "This id occurs twice in the file.", result.external_id))
         else:
             seen.add(result.external_id)
-            good.append(result)
+            good.append((result, record.where))
     return good, bad
 
 
@@ -149,8 +149,8 @@ def _write_chunk(
     number = item_import.position
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, records)
-        items = [_item(project, draft, indices) for draft in good]
-        _store_media(project, f"import-{item_import.pk}-{number}", good, items)
+        items = [_item(project, draft, source, indices) for draft, source in good]
+        _store_media(project, f"import-{item_import.pk}-{number}", [draft for draft, _ in good], items)
         try:
             with step.write():
                 Item.objects.bulk_create(items)
@@ -170,12 +170,13 @@ def _write_chunk(
     item_import.refresh_from_db(fields=["position", "accepted", "rejected"])
 
 
-def _item(project: Project, draft: Draft, indices: dict[str, int]) -> Item:
+def _item(project: Project, draft: Draft, source: str, indices: dict[str, int]) -> Item:
     key = control_key(project, draft.external_id)
     truth = draft.truth
     return Item(
         project=project,
         external_id=draft.external_id,
+        source=source[:300],
         data=draft.data,
         truth=None if truth is None else parse(truth, question=project.question, indices=indices),
         proposed=None if draft.proposed is None else indices[draft.proposed],

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from labeling import labels
-from labeling.models import Batch, Membership, Project, Task
+from labeling.models import Annotation, Batch, Membership, Project, Task
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
 from labeling.web.members import for_members
@@ -109,10 +109,14 @@ def _task_rows(project: Project, page: Page) -> list[dict[str, Any]]:
     names = {}
     if flat and project.question != Project.Question.VERIFY:
         names = dict(project.classes.filter(index__in=set(flat)).values_list("index", "name"))
+    flags = Annotation.objects.standing().filter(task__in=tasks, flagged=True).select_related("user")
+    flagged = {flag.task_id: flag.user.username for flag in flags}
     return [
         {
+            "flagged_by": flagged.get(task.pk),
             "rank": task.rank,
             "item": task.item.external_id,
+            "image": task.item.pk if project.kind == Project.Kind.IMAGE and task.item.media else None,
             "label": _label(labels.show(task.item.label, names)),
             "open": task.outstanding > 0,
             "margin": None if task.margin is None else f"{task.margin:.4f}",

@@ -64,8 +64,8 @@ export class Labeler {
   undo(entry = this.#parts.history.last) {
     const { queue, outbox, history, view, pace } = this.#parts;
     if (!entry) {
-      view.tell("There is no answer of yours to take back.");
-      view.announce("There is no answer to take back.");
+      view.tell("Nothing to take back here: that goes for this tab's last ten answers, while their batch is open.");
+      view.announce("Nothing to take back here.");
       return;
     }
     history.remove(entry.id);

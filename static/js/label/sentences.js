@@ -115,7 +115,7 @@ export function unsentLine(kind, unsent, durable) {
 
 /** Why an answer did not count. */
 export function rejected(code, detail) {
-  if (code === "taken") return "Somebody else had answered that item meanwhile; your answer was not needed.";
+  if (code === "taken") return "That item had been answered meanwhile, by somebody else or by you in another browser: this answer was not needed.";
   if (code === "batch_closed") return "The batch was completed meanwhile; your last answer was not needed.";
   return `An answer was not taken: ${detail}`;
 }
