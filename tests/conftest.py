@@ -13,4 +13,7 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     folder.mkdir()
     settings.DATA_DIR = folder
     settings.MEDIA_ROOT = folder / "media"
+    # Nothing is collected for tests: the live server finds static files where they are written.
+    settings.STATIC_ROOT = folder / "static_root"
+    settings.STATIC_ROOT.mkdir()
     return folder
