@@ -29,6 +29,8 @@ CLAIM = 10
 POLL_SECONDS = 0.25
 # A server that restarts is waited for; the answers are sent again under the same ids.
 RETRY_SECONDS = 30.0
+# Once the game is over, no longer than this.
+LAST_TRIES_SECONDS = 1.5
 # Without a sign of life from the background for this long, there is probably no worker.
 STALL_SECONDS = 60.0
 
@@ -107,12 +109,14 @@ class Client:
                 problem = f"answers {response.status_code}"
             except httpx.TransportError as error:
                 problem = f"does not answer ({error})"
-            if not patient or self._stop.is_set() or time.monotonic() > end:
+            if self._stop.is_set():  # all is done, or was called off: what is under way may still end well
+                end = min(end, time.monotonic() + LAST_TRIES_SECONDS)
+            if not patient or time.monotonic() > end:
                 raise SimulationError(
                     f"The server at {self._game.url} {problem}. Start it (`make run`), or name another one with --url."
                 )
             self.retries += 1
-            self._stop.wait(pause)
+            time.sleep(pause)
             pause = min(2 * pause, 2.0)
 
     def _checked(self, response: httpx.Response) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import sys
 import time
-from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -22,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
 # As many processes as there are cores, but no crowd: some tests start threads and processes of their own.
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"] if find_spec("xdist") else []
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 # These touch no database: once is enough.
 PURE_TESTS = ["selector", "models_store", "importing", "architecture", "docs"]
 
