@@ -26,7 +26,11 @@ SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 PURE_TESTS = ["selector", "models_store", "importing", "architecture", "docs"]
 
 CHECKS: dict[str, list[list[str]]] = {
-    "lint": [[f"{BIN}/ruff", "check", "."], [f"{BIN}/ruff", "format", "--check", "."], [f"{BIN}/lint-imports"]],
+    "lint": [
+        [f"{BIN}/ruff", "check", "--no-cache", "."],
+        [f"{BIN}/ruff", "format", "--check", "."],
+        [f"{BIN}/lint-imports"],
+    ],
     "types": [[f"{BIN}/mypy"]],
     "migrations": [
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run", "--settings", "config.settings_test"]
