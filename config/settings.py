@@ -1,12 +1,13 @@
 """Settings, read once from the environment (and an optional `.env` file beside `manage.py`).
 
-Every variable is listed in docs/reference/settings.md. This is the only module that reads the environment.
+Every variable is listed in docs/reference/settings.md. No other module reads the environment, except
+`config/gunicorn.py` for what gunicorn alone needs.
 """
 
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
-from environs import Env, EnvError
+from environs import Env, EnvError, validate
 
 from config.secret_key import read_or_create_secret_key
 
@@ -15,17 +16,19 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
 try:
     DATA_DIR: Path = env.path("DATA_DIR", BASE_DIR / "var").resolve()
     DEBUG: bool = env.bool("DEBUG", False)
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
-    LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO").upper()
+    LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS))
     # Behind a proxy that terminates TLS: cookies are sent over HTTPS only.
     HTTPS: bool = env.bool("HTTPS", False)
-    MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048)
-    PORT: int = env.int("PORT", 8000)
-    WORKER_THREADS: int = env.int("WORKER_THREADS", 0)
+    MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
+    PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
+    WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _secret_key: str = env.str("SECRET_KEY", "")
 except EnvError as error:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from models_store.prediction import predict
 
 from labeling.models import Clustering, Job, Project
 from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, load_array, save_array
 from labeling.pipeline.step import Step, StepFailed
 from labeling.pipeline.training import load_model, open_features
+from models_store.prediction import predict
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 

@@ -4,6 +4,9 @@ const name = document.querySelector("#id_name");
 const slug = document.querySelector("#id_slug");
 let proposed = slug.value === "" || slug.value === proposal(name.value);
 
+// What was typed before this file arrived counts too.
+if (slug.value === "") slug.value = proposal(name.value);
+
 name.addEventListener("input", () => {
   if (proposed) slug.value = proposal(name.value);
 });
