@@ -116,6 +116,7 @@ def test_where_letters_search_the_shift_key_flags(open_screen: Any) -> None:
     screen.press("Shift+G")
     expect(screen.page.get_by_role("dialog", name="Guidelines")).to_be_visible()
     screen.press("Escape")
+    screen.wait_until_sent()  # an answer that was never sent would just be forgotten
     screen.press("Backspace")
     screen.wait_until_sent()
     assert values() == [17]
@@ -135,7 +136,9 @@ def test_skip_asks_for_a_reason_and_enter_gives_it_again(open_screen: Any) -> No
     assert screen.task == first
     screen.press(" ", "2")
     expect(dialog).to_be_hidden()
-    screen.press(" ", "Enter")
+    screen.press(" ")
+    expect(dialog.get_by_role("button", name="Cannot be made out")).to_be_focused()
+    screen.press("Enter")
     expect(dialog).to_be_hidden()
     screen.wait_until_sent()
     reasons = Annotation.objects.skips().order_by("task__rank").values_list("skip_reason", flat=True)
