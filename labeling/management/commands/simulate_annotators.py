@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import signal
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--url", default=f"http://127.0.0.1:{settings.PORT}", help="The server. Default: %(default)s."
         )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        # A shell starts what it puts into the background with SIGINT ignored; here it always ends the game.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        super().run_from_argv(argv)
 
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
         project = Project.objects.filter(slug=slug).first()
