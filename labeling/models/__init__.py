@@ -1,6 +1,6 @@
 """Tables, and the questions asked of them. One file a subject; import from here."""
 
-from labeling.models.answers import Annotation, Assignment
+from labeling.models.answers import Annotation, Assignment, Correction
 from labeling.models.batches import Batch, Task
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
@@ -13,6 +13,7 @@ __all__ = [
     "Assignment",
     "Batch",
     "Clustering",
+    "Correction",
     "Item",
     "ItemImport",
     "Job",

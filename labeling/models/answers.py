@@ -97,3 +97,35 @@ class Annotation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user}'s answer to {self.task}"
+
+
+class CorrectionQuerySet(models.QuerySet["Correction"]):
+    def standing(self) -> CorrectionQuerySet:
+        """The corrections that hold: at most one an item."""
+        return self.filter(withdrawn_at__isnull=True)
+
+
+class Correction(models.Model):
+    """A manager's word on what an item is. While it stands it is the item's label, whatever the annotators answered.
+
+    The annotations stay as they are: who said what is never rewritten.
+    """
+
+    item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="corrections")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="corrections")
+    value = models.JSONField()
+    note = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    withdrawn_at = models.DateTimeField(null=True)
+
+    objects = CorrectionQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], condition=models.Q(withdrawn_at__isnull=True), name="one_standing_correction"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s correction of {self.item}"

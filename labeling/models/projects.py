@@ -107,6 +107,30 @@ class Project(models.Model):
         help_text="Shows annotators what the model thinks. Quicker, but people tend to agree with it.",
     )
 
+    # A batch may end before its last answer, so that an absent person or a few hard items cannot stall the loop.
+    deadline_hours = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[finite, MinValueValidator(0.1), MaxValueValidator(8760)],
+        help_text="After this many hours a batch ends with the answers that it has, if they are enough.",
+    )
+    complete_share = models.FloatField(
+        default=0.9,
+        validators=[finite, MinValueValidator(0.1), MaxValueValidator(1.0)],
+        help_text="The part of a batch that must be answered before the deadline can end it.",
+    )
+
+    # What an hour of labeling costs, to show what a setting leads to. Nothing else depends on it.
+    hourly_cost = models.DecimalField(
+        null=True,
+        blank=True,
+        max_digits=9,
+        decimal_places=2,
+        validators=[MinValueValidator(0)],
+        help_text="What an hour of labeling costs.",
+    )
+    currency = models.CharField(max_length=8, blank=True, default="EUR", help_text="Of the hourly cost.")
+
     # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
