@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.web.views import account, batches, create, engineer, imports, members, project, settings
+from labeling.web.views import account, batches, create, engineer, guidelines, imports, members, project, settings
 
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<str:username>/"
@@ -10,6 +10,7 @@ BATCH = f"{PROJECT}batches/<int:number>/"
 
 urlpatterns = [
     path("new/", create.new_project, name="project-new"),
+    path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<str:key>/revoke/", account.revoke_token, name="token-revoke"),

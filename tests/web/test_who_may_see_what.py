@@ -41,7 +41,7 @@ PAGES: list[tuple[str, str, set[Role]]] = [
     ("project-export", "get", READERS),
 ]
 # Not below a project: for whoever is signed in, or may create one.
-ELSEWHERE = {"project-new", "account", "password", "token-revoke"}
+ELSEWHERE = {"project-new", "guidelines-preview", "account", "password", "token-revoke"}
 # A page, a way on, or a form that was not filled in: never a 403, a 404 or a 5xx.
 FINE = {200, 302, 400}
 

@@ -29,6 +29,16 @@ ACCOUNTS = {
 }
 PASSWORD = "marginalia-demo"  # noqa: S105  printed by the command; the demo listens on this machine only
 
+DIGITS_GUIDELINES = """\
+Type the digit that you read, **as it was meant** by whoever wrote it.
+
+- A *7* may have a bar through it.
+- A *1* may have a foot; without one, look for the flag at its top.
+- An open *9* has a straight stem, a *4* has corners.
+
+If two digits are equally likely, skip the image as *equally likely*: a guess teaches the model nothing.
+"""
+
 
 class Command(BaseCommand):
     help = "Load the demo projects and accounts. Running it again changes nothing that is there."
@@ -58,7 +68,7 @@ class Command(BaseCommand):
             settings={
                 "name": "Handwritten digits",
                 "prompt": "Which digit is this?",
-                "guidelines": "Type the digit that you read. If two are equally likely, skip it as unclear.",
+                "guidelines": DIGITS_GUIDELINES,
                 "seed": 2021,
                 "batch_size": 100,
                 "candidate_factor": 5.0,

@@ -1,0 +1,60 @@
+"""Guidelines are tried out while they are written, and read while labeling."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from playwright.sync_api import Page, expect
+
+from labeling.models import Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LONG = "# What counts\n\nThe sign **in front**.\n\n| sign | key |\n|---|---:|\n| stop | 1 |\n\n" + "\n\n".join(
+    f"## Case {number}\n\nIf it is half hidden, take it all the same: [see the catalogue](https://example.org/{number})."
+    for number in range(30)
+)
+
+
+@pytest.mark.parametrize("path", ["/new/", "/p/signs/settings/"])
+def test_the_preview_follows_what_is_typed(open_page: Any, path: str) -> None:
+    page: Page = open_page(make_member(make_project("signs"), "mona", Role.MANAGER), path)
+    field = page.get_by_label("Guidelines")
+    field.fill("# Signs\n\n- *stop*")
+    page.get_by_role("button", name="Preview").click()
+    shown = page.get_by_role("region", name="Preview")
+    expect(shown.get_by_role("heading", name="Signs")).to_be_visible()
+    field.fill("<script>alert(1)</script> **yield**")
+    expect(shown.locator("strong")).to_have_text("yield")
+    expect(shown).to_contain_text("<script>alert(1)</script>")
+    page.get_by_role("button", name="Hide the preview").click()
+    expect(shown).to_be_hidden()
+
+
+def test_without_scripts_the_preview_opens_in_another_tab(open_page: Any) -> None:
+    page: Page = open_page(make_member(make_project(), "mona", Role.MANAGER), "/new/", java_script_enabled=False)
+    page.get_by_label("Guidelines").fill("Take *what is in front*.")
+    with page.context.expect_page() as opened:
+        page.get_by_role("button", name="Preview").click()
+    expect(opened.value.locator("#preview em")).to_have_text("what is in front")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (360, 640)], ids=["desktop", "phone"])
+def test_long_guidelines_are_read_with_the_keyboard(open_screen: Any, screenshot: Any, size: tuple[int, int]) -> None:
+    project = make_project("signs", kind="image", guidelines=LONG)
+    make_open_batch(project, make_items(project, 5))
+    viewport = {"width": size[0], "height": size[1]}
+    screen = open_screen(project, make_member(project, "annie"), viewport=viewport)
+    screen.press("g")
+    dialog = screen.page.get_by_role("dialog", name="Guidelines")
+    expect(dialog.get_by_role("heading", name="What counts")).to_be_visible()
+    screenshot(screen.page, f"guidelines-long-{size[0]}")
+    screen.press("End")
+    expect(dialog.get_by_role("heading", name="Case 29")).to_be_in_viewport()
+    expect(dialog.get_by_role("button", name="Close")).to_be_in_viewport()
+    assert screen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    screen.press("Escape")
+    expect(dialog).to_be_hidden()
+    screen.answer("1")

@@ -1,0 +1,59 @@
+"""Guidelines: written in Markdown by managers, tried out in a preview, read by everybody in the project."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from factories import make_project, make_user
+from pages import manager, member, signed_in
+
+from labeling.models import Role
+
+pytestmark = pytest.mark.django_db
+
+WRITTEN = "Take *what is in front*.\n\n- <b>no tags</b>"
+SHOWN = "<p>Take <em>what is in front</em>.</p>\n<ul>\n<li>&lt;b&gt;no tags&lt;/b&gt;</li>\n</ul>"
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_everybody_in_the_project_reads_them_on_the_overview(role: str) -> None:
+    client = member(make_project(guidelines=WRITTEN), role)
+    assert SHOWN in client.get("/p/digits/").content.decode()
+
+
+def test_annotators_read_them_beside_the_item() -> None:
+    client = member(make_project(guidelines=WRITTEN), Role.ANNOTATOR)
+    assert SHOWN in client.get("/p/digits/label/").content.decode()
+
+
+def test_where_none_are_written_managers_are_led_to_where_they_can() -> None:
+    project = make_project()
+    assert "/p/digits/settings/#id_guidelines" in manager(project).get("/p/digits/").content.decode()
+    assert "Guidelines" not in member(project, Role.ANNOTATOR).get("/p/digits/").content.decode()
+
+
+def test_a_preview_shows_what_would_be_read_and_stores_nothing() -> None:
+    project = make_project(guidelines="as before")
+    page = manager(project).post("/new/preview/", {"guidelines": WRITTEN})
+    assert page.status_code == 200
+    assert SHOWN in page.content.decode()
+    project.refresh_from_db()
+    assert project.guidelines == "as before"
+
+
+@pytest.mark.parametrize("data", [{}, {"guidelines": "  "}])
+def test_a_preview_of_nothing_says_so(data: dict[str, str]) -> None:
+    assert "Nothing is written yet" in signed_in(make_user("mona")).post("/new/preview/", data).content.decode()
+
+
+def test_the_preview_is_for_those_who_are_signed_in_and_send_something() -> None:
+    assert Client().post("/new/preview/", {"guidelines": "a"}).status_code == 302
+    assert signed_in(make_user("mona")).get("/new/preview/").status_code == 405
+
+
+def test_both_forms_offer_the_preview_with_and_without_scripts() -> None:
+    client = manager(make_project())
+    for path in ("/new/", "/p/digits/settings/"):
+        page = client.get(path).content.decode()
+        assert 'data-url="/new/preview/"' in page
+        assert 'formaction="/new/preview/"' in page
