@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from labeling import batches
 from labeling.labels import resolve
-from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
+from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
 
 MAX_CLAIM = 100
@@ -275,7 +275,8 @@ def _finish_tasks(tasks: list[Task]) -> bool:
         item = task.item
         item.label, item.agreement = resolve(answers[task.pk])
         item.labeled_at = now if item.label is not None else None
-    Item.objects.bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
+    # A manager's word stands, whatever was answered.
+    Item.objects.uncorrected().bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
     # All of one batch: only an open one takes answers, and a project has one at a time.
     batch_id = tasks[0].batch_id
     Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - len(tasks))
@@ -294,6 +295,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
     task = Task.objects.select_for_update().get(pk=annotation.task_id)
+    if Correction.objects.standing().filter(item=task.item_id).exists():
+        raise QueueError("corrected", "A manager has settled this item: its label stands, and so do the answers.")
     # A change of the batch's row first: it waits for a submit that is just closing the batch.
     was_finished = task.outstanding == 0
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(

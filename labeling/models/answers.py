@@ -93,7 +93,18 @@ class Annotation(models.Model):
             ),
             models.CheckConstraint(condition=models.Q(seconds__gte=0), name="seconds_not_negative"),
         ]
-        indexes = [models.Index(fields=["user", "created_at"], name="annotation_by_user")]
+        indexes = [
+            models.Index(fields=["user", "created_at"], name="annotation_by_user"),
+            # Few of many: managers look for them among a million.
+            models.Index(
+                fields=["task"], condition=models.Q(flagged=True, undone_at__isnull=True), name="annotation_flagged"
+            ),
+            models.Index(
+                fields=["task"],
+                condition=models.Q(value__isnull=True, undone_at__isnull=True),
+                name="annotation_skipped",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.user}'s answer to {self.task}"
@@ -117,6 +128,9 @@ class Correction(models.Model):
     note = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="corrections_withdrawn"
+    )
 
     objects = CorrectionQuerySet.as_manager()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from labeling.models.answers import Correction
+
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def unencoded(self) -> ItemQuerySet:
@@ -24,6 +26,14 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def control(self) -> ItemQuerySet:
         return self.filter(is_control=True)
+
+    def corrected(self) -> ItemQuerySet:
+        """Items whose label is a manager's word."""
+        return self.filter(pk__in=Correction.objects.standing().values("item"))
+
+    def uncorrected(self) -> ItemQuerySet:
+        """Items whose label, if they have one, is what the annotators' answers amount to."""
+        return self.exclude(pk__in=Correction.objects.standing().values("item"))
 
 
 class Item(models.Model):
@@ -67,6 +77,11 @@ class Item(models.Model):
             models.Index(fields=["project", "control_key"], condition=models.Q(is_control=True), name="item_control"),
             models.Index(
                 fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
+            ),
+            models.Index(
+                fields=["project", "agreement", "id"],
+                condition=models.Q(agreement__isnull=False),
+                name="item_agreement",
             ),
         ]
 

@@ -1,0 +1,146 @@
+"""A manager's word on an item: it is the label while it stands, and nobody's answer is lost by it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling import queue
+from labeling.corrections import CorrectionError, correct, withdraw
+from labeling.exports import count_rows
+from labeling.models import Annotation, Batch, Correction, Item, Project, Role, User
+from labeling.queue import QueueError
+from labeling.status import status_of
+from tests.exports.labeled import answer
+
+pytestmark = pytest.mark.django_db
+
+
+def settled(*values: Any, n: int = 2, **settings: Any) -> tuple[Project, Item, User]:
+    """A project whose first item got these answers, each by another annotator; and its manager."""
+    project = make_project(overlap=len(values), **settings)
+    batch = make_open_batch(project, make_items(project, n), overlap=len(values))
+    for number, value in enumerate(values):
+        answer(batch, make_member(project, f"annie-{number}"), [value])
+    return project, project.items.order_by("pk")[0], make_member(project, "mona", Role.MANAGER)
+
+
+def fresh(item: Item) -> tuple[Any, float | None, bool]:
+    item.refresh_from_db()
+    return item.label, item.agreement, item.labeled_at is not None
+
+
+def test_a_correction_is_the_label_and_leaves_the_answers_as_they_were() -> None:
+    _, item, mona = settled(3, 3, 5)
+    assert fresh(item) == (3, pytest.approx(2 / 3), True)
+    said = correct(item=item, user=mona, value=5, note="A curved top.")
+    assert fresh(item) == (5, pytest.approx(1 / 3), True)
+    assert item.labeled_at == said.created_at
+    assert sorted(Annotation.objects.standing().values_list("value", flat=True)) == [3, 3, 5]
+
+
+def test_an_item_that_everybody_skipped_can_be_given_a_label_and_lose_it_again() -> None:
+    project, item, mona = settled("skip", "skip")
+    assert (fresh(item), status_of(project)["items"]["skipped"]) == ((None, None, False), 1)
+    correct(item=item, user=mona, value=4)
+    assert fresh(item) == (4, None, True)
+    items = status_of(project)["items"]
+    assert (items["labeled"], items["skipped"]) == (1, 0) == (count_rows(project), 0)
+    withdraw(item=item, user=mona)
+    assert fresh(item) == (None, None, False)
+    assert (count_rows(project), count_rows(project, skipped=True)) == (0, 1)
+    assert Item.objects.labeled().count() == 0
+
+
+def test_a_correction_takes_the_place_of_another_and_the_history_stays() -> None:
+    _, item, mona = settled(3)
+    max_ = make_member(item.project, "max", Role.MANAGER)
+    correct(item=item, user=mona, value=5, note="first")
+    correct(item=item, user=max_, value=6)
+    assert fresh(item) == (6, 0.0, True)
+    history = [(c.value, c.user, c.withdrawn_by) for c in item.corrections.order_by("pk")]
+    assert history == [(5, mona, max_), (6, max_, None)]
+    withdraw(item=item, user=mona)
+    assert fresh(item) == (3, 1.0, True), "what the annotators said, not the correction before"
+    assert not Correction.objects.standing().exists()
+
+
+def test_the_present_label_can_be_confirmed_and_saying_it_twice_counts_once() -> None:
+    _, item, mona = settled(3)
+    assert correct(item=item, user=mona, value=3) == correct(item=item, user=mona, value=3)
+    assert fresh(item) == (3, 1.0, True)
+    assert Item.objects.corrected().get() == item
+    assert item not in Item.objects.uncorrected()
+
+
+@pytest.mark.parametrize(
+    ("question", "answers", "corrected"),
+    [("multi", [[1, 2], [1, 2], [2]], [2]), ("verify", [True, True, False], False)],
+)
+def test_every_kind_of_question(question: str, answers: list[Any], corrected: Any) -> None:
+    _, item, mona = settled(*answers, question=question)
+    label, agreement, _ = fresh(item)
+    correct(item=item, user=mona, value=corrected)
+    assert fresh(item) == (corrected, pytest.approx(1 / 3), True)
+    withdraw(item=item, user=mona)
+    assert fresh(item) == (label, agreement, True)
+
+
+def test_an_item_that_is_not_in_a_batch_has_no_label_to_correct() -> None:
+    project, _, mona = settled(3)
+    (item,) = make_items(project, 1, first=50)
+    with pytest.raises(CorrectionError, match="No batch has taken this item yet"):
+        correct(item=item, user=mona, value=1)
+
+
+def test_an_item_that_people_are_still_answering_waits_for_them() -> None:
+    project, _, mona = settled(3, 5)
+    other = project.items.order_by("pk")[1]
+    batch = project.batches.get()
+    with pytest.raises(CorrectionError, match="still answering"):
+        correct(item=other, user=mona, value=1)
+    # A batch that ended early takes no more answers: what it has is all there will be.
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
+    correct(item=other, user=mona, value=1)
+    assert fresh(other) == (1, None, True)
+
+
+def test_nothing_is_withdrawn_where_nothing_stands() -> None:
+    _, item, mona = settled(3)
+    for _ in range(2):
+        with pytest.raises(CorrectionError, match="nothing to withdraw"):
+            withdraw(item=item, user=mona)
+        assert fresh(item) == (3, 1.0, True)
+
+
+def test_nobody_takes_an_answer_back_under_a_correction() -> None:
+    project, item, mona = settled(3)
+    given = Annotation.objects.get()
+    correct(item=item, user=mona, value=5)
+    with pytest.raises(QueueError, match="A manager has settled this item") as refused:
+        queue.undo(project=project, user=given.user, annotation_id=given.pk)
+    assert refused.value.code == "corrected"
+    assert fresh(item) == (5, 0.0, True)
+    assert project.batches.get().remaining == 1
+    withdraw(item=item, user=mona)
+    queue.undo(project=project, user=given.user, annotation_id=given.pk)
+    assert fresh(item) == (None, None, False)
+    assert project.batches.get().remaining == 2
+
+
+def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None:
+    _, item, mona = settled(3)
+    correct(item=item, user=mona, value=5)
+    task = item.task
+    queue._finish_tasks([task])
+    assert fresh(item) == (5, 0.0, True)
+
+
+def test_a_corrected_control_item_is_what_models_are_measured_by() -> None:
+    project, item, mona = settled(3)
+    Item.objects.filter(pk=item.pk).update(is_control=True)
+    correct(item=item, user=mona, value=5)
+    assert project.items.control().labeled().get().label == 5
+    assert not project.items.trainable().exists()
