@@ -12,6 +12,27 @@ from labeling import queue
 from labeling.models import LabelClass, Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 
+# What people read. It can be changed at any time, and holds at once.
+TEXTS = ("name", "prompt", "guidelines")
+# Settings that are fields of the project as they are, for the API and the commands alike. They can be changed at any
+# time, and hold from the next batch on.
+SETTINGS = (
+    "batch_size",
+    "candidate_factor",
+    "mean_cluster_size",
+    "control_share",
+    "overlap",
+    "lease_seconds",
+    "deadline_hours",
+    "complete_share",
+    "strategy",
+    "training",
+    "show_predictions",
+    "hourly_cost",
+    "currency",
+    "loop",
+)
+
 
 def check_classes(names: Sequence[str]) -> list[str]:
     """The class names, trimmed. Raises `ValidationError` for too few, too many, empty or repeated ones."""

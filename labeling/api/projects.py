@@ -14,31 +14,23 @@ from rest_framework.response import Response
 
 from labeling import access, batches, projects
 from labeling.api.base import ProjectView
+from labeling.api.fields import Body, Price, StrictText
 from labeling.models import Membership, Project, Role, User
-from labeling.models.projects import slug_validator
+from labeling.models.projects import MAX_CLASSES, slug_validator
 from labeling.pipeline.training_settings import check_training
+from labeling.projects import SETTINGS, TEXTS
 
-SETTINGS = (
-    "batch_size",
-    "candidate_factor",
-    "mean_cluster_size",
-    "control_share",
-    "overlap",
-    "lease_seconds",
-    "strategy",
-    "training",
-    "show_predictions",
-    "loop",
-)
+MAX_COST = 9_999_999.99
 
 
-class ProjectSerializer(serializers.ModelSerializer[Project]):
-    classes = serializers.ListField(child=serializers.CharField(max_length=200), write_only=True, max_length=20_000)
-    slug = serializers.CharField(max_length=60, validators=[slug_validator])
+class ProjectSerializer(Body):
+    slug = StrictText(max_length=60, validators=[slug_validator])
+    classes = serializers.ListField(child=StrictText(max_length=200), write_only=True, max_length=MAX_CLASSES)
+    hourly_cost = Price(min_value=0, max_value=MAX_COST, allow_null=True, required=False)
 
     class Meta:
         model = Project
-        fields = ("slug", "name", "kind", "question", "prompt", "guidelines", "classes", *SETTINGS, "created_at")
+        fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
         extra_kwargs = {"name": {"required": False}}
 
     def validate_slug(self, slug: str) -> str:
@@ -61,7 +53,7 @@ class ProjectChangeSerializer(ProjectSerializer):
     classes = None  # type: ignore[assignment]
 
     class Meta(ProjectSerializer.Meta):
-        fields = ("slug", "name", "kind", "question", "prompt", "guidelines", *SETTINGS, "created_at")  # type: ignore[assignment]
+        fields = ("slug", "kind", "question", *TEXTS, *SETTINGS, "created_at")  # type: ignore[assignment]
         read_only_fields = ("slug", "kind", "question")
 
 

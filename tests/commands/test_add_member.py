@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 from knox.models import AuthToken
 
 from labeling.models import Assignment, Membership, User
@@ -42,6 +44,25 @@ def test_the_token_stands_alone_on_the_last_line_and_works() -> None:
     response = Client().get("/api/v1/projects/digits/models/", headers={"Authorization": f"Token {token}"})
     assert response.status_code == 200
     assert token not in {t.digest for t in AuthToken.objects.all()}, "only its hash is stored"
+
+
+@pytest.mark.parametrize(("options", "days"), [([], 365), (["--token-days", "7"], 7)])
+def test_the_token_expires(options: list[str], days: int) -> None:
+    make_project()
+    token = add("digits", "enzo", "--role", "engineer", "--token", *options)[-1]
+    left = AuthToken.objects.get().expiry - timezone.now()
+    assert timedelta(days=days, minutes=-1) < left <= timedelta(days=days)
+    AuthToken.objects.update(expiry=timezone.now())
+    response = Client().get("/api/v1/projects/digits/models/", headers={"Authorization": f"Token {token}"})
+    assert (response.status_code, response.json()["code"]) == (401, "authentication_failed")
+
+
+@pytest.mark.parametrize("options", [["--token-days", "7"], ["--token", "--token-days", "0"]])
+def test_days_that_cannot_be_are_told(options: list[str]) -> None:
+    make_project()
+    with pytest.raises(CommandError, match=r"^token-days: "):
+        call_command("add_member", "digits", "ann", "--role", "annotator", *options)
+    assert not User.objects.exists()
 
 
 def test_a_second_call_changes_the_role_and_keeps_the_password() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def test_every_setting_is_an_option() -> None:
         "control_share": 0.25,
         "overlap": 3,
         "lease_seconds": 120,
+        "deadline_hours": 36.5,
+        "complete_share": 0.8,
+        "hourly_cost": Decimal("17.50"),
+        "currency": "CHF",
         "strategy": "margin",
         "seed": 42,
         "loop": "paused",
@@ -74,6 +79,10 @@ def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
         ("--control-share", "1", "control_share"),
         ("--overlap", "26", "overlap"),
         ("--lease-seconds", "1", "lease_seconds"),
+        ("--deadline-hours", "0", "deadline_hours"),
+        ("--complete-share", "1.1", "complete_share"),
+        ("--hourly-cost", "-1", "hourly_cost"),
+        ("--currency", "groats of old", "currency"),
         ("--strategy", "guess", "strategy"),
         ("--seed", "-1", "seed"),
         ("--loop", "sideways", "loop"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from argparse import ArgumentParser
 from typing import Any
 
@@ -12,6 +13,10 @@ from knox.models import AuthToken
 
 from labeling.models import Project, Role
 from labeling.projects import get_or_create_user, set_role
+
+# A year, as on the account page; what runs for longer is given a new one once in a while.
+TOKEN_DAYS = 365
+MAX_TOKEN_DAYS = 3650
 
 
 class Command(BaseCommand):
@@ -30,10 +35,17 @@ class Command(BaseCommand):
         parser.add_argument(
             "--token", action="store_true", help="Make an API token and print it, alone on the last line."
         )
+        parser.add_argument(
+            "--token-days",
+            type=int,
+            metavar="N",
+            help=f"With --token: it expires after so many days, {MAX_TOKEN_DAYS} at most. Default: {TOKEN_DAYS}.",
+        )
 
     def handle(
         self, *args: Any, slug: str, username: str, role: str, password: str | None, token: bool, **options: Any
     ) -> None:
+        days = _token_days(options["token_days"], token)
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
@@ -41,10 +53,20 @@ class Command(BaseCommand):
             with transaction.atomic():
                 user, created = get_or_create_user(username, password)
                 set_role(project=project, user=user, role=role)
-                secret = AuthToken.objects.create(user)[1] if token else None
+                secret = AuthToken.objects.create(user, expiry=datetime.timedelta(days=days))[1] if token else None
         except ValidationError as error:
             raise CommandError(f"username: {error.messages[0]}") from error
         account = "new account" if created else "existing account"
         self.stdout.write(f"{username} ({account}) is now {role} of {slug}.")
         if secret:
             self.stdout.write(secret)
+
+
+def _token_days(given: int | None, token: bool) -> int:
+    if given is None:
+        return TOKEN_DAYS
+    if not token:
+        raise CommandError("token-days: give --token too; without it no token is made.")
+    if not 1 <= given <= MAX_TOKEN_DAYS:
+        raise CommandError(f"token-days: give a number of days from 1 to {MAX_TOKEN_DAYS}.")
+    return given

@@ -9,28 +9,14 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import Field, FloatField, IntegerField
+from django.db.models import DecimalField, Field, FloatField, IntegerField
 
 from labeling.models import Project, User
 from labeling.pipeline.training_settings import check_training
-from labeling.projects import create_project
+from labeling.projects import SETTINGS, TEXTS, create_project
 
-# Options that are settings of the project as they are. The model checks them, so that every fault is told alike.
-SETTINGS = (
-    "question",
-    "name",
-    "prompt",
-    "guidelines",
-    "batch_size",
-    "candidate_factor",
-    "mean_cluster_size",
-    "control_share",
-    "overlap",
-    "lease_seconds",
-    "strategy",
-    "seed",
-    "loop",
-)
+# Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
+FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("training", "show_predictions")), "seed")
 
 
 class Command(BaseCommand):
@@ -45,14 +31,14 @@ class Command(BaseCommand):
         classes = parser.add_mutually_exclusive_group(required=True)
         classes.add_argument("--classes", metavar="A,B,C", help="The classes, separated by commas.")
         classes.add_argument("--classes-file", type=Path, metavar="PATH", help="A UTF-8 file with one class a line.")
-        for name in SETTINGS:
+        for name in FIELDS:
             parser.add_argument(f"--{name.replace('_', '-')}", metavar=_metavar(name), help=_help(name))
         parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
         parser.add_argument("--show-predictions", action="store_true", help=str(_field("show_predictions").help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
     def handle(self, *args: Any, slug: str, kind: str, **options: Any) -> None:
-        settings = {name: options[name] for name in SETTINGS if options[name] is not None}
+        settings = {name: options[name] for name in FIELDS if options[name] is not None}
         try:
             project = create_project(
                 slug=slug,
@@ -88,7 +74,7 @@ def _metavar(name: str) -> str:
     field = _field(name)
     if field.choices:
         return "|".join(str(value) for value, _ in field.flatchoices)
-    return "N" if isinstance(field, FloatField | IntegerField) else "TEXT"
+    return "N" if isinstance(field, DecimalField | FloatField | IntegerField) else "TEXT"
 
 
 def _help(name: str) -> str:

@@ -1,0 +1,106 @@
+"""Fields as JSON has them: a number is no text, a yes is no number. What the published schema says is what is taken."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class StrictInteger(serializers.IntegerField):
+    """A JSON number without a fraction: 5, and 5.0 too."""
+
+    default_error_messages = {"invalid": "Give a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _number(data) or data != data // 1:
+            self.fail("invalid")
+        return int(data)
+
+
+class StrictFloat(serializers.FloatField):
+    """A JSON number."""
+
+    default_error_messages = {"invalid": "Give a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if not _number(data) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
+
+
+class StrictBoolean(serializers.BooleanField):
+    """true or false."""
+
+    default_error_messages = {"invalid": "Give true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class StrictText(serializers.CharField):
+    """A JSON text. White space around it is cut off."""
+
+    default_error_messages = {"invalid": "Give a text."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictChoice(serializers.ChoiceField):
+    """One of the texts that are listed."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+class StrictUUID(serializers.UUIDField):
+    """A UUID as text, with its hyphens."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) != 36:
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DOUBLE)
+class Price(StrictFloat):
+    """A number with two decimals; what is finer is rounded."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Decimal(str(round(super().to_internal_value(data), 2)))
+
+    def to_representation(self, value: Any) -> Any:
+        return float(value)
+
+
+class Body(serializers.ModelSerializer[Any]):
+    """A serializer of a model whose fields are strict."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.BooleanField: StrictBoolean,
+        models.CharField: StrictText,
+        models.FloatField: StrictFloat,
+        models.IntegerField: StrictInteger,
+        models.PositiveBigIntegerField: StrictInteger,
+        models.PositiveIntegerField: StrictInteger,
+        models.PositiveSmallIntegerField: StrictInteger,
+        models.TextField: StrictText,
+    }
+    serializer_choice_field = StrictChoice

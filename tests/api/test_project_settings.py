@@ -1,0 +1,101 @@
+"""The settings of a project over HTTP: each can be given, read and changed, and is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_member, make_project, make_user
+from rest_framework.test import APIClient
+
+from labeling.models import Project, Role
+from labeling.projects import SETTINGS
+
+pytestmark = pytest.mark.django_db
+URL = "/api/v1/projects/digits/"
+
+OTHER: dict[str, Any] = {
+    "batch_size": 7,
+    "candidate_factor": 2.5,
+    "mean_cluster_size": 3.5,
+    "control_share": 0.25,
+    "overlap": 2,
+    "lease_seconds": 60,
+    "deadline_hours": 36.5,
+    "complete_share": 0.8,
+    "strategy": "margin",
+    "training": {"epochs": 4},
+    "show_predictions": True,
+    "hourly_cost": 17.5,
+    "currency": "CHF",
+    "loop": "paused",
+}
+
+
+def manager() -> APIClient:
+    client = APIClient()
+    client.force_authenticate(make_member(make_project(), "mona", Role.MANAGER))
+    return client
+
+
+def test_every_setting_is_tried_here() -> None:
+    assert set(OTHER) == set(SETTINGS)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_a_setting_is_changed_alone(name: str) -> None:
+    client = manager()
+    before = client.get(URL).json()
+    assert before[name] != OTHER[name]
+    changed = client.patch(URL, {name: OTHER[name]}, format="json")
+    assert (changed.status_code, changed.json()) == (200, {**before, name: OTHER[name]})
+    assert client.get(URL).json() == {**before, name: OTHER[name]}
+
+
+def test_a_project_is_created_with_all_of_them() -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("sara", is_staff=True))
+    body = {"slug": "signs", "kind": "text", "classes": ["a", "b"], **OTHER}
+    created = client.post("/api/v1/projects/", body, format="json")
+    assert created.status_code == 201, created.content
+    stored = client.get("/api/v1/projects/signs/").json()
+    assert {name: stored[name] for name in body} == body
+
+
+@pytest.mark.parametrize("name", ["deadline_hours", "hourly_cost"])
+def test_what_may_be_empty_is_emptied_with_null(name: str) -> None:
+    client = manager()
+    client.patch(URL, {name: OTHER[name]}, format="json")
+    assert client.patch(URL, {name: None}, format="json").json()[name] is None
+    assert getattr(Project.objects.get(), name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("deadline_hours", 0),
+        ("deadline_hours", 9000),
+        ("complete_share", 0),
+        ("complete_share", 1.5),
+        ("complete_share", None),
+        ("hourly_cost", -1),
+        ("hourly_cost", 1e9),
+        ("hourly_cost", 1e300),
+        ("currency", "groats of old"),
+        ("training", {"epoch": 4}),
+        ("loop", "sideways"),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(name: str, value: Any) -> None:
+    response = manager().patch(URL, {name: value}, format="json")
+    assert response.status_code == 400
+    assert list(response.json()["fields"]) == [name]
+    assert getattr(Project.objects.get(), name) == Project._meta.get_field(name).get_default()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("batch_size", "7"), ("batch_size", True), ("candidate_factor", "2"), ("show_predictions", 1), ("name", 5)],
+)
+def test_a_value_of_another_type_is_refused_and_not_read_as_one(name: str, value: Any) -> None:
+    assert list(manager().patch(URL, {name: value}, format="json").json()["fields"]) == [name]
