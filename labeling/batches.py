@@ -8,6 +8,8 @@ decides who made it; the next background step is enqueued in that same transacti
 
 from __future__ import annotations
 
+import datetime
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -68,8 +70,14 @@ def set_loop(*, project: Project, loop: str) -> None:
 @transaction.atomic
 def opened(*, batch: Batch) -> None:
     """Give the batch to the annotators; its tasks and how they were selected are already written."""
+    now = timezone.now()
+    project = Project.objects.get(pk=batch.project_id)
+    hours = project.deadline_hours
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(
-        state=Batch.State.OPEN, opened_at=timezone.now()
+        state=Batch.State.OPEN,
+        opened_at=now,
+        deadline_at=None if hours is None else now + datetime.timedelta(hours=hours),
+        complete_share=None if hours is None else project.complete_share,
     ):
         raise BatchError(f"Batch {batch.number} is not being selected.")
 

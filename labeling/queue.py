@@ -184,8 +184,11 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     # Read behind the locks: the same answer, sent by two requests at once, is seen by the second.
     known = {a.pk: a for a in Annotation.objects.filter(pk__in=[answer.id for answer in answers])}
     fresh: dict[int, Answer] = {}
+    # The tasks that an early end dropped are gone: an answer to one of them is late, not wrong.
+    missing = any(answer.task not in tasks for answer in answers)
+    ended_early = missing and project.batches.filter(dropped__gt=0).exists()
     for answer in answers:
-        refusal = _refusal(answer, known, tasks, user)
+        refusal = _refusal(answer, known, tasks, user, ended_early=ended_early)
         if refusal is None and answer.id not in known and answer.task in fresh:
             refusal = Refusal(answer.id, "taken", "This request has another answer to the same task.")
         if refusal:
@@ -205,10 +208,19 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     return outcome
 
 
-def _refusal(answer: Answer, known: dict[uuid.UUID, Annotation], tasks: dict[int, Task], user: User) -> Refusal | None:
+def _refusal(
+    answer: Answer,
+    known: dict[uuid.UUID, Annotation],
+    tasks: dict[int, Task],
+    user: User,
+    *,
+    ended_early: bool,
+) -> Refusal | None:
     """Why this answer cannot be taken, as far as what was read tells."""
     task = tasks.get(answer.task)
     if task is None:
+        if ended_early:
+            return Refusal(answer.id, "batch_closed", "The batch was ended before this answer came.")
         return Refusal(answer.id, "unknown_task", f"This project has no task {answer.task}.")
     before = known.get(answer.id)
     if before is not None:
@@ -265,6 +277,15 @@ def _finish_tasks(tasks: list[Task]) -> bool:
     """Resolve the labels of tasks that have all their answers; close the batch if they were its last."""
     if not tasks:
         return False
+    resolve_labels(tasks)
+    # All of one batch: only an open one takes answers, and a project has one at a time.
+    batch_id = tasks[0].batch_id
+    Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - len(tasks))
+    return batches.complete(batch_id=batch_id)
+
+
+def resolve_labels(tasks: list[Task]) -> None:
+    """Write what the standing answers to these locked tasks, read with their items, amount to."""
     answers: dict[int, list[Any]] = {task.pk: [] for task in tasks}
     for task_id, value in (
         Annotation.objects.answers().filter(task__in=tasks).order_by("created_at").values_list("task_id", "value")
@@ -277,10 +298,6 @@ def _finish_tasks(tasks: list[Task]) -> bool:
         item.labeled_at = now if item.label is not None else None
     # A manager's word stands, whatever was answered.
     Item.objects.uncorrected().bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
-    # All of one batch: only an open one takes answers, and a project has one at a time.
-    batch_id = tasks[0].batch_id
-    Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - len(tasks))
-    return batches.complete(batch_id=batch_id)
 
 
 @transaction.atomic

@@ -19,7 +19,7 @@ from types import FrameType
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from labeling import batches
+from labeling import batches, deadlines
 from labeling.models import Batch, ItemImport, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, worker_name
 from labeling.pipeline.step import Step, StepFailed, StepLost
@@ -73,8 +73,9 @@ class Worker:
         return False
 
     def look_around(self) -> None:
-        """Put jobs of dead workers back into the queue."""
+        """Put jobs of dead workers back into the queue, and end the batches whose deadline is over."""
         now = timezone.now()
+        deadlines.end_overdue(now)
         abandoned = set(Job.objects.stale(now))
         abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
         for job in abandoned:

@@ -13,7 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import access, artifacts, batches
+from labeling import access, artifacts, batches, deadlines
 from labeling.api.base import ProjectView
 from labeling.api.pagination import Pages
 from labeling.models import Batch, ModelVersion
@@ -54,6 +54,9 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "selected_by",
             "model_version",
             "select_seconds",
+            "dropped",
+            "complete_share",
+            "deadline_at",
             "created_at",
             "opened_at",
             "completed_at",
@@ -123,6 +126,17 @@ class BatchRetry(ProjectView):
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         batches.retry(batch=get_object_or_404(self.project.batches, number=number))
+        return Response(BatchSerializer(self.project.batches.get(number=number)).data)
+
+
+class BatchEnd(ProjectView):
+    """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
+
+    needs = {"POST": access.MANAGE}
+
+    @extend_schema(request=None, responses=BatchSerializer)
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        deadlines.end_early(batch=get_object_or_404(self.project.batches, number=number))
         return Response(BatchSerializer(self.project.batches.get(number=number)).data)
 
 

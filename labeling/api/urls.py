@@ -27,6 +27,7 @@ urlpatterns = [
     path(f"{PROJECT}batches/", batches.BatchList.as_view(), name="batches"),
     path(f"{PROJECT}batches/<int:number>/", batches.BatchDetail.as_view(), name="batch"),
     path(f"{PROJECT}batches/<int:number>/retry/", batches.BatchRetry.as_view(), name="batch-retry"),
+    path(f"{PROJECT}batches/<int:number>/end/", batches.BatchEnd.as_view(), name="batch-end"),
     path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
     path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
     path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),

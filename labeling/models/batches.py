@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.db import models
 
 
@@ -12,6 +14,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)
+
+    def overdue(self, now: datetime.datetime) -> BatchQuerySet:
+        """Open batches whose deadline is over."""
+        return self.open().filter(deadline_at__lte=now).order_by("pk")
 
 
 class Batch(models.Model):
@@ -95,8 +101,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
 class Task(models.Model):
     """One item in one batch, with its rank and why it was picked.
 
-    `free` + assignments = overlap, and `outstanding` + answers = overlap, at every moment. Both counters change only by
-    conditional updates, so that two people can never take the same place.
+    `free` + assignments = overlap, and `outstanding` + answers = overlap, as long as the batch is open. Both counters
+    change only by conditional updates, so that two people can never take the same place. When a batch ends early, both
+    become 0.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")

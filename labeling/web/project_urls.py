@@ -21,6 +21,7 @@ urlpatterns = [
     # managers
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
     path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
+    path(f"{BATCH}end/", batches.end_batch, name="project-batch-end"),
     path(f"{PROJECT}import/", imports.imports, name="project-import"),
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),

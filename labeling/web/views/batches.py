@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling import labels
+from labeling import access, batches, deadlines, labels
 from labeling.models import Annotation, Batch, Membership, Project, Task
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
@@ -51,6 +52,30 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         page = Paginator(_tasks(batch), TASKS_A_PAGE).get_page(request.GET.get("page"))
         context |= {"facts": _facts(batch), "page": page, "rows": _task_rows(membership.project, page)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def end_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Ask; then end an open batch with the answers that it has."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    if request.method != "POST" and batch.state == Batch.State.OPEN:
+        unanswered = words.count(batch.remaining, "item has not", "items have not")
+        context = {
+            "batch": batch,
+            "size": words.count(batch.size, "item"),
+            "unanswered": unanswered,
+            "answered": batch.size - batch.remaining,
+        }
+        return render_page(request, membership, "project/batch_end.html", context, section="project-batches")
+    try:
+        dropped = deadlines.end_early(batch=batch)
+    except batches.BatchError as error:
+        messages.error(request, str(error))
+    else:
+        back = f", {words.count(dropped, 'item')} back in the pool" if dropped else ""
+        messages.success(request, f"Batch {number} is ended{back}. The model is trained on it now.")
+    return redirect("project", membership.project.slug)
 
 
 def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
