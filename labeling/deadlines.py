@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 # Answers that arrive at the same moment make an end start over; so often in a row is no accident.
 TRIES = 20
 PAUSE_SECONDS = 0.05
+CHUNK = 1000
 
 
 class _Moved(Exception):
@@ -93,7 +94,8 @@ def _end(batch: Batch) -> int:
     untouched.delete()
     started = list(unfinished.select_related("item"))
     unfinished.update(free=0, outstanding=0)
-    queue.resolve_labels(started)
+    for start in range(0, len(started), CHUNK):
+        queue.resolve_labels(started[start : start + CHUNK])
     # Were tasks answered or taken back since they were read, the count tells, and all of this is undone.
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, remaining=remaining).update(
         remaining=0,
