@@ -26,20 +26,14 @@ from labeling.web.words import number
 MAX_CHARACTERS = 20_000
 MAX_NESTING = 20
 SCHEMES = {"http", "https", "mailto"}
-# A page has its title, and the guidelines stand below a heading of their own.
-HEADINGS_BELOW = 2
+# A page has its title (h1), and the guidelines stand below a heading of their own (h2).
+FIRST_HEADING, LAST_HEADING = 3, 6
 
 register = template.Library()
 
 
 class Renderer(RendererHTML):
-    """Writes links that open beside the page, headings that fit below it, and tables that scroll by themselves."""
-
-    def heading_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        return f"<{_lower(tokens[index].tag)}>"
-
-    def heading_close(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        return f"</{_lower(tokens[index].tag)}>\n"
+    """Writes links that open beside the page, and tables that scroll by themselves."""
 
     def link_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         return format_html('<a href="{}" rel="noopener" target="_blank">', tokens[index].attrGet("href"))
@@ -50,7 +44,7 @@ class Renderer(RendererHTML):
         return format_html('<a href="{}" rel="noopener" target="_blank">{}</a>', token.attrGet("src"), text)
 
     def table_open(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
-        return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
+        return '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n'
 
     def table_close(self, tokens: Sequence[Token], index: int, options: OptionsDict, env: Any) -> str:
         return "</table></div>\n"
@@ -64,9 +58,15 @@ class Renderer(RendererHTML):
     th_open = td_open = _aligned
 
 
-def _lower(tag: str) -> str:
-    """h1 as h3, and so on; there is nothing below h6."""
-    return f"h{min(6, int(tag[1]) + HEADINGS_BELOW)}"
+def _fit_headings(tokens: Sequence[Token]) -> None:
+    """Number the headings as the page needs them: from h3 on, and without a gap, wherever the writer began."""
+    above: list[int] = []
+    for token in tokens:
+        if token.type == "heading_open":
+            level = int(token.tag[1])
+            above = [*(each for each in above if each < level), level]
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(LAST_HEADING, FIRST_HEADING + len(above) - 1)}"
 
 
 def _may_link(url: str) -> bool:
@@ -95,4 +95,7 @@ def _render(text: str) -> SafeString:
     if len(text) > MAX_CHARACTERS:
         note = f"Longer than {number(MAX_CHARACTERS)} characters: shown as typed, without Markdown."
         return format_html('<p class="hint">{}</p>\n<p class="as-typed">{}</p>', note, text)
-    return mark_safe(_parser().render(text))  # noqa: S308  html is off, and what the renderer adds is escaped
+    parser = _parser()
+    tokens = parser.parse(text)
+    _fit_headings(tokens)
+    return mark_safe(parser.renderer.render(tokens, parser.options, {}))  # noqa: S308  html is off, and what the renderer adds is escaped

@@ -60,17 +60,18 @@ def sign_in(live_server: Any) -> Callable[[BrowserContext, User], None]:
 def open_page(
     browser: Browser, live_server: Any, sign_in: Callable[[BrowserContext, User], None]
 ) -> Iterator[OpenPage]:
-    """Give a user a page in a browser of his own, at a path if one is given. Faults in the page fail the test."""
+    """Give a user (None: nobody) a page in a browser of his own, at a path if one is given. Faults fail the test."""
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_it(user: User, path: str = "", **options: Any) -> Page:
+    def open_it(user: User | None, path: str = "", **options: Any) -> Page:
         context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "base_url": live_server.url, **options}
         )
         context.set_default_timeout(10_000)
         contexts.append(context)
-        sign_in(context, user)
+        if user is not None:
+            sign_in(context, user)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
         if path:

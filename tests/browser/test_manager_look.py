@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from factories import make_member, make_project, make_user
 from playwright.sync_api import Page
+from world import lively_project
 
-from labeling.models import Batch, ItemImport, Project, Role
-from tests.web.pages import make_history
+from labeling.models import Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -35,30 +35,6 @@ PAGES = {
     "empty-import": "/p/empty/import/",
     "empty-models": "/p/empty/models/",
 }
-ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
-
-
-def lively_project() -> Project:
-    """Four rounds and a fifth under way, people of every role, imports in every state."""
-    project = make_project("digits", kind="image", name="Handwritten digits", prompt="Which digit is this?")
-    make_history(project, len(ACCURACY), size=12)
-    for version, (value, low, high) in zip(project.versions.order_by("number"), ACCURACY, strict=True):
-        version.metrics = {"control": {"accuracy": value, "low": low, "high": high, "n": 58}}
-        version.save()
-    Batch.objects.filter(number=2).update(
-        batch_size=12, candidates=60, candidate_factor=5, mean_cluster_size=10, clusters=179, cut_height=0.1243,
-        control_tasks=2, pool_size=1697, pool_rows=1797, select_seconds=0.13,
-        features_hash="3f" * 32, margins_hash="a7" * 32, dendrogram_hash="0c" * 32,
-    )  # fmt: skip
-    for number, state in enumerate(ItemImport.State.values):
-        reason = "scans.csv: line 3: column “image” is missing." if state in ("failed", "refused") else ""
-        ItemImport.objects.create(
-            project=project, name=f"scans-{number}.zip", path="/nowhere", state=state, reason=reason,
-            accepted=400 * number, rejected=3 * number,
-        )  # fmt: skip
-    for name, role in (("annie", Role.ANNOTATOR), ("bert", Role.ANNOTATOR), ("enzo", Role.ENGINEER)):
-        make_member(project, name, role)
-    return project
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -35,7 +35,7 @@ def test_what_people_write_is_laid_out() -> None:
         "<strong>what is in front</strong>,<br />\nnot what",
         "<ol>\n<li>Stop</li>",
         "<li>also when <em>half hidden</em></li>",
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>',
+        '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>',
         '<th class="number">key</th>',
         "<td>stop</td>",
         "<blockquote>",
@@ -47,9 +47,18 @@ def test_what_people_write_is_laid_out() -> None:
         assert piece in html
 
 
-def test_headings_stand_below_those_of_the_page() -> None:
-    html = render_markdown("# a\n\n## b\n\n##### c\n\nd\n=\n")
-    assert re.findall(r"<h\d>\w", html) == ["<h3>a", "<h4>b", "<h6>c", "<h3>d"]
+@pytest.mark.parametrize(
+    ("written", "levels"),
+    [
+        ("# a\n\n## b\n\n##### c\n\n# d\n\ne\n=\n", "34533"),
+        ("#### a\n\n## b\n\n### c", "334"),
+        ("# a\n## b\n### c\n#### d\n##### e\n###### f", "345666"),
+        ("> ## a\n\n- # b", "33"),
+    ],
+)
+def test_headings_stand_below_those_of_the_page_and_leave_no_gap(written: str, levels: str) -> None:
+    html = render_markdown(written)
+    assert "".join(re.findall(r"<h(\d)>", html)) == "".join(re.findall(r"</h(\d)>", html)) == levels
 
 
 HARMLESS = r"p|br|h[3-6]|strong|em|s|a|code|pre|ul|ol|li|blockquote|hr|table|thead|tbody|tr|th|td|div"

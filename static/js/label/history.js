@@ -77,15 +77,22 @@ export class History {
     const said = document.createElement("span");
     said.className = entry.skipped ? "said skipped" : "said";
     said.textContent = entry.skipped ? "Skipped" : entry.said;
-    button.append(thumbnail(entry.task, this.#kind), said);
-    if (entry.flagged) button.append(flagMark());
+    button.append(whatItDoes(), thumbnail(entry.task, this.#kind), said);
+    if (entry.flagged) button.append(" ", flagMark());
     button.title = `Take back: ${entry.said}`;
-    button.setAttribute("aria-label", button.title);
     button.addEventListener("mousedown", (event) => event.preventDefault());
     button.addEventListener("click", () => this.onundo(entry));
     row.append(button);
     return row;
   }
+}
+
+/** For screen readers, before what the button shows. */
+function whatItDoes() {
+  const words = document.createElement("span");
+  words.className = "unseen";
+  words.textContent = "Take back: ";
+  return words;
 }
 
 function flagMark() {

@@ -1,0 +1,38 @@
+"""axe-core's judgement of the page that a browser shows."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page
+
+FOLDER = Path(__file__).resolve().parents[1] / "vendor"
+# WCAG 2.2 at level AA, and what axe-core's makers advise beyond it.
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+GRAVE = ("serious", "critical")
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    return next(FOLDER.glob("axe-core@*/axe.min.js")).read_text(encoding="utf-8")
+
+
+def faults(page: Page) -> list[str]:
+    """What is wrong with the page as it is now, its grave faults; a line for each element."""
+    # Evaluated by the browser's debugger: no script element, so that the page keeps its own content policy.
+    page.evaluate(_source())
+    found: list[dict[str, Any]] = page.evaluate(
+        "async (tags) => (await axe.run({ runOnly: tags, resultTypes: ['violations'] })).violations", TAGS
+    )
+    return [
+        f"{fault['impact']} {fault['id']}: {fault['help']}: {node['html'][:160]} ({_why(node)})"
+        for fault in found
+        if fault["impact"] in GRAVE
+        for node in fault["nodes"]
+    ]
+
+
+def _why(node: dict[str, Any]) -> str:
+    return "; ".join(check["message"] for check in [*node["any"], *node["all"], *node["none"]])[:300]

@@ -1,0 +1,215 @@
+"""axe-core finds no fault on any page: light and dark, on a desktop and a phone, empty, filled and with an error.
+
+A page that is new has to be given its states here, or the first test fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+from axe import faults
+from django.template.loader import render_to_string
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from factories import make_user
+from playwright.sync_api import Page, expect
+from world import fill_world
+
+from labeling.models import User
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SIZES: dict[str, dict[str, Any]] = {
+    "desktop": {"viewport": {"width": 1280, "height": 800}},
+    "phone": {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True},
+}
+
+
+def press(*names: str) -> Callable[[Page], None]:
+    """Click the buttons with these names, one after the other."""
+
+    def act(page: Page) -> None:
+        for name in names:
+            page.get_by_role("button", name=name).first.click()
+
+    return act
+
+
+def keys(*pressed: str) -> Callable[[Page], None]:
+    """Type these keys once an item is there."""
+
+    def act(page: Page) -> None:
+        expect(page.locator('#content[data-state="item"]')).to_be_visible()
+        for key in pressed:
+            page.keyboard.press(key)
+
+    return act
+
+
+def panel(page: Page) -> None:
+    """Wait until it is said why there is no item."""
+    expect(page.locator('#content[data-state="waiting"]')).to_be_visible()
+
+
+def unfold(page: Page) -> None:
+    """Open everything that can be unfolded."""
+    page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+
+
+def wrong_sign_in(page: Page) -> None:
+    page.get_by_label("Username").fill("nobody")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def wrong_settings(page: Page) -> None:
+    unfold(page)
+    for field in page.locator("#settings input.figure").all():
+        field.fill("-1")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def written_preview(page: Page) -> None:
+    page.get_by_role("button", name="Preview").click()
+    expect(page.locator("#preview > *").first).to_be_visible()
+
+
+class State(NamedTuple):
+    """A page in one of its states, and how a user gets there. `name` is that of the page's address."""
+
+    name: str
+    state: str
+    ids: dict[str, Any] = {}
+    act: Callable[[Page], None] = lambda page: None
+    user: str = "mona"
+
+
+DIGITS, EMPTY, BROKEN, FINISHED = ({"slug": slug} for slug in ("digits", "empty", "broken", "finished"))
+
+STATES = [
+    State("login", "empty", user=""),
+    State("login", "error", act=wrong_sign_in, user=""),
+    State("home", "filled"),
+    State("home", "empty", user="newcomer"),
+    State("project-new", "empty"),
+    State("project-new", "error", act=press("Create the project")),
+    State("account", "empty"),
+    State("account", "done", act=press("Create a token")),
+    State("password", "empty"),
+    State("password", "error", act=press("Change it")),
+    State("label", "filled", DIGITS, keys("f", "1", "2")),
+    State("label", "skip", DIGITS, keys("Space")),
+    State("label", "guidelines", DIGITS, keys("g")),
+    State("label", "keys", DIGITS, keys("?")),
+    State("label", "verify", {"slug": "verify"}, keys()),
+    State("label", "multi", {"slug": "multi"}, keys("1", "3")),
+    State("label", "search", {"slug": "search"}, keys("r", "e", "d")),
+    State("label", "many", {"slug": "many"}, keys("1", "2", "g", "o")),
+    State("label", "empty", EMPTY, panel),
+    State("label", "failed", BROKEN, panel),
+    State("label", "finished", FINISHED, panel),
+    State("project", "filled", DIGITS, unfold),
+    State("project", "annotator", DIGITS, unfold, user="annie"),
+    State("project", "engineer", DIGITS, unfold, user="enzo"),
+    State("project", "empty", EMPTY),
+    State("project", "failed", BROKEN),
+    State("project", "finished", FINISHED),
+    State("project-import", "filled", DIGITS),
+    State("project-import", "empty", EMPTY),
+    State("project-import", "error", EMPTY, press("Import")),
+    State("project-settings", "filled", DIGITS, unfold),
+    State("project-settings", "preview", DIGITS, written_preview),
+    State("project-settings", "error", DIGITS, wrong_settings),
+    State("project-members", "filled", DIGITS),
+    State("project-members", "error", DIGITS, press("Create and add")),
+    State("project-remove", "filled", {**DIGITS, "username": "enzo"}),
+    State("project-batches", "filled", DIGITS),
+    State("project-batches", "empty", EMPTY),
+    State("project-batch", "filled", {**DIGITS, "number": 2}, unfold),
+    State("project-batch", "open", {**DIGITS, "number": 5}, unfold),
+    State("project-batch", "failed", {**BROKEN, "number": 2}, unfold),
+    State("project-models", "filled", DIGITS, unfold),
+    State("project-models", "empty", EMPTY),
+    State("project-export", "filled", DIGITS, unfold),
+    State("project-export", "empty", EMPTY),
+]
+# Addresses that show no page: they take something, or answer with data.
+NO_PAGES = {
+    "logout",
+    "label-classes",
+    "label-today",
+    "guidelines-preview",
+    "token-revoke",
+    "project-loop",
+    "project-retry",
+    "project-role",
+    "project-consequence",
+    "schema",
+    "healthz",
+    "metrics",
+}
+
+
+def names_of(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    """Names of all addresses but those of the API and of Django's admin, which have a namespace."""
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield str(pattern.name)
+        elif not pattern.namespace:
+            yield from names_of(pattern.url_patterns)
+
+
+def test_every_page_is_looked_at() -> None:
+    assert {state.name for state in STATES} | NO_PAGES == set(names_of(get_resolver().url_patterns))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_no_page_has_a_fault(open_page: Any, screenshot: Any, size: str, scheme: str) -> None:
+    fill_world()
+    make_user("newcomer")
+    options = {**SIZES[size], "color_scheme": scheme, "reduced_motion": "reduce"}
+    pages: dict[str, Page] = {}
+    found = []
+    for state in STATES:
+        if state.user not in pages:
+            pages[state.user] = open_page(User.objects.filter(username=state.user).first(), **options)
+        page = pages[state.user]
+        page.goto(reverse(state.name, kwargs=state.ids))
+        state.act(page)
+        screenshot(page, f"page-{state.name}-{state.state}-{size}-{scheme}", full=state.name != "label")
+        found += [f"{state.name} ({state.state}): {fault}" for fault in faults(page)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_pages_about_faults_have_none_themselves(open_page: Any, screenshot: Any, scheme: str, status: int) -> None:
+    page: Page = open_page(make_user("mona"), color_scheme=scheme, **SIZES["phone"])
+    page.route(
+        "**/gone/", lambda route: route.fulfill(body=render_to_string(f"{status}.html"), content_type="text/html")
+    )
+    page.goto("/gone/")
+    screenshot(page, f"page-{status}-phone-{scheme}", full=True)
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("<main><h1>a</h1><p style='color:#999'>too pale</p></main>", "color-contrast"),
+        ("<main><h1>a</h1><input></main>", "label"),
+        ("<main><h1>a</h1><img src=a.png></main>", "image-alt"),
+        (
+            "<main><h1>a</h1><div style='height:9px;overflow:auto'><p>a</p><p>b</p></div></main>",
+            "scrollable-region-focusable",
+        ),
+        ("<main><h1>a</h1><button></button></main>", "button-name"),
+    ],
+)
+def test_a_fault_would_be_seen(page: Page, body: str, fault: str) -> None:
+    page.set_content(f"<!doctype html><html lang=en><title>a</title><body>{body}")
+    assert any(f" {fault}:" in line for line in faults(page))

@@ -1,0 +1,107 @@
+"""A server that is in use, for tests that look at every page: projects that are full, empty, waiting and broken."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling.models import Annotation, Batch, Item, ItemImport, Job, Project, Role, Task
+from tests.web.pages import make_history
+
+ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
+ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
+GUIDELINES = """\
+Type the digit that you **read**.
+
+## In doubt
+
+- a *7* may have a bar
+- a *1* may have a foot: see [the sheet](https://example.org/digits)
+
+| looks like | take |
+|------------|-----:|
+| 1 or 7     |    7 |
+"""
+
+
+def lively_project() -> Project:
+    """Four rounds and a fifth under way, people of every role, imports in every state."""
+    project = make_project(
+        "digits", kind="image", name="Handwritten digits", prompt="Which digit is this?", guidelines=GUIDELINES
+    )
+    make_history(project, len(ACCURACY), size=12)
+    for version, (value, low, high) in zip(project.versions.order_by("number"), ACCURACY, strict=True):
+        version.metrics = {"control": {"accuracy": value, "low": low, "high": high, "n": 58}}
+        version.save()
+    Batch.objects.filter(number=2).update(
+        batch_size=12, candidates=60, candidate_factor=5, mean_cluster_size=10, clusters=179, cut_height=0.1243,
+        control_tasks=2, pool_size=1697, pool_rows=1797, select_seconds=0.13,
+        features_hash="3f" * 32, margins_hash="a7" * 32, dendrogram_hash="0c" * 32,
+    )  # fmt: skip
+    for number, state in enumerate(ItemImport.State.values):
+        reason = "scans.csv: line 3: column “image” is missing." if state in ("failed", "refused") else ""
+        ItemImport.objects.create(
+            project=project, name=f"scans-{number}.zip", path="/nowhere", state=state, reason=reason,
+            accepted=400 * number, rejected=3 * number,
+        )  # fmt: skip
+    for name, role in (("annie", Role.ANNOTATOR), ("bert", Role.ANNOTATOR), ("enzo", Role.ENGINEER)):
+        make_member(project, name, role)
+    return project
+
+
+def answer_history(project: Project) -> None:
+    """Give every finished task of the project an answer of annie's or bert's, with a skip and a flag among them."""
+    annie, bert = (make_member(project, name) for name in ("annie", "bert"))
+    tasks = Task.objects.filter(batch__project=project, batch__state=Batch.State.DONE).order_by("batch", "rank")
+    start = timezone.now() - datetime.timedelta(hours=2)
+    for number, task in enumerate(tasks):
+        skipped = number % 11 == 10
+        annotation = Annotation.objects.create(
+            pk=uuid.UUID(int=number + 1), task=task, user=annie if number % 3 else bert,
+            value=None if skipped else 1, skip_reason="Cannot be made out" if skipped else "",
+            seconds=1.5 + number % 4, flagged=number % 13 == 0,
+        )  # fmt: skip
+        Annotation.objects.filter(pk=annotation.pk).update(created_at=start + datetime.timedelta(seconds=20 * number))
+    Task.objects.filter(pk__in=tasks).update(outstanding=0, free=0)
+
+
+def broken_project() -> Project:
+    """A batch that has failed, and a step that no worker takes up."""
+    project = make_project("broken", name="Street signs")
+    batch = make_open_batch(project, make_items(project, 6), number=2)
+    Batch.objects.filter(pk=batch.pk).update(
+        state=Batch.State.FAILED, remaining=0, reason="The disk is full. Free some space, then retry."
+    )
+    Job.objects.create(project=project, kind=Job.Kind.ENCODE, run_after=timezone.now() - datetime.timedelta(minutes=5))
+    return project
+
+
+def annotators_projects() -> list[Project]:
+    """One project for each way of answering."""
+    made = []
+    for slug, question, kind, classes in (
+        ("verify", "verify", "image", ANIMALS),
+        ("multi", "multi", "text", ANIMALS),
+        ("search", "single", "vector", [f"{size} {name}" for size in ("grey", "red", "tiny") for name in ANIMALS]),
+        ("many", "multi", "image", [f"{size} {name}" for size in ("grey", "red", "tiny") for name in ANIMALS]),
+    ):
+        project = make_project(slug, kind=kind, classes=classes, question=question, name=slug.capitalize())
+        make_open_batch(project, make_items(project, 20))
+        made.append(project)
+    return made
+
+
+def fill_world(manager: str = "mona") -> None:
+    """All of it, with `manager` as manager everywhere."""
+    lively = lively_project()
+    answer_history(lively)
+    empty = make_project("empty", name="Nothing yet")
+    finished = make_project("finished", name="All done")
+    done = make_open_batch(finished, make_items(finished, 4))
+    Batch.objects.filter(pk=done.pk).update(state=Batch.State.DONE, remaining=0, completed_at=timezone.now())
+    Item.objects.filter(project=finished).update(label=1, agreement=1, labeled_at=timezone.now())
+    for project in (lively, empty, finished, broken_project(), *annotators_projects()):
+        make_member(project, manager, Role.MANAGER)
