@@ -5,24 +5,26 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling import access
 from labeling.api.base import ProjectView
-from labeling.exports import FORMATS, export
+from labeling.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, export
 
-
-class ExportRequest(serializers.Serializer[Any]):
-    """What is to be exported, and how."""
-
-    format = serializers.ChoiceField(choices=list(FORMATS), default="jsonl")
-    batch = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    skipped = serializers.BooleanField(default=False)
+DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
+PARAMETERS = [
+    OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl"),
+    OpenApiParameter("batch", OpenApiTypes.STR, description="Batches: 3, or 2-5, or 1,4,6- (6 and all later)."),
+    OpenApiParameter("control", OpenApiTypes.STR, enum=["only", "without"], description="Control items."),
+    OpenApiParameter("agreement", OpenApiTypes.DOUBLE, description="The least agreement, from 0 to 1."),
+    OpenApiParameter("since", OpenApiTypes.STR, description=f"Labeled then or later. {DAY_OR_TIME}"),
+    OpenApiParameter("until", OpenApiTypes.STR, description=f"Labeled earlier, or on that day. {DAY_OR_TIME}"),
+    OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False, description="Also items that all skipped."),
+]
 
 
 class IgnoreAccept(BaseContentNegotiation):
@@ -38,31 +40,40 @@ class IgnoreAccept(BaseContentNegotiation):
 class Export(ProjectView):
     """The labeled items with their annotations and lineage, streamed as JSONL, CSV or Parquet.
 
-    `batch` restricts the export to one batch; `skipped=true` adds the items that everybody skipped.
+    The parameters filter the rows: those that are given must all hold.
     """
 
     needs = {"GET": access.EXPORT, "HEAD": access.EXPORT}
     content_negotiation_class = IgnoreAccept
 
     @extend_schema(
-        parameters=[
-            OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl"),
-            OpenApiParameter("batch", OpenApiTypes.INT, description="The number of one batch."),
-            OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False),
-        ],
+        parameters=PARAMETERS,
         responses={(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()},
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        serializer = ExportRequest(data=request.query_params)
-        serializer.is_valid(raise_exception=True)
-        wanted = serializer.validated_data
-        batch = wanted.get("batch")
-        if batch is not None:
-            get_object_or_404(self.project.batches, number=batch)
-        fmt = FORMATS[wanted["format"]]
-        chunks = export(self.project, wanted["format"], batch=batch, skipped=wanted["skipped"])
-        response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
-        part = "labels" if batch is None else f"batch-{batch}"
-        response["Content-Disposition"] = f'attachment; filename="{slug}-{part}{fmt.suffix}"'
+        name, choice = self._wanted(request)
+        fmt = FORMATS[name]
+        response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
+        response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
         return response
+
+    def _wanted(self, request: Request) -> tuple[str, Choice]:
+        """The format and the rows. A parameter that does not exist is refused: misspelt, it would filter nothing."""
+        known = ["format", *FILTERS]
+        errors = {
+            name: f"There is no such parameter; there are {', '.join(known)}."
+            for name in request.query_params
+            if name not in known
+        }
+        name = request.query_params.get("format") or "jsonl"
+        if name not in FORMATS:
+            errors["format"] = f"There is no format {name[:40]!r}; there are {', '.join(FORMATS)}."
+        choice = Choice()
+        try:
+            choice = choose(self.project, request.query_params)
+        except ChoiceError as error:
+            errors |= error.fields
+        if errors:
+            raise ValidationError({name: [text] for name, text in errors.items()})
+        return name, choice

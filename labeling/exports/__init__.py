@@ -2,12 +2,15 @@
 
 Rows are read in pages by key, so an export needs the same memory and the same queries a page at any size:
 
+    choice.py    which rows: filters as people write them
     rows.py      the database → pages of rows
+    weights.py   how many items a control item stands for
     columns.py   what a row holds: names, order, meaning
     formats.py   pages of rows → bytes: JSONL and CSV here, Parquet in parquet.py
 """
 
+from labeling.exports.choice import FILTERS, Choice, ChoiceError, choose
 from labeling.exports.formats import FORMATS, Format, export
 from labeling.exports.rows import count_rows
 
-__all__ = ["FORMATS", "Format", "count_rows", "export"]
+__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "Format", "choose", "count_rows", "export"]

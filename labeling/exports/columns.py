@@ -34,9 +34,12 @@ COLUMNS = (
     Column("learned_by", "integer"),
     Column("is_control", "boolean"),
     Column("control_probability", "number"),
+    Column("control_weight", "number"),
     Column("margin", "number"),
     Column("cluster", "integer"),
     Column("cluster_size", "integer"),
     Column("draw_pass", "integer"),
     Column("labeled_at", "time"),
+    Column("corrected_by", "text"),
+    Column("corrected_at", "time"),
 )

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from labeling.exports.choice import Choice
 from labeling.exports.columns import COLUMNS, Page, Row
 from labeling.exports.parquet import parquet
 from labeling.exports.rows import pages
@@ -30,12 +31,24 @@ class Format(NamedTuple):
     write: Callable[[Iterable[Page], str], Iterator[bytes]]
 
 
-def export(project: Project, format_name: str, *, batch: int | None = None, skipped: bool = False) -> Iterator[bytes]:
+def export(
+    project: Project,
+    format_name: str,
+    choice: Choice | None = None,
+    *,
+    progress: Callable[[int], Any] = lambda rows: None,
+) -> Iterator[bytes]:
     """The export as chunks of bytes, read from the database as they are taken. Raises KeyError for no such format.
 
-    `batch` restricts it to the batch of that number; `skipped` adds items that everybody skipped.
+    `progress` is told the number of rows of each page as it is read.
     """
-    return FORMATS[format_name].write(pages(project, batch=batch, skipped=skipped), project.question)
+    return FORMATS[format_name].write(_told(pages(project, choice), progress), project.question)
+
+
+def _told(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:
+    for page in rows:
+        progress(len(page))
+        yield page
 
 
 def jsonl(rows: Iterable[Page], question: str) -> Iterator[bytes]:

@@ -1,4 +1,5 @@
-"""Pages of export rows, read by key: one query for a page's tasks and one for all their annotations.
+"""Pages of export rows, read by key: one query for a page's tasks, one for all their
+annotations and one for corrections.
 
 What is read is what stands at that moment. Batches that are done never change; the rows of an open one may be answered
 or taken back while the export runs.
@@ -12,13 +13,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
+from labeling.exports.choice import Choice
 from labeling.exports.columns import Page, Row
+from labeling.exports.weights import Weights, weights_of
 from labeling.labels import show
-from labeling.models import Annotation, Project, Task
+from labeling.models import Annotation, Correction, Project, Task
 
 PAGE = 500
+UNCORRECTED = {"corrected_by": None, "corrected_at": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,27 +36,34 @@ class BatchFacts:
     control_probability: float | None
 
 
-def count_rows(project: Project, *, batch: int | None = None, skipped: bool = False) -> int:
-    """How many rows `pages` gives."""
-    found = _exported(skipped).filter(batch__project=project)
-    return found.filter(batch__number=batch).count() if batch is not None else found.count()
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all rows of an export are made with."""
+
+    kind: str
+    names: Mapping[int, str]
+    weights: Weights
 
 
-def pages(project: Project, *, batch: int | None = None, skipped: bool = False, size: int = PAGE) -> Iterator[Page]:
-    """The labeled items of a project, or of one batch, by batch and rank, up to `size` rows at a time.
+def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
+    """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query."""
+    choice = choice or Choice()
+    found = Task.objects.filter(choice.tasks(), batch__project=project)
+    if choice.batches is not None:
+        found = found.filter(batch__number__in=choice.batches)
+    return found.order_by()[: at_most + 1].count() if at_most is not None else found.count()
 
-    `skipped` adds the items that were finished without a label, because everybody skipped them. Queries: two, and two
-    a page.
+
+def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
+    """The rows that were chosen (all labeled items, if nothing is), by batch and rank, up to `size` at a time.
+
+    Queries: four, and up to three a page.
     """
-    names = dict(project.classes.values_list("index", "name"))
+    choice = choice or Choice()
+    shared = Shared(project.kind, dict(project.classes.values_list("index", "name")), weights_of(project))
     for facts in _batches(project):
-        if batch is None or facts.number == batch:
-            yield from _pages_of(facts, _exported(skipped), project.kind, names, size)
-
-
-def _exported(skipped: bool) -> QuerySet[Task]:
-    labeled = Q(item__label__isnull=False)
-    return Task.objects.filter(labeled | Q(outstanding=0) if skipped else labeled)
+        if choice.batches is None or facts.number in choice.batches:
+            yield from _pages_of(facts, Task.objects.filter(choice.tasks()), shared, size)
 
 
 def _batches(project: Project) -> list[BatchFacts]:
@@ -71,9 +82,7 @@ def _batches(project: Project) -> list[BatchFacts]:
     return facts[::-1]
 
 
-def _pages_of(
-    facts: BatchFacts, tasks: QuerySet[Task], kind: str, names: Mapping[int, str], size: int
-) -> Iterator[Page]:
+def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: int) -> Iterator[Page]:
     rank = -1
     while True:
         found = list(
@@ -88,6 +97,7 @@ def _pages_of(
                 "cluster_size",
                 "draw_pass",
                 "item_id",
+                row=F("item__row"),
                 external_id=F("item__external_id"),
                 source=F("item__source"),
                 data=F("item__data"),
@@ -100,8 +110,12 @@ def _pages_of(
         )
         if not found:
             return
-        answers = _annotations([task["pk"] for task in found], names)
-        yield [_row(task, answers[task["pk"]], facts, kind, names) for task in found]
+        answers = _annotations([task["pk"] for task in found], shared.names)
+        corrections = _corrections([task["item_id"] for task in found])
+        yield [
+            {**_row(task, answers[task["pk"]], facts, shared), **corrections.get(task["item_id"], UNCORRECTED)}
+            for task in found
+        ]
         if len(found) < size:
             return
         rank = found[-1]["rank"]
@@ -120,10 +134,16 @@ def _annotations(tasks: list[int], names: Mapping[int, str]) -> dict[int, list[d
     return found
 
 
-def _row(
-    task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts, kind: str, names: Mapping[int, str]
-) -> Row:
-    proposed = task["proposed"]
+def _corrections(items: list[int]) -> dict[int, dict[str, Any]]:
+    """Who set the label in place of the annotators, and when; only for items whose correction stands."""
+    standing = Correction.objects.standing().filter(item__in=items)
+    found = standing.values_list("item_id", "user__username", "created_at")
+    return {item: {"corrected_by": name, "corrected_at": at} for item, name, at in found}
+
+
+def _row(task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts, shared: Shared) -> Row:
+    proposed, names, is_control = task["proposed"], shared.names, task["is_control"]
+    weighs = is_control and task["label"] is not None
     return {
         "item": task["item_id"],
         "external_id": task["external_id"],
@@ -131,7 +151,7 @@ def _row(
         # Text from here on: all formats hold the same characters, and numbers of any length survive.
         "data": json.dumps(task["data"], ensure_ascii=False, separators=(",", ":")),
         # Vectors lie many to a file: its name would lead nobody to one of them.
-        "media": (task["media"] or None) if kind == Project.Kind.IMAGE else None,
+        "media": (task["media"] or None) if shared.kind == Project.Kind.IMAGE else None,
         "proposed": None if proposed is None else names[proposed],
         "label": show(task["label"], names),
         "agreement": task["agreement"],
@@ -140,9 +160,10 @@ def _row(
         "batch": facts.number,
         "rank": task["rank"],
         "model_version": facts.selected_by,
-        "learned_by": None if task["is_control"] or task["label"] is None else facts.learned_by,
-        "is_control": task["is_control"],
-        "control_probability": facts.control_probability if task["is_control"] else None,
+        "learned_by": None if is_control or task["label"] is None else facts.learned_by,
+        "is_control": is_control,
+        "control_probability": facts.control_probability if is_control else None,
+        "control_weight": shared.weights.of(task["row"]) if weighs else None,
         "margin": task["margin"],
         "cluster": task["cluster"],
         "cluster_size": task["cluster_size"],

@@ -2,7 +2,18 @@
 
 from django.urls import path
 
-from labeling.web.views import account, batches, create, engineer, guidelines, imports, members, project, settings
+from labeling.web.views import (
+    account,
+    batches,
+    create,
+    engineer,
+    guidelines,
+    imports,
+    members,
+    project,
+    settings,
+    versions,
+)
 
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<str:username>/"
@@ -29,6 +40,6 @@ urlpatterns = [
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
     # engineers and managers
-    path(f"{PROJECT}models/", engineer.models, name="project-models"),
+    path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

@@ -123,7 +123,7 @@ def test_a_bad_path_is_told_in_one_line(project: Project, tmp_path: Path, which:
 def test_an_unknown_project_or_batch_is_told(project: Project) -> None:
     with pytest.raises(CommandError, match=r"no project 'nothing'"):
         call_command("export_labels", "nothing")
-    with pytest.raises(CommandError, match=r"'digits' has no batch 9"):
+    with pytest.raises(CommandError, match=r"^--batch: This project has no batch 9; its batches are 1 to 2\.$"):
         call_command("export_labels", "digits", "--batch", "9")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from labeling.api.export import ExportRequest
-from labeling.exports import FORMATS
+from labeling.api.export import PARAMETERS
+from labeling.exports import FILTERS, FORMATS
 from labeling.exports.columns import COLUMNS
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/export.md").read_text()
@@ -23,5 +23,7 @@ def test_every_column_is_documented_in_order() -> None:
 
 
 def test_every_parameter_and_format_is_documented() -> None:
-    assert rows_below("Parameters of the API") == list(ExportRequest().fields)
+    names = ["format", *FILTERS]
+    assert rows_below("Parameters of the API") == names
+    assert [parameter.name for parameter in PARAMETERS] == names
     assert all(f"`{name}`" in TEXT for name in FORMATS)

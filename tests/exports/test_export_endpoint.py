@@ -78,6 +78,7 @@ def test_a_token_opens_it(project: Project) -> None:
         ("?format=jsonl", "application/x-ndjson", "digits-labels.jsonl"),
         ("?format=csv", "text/csv; charset=utf-8", "digits-labels.csv"),
         ("?format=parquet&batch=1", "application/vnd.apache.parquet", "digits-batch-1.parquet"),
+        ("?format=csv&batch=1-&control=only", "text/csv; charset=utf-8", "digits-batches-1-2-control.csv"),
     ],
 )
 def test_each_format_comes_as_a_named_file(project: Project, query: str, content_type: str, file_name: str) -> None:
@@ -116,22 +117,33 @@ def test_the_three_formats_agree(project: Project) -> None:
         ("?batch=0", 400, "batch"),
         ("?batch=99999999999999", 400, "batch"),
         ("?skipped=perhaps", 400, "skipped"),
-        ("?batch=3", 404, None),
+        ("?batch=3", 400, "batch"),
+        ("?batch=2-1", 400, "batch"),
+        ("?control=no", 400, "control"),
+        ("?agreement=nan", 400, "agreement"),
+        ("?since=2026-02-30", 400, "since"),
+        ("?until=2026-03-01T10:00", 400, "until"),
+        ("?batches=1", 400, "batches"),
     ],
 )
-def test_a_wrong_parameter_is_refused_with_a_reason(
-    project: Project, query: str, status: int, field: str | None
-) -> None:
+def test_a_wrong_parameter_is_refused_with_a_reason(project: Project, query: str, status: int, field: str) -> None:
     response = get("enzo", URL + query)
     assert response.status_code == status
     answer = response.json()
     assert answer["detail"]
-    assert list(answer.get("fields", {})) == ([field] if field else [])
+    assert list(answer["fields"]) == [field]
+
+
+def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
+    answer = get("enzo", URL + "?batch=9&agreement=7&format=xml").json()
+    assert answer["detail"].startswith("format: There is no format 'xml'; there are jsonl, csv, parquet.")
+    assert answer["fields"]["batch"] == ["This project has no batch 9; its batches are 1 to 2."]
+    assert answer["fields"]["agreement"] == ["'7' is no share. Write a number from 0 to 1, such as 0.8."]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, django_assert_num_queries: Any) -> None:
     client = Client()
     client.force_login(User.objects.get(username="enzo"))
-    # session, user, membership; classes, batches; tasks and annotations of two batches
-    with django_assert_num_queries(3 + 2 + 2 * 2):
+    # session, user, membership; classes, batches, weights; tasks, annotations and corrections of two batches
+    with django_assert_num_queries(3 + 3 + 2 * 3):
         assert len(body(client.get(URL)).splitlines()) == 3

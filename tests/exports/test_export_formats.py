@@ -102,7 +102,7 @@ def with_empty_texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: "" if value is None and key in TEXTS else value for key, value in row.items()} for row in rows]
 
 
-TEXTS = {"external_id", "media", "proposed"}
+TEXTS = {"external_id", "media", "proposed", "corrected_by"}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

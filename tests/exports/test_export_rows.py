@@ -7,20 +7,22 @@ import uuid
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from labeling import queue
 from labeling.exports import count_rows
+from labeling.exports.choice import Choice, choose
 from labeling.exports.columns import COLUMNS
 from labeling.exports.rows import pages
-from labeling.models import Annotation, Project
+from labeling.models import Annotation, Correction, Project
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 
 pytestmark = pytest.mark.django_db
 
 
-def rows_of(project: Project, **options: Any) -> list[dict[str, Any]]:
-    return [row for page in pages(project, **options) for row in page]
+def rows_of(project: Project, size: int = 500, **filters: Any) -> list[dict[str, Any]]:
+    return [row for page in pages(project, choose(project, filters), size=size) for row in page]
 
 
 def test_a_row_holds_item_label_answers_and_lineage() -> None:
@@ -64,11 +66,14 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "learned_by": None,
         "is_control": False,
         "control_probability": None,
+        "control_weight": None,
         "margin": 0.25,
         "cluster": 7,
         "cluster_size": 3,
         "draw_pass": 0,
         "labeled_at": project.items.get(pk=items[2].pk).labeled_at,
+        "corrected_by": None,
+        "corrected_at": None,
     }
     assert (rows[1]["model_version"], rows[1]["learned_by"]) == (None, 1)
 
@@ -128,7 +133,7 @@ def test_an_item_that_all_skipped_is_exported_only_when_asked_for() -> None:
     skip = with_skipped[1]["skips"][0]
     assert (skip["annotator"], skip["reason"]) == ("ann", "unclear")
     assert with_skipped[1]["annotations"] == []
-    assert (count_rows(project), count_rows(project, skipped=True)) == (1, 2)
+    assert (count_rows(project), count_rows(project, Choice(skipped=True))) == (1, 2)
 
 
 def test_a_task_that_lacks_answers_is_no_row_yet() -> None:
@@ -193,14 +198,14 @@ def test_a_vector_has_no_media() -> None:
     assert rows_of(project)[0]["media"] is None
 
 
-def test_a_page_costs_two_queries_whatever_is_in_it(django_assert_num_queries: Any) -> None:
+def test_a_page_costs_three_queries_whatever_is_in_it(django_assert_num_queries: Any) -> None:
     project = make_project(overlap=2)
     batch = make_batch(project, make_items(project, 60), overlap=2)
     for name in ("ann", "bob"):
         answer(batch, make_member(project, name), [1] * 60)
-    with django_assert_num_queries(2 + 2):
+    with django_assert_num_queries(3 + 3):
         assert len(rows_of(project, size=100)) == 60
-    with django_assert_num_queries(2 + 6 * 2 + 1):  # and one to see that there is no seventh page
+    with django_assert_num_queries(3 + 6 * 3 + 1):  # and one to see that there is no seventh page
         assert len(rows_of(project, size=10)) == 60
 
 
@@ -210,3 +215,20 @@ def test_an_item_skipped_by_all_in_one_request_stays_without_a_label() -> None:
     answer(batch, make_member(project, "ann"), ["skip", "skip"])
     assert not project.items.labeled().exists()
     assert rows_of(project) == []
+
+
+def test_a_correction_that_stands_is_told_with_the_label() -> None:
+    project = make_project()
+    batch = make_batch(project, make_items(project, 3))
+    answer(batch, make_member(project, "ann"), [0, 0, 0])
+    mona = make_member(project, "mona", "manager")
+    first, second, _ = project.items.order_by("row")
+    standing = Correction.objects.create(item=first, user=mona, value=5)
+    Correction.objects.create(item=second, user=mona, value=5, withdrawn_at=timezone.now())
+    rows = rows_of(project)
+    assert [(row["corrected_by"], row["corrected_at"]) for row in rows] == [
+        ("mona", standing.created_at),
+        (None, None),
+        (None, None),
+    ]
+    assert [annotation["value"] for annotation in rows[0]["annotations"]] == ["0"], "who said what stays"

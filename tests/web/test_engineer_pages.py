@@ -6,13 +6,15 @@ import json
 import re
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_open_batch, make_project
-from pages import make_history, member, text_of
+from pages import errors_of, make_history, member, text_of
 
 from labeling.exports.columns import COLUMNS
 from labeling.models import Role
 from labeling.web.export_columns import MEANINGS
+from labeling.web.views import engineer
 
 pytestmark = pytest.mark.django_db
 
@@ -37,24 +39,66 @@ def test_a_version_without_control_items_has_no_accuracy() -> None:
     assert "1 – – 80 1 – just now" in text_of(member(project, Role.ENGINEER).get("/p/digits/models/"))
 
 
+def downloaded(client: Client, **query: str) -> tuple[str, bytes]:
+    """Submit the form as a browser does: the name of the file that comes, and what is in it."""
+    blank = dict.fromkeys(["batch", "control", "agreement", "since", "until"], "")
+    response = client.get("/p/digits/export/", {**blank, **query}, follow=True)
+    assert response.status_code == 200
+    name = re.findall(r'filename="(.*)"', response["Content-Disposition"])[0]
+    return name, b"".join(response.streaming_content)
+
+
 def test_the_buttons_lead_to_files() -> None:
     project = make_project()
     make_history(project, 1)
     client = member(project, Role.ENGINEER)
     page = client.get("/p/digits/export/").content.decode()
-    assert "3 rows: one for each labeled item" in page
-    action = re.findall(r'<form class="form" method="get" action="(.*?)">', page)[0]
+    assert "<strong>3 rows</strong>" in page
     formats = re.findall(r'name="format" value="(\w+)"', page)
     assert formats == ["parquet", "jsonl", "csv"]
     for name in formats:
-        # As a browser sends the form that nobody touched.
-        response = client.get(action, {"batch": "", "format": name})
-        assert response.status_code == 200
-        assert b"".join(response.streaming_content)
-    response = client.get(action, {"batch": "2", "skipped": "true", "format": "jsonl"})
-    assert b"".join(response.streaming_content) == b""
-    lines = b"".join(client.get(action, {"batch": "1", "format": "jsonl"}).streaming_content).splitlines()
+        assert downloaded(client, format=name)[0] == f"digits-labels.{name}"
+    assert downloaded(client, batch="2", skipped="on", format="jsonl") == ("digits-batch-2-with-skipped.jsonl", b"")
+    name, content = downloaded(client, batch="1-", until="2999-01-01", format="jsonl")
+    assert name == "digits-batches-1-2-until-2999-01-01.jsonl"
+    assert content == b"", "they were never given a time"
+    lines = downloaded(client, batch="1", format="jsonl")[1].splitlines()
     assert [json.loads(line)["label"] for line in lines] == ["1", "1", "1"]
+
+
+def test_rows_are_counted_before_the_download() -> None:
+    project = make_project()
+    make_history(project, 2)
+    client = member(project, Role.ENGINEER)
+    assert "6 rows" in text_of(client.get("/p/digits/export/"))
+    response = client.get("/p/digits/export/?batch=2&skipped=on")
+    assert "3 rows Count" in text_of(response)
+    assert "format=parquet&amp;batch=2&amp;skipped=on" in response.content.decode()
+    assert "-o digits-batch-2-with-skipped.parquet" in text_of(response)
+    assert "No row is left by these filters." in text_of(client.get("/p/digits/export/?batch=3"))
+
+
+def test_beyond_what_is_counted_it_says_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engineer, "COUNTED", 5)
+    project = make_project()
+    make_history(project, 2)
+    assert "more than 5 rows" in text_of(member(project, Role.ENGINEER).get("/p/digits/export/"))
+
+
+def test_a_wrong_filter_is_told_beside_its_field_and_stays() -> None:
+    project = make_project()
+    make_history(project, 2)
+    client = member(project, Role.ENGINEER)
+    response = client.get("/p/digits/export/?batch=9&agreement=2&control=no&since=2026-03-01T10:00&format=csv")
+    assert response.status_code == 400
+    assert errors_of(response) == {
+        "batch": "This project has no batch 9; its batches are 1 to 3.",
+        "agreement": "'2' is no share. Write a number from 0 to 1, such as 0.8.",
+        "control": "Select a valid choice. no is not one of the available choices.",
+        "since": "'2026-03-01T10:00' has no zone. Add one, Z for UTC or +01:00, or give the date alone.",
+    }
+    assert 'value="2026-03-01T10:00"' in response.content.decode(), "not in a control that would drop it"
+    assert "Nothing can be exported like this." in text_of(response)
 
 
 def test_before_the_first_label_it_says_that_files_are_empty() -> None:

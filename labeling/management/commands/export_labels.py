@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
@@ -13,7 +13,7 @@ from typing import IO, Any, cast
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling.exports import FORMATS, count_rows, export
+from labeling.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
 from labeling.models import Project
 
 
@@ -31,35 +31,36 @@ class Command(BaseCommand):
             help="Left out, it follows from the ending of the output file, and is jsonl otherwise.",
         )
         parser.add_argument("--output", default="-", metavar="PATH", help="The file to write; - is standard output.")
-        parser.add_argument("--batch", type=int, metavar="N", help="Only this batch.")
+        parser.add_argument("--batch", metavar="N", help="Only these batches: 3, or 2-5, or 1,4,6- (6 and all later).")
+        parser.add_argument("--control", metavar="only|without", help="Only control items, or all others.")
+        parser.add_argument("--agreement", metavar="SHARE", help="Only labels of at least this agreement, 0 to 1.")
+        when = "a day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
+        parser.add_argument("--since", metavar="TIME", help=f"Only what was labeled then or later: {when}")
+        parser.add_argument("--until", metavar="TIME", help=f"Only what was labeled earlier, or on that day: {when}")
         parser.add_argument("--skipped", action="store_true", help="Also items that everybody skipped, without label.")
 
-    def handle(
-        self,
-        *args: Any,
-        slug: str,
-        format: str | None,
-        output: str,
-        batch: int | None,
-        skipped: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *args: Any, slug: str, format: str | None, output: str, **options: Any) -> None:
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise CommandError(f"There is no project {slug!r}.")
-        if batch is not None and not project.batches.filter(number=batch).exists():
-            raise CommandError(f"Project {slug!r} has no batch {batch}.")
+        try:
+            choice = choose(project, {name: options[name] for name in FILTERS})
+        except ChoiceError as error:
+            name, text = next(iter(error.fields.items()))
+            raise CommandError(f"--{name}: {text}") from None
         name = format or _format_of(output)
-        total = count_rows(project, batch=batch, skipped=skipped)
-        chunks = export(project, name, batch=batch, skipped=skipped)
         if output == "-":
-            self._write_out(chunks, name)
+            self._write_out(export(project, name, choice), name)
             return
-        with _written_whole(Path(output)) as file, tqdm(unit="B", unit_scale=True, disable=None, leave=False) as bar:
-            for chunk in chunks:
+        total = count_rows(project, choice)
+        with (
+            _written_whole(Path(output)) as file,
+            tqdm(total=total, unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
+        ):
+            written = Written(bar.update)
+            for chunk in export(project, name, choice, progress=written.add):
                 file.write(chunk)
-                bar.update(len(chunk))
-        self.stdout.write(f"{total} rows written to {output}")
+        self.stdout.write(f"{written.rows} {'row' if written.rows == 1 else 'rows'} written to {output}")
 
     def _write_out(self, chunks: Iterator[bytes], name: str) -> None:
         if name == "parquet" and self.stdout.isatty():
@@ -72,6 +73,18 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # Whoever reads has seen enough (`| head`). Python must not try to flush once more at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Written:
+    """Counts rows: answers may come in while they are written, so that the number is known only at the end."""
+
+    def __init__(self, tell: Callable[[int], Any]) -> None:
+        self.rows = 0
+        self._tell = tell
+
+    def add(self, rows: int) -> None:
+        self.rows += rows
+        self._tell(rows)
 
 
 def _format_of(output: str) -> str:

@@ -1,23 +1,22 @@
-"""What engineers take out: models and labels."""
+"""Labels, taken out as files."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from labeling import access
 from labeling.exports import FORMATS, count_rows
 from labeling.models import Membership
-from labeling.status import models_of
-from labeling.web.curve import accuracy_of
 from labeling.web.export_columns import MEANINGS
+from labeling.web.export_form import ExportForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
-from labeling.web.words import count, duration, moment
+from labeling.web.words import count, number
 
 # What each format is for, the best one first.
 FORMAT_NOTES = {
@@ -25,43 +24,45 @@ FORMAT_NOTES = {
     "jsonl": ("JSONL", "one JSON object a line"),
     "csv": ("CSV", "for spreadsheets and people"),
 }
-
-
-@require_safe
-@for_members(access.EXPORT)
-def models(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """All versions, the newest first, with their accuracy and where they come from."""
-    now = timezone.now()
-    measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
-    versions = membership.project.versions.select_related("batch", "parent").order_by("-number")
-    rows: list[dict[str, Any]] = [
-        {
-            "version": version,
-            "accuracy": measured.get(version.number),
-            "took": duration(version.seconds),
-            "created": moment(version.created_at, now),
-            "url": reverse("api:model-artifact", args=[membership.project.slug, version.number]),
-        }
-        for version in versions
-    ]
-    return render_page(request, membership, "project/models.html", {"rows": rows}, section="project-models")
+# Rows are counted while somebody types: not further than to here.
+COUNTED = 100_000
 
 
 @require_safe
 @for_members(access.EXPORT)
 def export(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form that downloads labels from the API, and what is in the files."""
+    """The form that chooses rows, how many they are, and what is in the files. With a `format`, on to the file."""
     project = membership.project
-    labeled = count_rows(project)
-    context = {
-        "labeled": labeled and count(labeled, "row"),
-        "batches": list(project.batches.exclude(size=0).order_by("-number").values_list("number", flat=True)),
+    numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
+    form = ExportForm(project, request.GET, numbers)
+    url = reverse("api:export", args=[project.slug])
+    wanted = request.GET.get("format", "")
+    if form.is_valid() and wanted in FORMATS:
+        return redirect(f"{url}?{_query(form, wanted)}")
+    rows = count_rows(project, form.choice, at_most=COUNTED) if form.is_valid() else None
+    context: dict[str, Any] = {
+        "form": form,
+        "labeled": bool(rows) or project.items.labeled().exists(),
+        "rows": rows,
+        "counted": _counted(rows),
+        "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in FORMATS.items()},
         "formats": [(name, *FORMAT_NOTES.get(name, (name, ""))) for name in sorted(FORMATS, key=_place)],
         "columns": MEANINGS,
-        "url": reverse("api:export", args=[project.slug]),
-        "origin": request.build_absolute_uri("/").rstrip("/"),
+        "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
+        "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
     }
-    return render_page(request, membership, "project/export.html", context, section="project-export")
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
+
+
+def _query(form: ExportForm, format_name: str) -> str:
+    return "&".join(filter(None, (f"format={format_name}", form.query())))
+
+
+def _counted(rows: int | None) -> str:
+    if rows is None:
+        return ""
+    return f"more than {number(COUNTED)} rows" if rows > COUNTED else count(rows, "row")
 
 
 def _place(name: str) -> int:

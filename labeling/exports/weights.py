@@ -1,0 +1,80 @@
+"""How many items of the pool a labeled control item stands for.
+
+Batches take their control slices from the front of one permutation. As long as the pool does not grow, those labeled
+by now are a uniform sample of it. Items that are imported later join with keys of their own, and those in front are
+drawn first: until that is made up for, the earlier items have been drawn up to a higher key than the later ones, and
+stand for fewer items each. docs/decisions/0008-weights-of-control-items.md has the reasons.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Max, Q
+
+from labeling.models import Project, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A batch's control slice: rows of the pool that it was drawn from, and the key up to which it went."""
+
+    pool_rows: int
+    last_key: float
+
+
+def level_ends(drawn: Sequence[Drawn]) -> list[int]:
+    """Where the rows of the pool part into levels, each drawn up to a key of its own: the end of each, ascending.
+
+    An item of row r was drawn by now if its key lies below the last key of any batch that had r in its pool. So the
+    levels end with those batches that went further than all later ones.
+
+    >>> level_ends([Drawn(100, 0.02), Drawn(100, 0.04)])
+    [100]
+    >>> level_ends([Drawn(100, 0.04), Drawn(500, 0.01)])
+    [100, 500]
+    """
+    ends: list[int] = []
+    furthest = -1.0
+    for each in reversed(drawn):
+        if each.last_key > furthest:
+            furthest = each.last_key
+            ends.append(each.pool_rows)
+    return sorted(set(ends))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weight of each level: its items for each labeled control item in it; None where there is none."""
+
+    ends: list[int]
+    values: list[float | None]
+
+    def of(self, row: int | None) -> float | None:
+        """The weight of a labeled control item by its row in the pool's matrices."""
+        if row is None:
+            return None
+        level = bisect_right(self.ends, row)
+        return self.values[level] if level < len(self.values) else None
+
+
+def weights_of(project: Project) -> Weights:
+    """The weights as things stand. Two queries."""
+    control = Task.objects.filter(batch__project=project, is_control=True)
+    drawn = control.filter(batch__pool_rows__isnull=False).order_by("batch__number").values_list("batch__number")
+    found = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))
+    ends = level_ends([Drawn(rows, key) for _, rows, key in found])
+    if not ends:
+        return Weights([], [])
+    starts = [0, *ends[:-1]]
+    counts = control.filter(item__label__isnull=False).aggregate(
+        **{
+            f"level_{place}": Count("pk", filter=Q(item__row__gte=start, item__row__lt=end))
+            for place, (start, end) in enumerate(zip(starts, ends, strict=True))
+        }
+    )
+    sizes = [end - start for start, end in zip(starts, ends, strict=True)]
+    labeled = [counts[f"level_{place}"] for place in range(len(ends))]
+    return Weights(ends, [size / n if n else None for size, n in zip(sizes, labeled, strict=True)])

@@ -1,0 +1,174 @@
+"""What control items say of the pool by their weights, checked by drawing many pools anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from labeling.exports.rows import pages
+from labeling.exports.weights import Drawn, Weights, level_ends
+from labeling.models import Item, Project
+from labeling.pipeline.plan import Pool, plan_batch
+from tests.exports.labeled import answer, make_batch, make_items, train
+from tests.factories import make_member, make_project
+
+POOLS = 400
+
+
+@dataclass
+class Loop:
+    """Batches drawn from a pool that grows, as the pipeline draws them."""
+
+    share: float
+    rng: np.random.Generator
+
+    def __post_init__(self) -> None:
+        self.keys = np.empty(0)
+        self.taken = np.empty(0, bool)
+        self.control = np.empty(0, np.int64)
+        self.by_batch: list[tuple[Drawn, int]] = []
+
+    def imported(self, n: int) -> None:
+        self.keys = np.concatenate([self.keys, self.rng.random(n)])
+        self.taken = np.concatenate([self.taken, np.zeros(n, bool)])
+
+    def batch(self, size: int) -> None:
+        rows = np.flatnonzero(~self.taken)
+        plan = plan_batch(
+            Pool(rows, self.keys[rows] < self.share, self.keys[rows]),
+            batch_size=size,
+            control_share=self.share,
+            strategy="uniform",
+            candidate_factor=5,
+            margins=None,
+            clusters=None,
+            rng=self.rng,
+        )
+        self.taken[plan.rows] = True
+        drawn = plan.rows[plan.is_control]
+        self.control = np.concatenate([self.control, drawn])
+        if len(drawn):
+            self.by_batch.append((Drawn(len(self.keys), self.keys[drawn].max()), len(drawn)))
+
+    def weights(self) -> np.ndarray:
+        """Of each control item, all of them labeled."""
+        ends = level_ends([drawn for drawn, _ in self.by_batch])
+        level = np.searchsorted(ends, self.control, side="right")
+        labeled = np.bincount(level, minlength=len(ends))
+        sizes = np.diff([0, *ends])
+        weights = Weights(ends, [size / n if n else None for size, n in zip(sizes, labeled, strict=True)])
+        return np.array([weights.of(int(row)) for row in self.control], float)
+
+
+def no_import(loop: Loop) -> None:
+    loop.imported(400)
+    for _ in range(3):
+        loop.batch(50)
+
+
+def right_after_an_import(loop: Loop) -> None:
+    """The later items are not made up for yet: one batch, and it draws nearly all its control items from them."""
+    loop.imported(400)
+    for _ in range(4):
+        loop.batch(50)
+    loop.imported(400)
+    loop.batch(40)
+
+
+def long_after_an_import(loop: Loop) -> None:
+    loop.imported(400)
+    loop.batch(50)
+    loop.imported(400)
+    for _ in range(5):
+        loop.batch(50)
+
+
+def a_trickle(loop: Loop) -> None:
+    """A few items before every batch: too few of each import to weigh by itself."""
+    loop.imported(300)
+    for _ in range(8):
+        loop.batch(30)
+        loop.imported(12)
+
+
+def used_up(loop: Loop) -> None:
+    """In the end the pool is empty, control items and all."""
+    loop.imported(60)
+    for _ in range(4):
+        loop.batch(20)
+
+
+@pytest.mark.parametrize("happens", [no_import, right_after_an_import, long_after_an_import, a_trickle, used_up])
+def test_weighted_control_items_tell_the_pool(happens: object) -> None:
+    """Over many draws the weighted sum is the pool's, though owls are rare among the early items, common later."""
+    errors, owls = [], []
+    for seed in range(POOLS):
+        loop = Loop(share=0.2, rng=np.random.default_rng(seed))
+        happens(loop)  # type: ignore[operator]
+        reach = loop.by_batch[-1][0].pool_rows
+        is_owl = loop.rng.random(reach) < np.where(np.arange(reach) < 400, 0.2, 0.7)
+        weights = loop.weights()
+        assert weights.sum() == pytest.approx(reach)
+        owls.append(is_owl.sum())
+        errors.append((weights * is_owl[loop.control]).sum() - is_owl.sum())
+    standard_error = np.std(errors) / np.sqrt(POOLS)
+    assert abs(np.mean(errors)) < 3.5 * standard_error + 1e-9, (np.mean(errors), standard_error)
+    assert abs(np.mean(errors)) < 0.02 * np.mean(owls)
+
+
+def test_without_weights_an_import_leads_astray() -> None:
+    """The check above can fail: plain means, and one over each batch's own share of the pool, are far off."""
+    plain, by_batch = [], []
+    for seed in range(POOLS):
+        loop = Loop(share=0.2, rng=np.random.default_rng(seed))
+        right_after_an_import(loop)
+        is_owl = loop.rng.random(800) < np.where(np.arange(800) < 400, 0.2, 0.7)
+        plain.append(800 * is_owl[loop.control].mean() - is_owl.sum())
+        ends = np.cumsum([0, *(n for _, n in loop.by_batch)])
+        parts = [
+            drawn.pool_rows / n * is_owl[loop.control[start : start + n]].sum()
+            for (drawn, n), start in zip(loop.by_batch, ends, strict=False)
+        ]
+        by_batch.append(np.mean(parts) - is_owl.sum())
+    for errors in (plain, by_batch):
+        assert abs(np.mean(errors)) > 10 * np.std(errors) / np.sqrt(POOLS)
+
+
+def test_levels_end_where_a_batch_went_further_than_all_later_ones() -> None:
+    assert level_ends([]) == []
+    assert level_ends([Drawn(10, 0.5), Drawn(20, 0.2), Drawn(30, 0.3)]) == [10, 30]
+    assert level_ends([Drawn(10, 0.1), Drawn(10, 0.2), Drawn(30, 0.3)]) == [30]
+    weights = Weights([10, 30], [2.0, None])
+    assert [weights.of(row) for row in (0, 9, 10, 29, 30, None)] == [2.0, 2.0, None, None, None, None]
+
+
+def labeled_rows(project: Project) -> list[dict[str, object]]:
+    return [row for page in pages(project) for row in page]
+
+
+@pytest.mark.django_db
+def test_in_an_export_the_weights_sum_to_the_pool() -> None:
+    project = make_project()
+    ann = make_member(project, "ann")
+    items = make_items(project, 20, control_every=4)  # rows 0, 4, … 16 are reserved, with keys in this order
+    first = make_batch(project, items[:10])  # control rows 0, 4 and 8
+    answer(first, ann, [0] * 10)
+    train(first)
+    later = make_items(project, 20, control_every=4)
+    Item.objects.filter(pk__in=[item.pk for item in later]).update(control_key=0.001)
+    second = make_batch(project, later[:5])  # rows 20 and 24, both with keys in front of what was drawn
+    answer(second, ann, [0])  # of which row 24 is not answered yet
+    control = [row for row in labeled_rows(project) if row["is_control"]]
+    assert [(row["batch"], row["control_weight"]) for row in control] == [(1, 20 / 3)] * 3 + [(2, 20 / 1)]
+    assert [row["control_probability"] for row in control] == [3 / 20] * 3 + [2 / 40]
+    assert {row["control_weight"] for row in labeled_rows(project) if not row["is_control"]} == {None}
+
+
+@pytest.mark.django_db
+def test_a_skipped_control_item_weighs_nothing_and_the_rest_stand_in_for_it() -> None:
+    project = make_project()
+    batch = make_batch(project, make_items(project, 12, control_every=3)[:6])
+    answer(batch, make_member(project, "ann"), [0, 1, 1, "skip", 1, 1])
+    assert [row["control_weight"] for row in labeled_rows(project) if row["is_control"]] == [12.0]
