@@ -8,6 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.views.decorators.http import require_safe
 
 from labeling import access
 from labeling.models import Batch, Project, User
@@ -26,6 +27,7 @@ class Card:
         return self.batch.size - self.batch.remaining if self.batch else 0
 
 
+@require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
     """The user's projects. Four queries beside those of the session, however many there are."""

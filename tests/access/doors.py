@@ -1,0 +1,176 @@
+"""The table: for every address and method, who may, and what that person is answered.
+
+To add an address, add a line with the name of its pattern, the method, who may, and the answer to those who may. Say
+what the method needs in `body` where an empty one would be refused. A new kind of id in an address gets its values in
+`world.py`. The tests fail as long as an address has no line. What everybody else is answered follows from what the
+address is:
+
+=============================  ==========================  ====================
+who                            pages                       API
+=============================  ==========================  ====================
+signed out                     302, to the sign-in page    401
+a member without the ability   403                         403
+not a member                   404                         404
+another's or a missing id      404                         404
+another method                 405                         405
+=============================  ==========================  ====================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+# Who there is. The stranger manages another project; the staff member is in none.
+SIGNED_OUT, STRANGER, STAFF = "signed-out", "stranger", "staff"
+ANNOTATOR, ENGINEER, MANAGER, SUPERUSER = "annotator", "engineer", "manager", "superuser"
+ROLES = (SIGNED_OUT, STRANGER, STAFF, ANNOTATOR, ENGINEER, MANAGER, SUPERUSER)
+
+# Who is at home in which project.
+PEOPLE = {"ours": {ANNOTATOR, ENGINEER, MANAGER, SUPERUSER}, "theirs": {STRANGER, SUPERUSER}}
+
+MANAGERS = frozenset({MANAGER, SUPERUSER})
+READERS = MANAGERS | {ENGINEER}
+ANNOTATORS = MANAGERS | {ANNOTATOR}
+MEMBERS = MANAGERS | {ANNOTATOR, ENGINEER}
+CREATORS = MANAGERS | {STRANGER, STAFF}
+SIGNED_IN = MEMBERS | {STRANGER, STAFF}
+EVERYBODY = SIGNED_IN | {SIGNED_OUT}
+
+
+class Door(NamedTuple):
+    name: str
+    method: str
+    who: frozenset[str]
+    answer: int
+    body: Any = None  # JSON for the API, a form for pages
+    # Where those who may are not all answered alike.
+    others: Mapping[str, int] = {}
+
+    def __str__(self) -> str:
+        return f"{self.name}-{self.method}"
+
+    def __hash__(self) -> int:
+        return hash(str(self))
+
+
+# What only the answer's author may take back.
+NOT_THEIRS = {MANAGER: 404, SUPERUSER: 404}
+ALREADY_IN = dict.fromkeys(SIGNED_IN, 302)
+
+DOORS = [
+    # operators
+    Door("healthz", "get", EVERYBODY, 200),
+    Door("metrics", "get", EVERYBODY, 200),
+    # one's own account
+    Door("home", "get", SIGNED_IN, 200),
+    Door("login", "get", EVERYBODY, 200, others=ALREADY_IN),
+    Door("login", "post", EVERYBODY, 200, others=ALREADY_IN),
+    Door("login", "put", EVERYBODY, 200, others=ALREADY_IN),
+    Door("logout", "post", EVERYBODY, 302),
+    Door("account", "get", SIGNED_IN, 200),
+    Door("account", "post", SIGNED_IN, 200, {"days": "7"}),
+    Door("password", "get", SIGNED_IN, 200),
+    Door("password", "post", SIGNED_IN, 200),
+    Door("password", "put", SIGNED_IN, 200),
+    Door("token-revoke", "post", SIGNED_IN, 302),
+    Door("guidelines-preview", "post", SIGNED_IN, 200),
+    Door("project-new", "get", CREATORS, 200),
+    Door("project-new", "post", CREATORS, 400),
+    # annotators
+    Door("label", "get", ANNOTATORS, 200),
+    Door("label-classes", "get", ANNOTATORS, 200),
+    Door("label-today", "get", ANNOTATORS, 400),
+    # every member
+    Door("project", "get", MEMBERS, 200),
+    Door("project-batches", "get", MEMBERS, 200),
+    Door("project-batch", "get", MEMBERS, 200),
+    # managers
+    Door("project-loop", "post", MANAGERS, 302, {"loop": "paused"}),
+    Door("project-batch-end", "get", MANAGERS, 200),
+    Door("project-batch-end", "post", MANAGERS, 302),
+    Door("project-retry", "post", MANAGERS, 302),
+    Door("project-import", "get", MANAGERS, 200),
+    Door("project-import", "post", MANAGERS, 400),
+    Door("project-settings", "get", MANAGERS, 200),
+    Door("project-settings", "post", MANAGERS, 400),
+    Door("project-consequence", "get", MANAGERS, 200),
+    Door("project-members", "get", MANAGERS, 200),
+    Door("project-members", "post", MANAGERS, 400, {"create": "", "create-username": ""}),
+    Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
+    Door("project-remove", "get", MANAGERS, 200),
+    Door("project-remove", "post", MANAGERS, 302),
+    # engineers
+    Door("project-models", "get", READERS, 200),
+    Door("project-export", "get", READERS, 200),
+    # the API
+    Door("schema", "get", EVERYBODY, 200),
+    Door("api:projects", "get", SIGNED_IN, 200),
+    Door("api:projects", "post", CREATORS, 201, {"slug": "new", "kind": "text", "classes": ["a", "b"]}),
+    Door("api:project", "get", MEMBERS, 200),
+    Door("api:project", "patch", MANAGERS, 200, {"batch_size": 7}),
+    Door("api:members", "get", MANAGERS, 200),
+    Door("api:members", "post", MANAGERS, 201, {"username": "newcomer", "role": "annotator"}),
+    Door("api:member", "delete", MANAGERS, 204),
+    Door("api:items", "post", MANAGERS, 201, [{"text": "hello"}]),
+    Door("api:item-media", "get", MEMBERS, 200),
+    Door("api:imports", "get", MANAGERS, 200),
+    Door("api:import", "get", MANAGERS, 200),
+    Door("api:rejected-rows", "get", MANAGERS, 200),
+    Door("api:claim", "post", ANNOTATORS, 200, {"count": 1}),
+    Door("api:annotations", "post", ANNOTATORS, 200, {"annotations": []}),
+    Door("api:annotation", "delete", ANNOTATORS, 200, others=NOT_THEIRS),
+    Door("api:skip", "post", ANNOTATORS, 200, {"task": 1, "reason": "unclear"}),
+    Door("api:release", "post", ANNOTATORS, 200, {}),
+    Door("api:progress", "get", MEMBERS, 200),
+    Door("api:batches", "get", MEMBERS, 200),
+    Door("api:batch", "get", MEMBERS, 200),
+    Door("api:batch-end", "post", MANAGERS, 200),
+    Door("api:batch-retry", "post", MANAGERS, 409),
+    Door("api:models", "get", READERS, 200),
+    Door("api:model", "get", READERS, 200),
+    Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
+    Door("api:export", "get", READERS, 200),
+]
+
+
+class Address(NamedTuple):
+    """One pattern of the resolver."""
+
+    name: str
+    route: str
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def in_api(self) -> bool:
+        return self.route.startswith("api/v1/")
+
+    @property
+    def in_admin(self) -> bool:
+        return self.route.startswith("admin/")
+
+    @property
+    def in_project(self) -> bool:
+        return "<slug:slug>" in self.route
+
+
+def addresses() -> list[Address]:
+    """Every address there is, with the namespaces in its name."""
+    return list(_walk(get_resolver().url_patterns, "", ""))
+
+
+def _walk(patterns: list[URLPattern | URLResolver], space: str, prefix: str) -> Iterator[Address]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from _walk(pattern.url_patterns, inner, route)
+        else:
+            yield Address(f"{space}{pattern.name or ''}", route)
+
+
+ADDRESSES = {address.name: address for address in addresses() if not address.in_admin}

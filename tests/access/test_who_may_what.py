@@ -1,0 +1,116 @@
+"""Every address for every role: one's own project, another's, another's ids, missing ids, wrong methods.
+
+The table is in `doors.py`, which says how to add a line.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from access.doors import (
+    ADDRESSES,
+    DOORS,
+    MANAGER,
+    PEOPLE,
+    ROLES,
+    SIGNED_OUT,
+    STAFF,
+    SUPERUSER,
+    Address,
+    Door,
+    addresses,
+)
+from access.world import World
+from django.urls import reverse
+
+pytestmark = pytest.mark.django_db
+
+METHODS = {name: {door.method for door in DOORS if door.name == name} for name in ADDRESSES}
+SLUGS = ["ours", "theirs", "no-such-project"]
+EVERYWHERE = [(door, slug) for door in DOORS for slug in (SLUGS if ADDRESSES[door.name].in_project else SLUGS[:1])]
+FORMS = [door for door in DOORS if door.method == "post" and not ADDRESSES[door.name].in_api]
+WITH_IDS = [door for door in DOORS if "<" in ADDRESSES[door.name].route.replace("<slug:slug>", "")]
+
+
+def expected(door: Door, role: str, slug: str) -> int:
+    """What the role is answered, as the table's docstring says."""
+    address = ADDRESSES[door.name]
+    if role == SIGNED_OUT and role not in door.who:
+        return 401 if address.in_api else 302
+    if address.in_project and (slug == "no-such-project" or role not in PEOPLE[slug]):
+        return 404
+    return door.others.get(role, door.answer) if role in door.who else 403
+
+
+def test_every_address_is_in_the_table() -> None:
+    names = [address.name for address in addresses() if not address.in_admin]
+    assert "" not in names, "an address has no name"
+    assert {door.name for door in DOORS} == set(names), "add lines to doors.py"
+
+
+@pytest.mark.parametrize(("door", "slug"), EVERYWHERE, ids=str)
+def test_every_role(world: World, door: Door, slug: str) -> None:
+    for role in ROLES:
+        response = world.knock(role, door, slug)
+        if slug == "theirs" and role in PEOPLE[slug]:  # at home there, but what is asked for is not
+            assert response.status_code not in (302, 401, 403, 405, 500) or door.answer == 302, role
+            continue
+        status = expected(door, role, slug)
+        assert response.status_code == status, (role, response.content)
+        if role == SIGNED_OUT and role not in door.who and status == 302:
+            assert response["Location"].partition("?")[0] == reverse("login")
+        if ADDRESSES[door.name].in_api and status >= 400:
+            assert set(response.json()) >= {"code", "detail"}
+
+
+@pytest.mark.parametrize("door", WITH_IDS, ids=str)
+@pytest.mark.parametrize("which", ["another's", "missing"])
+def test_ids_that_are_not_ones_own(world: World, door: Door, which: str) -> None:
+    ids = world.foreign_ids if which == "another's" else world.missing_ids
+    for role in sorted(door.who):
+        assert world.knock(role, door, "ours", ids).status_code == 404, role
+
+
+@pytest.mark.parametrize("name", sorted(ADDRESSES))
+def test_wrong_methods(world: World, name: str) -> None:
+    for method in {"get", "post", "put", "patch", "delete", "trace"} - METHODS[name]:
+        role = SIGNED_OUT if name == "login" else SUPERUSER  # who is signed in is sent on
+        response = world.knock(role, Door(name, method, frozenset(), 405), "ours")
+        assert response.status_code == 405, method
+        assert response["Allow"]
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door.method == "get"], ids=str)
+def test_head_tells_no_more_than_get(world: World, door: Door) -> None:
+    for role in ROLES:
+        head, get = (world.knock(role, door._replace(method=method), "ours") for method in ("head", "get"))
+        assert head.status_code == get.status_code, role
+
+
+@pytest.mark.parametrize("door", FORMS, ids=str)
+def test_nothing_is_taken_from_another_site(world: World, door: Door) -> None:
+    response = world.knock(MANAGER, door, "ours", csrf=True)
+    assert response.status_code == 403
+    assert b"out of date" in response.content
+
+
+AT_THE_DOOR = ("admin:login", "admin:logout", "admin:jsi18n")
+ADMIN = [address for address in addresses() if address.in_admin and address.name not in AT_THE_DOOR]
+
+
+@pytest.mark.parametrize("address", ADMIN, ids=lambda address: address.route)
+def test_the_admin_is_for_staff_alone(world: World, address: Address) -> None:
+    path = "/" + re.sub(r"<\w+:?\w*>", "1", address.route).replace("^(?P1auth|knox|labeling)/$", "labeling/")
+    path = path.replace("(?P1.*)$", "no-such-page")
+    for role in ROLES:
+        response = world.client(role).get(path)
+        at_the_door = response.status_code in (302, 405) and "login" in response.get("Location", "login")
+        assert at_the_door != (role in (STAFF, SUPERUSER)) or response.status_code == 405, role
+        assert response.status_code < 500
+
+
+@pytest.mark.parametrize("address", [each for each in ADMIN if each.name.endswith("_changelist")], ids=str)
+def test_staff_sees_no_rows_that_it_was_not_given(world: World, address: Address) -> None:
+    assert world.client(STAFF).get(f"/{address.route}").status_code == 403
+    assert world.client(SUPERUSER).get(f"/{address.route}").status_code == 200

@@ -1,0 +1,97 @@
+"""Two projects with one of everything, and somebody in every role."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from access.doors import (
+    ADDRESSES,
+    ANNOTATOR,
+    ENGINEER,
+    MANAGER,
+    SIGNED_OUT,
+    STAFF,
+    STRANGER,
+    SUPERUSER,
+    Door,
+)
+from django.db import transaction
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from factories import make_items, make_member, make_open_batch, make_project, make_user
+from knox.models import AuthToken
+
+from labeling.models import Annotation, Assignment, Batch, ItemImport, ModelVersion, Project, Role, User
+
+
+class World:
+    """`ours`, where the roles are roles, and `theirs`, which the stranger manages and nobody else sees."""
+
+    def __init__(self) -> None:
+        self.users = {
+            STAFF: make_user("staff", is_staff=True),
+            SUPERUSER: make_user("boss", is_staff=True, is_superuser=True),
+        }
+        ours = make_project("ours", kind="image")
+        for role in (ANNOTATOR, ENGINEER, MANAGER):
+            self.users[role] = make_member(ours, f"our-{role}", role)
+        theirs = make_project("theirs", kind="image")
+        self.users[STRANGER] = make_member(theirs, "their-manager", Role.MANAGER)
+        make_user("newcomer")
+        self.tokens = {role: AuthToken.objects.create(user)[0].token_key for role, user in self.users.items()}
+        annotator = make_member(theirs, "their-annotator")
+        self.own_ids = _fill(ours, self.users[ANNOTATOR], leaver="leaver", number=1)
+        self.foreign_ids = _fill(theirs, annotator, leaver="their-leaver", number=2)
+        self.foreign_ids["key"] = AuthToken.objects.create(make_user("a-token's-owner"))[0].token_key
+        self.missing_ids = {**dict.fromkeys(self.own_ids, 10**9), "username": "nobody-at-all", "key": "0" * 15}
+        self.missing_ids["annotation_id"] = uuid.uuid4()
+
+    def client(self, role: str, **options: Any) -> Client:
+        client = Client(raise_request_exception=False, **options)
+        if role != SIGNED_OUT:
+            client.force_login(self.users[role])
+        return client
+
+    def knock(
+        self, role: str, door: Door, slug: str, ids: dict[str, Any] | None = None, *, csrf: bool = False
+    ) -> HttpResponse:
+        """The answer to this role; what the request changed is as if it had not been."""
+        address = ADDRESSES[door.name]
+        values = {"key": self.tokens.get(role, "0" * 15), **(ids or self.own_ids), "slug": slug}
+        wanted = {part.partition(":")[2] for part in _between(address.route)}
+        path = reverse(door.name, kwargs={name: values[name] for name in wanted})
+        body: dict[str, Any] = {"data": door.body or {}} if door.method in ("post", "put") else {}
+        if address.in_api and door.body is not None:
+            body = {"data": door.body, "content_type": "application/json"}
+        with transaction.atomic():
+            response: HttpResponse = getattr(self.client(role, enforce_csrf_checks=csrf), door.method)(path, **body)
+            transaction.set_rollback(True)
+        return response
+
+
+def _between(route: str) -> list[str]:
+    return [part.partition(">")[0] for part in route.split("<")[1:]]
+
+
+def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dict[str, Any]:
+    """One of everything in the project, and the ids of it by the names that addresses have for them."""
+    make_member(project, leaver)
+    items = make_items(project, 3)
+    batch = make_open_batch(project, items, number=number)
+    task = batch.tasks.order_by("rank")[0]
+    annotation = Annotation.objects.create(task=task, user=annotator, value=1)
+    Assignment.objects.create(
+        task=task, user=annotator, lease_expires_at=annotation.created_at, answered_at=annotation.created_at
+    )
+    batch.tasks.filter(pk=task.pk).update(free=0, outstanding=0)
+    Batch.objects.filter(pk=batch.pk).update(remaining=2)
+    ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
+    return {
+        "item_id": items[0].pk,
+        "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
+        "number": number,
+        "annotation_id": annotation.pk,
+        "username": leaver,
+    }

@@ -1,0 +1,56 @@
+"""Which projects and images somebody sees over HTTP, and who makes new ones."""
+
+from __future__ import annotations
+
+import pytest
+from factories import make_items, make_member, make_project
+from rest_framework.test import APIClient
+
+from labeling.models import Role
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/projects/"
+ANNOTATOR, MANAGER = Role.ANNOTATOR, Role.MANAGER
+
+
+@pytest.fixture
+def world() -> dict[str, APIClient]:
+    """A client for each role in project `ours`, for a manager of project `theirs`, and for nobody."""
+    ours, theirs = make_project("ours"), make_project("theirs")
+    people = {role: make_member(ours, role, role) for role in Role.values}
+    people["stranger"] = make_member(theirs, "their-manager", MANAGER)
+    clients = {"nobody": APIClient(), **{name: APIClient() for name in people}}
+    for name, user in people.items():
+        clients[name].force_authenticate(user)
+    return clients
+
+
+def test_projects_list_shows_only_ones_own(world: dict[str, APIClient]) -> None:
+    assert [p["slug"] for p in world[ANNOTATOR].get(URL).json()["results"]] == ["ours"]
+    assert [p["slug"] for p in world["stranger"].get(URL).json()["results"]] == ["theirs"]
+    assert world["nobody"].get(URL).status_code == 401
+
+
+def test_managers_create_projects_and_annotators_do_not(world: dict[str, APIClient]) -> None:
+    body = {"slug": "new", "kind": "text", "classes": ["a", "b"]}
+    assert world[ANNOTATOR].post(URL, body, format="json").status_code == 403
+    response = world[MANAGER].post(URL, body, format="json")
+    assert response.status_code == 201
+    assert response.json()["classes"] == ["a", "b"]
+    assert world[MANAGER].get(f"{URL}new/").status_code == 200
+    assert world[ANNOTATOR].get(f"{URL}new/").status_code == 404
+
+
+def test_image_is_for_members_only(world: dict[str, APIClient]) -> None:
+    project = make_project("pictures", kind="image")
+    (item,) = make_items(project, 1)
+    client = APIClient()
+    client.force_authenticate(make_member(project, "viewer"))
+    path = f"{URL}pictures/items/{item.pk}/media/"
+    response = client.get(path)
+    assert (response.status_code, response["Content-Type"]) == (200, "image/png")
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert world[MANAGER].get(path).status_code == 404
+    assert world["nobody"].get(path).status_code == 401
+    assert world[MANAGER].get(f"{URL}ours/items/{item.pk}/media/").status_code == 404
