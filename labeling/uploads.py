@@ -1,9 +1,15 @@
-"""Files that arrive over HTTP: spooled to disk as they come, then imported at once or in the background."""
+"""Files that arrive over HTTP: spooled to disk as they come, then imported at once or in the background.
+
+An upload lies in one folder from its first byte until it has been taken in. Nothing else keeps a file there for long:
+`sweep`, which every upload begins with, removes what a killed process or a client that went away has left behind.
+"""
 
 from __future__ import annotations
 
+import errno
 import logging
 import re
+import time
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,58 +17,114 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import UnreadablePostError
 from django.utils import timezone
 
 from labeling.models import ItemImport, Job, Project, User
 from labeling.models.jobs import worker_name
 from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step, StepLost
+from labeling.pipeline.step import Step, StepFailed, StepLost
 
 logger = logging.getLogger(__name__)
 
-# Uploads up to this size are imported while the client waits: it sees at once what was set aside.
+# Uploads up to this size are imported while the client waits: it sees at once what was set aside. A few kilobytes can
+# hold hours of work (images of one colour and fifty million pixels): after this time, a worker goes on with it.
 AT_ONCE_BYTES = 1 << 20
+AT_ONCE_SECONDS = 10.0
+
+# Nobody writes so slowly; and a failed import may be retried for so long.
+ORPHAN_SECONDS = 6 * 3600
+KEPT_SECONDS = 7 * 24 * 3600
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def receive(*, project: Project, user: User, name: str, chunks: Iterable[bytes], strict: bool) -> ItemImport:
-    """Store an upload and import it. Raises `ValidationError` if it is empty or larger than allowed."""
-    folder = Path(settings.DATA_DIR) / "uploads"
-    folder.mkdir(parents=True, exist_ok=True)
+def folder() -> Path:
+    """Where uploads lie; made if need be."""
+    path = Path(settings.DATA_DIR) / "uploads"
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def check_length(length: int | None) -> None:
+    """Refuse, before a byte of it is stored, an upload that says it is too large. Raises `ValidationError`."""
+    if length is not None and length > settings.MAX_UPLOAD_MB << 20:
+        raise ValidationError(f"The upload is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
+
+
+def receive(
+    *, project: Project, user: User, name: str, chunks: Iterable[bytes], strict: bool, length: int | None = None
+) -> ItemImport:
+    """Store an upload, of `length` bytes if that is known, and import it.
+
+    Raises `ValidationError`, and leaves nothing behind, if it is empty, larger than allowed, broken off by the client,
+    or more than the disk can hold.
+    """
+    check_length(length)
+    sweep()
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
-    path = folder / f"{uuid.uuid4().hex}{suffix}"
+    path = folder() / f"{uuid.uuid4().hex}{suffix}"
+    try:
+        size = _store(path, chunks)
+        at_once = size <= AT_ONCE_BYTES
+        taken_by = worker_name() if at_once else ""
+        job = register(
+            project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
+        )
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    item_import = job.item_import
+    assert item_import is not None
+    if at_once:
+        _import_at_once(job)
+        item_import.refresh_from_db()
+    return item_import
+
+
+def _store(path: Path, chunks: Iterable[bytes]) -> int:
+    """Write the chunks to `path`; how many bytes there were."""
     size = 0
     try:
         with path.open("xb") as file:
             for chunk in chunks:
                 size += len(chunk)
-                if size > settings.MAX_UPLOAD_MB << 20:
-                    raise ValidationError(f"The upload is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
+                check_length(size)
                 file.write(chunk)
-        if not size:
-            raise ValidationError("The upload is empty.")
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    at_once = size <= AT_ONCE_BYTES
-    job = register(
-        project=project,
-        user=user,
-        path=path,
-        name=name,
-        strict=strict,
-        owns_file=True,
-        taken_by=worker_name() if at_once else "",
-    )
-    item_import = job.item_import
-    assert item_import is not None
-    if at_once:
-        # Whatever stops this, a worker takes it up where it was.
-        try:
-            import_items(Step(job))
-        except StepLost:
-            logger.warning("A worker took %s over.", job)
-        item_import.refresh_from_db()
-    return item_import
+    except UnreadablePostError as error:
+        raise ValidationError("The upload broke off before it was complete. Send it again.") from error
+    except OSError as error:
+        logger.exception("An upload could not be stored.")
+        raise ValidationError(storing_problem(error)) from error
+    if not size:
+        raise ValidationError("The upload is empty.")
+    return size
+
+
+def storing_problem(error: OSError) -> str:
+    """Why an upload cannot be stored, for whoever sent it."""
+    if error.errno in _FULL:
+        return "The disk of the server is full: nothing was taken in. Free some space there, then send it again."
+    return f"The server cannot store the upload ({error.strerror or error}): nothing was taken in. See its log."
+
+
+def _import_at_once(job: Job) -> None:
+    """Import while the client waits; whatever stops this, a worker takes it up where it was."""
+    deadline = time.monotonic() + AT_ONCE_SECONDS
+    try:
+        import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
+    except StepLost:
+        logger.warning("A worker took %s over.", job)
+    except StepFailed as failure:
+        logger.error("%s failed: %s", job, failure)
+        _fail(job, str(failure))
+
+
+@transaction.atomic
+def _fail(job: Job, reason: str) -> None:
+    assert job.item_import_id is not None
+    if Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now()):
+        ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
 
 
 @transaction.atomic
@@ -80,7 +142,7 @@ def register(
     """Make the import and its job: for a worker to take up, or already taken by the process that will run it."""
     item_import = ItemImport.objects.create(
         project=project,
-        name=Path(name).name[:200] or "upload",
+        name=plain_name(name),
         path=str(path),
         truth_path=str(truth_path or ""),
         owns_file=owns_file,
@@ -91,3 +153,49 @@ def register(
     if taken_by:
         Job.objects.take(job, taken_by, timezone.now())
     return job
+
+
+def plain_name(name: str) -> str:
+    """The file's name without folders and without characters that cannot be shown or stored, its suffix kept."""
+    base = name.replace("\\", "/").rsplit("/", 1)[-1]
+    shown = "".join(c for c in base if c.isprintable()).strip()
+    stem, dot, suffix = shown.rpartition(".")
+    if len(shown) <= 200:
+        return shown or "upload"
+    return f"{stem[: 199 - len(suffix)]}{dot}{suffix}" if stem and len(suffix) <= 10 else shown[:200]
+
+
+@transaction.atomic
+def retry(*, item_import: ItemImport) -> None:
+    """Let a failed import go on behind the last record that counted. Raises `ValidationError` where it cannot."""
+    if not Path(item_import.path).exists():
+        raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
+    put_back = item_import.jobs.filter(state=Job.State.FAILED).update(
+        state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
+    )
+    if not put_back:
+        raise ValidationError(f"{item_import.name} has not failed, or somebody has retried it already.")
+    ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.WAITING, reason="")
+
+
+def sweep() -> None:
+    """Remove files from the uploads' folder that no import is going to read."""
+    now = time.time()
+    old = [path for path in folder().iterdir() if _age(path, now) > ORPHAN_SECONDS]
+    if not old:
+        return
+    wanted = set(ItemImport.objects.reading().filter(path__in=map(str, old)).values_list("path", flat=True))
+    failed = set(ItemImport.objects.failed().filter(path__in=map(str, old)).values_list("path", flat=True))
+    for path in old:
+        if str(path) in wanted or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
+            continue
+        logger.warning("Removed %s, which no import is going to read.", path)
+        path.unlink(missing_ok=True)
+
+
+def _age(path: Path, now: float) -> float:
+    """Seconds since the file was last written; 0 for what is no file or gone by now."""
+    try:
+        return now - path.stat().st_mtime if path.is_file() else 0.0
+    except OSError:
+        return 0.0

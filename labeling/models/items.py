@@ -89,6 +89,16 @@ class Item(models.Model):
         return self.external_id
 
 
+class ItemImportQuerySet(models.QuerySet["ItemImport"]):
+    def reading(self) -> ItemImportQuerySet:
+        """Imports whose file is being read, or will be."""
+        return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
+
+    def failed(self) -> ItemImportQuerySet:
+        """Imports that can be retried."""
+        return self.filter(state=ItemImport.State.FAILED)
+
+
 class ItemImport(models.Model):
     """One file of items on its way in. `position` counts the records dealt with: a killed import goes on there."""
 
@@ -114,6 +124,8 @@ class ItemImport(models.Model):
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
+
+    objects = ItemImportQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]

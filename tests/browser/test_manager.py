@@ -58,12 +58,14 @@ def test_from_a_new_project_to_people_who_label_it(
     # Its items.
     expect(page).to_have_url(f"{live_server.url}/p/handwritten-zahlen-no1/import/")
     with worker():
-        page.get_by_label("File", exact=True).set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
+        page.get_by_label("Choose a file").set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
         page.get_by_role("button", name="Import", exact=True).click()
-        expect(page.get_by_text("60 items taken in from digits.zip. 1 row set aside")).to_be_visible()
+        expect(page.get_by_text("60 items taken in from digits.zip. 1 row set aside")).to_be_visible(timeout=BY_ITSELF)
+        page.get_by_role("link", name="1 rows of digits.zip").click()
         with page.expect_download() as download:
-            page.get_by_role("link", name="1 rows of digits.zip").click()
+            page.get_by_role("link", name="Download as CSV").click()
         assert "notes.png" in download.value.path().read_text()
+        go(page, "Import")
         expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
         screenshot(page, "manager-imported", full=True)
         page.get_by_role("link", name="see how the batch goes").click()
@@ -149,7 +151,7 @@ def test_without_scripts_everything_works(open_page: Any, tmp_path: Path) -> Non
     page.get_by_label("Texts").check()
     page.get_by_label("Classes", exact=True).fill("good\nbad")
     page.get_by_role("button", name="Create the project").click()
-    page.get_by_label("File", exact=True).set_input_files(
+    page.get_by_label("Choose a file").set_input_files(
         files=[{"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,text\n1,hello\n2,\n"}]
     )
     page.get_by_label("Refuse the whole file").check()
@@ -165,7 +167,7 @@ def test_without_scripts_everything_works(open_page: Any, tmp_path: Path) -> Non
 def test_an_upload_that_breaks_off_can_be_sent_again(open_page: Any) -> None:
     project = make_project()
     page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/import/")
-    page.get_by_label("File", exact=True).set_input_files(
+    page.get_by_label("Choose a file").set_input_files(
         files=[{"name": "a.csv", "mimeType": "text/csv", "buffer": b"id,text\n1,hello\n"}]
     )
     page.route("**/import/", lambda route: route.abort())

@@ -36,7 +36,7 @@ def test_a_small_file_is_taken_in_at_once() -> None:
     page = upload(project, file=csv_file("id,text", "a,hello", "b,world"))
     assert page.redirect_chain == [(address(project), 302)]
     assert "2 items taken in from texts.csv." in text_of(page)
-    assert "2 items on the way into the pool" in text_of(page)
+    assert "On the way into the pool: waiting for the encoder" in text_of(page)
     assert set(project.items.values_list("external_id", flat=True)) == {"a", "b"}
     assert project.imports.get().created_by.username == "mona"
 
@@ -55,8 +55,12 @@ def test_bad_rows_are_set_aside_and_can_be_downloaded() -> None:
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello", "a,again", "b,"))
     assert "1 item taken in from texts.csv. 2 rows set aside" in text_of(page)
-    link = reverse("api:rejected-rows", args=[project.slug, project.imports.get().pk])
-    assert f'href="{link}"' in page.content.decode()
+    pk = project.imports.get().pk
+    detail = reverse("project-import-detail", args=[project.slug, pk])
+    assert f'href="{detail}"' in page.content.decode()
+    listed = manager(project).get(detail)
+    assert "This id occurs twice in the file." in text_of(listed)
+    assert f'href="{reverse("api:rejected-rows", args=[project.slug, pk])}"' in listed.content.decode()
 
 
 def test_strict_takes_all_or_nothing() -> None:
@@ -100,7 +104,7 @@ def test_a_large_file_is_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> 
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello"))
     assert "taken in in the background" in text_of(page)
-    assert "data-unfinished" in page.content.decode()
+    assert "waiting for its turn" in text_of(page)
     assert project.jobs.get().state == Job.State.WAITING
 
 
@@ -116,17 +120,23 @@ def test_a_large_file_is_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> 
 def test_each_state_is_shown(state: str, share: float, says: str, tmp_path: Any) -> None:
     project = make_project()
     job = register(project=project, user=None, path=tmp_path / "a.csv", name="a.csv", strict=False)
-    Job.objects.filter(pk=job.pk).update(share=share)
+    Job.objects.filter(pk=job.pk).update(share=share, state=state if state == "running" else "waiting")
     reason = {"failed": "The worker died", "refused": "a.csv is no CSV"}.get(state, "")
     project.imports.update(state=state, reason=reason)
     page = manager(project).get(address(project)).content.decode()
     assert f'<span class="badge {state}">{state}</span>' in page
     assert says in page
-    assert ("data-unfinished" in page) == (state in ("running", "waiting"))
+    assert ("step-text" in page) == (state in ("running", "waiting"))
+    steps = manager(project).get(f"{address(project)}progress/").json()["steps"]
+    assert [step["share"] for step in steps] == ([share] if state in ("running", "waiting") else [])
 
 
 def test_before_the_first_import_it_says_what_can_be_imported() -> None:
-    for kind, word in (("image", "Zip file of images"), ("text", "holds the text"), ("vector", ".npy")):
+    for kind, word in (
+        ("image", "A folder of images, or a zip file of one"),
+        ("text", "holds the text"),
+        ("vector", ".npy"),
+    ):
         page = text_of(manager(make_project(kind, kind=kind)).get(f"/p/{kind}/import/"))
         assert "Nothing was imported yet." in page
         assert word in page

@@ -6,6 +6,7 @@ last chunk that counted, and stores the same media under the same names.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import itertools
@@ -24,7 +25,7 @@ from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
 from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
-from labeling.pipeline.step import Step
+from labeling.pipeline.step import Step, StepFailed
 
 CHUNK = 500
 # Images are held in memory until their chunk is stored.
@@ -150,7 +151,10 @@ def _write_chunk(
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, records)
         items = [_item(project, draft, source, indices) for draft, source in good]
-        _store_media(project, f"import-{item_import.pk}-{number}", [draft for draft, _ in good], items)
+        try:
+            _store_media(project, f"import-{item_import.pk}-{number}", [draft for draft, _ in good], items)
+        except OSError as error:
+            raise StepFailed(_storing_problem(error)) from error
         try:
             with step.write():
                 Item.objects.bulk_create(items)
@@ -209,6 +213,12 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
         np.save(buffer, np.stack(vectors).astype(np.float32), allow_pickle=False)
         # Replaced, not kept: an attempt that did not count may have held other rows.
         media.replace_file(media.path_of(f"{project.pk}/vectors/{block_name}.npy"), buffer.getvalue())
+
+
+def _storing_problem(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full. Free some space on the server, then retry."
+    return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."
 
 
 def _set_aside(item_import: ItemImport, rejections: Iterable[Rejection]) -> None:

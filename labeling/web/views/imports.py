@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-import datetime
-from dataclasses import dataclass
+import json
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import access, uploads
 from labeling.models import ItemImport, Membership, Project
 from labeling.web.forms import UploadForm
+from labeling.web.import_rows import as_json, encoding_row, import_rows, stalled, states_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
-from labeling.web.words import Moment, count, moment, number
+from labeling.web.words import count, moment, number
 
-LISTED = 20
-UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
-
-
-@dataclass(frozen=True, slots=True)
-class ImportRow:
-    """One file in the list. `share` is None where nothing is under way."""
-
-    pk: int
-    name: str
-    state: str
-    reason: str
-    share: float | None
-    accepted: str
-    rejected: int
-    at: Moment | None
+ROWS_A_PAGE = 100
+# More classes than this are not told to the page, which says what the folders' names will be taken for.
+CLASSES_TOLD = 1000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -46,18 +36,78 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     if form.is_bound and form.is_valid() and _receive(request, membership, form):
         return redirect("project-import", membership.project.slug)
     project = membership.project
-    rows = _rows(project, timezone.now())
-    encoding = project.items.unencoded().count()
     context = {
         "form": form,
-        "rows": rows,
-        "encoding": encoding and count(encoding, "item"),
-        "unfinished": bool(encoding) or any(row.share is not None for row in rows),
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
+        "max_bytes": settings.MAX_UPLOAD_MB << 20,
+        **_class_names(project),
+        **_under_way(project),
     }
     status = 400 if form.errors else 200
     return render_page(request, membership, "project/import.html", context, section="project-import", status=status)
+
+
+@require_safe
+@never_cache
+@for_members(access.MANAGE)
+def imports_progress(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """What is under way, for the page's script."""
+    now = _under_way(membership.project)
+    return JsonResponse(as_json(now["rows"], now["encoding"], now["states"]))
+
+
+@require_safe
+@for_members(access.MANAGE)
+def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+    """What one file brought, and every row that was set aside."""
+    item_import = get_object_or_404(membership.project.imports.select_related("created_by"), pk=import_id)
+    page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    now = timezone.now()
+    context = {
+        "import": item_import,
+        "accepted": count(item_import.accepted, "item"),
+        "rejected": count(item_import.rejected, "row"),
+        "at": moment(item_import.finished_at or item_import.created_at, now),
+        "page": page,
+    }
+    return render_page(request, membership, "project/import_detail.html", context, section="project-import")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+    """Let a failed import go on where it was."""
+    item_import = get_object_or_404(membership.project.imports, pk=import_id)
+    try:
+        uploads.retry(item_import=item_import)
+    except ValidationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"{item_import.name} goes on behind record {number(item_import.position)}.")
+    return redirect("project-import", membership.project.slug)
+
+
+def _under_way(project: Project) -> dict[str, Any]:
+    now = timezone.now()
+    rows = import_rows(project, now)
+    encoding = encoding_row(project, project.items.unencoded().count())
+    under_way = bool(encoding) or any(row.step for row in rows)
+    is_stalled = under_way and stalled(project, now)
+    return {
+        "rows": rows,
+        "encoding": encoding,
+        "stalled": is_stalled,
+        "states": states_of(rows, encoding, is_stalled),
+    }
+
+
+def _class_names(project: Project) -> dict[str, str]:
+    """For projects of images: one class to explain folders by, and all as JSON, "" where they are too many."""
+    if project.kind != Project.Kind.IMAGE:
+        return {}
+    names = list(project.classes.order_by("index").values_list("name", flat=True)[: CLASSES_TOLD + 1])
+    return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}
 
 
 def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> bool:
@@ -69,6 +119,7 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
             user=membership.user,
             name=file.name,
             chunks=file.chunks(),
+            length=file.size,
             strict=form.cleaned_data["strict"],
         )
     except ValidationError as error:
@@ -84,20 +135,3 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
     else:
         messages.success(request, f"{received.name} has arrived and is taken in in the background.")
     return True
-
-
-def _rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
-    """The newest imports, each with the share its job has done."""
-    return [
-        ImportRow(
-            pk=each.pk,
-            name=each.name,
-            state=each.state,
-            reason=each.reason,
-            share=max((job.share for job in each.jobs.all()), default=0.0) if each.state in UNFINISHED else None,
-            accepted=number(each.accepted),
-            rejected=each.rejected,
-            at=moment(each.finished_at or each.created_at, now),
-        )
-        for each in project.imports.prefetch_related("jobs")[:LISTED]
-    ]

@@ -1,59 +1,132 @@
-// Shows how far an upload is, and follows the imports that are under way. Without it the form works as forms do.
+// The import page: a file or a folder is chosen or dropped, and sent. Without it the form works as forms do.
 
-import { refresh, repeat } from "./live.js";
+import { asItIs, fromDrop, fromInput, packed } from "./import-folder.js";
+import { follow } from "./import-live.js";
+import { Cancelled, pack, post } from "./import-send.js";
 
-const BUSY_MS = 1_500;
-const CALM_MS = 5_000;
+const form = () => document.querySelector("#upload");
+const part = (name) => document.querySelector(`#${name}`);
+let chosen = null; // what is going to be sent: see import-folder.js
+let sending = null; // the AbortController of what is being sent
+
+start();
+follow();
 
 document.addEventListener("submit", (event) => {
   if (event.target.id !== "upload") return;
   event.preventDefault();
-  send(event.target);
+  if (!sending) send();
 });
 
-repeat(async () => {
-  const unfinished = () => document.querySelector("#imports[data-unfinished]");
-  if (unfinished()) await refresh("imports");
-  return unfinished() ? BUSY_MS : CALM_MS;
-}, BUSY_MS);
+document.addEventListener("change", ({ target }) => look(target));
 
-function send(form) {
-  const request = new XMLHttpRequest();
-  const button = form.querySelector("button[type=submit]");
-  button.disabled = true;
-  show("Sending …", 0);
-  request.upload.addEventListener("progress", ({ loaded, total }) => {
-    if (loaded < total) show(`Sending: ${megabytes(loaded)} of ${megabytes(total)}\u00a0MB`, loaded / total);
-    else show("Sent. The server is reading it …");
-  });
-  request.addEventListener("load", () => {
-    // The page with the outcome, or the form with what is wrong.
-    const page = [200, 400].includes(request.status) && request.response?.querySelector("#content");
-    if (page) {
-      document.title = request.response.title;
-      document.querySelector("#content").replaceWith(page);
-    } else failed(`The server answered ${request.status}. Try again.`);
-  });
-  request.addEventListener("error", () => failed("The connection broke. Nothing was taken in: try again."));
-  request.open("POST", form.action);
-  request.responseType = "document";
-  request.send(new FormData(form));
+document.addEventListener("click", ({ target }) => {
+  if (target.id === "sending-cancel") sending?.abort();
+});
 
-  function failed(text) {
-    button.disabled = false;
-    show(text, 0);
+for (const kind of ["dragenter", "dragover", "dragleave", "drop"]) {
+  document.addEventListener(kind, (event) => {
+    if (!form() || !event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault(); // a file dropped beside the target must not take the place of the page
+    const over = event.target.closest?.("#drop");
+    part("drop").classList.toggle("over", Boolean(over) && !sending && kind !== "drop" && kind !== "dragleave");
+    if (kind === "dragover") event.dataTransfer.dropEffect = over && !sending ? "copy" : "none";
+    if (kind === "drop" && over && !sending) drop(event.dataTransfer);
+  });
+}
+
+window.addEventListener("beforeunload", (event) => {
+  if (sending) event.preventDefault();
+});
+
+/** Show what works only with scripts, and take what was chosen before they came. Called for each new form. */
+function start() {
+  if (part("folder")) part("folder").hidden = false;
+  if (part("drop-hint")) part("drop-hint").hidden = false;
+  for (const id of ["id_file", "id_folder"]) if (part(id)?.files.length) look(part(id));
+}
+
+function look(input) {
+  if (input.id === "id_file") choose(asItIs(input.files[0]), "id_folder");
+  if (input.id === "id_folder") choose(packed(fromInput(input.files), form().dataset), "id_file");
+}
+
+async function drop(transfer) {
+  const reading = fromDrop(transfer); // must begin while the event lasts
+  say("Looking through it …");
+  try {
+    const files = await reading;
+    const table = files.length === 1 && !files[0].name.includes("/") && !files[0].isImage;
+    choose(table ? asItIs(files[0].file) : packed(files, form().dataset), "id_file", "id_folder");
+  } catch {
+    say("It cannot be read: a file is locked or gone. Choose it again.", "error");
   }
+}
+
+/** Take this to be sent, and empty the other ways to choose, so that only one thing is chosen. */
+function choose(what, ...others) {
+  chosen = what;
+  for (const id of others) if (part(id)) part(id).value = "";
+  if (!what) return say("");
+  say(what.told, what.problem ? "error" : "");
+  part("chosen-more").replaceChildren(...what.more.map(line));
+}
+
+async function send() {
+  if (!chosen) return say(form().dataset.none, "error");
+  if (chosen.problem) return part("chosen").focus();
+  sending = new AbortController();
+  busy(true);
+  try {
+    let page = null;
+    for (const [turn, parcel] of chosen.parcels(form().elements.strict.checked).entries()) {
+      const file = parcel.file ?? (await pack(parcel, { signal: sending.signal, show }));
+      const fields = new FormData(form());
+      fields.set("file", file, parcel.name);
+      page = await post(form().action, fields, { signal: sending.signal, show, turn, of: chosen.turns });
+      if (page.refused) break;
+    }
+    arrived(page.document);
+  } catch (error) {
+    if (error instanceof Cancelled) show("Cancelled. What had arrived whole before is in the list below.", 0);
+    else show(error.message, 0);
+    busy(false);
+  }
+  sending = null;
+}
+
+/** The page with the outcome, or the form with what is wrong, takes the place of this one. */
+function arrived(page) {
+  const { top } = document.documentElement.getBoundingClientRect();
+  document.title = page.title;
+  document.querySelector("#content").replaceWith(page.querySelector("#content"));
+  chosen = null;
+  start();
+  if (top < 0) document.querySelector("#content .notice, #content .errorlist")?.scrollIntoView({ block: "center" });
+}
+
+function busy(is) {
+  form().querySelector("button[type=submit]").disabled = is;
+  part("sending-cancel").hidden = !is;
+  for (const id of ["id_file", "id_folder"]) if (part(id)) part(id).disabled = is;
 }
 
 /** `share` is left out where nobody knows how long it takes. */
 function show(text, share) {
-  document.querySelector("#sending").hidden = false;
-  document.querySelector("#sending-text").textContent = text;
-  const bar = document.querySelector("#sending-bar");
-  if (share === undefined) bar.removeAttribute("value");
-  else bar.value = share;
+  part("sending").hidden = false;
+  part("sending-text").textContent = text;
+  if (share === undefined) part("sending-bar").removeAttribute("value");
+  else part("sending-bar").value = share;
 }
 
-function megabytes(bytes) {
-  return (bytes / 2 ** 20).toFixed(1);
+function say(text, kind = "") {
+  part("chosen").textContent = text;
+  part("chosen").className = kind ? `notice ${kind}` : "";
+  part("chosen-more").replaceChildren();
+}
+
+function line(text) {
+  const item = document.createElement("li");
+  item.textContent = text;
+  return item;
 }
