@@ -1,0 +1,233 @@
+"""The lines of docs/how-to/use-an-export.md load an export, with the types and the rows that one expects."""
+
+from __future__ import annotations
+
+import ast
+import datetime
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.csv
+import pyarrow.json
+import pyarrow.parquet
+import pytest
+
+from labeling.exports import FORMATS, export
+from labeling.models import Correction, Project
+from labeling.status import status_of
+from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
+from tests.factories import make_member, make_project
+
+# Nothing but this machine is to be reached, and this is read when the library is imported.
+os.environ["HF_HUB_OFFLINE"] = "1"
+datasets = pytest.importorskip("datasets")
+
+pytestmark = pytest.mark.django_db
+
+PAGE = (Path(__file__).parents[2] / "docs/how-to/use-an-export.md").read_text(encoding="utf-8")
+LIBRARIES = ("pandas", "datasets", "pyarrow")
+QUESTIONS = ("single", "multi", "verify")
+TIMES = ("labeled_at", "corrected_at")
+
+Load = Callable[[str, str], Any]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Run the page's line for a library and a format, in the folder of the files, and give its `rows`."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    names = {"pd": pd, "pyarrow": pyarrow, "load_dataset": datasets.load_dataset}
+
+    def run(library: str, name: str) -> Any:
+        block = PAGE.split(f"## {library}")[1].split("```python\n")[1].split("```")[0]
+        (line,) = (ast.unparse(each) for each in ast.parse(block).body if f"labels.{name}" in ast.unparse(each))
+        exec(line, names)
+        return names["rows"]
+
+    return run
+
+
+def write(project: Project, folder: Path) -> list[dict[str, Any]]:
+    """All formats into the folder; the rows as they stand in JSONL."""
+    for name, fmt in FORMATS.items():
+        (folder / f"labels{fmt.suffix}").write_bytes(b"".join(export(project, name)))
+    return [json.loads(line) for line in (folder / "labels.jsonl").read_bytes().splitlines()]
+
+
+def awkward_project(question: str) -> Project:
+    """Two batches, the first without a model; skips, flags, a correction, control items, class names that are traps."""
+    project = make_project(question=question, classes=["7", "NA", "None", '=cat, "a"\nb'], overlap=2)
+    items = make_items(project, 24, control_every=4, data={"text": 'one\ntwo, "three"', "n": 1.5})
+    ann, bob = (make_member(project, name) for name in ("ann", "bob"))
+    values: list[Any] = {
+        "single": [0, 1, 2, 3, 0, 1],
+        "multi": [[0], [], [1, 2], [0, 3], [2], []],
+        "verify": [True, False, True, True, False, True],
+    }[question]
+    first = make_batch(project, items[:6], overlap=2)
+    first.tasks.update(margin=None, cluster=None, cluster_size=None, draw_pass=None)
+    answer(first, ann, values, flagged=True)
+    answer(first, bob, [*values[:5], "skip"])
+    second = make_batch(project, items[6:12], overlap=2, selected_by=train(first))
+    answer(second, ann, values[::-1])
+    answer(second, bob, values[::-1])
+    Correction.objects.create(item=items[1], user=make_member(project, "mona", "manager"), value=values[0])
+    return project
+
+
+def records(rows: Any) -> list[dict[str, Any]]:
+    if isinstance(rows, pd.DataFrame):
+        return list(rows.to_dict("records"))
+    return list(rows.to_pylist()) if isinstance(rows, pyarrow.Table) else list(rows)
+
+
+def plain(column: str, value: Any, *, as_text: bool) -> Any:
+    """A value as JSON has it, whatever a library made of it. `as_text`: lists and objects were read from CSV."""
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if as_text and isinstance(value, str) and (column in ("annotations", "skips", "data") or value[:1] == "["):
+        value = json.loads(value)
+    if column == "data" and isinstance(value, str):
+        value = json.loads(value)
+    if isinstance(value, list):
+        return [plain("", each, as_text=False) for each in value]
+    if isinstance(value, dict):
+        return {key: plain(key, each, as_text=False) for key, each in value.items()}
+    if value is None or value is pd.NaT or value != value:
+        return None
+    if isinstance(value, datetime.datetime):
+        return value.astimezone(datetime.UTC).replace(tzinfo=datetime.UTC)
+    if (column in TIMES or column == "created_at") and isinstance(value, str):
+        return datetime.datetime.fromisoformat(value)
+    if isinstance(value, str) and as_text and value.startswith("'="):
+        return value[1:]
+    return value
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_one_line_loads_the_rows_that_were_exported(
+    question: str, library: str, name: str, load: Load, tmp_path: Path
+) -> None:
+    project = awkward_project(question)
+    reference = write(project, tmp_path)
+    found = records(load(library, name))
+    assert len(found) == status_of(project)["items"]["labeled"] == 12
+    for row, expected in zip(found, reference, strict=True):
+        assert list(row) == list(expected)
+        for column, value in expected.items():
+            given = plain(column, row[column], as_text=name == "csv")
+            wanted = plain(column, value, as_text=False)
+            if name == "csv" and wanted == "":
+                wanted = None  # CSV knows no difference between no text and an empty one
+            if name == "csv" and library != "pandas" and column == "external_id":
+                given = str(given)
+            if name == "csv" and given in ("", "true", "false"):
+                given = None if given == "" else given == "true"
+            assert given == wanted, (column, row)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("name", list(FORMATS))
+def test_times_are_times_and_labels_keep_their_type(question: str, name: str, load: Load, tmp_path: Path) -> None:
+    write(awkward_project(question), tmp_path)
+    rows = load("pandas", name)
+    for column in TIMES:
+        assert isinstance(rows[column].dtype, pd.DatetimeTZDtype), column
+        assert str(rows[column].dt.tz) == "UTC"
+    assert rows.is_control.dtype == bool
+    assert pd.api.types.is_float_dtype(rows.margin)
+    if question == "verify":
+        # In CSV, where pandas is told to read labels as text, yes and no are text.
+        assert set(rows.label) == ({"true", "false"} if name == "csv" else {True, False})
+    if question == "single":
+        assert all(isinstance(label, str) for label in rows.label)
+        assert set(rows.label) >= {"7", "NA", "None"}, "no class is taken for a number, or for nothing"
+    if question == "multi" and name != "csv":
+        assert {type(label) for label in rows.label} <= {list, np.ndarray}
+
+
+def late_project(first_rows: int) -> Project:
+    """What a column holds comes only behind the rows by which libraries settle its type."""
+    project = make_project()
+    ann = make_member(project, "ann")
+    items = make_items(project, first_rows + 3, data={"text": "lorem ipsum " * 70})
+    first = make_batch(project, items[:first_rows])
+    first.tasks.update(margin=None, cluster=None, cluster_size=None, draw_pass=None)
+    answer_all(first, ann, 7)
+    type(items[0]).objects.filter(pk__in=[item.pk for item in items[-3:]]).update(is_control=True)
+    version = train(first)
+    last = project.items.filter(task__isnull=True).order_by("row")
+    second = make_batch(project, list(last), selected_by=version, overlap=2)
+    answer(second, ann, [1, 2, 3])
+    answer(second, make_member(project, "bob"), [1, "skip", 3])
+    Correction.objects.create(item=items[-1], user=make_member(project, "mona", "manager"), value=3)
+    return project
+
+
+def test_what_comes_late_is_typed_all_the_same(load: Load, tmp_path: Path) -> None:
+    """More than 10,000 rows and 10 MB without a cluster, a skip, a correction, a control item; then all of them."""
+    first_rows = 10_500
+    write(late_project(first_rows), tmp_path)
+    assert (tmp_path / "labels.jsonl").stat().st_size > 11 << 20
+    for library in LIBRARIES:
+        for name in FORMATS:
+            rows = records(load(library, name))
+            assert len(rows) == first_rows + 3, (library, name)
+            last = {column: plain(column, value, as_text=name == "csv") for column, value in rows[-2].items()}
+            assert (last["cluster"], last["model_version"], last["skips"][0]["annotator"]) == (7, 1, "bob")
+            assert plain("corrected_by", rows[-1]["corrected_by"], as_text=False) == "mona"
+            assert plain("cluster", rows[0]["cluster"], as_text=False) is None
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_without_rows_parquet_is_typed_as_ever(question: str, load: Load, tmp_path: Path) -> None:
+    write(make_project(question=question), tmp_path)
+    assert list(load("pandas", "parquet").columns) == load("pyarrow", "parquet").column_names
+    label = load("pyarrow", "parquet").schema.field("label").type
+    assert (
+        label
+        == {
+            "single": pyarrow.string(),
+            "multi": pyarrow.list_(pyarrow.string()),
+            "verify": pyarrow.bool_(),
+        }[question]
+    )
+
+
+def test_without_rows_those_load_of_which_the_page_says_so(load: Load, tmp_path: Path) -> None:
+    write(make_project(), tmp_path)
+    loads = {(library, name) for library in LIBRARIES for name in FORMATS if _loads_empty(load, library, name)}
+    assert loads == {(library, name) for library in ("pandas", "pyarrow") for name in ("parquet", "csv")}
+
+
+def _loads_empty(load: Load, library: str, name: str) -> bool:
+    try:
+        return len(load(library, name)) == 0
+    except (pyarrow.ArrowInvalid, datasets.exceptions.DatasetGenerationError, ValueError, KeyError, StopIteration):
+        return False
+
+
+def test_a_small_export_needs_no_arguments(load: Load, tmp_path: Path) -> None:
+    """`load` for the folder and the cache: what people type before they read the page."""
+    rows = write(awkward_project("single"), tmp_path)
+    for found in (
+        pd.read_json("labels.jsonl", lines=True),
+        pd.read_csv("labels.csv"),
+        pd.read_parquet("labels.parquet"),
+        pyarrow.json.read_json("labels.jsonl"),
+        pyarrow.parquet.read_table("labels.parquet"),
+        datasets.load_dataset("json", data_files="labels.jsonl")["train"],
+        datasets.load_dataset("csv", data_files="labels.csv")["train"],
+        datasets.load_dataset("parquet", data_files="labels.parquet")["train"],
+    ):
+        assert len(found) == len(rows)
+        assert [row["external_id"] for row in records(found)] == [row["external_id"] for row in rows]
