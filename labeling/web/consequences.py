@@ -3,51 +3,273 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
 
+from labeling.measures.certainty import half_width
+from labeling.measures.pace import Pace
+from labeling.measures.pool import Pool
 from labeling.models import Project
-from labeling.web.words import count, number, percent
+from labeling.web.words import NBSP, count, duration, figure, money, number, percent
+
+# What an answer is taken to need until somebody has given some.
+ASSUMED_SECONDS = 5.0
+HOUR = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """Items that no batch has taken, and how many of them are kept for control."""
+class Terms:
+    """The settings that have consequences to be told."""
 
-    unlabeled: int
-    reserved: int
+    strategy: str
+    batch_size: int
+    candidate_factor: float
+    control_share: float
+    overlap: int
+    complete_share: float
+    deadline_hours: float | None = None
+    hourly_cost: Decimal | None = None
+    currency: str = ""
+
+
+# Their names on the project and in the form.
+TELLING = tuple(Terms.__dataclass_fields__)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where the project stands. `first`: there is no model yet. `accuracy` is the newest version's on `measured`
+    control items; `waiting` control items are in the open batch and will be measured whatever is set now.
+    """
+
+    pool: Pool
+    pace: Pace
+    first: bool = False
+    measured: int = 0
+    waiting: int = 0
+    accuracy: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NextBatch:
-    """`picked` of the `candidates` that the model doubts most, and `control` at random."""
+    """`picked` of the `candidates`, and `control` at random."""
 
     picked: int
     candidates: int
     control: int
 
+    @property
+    def size(self) -> int:
+        return self.picked + self.control
 
-def next_batch(pool: Pool, *, batch_size: int, candidate_factor: float, control_share: float) -> NextBatch:
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One consequence: of what is saved, and of what is typed if that is another; `detail` belongs to what is typed."""
+
+    key: str
+    name: str
+    was: str
+    now: str
+    detail: str = ""
+
+    @property
+    def changed(self) -> bool:
+        return self.was != self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """All consequences; `warnings` are those that nobody would want, `basis` says what the times stand on."""
+
+    batch: list[Row]
+    rest: list[Row]
+    basis: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def next_batch(
+    pool: Pool,
+    *,
+    batch_size: int,
+    candidate_factor: float,
+    control_share: float,
+    strategy: str = Project.Strategy.CLUSTER_MARGIN,
+    first: bool = False,
+) -> NextBatch:
     """What the selection would make of the pool: the sizes that `pipeline.plan.plan_batch` comes to."""
     others = pool.unlabeled - pool.reserved
     control = min(pool.reserved, round(control_share * batch_size))
     control = max(control, min(pool.reserved, batch_size - others))
     picked = min(batch_size - control, others)
-    return NextBatch(picked, min(others, round(candidate_factor * picked)), control)
+    if first or strategy == Project.Strategy.UNIFORM:
+        candidates = others
+    elif strategy == Project.Strategy.MARGIN:
+        candidates = picked
+    else:
+        candidates = min(others, round(candidate_factor * picked))
+    return NextBatch(picked, candidates, control)
 
 
-def consequence(pool: Pool, *, strategy: str, batch_size: int, candidate_factor: float, control_share: float) -> str:
-    """The next batch in two sentences."""
-    if not pool.unlabeled:
-        return "No item is left to label. The settings hold for items that come later."
-    batch = next_batch(pool, batch_size=batch_size, candidate_factor=candidate_factor, control_share=control_share)
-    how = {
-        Project.Strategy.CLUSTER_MARGIN: f"of the {count(batch.candidates, 'item')} that the model doubts most",
-        Project.Strategy.MARGIN: "that the model doubts most",
-        Project.Strategy.UNIFORM: "at random",
-    }[Project.Strategy(strategy)]
-    size = batch.picked + batch.control
-    return (
-        f"Next batch: {number(batch.picked)} {how}, and {number(batch.control)} at random for control. "
-        f"That is {percent(size / pool.unlabeled)} of the {count(pool.unlabeled, 'unlabeled item')}: "
-        f"{count(math.ceil(pool.unlabeled / batch_size), 'round')} until none is left."
+def rounds_left(pool: Pool, batch_size: int) -> int:
+    """Batches until no item is left: each takes as many as it can."""
+    return math.ceil(pool.unlabeled / batch_size)
+
+
+def answers_needed(size: int, overlap: int, complete_share: float) -> int:
+    """Answers that let a deadline end a batch of this size: as `deadlines.has_enough` counts them."""
+    return max(1, math.ceil(round(complete_share * size * overlap, 6)))
+
+
+def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
+    """The consequences of what is saved and, beside them, of what is typed."""
+    typed = typed or saved
+    before, after = _tell(standing, saved), _tell(standing, typed)
+    rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
+    return Told(
+        batch=[row for row in rows if row.key not in REST],
+        rest=[row for row in rows if row.key in REST],
+        basis=_basis(standing.pace),
+        warnings=_warnings(standing, typed),
     )
+
+
+NAMES = {
+    "size": "Items",
+    "candidates": "Picked from",
+    "share": "Share of the pool",
+    "hours": "Work",
+    "cost": "Cost",
+    "done": "Done in",
+    "certainty": "Accuracy known to",
+    "deadline": "Deadline",
+    "rounds": "Rounds",
+    "all-hours": "Work",
+    "all-cost": "Cost",
+}
+REST = ("rounds", "all-hours", "all-cost")
+
+
+def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
+    """For each consequence its figure, and what belongs to it. Empty if there is no next batch."""
+    pool = standing.pool
+    if not pool.unlabeled:
+        return {}
+    batch = _batch(standing, terms)
+    hours = person_hours(batch.size, terms, standing.pace)
+    all_hours = person_hours(pool.unlabeled, terms, standing.pace)
+    return {
+        "size": (number(batch.size), f"{number(batch.picked)} picked, {number(batch.control)} for control"),
+        "candidates": _candidates(batch, terms, first=standing.first),
+        "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
+        "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
+        "cost": _cost(hours, terms),
+        "done": _done(hours, terms, standing.pace),
+        "certainty": _certainty(standing, batch.control),
+        "deadline": _deadline(batch.size, terms),
+        "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
+        "all-hours": (duration(all_hours * HOUR), "of labeling"),
+        "all-cost": _cost(all_hours, terms),
+    }
+
+
+def _batch(standing: Standing, terms: Terms) -> NextBatch:
+    return next_batch(
+        standing.pool,
+        batch_size=terms.batch_size,
+        candidate_factor=terms.candidate_factor,
+        control_share=terms.control_share,
+        strategy=terms.strategy,
+        first=standing.first,
+    )
+
+
+def person_hours(items: int, terms: Terms, pace: Pace) -> float:
+    """Hours that people label for so many items."""
+    seconds = ASSUMED_SECONDS if pace.seconds is None else pace.seconds
+    return items * terms.overlap * seconds / HOUR
+
+
+def _candidates(batch: NextBatch, terms: Terms, *, first: bool) -> tuple[str, str]:
+    if not batch.picked:
+        return "–", "only control items are left"
+    if first:
+        how = "all, at random: there is no model yet"
+    elif terms.strategy == Project.Strategy.UNIFORM:
+        how = "all, at random"
+    else:
+        how = "that the model doubts most"
+    return number(batch.candidates), how
+
+
+def _cost(hours: float, terms: Terms) -> tuple[str, str]:
+    if terms.hourly_cost is None:
+        return "–", "no cost of an hour is set"
+    return money(float(terms.hourly_cost) * hours, terms.currency), ""
+
+
+def _done(hours: float, terms: Terms, pace: Pace) -> tuple[str, str]:
+    """How long a batch takes if those who labeled lately do so again."""
+    if not pace.active:
+        return duration(hours * HOUR), "by one person: nobody labeled in the last 7 days"
+    people = max(pace.active, terms.overlap)
+    return duration(hours * HOUR / people), f"if {_people(people)}{' at once' if people > 1 else ''}"
+
+
+def _people(n: int) -> str:
+    return "one person labels" if n == 1 else f"{number(n)} people label"
+
+
+def _certainty(standing: Standing, control: int) -> tuple[str, str]:
+    n = standing.measured + standing.waiting + control
+    half = half_width(n, standing.accuracy)
+    if half is None:
+        return "–", "not measured: no control items"
+    return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
+
+
+def _deadline(size: int, terms: Terms) -> tuple[str, str]:
+    if terms.deadline_hours is None:
+        return "none", "a batch ends with its last answer"
+    needed = answers_needed(size, terms.overlap, terms.complete_share)
+    detail = f"then it ends if {number(needed)} of {number(size * terms.overlap)} answers are there"
+    return f"{figure(terms.deadline_hours)}{NBSP}h", detail
+
+
+def _basis(pace: Pace) -> str:
+    if pace.seconds is None:
+        return f"No pace measured yet: {figure(ASSUMED_SECONDS)}{NBSP}s an answer are assumed."
+    return f"At {duration(pace.seconds)} an answer, the median of the newest {count(pace.answers, 'answer')}."
+
+
+def _warnings(standing: Standing, terms: Terms) -> list[str]:
+    pace, pool = standing.pace, standing.pool
+    found = []
+    if not pool.unlabeled:
+        found.append("No item is left to label. The settings hold for items that come later.")
+        return found
+    batch = _batch(standing, terms)
+    if terms.overlap > pace.annotators:
+        found.append(
+            f"{number(terms.overlap)} people answer each item, and {count(pace.annotators, 'member')} may label: "
+            "no batch can be completed. Add annotators."
+        )
+    if terms.control_share and batch.picked and batch.control < round(terms.control_share * terms.batch_size):
+        found.append(
+            f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
+        )
+    if terms.deadline_hours is not None and pace.seconds is not None and pace.active:
+        wanted = batch.size * terms.overlap
+        given = int(terms.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
+        if given < answers_needed(batch.size, terms.overlap, terms.complete_share):
+            found.append(
+                f"{_people(max(pace.active, 1)).capitalize()} about {number(given)} of {number(wanted)} until the "
+                "deadline, if they never stop: it would not end the batch."
+            )
+    return found
+
+
+def changes(rows: Sequence[Row]) -> str:
+    """What has changed, to be read out."""
+    return "; ".join(f"{row.name}: {row.now} instead of {row.was}" for row in rows if row.changed)

@@ -39,6 +39,9 @@ ROLES = [
     (Role.MANAGER, "Manager: may do everything in this project"),
 ]
 
+# Codes of what is beyond what a field takes.
+BOUNDS = ("min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
+
 
 def figure_input(*, whole: bool, placeholder: str = "") -> forms.TextInput:
     """A control for a number. Browsers drop what is no number from their own; here it stays, to be mended."""
@@ -53,13 +56,18 @@ def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
             continue
         validators = model_fields(name).validators
         low = max(v.limit_value for v in validators if isinstance(v, MinValueValidator))
-        high = min(v.limit_value for v in validators if isinstance(v, MaxValueValidator))
-        whole = not isinstance(field, forms.FloatField)
-        text = f"Enter a {'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}."
+        highest = [v.limit_value for v in validators if isinstance(v, MaxValueValidator)]
+        if isinstance(field, forms.DecimalField):
+            highest.append(10 ** ((field.max_digits or 0) - (field.decimal_places or 0)) - 1)
+        high = min(highest)
+        whole = not isinstance(field, forms.FloatField | forms.DecimalField)
+        text = f"Enter a {'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}"
+        text += " with at most two decimals" if isinstance(field, forms.DecimalField) else ""
         field.widget = figure_input(whole=whole)
         if field.min_value is None:  # no model looks at it again
             field.validators += [MinValueValidator(low), MaxValueValidator(high)]
-        field.error_messages |= dict.fromkeys(("required", "invalid", "min_value", "max_value"), text)
+        told = f"{text}." if field.required else f"{text}, or nothing."
+        field.error_messages |= dict.fromkeys(("required", "invalid", *BOUNDS), told)
 
 
 class NewProjectForm(forms.Form):
@@ -193,12 +201,19 @@ class SettingsForm(forms.ModelForm):
             "mean_cluster_size",
             "overlap",
             "lease_seconds",
+            "deadline_hours",
+            "complete_share",
+            "hourly_cost",
+            "currency",
         )
         labels = {
             "show_predictions": "Show annotators what the model thinks",
             "control_share": "Control share",
             "mean_cluster_size": "Mean cluster size",
             "lease_seconds": "Lease, in seconds",
+            "deadline_hours": "Deadline, in hours",
+            "complete_share": "Share that must be answered",
+            "hourly_cost": "Cost of an hour",
         }
         help_texts = {
             "prompt": "What annotators read above each item. Empty: a sentence that fits the question.",
@@ -218,10 +233,18 @@ class SettingsForm(forms.ModelForm):
             "costs that many answers.",
             "lease_seconds": "An item that somebody was given and has not answered within this time goes to somebody "
             "else. Too short, and slow work is lost to others; too long, and an absent person holds up the batch.",
+            "deadline_hours": "So long after it opened a batch may end before its last answer, so that somebody who "
+            "is away does not hold it up. Items that nobody has answered go back to the pool. Empty: no deadline.",
+            "complete_share": "This part of the answers, 0.9 for nine of ten, must be there before the deadline ends "
+            "the batch. With fewer it stays open until they are.",
+            "hourly_cost": "What an hour of labeling costs, to show what a setting leads to. Nothing else depends on "
+            "it.",
+            "currency": "Of the cost, for example EUR.",
         }
         widgets = {
             "guidelines": forms.Textarea(attrs={"rows": 5}),
             "strategy": forms.RadioSelect,
+            "currency": forms.TextInput(attrs={"class": "figure"}),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -35,6 +35,12 @@ def percent(share: float, *, exact: bool = False) -> str:
     return f"{text if exact else text.removesuffix('.0')}{NBSP}%"
 
 
+def money(amount: float, currency: str) -> str:
+    """EUR 12.50, EUR 1,250: cents only where they matter."""
+    text = f"{amount:,.2f}" if amount < 100 else f"{amount:,.0f}"
+    return f"{currency}{NBSP}{text}" if currency else text
+
+
 def duration(seconds: float) -> str:
     """0.8 s, 12 s, 3 min, 2 h 5 min, 3 days"""
     if seconds < 9.95:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 import zipfile
 from pathlib import Path
@@ -75,15 +76,20 @@ def test_from_a_new_project_to_people_who_label_it(
 
     # What a setting leads to, before it is saved.
     go(page, "Settings")
-    page.get_by_label("Batch size").fill("30")
-    expect(page.locator("#consequence")).to_contain_text("2 rounds until none is left.")
-    page.get_by_label("Batch size").fill("none")
+    rounds = page.locator("[data-row=rounds]")
+    expect(rounds).to_contain_text("2 until no item is left")
+    page.get_by_label("Batch size").fill("40")
+    expect(rounds).to_have_text(re.compile(r"2\s+1 until no item is left"))
+    page.get_by_label("Cost of an hour").fill("30")
+    expect(page.locator("[data-row=cost]")).to_contain_text("EUR")
+    screenshot(page, "manager-settings-live")
     page.get_by_label("Batch size").fill("")
-    expect(page.locator("#consequence")).to_contain_text("cannot be used")
+    expect(page.locator("#consequence-warnings")).to_contain_text("Batch size: Enter a whole number from 1")
     page.get_by_label("Batch size").fill("30")
+    expect(page.locator("#consequence-warnings")).to_be_hidden()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
-    assert Project.objects.get().batch_size == 30
+    assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
 
     # Somebody who labels, with a password that is read from the page.
     go(page, "Members")

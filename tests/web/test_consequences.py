@@ -2,12 +2,66 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from typing import Any
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labeling.measures.pace import Pace
+from labeling.measures.pool import Pool
 from labeling.pipeline import plan
-from labeling.web.consequences import Pool, consequence, next_batch
+from labeling.web.consequences import (
+    Standing,
+    Terms,
+    answers_needed,
+    changes,
+    next_batch,
+    person_hours,
+    rounds_left,
+    told,
+)
+
+SAVED = Terms(
+    strategy="cluster-margin",
+    batch_size=100,
+    candidate_factor=5.0,
+    control_share=0.2,
+    overlap=1,
+    complete_share=0.9,
+    currency="EUR",
+)
+PACE = Pace(seconds=3.6, answers=240, active=2, annotators=4)
+STANDING = Standing(pool=Pool(1797, 360), pace=PACE)
+
+
+def terms(**changes: Any) -> Terms:
+    return Terms(**{**{name: getattr(SAVED, name) for name in Terms.__dataclass_fields__}, **changes})
+
+
+def said(standing: Standing = STANDING, saved: Terms = SAVED, typed: Terms | None = None) -> dict[str, str]:
+    """What is told of each: "what is saved → what is typed, with its detail"."""
+    found = told(standing, saved, typed)
+    return {
+        row.key: f"{f'{row.was} → ' if row.changed else ''}{row.now} {row.detail}".strip().replace("\u00a0", " ")
+        for row in found.batch + found.rest
+    }
+
+
+def pick(pool: plan.Pool, strategy: str, batch_size: int, candidate_factor: float, control_share: float) -> plan.Plan:
+    rows = int(pool.rows.max(initial=-1)) + 1
+    return plan.plan_batch(
+        pool,
+        batch_size=batch_size,
+        control_share=control_share,
+        strategy=strategy,
+        candidate_factor=candidate_factor,
+        margins=np.linspace(0, 1, rows, dtype=np.float32),
+        clusters=np.arange(rows) // 3,
+        rng=np.random.default_rng(0),
+    )
 
 
 @given(
@@ -16,27 +70,27 @@ from labeling.web.consequences import Pool, consequence, next_batch
     batch_size=st.integers(1, 400),
     candidate_factor=st.floats(1, 20),
     control_share=st.floats(0, 0.9),
+    strategy=st.sampled_from(["cluster-margin", "margin", "uniform", plan.SEED]),
 )
 def test_the_sizes_are_those_of_the_plan(
-    unlabeled: int, reserved_share: float, batch_size: int, candidate_factor: float, control_share: float
+    unlabeled: int,
+    reserved_share: float,
+    batch_size: int,
+    candidate_factor: float,
+    control_share: float,
+    strategy: str,
 ) -> None:
     reserved = int(unlabeled * reserved_share)
     rows = np.arange(unlabeled)
-    planned = plan.plan_batch(
-        plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled),
-        batch_size=batch_size,
-        control_share=control_share,
-        strategy="cluster-margin",
-        candidate_factor=candidate_factor,
-        margins=np.linspace(0, 1, unlabeled, dtype=np.float32),
-        clusters=rows // 3,
-        rng=np.random.default_rng(0),
-    )
+    pool = plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
+    planned = pick(pool, strategy, batch_size, candidate_factor, control_share)
     foretold = next_batch(
         Pool(unlabeled, reserved),
         batch_size=batch_size,
         candidate_factor=candidate_factor,
         control_share=control_share,
+        strategy="cluster-margin" if strategy == plan.SEED else strategy,
+        first=strategy == plan.SEED,
     )
     control = int(planned.is_control.sum())
     assert (foretold.picked, foretold.candidates, foretold.control) == (
@@ -46,12 +100,108 @@ def test_the_sizes_are_those_of_the_plan(
     )
 
 
-def test_the_sentence() -> None:
-    settings = {"batch_size": 100, "candidate_factor": 5.0, "control_share": 0.2}
-    text = consequence(Pool(1797, 360), strategy="cluster-margin", **settings)
-    assert text.replace("\u00a0", " ") == (
-        "Next batch: 80 of the 400 items that the model doubts most, and 20 at random for control. "
-        "That is 5.6 % of the 1,797 unlabeled items: 18 rounds until none is left."
-    )
-    assert "80 at random, and" in consequence(Pool(1797, 360), strategy="uniform", **settings)
-    assert "No item is left" in consequence(Pool(0, 0), strategy="margin", **settings)
+@given(
+    unlabeled=st.integers(0, 120),
+    reserved_share=st.floats(0, 1),
+    batch_size=st.integers(1, 60),
+    control_share=st.floats(0, 0.9),
+)
+def test_so_many_rounds_empty_the_pool(
+    unlabeled: int, reserved_share: float, batch_size: int, control_share: float
+) -> None:
+    rows = np.arange(unlabeled)
+    reserved = rows < int(unlabeled * reserved_share)
+    rounds = 0
+    left = rows
+    while len(left):
+        pool = plan.Pool(rows=left, reserved=reserved[left], control_keys=left / unlabeled)
+        left = np.setdiff1d(left, pick(pool, "cluster-margin", batch_size, 2.0, control_share).rows)
+        rounds += 1
+    assert rounds_left(Pool(unlabeled, int(reserved.sum())), batch_size) == rounds
+
+
+@given(st.integers(1, 10**6), st.integers(1, 25), st.floats(0.1, 1))
+def test_a_deadline_asks_for_at_least_one_answer_and_never_for_more_than_all(
+    size: int, overlap: int, share: float
+) -> None:
+    assert 1 <= answers_needed(size, overlap, share) <= size * overlap
+
+
+def test_seven_tenths_of_ten_are_seven() -> None:
+    assert answers_needed(10, 1, 0.7) == 7
+
+
+@given(st.integers(1, 10**6), st.integers(1, 25), st.floats(0.1, 600))
+def test_work_grows_with_items_people_and_seconds(items: int, overlap: int, seconds: float) -> None:
+    pace = Pace(seconds=seconds, answers=10, active=1, annotators=1)
+    hours = person_hours(items, terms(overlap=overlap), pace)
+    assert hours == pytest.approx(items * overlap * seconds / 3600)
+
+
+def test_what_is_saved() -> None:
+    assert said() == {
+        "size": "100 80 picked, 20 for control",
+        "candidates": "400 that the model doubts most",
+        "share": "5.6 % of 1,797 unlabeled items",
+        "hours": "6 min of labeling",
+        "cost": "– no cost of an hour is set",
+        "done": "3 min if 2 people label at once",
+        "certainty": "± 20.1 points by 20 control items then",
+        "deadline": "none a batch ends with its last answer",
+        "rounds": "18 until no item is left",
+        "all-hours": "1 h 48 min of labeling",
+        "all-cost": "– no cost of an hour is set",
+    }
+    assert told(STANDING, SAVED).warnings == []
+
+
+def test_what_would_change_stands_beside_it() -> None:
+    rows = said(typed=terms(batch_size=200, hourly_cost=Decimal(30)))
+    assert rows["hours"] == "6 min → 12 min of labeling"
+    assert rows["rounds"] == "18 → 9 until no item is left"
+    assert rows["cost"] == "– → EUR 6.00"
+    assert rows["all-cost"] == "– → EUR 53.91"
+    assert "→" not in rows["deadline"]
+    found = told(STANDING, SAVED, terms(overlap=2))
+    assert changes(found.batch) == "Work: 12\u00a0min instead of 6\u00a0min; Done in: 6\u00a0min instead of 3\u00a0min"
+    assert changes(told(STANDING, SAVED).batch) == ""
+
+
+def test_every_strategy_says_where_it_picks_from() -> None:
+    assert said(typed=terms(strategy="margin"))["candidates"] == "400 → 80 that the model doubts most"
+    assert said(typed=terms(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
+    first = Standing(pool=STANDING.pool, pace=PACE, first=True)
+    assert said(first)["candidates"] == "1,437 all, at random: there is no model yet"
+    only_control = Standing(pool=Pool(30, 30), pace=PACE)
+    assert said(only_control)["candidates"] == "– only control items are left"
+
+
+def test_more_control_items_make_accuracy_better_known() -> None:
+    known = Standing(pool=STANDING.pool, pace=PACE, measured=100, waiting=20, accuracy=0.9)
+    assert said(known)["certainty"] == "± 5.0 points by 140 control items then"
+    assert said(typed=terms(control_share=0))["certainty"].endswith("– not measured: no control items")
+
+
+def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
+    nobody = Standing(pool=STANDING.pool, pace=Pace(None, 0, 0, 1))
+    assert said(nobody)["done"] == "8 min by one person: nobody labeled in the last 7 days"
+    assert told(nobody, SAVED).basis == "No pace measured yet: 5\u00a0s an answer are assumed."
+    assert "3.6\u00a0s an answer, the median of the newest 240 answers" in told(STANDING, SAVED).basis
+
+
+def test_the_deadline() -> None:
+    rows = said(typed=terms(deadline_hours=24.0, overlap=2))
+    assert rows["deadline"] == "none → 24 h then it ends if 180 of 200 answers are there"
+
+
+@pytest.mark.parametrize(
+    ("standing", "change", "warning"),
+    [
+        (STANDING, {"overlap": 5}, "5 people answer each item, and 4 members may label: no batch can be completed."),
+        (Standing(pool=Pool(0, 0), pace=PACE), {}, "No item is left to label."),
+        (Standing(pool=Pool(1000, 3), pace=PACE), {}, "Only 3 items set apart for control are left."),
+        (STANDING, {"batch_size": 1000, "deadline_hours": 0.1}, "it would not end the batch"),
+    ],
+)
+def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:
+    assert any(warning in text for text in told(standing, SAVED, terms(**change)).warnings)

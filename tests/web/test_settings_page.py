@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.urls import reverse
-from factories import make_items, make_project
+from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
+from labeling import queue
 from labeling.models import Project
 from models_store.config import TrainConfig
 
@@ -26,6 +29,10 @@ GOOD = {
     "mean_cluster_size": "12",
     "overlap": "2",
     "lease_seconds": "90",
+    "deadline_hours": "24",
+    "complete_share": "0.8",
+    "hourly_cost": "17.50",
+    "currency": "CHF",
     "training-epochs": "",
     "training-max_seconds": "30",
     "training-augment": "false",
@@ -45,7 +52,16 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size) == (7.5, 12.0)
     assert (saved.overlap, saved.lease_seconds, saved.show_predictions) == (2, 90, True)
+    assert (saved.deadline_hours, saved.complete_share) == (24.0, 0.8)
+    assert (saved.hourly_cost, saved.currency) == (Decimal("17.50"), "CHF")
     assert saved.training == {"max_seconds": 30.0, "augment": False}
+
+
+def test_neither_deadline_nor_cost_is_needed() -> None:
+    project = make_project(deadline_hours=24, hourly_cost=20)
+    manager(project).post(address(project), {**GOOD, "deadline_hours": "", "hourly_cost": "", "currency": ""})
+    saved = Project.objects.get()
+    assert (saved.deadline_hours, saved.hourly_cost, saved.currency) == (None, None, "")
 
 
 def test_what_was_saved_is_shown() -> None:
@@ -92,6 +108,13 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"mean_cluster_size": "x"}, "mean_cluster_size", "Enter a number from 1 to 1,000,000."),
         ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
         ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
+        ({"deadline_hours": "0"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
+        ({"deadline_hours": "soon"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
+        ({"complete_share": ""}, "complete_share", "Enter a number from 0.1 to 1."),
+        ({"hourly_cost": "-1"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
+        ({"hourly_cost": "1.234"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
+        ({"hourly_cost": "1e9"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
+        ({"hourly_cost": "nan"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
         ({"strategy": "luck"}, "strategy", "not one of the available choices"),
         ({"training-epochs": "0"}, "training-epochs", "Enter a whole number from 1 to 10,000, or nothing"),
         ({"training-learning_rate": "2"}, "training-learning_rate", "Enter a number from 0.000001 to 1, or nothing"),
@@ -122,16 +145,77 @@ def test_every_setting_of_the_trainer_is_there_with_its_meaning() -> None:
         assert field.metadata["meaning"].replace("`", "") in page, field.name
 
 
-def test_the_page_foretells_the_next_batch() -> None:
+def ask(project: Project, **query: str) -> dict[str, Any]:
+    return manager(project).get(f"{address(project)}consequence/", query).json()
+
+
+def pool_of_forty() -> Project:
     project = make_project(batch_size=10, candidate_factor=2.0, control_share=0.2)
     items = make_items(project, 40)
     project.items.filter(pk__in=[item.pk for item in items[:8]]).update(is_control=True)
-    client = manager(project)
-    said = "Next batch: 8 of the 16 items that the model doubts most, and 2 at random for control."
-    assert said in text_of(client.get(address(project)))
-    query = {"batch_size": "20", "candidate_factor": "2", "control_share": "0.2", "strategy": "cluster-margin"}
-    text = client.get(f"{address(project)}consequence/", query).json()["text"]
-    assert text.startswith("Next batch: 16 of the 32 items that the model doubts most, and 4 at random for control.")
-    assert text.endswith("2 rounds until none is left.")
-    for wrong in ({"batch_size": "0"}, {"control_share": "2"}, {"strategy": "luck"}, {"candidate_factor": ""}):
-        assert client.get(f"{address(project)}consequence/", {**query, **wrong}).json() == {"text": ""}
+    return project
+
+
+def test_the_page_foretells_the_next_batch() -> None:
+    project = pool_of_forty()
+    page = text_of(manager(project).get(address(project)))
+    assert "Items 10 10 8 picked, 2 for control" in page
+    assert "32 all, at random: there is no model yet" in page
+    assert "No pace measured yet: 5 s an answer are assumed." in page
+
+
+def test_what_is_typed_is_told_beside_what_is_saved() -> None:
+    answer = ask(pool_of_forty(), batch_size="20", overlap="1")
+    assert answer["rows"]["size"] == {"was": "10", "now": "20", "detail": "16 picked, 4 for control"}
+    assert answer["rows"]["rounds"] == {"was": "4", "now": "2", "detail": "until no item is left"}
+    assert "Items: 20 instead of 10" in answer["changes"]
+
+
+def test_nothing_typed_is_what_is_saved() -> None:
+    rows = ask(pool_of_forty())["rows"]
+    assert all(row["was"] == row["now"] for row in rows.values())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"batch_size": "0"}, "Batch size: Enter a whole number from 1 to 1,000,000."),
+        ({"control_share": "2"}, "Control share: Enter a number from 0 to 0.9."),
+        ({"candidate_factor": ""}, "Candidate factor: Enter a number from 1 to 1,000."),
+        ({"overlap": "0"}, "Overlap: Enter a whole number from 1 to 25."),
+        ({"hourly_cost": "much"}, "Cost of an hour: Enter a number from 0"),
+    ],
+)
+def test_what_would_be_refused_has_no_consequence(wrong: dict[str, str], says: str) -> None:
+    answer = ask(pool_of_forty(), **wrong)
+    assert answer["errors"][0].startswith(says)
+    assert "rows" not in answer
+
+
+def test_what_batches_took_is_not_in_the_pool() -> None:
+    project = pool_of_forty()
+    make_open_batch(project, list(project.items.order_by("pk")[:10]))
+    project.batches.update(control_tasks=8)
+    page = text_of(manager(project).get(address(project)))
+    assert "of 30 unlabeled items" in page
+    assert "10 picked, 0 for control" in page
+    assert project.items.unlabeled().count() == 30
+
+
+def test_the_pace_is_that_of_the_newest_answers() -> None:
+    project = pool_of_forty()
+    annie = make_member(project, "annie")
+    make_open_batch(project, list(project.items.order_by("-pk")[:10]))
+    for seconds in (2, 3, 3, 4, 90):
+        task = queue.claim(project=project, user=annie, count=1).tasks[0]
+        queue.submit(
+            project=project, user=annie, answers=[queue.Answer(uuid.uuid4(), task.pk, value=1, seconds=seconds)]
+        )
+    page = text_of(manager(project).get(address(project)))
+    assert "At 3.0 s an answer, the median of the newest 5 answers." in page
+    assert "30 s if one person labels Accuracy" in page
+
+
+def test_an_empty_pool_says_so() -> None:
+    page = text_of(manager(make_project()).get("/p/digits/settings/"))
+    assert "No item is left to label. The settings hold for items that come later." in page

@@ -7,18 +7,18 @@ import copy
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling import access
-from labeling.models import Membership, Project
-from labeling.web.consequences import Pool, consequence
+from labeling.models import Membership
+from labeling.web import consequences
+from labeling.web.consequences import TELLING
 from labeling.web.forms import SettingsForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.standing import standing_of, terms_of
 from labeling.web.training_form import TrainingForm
-
-# What the sentence about the next batch depends on.
-TELLING = ("strategy", "batch_size", "candidate_factor", "control_share")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -35,10 +35,13 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         _save(form, training)
         messages.success(request, "Saved. It holds from the next batch on; the lease and the texts hold at once.")
         return redirect("project-settings", project.slug)
+    saved = terms_of(project)
+    typed = terms_of(form.cleaned_data) if data is not None and not _wrong(form) else saved
     context = {
         "form": form,
         "training": training,
-        "consequence": consequence(_pool(project), **{name: getattr(project, name) for name in TELLING}),
+        "telling": " ".join(TELLING),
+        "told": consequences.told(standing_of(project, timezone.now()), saved, typed),
     }
     status = 400 if data is not None else 200
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
@@ -54,15 +57,26 @@ def _save(form: SettingsForm, training: TrainingForm) -> None:
 @require_safe
 @for_members(access.MANAGE)
 def settings_consequence(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """What the settings in the query would lead to; empty for values that would not be taken."""
-    form = SettingsForm(request.GET, instance=copy.copy(membership.project))
+    """What the settings in the query would lead to beside those saved, which stand for what the query does not name;
+    for values that would not be taken, why.
+    """
+    project = membership.project
+    saved = SettingsForm(instance=project).initial
+    form = SettingsForm({**saved, **request.GET.dict()}, instance=copy.copy(project))
     form.full_clean()
-    if any(name in form.errors for name in TELLING):
-        return JsonResponse({"text": ""})
-    values = {name: form.cleaned_data[name] for name in TELLING}
-    return JsonResponse({"text": consequence(_pool(membership.project), **values)})
+    if wrong := _wrong(form):
+        return JsonResponse({"errors": wrong})
+    told = consequences.told(standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data))
+    rows = [*told.batch, *told.rest]
+    return JsonResponse(
+        {
+            "rows": {row.key: {"was": row.was, "now": row.now, "detail": row.detail} for row in rows},
+            "changes": consequences.changes(rows),
+            "warnings": told.warnings,
+        }
+    )
 
 
-def _pool(project: Project) -> Pool:
-    unlabeled = project.items.unlabeled()
-    return Pool(unlabeled=unlabeled.count(), reserved=unlabeled.filter(is_control=True).count())
+def _wrong(form: SettingsForm) -> list[str]:
+    """What is wrong with the telling fields, each with its name."""
+    return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in TELLING if name in form.errors]

@@ -1,10 +1,12 @@
-// Says what the settings would lead to while somebody types. The server does the arithmetic.
+// Says what the settings would lead to while somebody types. The server does the arithmetic and finds the words.
 
 const PAUSE_MS = 200;
 
 const form = document.querySelector("#settings");
-const told = document.querySelector("#consequence");
-const telling = ["batch_size", "candidate_factor", "control_share", "strategy"];
+const panel = document.querySelector("#consequences");
+const said = document.querySelector("#consequence");
+const warnings = document.querySelector("#consequence-warnings");
+const telling = form.dataset.telling.split(" ");
 let timer;
 let asked;
 
@@ -20,10 +22,36 @@ async function tell() {
   const query = new URLSearchParams(telling.map((name) => [name, form.elements[name].value]));
   try {
     const response = await fetch(`${form.dataset.consequence}?${query}`, { signal: asked.signal });
-    if (!response.ok) return;
-    const { text } = await response.json();
-    told.textContent = text || "One of these numbers cannot be used: it would be refused.";
+    if (response.ok) show(await response.json());
   } catch {
     // Overtaken by a later keystroke, or no connection: the form works without it.
   }
+}
+
+/** Put what was and what would be into each row; or, for values that would be refused, why. */
+function show({ errors, rows = {}, changes = "", warnings: warned = [] }) {
+  panel.classList.toggle("stale", Boolean(errors));
+  list(errors ?? warned);
+  said.textContent = errors ? errors.join(" ") : changes;
+  if (errors) return;
+  for (const cell of panel.querySelectorAll("[data-row]")) {
+    const row = rows[cell.dataset.row];
+    if (!row) continue;
+    const was = cell.querySelector(".was");
+    was.textContent = row.was;
+    was.hidden = row.was === row.now;
+    cell.querySelector(".now").textContent = row.now;
+    cell.querySelector(".detail").textContent = row.detail;
+  }
+}
+
+function list(texts) {
+  const entries = texts.map((text) => {
+    const entry = document.createElement("li");
+    entry.className = "notice warn small";
+    entry.textContent = text;
+    return entry;
+  });
+  warnings.replaceChildren(...entries);
+  warnings.hidden = !texts.length;
 }
