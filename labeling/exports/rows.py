@@ -7,6 +7,7 @@ or taken back while the export runs.
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -37,12 +38,21 @@ class BatchFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """A model version, and when its training began, to judge which labels it has seen."""
+
+    version: int
+    began: datetime.datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """What all rows of an export are made with."""
 
     kind: str
     names: Mapping[int, str]
     weights: Weights
+    trainings: list[Training]
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
@@ -60,26 +70,31 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     Queries: four, and up to three a page.
     """
     choice = choice or Choice()
-    shared = Shared(project.kind, dict(project.classes.values_list("index", "name")), weights_of(project))
-    for facts in _batches(project):
+    names = dict(project.classes.values_list("index", "name"))
+    batches, trainings = _batches(project)
+    shared = Shared(project.kind, names, weights_of(project), trainings)
+    for facts in batches:
         if choice.batches is None or facts.number in choice.batches:
             yield from _pages_of(facts, Task.objects.filter(choice.tasks()), shared, size)
 
 
-def _batches(project: Project) -> list[BatchFacts]:
-    """The project's batches in order. The first version trained after a batch's end is the first that knew it."""
-    found = list(
-        project.batches.order_by("-number").values_list(
-            "pk", "number", "selected_by__number", "model_version__number", "control_tasks", "pool_rows"
-        )
-    )
-    facts = []
+def _batches(project: Project) -> tuple[list[BatchFacts], list[Training]]:
+    """The project's batches and trainings in order. The first version trained after a batch's end is the first that
+    knew it.
+    """
+    found = project.batches.order_by("-number").select_related("selected_by", "model_version")
+    facts: list[BatchFacts] = []
+    trainings: list[Training] = []
     learned_by = None
-    for pk, number, selected_by, version, control_tasks, pool_rows in found:
-        learned_by = version or learned_by
-        probability = control_tasks / pool_rows if pool_rows else None
-        facts.append(BatchFacts(pk, number, selected_by, learned_by, probability))
-    return facts[::-1]
+    for batch in found:
+        version = getattr(batch, "model_version", None)
+        if version is not None:
+            learned_by = version.number
+            trainings.append(Training(version.number, version.created_at - datetime.timedelta(seconds=version.seconds)))
+        selected_by = batch.selected_by.number if batch.selected_by else None
+        probability = batch.control_tasks / batch.pool_rows if batch.pool_rows else None
+        facts.append(BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability))
+    return facts[::-1], trainings[::-1]
 
 
 def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: int) -> Iterator[Page]:
@@ -113,7 +128,7 @@ def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: in
         answers = _annotations([task["pk"] for task in found], shared.names)
         corrections = _corrections([task["item_id"] for task in found])
         yield [
-            {**_row(task, answers[task["pk"]], facts, shared), **corrections.get(task["item_id"], UNCORRECTED)}
+            _row(task, answers[task["pk"]], corrections.get(task["item_id"], UNCORRECTED), facts, shared)
             for task in found
         ]
         if len(found) < size:
@@ -141,7 +156,13 @@ def _corrections(items: list[int]) -> dict[int, dict[str, Any]]:
     return {item: {"corrected_by": name, "corrected_at": at} for item, name, at in found}
 
 
-def _row(task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts, shared: Shared) -> Row:
+def _row(
+    task: Mapping[str, Any],
+    given: list[dict[str, Any]],
+    correction: Mapping[str, Any],
+    facts: BatchFacts,
+    shared: Shared,
+) -> Row:
     proposed, names, is_control = task["proposed"], shared.names, task["is_control"]
     weighs = is_control and task["label"] is not None
     return {
@@ -160,7 +181,7 @@ def _row(task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts
         "batch": facts.number,
         "rank": task["rank"],
         "model_version": facts.selected_by,
-        "learned_by": None if is_control or task["label"] is None else facts.learned_by,
+        "learned_by": None if is_control or task["label"] is None else _learned_by(correction, facts, shared),
         "is_control": is_control,
         "control_probability": facts.control_probability if is_control else None,
         "control_weight": shared.weights.of(task["row"]) if weighs else None,
@@ -169,4 +190,13 @@ def _row(task: Mapping[str, Any], given: list[dict[str, Any]], facts: BatchFacts
         "cluster_size": task["cluster_size"],
         "draw_pass": task["draw_pass"],
         "labeled_at": task["labeled_at"],
+        **correction,
     }
+
+
+def _learned_by(correction: Mapping[str, Any], facts: BatchFacts, shared: Shared) -> int | None:
+    """The first version that was trained on the label as it stands."""
+    corrected_at = correction["corrected_at"]
+    if corrected_at is None:
+        return facts.learned_by
+    return next((training.version for training in shared.trainings if training.began >= corrected_at), None)

@@ -10,6 +10,7 @@ import pytest
 from django.utils import timezone
 
 from labeling import queue
+from labeling.corrections import correct
 from labeling.exports import count_rows
 from labeling.exports.choice import Choice, choose
 from labeling.exports.columns import COLUMNS
@@ -232,3 +233,21 @@ def test_a_correction_that_stands_is_told_with_the_label() -> None:
         (None, None),
     ]
     assert [annotation["value"] for annotation in rows[0]["annotations"]] == ["0"], "who said what stays"
+
+
+def test_a_corrected_label_was_learned_by_the_first_version_trained_afterwards() -> None:
+    project = make_project()
+    ann, mona = make_member(project, "ann"), make_member(project, "mona", "manager")
+    items = make_items(project, 6)
+    first = make_batch(project, items[:2])
+    answer(first, ann, [0, 0])
+    train(first, seconds=0)
+    correct(item=items[0], user=mona, value=1)
+    assert [row["learned_by"] for row in rows_of(project)] == [None, 1]
+    second = make_batch(project, items[2:4])
+    answer(second, ann, [0, 0])
+    version = train(second, seconds=0)
+    assert [row["learned_by"] for row in rows_of(project)] == [2, 1, 2, 2]
+    # A training that had begun by then has not seen the correction.
+    type(version).objects.filter(pk=version.pk).update(seconds=3600)
+    assert [row["learned_by"] for row in rows_of(project)] == [None, 1, 2, 2]
