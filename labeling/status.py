@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
 from labeling.batches import seconds_until_open
-from labeling.models import Annotation, Assignment, Batch, Job, ModelVersion, Project, Task
-from labeling.pipeline.files import ProjectFiles, load_array
-from models_store import metrics
+from labeling.control_slice import ControlSlice
+from labeling.models import Annotation, Assignment, Batch, Job, Project, Task
 
 # Imports and failures are listed up to this many.
 LISTED = 20
@@ -156,7 +154,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
     """All versions in order, each measured twice on control items, which it never saw: when it was trained, on those
     labeled by then (in `metrics`), and on all labeled by now (`control_now`), which makes versions comparable.
     """
-    control = _ControlSlice(project)
+    control = ControlSlice(project)
     return [
         {
             "version": version.number,
@@ -169,32 +167,6 @@ def models_of(project: Project) -> list[dict[str, Any]]:
         }
         for version in project.versions.select_related("batch").order_by("number")
     ]
-
-
-class _ControlSlice:
-    """All control items labeled by now: measured on the same items, versions can be compared.
-
-    A version has said what it takes the pool to be once it has picked a batch. For `multi` only the best class is on
-    file, which does not settle whether a set of classes is right.
-    """
-
-    def __init__(self, project: Project) -> None:
-        self._files = ProjectFiles(project)
-        labeled = project.items.control().labeled().filter(row__isnull=False)
-        found: list[Any] = []
-        if project.question != Project.Question.MULTI:
-            found = list(labeled.values_list("row", "label"))
-        self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
-
-    def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Accuracy with its 95 % interval, on the items that the version has seen; None if its word is not on file."""
-        path = self._files.pool(version, "best")
-        if not len(self._rows) or not path.exists():
-            return None
-        best = load_array(path, mmap=True)
-        known = self._rows < len(best)
-        share = metrics.accuracy(self._labels[known], best[self._rows[known]])
-        return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling import access, artifacts, batches, deadlines
 from labeling.api.base import ProjectView
 from labeling.api.pagination import Pages
+from labeling.control_slice import ControlSlice
 from labeling.models import Batch, ModelVersion
 
 
@@ -67,12 +68,24 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
         return batch.size - batch.remaining
 
 
+class ControlFigures(serializers.Serializer[Any]):
+    """Accuracy on control items: the share that is right, the ends of its 95 % interval, the number of items."""
+
+    accuracy = serializers.FloatField(min_value=0, max_value=1, allow_null=True)
+    low = serializers.FloatField(min_value=0, max_value=1)
+    high = serializers.FloatField(min_value=0, max_value=1)
+    n = serializers.IntegerField(min_value=0)
+
+
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    """Metrics and lineage."""
+    """Metrics and lineage. `metrics.control` was measured when it was trained; `control_now`, on all control items
+    labeled by now, is what versions can be compared by. The context holds the `ControlSlice`.
+    """
 
     version = serializers.IntegerField(source="number")
     batch = serializers.IntegerField(source="batch.number")
     parent = serializers.IntegerField(source="parent.number", default=None)  # type: ignore[assignment]
+    control_now = serializers.SerializerMethodField()
 
     class Meta:
         model = ModelVersion
@@ -86,18 +99,26 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "seed",
             "training",
             "metrics",
+            "control_now",
             "seconds",
             "created_at",
         )
+
+    @extend_schema_field(ControlFigures(allow_null=True))
+    def get_control_now(self, version: ModelVersion) -> dict[str, Any] | None:
+        control: ControlSlice = self.context["control"]
+        return control.measure(version)
 
 
 class _List(ProjectView):
     """A list in pages."""
 
-    def paginated(self, queryset: QuerySet[Any], serializer: type[serializers.Serializer[Any]]) -> Response:
+    def paginated(
+        self, queryset: QuerySet[Any], serializer: type[serializers.Serializer[Any]], **context: Any
+    ) -> Response:
         pages = Pages()
         page = pages.paginate_queryset(queryset, self.request, view=self)
-        return pages.get_paginated_response(serializer(page, many=True).data)
+        return pages.get_paginated_response(serializer(page, many=True, context=context).data)
 
 
 class BatchList(_List):
@@ -148,7 +169,7 @@ class VersionList(_List):
     @extend_schema(responses=VersionSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
         found = self.project.versions.select_related("batch", "parent").order_by("-number")
-        return self.paginated(found, VersionSerializer)
+        return self.paginated(found, VersionSerializer, control=ControlSlice(self.project))
 
 
 class VersionDetail(ProjectView):
@@ -159,7 +180,8 @@ class VersionDetail(ProjectView):
     @extend_schema(responses=VersionSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
         found = self.project.versions.select_related("batch", "parent")
-        return Response(VersionSerializer(get_object_or_404(found, number=number)).data)
+        version = get_object_or_404(found, number=number)
+        return Response(VersionSerializer(version, context={"control": ControlSlice(self.project)}).data)
 
 
 class VersionArtifact(ProjectView):

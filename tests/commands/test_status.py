@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from labeling import queue
-from labeling.exports import export
+from labeling.exports import choose, export
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
 from labeling.pipeline.files import ProjectFiles, save_array
 from labeling.status import status_of
@@ -36,8 +36,9 @@ def status_text(slug: str = "digits") -> str:
     return out.getvalue()
 
 
-def rows(project: Project, **options: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for chunk in export(project, "jsonl", **options) for line in chunk.splitlines()]
+def rows(project: Project, **filters: Any) -> list[dict[str, Any]]:
+    chunks = export(project, "jsonl", choose(project, filters))
+    return [json.loads(line) for chunk in chunks for line in chunk.splitlines()]
 
 
 @pytest.fixture

@@ -1,0 +1,118 @@
+"""What the control slice says of a project's model versions.
+
+All versions are measured on the same items, all that are labeled by now, and none has learned from any of them: only so
+can they be compared. A version has said what it takes each item of the pool to be once it has picked a batch; before
+that nothing is on file. For `multi` only the best class is, which does not settle whether a set of classes is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labeling.models import ModelVersion, Project
+from labeling.pipeline.files import ProjectFiles, load_array
+from models_store import metrics
+
+# Where confidence is parted, to be held against how often the model is right.
+CONFIDENCE_STEPS = (0.0, 0.5, 0.7, 0.9, 0.99, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """A class among the control items: how many are of it, were taken to be of it, and both."""
+
+    index: int
+    truth: int
+    predicted: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confidence:
+    """`n` items on which the model was sure from `low` up to `high`: how sure on average, and how many are right."""
+
+    low: float
+    high: float
+    n: int
+    sure: float
+    right: int
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Of `n` items that both have seen: how many only the later version has right, and how many only the earlier."""
+
+    n: int
+    gained: int
+    lost: int
+
+
+class ControlSlice:
+    """The labeled control items of a project. One query, when it is made; then files, one a version and question."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._files = ProjectFiles(project)
+        labeled = project.items.control().labeled().filter(row__isnull=False)
+        found: list[Any] = []
+        if project.question != Project.Question.MULTI:
+            found = list(labeled.order_by("row").values_list("row", "label"))
+        # By row: what a version has seen is what lies in front.
+        self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
+
+    def measure(self, version: ModelVersion) -> dict[str, Any] | None:
+        """Accuracy with its 95 % interval, on the items that the version has seen; None if its word is not on file."""
+        best = self._said(version, "best")
+        if best is None:
+            return None
+        share = metrics.accuracy(self._labels[: len(best)], best)
+        return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+    def by_class(self, version: ModelVersion) -> list[ClassFigures]:
+        """Each class that occurs, most frequent first; empty for other questions than `single`."""
+        best = self._said(version, "best")
+        if best is None or self._project.question != Project.Question.SINGLE:
+            return []
+        labels = self._labels[: len(best)]
+        counts = metrics.per_class(labels, best, int(max(labels.max(initial=0), best.max(initial=0))) + 1)
+        occurs = np.flatnonzero(counts.truth + counts.predicted)
+        order = occurs[np.argsort(-counts.truth[occurs], kind="stable")]
+        return [
+            ClassFigures(int(c), int(counts.truth[c]), int(counts.predicted[c]), int(counts.correct[c])) for c in order
+        ]
+
+    def by_confidence(self, version: ModelVersion) -> list[Confidence]:
+        """The items by how sure the model was of its word, the surest first; none that is empty."""
+        best, sure = self._said(version, "best"), self._said(version, "confidence")
+        if best is None or sure is None:
+            return []
+        right = best == self._labels[: len(best)]
+        place = np.digitize(sure, CONFIDENCE_STEPS[1:-1])
+        parts = []
+        for step in reversed(range(len(CONFIDENCE_STEPS) - 1)):
+            within = place == step
+            if within.any():
+                mean = float(sure[within].mean(dtype=np.float64))
+                low, high = CONFIDENCE_STEPS[step : step + 2]
+                parts.append(Confidence(low, high, int(within.sum()), mean, int(right[within].sum())))
+        return parts
+
+    def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
+        """Item by item; None if the word of one of the two is not on file."""
+        new, old = self._said(later, "best"), self._said(earlier, "best")
+        if new is None or old is None:
+            return None
+        n = min(len(new), len(old))
+        new_right, old_right = new[:n] == self._labels[:n], old[:n] == self._labels[:n]
+        return Compared(n, int((new_right & ~old_right).sum()), int((old_right & ~new_right).sum()))
+
+    def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
+        """What the version said of the control items that it has seen, which are the first ones."""
+        path = self._files.pool(version, name)
+        if not len(self._rows) or not path.exists():
+            return None
+        pool = load_array(path, mmap=True)
+        return np.asarray(pool[self._rows[self._rows < len(pool)]])
