@@ -4,11 +4,13 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 `config/gunicorn.py` for what gunicorn alone needs.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from environs import Env, EnvError, validate
 
+from config import security
 from config.secret_key import read_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -24,8 +26,16 @@ try:
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
     LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS))
-    # Behind a proxy that terminates TLS: cookies are sent over HTTPS only.
+    # Behind a proxy that terminates TLS: everything that a browser should then insist on follows from it.
     HTTPS: bool = env.bool("HTTPS", False)
+    HSTS_SECONDS: int = env.int("HSTS_SECONDS", 365 * 24 * 3600, validate=validate.Range(min=0))
+    HSTS_SUBDOMAINS: bool = env.bool("HSTS_SUBDOMAINS", True)
+    TRUSTED_PROXIES = security.networks(
+        "TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", security.THIS_MACHINE if HTTPS else [])
+    )
+    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", security.THIS_MACHINE))
+    LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
+    LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
@@ -49,10 +59,15 @@ INSTALLED_APPS = [
     "django_filters",
     "knox",
     "drf_spectacular",
+    "axes",
+    "csp",
     "labeling",
 ]
 
 MIDDLEWARE = [
+    "labeling.web.proxies.TrustedProxies",
+    "labeling.web.headers.MoreHeaders",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -61,6 +76,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"
@@ -102,6 +118,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+AUTHENTICATION_BACKENDS = ["labeling.web.throttle.Throttle", "django.contrib.auth.backends.ModelBackend"]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "login"
@@ -130,11 +147,38 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.CONTENT_POLICY}
+PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
+    # Only a trusted proxy's word is left by the time it is read: labeling/web/proxies.py.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    # Monitoring asks the web server itself, past the proxy.
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
+    SECURE_HSTS_SECONDS = HSTS_SECONDS
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_SUBDOMAINS
+    # Being built into browsers binds a whole domain for years: its owner's step, never a program's default.
+    SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+# Failed sign-ins are counted in the database, for all web processes alike, and forgotten when the cool-off is over.
+AXES_HANDLER = "labeling.web.throttle.Handler"
+AXES_FAILURE_LIMIT = LOGIN_ATTEMPTS
+AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_COOL_OFF_MINUTES)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "labeling.web.throttle.locked_out"
+AXES_CLIENT_IP_CALLABLE = "labeling.web.proxies.client_network"
+AXES_CLIENT_STR_CALLABLE = "labeling.web.throttle.client_in_log"
+AXES_RESET_ON_SUCCESS = True
+# Trying again while locked out does not make it longer: the page says until when.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# Who signed in when would be kept for ever, and nobody here asks for it.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -165,6 +209,7 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Requests that are refused are no news to an operator; those that fail are.
-    "loggers": {"django.request": {"level": "ERROR"}},
+    # So are those who are locked out; not each wrong password.
+    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "WARNING"}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

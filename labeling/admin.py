@@ -1,11 +1,15 @@
 """Django's admin, for what the pages do not offer. State that the loop depends on is shown, not edited."""
 
+from axes.admin import AccessAttemptAdmin
+from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
 from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, Project, User
 
 admin.site.register(User, UserAdmin)
+# Failed sign-ins of the last minutes: deleting one lets the person try again at once.
+admin.site.register(AccessAttempt, AccessAttemptAdmin)
 
 
 class MembershipInline(admin.TabularInline):

@@ -7,9 +7,9 @@ import uuid
 
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
+from pages import make_history
 
 from labeling.models import Annotation, Batch, Item, ItemImport, Job, Project, Role, Task
-from tests.web.pages import make_history
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]

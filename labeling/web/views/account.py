@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 
 from django.contrib import messages
+from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.views import PasswordChangeView
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import PasswordChangeView, redirect_to_login
 from django.contrib.messages.views import SuccessMessageMixin
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
 from labeling.web.forms import TokenForm
@@ -55,9 +59,35 @@ def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     return redirect("account")
 
 
+class ChangePasswordForm(PasswordChangeForm):
+    """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
+
+    def __init__(self, user: Any, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
 class ChangePassword(SuccessMessageMixin, PasswordChangeView):
     """Asks for the old password, ends the user's other sessions."""
 
+    form_class = ChangePasswordForm
     template_name = "account/password.html"
     success_url = reverse_lazy("account")
     success_message = "Your password is changed."
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+
+@require_safe
+def sign_in_to_admin(request: HttpRequest) -> HttpResponse:
+    """Where Django's admin sends whoever may not see it: there is one page for signing in."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("Only staff may use the admin pages.")
+    return redirect_to_login(request.GET.get("next", ""))

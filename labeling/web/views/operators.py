@@ -1,7 +1,9 @@
-"""For operators: is it alive, and how is it doing. Numbers only, no names: both pages are open to monitoring."""
+"""For operators: is it alive, and how is it doing. Numbers only, no names."""
 
 from __future__ import annotations
 
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,6 +13,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 
 from labeling.models import Assignment, Batch, Job
+from labeling.web.proxies import is_in, parse
 
 
 @never_cache
@@ -28,7 +31,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What a monitor should watch, in Prometheus' text format."""
+    """What a monitor should watch, in Prometheus' text format, for clients in `METRICS_FROM`."""
+    if not is_in(parse(request.META.get("REMOTE_ADDR", "")), settings.METRICS_FROM):
+        raise PermissionDenied("Metrics are for monitoring: METRICS_FROM names the addresses that may ask.")
     registry = CollectorRegistry()
     jobs = Gauge("marginalia_jobs", "Background steps by state.", ["state"], registry=registry)
     batches = Gauge("marginalia_batches", "Batches by state.", ["state"], registry=registry)

@@ -1,0 +1,87 @@
+"""Who is asking, when anybody may write any header."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+
+import pytest
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
+
+from labeling.web.proxies import TrustedProxies, client_network, parse
+
+PROXY, OUTER, CLIENT, VICTIM = "10.0.0.1", "10.0.0.2", "198.51.100.7", "203.0.113.9"
+
+
+@pytest.fixture(autouse=True)
+def trusted(settings: object) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/24"), ip_network("::1")]  # type: ignore[attr-defined]
+
+
+def seen(peer: str, **headers: str) -> HttpRequest:
+    """The request as views see it."""
+    requests: list[HttpRequest] = []
+
+    def view(request: HttpRequest) -> HttpResponse:
+        requests.append(request)
+        return HttpResponse()
+
+    TrustedProxies(view)(RequestFactory().get("/", REMOTE_ADDR=peer, **headers))
+    return requests[0]
+
+
+def address(peer: str, forwarded: str) -> str:
+    return str(seen(peer, HTTP_X_FORWARDED_FOR=forwarded).META["REMOTE_ADDR"])
+
+
+def test_a_trusted_proxy_names_the_client() -> None:
+    assert address(PROXY, CLIENT) == CLIENT
+    assert address("::1", CLIENT) == CLIENT
+
+
+def test_what_the_client_wrote_himself_is_not_reached() -> None:
+    assert address(PROXY, f"{VICTIM}, {CLIENT}") == CLIENT
+    assert address(PROXY, f"{PROXY}, {VICTIM}, {CLIENT}") == CLIENT
+    assert address(PROXY, f"unknown, 127.0.0.1,{CLIENT}") == CLIENT
+
+
+def test_several_trusted_proxies_are_passed_through() -> None:
+    assert address(PROXY, f"{VICTIM}, {CLIENT}, {OUTER}") == CLIENT
+
+
+def test_nobody_else_is_believed() -> None:
+    assert address(CLIENT, VICTIM) == CLIENT
+    assert address(CLIENT, f"{VICTIM}, {PROXY}") == CLIENT
+
+
+@pytest.mark.parametrize("forwarded", ["", " ", ",", "garbage", "unix:", f"{CLIENT}, garbage", "999.1.1.1"])
+def test_what_is_no_address_leaves_the_proxy(forwarded: str) -> None:
+    assert address(PROXY, forwarded) == PROXY
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (f"{CLIENT}:4711", CLIENT),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        (f"::ffff:{CLIENT}", CLIENT),
+    ],
+)
+def test_ports_and_mapped_addresses(text: str, meant: str) -> None:
+    assert str(parse(text)) == meant
+    assert address(PROXY, text) == meant
+
+
+def test_the_headers_of_others_are_gone_before_anything_reads_them() -> None:
+    names = ["FOR", "PROTO", "HOST", "PORT"]
+    forged = {f"HTTP_X_FORWARDED_{name}": "x" for name in names} | {"HTTP_FORWARDED": "x", "HTTP_X_REAL_IP": "x"}
+    assert not forged.keys() & seen(CLIENT, **forged).META.keys()
+    assert seen(PROXY, **forged).META["HTTP_X_FORWARDED_PROTO"] == "x"
+
+
+def test_an_ipv6_network_counts_as_one_client() -> None:
+    request = RequestFactory().get("/", REMOTE_ADDR="2001:db8:1:2:3:4:5:6")
+    assert client_network(request) == "2001:db8:1:2::"
+    assert client_network(RequestFactory().get("/", REMOTE_ADDR=CLIENT)) == CLIENT
+    assert client_network(RequestFactory().get("/", REMOTE_ADDR="")) is None

@@ -1,0 +1,96 @@
+"""Requests that no browser of ours would send."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+from factories import make_user
+from pages import signed_in, text_of
+
+pytestmark = pytest.mark.django_db
+
+
+def routes(patterns: Any, before: str = "") -> Iterator[str]:
+    """An address for every page, but for the API's (which has tests of its own) and those inside the admin."""
+    for pattern in patterns:
+        route = before + str(pattern.pattern).removeprefix("^").removesuffix("$")
+        if isinstance(pattern, URLResolver):
+            if not route.startswith(("api/", "admin/")):
+                yield from routes(pattern.url_patterns, route)
+        elif isinstance(pattern, URLPattern):
+            yield route
+
+
+def filled(route: str) -> str:
+    values = {"slug:slug": "digits", "str:username": "mona", "str:key": "abc", "uuid:": str(uuid.UUID(int=0))}
+    for name, value in values.items():
+        route = route.replace(f"<{name}>", value)
+    return "/" + "".join(part if ">" not in part else "1" + part.partition(">")[2] for part in route.split("<"))
+
+
+PATHS = sorted({filled(route) for route in routes(get_resolver().url_patterns)})
+
+
+def test_the_pages_are_found() -> None:
+    assert {"/login/", "/logout/", "/account/password/", "/p/digits/settings/", "/new/"} <= set(PATHS)
+    assert not [path for path in PATHS if "<" in path or ">" in path]
+
+
+@pytest.mark.parametrize("path", [*PATHS, "/admin/", "/admin/labeling/user/add/", "/admin/logout/"])
+def test_nothing_is_taken_from_a_form_of_another_site(path: str) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    for headers in ({}, {"HTTP_ORIGIN": "https://evil.example"}, {"HTTP_ORIGIN": "null"}):
+        assert client.post(path, {"username": "x"}, **headers).status_code == 403
+
+
+def test_the_api_takes_no_session_without_the_token_of_a_form() -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    body = {"slug": "x", "kind": "text", "classes": ["a", "b"]}
+    response = client.post("/api/v1/projects/", body, content_type="application/json")
+    assert response.status_code == 403
+    assert "CSRF" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "localhost.evil.example", "localhost:80@evil.example", "", "a b", "[::1"]
+)
+def test_another_host_name_is_refused(host: str, settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["localhost", "127.0.0.1"]
+    settings.DEBUG_PROPAGATE_EXCEPTIONS = False
+    response = Client(raise_request_exception=False).get("/login/", HTTP_HOST=host)
+    assert response.status_code == 400
+    assert "evil" not in response.content.decode()
+    assert "could not take that" in text_of(response)
+
+
+def test_a_forwarded_host_is_not_believed(settings: Any) -> None:
+    settings.ALLOWED_HOSTS = ["localhost"]
+    response = Client().get("/", HTTP_HOST="localhost", HTTP_X_FORWARDED_HOST="evil.example")
+    assert response["Location"] == "/login/?next=/"
+
+
+@pytest.mark.parametrize("path", ["/login/", "/account/password/", "/account/"])
+def test_an_oversize_form_is_refused_before_it_is_held(path: str) -> None:
+    client = signed_in(make_user("mona"))
+    data = {"username": "x" * (6 << 20), "password": "y", "days": "7"}
+    body = "&".join(f"{name}={value}" for name, value in data.items())
+    response = client.post(path, body, content_type="application/x-www-form-urlencoded")
+    assert response.status_code in (302, 400)  # 302: signed in already, the form is not read
+    if path != "/login/":
+        assert "larger than forms may be" in text_of(response)
+    many = "&".join(f"a{number}=1" for number in range(1001))
+    assert client.post("/account/", many, content_type="application/x-www-form-urlencoded").status_code == 400
+
+
+@pytest.mark.parametrize(
+    "path", ["/p/%00/", "/p/../admin/", "/p/%2e%2e/", "/%ff%fe", "/p/digits/batches/" + "9" * 400 + "/"]
+)
+def test_strange_paths_are_not_found(path: str) -> None:
+    assert signed_in(make_user("mona")).get(path).status_code in (302, 404)

@@ -1,0 +1,114 @@
+"""What every answer tells the browser to refuse."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from factories import make_items, make_member, make_project, make_user
+from pages import member, signed_in
+
+from labeling import media
+from labeling.models import Item, Role
+
+pytestmark = pytest.mark.django_db
+
+POLICY = {
+    "default-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "frame-ancestors 'none'",
+    "form-action 'self'",
+}
+EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def policy(response: Any) -> set[str]:
+    return {part.strip() for part in response["Content-Security-Policy"].split(";")}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/login/",
+        "/account/",
+        "/admin/",
+        "/no-such-page",
+        "/healthz",
+        "/metrics",
+        "/api/schema/",
+        "/api/v1/projects/",
+    ],
+)
+def test_every_kind_of_answer(path: str) -> None:
+    for client in (Client(), signed_in(make_user("boss", is_staff=True, is_superuser=True))):
+        response = client.get(path)
+        assert policy(response) == POLICY
+        assert {name: response[name] for name in EVERYWHERE} == EVERYWHERE
+        assert "camera=()" in response["Permissions-Policy"]
+        assert response.get("Access-Control-Allow-Origin") is None
+
+
+def test_refusals_too() -> None:
+    make_project()
+    client = member(make_project("theirs"), Role.ANNOTATOR)
+    for response in (client.get("/p/theirs/settings/"), client.get("/p/digits/"), client.put("/account/")):
+        assert response.status_code in (403, 404, 405)
+        assert policy(response) == POLICY
+
+
+def image_of(slug: str = "photos") -> tuple[Item, str]:
+    project = make_project(slug, kind="image")
+    (item,) = make_items(project, 1)
+    return item, reverse("api:item-media", args=[slug, item.pk])
+
+
+def test_media_are_inert_and_private() -> None:
+    item, path = image_of()
+    response = signed_in(make_member(item.project, "annie")).get(path)
+    assert response["Content-Type"] == "image/png"
+    assert policy(response) == {"default-src 'none'", "sandbox"}
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert response["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert {"private", "immutable"} <= {part.strip() for part in response["Cache-Control"].split(",")}
+    assert response["Content-Disposition"].startswith("inline; filename=")
+    assert b"".join(response) == media.path_of(item.media).read_bytes()
+
+
+def test_media_are_for_members_only() -> None:
+    item, path = image_of()
+    assert Client().get(path).status_code == 401
+    stranger = member(make_project("theirs"), Role.MANAGER)
+    assert stranger.get(path).status_code == 404
+    assert stranger.get(reverse("api:item-media", args=["theirs", item.pk])).status_code == 404
+    assert stranger.head(path).status_code == 404
+
+
+def test_what_is_no_raster_image_is_never_served(data_dir: Any) -> None:
+    """Whatever gets into the folder or the table: the type is ours, and a name leads nowhere else."""
+    item, path = image_of()
+    client = signed_in(make_member(item.project, "annie"))
+    for name in ("1/images/a.svg", "1/images/a.html", "1/vectors/a.npy", "../secret_key", "", "1/images/a"):
+        file = data_dir / "media" / (name or "x")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("<script>alert(1)</script>")
+        Item.objects.update(media=name)
+        assert client.get(path).status_code == 404, name
+
+
+def test_a_page_named_png_is_an_image_to_the_browser(data_dir: Any) -> None:
+    item, path = image_of()
+    media.path_of(item.media).write_text("<html><script>alert(1)</script>")
+    response = signed_in(make_member(item.project, "annie")).get(path)
+    assert response["Content-Type"] == "image/png"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "sandbox" in policy(response)
