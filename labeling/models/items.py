@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.db.models.functions import Cast
 
-from labeling.models.answers import Correction
+from labeling.models.answers import Annotation, Correction
+from labeling.models.people import User
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -26,6 +28,43 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def control(self) -> ItemQuerySet:
         return self.filter(is_control=True)
+
+    def unreadable(self) -> ItemQuerySet:
+        """Items that the encoder could not make anything of."""
+        return self.filter(row__isnull=True).exclude(encode_error="")
+
+    def under_way(self) -> ItemQuerySet:
+        """Items of the open batch that still lack answers."""
+        return self.filter(task__batch__state="open", task__outstanding__gt=0)
+
+    def skipped(self) -> ItemQuerySet:
+        """Items that have all their answers and no label, because everybody skipped them."""
+        return self.skipped_by_somebody().filter(label__isnull=True, task__outstanding=0)
+
+    def skipped_by_somebody(self) -> ItemQuerySet:
+        return self.filter(pk__in=Annotation.objects.skips().values("task__item"))
+
+    def flagged(self) -> ItemQuerySet:
+        """Items that an annotator wants somebody to look at."""
+        return self.filter(pk__in=Annotation.objects.standing().filter(flagged=True).values("task__item"))
+
+    def in_disagreement(self) -> ItemQuerySet:
+        """Labeled items whose answers are not all the same as the label."""
+        return self.filter(agreement__lt=1)
+
+    def answered_by(self, user: User) -> ItemQuerySet:
+        """Items that the user has answered or skipped."""
+        return self.filter(pk__in=Annotation.objects.standing().filter(user=user).values("task__item"))
+
+    def labeled_as(self, value: int | bool) -> ItemQuerySet:
+        """Items with this label: a class's index, or for `verify` yes or no."""
+        return self.labeled().filter(label=value)
+
+    def labeled_with(self, index: int) -> ItemQuerySet:
+        """For `multi`: items with this class among those of their label."""
+        # Both databases write a list as "[1, 12]". One way for both; SQLite knows no other.
+        text = Cast("label", models.TextField())
+        return self.labeled().annotate(label_text=text).filter(label_text__regex=rf"[\[ ]{int(index)}[,\]]")
 
     def corrected(self) -> ItemQuerySet:
         """Items whose label is a manager's word."""

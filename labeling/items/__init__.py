@@ -1,0 +1,7 @@
+"""Finding items among a million, and what is known of each.
+
+filters.py     which items: what can be asked, and the queryset that answers it
+order.py       in which order: pages by key and neighbours, quick wherever one stands
+records.py     what is known of the items found: answers, classes, corrections
+attention.py   how many wait for a manager's word
+"""
