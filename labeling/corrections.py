@@ -15,10 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.labels import Stored, resolve
-from labeling.models import Annotation, Batch, Correction, Item, Task, User
-
-# In these an item may still get answers.
-_UNDER_WAY = (Batch.State.SELECTING, Batch.State.OPEN)
+from labeling.models import Annotation, Correction, Item, Task, User
 
 
 class CorrectionError(Exception):
@@ -68,11 +65,6 @@ def withdraw(*, item: Item, user: User) -> None:
     )
 
 
-def is_settled(task: Task) -> bool:
-    """Whether no more answers to the task (with its batch) will come: only then has a correction the last word."""
-    return task.outstanding == 0 or task.batch.state not in _UNDER_WAY
-
-
 def _lock_settled_task(item: Item) -> Task:
     """The item's task, locked until the transaction ends: nobody answers it or takes an answer back meanwhile."""
     task = Task.objects.select_for_update(of=("self",)).select_related("batch").filter(item=item).first()
@@ -81,7 +73,7 @@ def _lock_settled_task(item: Item) -> Task:
             "not_asked",
             "No batch has taken this item yet, so there is no label to correct. It can still be picked and labeled.",
         )
-    if not is_settled(task):
+    if not task.has_all_answers:
         raise CorrectionError(
             "still_open", "People are still answering this item. Correct it when it has all its answers."
         )

@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
 from labeling.batches import BatchError
+from labeling.corrections import CorrectionError
 from labeling.queue import QueueError
 
 
@@ -26,8 +27,8 @@ class TooLarge(APIException):
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: translate what the layers below raise, and give every error the one shape."""
-    if isinstance(exc, QueueError):
-        known = {"not_found": status.HTTP_404_NOT_FOUND}
+    if isinstance(exc, QueueError | CorrectionError):
+        known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
     if isinstance(exc, BatchError):
         exc = Conflict(str(exc))

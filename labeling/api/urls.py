@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batches, export, items, projects, queue
+from labeling.api import batches, browse, export, items, projects, queue
 
 app_name = "api"
 
@@ -13,7 +13,9 @@ urlpatterns = [
     path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
     path(f"{PROJECT}members/", projects.MemberList.as_view(), name="members"),
     path(f"{PROJECT}members/<str:username>/", projects.MemberDetail.as_view(), name="member"),
-    path(f"{PROJECT}items/", items.ItemsUpload.as_view(), name="items"),
+    path(f"{PROJECT}items/", browse.Items.as_view(), name="items"),
+    path(f"{PROJECT}items/<int:item_id>/", browse.ItemDetail.as_view(), name="item"),
+    path(f"{PROJECT}items/<int:item_id>/correction/", browse.ItemCorrection.as_view(), name="item-correction"),
     path(f"{PROJECT}items/<int:item_id>/media/", items.ItemMedia.as_view(), name="item-media"),
     path(f"{PROJECT}imports/", items.ImportList.as_view(), name="imports"),
     path(f"{PROJECT}imports/<int:import_id>/", items.ImportDetail.as_view(), name="import"),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db import models
 
 from labeling.models import Batch, LabelClass, Project, User
@@ -14,7 +14,17 @@ from labeling.models.items import ItemQuerySet
 
 # Names that are proposed where somebody asks for a class that there is not.
 PROPOSED = 5
+LONGEST = 200
+NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
+
+
+class FilterError(ValueError):
+    """What is asked for cannot be found in this project: `fields` has one sentence for each of them."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__(" ".join(fields.values()))
+        self.fields = dict(fields)
 
 
 class State(models.TextChoices):
@@ -59,19 +69,25 @@ class ItemFilter:
     control: bool | None = None
 
 
-def read_filter(project: Project, values: dict[str, Any]) -> ItemFilter:
-    """The filter that these values, right in form, ask for. Raises `ValidationError` naming what the project lacks."""
-    read: dict[str, Any] = {name: values[name] for name in MARKS if values.get(name) is not None}
+def read_filter(project: Project, given: Mapping[str, Any]) -> ItemFilter:
+    """Read what is asked for as text, as it stands in an address: what is missing or empty does not matter.
+
+    Raises `FilterError` with a sentence for each that cannot be used. A query each for label, batch and annotator.
+    """
+    read: dict[str, Any] = {}
     errors: dict[str, str] = {}
-    for name, look_up in (("label", _label), ("batch", _batch), ("annotator", _annotator)):
-        if values.get(name) not in (None, ""):
+    for name, reader in READERS.items():
+        text = str(given.get(name) or "").strip()
+        if text:
             try:
-                read[name] = look_up(project, values[name])
+                if len(text) > LONGEST or "\x00" in text:
+                    raise LookupError(f"Enter at most {LONGEST} characters, and no NUL among them.")
+                read[name] = reader(project, text)
             except LookupError as error:
                 errors[name] = str(error.args[0])
     if errors:
-        raise ValidationError(errors)
-    return ItemFilter(**read, state=values.get("state") or "", search=values.get("search") or "")
+        raise FilterError(errors)
+    return ItemFilter(**read)
 
 
 def _label(project: Project, name: str) -> int | bool:
@@ -87,10 +103,12 @@ def _label(project: Project, name: str) -> int | bool:
     raise LookupError(f"This project has no class “{name[:60]}”.{proposal}")
 
 
-def _batch(project: Project, number: int) -> Batch:
-    batch = project.batches.filter(number=number).first()
+def _batch(project: Project, text: str) -> Batch:
+    if not NUMBER.fullmatch(text):
+        raise LookupError("Enter the number of a batch.")
+    batch = project.batches.filter(number=int(text)).first()
     if batch is None:
-        raise LookupError(f"There is no batch {number} in this project.")
+        raise LookupError(f"There is no batch {text} in this project.")
     return batch
 
 
@@ -104,6 +122,28 @@ def _annotator(project: Project, username: str) -> User:
     if user is None or not known:
         raise LookupError(f"Nobody called “{username[:60]}” is or was an annotator of this project.")
     return user
+
+
+def _state(project: Project, text: str) -> str:
+    if text not in STATES:
+        raise LookupError(f"Choose one of {', '.join(STATES)}.")
+    return text
+
+
+def _mark(project: Project, text: str) -> bool:
+    if text not in YES_OR_NO:
+        raise LookupError("Answer true or false.")
+    return YES_OR_NO[text]
+
+
+READERS: dict[str, Callable[[Project, str], Any]] = {
+    "search": lambda project, text: text,
+    "label": _label,
+    "state": _state,
+    "batch": _batch,
+    "annotator": _annotator,
+    **dict.fromkeys(MARKS, _mark),
+}
 
 
 def classes_like(project: Project, text: str, n: int) -> list[str]:

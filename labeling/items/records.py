@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labeling.corrections import is_settled
 from labeling.items.filters import State
 from labeling.labels import Stored
 from labeling.models import Annotation, Correction, Item, Project, Task
@@ -52,8 +51,21 @@ class ItemRecord:
         return any(each.flagged and each.undone_at is None for each in self.annotations)
 
     @property
+    def state(self) -> State | None:
+        return state_of(self.item)
+
+    @property
+    def predicted(self) -> Any:
+        """What the model took the item for when it was picked: a class's name, or yes or no; None if there was none."""
+        if self.task is None or self.task.predicted is None:
+            return None
+        if self.item.proposed is not None:
+            return bool(self.task.predicted)
+        return self.names.get(self.task.predicted)
+
+    @property
     def can_be_corrected(self) -> bool:
-        return self.task is not None and is_settled(self.task)
+        return self.task is not None and self.task.has_all_answers
 
 
 def task_of(item: Item) -> Task | None:

@@ -137,3 +137,8 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return f"task {self.pk}"
+
+    @property
+    def has_all_answers(self) -> bool:
+        """Whether no more answers will come, because it has them or its batch is closed."""
+        return self.outstanding == 0 or self.batch.state not in (Batch.State.SELECTING, Batch.State.OPEN)

@@ -115,6 +115,10 @@ DOORS = [
     Door("api:members", "post", MANAGERS, 201, {"username": "newcomer", "role": "annotator"}),
     Door("api:member", "delete", MANAGERS, 204),
     Door("api:items", "post", MANAGERS, 201, [{"text": "hello"}]),
+    Door("api:items", "get", READERS, 200),
+    Door("api:item", "get", READERS, 200),
+    Door("api:item-correction", "put", MANAGERS, 200, {"value": "3"}),
+    Door("api:item-correction", "delete", MANAGERS, 404),  # none stands
     Door("api:item-media", "get", MEMBERS, 200),
     Door("api:imports", "get", MANAGERS, 200),
     Door("api:import", "get", MANAGERS, 200),

@@ -1,0 +1,21 @@
+"""Values of a project as people send them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling import labels
+from labeling.models import Project
+from labeling.models.projects import MAX_CLASSES
+
+
+def read_value(project: Project, value: Any) -> labels.Stored:
+    """What a client sent (class names, or a bool) as it is stored. Raises `labels.InvalidValue`. One query at most."""
+    indices: dict[str, int] = {}
+    if project.question != Project.Question.VERIFY:
+        # No class is called something with a NUL in it, and PostgreSQL does not even want to look.
+        names = [name for name in labels.names_in(value) if "\x00" not in name]
+        if len(names) > MAX_CLASSES:
+            raise labels.InvalidValue("These are more names than there can be classes.")
+        indices = dict(project.classes.filter(name__in=names).values_list("name", "index"))
+    return labels.parse(value, question=project.question, indices=indices)

@@ -1,0 +1,232 @@
+"""Which items a filter lets through, in which order, and on which page."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from mixture import mixture, numbers
+
+from labeling.corrections import correct
+from labeling.items.attention import attention_of
+from labeling.items.filters import MARKS, READERS, STATES, FilterError, ItemFilter, matching, read_filter
+from labeling.items.order import (
+    ORDERS,
+    count_up_to,
+    neighbours,
+    order_for,
+    page_after,
+    page_before,
+    position_of,
+    read_position,
+)
+from labeling.items.records import state_of
+from labeling.models import Item, Project, Role, User
+
+pytestmark = pytest.mark.django_db
+
+FOUND: list[tuple[dict[str, str], list[int]]] = [
+    ({}, list(range(12))),
+    ({"label": "class 3"}, [0, 1]),
+    ({"label": "class 19"}, []),
+    ({"batch": "1"}, list(range(6))),
+    ({"batch": "2"}, [6, 7, 8]),
+    ({"annotator": "annie"}, [0, 1, 2, 3, 4, 5, 6]),
+    ({"annotator": "bert"}, [0, 1, 2, 3, 4, 5]),
+    ({"annotator": "mona"}, []),
+    ({"state": "labeled"}, [0, 1, 3, 4, 5]),
+    ({"state": "skipped"}, [2]),
+    ({"state": "open"}, [6, 7, 8]),
+    ({"state": "unlabeled"}, [9, 10]),
+    ({"state": "unreadable"}, [11]),
+    ({"search": "-001"}, [10, 11]),
+    ({"search": "ITEM-0003"}, [3]),
+    ({"search": "100%"}, []),
+    ({"flagged": "true"}, [4]),
+    ({"flagged": "false"}, [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11]),
+    ({"disagreement": "true"}, [1]),
+    ({"disagreement": "false"}, [0, 3, 4, 5]),
+    ({"skips": "true"}, [2, 3]),
+    ({"skips": "false", "batch": "1"}, [0, 1, 4, 5]),
+    ({"corrected": "true"}, [5]),
+    ({"corrected": "false", "state": "labeled"}, [0, 1, 3, 4]),
+    ({"control": "true"}, [1]),
+    ({"control": "no", "batch": "1"}, [0, 2, 3, 4, 5]),
+    ({"annotator": "bert", "skips": "true", "state": "labeled"}, [3]),
+    ({"label": "class 5", "flagged": "true", "batch": "1", "corrected": "false"}, [4]),
+]
+
+
+def find(project: Project, **given: str) -> list[int]:
+    return numbers(project, sorted(matching(project, read_filter(project, given)).values_list("pk", flat=True)))
+
+
+@pytest.mark.parametrize(("given", "found"), FOUND, ids=[" ".join(f"{k}={v}" for k, v in g.items()) for g, _ in FOUND])
+def test_filters_and_what_they_find(given: dict[str, str], found: list[int]) -> None:
+    project = mixture()
+    make_items(make_project("other"), 3)
+    assert find(project, **given) == found
+
+
+def test_any_two_filters_find_what_both_find() -> None:
+    project = mixture()
+    singles = [(given, set(found)) for given, found in FOUND if len(given) == 1]
+    for (one, by_one), (other, by_other) in itertools.combinations(singles, 2):
+        if not one.keys() & other.keys():
+            assert set(find(project, **one, **other)) == by_one & by_other, (one, other)
+
+
+@pytest.mark.parametrize(
+    ("question", "label", "found"),
+    [
+        ("multi", "class 3", [0]),
+        ("multi", "class 1", [0]),
+        ("multi", "class 13", [4]),
+        ("multi", "class 5", [3, 4]),
+        ("verify", "yes", [0, 1, 5]),
+        ("verify", "No", [3, 4]),
+    ],
+)
+def test_labels_of_other_questions(question: str, label: str, found: list[int]) -> None:
+    assert find(mixture(question), label=label) == found
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"label": "clas 3"}, "This project has no class “clas 3”."),
+        ({"label": "ass 1"}, "Did you mean class 1 or class 10 or class 11 or class 12 or class 13?"),
+        ({"batch": "9"}, "There is no batch 9 in this project."),
+        ({"batch": "-1"}, "Enter the number of a batch."),
+        ({"batch": "99999999999999999999"}, "Enter the number of a batch."),
+        ({"batch": "²"}, "Enter the number of a batch."),
+        ({"annotator": "nobody"}, "Nobody called “nobody” is or was an annotator of this project."),
+        ({"annotator": "stranger"}, "Nobody called “stranger” is or was an annotator of this project."),
+        ({"state": "lost"}, "Choose one of labeled, skipped, open, unlabeled, unreadable."),
+        ({"flagged": "maybe"}, "Answer true or false."),
+        ({"search": "a\x00b"}, "no NUL"),
+        ({"label": "x" * 201}, "at most 200 characters"),
+        ({"annotator": "\x00"}, "no NUL"),
+    ],
+)
+def test_what_cannot_be_found_is_said(given: dict[str, str], said: str) -> None:
+    project = mixture()
+    make_member(make_project("other"), "stranger")
+    with pytest.raises(FilterError) as refused:
+        read_filter(project, given)
+    assert said in refused.value.fields[next(iter(given))]
+
+
+def test_a_former_member_can_still_be_asked_for() -> None:
+    project = mixture()
+    project.memberships.filter(user__username="bert").delete()
+    assert find(project, annotator="bert") == [0, 1, 2, 3, 4, 5]
+
+
+def test_every_filter_and_state_is_tried() -> None:
+    assert {name for given, _ in FOUND for name in given} == set(READERS)
+    assert set(MARKS) < set(READERS)
+    assert {given["state"] for given, _ in FOUND if "state" in given} == set(STATES)
+
+
+def test_an_items_state_is_the_one_it_is_found_by() -> None:
+    project = mixture()
+    for state in STATES:
+        for item in matching(project, ItemFilter(state=state)):
+            assert state_of(item) == state
+
+
+def walk(project: Project, order: Any, n: int) -> list[int]:
+    """All items, page by page; and back again, which must be the same pages."""
+    items = matching(project, ItemFilter())
+    page = page_after(items, order, None, n)
+    pages = [page]
+    while page.after:
+        page = page_after(items, order, read_position(str(page.after), order), n)
+        pages.append(page)
+    for there in reversed(pages[:-1]):
+        assert page.before
+        page = page_before(items, order, read_position(str(page.before), order), n)
+        assert page.ids == there.ids
+    assert page.before is None
+    return [pk for page in pages for pk in page.ids]
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("n", [1, 5, 12, 50])
+def test_pages_in_every_order_hold_every_item_once(name: str, n: int) -> None:
+    project = mixture()
+    seen = walk(project, ORDERS[name], n)
+    assert sorted(numbers(project, seen)) == list(range(12))
+    newest = list(project.items.labeled().order_by("-labeled_at", "-pk").values_list("pk", flat=True))
+    first = {
+        "newest": numbers(project, newest),
+        "agreement": [1, 0, 3, 4, 5],
+        "margin": [7, 6, 8],
+        "imported": [],
+    }[name]
+    rest = [number for number in range(12) if number not in first]
+    assert numbers(project, seen) == first + rest
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_neighbours_are_those_in_the_order(name: str) -> None:
+    project = mixture()
+    order = ORDERS[name]
+    items = matching(project, ItemFilter())
+    ids = page_after(items, order, None, 50).ids
+    for place, pk in enumerate(ids):
+        item = Item.objects.select_related("task").get(pk=pk)
+        expected = (ids[place - 1] if place else None, ids[place + 1] if place + 1 < len(ids) else None)
+        assert neighbours(items, order, position_of(item, order)) == expected
+
+
+def test_a_place_stays_where_it_is_when_the_item_moves() -> None:
+    project = mixture()
+    order = ORDERS["newest"]
+    items = matching(project, ItemFilter())
+    ids = page_after(items, order, None, 50).ids
+    item = Item.objects.get(pk=ids[1])
+    place = position_of(item, order)
+    correct(item=item, user=User.objects.get(username="mona"), value=9)
+    assert page_after(items, order, None, 1).ids == [item.pk]
+    assert neighbours(items, order, place) == (ids[0], ids[2])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "1", "1~2", "2~~1", "0~x~1", "0~2026-01-01~1", "0~~1", "1~~-1", "1~~²", "1~~" + "9" * 19, "0~nan~1", "1~~1~1"],
+)
+def test_what_is_no_place_is_refused(text: str) -> None:
+    for name in ("newest", "margin"):
+        with pytest.raises(ValueError):  # noqa: PT011  whatever it says: nobody reads it
+            read_position(text, ORDERS[name])
+
+
+def test_in_states_without_labels_there_is_nothing_to_sort_by() -> None:
+    assert order_for(ItemFilter(state="unlabeled"), "newest") == ORDERS["imported"]
+    assert order_for(ItemFilter(state="labeled"), "no such order") == ORDERS["newest"]
+    assert order_for(ItemFilter(state="open"), "margin") == ORDERS["margin"]
+
+
+def test_counting_ends_somewhere() -> None:
+    project = mixture()
+    items = matching(project, ItemFilter())
+    assert [count_up_to(items, most) for most in (11, 12, 13)] == [(11, True), (12, False), (12, False)]
+
+
+def test_what_waits_for_a_manager_is_counted_in_one_query(django_assert_num_queries: Any) -> None:
+    project = mixture()
+    other = make_project("other")
+    make_open_batch(other, make_items(other, 2))
+    with django_assert_num_queries(1):
+        found = attention_of(project)
+    assert (found.flagged, found.disagreement, found.skipped, found.any) == (1, 1, 1, True)
+    mona = make_member(project, "mona", Role.MANAGER)
+    for number in (1, 2, 4):
+        item = project.items.order_by("pk")[number]
+        correct(item=item, user=mona, value=item.label or 3)
+    assert not attention_of(project).any
+    assert not attention_of(other).any
