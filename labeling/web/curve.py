@@ -29,8 +29,16 @@ class Accuracy:
         return percent(self.value, exact=True)
 
     @property
+    def low_shown(self) -> str:
+        return percent(self.low, exact=True)
+
+    @property
+    def high_shown(self) -> str:
+        return percent(self.high, exact=True)
+
+    @property
     def interval(self) -> str:
-        return f"{percent(self.low, exact=True)} to {percent(self.high, exact=True)}"
+        return f"{self.low_shown} to {self.high_shown}"
 
 
 @dataclass(frozen=True, slots=True)

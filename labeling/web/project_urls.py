@@ -44,5 +44,6 @@ urlpatterns = [
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
     # engineers and managers
     path(f"{PROJECT}models/", versions.models, name="project-models"),
+    path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

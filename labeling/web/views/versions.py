@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from labeling import access
-from labeling.models import Membership
+from labeling import access, artifacts
+from labeling.control_slice import ControlSlice
+from labeling.models import Membership, ModelVersion, Project
 from labeling.status import models_of
-from labeling.web.curve import accuracy_of
+from labeling.web import version_words
+from labeling.web.curve import Accuracy, accuracy_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
-from labeling.web.words import duration, moment
+from labeling.web.words import duration, moment, number
 
 
 @require_safe
@@ -36,3 +40,73 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         for version in versions
     ]
     return render_page(request, membership, "project/models.html", {"rows": rows}, section="project-models")
+
+
+@require_safe
+@for_members(access.EXPORT)
+def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """One version, beside the one before it."""
+    project = membership.project
+    beside = range(number - 1, number + 2)
+    found = {
+        each.number: each
+        for each in project.versions.filter(number__in=beside).select_related("project", "batch", "parent")
+    }
+    version = found.get(number) or get_object_or_404(project.versions, number=number)
+    context = {
+        "version": version,
+        "previous": number - 1 if number - 1 in found else None,
+        "next": number + 1 if number + 1 in found else None,
+        "created": moment(version.created_at, timezone.now()),
+        **_worth(project, version, found.get(number - 1)),
+        **_lineage(version),
+        **_files(version),
+    }
+    return render_page(request, membership, "project/model.html", context, section="project-models")
+
+
+def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None) -> dict[str, Any]:
+    """What the control slice says of it."""
+    control = ControlSlice(project)
+    figures = control.by_class(version)
+    names = {}
+    if figures:
+        shown = [each.index for each in figures[: version_words.CLASSES_SHOWN]]
+        names = dict(project.classes.filter(index__in=shown).values_list("index", "name"))
+    compared = control.compare(version, earlier) if earlier else None
+    return {
+        "now": _accuracy(version, control.measure(version)),
+        "then": _accuracy(version, version.metrics.get("control")),
+        "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
+        "classes": version_words.by_class(figures, names),
+        "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
+        "calibration": version_words.calibration(control.by_confidence(version)),
+    }
+
+
+def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy | None:
+    return accuracy_of({"version": version.number, "labels": version.labels, "control_now": control, "metrics": {}})
+
+
+def _lineage(version: ModelVersion) -> dict[str, Any]:
+    steps = version.metrics.get("training", {})
+    return {
+        "labels": number(version.labels),
+        "took": duration(version.seconds),
+        "picked": list(version.batches_selected.order_by("number").values_list("number", flat=True)),
+        "settings": version_words.settings(version.training),
+        "steps": {name: number(steps[name]) for name in ("steps", "trained_on", "held_back") if name in steps},
+    }
+
+
+def _files(version: ModelVersion) -> dict[str, Any]:
+    artifact = artifacts.read(version)
+    if artifact is None:
+        return {"files": [], "encoder": None, "manifest": ""}
+    shown = json.dumps(version_words.shortened(artifact.manifest), indent=2, ensure_ascii=False)
+    return {
+        "files": [(each.name, version_words.size(each.size), each.sha256) for each in artifact.files],
+        "encoder": artifact.manifest.get("encoder"),
+        "network": artifact.manifest.get("network"),
+        "manifest": shown,
+    }

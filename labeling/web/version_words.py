@@ -1,0 +1,117 @@
+"""A model version in plain words and tables. Values in, words out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labeling.control_slice import ClassFigures, Compared, Confidence
+from labeling.web.words import count, figure, number, percent
+
+# Chance alone makes two equal versions differ as much in one of twenty comparisons.
+CHANCE = 0.05
+# Beyond so many items the normal distribution tells the same, and quicker.
+EXACT = 1000
+FEW = 100
+CLASSES_SHOWN = 50
+# A manifest names every class; a page need not, where there are thousands.
+NAMES_SHOWN = 20
+
+
+def comparison(compared: Compared | None, later: int, earlier: int) -> str:
+    """How a version does against the one before it, item by item on the same control items."""
+    if compared is None or not compared.n:
+        return ""
+    gained, lost = compared.gained, compared.lost
+    items = count(compared.n, "control item")
+    if not gained + lost:
+        return f"Of the same {items}, version {later} is right on exactly those that version {earlier} was right on."
+    told = (
+        f"Of the same {items}, version {later} is right on {number(gained)} that version {earlier} had wrong, "
+        f"and wrong on {number(lost)} that it had right"
+    )
+    if chance(gained, lost) >= CHANCE:
+        return f"{told}: too few to say that one is better."
+    return f"{told}: it is {'better' if gained > lost else 'worse'}."
+
+
+def chance(gained: int, lost: int) -> float:
+    """The probability that chance alone parts so many items as unevenly, or more so: the exact sign test.
+
+    >>> chance(5, 0)
+    0.0625
+    >>> chance(3, 3)
+    1.0
+    """
+    n = gained + lost
+    if n > EXACT:
+        return math.erfc(abs(gained - lost) / math.sqrt(2 * n))
+    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**n)
+
+
+def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:
+    """Rows of the table of classes, most frequent first."""
+    return [
+        {
+            "name": names.get(each.index, str(each.index)),
+            "truth": number(each.truth),
+            "found": percent(each.correct / each.truth, exact=True) if each.truth else "–",
+            "predicted": number(each.predicted),
+            "right": percent(each.correct / each.predicted, exact=True) if each.predicted else "–",
+        }
+        for each in figures[:CLASSES_SHOWN]
+    ]
+
+
+def calibration(parts: Sequence[Confidence]) -> dict[str, Any] | None:
+    """What its own confidence is worth: a sentence, and a row for each range. None if nothing is known."""
+    n = sum(part.n for part in parts)
+    if not n:
+        return None
+    sure = sum(part.sure * part.n for part in parts) / n
+    right = sum(part.right for part in parts) / n
+    if abs(sure - right) <= 1.96 * math.sqrt(max(right * (1 - right), 1 / n) / n):
+        verdict = "That is as near as so few items can tell." if n < FEW else "It knows how sure it may be."
+    else:
+        verdict = f"It is {'surer' if sure > right else 'less sure'} than it should be."
+    return {
+        "told": f"On average it was {percent(sure)} sure and {percent(right)} right. {verdict}",
+        "rows": [
+            {
+                "sure": f"{percent(part.low)} to {percent(part.high)}",
+                "n": number(part.n),
+                "mean": percent(part.sure, exact=True),
+                "right": percent(part.right / part.n, exact=True),
+            }
+            for part in parts
+        ],
+    }
+
+
+def size(n: int) -> str:
+    """812 bytes, 4.2 kB, 1.3 MB"""
+    for unit, bytes_each in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n >= bytes_each:
+            return f"{n / bytes_each:.1f}\u00a0{unit}"
+    return count(n, "byte")
+
+
+def settings(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _setting(value)) for name, value in training.items()]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "no limit"}[value]
+    return figure(value) if isinstance(value, int | float) else str(value)
+
+
+def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest for the eye: of a long list of classes only the beginning."""
+    classes = manifest.get("classes")
+    if not isinstance(classes, list) or len(classes) <= NAMES_SHOWN:
+        return dict(manifest)
+    more = f"… and {number(len(classes) - NAMES_SHOWN)} more"
+    return {**manifest, "classes": [*classes[:NAMES_SHOWN], more]}

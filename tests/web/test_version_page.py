@@ -1,0 +1,222 @@
+"""A model version's page: what it can do, also against the one before, its lineage, and files that load anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import io
+import json
+import re
+import zipfile
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from django.test import Client
+from factories import make_items, make_member, make_open_batch, make_project
+from pages import make_version, member, signed_in, text_of
+
+from labeling.control_slice import Compared, Confidence
+from labeling.models import Batch, Item, ModelVersion, Project, Role
+from labeling.pipeline.files import ProjectFiles, save_array
+from labeling.web import version_words
+from models_store import artifact
+from models_store.config import TrainConfig
+from models_store.training import train
+
+pytestmark = pytest.mark.django_db
+
+QUICK = TrainConfig(epochs=1, min_steps=1, max_steps=2)
+CONTROL = 40
+
+
+def store(version: ModelVersion, best: list[int], sure: float = 0.8) -> None:
+    """The version's files, and what it takes each row of the pool to be."""
+    project = version.project
+    files = ProjectFiles(project)
+    rng = np.random.default_rng(0)
+    classes = list(project.classes.values_list("name", flat=True))
+    trained = train(
+        rng.random((30, 4), np.float32),
+        rng.integers(0, len(classes), 30),
+        question="single",
+        n_classes=len(classes),
+        input_shape=(4,),
+        config=QUICK,
+        seed=1,
+    )
+    digest = artifact.save(
+        files.artifact(version.number),
+        trained,
+        manifest={"classes": classes, "encoder": {"name": "vector", "digest": "e" * 64}, "version": version.number},
+    )
+    ModelVersion.objects.filter(pk=version.pk).update(digest=digest, training={"epochs": 1, "augment": True})
+    save_array(files.pool(version, "best"), np.array(best))
+    save_array(files.pool(version, "confidence"), np.full(len(best), sure, np.float32))
+
+
+def make_round(project: Project, number: int, parent: ModelVersion | None) -> ModelVersion:
+    first = project.items.count()
+    items = make_items(project, 2, first=first)
+    batch = make_open_batch(project, items, number=number)
+    Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, selected_by=parent)
+    return make_version(batch, number, parent, metrics={"control": {"accuracy": 0.5, "low": 0.2, "high": 0.8, "n": 6}})
+
+
+@pytest.fixture
+def project() -> Project:
+    """40 control items, half owls and half wrens, and three versions: the first takes all for owls, the second gets 35
+    right, the third has not looked at the pool yet."""
+    project = make_project(kind="vector", classes=["owl", "wren", "<never>"])
+    control = make_items(project, CONTROL, is_control=True)
+    for place, item in enumerate(control):
+        item.label = place % 2
+    Item.objects.bulk_update(control, ["label"])
+    first = make_round(project, 1, None)
+    store(first, [0] * 42, sure=0.95)
+    second = make_round(project, 2, first)
+    store(second, [place % 2 if place >= 5 else 1 for place in range(CONTROL)] + [0] * 4)
+    make_round(project, 3, second)
+    return project
+
+
+def page(project: Project, number: int) -> str:
+    return text_of(member(project, Role.ENGINEER).get(f"/p/digits/models/{number}/"))
+
+
+def test_accuracy_now_and_then(project: Project) -> None:
+    said = page(project, 2)
+    assert "92.5 % accurate With 95 % certainty between 80.1 % and 97.4 %: on the 40 control items" in said
+    assert "When it was trained: 50.0 % (20.0 % to 80.0 %) of the 6 labeled by then." in said
+
+
+def test_it_is_held_against_the_version_before_it(project: Project) -> None:
+    assert (
+        "Of the same 40 control items, version 2 is right on 20 that version 1 had wrong, and wrong on 3 that it had "
+        "right: it is better."
+    ) in page(project, 2)
+    assert "It is the first" in page(project, 1)
+
+
+def test_each_class_has_its_figures(project: Project) -> None:
+    assert "owl 20 85.0 % 17 100.0 % wren 20 100.0 % 23 87.0 %" in page(project, 2)
+    assert "wren 20 0.0 % 0 –" in page(project, 1), "never taken to be one"
+    assert "<never> " not in page(project, 2).split("Where it comes from")[0]
+
+
+def test_confidence_is_held_against_how_often_it_is_right(project: Project) -> None:
+    assert "On average it was 95 % sure and 50 % right. It is surer than it should be." in page(project, 1)
+    assert "70 % to 90 % 40 80.0 % 92.5 %" in page(project, 2)
+
+
+def test_lineage_and_what_it_picked(project: Project) -> None:
+    said = page(project, 2)
+    assert "Labels 160 of batches 1 to 2" in said
+    assert "Picked batch 3 " in said
+    assert "Parent 1 " in said
+    assert "Encoder vector Network mlp" in said
+    assert "epochs 1 augment yes" in said
+    assert "Picked no batch yet" in page(project, 3)
+
+
+def test_neighbours_are_a_step_away(project: Project) -> None:
+    client = member(project, Role.ENGINEER)
+    links = {
+        number: re.findall(
+            r'href="/p/digits/models/(\d)/" rel="(\w+)"', client.get(f"/p/digits/models/{number}/").content.decode()
+        )
+        for number in (1, 2, 3)
+    }
+    assert links == {1: [("2", "next")], 2: [("1", "prev"), ("3", "next")], 3: [("2", "prev")]}
+    assert 'href="/p/digits/models/2/"' in client.get("/p/digits/models/").content.decode()
+
+
+def test_before_it_looked_at_the_pool_only_the_measure_of_its_time_is_there(project: Project) -> None:
+    said = page(project, 3)
+    assert "50.0 % accurate when it was trained It is measured anew once it has picked a batch." in said
+    assert "By class" not in said
+
+
+def test_files_are_told_with_their_hashes_and_load_with_safetensors_alone(project: Project) -> None:
+    client = member(project, Role.ENGINEER)
+    content = client.get("/p/digits/models/2/").content.decode()
+    address = re.findall(r'href="(/api/[^"]*artifact/)" download', content)[0]
+    archive = zipfile.ZipFile(io.BytesIO(b"".join(client.get(address).streaming_content)))
+    assert archive.namelist() == ["manifest.json", "model.safetensors"]
+    for name in archive.namelist():
+        assert f'title="{hashlib.sha256(archive.read(name)).hexdigest()}"' in content
+    manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["digest"] in content
+    weights = safetensors.numpy.load(archive.read("model.safetensors"))
+    assert weights
+    assert all(isinstance(array, np.ndarray) and array.dtype != object for array in weights.values())
+    assert json.loads(html.unescape(re.findall(r"<pre[^>]*><code>(.*?)</code>", content, re.DOTALL)[0])) == manifest
+
+
+def test_files_that_are_gone_are_missed(project: Project) -> None:
+    folder = ProjectFiles(project).artifact(2)
+    (folder / "manifest.json").write_text('{"files": []}')
+    assert "Its files are gone from the disk" in page(project, 2)
+    (folder / "manifest.json").unlink()
+    assert "Its files are gone from the disk" in page(project, 2)
+
+
+def test_thousands_of_classes_are_told_in_short(project: Project) -> None:
+    long = version_words.shortened({"classes": [str(n) for n in range(2000)], "seed": 1})
+    assert long["classes"][-1] == "… and 1,980 more"
+    assert len(long["classes"]) == 21
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.ENGINEER, 200), (Role.MANAGER, 200), (Role.ANNOTATOR, 403)])
+def test_who_may_see_it(project: Project, role: Role, status: int) -> None:
+    assert member(project, role).get("/p/digits/models/2/").status_code == status
+
+
+def test_a_version_that_does_not_exist(project: Project) -> None:
+    assert member(project, Role.ENGINEER).get("/p/digits/models/9/").status_code == 404
+    stranger = signed_in(make_member(make_project("other"), "olaf", Role.MANAGER))
+    assert stranger.get("/p/digits/models/2/").status_code == 404
+    assert Client().get("/p/digits/models/2/").status_code == 302
+
+
+def test_queries(project: Project, django_assert_num_queries: Any) -> None:
+    client = member(project, Role.ENGINEER)
+    # session, user, membership; versions beside it, control items, classes, batches that it picked
+    with django_assert_num_queries(7):
+        client.get("/p/digits/models/2/")
+
+
+@pytest.mark.parametrize(
+    ("compared", "said"),
+    [
+        (None, ""),
+        (Compared(0, 0, 0), ""),
+        (
+            Compared(9, 0, 0),
+            "Of the same 9 control items, version 2 is right on exactly those that version 1 was right on.",
+        ),
+        (Compared(100, 5, 0), "too few to say that one is better."),
+        (Compared(100, 6, 0), "it is better."),
+        (Compared(100, 1, 9), "it is worse."),
+        (Compared(9000, 2000, 1000), "it is better."),
+        (Compared(9000, 1010, 1000), "too few to say that one is better."),
+    ],
+)
+def test_versions_are_told_apart_only_beyond_chance(compared: Compared | None, said: str) -> None:
+    assert version_words.comparison(compared, 2, 1).endswith(said)
+
+
+def test_chance_is_the_same_by_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = version_words.chance(430, 370)
+    monkeypatch.setattr(version_words, "EXACT", 0)
+    assert version_words.chance(430, 370) == pytest.approx(exact, rel=0.1)
+
+
+def test_a_difference_within_chance_is_no_verdict() -> None:
+    parts = [Confidence(0.7, 0.9, 1000, 0.9, 895)]
+    assert version_words.calibration(parts)["told"].endswith("It knows how sure it may be.")  # type: ignore[index]
+    parts = [Confidence(0.7, 0.9, 10, 0.9, 8)]
+    assert version_words.calibration(parts)["told"].endswith("as near as so few items can tell.")  # type: ignore[index]
+    assert version_words.calibration([]) is None
