@@ -104,6 +104,7 @@ DOORS = [
     Door("project-remove", "post", MANAGERS, 302),
     # engineers
     Door("project-models", "get", READERS, 200),
+    Door("project-model", "get", READERS, 200),
     Door("project-export", "get", READERS, 200),
     # the API
     Door("schema", "get", EVERYBODY, 200),

@@ -133,6 +133,7 @@ STATES = [
     State("project-batch", "failed", {**BROKEN, "number": 2}, unfold),
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
+    State("project-model", "filled", {**DIGITS, "number": 2}, unfold),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
 ]

@@ -31,6 +31,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batch", [1], Role.ANNOTATOR, 4),
     ("project-batch", [1], Role.ENGINEER, 8),
     ("project-models", [], Role.ENGINEER, 6),
+    ("project-model", [1], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 
