@@ -142,6 +142,10 @@ STORAGES = {
         else "config.static_files.HashedFiles"
     },
 }
+# Uploads are spooled to the disk on which they stay until they are imported, within the limit, from people signed in.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "labeling.spool.UploadSpool"]
 # An upload is checked and limited by the view that takes it; a form field has no business being this large.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import re
 import time
 import uuid
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
 from django.http import UnreadablePostError
 from django.utils import timezone
@@ -49,23 +51,34 @@ def folder() -> Path:
 def check_length(length: int | None) -> None:
     """Refuse, before a byte of it is stored, an upload that says it is too large. Raises `ValidationError`."""
     if length is not None and length > settings.MAX_UPLOAD_MB << 20:
-        raise ValidationError(f"The upload is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
+        raise ValidationError(too_large())
+
+
+def too_large() -> str:
+    return f"The upload is larger than {settings.MAX_UPLOAD_MB} MB. Split it."
 
 
 def receive(
-    *, project: Project, user: User, name: str, chunks: Iterable[bytes], strict: bool, length: int | None = None
+    *,
+    project: Project,
+    user: User,
+    name: str,
+    chunks: Iterable[bytes],
+    strict: bool,
+    length: int | None = None,
+    spooled_at: Path | None = None,
 ) -> ItemImport:
     """Store an upload, of `length` bytes if that is known, and import it.
 
-    Raises `ValidationError`, and leaves nothing behind, if it is empty, larger than allowed, broken off by the client,
-    or more than the disk can hold.
+    One that lies `spooled_at` a path already is not copied if that can be helped. Raises `ValidationError`, and leaves
+    nothing behind, if it is empty, larger than allowed, broken off by the client, or more than the disk can hold.
     """
-    check_length(length)
     sweep()
+    check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
     path = folder() / f"{uuid.uuid4().hex}{suffix}"
     try:
-        size = _store(path, chunks)
+        size = _store(path, chunks, spooled_at)
         at_once = size <= AT_ONCE_BYTES
         taken_by = worker_name() if at_once else ""
         job = register(
@@ -82,8 +95,15 @@ def receive(
     return item_import
 
 
-def _store(path: Path, chunks: Iterable[bytes]) -> int:
-    """Write the chunks to `path`; how many bytes there were."""
+def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
+    """Give the spooled file a second name, `path`, or else write the chunks there; how many bytes there are."""
+    if spooled_at is not None:
+        try:
+            os.link(spooled_at, path)
+        except OSError:  # another disk, or one that knows no second names
+            logger.info("Copying %s: it cannot be linked.", spooled_at)
+        else:
+            return path.stat().st_size
     size = 0
     try:
         with path.open("xb") as file:
@@ -99,6 +119,11 @@ def _store(path: Path, chunks: Iterable[bytes]) -> int:
     if not size:
         raise ValidationError("The upload is empty.")
     return size
+
+
+def spooled(file: UploadedFile) -> Path | None:
+    """Where a form's file lies, None for a small one, which is held in memory."""
+    return Path(file.temporary_file_path()) if isinstance(file, TemporaryUploadedFile) else None
 
 
 def storing_problem(error: OSError) -> str:

@@ -48,9 +48,10 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
 class _Body:
     """A request's body as it came: the importer reads it like any file, and sets bad items aside one by one."""
 
-    def __init__(self, stream: IO[bytes], suffix: str) -> None:
+    def __init__(self, stream: IO[bytes], suffix: str, size: int | None) -> None:
         # Items without an id are named after the file: two requests must not give the same names.
         self.name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{suffix}"
+        self.size = size
         self._stream = stream
 
     def chunks(self) -> Iterator[bytes]:
@@ -64,7 +65,8 @@ class _BodyParser(BaseParser):
     suffix: ClassVar[str]
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        return {"file": _Body(stream, self.suffix)}
+        length = parser_context["request"].META.get("CONTENT_LENGTH", "") if parser_context else ""
+        return {"file": _Body(stream, self.suffix, int(length) if length.isdecimal() else None)}
 
 
 class ListParser(_BodyParser):
@@ -94,13 +96,21 @@ class ItemsUpload(ProjectView):
 
     @extend_schema(request=OpenApiTypes.OBJECT, responses={201: ImportSerializer, 202: ImportSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        data: Any = request.data
+        data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
         file = data.get("file")
+        if problem := getattr(request._request, "upload_problem", ""):
+            raise serializers.ValidationError({"file": problem})
         if not hasattr(file, "chunks"):
             raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
         strict = any(str(given).lower() in YES for given in (request.query_params.get("strict"), data.get("strict")))
         item_import = uploads.receive(
-            project=self.project, user=self.user, name=file.name or "upload", chunks=file.chunks(), strict=strict
+            project=self.project,
+            user=self.user,
+            name=file.name or "upload",
+            chunks=file.chunks(),
+            strict=strict,
+            length=file.size,
+            spooled_at=uploads.spooled(file),
         )
         finished = item_import.state in (ItemImport.State.DONE, ItemImport.State.REFUSED)
         if item_import.state == ItemImport.State.REFUSED:

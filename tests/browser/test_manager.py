@@ -58,6 +58,7 @@ def test_from_a_new_project_to_people_who_label_it(
 
     # Its items.
     expect(page).to_have_url(f"{live_server.url}/p/handwritten-zahlen-no1/import/")
+    expect(page.get_by_label("Choose a folder")).to_be_visible()  # the script is there
     with worker():
         page.get_by_label("Choose a file").set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
         page.get_by_role("button", name="Import", exact=True).click()

@@ -18,7 +18,7 @@ import orjson
 
 from .readers.base import BadImage, Record, Source, excerpt, printable
 from .readers.csv_file import number
-from .readers.raster import MAX_BYTES, MAX_PIXELS, check_image
+from .readers.raster import MAX_BYTES, MAX_PIXELS, check_image, for_browsers
 from .readers.values import BadValue, json_safe
 
 ID_LENGTH = 200
@@ -93,6 +93,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     elif rules.kind == "image":
         image = _image(left, rules, source)
         suffix = check_image(image, max_bytes=rules.max_image_bytes, max_pixels=rules.max_pixels)
+        image, suffix = for_browsers(image, suffix)
     else:
         vector, shown = _vector(left, source.vector_columns)
         _check_length(vector, rules.vector_length)
@@ -143,6 +144,8 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question == "verify":
         proposed = folder if _is_blank(proposed) else proposed
+        if proposed is None and source.truth_from_folder:
+            raise BadValue("no folder around the image bears the name of a class: that would be the one to be verified")
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
         return _yes_or_no(truth), _class(proposed, "class", rules)

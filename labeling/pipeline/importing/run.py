@@ -9,11 +9,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import itertools
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
 
 import numpy as np
 from django.db import IntegrityError
@@ -23,16 +22,24 @@ from django.utils import timezone
 from labeling import media
 from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
+from labeling.pipeline.importing.ids import RepeatedIds, hash_of
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
 from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
 from labeling.pipeline.step import Step, StepFailed
 
+# A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
+# as much there as in its file), so long since it was begun.
 CHUNK = 500
-# Images are held in memory until their chunk is stored.
 IMAGE_CHUNK = 100
+CHUNK_BYTES = 64 << 20
+EXPANSION = 8
+CHUNK_SECONDS = 3.0
+
+# Rows that are kept of a file that is refused as a whole.
+LISTED = 1000
+TWICE = "This id occurs twice in the file."
 
 Checked = list[Draft | Rejection]
-T = TypeVar("T")
 
 
 def import_items(step: Step) -> None:
@@ -62,10 +69,8 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
         return
     report = step.progress(f"importing {item_import.name}")
-    size = IMAGE_CHUNK if project.kind == Project.Kind.IMAGE else CHUNK
-    for records in _chunks(source.records(skip=item_import.position), size):
-        checked, rules = _check_all(records, rules, source)
-        _write_chunk(step, item_import, project, checked, rules, records)
+    for places, checked, learned in _chunks(source, rules, skip=item_import.position):
+        _write_chunk(step, item_import, project, checked, learned, places)
         report(source.position())
         if step.should_give_way():
             step.give_way()
@@ -87,69 +92,97 @@ def rules_of(project: Project, *, allow_image_files: bool) -> Rules:
     )
 
 
-def _check_all(records: Iterable[Any], rules: Rules, source: Source) -> tuple[Checked, Rules]:
-    """Check the records; the first good vector sets the length of all that follow."""
+def _chunks(source: Source, rules: Rules, *, skip: int = 0) -> Iterator[tuple[list[str], Checked, Rules]]:
+    """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
+
+    The first good vector sets the length of all that follow.
+    """
+    most = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
+    places: list[str] = []
     checked: Checked = []
-    for record in records:
+    weight, begun = 0, time.monotonic()
+    for record in source.records(skip=skip):
         result = check(record, rules, source)
-        if isinstance(result, Draft) and result.vector is not None and rules.vector_length is None:
-            rules = replace(rules, vector_length=len(result.vector))
+        places.append(record.where)
         checked.append(result)
-    return checked, rules
+        if isinstance(result, Draft):
+            weight += EXPANSION * record.size + len(result.image or b"")
+            if result.vector is not None and rules.vector_length is None:
+                rules = replace(rules, vector_length=len(result.vector))
+        if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
+            yield places, checked, rules
+            places, checked, weight, begun = [], [], 0, time.monotonic()
+    if places:
+        yield places, checked, rules
 
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
     """The first of the two passes of a strict import: refuse the file if any row is bad."""
     report = step.progress(f"checking {item_import.name}")
-    seen: set[str] = set()
+    ids = RepeatedIds()
     rejections: list[Rejection] = []
-    for records in _chunks(source.records(), CHUNK):
-        checked, rules = _check_all(records, rules, source)
-        _, bad = _without_duplicates(project, checked, records, seen)
-        rejections += bad[: max(0, 1000 - len(rejections))]
+    for places, checked, _ in _chunks(source, rules):
+        good, bad = _without_duplicates(project, checked, places)
+        ids.add(draft.external_id for draft, _ in good)
+        rejections += bad[: max(0, LISTED - len(rejections))]
         report(source.position())
+    if not rejections and (repeated := ids.repeated()):
+        rejections = _repetitions(source, rules, repeated)
     if not rejections:
         return True
     first = rejections[0]
-    _refuse(
-        step,
-        item_import,
-        f"Nothing was imported: {len(rejections)} bad rows, the first at {first.where}: {first.reason}",
-        rejections,
-    )
+    number = f"{LISTED:,} or more" if len(rejections) == LISTED else len(rejections)
+    rows = "bad row" if len(rejections) == 1 else "bad rows"
+    reason = f"Nothing was imported: {number} {rows}, the first at {first.where}: {first.reason}"
+    _refuse(step, item_import, reason, rejections)
     return False
 
 
+def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list[Rejection]:
+    """Where ids occur again that have one of these hashes: the file is read once more, which is rare."""
+    seen: set[str] = set()
+    found: list[Rejection] = []
+    for places, checked, _ in _chunks(source, rules):
+        for place, result in zip(places, checked, strict=True):
+            if isinstance(result, Draft) and hash_of(result.external_id) in repeated:
+                if result.external_id in seen:
+                    found.append(Rejection(place, TWICE, result.external_id))
+                seen.add(result.external_id)
+        if len(found) >= LISTED:
+            break
+    return found[:LISTED]
+
+
 def _without_duplicates(
-    project: Project, checked: Checked, records: list[Any], seen: set[str] | None = None
+    project: Project, checked: Checked, places: list[str]
 ) -> tuple[list[tuple[Draft, str]], list[Rejection]]:
     """Split into what can go in, with its place in the file, and what cannot; ids that are there are refused."""
     ids = [draft.external_id for draft in checked if isinstance(draft, Draft)]
     known = set(project.items.filter(external_id__in=ids).values_list("external_id", flat=True))
-    seen = set() if seen is None else seen
+    seen: set[str] = set()
     good: list[tuple[Draft, str]] = []
     bad: list[Rejection] = []
-    for record, result in zip(records, checked, strict=True):
+    for place, result in zip(places, checked, strict=True):
         if isinstance(result, Rejection):
             bad.append(result)
         elif result.external_id in known:
-            bad.append(Rejection(record.where, "The project already has an item with this id.", result.external_id))
+            bad.append(Rejection(place, "The project already has an item with this id.", result.external_id))
         elif result.external_id in seen:
-            bad.append(Rejection(record.where, "This id occurs twice in the file.", result.external_id))
+            bad.append(Rejection(place, TWICE, result.external_id))
         else:
             seen.add(result.external_id)
-            good.append((result, record.where))
+            good.append((result, place))
     return good, bad
 
 
 def _write_chunk(
-    step: Step, item_import: ItemImport, project: Project, checked: Checked, rules: Rules, records: list[Any]
+    step: Step, item_import: ItemImport, project: Project, checked: Checked, rules: Rules, places: list[str]
 ) -> None:
     """Store one chunk: media first, then items, rejected rows and the new position in one transaction."""
     indices = {name: index for index, name in enumerate(rules.classes)}
     number = item_import.position
     for attempt in range(3):
-        good, bad = _without_duplicates(project, checked, records)
+        good, bad = _without_duplicates(project, checked, places)
         items = [_item(project, draft, source, indices) for draft, source in good]
         try:
             _store_media(project, f"import-{item_import.pk}-{number}", [draft for draft, _ in good], items)
@@ -162,7 +195,7 @@ def _write_chunk(
                 if rules.vector_length and not project.vector_length:
                     Project.objects.filter(pk=project.pk).update(vector_length=rules.vector_length)
                 ItemImport.objects.filter(pk=item_import.pk).update(
-                    position=F("position") + len(records),
+                    position=F("position") + len(places),
                     accepted=F("accepted") + len(items),
                     rejected=F("rejected") + len(bad),
                 )
@@ -226,11 +259,6 @@ def _set_aside(item_import: ItemImport, rejections: Iterable[Rejection]) -> None
         RejectedRow(item_import=item_import, where=r.where[:300], reason=r.reason[:500], excerpt=r.excerpt[:200])
         for r in rejections
     )
-
-
-def _chunks(records: Iterator[T], size: int) -> Iterator[list[T]]:
-    while chunk := list(itertools.islice(records, size)):
-        yield chunk
 
 
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Iterable[Rejection] = ()) -> None:

@@ -35,6 +35,9 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_bound and form.is_valid() and _receive(request, membership, form):
         return redirect("project-import", membership.project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
     project = membership.project
     context = {
         "form": form,
@@ -120,6 +123,7 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
             name=file.name,
             chunks=file.chunks(),
             length=file.size,
+            spooled_at=uploads.spooled(file),
             strict=form.cleaned_data["strict"],
         )
     except ValidationError as error:

@@ -32,6 +32,7 @@ class Limits:
     image_line: int = 16 * MIB  # a row of an image project may hold the image itself, as a data: URL
     image: int = 20 * MIB
     vector_length: int = 65_536  # numbers
+    columns: int = 4096  # of tables, where they are not the numbers of a vector
     zip_directory: int = 128 * MIB  # zipfile holds the whole table of contents in memory
     unpack_ratio: int = 200  # unpacked to packed size, of zip and Parquet files
 
@@ -48,7 +49,8 @@ class Record:
     """One row as read. A record with a `problem` is bad as read, and its `fields` are None.
 
     `where` is what a person looks for in the file: "line 17", "row 3" (both from 1) or "cats/a.png".
-    `default_id` is the external id of an item whose row names none; the same at every reading.
+    `default_id` is the external id of an item whose row names none; the same at every reading. `size` is the number
+    of bytes that the row takes in the file, where that says how much of it is held in memory.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Record:
     problem: str = ""
     excerpt: str = ""
     default_id: str = ""
+    size: int = 0
 
 
 class Source(ABC):
@@ -125,8 +128,13 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 
-def check_columns(columns: Collection[str], *, kind: str, name: str) -> None:
+def check_columns(columns: Collection[str], *, kind: str, name: str, limits: Limits) -> None:
     """Raise UnreadableFile unless the columns of a table can hold items of this kind."""
+    most = limits.columns + (limits.vector_length if kind == "vector" else 0)
+    if len(columns) > most:
+        raise UnreadableFile(
+            f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
+        )
     needed = {"text": {"text"}, "image": {"image", "file_name"}, "vector": set()}[kind]
     if needed and not needed.intersection(columns):
         wanted = " or ".join(f'"{column}"' for column in sorted(needed, reverse=True))

@@ -37,7 +37,7 @@ class CsvSource(Source):
         self._size = path.stat().st_size
         with path.open("rb") as file:
             table = self._table(file)
-            check_columns(table.columns, kind=kind, name=name)
+            check_columns(table.columns, kind=kind, name=name, limits=limits)
             if kind == "vector" and "vector" not in table.columns:
                 self.vector_columns = _numeric_columns(table)
                 if not self.vector_columns:
@@ -97,7 +97,7 @@ class CsvTable:
                 yield Record(where, None, f"the row {problem}", excerpt(line.raw), default_id)
             else:
                 fields = dict(zip(self.columns, cells, strict=True))
-                yield Record(where, fields, default_id=default_id)
+                yield Record(where, fields, default_id=default_id, size=self._feed.size)
 
     def _header(self) -> tuple[str, ...]:
         line, cells, problem = next(self._rows())  # there is one: its first line has been seen
@@ -154,6 +154,11 @@ class _Feed:
         self.first: Line | None = None
         self._rest = bytearray()
         self.problem = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the row at hand."""
+        return len(self._rest) + (len(self.first.raw) if self.first else 0)
 
     def __iter__(self) -> Iterator[str]:
         return self

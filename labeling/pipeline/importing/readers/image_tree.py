@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from .base import Limits, Record, Source, UnreadableFile, inside
+from .base import Limits, Record, Source, UnreadableFile, check_columns, inside
 from .csv_file import CsvTable
 from .json_file import json_line_records
 from .trees import ZIP_ERRORS, Entry, Tree
@@ -99,6 +99,7 @@ class ImageTreeSource(Source):
         rows = CsvTable(file, name=name, limit=limit)
         if "file_name" not in rows.columns:
             raise UnreadableFile(f'{name}: no column is called "file_name": rename the one that names the images')
+        check_columns(rows.columns, kind="image", name=name, limits=self.limits)
         return rows.records()
 
 
@@ -117,7 +118,7 @@ def _within(record: Record, folder: PurePosixPath, table: str) -> Record:
     if not isinstance(name, str) or inside(name) is None:
         return Record(where, record.fields, default_id=record.default_id)  # refused when it is checked
     name = inside((folder / name).as_posix()) or name
-    return Record(where, {**record.fields, "file_name": name}, default_id=_short(name))
+    return Record(where, {**record.fields, "file_name": name}, default_id=_short(name), size=record.size)
 
 
 def _short(name: str) -> str:

@@ -106,7 +106,7 @@ def _parse_with_nan(raw: bytes, problem: str) -> tuple[Any, str]:
 
 
 def _record(where: str, fields: dict[str, Any] | None, problem: str, raw: bytes, default_id: str) -> Record:
-    return Record(where, fields, problem, excerpt(raw.strip()) if problem else "", default_id)
+    return Record(where, fields, problem, excerpt(raw.strip()) if problem else "", default_id, len(raw))
 
 
 def _too_long(limit: int) -> str:

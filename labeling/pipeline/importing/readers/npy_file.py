@@ -57,11 +57,11 @@ class NpySource(Source):
     def _record(self, number: int, vector: np.ndarray, known: Record | None) -> Record:
         where, default_id = f"row {number}", numbered_id(self.name, number)
         if known is None:
-            return Record(where, {"vector": vector}, default_id=default_id)
+            return Record(where, {"vector": vector}, default_id=default_id, size=vector.nbytes)
         if known.fields is None:
             problem = f"in the truth file, {known.where}: {known.problem}"
             return Record(where, None, problem, known.excerpt, default_id)
-        return Record(where, {**known.fields, "vector": vector}, default_id=default_id)
+        return Record(where, {**known.fields, "vector": vector}, default_id=default_id, size=vector.nbytes)
 
 
 def load(path: Path, name: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -62,7 +63,7 @@ class ParquetSource(Source):
         column, times = max(Counter(schema.names).items(), key=lambda item: item[1], default=("", 0))
         if times > 1:
             raise UnreadableFile(f'{self.name}: two columns are called "{printable(column)}": rename one of them')
-        check_columns(schema.names, kind=self.kind, name=self.name)
+        check_columns(schema.names, kind=self.kind, name=self.name, limits=self.limits)
         if self.kind == "vector" and "vector" not in schema.names:
             self.vector_columns = tuple(
                 field.name for field in schema if field.name not in RESERVED and is_number(field.type)
@@ -98,7 +99,7 @@ class ParquetSource(Source):
             if problem:
                 yield Record(where, None, problem, _excerpt(fields), default_id)
             else:
-                yield Record(where, fields, default_id=default_id)
+                yield Record(where, fields, default_id=default_id, size=sum(map(_size, row)))
 
     def _named(self, column: str, cell: Any) -> Any:
         """The class that a number stands for, where the file says so; None for Hugging Face's -1, "unknown"."""
@@ -125,6 +126,20 @@ def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
     if facts["problem"]:
         raise UnreadableFile(f"{name}: {printable(facts['problem'])}")
     return [_Group(*group) for group in facts["groups"]]
+
+
+def _size(cell: Any) -> int:
+    """About as many bytes as the cell takes."""
+    match cell:
+        case str() | bytes():
+            return len(cell)
+        case np.ndarray():
+            return int(cell.nbytes)
+        case dict():
+            return sum(map(_size, cell.values()))
+        case list():
+            return sum(map(_size, cell))
+    return 8
 
 
 def _problem(fields: dict[str, Any]) -> str:

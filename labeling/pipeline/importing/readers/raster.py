@@ -6,7 +6,8 @@ import io
 import struct
 import zlib
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from .base import MIB, BadImage, too_large
 
@@ -66,6 +67,35 @@ def check_image(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MA
     except _DAMAGE as error:
         raise BadImage("is damaged or cut short: export it again") from error
     return suffix
+
+
+def for_browsers(data: bytes, suffix: str) -> tuple[bytes, str]:
+    """The image as browsers can show it, and its suffix: all but TIFF as it is. Give it what `check_image` has passed.
+
+    Of a TIFF the first page becomes a PNG, turned as it says, its colours as they are; floating-point greys are
+    stretched over their own range, as the encoder does. Raises BadImage.
+    """
+    if suffix != ".tif":
+        return data, suffix
+    buffer = io.BytesIO()
+    try:
+        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+            _as_png(ImageOps.exif_transpose(image)).save(buffer, "PNG")
+    except _DAMAGE as error:
+        raise BadImage("is a TIFF that cannot be shown in a browser: convert it to PNG") from error
+    return buffer.getvalue(), ".png"
+
+
+def _as_png(page: Image.Image) -> Image.Image:
+    if page.mode in ("F", "I"):
+        grey = np.nan_to_num(np.asarray(page, dtype=np.float32), posinf=0.0, neginf=0.0)
+        spread = float(np.ptp(grey)) or 1.0
+        return Image.fromarray(((grey - grey.min()) / spread * 255).astype(np.uint8))
+    if page.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
+        return page
+    page = page.convert("RGB")
+    page.info.pop("icc_profile", None)  # it was for the colours that are no more
+    return page
 
 
 def _check_pixels(image: Image.Image, max_pixels: int) -> None:

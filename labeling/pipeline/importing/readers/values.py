@@ -11,6 +11,7 @@ import numpy as np
 from .base import printable
 
 _DEPTH = 32
+_WHOLE = 2**63  # what is no smaller is kept as text: few programs read such numbers back as they were
 
 
 class BadValue(ValueError):
@@ -18,7 +19,7 @@ class BadValue(ValueError):
 
 
 def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
-    """`fields` with NaN and infinities as None, dates and the like as text, bytes as a note of their number.
+    """`fields` with NaN and infinities as None; huge numbers, dates and the like as text; bytes as a note of how many.
 
     Raises BadValue for text that PostgreSQL cannot store (NUL, half of a surrogate pair) and for deep nesting.
     """
@@ -29,12 +30,15 @@ def _safe(value: Any, column: str, depth: int) -> Any:
     if depth > _DEPTH:
         raise BadValue(f'column "{printable(column)}" is nested more than {_DEPTH} levels deep')
     match value:
-        case None | bool() | int():
+        case None | bool():
             return value
+        case int():
+            return value if -_WHOLE <= value < _WHOLE else hex(value) if value.bit_length() > 4096 else str(value)
         case str():
             return _text(value, column)
         case float():
-            return value if math.isfinite(value) else None
+            # PostgreSQL writes 1e30 out in full, which then reads as a whole number.
+            return (value if abs(value) < _WHOLE else repr(value)) if math.isfinite(value) else None
         case np.ndarray() | np.generic():
             return _safe(value.tolist(), column, depth)
         case list() | tuple():
