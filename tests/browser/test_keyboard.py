@@ -145,6 +145,39 @@ def test_skip_asks_for_a_reason_and_enter_gives_it_again(open_screen: Any) -> No
     assert list(reasons) == ["Cannot be made out"] * 2
 
 
+@pytest.mark.parametrize("key", ["Escape", "2"])
+def test_a_key_right_behind_a_dialog_finds_the_page(open_screen: Any, key: str) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press(" ")
+    expect(screen.page.get_by_role("dialog", name="Why skip it?")).to_be_visible()
+    # Both in one turn of the browser: it draws nothing in between, and moves no focus by itself.
+    focused = screen.page.evaluate(
+        """(key) => {
+          document.activeElement.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+          return [document.querySelector("#skip-dialog").open, document.activeElement.tagName];
+        }""",
+        key,
+    )
+    assert focused == [False, "BODY"]
+
+
+def test_skipping_goes_as_fast_as_fingers_do(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 40))
+    screen = open_screen(project, make_member(project, "annie"))
+    dialog = screen.page.get_by_role("dialog", name="Why skip it?")
+    for number in range(1, 11):
+        screen.press(" ", "Escape", " ", "2", " ", "Enter")
+        expect(dialog).to_be_hidden()
+        expect(screen.past).to_have_count(min(10, 2 * number))
+        expect(screen.page.locator("#stage[data-task]")).to_be_visible()
+    screen.wait_until_sent()
+    assert set(Annotation.objects.values_list("skip_reason", "value")) == {("Cannot be made out", None)}
+    assert Annotation.objects.count() == 20
+
+
 def test_backspace_takes_back_answers_and_skips_one_after_the_other(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 20))

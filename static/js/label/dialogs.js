@@ -4,11 +4,31 @@ const REMEMBERED = "marginalia:skip-reason";
 
 function dialog(id) {
   const element = document.querySelector(id);
-  element.querySelector("[data-close]").addEventListener("click", () => element.close());
+  element.querySelector("[data-close]").addEventListener("click", () => shut(element));
   element.addEventListener("click", (event) => {
-    if (event.target === element) element.close(); // beside it
+    if (event.target === element) shut(element); // beside it
   });
+  element.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    shut(element);
+  });
+  // By the phone's own gesture. The event comes late: it may have been opened again.
+  element.addEventListener("close", () => element.open || leave(element));
   return element;
+}
+
+function shut(element) {
+  element.close();
+  leave(element);
+}
+
+/**
+ * Take the focus out of a dialog that is closed. Where nothing was focused before, browsers leave it there until they
+ * draw next, and a key that is pressed within these milliseconds would go to a button that nobody sees.
+ */
+function leave(element) {
+  if (element.contains(document.activeElement)) document.activeElement.blur();
 }
 
 export class Dialogs {
@@ -63,7 +83,7 @@ export class Dialogs {
   #choose(button) {
     const { reason } = button.dataset;
     remember(reason);
-    this.#skip.close();
+    shut(this.#skip);
     this.onskip(reason);
   }
 }
