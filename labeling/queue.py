@@ -332,11 +332,22 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
 
 
 @transaction.atomic
-def release(*, project: Project, user: User, task_ids: Sequence[int] | None = None) -> int:
-    """Give back the user's unanswered tasks (all of them, or those named). Returns how many were given back."""
+def release(
+    *,
+    project: Project,
+    user: User,
+    task_ids: Sequence[int] | None = None,
+    leased_until: datetime.datetime | None = None,
+) -> int:
+    """Give back the user's unanswered tasks (all of them, or those named). Returns how many were given back.
+
+    With `leased_until`, tasks whose lease was renewed to a later time stay: whoever sends this knows of no later claim.
+    """
     held = Assignment.objects.pending().filter(user=user, task__batch__project=project)
     if task_ids is not None:
         held = held.filter(task__in=task_ids)
+    if leased_until is not None:
+        held = held.filter(lease_expires_at__lte=leased_until)
     return _give_back(held)
 
 

@@ -136,8 +136,14 @@ class Release(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         serializer = ReleaseRequest(data=request.data)
         serializer.is_valid(raise_exception=True)
-        tasks = serializer.validated_data.get("tasks")
-        return Response({"released": queue.release(project=self.project, user=self.user, task_ids=tasks)})
+        values = serializer.validated_data
+        released = queue.release(
+            project=self.project,
+            user=self.user,
+            task_ids=values.get("tasks"),
+            leased_until=values.get("lease_expires_at"),
+        )
+        return Response({"released": released})
 
 
 class AnnotationDetail(ProjectView):

@@ -81,6 +81,11 @@ class ReleaseRequest(serializers.Serializer[Any]):
         required=False,
         help_text="Task ids; all that are held if left out.",
     )
+    lease_expires_at = serializers.DateTimeField(
+        required=False,
+        help_text="As the last claim told it: leases that were renewed since then are kept. A page that is left sends "
+        "it, so that a release that arrives late takes nothing from the page that follows.",
+    )
 
 
 class ReleaseResponse(serializers.Serializer[Any]):

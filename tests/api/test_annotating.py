@@ -145,6 +145,18 @@ def test_release_gives_tasks_to_others() -> None:
     assert len(post(other, "claim", {}).json()["tasks"]) == 10
 
 
+def test_a_release_leaves_what_was_claimed_again_since_then() -> None:
+    client, _ = start()
+    first = post(client, "claim", {"count": 5}).json()
+    held = [task["id"] for task in first["tasks"]]
+    post(client, "claim", {"count": 2})
+    stale = {"tasks": held, "lease_expires_at": first["lease_expires_at"]}
+    assert post(client, "release", stale).json() == {"released": 3}
+    assert post(client, "release", stale).json() == {"released": 0}
+    assert post(client, "release", {"tasks": held, "lease_expires_at": "soon"}).status_code == 400
+    assert post(client, "release", {"tasks": held}).json() == {"released": 2}
+
+
 def test_token_works_as_the_contract_says() -> None:
     from knox.models import AuthToken
 

@@ -54,6 +54,26 @@ def test_a_cut_network_loses_nothing_and_doubles_nothing(open_screen: Any, scree
     assert values() == [1, 2, 3, 4, 5] + [6] * (len(seen) - 6) + [7]
 
 
+def test_it_goes_on_at_once_when_the_server_is_back(open_screen: Any) -> None:
+    """However long it was away: nobody waits for the end of a pause that grew with each failure."""
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 30))
+    screen = open_screen(project, make_member(project, "annie"))
+    images_are_there(screen.page)
+    screen.page.clock.install()
+    screen.reload()
+    images_are_there(screen.page)
+    screen.page.context.route("**/api/v1/**", lambda route: route.abort())
+    screen.answer("1")
+    expect(screen.unsent).to_contain_text("1 answer not sent yet")
+    screen.page.clock.run_for(90_000)
+    screen.page.context.unroute("**/api/v1/**")
+    screen.page.clock.run_for(3_000)
+    screen.wait_until_sent()
+    expect(screen.unsent).to_be_hidden()
+    assert values() == [1]
+
+
 def test_taking_back_works_without_a_network(open_screen: Any) -> None:
     project = make_project(kind="image")
     make_open_batch(project, make_items(project, 30))

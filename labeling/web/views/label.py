@@ -82,6 +82,7 @@ def _config(membership: Membership) -> dict[str, Any]:
             "annotations": reverse("api:annotations", args=[slug]),
             "annotation": reverse("api:annotation", args=[slug, NO_ID]),
             "skip": reverse("api:skip", args=[slug]),
+            "release": reverse("api:release", args=[slug]),
             "progress": reverse("api:progress", args=[slug]),
             "classes": reverse("label-classes", args=[slug]),
             "today": reverse("label-today", args=[slug]),

@@ -25,8 +25,13 @@ function csrfToken() {
 }
 
 export class Api {
+  /** Called when the server cannot be reached any more, and when it can again. */
+  ondown = () => {};
+  onreached = () => {};
+
   #urls;
   #token = csrfToken();
+  #down = false;
 
   constructor(urls) {
     this.#urls = urls;
@@ -50,6 +55,11 @@ export class Api {
     return this.#call("POST", this.#urls.skip, skip);
   }
 
+  /** Give tasks back, unless they were claimed again after the claim whose leases end at `lease_expires_at`. */
+  release(tasks, lease_expires_at) {
+    return this.#call("POST", this.#urls.release, { tasks, lease_expires_at });
+  }
+
   undo(annotationId) {
     return this.#call("DELETE", this.#urls.annotation.replace(NO_ID, annotationId));
   }
@@ -70,7 +80,7 @@ export class Api {
     // Signing in changes the token: what this page would send now, it would send in somebody else's name.
     if (this.outdated) throw new SignedOut("Somebody has signed in or out in another tab.");
     const text = body && JSON.stringify(body);
-    const response = await send(url, {
+    return this.#watched(url, {
       method,
       headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": this.#token },
       body: text,
@@ -79,7 +89,22 @@ export class Api {
       keepalive: method !== "GET" && (text?.length ?? 0) < KEEPALIVE_BYTES,
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    return read(response);
+  }
+
+  async #watched(url, options) {
+    let reached = true;
+    try {
+      return await read(await send(url, options));
+    } catch (error) {
+      reached = !(error instanceof Unreachable);
+      throw error;
+    } finally {
+      if (reached === this.#down) {
+        this.#down = !reached;
+        if (reached) this.onreached();
+        else this.ondown();
+      }
+    }
   }
 }
 

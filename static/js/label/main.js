@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { BatchProgress } from "./batch.js";
+import { Connection } from "./connection.js";
 import { Dialogs } from "./dialogs.js";
 import { History } from "./history.js";
 import { commandOf } from "./keys.js";
@@ -52,6 +53,14 @@ const picker = createPicker(pickerKind, {
   multi: config.question === "multi",
   onanswer: (value, said) => labeler.answer(value, said),
 });
+new Connection({
+  api,
+  probe: () => api.progress(),
+  onback: () => {
+    if (outbox.trouble) outbox.retryNow();
+    waiting.look();
+  },
+});
 const labeler = new Labeler({ queue, outbox, preloader, history, picker, pace, batch, view, waiting });
 
 let yielded = false; // another tab has taken over
@@ -67,7 +76,7 @@ async function loadClasses() {
       return await api.classes();
     } catch (error) {
       view.showPanel({ title: "No connection", text: `The page goes on by itself. ${error.message}`, bar: ENDLESS });
-      await new Promise((resolve) => setTimeout(resolve, 2_000));
+      await new Promise((resolve) => setTimeout(resolve, 1_000));
     }
   }
 }
@@ -114,11 +123,23 @@ function tieEvents() {
       onbutton: start,
     });
   };
-  document.addEventListener("visibilitychange", () => {
-    if (document.hidden) return;
-    if (api.outdated) location.reload(); // somebody has signed in meanwhile
-    else if (outbox.trouble) outbox.retryNow();
-  });
+  document.addEventListener("visibilitychange", () => !document.hidden && lookAround());
+  // A page that the browser keeps for the way back keeps its tasks too.
+  addEventListener("pagehide", (event) => !event.persisted && !yielded && queue.release());
+  addEventListener("pageshow", (event) => event.persisted && comeBack());
+}
+
+function lookAround() {
+  if (api.outdated) location.reload(); // somebody has signed in meanwhile
+  else if (outbox.trouble) outbox.retryNow();
+}
+
+/** Back on this page, which stood still meanwhile: are the tasks still ours? */
+function comeBack() {
+  lookAround();
+  if (yielded) return;
+  tabs.takeOver();
+  queue.claim();
 }
 
 function showUnsent() {

@@ -28,6 +28,7 @@ export class TaskQueue {
   #answered = new Set();
   #claiming = null;
   #claimedAt = -Infinity;
+  #leasedUntil = null;
   #dryAt = -Infinity;
   #lastUse = Date.now();
 
@@ -93,6 +94,12 @@ export class TaskQueue {
     if (this.tasks.length && now - this.#claimedAt > this.#leaseMs) this.claim();
   }
 
+  /** The page is being left: others may have what is not answered. The answers themselves are not touched. */
+  release() {
+    const held = this.tasks.map((task) => task.id);
+    if (held.length && this.#leasedUntil) this.#api.release(held, this.#leasedUntil).catch(() => {});
+  }
+
   async #claim() {
     const before = new Set(this.tasks.map((task) => task.id));
     const undone = this.#outbox.undoneTasks();
@@ -110,6 +117,7 @@ export class TaskQueue {
     }
     this.trouble = "";
     this.#claimedAt = askedAt;
+    this.#leasedUntil = reply.lease_expires_at ?? this.#leasedUntil;
     this.#dryAt = reply.tasks.length < count ? Date.now() : -Infinity;
     this.batch = reply.batch ?? this.batch;
     this.reason = reply.reason ?? "";

@@ -15,6 +15,7 @@ export class Waiting {
   #signIn;
   #timer = null;
   #looking = false;
+  #again = false;
   #on = false;
 
   /** `onready` is called when there is an item again. */
@@ -25,14 +26,14 @@ export class Waiting {
     this.#view = view;
     this.#signIn = signIn;
     this.onready = onready;
-    addEventListener("online", () => this.#look());
-    document.addEventListener("visibilitychange", () => !document.hidden && this.#look());
+    addEventListener("online", () => this.look());
+    document.addEventListener("visibilitychange", () => !document.hidden && this.look());
   }
 
   start() {
     if (this.#on) return;
     this.#on = true;
-    this.#look();
+    this.look();
   }
 
   stop() {
@@ -40,7 +41,9 @@ export class Waiting {
     clearTimeout(this.#timer);
   }
 
-  async #look() {
+  /** Look now, or again as soon as the look under way is over: what has just changed may have come too late for it. */
+  async look() {
+    this.#again = this.#looking;
     if (!this.#on || this.#looking) return;
     this.#looking = true;
     clearTimeout(this.#timer);
@@ -52,7 +55,8 @@ export class Waiting {
       this.onready();
       return;
     }
-    this.#timer = setTimeout(() => this.#look(), QUICK.has(reason) ? SOON_MS : LATER_MS);
+    const pause = this.#again ? 0 : QUICK.has(reason) ? SOON_MS : LATER_MS;
+    this.#timer = setTimeout(() => this.look(), pause);
   }
 
   /** Ask for items; show and return why there are none. */

@@ -1,0 +1,105 @@
+"""Leaving the annotator's screen gives back what was held and not answered, at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from playwright.sync_api import expect
+
+from labeling.models import Annotation, Assignment
+from tests.processes import wait_until
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def held() -> int:
+    return Assignment.objects.pending().count()
+
+
+def open_with_tasks(open_screen: Any, kind: str = "text") -> Any:
+    project = make_project(kind=kind)
+    make_open_batch(project, make_items(project, 30))
+    screen = open_screen(project, make_member(project, "annie"))
+    wait_until(lambda: held() == 11)
+    return screen
+
+
+def test_going_elsewhere_gives_the_tasks_back_and_keeps_the_answers(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    screen.answer("1", "2")
+    screen.page.goto("/")
+    wait_until(lambda: held() == 0)
+    assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 2]
+
+
+def test_closing_the_tab_gives_them_back(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    screen.page.context.new_page()
+    screen.page.close(run_before_unload=True)
+    wait_until(lambda: held() == 0)
+
+
+def test_a_reload_goes_on_with_the_same_item(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    for _ in range(3):
+        screen.answer("1")
+        here = screen.task
+        screen.reload()
+        assert screen.task == here
+    screen.wait_until_sent()
+    assert Annotation.objects.count() == 3
+    assert held() >= 10
+
+
+def test_a_release_that_comes_late_takes_nothing_from_the_page_that_follows(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    # A slow network: what the page sends as it goes arrives when the next one has claimed.
+    screen.page.evaluate(
+        """() => {
+          const direct = window.fetch;
+          window.fetch = (url, options) => {
+            if (!url.endsWith("/release/")) return direct(url, options);
+            localStorage.setItem("late", options.body);
+            return Promise.reject(new TypeError("late"));
+          };
+        }"""
+    )
+    screen.reload()
+    expect(screen.page.locator("#stage[data-task]")).to_be_visible()
+    answer = screen.page.evaluate(
+        """async () => {
+          const token = document.cookie.match(/csrftoken=([^;]+)/)[1];
+          const headers = { "Content-Type": "application/json", "X-CSRFToken": token };
+          const body = localStorage.getItem("late");
+          const response = await fetch("/api/v1/projects/digits/release/", { method: "POST", headers, body });
+          return { asked: JSON.parse(body).tasks.length, ...(await response.json()) };
+        }"""
+    )
+    assert answer == {"asked": 11, "released": 0}
+    assert held() == 11
+
+
+def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    here = screen.task
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url.rpartition("/digits/")[2]))
+    for kind in ("pagehide", "pageshow"):
+        screen.page.evaluate("(kind) => dispatchEvent(new PageTransitionEvent(kind, { persisted: true }))", kind)
+    wait_until(lambda: "claim/" in asked)
+    assert "release/" not in asked
+    assert screen.task == here
+    assert held() == 11
+
+
+def test_a_tab_that_has_yielded_gives_back_nothing(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    other = screen.page.context.new_page()
+    other.goto(screen.url)
+    expect(other.locator("#stage[data-task]")).to_be_visible()
+    expect(screen.title).to_have_text("You are labeling in another tab")
+    screen.page.goto("/")
+    other.wait_for_timeout(300)
+    assert held() == 11
