@@ -16,7 +16,6 @@ demo: ready  ## two projects on real data, accounts for the three roles, web and
 	@exec $(PYTHON_VENV) scripts/serve.py
 
 run: ready  ## the same without the demo, for data of your own
-	@echo "If there is no account yet, make one in another terminal: $(PYTHON_VENV) manage.py createsuperuser"
 	@exec $(PYTHON_VENV) scripts/serve.py
 
 setup:  ## .venv with all that demo, run and test need

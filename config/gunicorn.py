@@ -7,7 +7,11 @@ import logging
 import os
 from typing import Any
 
+from django.conf import settings
+from django.db import DatabaseError, connection
 from django.urls import get_resolver
+
+from config.security import THIS_MACHINE
 
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -32,4 +36,28 @@ control_socket_disable = True
 def when_ready(server: Any) -> None:
     """Load all addresses before the processes fork: the first visitor of each would wait for it."""
     get_resolver().url_patterns  # noqa: B018
-    logging.getLogger("config.gunicorn").info("Ready on http://%s (Ctrl-C stops it).", bind)
+    log = logging.getLogger("config.gunicorn")
+    log.info("Ready on http://%s (Ctrl-C stops it).", bind)
+    if link := first_account_link():
+        log.warning("There is no account yet. Make the first one in a browser, at this address:\n\n    %s\n", link)
+
+
+def first_account_link() -> str | None:
+    """Where to make the first account, if there is none."""
+    from labeling.web import first_account  # when this file is read, there are no tables to ask yet
+
+    try:
+        wanted = first_account.is_wanted()
+    except DatabaseError:  # no tables, or no database: /healthz and the pages say so
+        return None
+    finally:
+        connection.close()  # a connection must not be shared by the processes that are forked from here
+    return address_of_site() + first_account.link() if wanted else None
+
+
+def address_of_site() -> str:
+    """The address under which people reach this server, as far as the settings tell."""
+    if not settings.HTTPS:
+        return f"http://{bind}"
+    named = (host for host in settings.ALLOWED_HOSTS if host not in ("*", "localhost", *THIS_MACHINE, "[::1]"))
+    return f"https://{next(named, 'YOUR-HOST').lstrip('.')}"

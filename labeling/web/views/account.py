@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
-from django.contrib.auth.views import PasswordChangeView, redirect_to_login
+from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
 from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
+from labeling.web import first_account
 from labeling.web.forms import TokenForm
 from labeling.web.words import moment
 
@@ -59,6 +60,18 @@ def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     return redirect("account")
 
 
+class SignIn(LoginView):
+    """Name and password. On a new installation there is nothing to sign in with: the way goes to the first account."""
+
+    http_method_names = ["get", "head", "post", "options"]
+    redirect_authenticated_user = True
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if first_account.is_wanted():
+            return redirect("setup")
+        return super().get(request, *args, **kwargs)
+
+
 class ChangePasswordForm(PasswordChangeForm):
     """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
 
@@ -76,6 +89,7 @@ class ChangePasswordForm(PasswordChangeForm):
 class ChangePassword(SuccessMessageMixin, PasswordChangeView):
     """Asks for the old password, ends the user's other sessions."""
 
+    http_method_names = ["get", "head", "post", "options"]
     form_class = ChangePasswordForm
     template_name = "account/password.html"
     success_url = reverse_lazy("account")
