@@ -1,0 +1,37 @@
+"""The names of our own addresses, as the resolver has them: tables of pages are held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.urls import URLPattern, URLResolver, get_resolver
+
+# They take something and lead to a page, and show none themselves.
+TAKERS = {
+    "logout",
+    "guidelines-preview",
+    "token-revoke",
+    "project-loop",
+    "project-retry",
+    "project-role",
+    "project-import-retry",
+}
+# They answer with data.
+DATA = {"label-classes", "label-today", "project-consequence", "project-import-progress"}
+# For operators and programs.
+OPERATORS = {"schema", "healthz", "metrics"}
+# They lead to another page, whoever asks.
+REDIRECTS = {"admin-sign-in", "admin-password"}
+
+
+def all_names() -> set[str]:
+    """Names of all addresses but those with a namespace: the API's and Django's admin's."""
+    return set(_names(get_resolver().url_patterns))
+
+
+def _names(patterns: list[URLPattern | URLResolver]) -> Iterator[str]:
+    for pattern in patterns:
+        if isinstance(pattern, URLPattern):
+            yield str(pattern.name)
+        elif not pattern.namespace:
+            yield from _names(pattern.url_patterns)
