@@ -15,9 +15,11 @@ TAKERS = {
     "project-retry",
     "project-role",
     "project-import-retry",
+    "project-item-correct",
+    "project-item-withdraw",
 }
 # They answer with data.
-DATA = {"label-classes", "label-today", "project-consequence", "project-import-progress"}
+DATA = {"label-classes", "label-today", "project-consequence", "project-import-progress", "project-item-classes"}
 # For operators and programs.
 OPERATORS = {"schema", "healthz", "metrics"}
 # They lead to another page, whoever asks.

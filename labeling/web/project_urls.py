@@ -9,6 +9,7 @@ from labeling.web.views import (
     engineer,
     guidelines,
     imports,
+    items,
     members,
     project,
     settings,
@@ -17,6 +18,7 @@ from labeling.web.views import (
 
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<str:username>/"
+ITEM = f"{PROJECT}items/<int:item_id>/"
 BATCH = f"{PROJECT}batches/<int:number>/"
 
 urlpatterns = [
@@ -42,7 +44,12 @@ urlpatterns = [
     path(f"{PROJECT}members/", members.members, name="project-members"),
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
+    path(f"{ITEM}correct/", items.correct_item, name="project-item-correct"),
+    path(f"{ITEM}withdraw/", items.withdraw_correction, name="project-item-withdraw"),
     # engineers and managers
+    path(f"{PROJECT}items/", items.item_list, name="project-items"),
+    path(f"{PROJECT}items/classes/", items.class_proposals, name="project-item-classes"),
+    path(ITEM, items.item_detail, name="project-item"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),

@@ -102,7 +102,12 @@ DOORS = [
     Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
     Door("project-remove", "get", MANAGERS, 200),
     Door("project-remove", "post", MANAGERS, 302),
+    Door("project-item-correct", "post", MANAGERS, 302, {"value": "3"}),
+    Door("project-item-withdraw", "post", MANAGERS, 302),
     # engineers
+    Door("project-items", "get", READERS, 200),
+    Door("project-item-classes", "get", READERS, 200),
+    Door("project-item", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
     Door("project-export", "get", READERS, 200),

@@ -17,7 +17,7 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.models import ItemImport, User
+from labeling.models import Item, ItemImport, User
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -89,6 +89,25 @@ def import_in(state: str) -> Callable[[], int]:
     return lambda: ItemImport.objects.filter(state=state).earliest("pk").pk
 
 
+def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Callable[[], int]:
+    """The key of the first item of a project that is flagged, or skipped, if that is wanted."""
+
+    def find() -> int:
+        items = Item.objects.filter(project__slug=slug).order_by("pk")
+        found = items.flagged() if flagged else items.skipped_by_somebody() if skipped else items
+        return found[0].pk
+
+    return find
+
+
+def wrong_filter(page: Page) -> None:
+    unfold(page)
+    page.get_by_label("Label", exact=True).fill("no such digit")
+    page.get_by_label("Batch", exact=True).fill("99")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("There is no batch 99")).to_be_visible()
+
+
 def written_preview(page: Page) -> None:
     page.get_by_role("button", name="Preview").click()
     expect(page.locator("#preview > *").first).to_be_visible()
@@ -151,6 +170,16 @@ STATES = [
     State("project-batch", "open", {**DIGITS, "number": 5}, unfold),
     State("project-batch", "failed", {**BROKEN, "number": 2}, unfold),
     State("project-batch-end", "filled", {**DIGITS, "number": 5}),
+    State("project-items", "filled", DIGITS, unfold),
+    State("project-items", "rows", {"slug": "search"}),
+    State("project-items", "error", DIGITS, wrong_filter),
+    State("project-items", "empty", EMPTY),
+    State("project-item", "flagged", {**DIGITS, "item_id": item_in("digits", flagged=True)}),
+    State("project-item", "skipped", {**DIGITS, "item_id": item_in("digits", skipped=True)}, press("Save")),
+    State("project-item", "engineer", {**DIGITS, "item_id": item_in("digits", flagged=True)}, user="enzo"),
+    State("project-item", "verify", {"slug": "verify", "item_id": item_in("verify")}),
+    State("project-item", "many", {"slug": "many", "item_id": item_in("many")}),
+    State("project-item", "vector", {"slug": "search", "item_id": item_in("search")}),
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
     State("project-model", "filled", {**DIGITS, "number": 2}, unfold),

@@ -29,6 +29,10 @@ def open_batch(project: Project) -> int:
     return project.batches.get(state=Batch.State.OPEN).number
 
 
+def labeled_item(project: Project) -> int:
+    return project.items.labeled().earliest("pk").pk
+
+
 # name of the address, its arguments besides the project (a function: of the project), role, queries: two of them for
 # session and user, one for the membership.
 PAGES: list[tuple[str, list[Any], str, int]] = [
@@ -39,7 +43,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
     ("project", [], Role.ENGINEER, 26),
-    ("project", [], Role.MANAGER, 27),
+    ("project", [], Role.MANAGER, 28),
     ("project-import", [], Role.MANAGER, 7),
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 11),
@@ -49,6 +53,10 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batches", [], Role.ANNOTATOR, 5),
     ("project-batch", [1], Role.ANNOTATOR, 4),
     ("project-batch", [1], Role.ENGINEER, 8),
+    ("project-items", [], Role.ENGINEER, 13),
+    ("project-item-classes", [], Role.ENGINEER, 4),
+    ("project-item", [labeled_item], Role.ENGINEER, 11),
+    ("project-item", [labeled_item], Role.MANAGER, 11),
     ("project-models", [], Role.ENGINEER, 6),
     ("project-model", [1], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),

@@ -141,7 +141,7 @@ def _task_rows(project: Project, page: Page) -> list[dict[str, Any]]:
             "flagged_by": flagged.get(task.pk),
             "rank": task.rank,
             "item": task.item.external_id,
-            "image": task.item.pk if project.kind == Project.Kind.IMAGE and task.item.media else None,
+            "item_id": task.item.pk,
             "label": _label(labels.show(task.item.label, names)),
             "open": task.outstanding > 0,
             "margin": None if task.margin is None else f"{task.margin:.4f}",

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import access, batches
+from labeling.items.attention import attention_of
 from labeling.models import Job, Membership, Project
 from labeling.progress import progress_of
 from labeling.status import status_of
@@ -86,6 +87,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     if membership.may_export:
         context |= _numbers(status_of(project))
     if membership.may_manage:
+        context["attention"] = attention_of(project)
         context |= {"actions": LOOP_ACTIONS[project.loop], "waiting": _waiting_in_vain(project, now)}
     return render_page(request, membership, "project/overview.html", context, section="project")
 
