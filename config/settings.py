@@ -194,18 +194,27 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["labeling.api.json_format.OrjsonParser"],
     "DEFAULT_PAGINATION_CLASS": "labeling.api.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.PublishedSchema",
     "EXCEPTION_HANDLER": "labeling.api.errors.handle",
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Marginalia",
-    "DESCRIPTION": "Batches worth labeling: claim, answer, export.",
+    "DESCRIPTION": "Batches worth labeling: claim, answer, export. Send a token of yours as `Authorization: Token …`.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
-    "ENUM_NAME_OVERRIDES": {"ItemStateEnum": "labeling.items.filters.State"},
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "ItemStateEnum": "labeling.items.filters.State",
+        "BatchState": "labeling.models.Batch.State",
+        "ImportState": "labeling.models.ItemImport.State",
+    },
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "labeling.api.schema.finish",
+    ],
 }
 
 LOGGING = {

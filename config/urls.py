@@ -3,15 +3,15 @@
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView
 
+from labeling.api.published import SchemaView
 from labeling.web.views.account import sign_in_to_admin
 from labeling.web.views.operators import healthz, metrics
 
 urlpatterns = [
     path("", include("labeling.web.urls")),
     path("api/v1/", include("labeling.api.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", SchemaView.as_view(), name="schema"),
     # One door: the admin's own pages for signing in and for passwords are not throttled.
     path("admin/login/", sign_in_to_admin, name="admin-sign-in"),
     path("admin/password_change/", RedirectView.as_view(pattern_name="password"), name="admin-password"),
@@ -19,3 +19,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("metrics", metrics, name="metrics"),
 ]
+
+handler400 = "labeling.api.errors.bad_request"
+handler404 = "labeling.api.errors.not_found"
+handler500 = "labeling.api.errors.server_error"

@@ -33,9 +33,10 @@ def parse(value: Any, *, question: str, indices: Mapping[str, int]) -> Stored:
 
 
 def names_in(value: Any) -> set[str]:
-    """The class names that occur in a value as a client sent it."""
+    """The class names that occur in a value as a client sent it. None has a NUL, and no database can look for one."""
     values = value if isinstance(value, list) else [value]
-    return {_name(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool)}
+    names = {_name(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool)}
+    return {name for name in names if "\x00" not in name}
 
 
 def _name(value: str | int) -> str:

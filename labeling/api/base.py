@@ -1,9 +1,11 @@
-"""What the endpoints below `projects/{slug}/` share."""
+"""What the endpoints share."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from rest_framework import generics
+from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -11,7 +13,25 @@ from labeling import access
 from labeling.models import Membership, Project, User
 
 
-class ProjectView(APIView):
+class AnswerAsPublished(DefaultContentNegotiation):
+    """Every endpoint answers in the one format that the schema names, whatever the client says that it accepts."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
+
+
+class Endpoint(APIView):
+    """An address of the API. `subject` is its heading in the published schema.
+
+    HEAD is answered by `get`; OPTIONS and TRACE are not: what there is stands in the schema.
+    """
+
+    http_method_names = ["get", "post", "put", "patch", "delete", "head"]
+    content_negotiation_class: type[BaseContentNegotiation] = AnswerAsPublished
+    subject: ClassVar[str] = ""
+
+
+class ProjectView(Endpoint):
     """Looks up the project and the caller's membership before the method runs.
 
     `needs` names the ability each method asks for; methods that are not named are open to every member.
@@ -32,3 +52,9 @@ class ProjectView(APIView):
     @property
     def user(self) -> User:
         return self.membership.user
+
+
+class ProjectListView(ProjectView, generics.ListAPIView[Any]):
+    """A list in pages, of what `get_queryset` finds in the project."""
+
+    filter_backends = ()

@@ -14,18 +14,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import access, artifacts, batches, deadlines
-from labeling.api.base import ProjectView
-from labeling.api.pagination import Pages
+from labeling.api.base import ProjectListView, ProjectView
 from labeling.control_slice import ControlSlice
-from labeling.models import Batch, ModelVersion
+from labeling.models import Batch, ModelVersion, Project
 
 
 class BatchSerializer(serializers.ModelSerializer[Batch]):
     """State, progress, and how it was selected."""
 
-    selected_by = serializers.IntegerField(source="selected_by.number", default=None)
-    model_version = serializers.IntegerField(source="model_version.number", default=None)
-    answered = serializers.SerializerMethodField()
+    selected_by = serializers.IntegerField(
+        source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
+    )
+    model_version = serializers.IntegerField(
+        source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
+    )
+    answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
 
     class Meta:
         model = Batch
@@ -63,6 +66,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "completed_at",
             "done_at",
         )
+        read_only_fields = fields
 
     def get_answered(self, batch: Batch) -> int:
         return batch.size - batch.remaining
@@ -78,14 +82,16 @@ class ControlFigures(serializers.Serializer[Any]):
 
 
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    """Metrics and lineage. `metrics.control` was measured when it was trained; `control_now`, on all control items
-    labeled by now, is what versions can be compared by. The context holds the `ControlSlice`.
-    """
+    """Metrics and lineage. The context holds the `ControlSlice`."""
 
     version = serializers.IntegerField(source="number")
     batch = serializers.IntegerField(source="batch.number")
-    parent = serializers.IntegerField(source="parent.number", default=None)  # type: ignore[assignment]
-    control_now = serializers.SerializerMethodField()
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        source="parent.number", allow_null=True, help_text="The version before, that this one grew from."
+    )
+    training = serializers.DictField(help_text="The training settings that it was trained with.")
+    metrics = serializers.DictField(help_text="As measured when it was trained; `control`: on control items.")
+    control_now = serializers.SerializerMethodField(help_text="On all control items labeled by now: compare by this.")
 
     class Meta:
         model = ModelVersion
@@ -103,6 +109,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "seconds",
             "created_at",
         )
+        read_only_fields = fields
 
     @extend_schema_field(ControlFigures(allow_null=True))
     def get_control_now(self, version: ModelVersion) -> dict[str, Any] | None:
@@ -110,71 +117,72 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
         return control.measure(version)
 
 
-class _List(ProjectView):
-    """A list in pages."""
-
-    def paginated(
-        self, queryset: QuerySet[Any], serializer: type[serializers.Serializer[Any]], **context: Any
-    ) -> Response:
-        pages = Pages()
-        page = pages.paginate_queryset(queryset, self.request, view=self)
-        return pages.get_paginated_response(serializer(page, many=True, context=context).data)
-
-
-class BatchList(_List):
+class BatchList(ProjectListView):
     """All batches, the newest first."""
 
-    @extend_schema(responses=BatchSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        found = self.project.batches.select_related("selected_by", "model_version").order_by("-number")
-        return self.paginated(found, BatchSerializer)
+    subject = "Batches"
+    serializer_class = BatchSerializer
+
+    def get_queryset(self) -> QuerySet[Batch]:
+        return _with_versions(self.project).order_by("-number")
+
+
+def _with_versions(project: Project) -> QuerySet[Batch]:
+    return project.batches.select_related("selected_by", "model_version")
 
 
 class BatchDetail(ProjectView):
     """One batch."""
 
+    subject = "Batches"
+
     @extend_schema(responses=BatchSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
-        found = self.project.batches.select_related("selected_by", "model_version")
-        return Response(BatchSerializer(get_object_or_404(found, number=number)).data)
+        return Response(BatchSerializer(get_object_or_404(_with_versions(self.project), number=number)).data)
 
 
 class BatchRetry(ProjectView):
     """Take a failed batch up again."""
 
+    subject = "Batches"
     needs = {"POST": access.MANAGE}
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         batches.retry(batch=get_object_or_404(self.project.batches, number=number))
-        return Response(BatchSerializer(self.project.batches.get(number=number)).data)
+        return Response(BatchSerializer(_with_versions(self.project).get(number=number)).data)
 
 
 class BatchEnd(ProjectView):
     """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
 
+    subject = "Batches"
     needs = {"POST": access.MANAGE}
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
         deadlines.end_early(batch=get_object_or_404(self.project.batches, number=number))
-        return Response(BatchSerializer(self.project.batches.get(number=number)).data)
+        return Response(BatchSerializer(_with_versions(self.project).get(number=number)).data)
 
 
-class VersionList(_List):
+class VersionList(ProjectListView):
     """All model versions, the newest first."""
 
+    subject = "Models"
     needs = {"GET": access.EXPORT}
+    serializer_class = VersionSerializer
 
-    @extend_schema(responses=VersionSerializer(many=True))
-    def get(self, request: Request, slug: str) -> Response:
-        found = self.project.versions.select_related("batch", "parent").order_by("-number")
-        return self.paginated(found, VersionSerializer, control=ControlSlice(self.project))
+    def get_queryset(self) -> QuerySet[ModelVersion]:
+        return self.project.versions.select_related("batch", "parent").order_by("-number")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "control": ControlSlice(self.project)}
 
 
 class VersionDetail(ProjectView):
     """One model version."""
 
+    subject = "Models"
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=VersionSerializer)
@@ -187,6 +195,7 @@ class VersionDetail(ProjectView):
 class VersionArtifact(ProjectView):
     """The version's files in one zip: model.safetensors and manifest.json."""
 
+    subject = "Models"
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})

@@ -43,11 +43,11 @@ KNOWN = (*READERS, "sort", "page_size", "after", "before")
 
 
 class Items(ItemsUpload):
-    """The project's items, found by what is known of them. Those that are given must all hold."""
+    """The project's items, found by what is known of them. The filters that are given must all hold."""
 
     needs: ClassVar[dict[str, str]] = {**ItemsUpload.needs, "GET": access.EXPORT}
 
-    @extend_schema(operation_id="projects_items_list", parameters=PARAMETERS, responses=ItemPageResponse)
+    @extend_schema(parameters=PARAMETERS, responses=ItemPageResponse)
     def get(self, request: Request, slug: str) -> Response:
         given = request.query_params
         wanted, order, size = self._read(request)
@@ -107,6 +107,8 @@ class Items(ItemsUpload):
 
 class _OneItem(ProjectView):
     """What concerns one item."""
+
+    subject = "Items"
 
     def record(self, item_id: int) -> ItemRecord:
         try:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -42,19 +45,59 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _body(exc: Exception, response: Response) -> dict[str, Any]:
     if isinstance(exc, ValidationError):
-        fields = response.data if isinstance(response.data, dict) else {"detail": response.data}
-        first_field, first = next(iter(fields.items()), ("", ""))
-        text = _first_text(first)
-        where = "" if first_field in ("detail", "non_field_errors") else f"{first_field}: "
-        return {"code": "invalid", "detail": f"{where}{text}", "fields": fields}
+        return _invalid(response.data)
     detail = response.data.get("detail", "") if isinstance(response.data, dict) else response.data
     return {"code": getattr(detail, "code", None) or _CODES.get(response.status_code, "error"), "detail": str(detail)}
 
 
 _CODES = {404: "not_found", 403: "permission_denied"}
+# What is said of the whole and of no field.
+_WHOLE = ("", "detail", "non_field_errors", "__all__")
 
 
-def _first_text(value: Any) -> str:
-    while isinstance(value, list | dict) and value:
-        value = next(iter(value.values())) if isinstance(value, dict) else value[0]
-    return str(value)
+def _invalid(faults: Any) -> dict[str, Any]:
+    """The first fault as a sentence; and for each field its faults, the fields of lists and objects by their path."""
+    found: dict[str, list[str]] = {}
+    for path, text in _sentences(faults, ""):
+        found.setdefault(path, []).append(text)
+    path, texts = next(iter(found.items()), ("", ["The request cannot be read."]))
+    body: dict[str, Any] = {"code": "invalid", "detail": texts[0] if path in _WHOLE else f"{path}: {texts[0]}"}
+    fields = {path: texts for path, texts in found.items() if path not in _WHOLE}
+    return {**body, "fields": fields} if fields else body
+
+
+def _sentences(faults: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(faults, dict):
+        for name, inner in faults.items():
+            whole = name in _WHOLE
+            yield from _sentences(inner, path if whole else f"{path}.{name}" if path else str(name))
+    elif isinstance(faults, list):
+        for index, inner in enumerate(faults):
+            yield from _sentences(inner, f"{path}.{index}" if isinstance(inner, dict) else path)
+    else:
+        yield path, str(faults)
+
+
+# ── where no endpoint answers: JSON below /api/, Django's own pages elsewhere ──
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _outside(request, 400, "bad_request", "The request cannot be read.") or defaults.bad_request(
+        request, exception
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "There is no such address. GET /api/schema/ lists all that there are."
+    return _outside(request, 404, "not_found", text) or defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
+    return _outside(request, 500, "server_error", text) or defaults.server_error(request)
+
+
+def _outside(request: HttpRequest, status_code: int, code: str, detail: str) -> HttpResponse | None:
+    if not request.path.startswith("/api/v1/"):
+        return None
+    return JsonResponse({"code": code, "detail": detail}, status=status_code)

@@ -16,11 +16,12 @@ from labeling.api.base import ProjectView
 from labeling.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, export
 
 DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
+SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 PARAMETERS = [
     OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl"),
     OpenApiParameter("batch", OpenApiTypes.STR, description="Batches: 3, or 2-5, or 1,4,6- (6 and all later)."),
     OpenApiParameter("control", OpenApiTypes.STR, enum=["only", "without"], description="Control items."),
-    OpenApiParameter("agreement", OpenApiTypes.DOUBLE, description="The least agreement, from 0 to 1."),
+    OpenApiParameter("agreement", SHARE, description="The least agreement, from 0 to 1."),
     OpenApiParameter("since", OpenApiTypes.STR, description=f"Labeled then or later. {DAY_OR_TIME}"),
     OpenApiParameter("until", OpenApiTypes.STR, description=f"Labeled earlier, or on that day. {DAY_OR_TIME}"),
     OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False, description="Also items that all skipped."),
@@ -43,6 +44,7 @@ class Export(ProjectView):
     The parameters filter the rows: those that are given must all hold.
     """
 
+    subject = "Export"
     needs = {"GET": access.EXPORT, "HEAD": access.EXPORT}
     content_negotiation_class = IgnoreAccept
 

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -89,6 +91,20 @@ class Price(StrictFloat):
         return float(value)
 
 
+_ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+
+
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "array", "items": _ONE_CLASS}],
+        "description": "`single`: a class name. `multi`: a list of class names. `verify`: true or false. A class "
+        "that is called 7 may be given as the number 7.",
+    }
+)
+class AnswerValue(serializers.JSONField):
+    """What an item is said to be. Whether it answers the project's question is for the view to find out."""
+
+
 class Body(serializers.ModelSerializer[Any]):
     """A serializer of a model whose fields are strict."""
 
@@ -104,3 +120,19 @@ class Body(serializers.ModelSerializer[Any]):
         models.TextField: StrictText,
     }
     serializer_choice_field = StrictChoice
+
+
+class Anything(serializers.JSONField):
+    """Takes what comes: the view looks at it, and tells in its answer what was not as `meant`."""
+
+    def __init__(self, meant: type[serializers.Serializer[Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.meant = meant
+
+
+class AnythingSchema(OpenApiSerializerFieldExtension):
+    target_class = Anything
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        component = auto_schema.resolve_serializer(self.target.meant, direction)
+        return {"anyOf": [component.ref, {"description": "Anything else comes back, with the reason."}]}

@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from labeling import labels
-from labeling.api.fields import StrictText
+from labeling.api.fields import AnswerValue, StrictText
 from labeling.items.filters import MARKS, STATES, State
 from labeling.items.order import ORDERS
 from labeling.items.records import ItemLine, ItemRecord, Names, task_of
@@ -111,7 +111,7 @@ class ItemDetailResponse(ItemSummary):
 
 
 class CorrectionRequest(serializers.Serializer[Any]):
-    value = serializers.JSONField(help_text="A class name, a list of class names, or true or false.")
+    value = AnswerValue()
     note = StrictText(max_length=300, allow_blank=True, default="")
 
 

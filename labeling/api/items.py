@@ -12,7 +12,7 @@ from django.http import FileResponse, Http404, StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
@@ -20,9 +20,12 @@ from rest_framework.response import Response
 
 from labeling import access, media, uploads
 from labeling.api.base import ProjectView
+from labeling.api.schema import Error
 from labeling.models import ItemImport
 
-YES = ("1", "true", "yes", "on")
+
+class UploadOptions(serializers.Serializer[Any]):
+    strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
 
 
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
@@ -43,6 +46,15 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
             "created_at",
             "finished_at",
         )
+        read_only_fields = fields
+
+
+class Refusal(Error):
+    """The upload was refused as a whole."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        told = ImportSerializer(required=False, help_text="The import, where one was begun: see its rejected rows.")
+        return {**super().get_fields(), "import": told}
 
 
 class _Body:
@@ -84,25 +96,65 @@ class JsonLinesParser(_BodyParser):
     suffix = ".jsonl"
 
 
+ANY_ROW: dict[str, Any] = {
+    "description": "An item: an object with `text`, or `image` (a path within a zip, or base64), or numbers; and "
+    "`id`, `truth`, `proposed`. Anything else is set aside, with the reason."
+}
+BODIES = {
+    "application/json": {"type": "array", "items": ANY_ROW},
+    "application/x-ndjson": {"type": "string", "minLength": 1, "description": "One JSON object a line."},
+    "application/jsonl": {"type": "string", "minLength": 1, "description": "The same."},
+    "multipart/form-data": {
+        "type": "object",
+        "required": ["file"],
+        "properties": {
+            "file": {"type": "string", "format": "binary", "description": "The format follows from its name."},
+            "strict": {"type": "boolean", "default": False},
+        },
+    },
+    "application/octet-stream": {
+        "type": "string",
+        "format": "binary",
+        "description": 'With a header that names it: `Content-Disposition: attachment; filename="items.parquet"`.',
+    },
+}
+ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
+
+
 class ItemsUpload(ProjectView):
-    """Add items: a JSON list, NDJSON (`application/x-ndjson`), or a file (`multipart/form-data`, field `file`).
+    """Items on their way in."""
 
-    Small uploads are taken in at once (201); large ones in the background (202): poll the import that is returned.
-    `?strict=1` refuses the whole upload if any row is bad.
-    """
-
+    subject = "Items"
     needs = {"POST": access.MANAGE}
     parser_classes = [ListParser, NdjsonParser, JsonLinesParser, MultiPartParser, FileUploadParser]
 
-    @extend_schema(request=OpenApiTypes.OBJECT, responses={201: ImportSerializer, 202: ImportSerializer})
+    @extend_schema(
+        parameters=[UploadOptions],
+        request=BODIES,
+        examples=[OpenApiExample("Two texts", ROWS, request_only=True, media_type="application/json")],
+        responses={
+            201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
+            202: OpenApiResponse(ImportSerializer, description="The worker takes it in."),
+            400: OpenApiResponse(Refusal, description="It cannot be read, or a row is bad and `strict` was asked for."),
+        },
+    )
     def post(self, request: Request, slug: str) -> Response:
+        """Add items: a JSON list, JSON lines, or a file of any format that can be imported.
+
+        Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
+        Rows that are bad are set aside, and told with the reason; the rest goes in.
+        """
+        options = UploadOptions(data=request.query_params)
+        options.is_valid(raise_exception=True)
         data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
         file = data.get("file")
         if problem := getattr(request._request, "upload_problem", ""):
             raise serializers.ValidationError({"file": problem})
         if not hasattr(file, "chunks"):
             raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
-        strict = any(str(given).lower() in YES for given in (request.query_params.get("strict"), data.get("strict")))
+        in_form = UploadOptions(data={"strict": data.get("strict", False)})
+        in_form.is_valid(raise_exception=True)
+        strict = options.validated_data["strict"] or in_form.validated_data["strict"]
         item_import = uploads.receive(
             project=self.project,
             user=self.user,
@@ -112,19 +164,18 @@ class ItemsUpload(ProjectView):
             length=file.size,
             spooled_at=uploads.spooled(file),
         )
-        finished = item_import.state in (ItemImport.State.DONE, ItemImport.State.REFUSED)
-        if item_import.state == ItemImport.State.REFUSED:
-            body = ImportSerializer(item_import).data
-            return Response({"code": "refused", "detail": item_import.reason, "import": body}, status=400)
-        return Response(
-            ImportSerializer(item_import).data,
-            status=status.HTTP_201_CREATED if finished else status.HTTP_202_ACCEPTED,
-        )
+        body = ImportSerializer(item_import).data
+        if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+            refused = {"code": "refused", "detail": item_import.reason, "import": body}
+            return Response(refused, status=status.HTTP_400_BAD_REQUEST)
+        done = item_import.state == ItemImport.State.DONE
+        return Response(body, status=status.HTTP_201_CREATED if done else status.HTTP_202_ACCEPTED)
 
 
 class ImportList(ProjectView):
-    """The newest imports."""
+    """The newest imports, at most 100."""
 
+    subject = "Items"
     needs = {"GET": access.MANAGE}
 
     @extend_schema(responses=ImportSerializer(many=True))
@@ -135,6 +186,7 @@ class ImportList(ProjectView):
 class ImportDetail(ProjectView):
     """One import."""
 
+    subject = "Items"
     needs = {"GET": access.MANAGE}
 
     @extend_schema(responses=ImportSerializer)
@@ -145,6 +197,7 @@ class ImportDetail(ProjectView):
 class RejectedRows(ProjectView):
     """The rows that an import set aside, as CSV: where, reason, excerpt."""
 
+    subject = "Items"
     needs = {"GET": access.MANAGE}
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
@@ -171,6 +224,8 @@ def _csv_line(cells: Any) -> str:
 
 class ItemMedia(ProjectView):
     """An item's image, for members only."""
+
+    subject = "Items"
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, item_id: int) -> FileResponse:

@@ -7,18 +7,25 @@ from decimal import Decimal
 from typing import Any
 
 import orjson
+from django.conf import settings
 from django.utils.functional import Promise
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 
+from labeling.api.errors import TooLarge
+
 
 class OrjsonParser(JSONParser):
-    """Reads UTF-8 JSON. NaN, numbers out of range and nesting without end are refused, not passed on."""
+    """Reads UTF-8 JSON of bounded size. NaN, nesting without end and broken characters are refused, not passed on."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise TooLarge(f"The body is larger than {limit >> 20} MB. Send it in several requests.")
         try:
-            return orjson.loads(stream.read())
+            return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(f"The body is not JSON: {error}") from error
 

@@ -2,65 +2,114 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import Any, cast
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers, status
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import access, batches, projects
-from labeling.api.base import ProjectView
-from labeling.api.fields import Body, Price, StrictText
+from labeling.api.base import Endpoint, ProjectView
+from labeling.api.errors import Conflict
+from labeling.api.fields import Body, Price, StrictChoice, StrictText
+from labeling.api.schema import SIGNED_IN
 from labeling.models import Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES, slug_validator
-from labeling.pipeline.training_settings import check_training
+from labeling.pipeline.training_settings import TrainConfig, check_training
 from labeling.projects import SETTINGS, TEXTS
 
 MAX_COST = 9_999_999.99
 
 
+CLASSES = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 200},
+    "minItems": 2,
+    "maxItems": MAX_CLASSES,
+    "uniqueItems": True,
+    "description": "The classes in their order. No two are alike.",
+}
+
+
+@extend_schema_field(CLASSES)
+class ClassNames(serializers.ListField):
+    """The classes by name, in their order. `check_classes` looks at them as a whole."""
+
+    child = StrictText(max_length=200)
+
+    def to_representation(self, classes: Any) -> list[str]:
+        return [each.name for each in classes.all()]
+
+
+def _training_schema() -> dict[str, Any]:
+    """As the trainer's own config has it."""
+    kinds = {bool: "boolean", int: "integer"}
+    properties: dict[str, Any] = {}
+    for field in dataclasses.fields(TrainConfig):
+        kind = kinds.get(field.type, "number")  # type: ignore[arg-type]  # a type, for annotations are not put off there
+        properties[field.name] = {"type": kind, "default": field.default, "description": field.metadata["meaning"]}
+        if kind != "boolean":
+            properties[field.name] |= {"minimum": field.metadata["low"], "maximum": field.metadata["high"]}
+        if field.metadata["optional"]:
+            properties[field.name]["nullable"] = True
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "description": "Overrides of the training settings; what is left out keeps its default.",
+    }
+
+
+@extend_schema_field(_training_schema())
+class Training(serializers.JSONField):
+    """The overrides of the training settings."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return check_training(data)
+
+
 class ProjectSerializer(Body):
-    slug = StrictText(max_length=60, validators=[slug_validator])
-    classes = serializers.ListField(child=StrictText(max_length=200), write_only=True, max_length=MAX_CLASSES)
-    hourly_cost = Price(min_value=0, max_value=MAX_COST, allow_null=True, required=False)
+    """A project with its settings."""
+
+    slug = StrictText(max_length=60, validators=[slug_validator], help_text="Its short name in addresses.")
+    classes = ClassNames(max_length=MAX_CLASSES)
+    training = Training(required=False)
+    hourly_cost = Price(
+        min_value=0, max_value=MAX_COST, allow_null=True, required=False, help_text="What an hour of labeling costs."
+    )
 
     class Meta:
         model = Project
         fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
-        extra_kwargs = {"name": {"required": False}}
-
-    def validate_slug(self, slug: str) -> str:
-        if Project.objects.filter(slug=slug).exists():
-            raise serializers.ValidationError("This slug is taken.")
-        return slug
-
-    def validate_training(self, training: Any) -> dict[str, Any]:
-        return check_training(training)
-
-    def to_representation(self, project: Project) -> dict[str, Any]:
-        shown = super().to_representation(project)
-        shown["classes"] = [c.name for c in project.classes.all()]
-        return shown
+        extra_kwargs = {"name": {"required": False, "help_text": "Its name on pages; from the slug if left out."}}
 
 
 class ProjectChangeSerializer(ProjectSerializer):
-    """What can change once items are labeled: not what is asked about what."""
-
-    classes = None  # type: ignore[assignment]
+    """What can change at any time: not what is asked about what."""
 
     class Meta(ProjectSerializer.Meta):
-        fields = ("slug", "kind", "question", *TEXTS, *SETTINGS, "created_at")  # type: ignore[assignment]
-        read_only_fields = ("slug", "kind", "question")
+        read_only_fields = ("slug", "kind", "question", "classes")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for name in self.Meta.read_only_fields:  # declared fields do not heed it
+            fields[name].read_only = True
+        return fields
 
 
-class ProjectList(generics.ListCreateAPIView[Project]):
-    """The caller's projects; staff and managers may create new ones."""
+class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
+    """The caller's projects."""
 
+    subject = "Projects"
+    who = {"GET": SIGNED_IN, "POST": "staff, and whoever manages a project"}
     serializer_class = ProjectSerializer
+    filter_backends = ()
 
     def get_queryset(self) -> QuerySet[Project]:
         user = self.request.user
@@ -69,23 +118,31 @@ class ProjectList(generics.ListCreateAPIView[Project]):
             return every.none()
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
 
-    def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
-        user = self.request.user
+    @extend_schema(responses={201: ProjectSerializer})
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create a project, and be its manager."""
+        user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
+        return self.create(request, *args, **kwargs)
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
         values = dict(serializer.validated_data)
+        if Project.objects.filter(slug=values["slug"]).exists():
+            raise Conflict("slug: This slug is taken.")
         serializer.instance = projects.create_project(
             slug=values.pop("slug"),
             kind=values.pop("kind"),
             classes=values.pop("classes"),
-            manager=user,
+            manager=cast(User, self.request.user),
             settings=values,
         )
 
 
 class ProjectDetail(ProjectView):
-    """One project with its settings; they hold from the next batch on."""
+    """One project with its settings."""
 
+    subject = "Projects"
     needs = {"PATCH": access.MANAGE}
 
     @extend_schema(responses=ProjectSerializer)
@@ -94,6 +151,7 @@ class ProjectDetail(ProjectView):
 
     @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
     def patch(self, request: Request, slug: str) -> Response:
+        """Change settings. They hold from the next batch on; lease, texts and loop hold at once."""
         serializer = ProjectChangeSerializer(self.project, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
         change = dict(serializer.validated_data)
@@ -109,13 +167,16 @@ class ProjectDetail(ProjectView):
 
 
 class MemberSerializer(serializers.Serializer[Any]):
-    username = serializers.CharField(max_length=150, source="user.username")
-    role = serializers.ChoiceField(choices=Role.choices)
+    """Somebody in the project, and as what."""
+
+    username = StrictText(max_length=150, source="user.username")
+    role = StrictChoice(choices=Role.choices)
 
 
 class MemberList(ProjectView):
-    """Who is in the project. Managers add people who have an account, and change roles."""
+    """Who is in the project, by name."""
 
+    subject = "Projects"
     needs = {"GET": access.MANAGE, "POST": access.MANAGE}
 
     @extend_schema(responses=MemberSerializer(many=True))
@@ -125,24 +186,32 @@ class MemberList(ProjectView):
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
+        """Make somebody who has an account a member, or change the role of one who is."""
         serializer = MemberSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         username = serializer.validated_data["user"]["username"]
         user = User.objects.filter(username=username).first()
         if user is None:
-            raise serializers.ValidationError({"username": f"There is no user called {username!r}."})
-        membership = projects.set_role(project=self.project, user=user, role=serializer.validated_data["role"])
+            raise NotFound(f"There is no user called {username!r}.")
+        try:
+            membership = projects.set_role(project=self.project, user=user, role=serializer.validated_data["role"])
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
 
 
 class MemberDetail(ProjectView):
-    """One member, to be removed. What he answered stays."""
+    """End a membership. What the member answered stays; the last manager cannot go."""
 
+    subject = "Projects"
     needs = {"DELETE": access.MANAGE}
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        user = generics.get_object_or_404(User, username=username)
-        if not projects.remove_member(project=self.project, user=user):
-            return Response({"code": "not_found", "detail": f"{username} is not a member."}, status=404)
+        user = User.objects.filter(username=username).first()
+        try:
+            if user is None or not projects.remove_member(project=self.project, user=user):
+                raise NotFound("There is no such member.")
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling import access, labels, queue
 from labeling.api.base import ProjectView
 from labeling.api.queue_shapes import (
+    MAX_ANSWERS,
     MAX_ID,
     MAX_SECONDS,
     AnnotationsRequest,
@@ -30,8 +31,6 @@ from labeling.api.queue_shapes import (
 )
 from labeling.models import LabelClass, Project, Task
 from labeling.progress import progress_of
-
-MAX_ANSWERS = 1000
 
 
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
@@ -70,6 +69,7 @@ def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
 class Claim(ProjectView):
     """Take tasks to answer. One's own unanswered tasks come first, then free ones in the batch's order."""
 
+    subject = "Labeling"
     needs = {"POST": access.ANNOTATE}
 
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
@@ -92,6 +92,7 @@ class Claim(ProjectView):
 class Annotations(ProjectView):
     """Hand in answers. Each is accepted or rejected by itself; an answer that is sent twice counts once."""
 
+    subject = "Labeling"
     needs = {"POST": access.ANNOTATE}
 
     @extend_schema(request=AnnotationsRequest, responses=SubmitResponse)
@@ -109,6 +110,7 @@ class Annotations(ProjectView):
 class Skip(ProjectView):
     """Leave a task without an answer, and say why. It counts as one of the task's answers."""
 
+    subject = "Labeling"
     needs = {"POST": access.ANNOTATE}
 
     @extend_schema(request=SkipRequest, responses=SubmitResponse)
@@ -130,6 +132,7 @@ class Skip(ProjectView):
 class Release(ProjectView):
     """Give back tasks that one holds, so that others get them at once."""
 
+    subject = "Labeling"
     needs = {"POST": access.ANNOTATE}
 
     @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
@@ -149,9 +152,10 @@ class Release(ProjectView):
 class AnnotationDetail(ProjectView):
     """One's own answer or skip, to be taken back while the batch is open. The task comes back, held for its author."""
 
+    subject = "Labeling"
     needs = {"DELETE": access.ANNOTATE}
 
-    @extend_schema(responses=ClaimedTask)
+    @extend_schema(responses={200: ClaimedTask})
     def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
         return Response(task_json(task, self.project, names_for(self.project, [task])))
@@ -159,6 +163,8 @@ class AnnotationDetail(ProjectView):
 
 class Progress(ProjectView):
     """Where the loop is: the batch, the background step with its share and time left, and one's own part."""
+
+    subject = "Labeling"
 
     @extend_schema(responses=ProgressResponse)
     def get(self, request: Request, slug: str) -> Response:

@@ -17,7 +17,7 @@ from labeling.web.views import (
 )
 
 PROJECT = "p/<slug:slug>/"
-MEMBER = f"{PROJECT}members/<str:username>/"
+MEMBER = f"{PROJECT}members/<word:username>/"
 ITEM = f"{PROJECT}items/<int:item_id>/"
 BATCH = f"{PROJECT}batches/<int:number>/"
 
@@ -26,7 +26,7 @@ urlpatterns = [
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
-    path("account/tokens/<str:key>/revoke/", account.revoke_token, name="token-revoke"),
+    path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
     # everybody in the project
     path(PROJECT, project.overview, name="project"),
     path(f"{PROJECT}batches/", batches.batch_list, name="project-batches"),

@@ -25,10 +25,10 @@ def start() -> tuple[APIClient, APIClient]:
 
 def test_last_manager_stays() -> None:
     manager, _ = start()
-    assert manager.delete(f"{URL}members/mona/").status_code == 400
+    assert manager.delete(f"{URL}members/mona/").status_code == 409
     body = {"username": "mona", "role": "engineer"}
     response = manager.post(f"{URL}members/", body, format="json")
-    assert response.status_code == 400
+    assert response.status_code == 409
     assert "last manager" in response.json()["detail"]
     manager.post(f"{URL}members/", {"username": "ann", "role": "manager"}, format="json")
     assert manager.post(f"{URL}members/", body, format="json").status_code == 201

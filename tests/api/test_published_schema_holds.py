@@ -1,0 +1,103 @@
+"""Whatever is sent to the API, the answer is one that the published schema has: for a manager, an annotator, nobody.
+
+schemathesis makes up the requests from the schema, right ones and wrong ones, and compares the answers with it. Each
+request meets the same two projects: what it changed is rolled back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from access.doors import ANNOTATOR, MANAGER, SIGNED_OUT
+from access.world import World
+from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections, transaction
+from hypothesis import HealthCheck, Phase, settings
+from knox.models import AuthToken
+from schemathesis.config import SchemathesisConfig
+from schemathesis.specs.openapi import checks
+
+# How many made-up requests for each endpoint and role, besides those at the bounds of what the schema allows.
+EXAMPLES = 6
+# Half of the addresses lead to what there is; the schema alone would never guess them.
+CONFIG = {"generation": {"mode": "all"}, "phases": {"coverage": {"enabled": True}}}
+# What a file or a filter means, no schema can say: one that it allows may still be refused.
+MEANING = {
+    "/api/v1/projects/{slug}/items/",
+    "/api/v1/projects/{slug}/items/{item_id}/correction/",
+    "/api/v1/projects/{slug}/export/",
+}
+
+api = schemathesis.openapi.from_wsgi(
+    "/api/schema/?format=json", get_wsgi_application(), config=SchemathesisConfig.from_dict(CONFIG)
+)
+bounded = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+    phases=[Phase.explicit, Phase.generate],
+)
+
+
+@pytest.fixture
+def people(db: Any) -> Iterator[dict[str, Any]]:
+    """Where things are, and the headers of everybody who asks."""
+    # As Django's own test client does: the connection is the test's, not the request's.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    world = World()
+    headers = {
+        role: {"Authorization": f"Token {AuthToken.objects.create(world.users[role])[1]}"}
+        for role in (MANAGER, ANNOTATOR)
+    }
+    yield {"ids": {**world.own_ids, "slug": "ours"}, "headers": {**headers, SIGNED_OUT: {}}}
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@schemathesis.serializer("application/x-ndjson", "application/jsonl")
+def as_lines(context: Any, value: Any) -> Any:
+    return value if isinstance(value, bytes) else str(value).encode(errors="replace")
+
+
+def answer_holds(case: Any, people: dict[str, Any], role: str) -> None:
+    with transaction.atomic():
+        response = case.call(headers=people["headers"][role])
+        transaction.set_rollback(True)
+    excluded = [checks.ignored_auth]  # it asks again, with its own credentials
+    if case.path in MEANING:
+        excluded.append(checks.positive_data_acceptance)
+    case.validate_response(response, excluded_checks=excluded)
+    assert response.status_code < 500
+
+
+def lead_to_what_is_there(case: Any, ids: dict[str, Any]) -> None:
+    """Right addresses become addresses of something."""
+    if case.path_parameters and not (case.meta and case.meta.generation.mode.is_negative):
+        case.path_parameters.update({name: value for name, value in ids.items() if name in case.path_parameters})
+
+
+@pytest.mark.parametrize("role", [MANAGER, ANNOTATOR])
+@api.parametrize()
+@bounded
+def test_of_what_there_is(case: Any, people: dict[str, Any], role: str) -> None:
+    lead_to_what_is_there(case, people["ids"])
+    answer_holds(case, people, role)
+
+
+@api.parametrize()
+@bounded
+def test_of_what_there_is_not(case: Any, people: dict[str, Any]) -> None:
+    answer_holds(case, people, MANAGER)
+
+
+@api.parametrize()
+@bounded
+def test_signed_out(case: Any, people: dict[str, Any]) -> None:
+    answer_holds(case, people, SIGNED_OUT)
