@@ -23,17 +23,22 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 try:
     DATA_DIR: Path = env.path("DATA_DIR", BASE_DIR / "var").resolve()
     DEBUG: bool = env.bool("DEBUG", False)
-    ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
-    CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
+    ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
+    CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)
     LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS))
     # Behind a proxy that terminates TLS: everything that a browser should then insist on follows from it.
     HTTPS: bool = env.bool("HTTPS", False)
     HSTS_SECONDS: int = env.int("HSTS_SECONDS", 365 * 24 * 3600, validate=validate.Range(min=0))
     HSTS_SUBDOMAINS: bool = env.bool("HSTS_SUBDOMAINS", True)
     TRUSTED_PROXIES = security.networks(
-        "TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", security.THIS_MACHINE if HTTPS else [])
+        "TRUSTED_PROXIES", env.list("TRUSTED_PROXIES", security.THIS_MACHINE if HTTPS else [], subcast=str.strip)
     )
-    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", security.THIS_MACHINE))
+    LOGIN_HEADER: str = env.str("LOGIN_HEADER", "", validate=validate.Regexp(r"([A-Za-z][A-Za-z0-9-]*)?\Z"))
+    LOGIN_HEADER_CREATES_ACCOUNTS: bool = env.bool("LOGIN_HEADER_CREATES_ACCOUNTS", True)
+    SIGN_OUT_URL: str = env.str("SIGN_OUT_URL", "", validate=validate.Regexp(security.PATH_OR_URL))
+    if LOGIN_HEADER and not TRUSTED_PROXIES:
+        raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
+    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", security.THIS_MACHINE, subcast=str.strip))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
@@ -74,6 +79,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "labeling.web.login_header.LoginHeader",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -118,10 +124,14 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
-AUTHENTICATION_BACKENDS = ["labeling.web.throttle.Throttle", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "labeling.web.throttle.Throttle",
+    "django.contrib.auth.backends.ModelBackend",
+    "labeling.web.login_header.HeaderBackend",
+]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
-LOGOUT_REDIRECT_URL = "login"
+LOGOUT_REDIRECT_URL = SIGN_OUT_URL or "login"
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
@@ -153,7 +163,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.CONTENT_POLICY}
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.content_policy(SIGN_OUT_URL)}
 PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -224,6 +234,10 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Requests that are refused are no news to an operator; those that fail are.
     # So are those who are locked out; not each wrong password.
-    "loggers": {"django.request": {"level": "ERROR"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "axes": {"level": "WARNING"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

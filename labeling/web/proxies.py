@@ -12,6 +12,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from labeling.web.login_header import meta_name
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -37,7 +39,7 @@ class TrustedProxies:
             chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
             request.META["REMOTE_ADDR"] = str(client_of(peer, chain, settings.TRUSTED_PROXIES))
         else:
-            for name in FORWARDED:
+            for name in (*FORWARDED, meta_name(settings.LOGIN_HEADER)):
                 request.META.pop(name, None)
         return self.get_response(request)
 

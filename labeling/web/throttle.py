@@ -46,6 +46,13 @@ class Handler(AxesDatabaseHandler):
         """What is compared with the limit. A success forgets the failures of its own name and address only."""
         return max(_failures(_of_pair(request, credentials)), _failures(_of_address(request)) // ADDRESS_LENIENCE)
 
+    def user_login_failed(
+        self, sender: Any, credentials: dict[str, Any], request: HttpRequest | None = None, **more: Any
+    ) -> None:
+        """Somebody whom a proxy names has given no password, so has not guessed one."""
+        if "password" in credentials:
+            super().user_login_failed(sender, credentials, request, **more)
+
 
 def locked_out(
     request: HttpRequest, response: HttpResponse | None, credentials: dict[str, Any] | None = None

@@ -66,6 +66,9 @@ class SignIn(LoginView):
     http_method_names = ["get", "head", "post", "options"]
     redirect_authenticated_user = True
 
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "named_by_proxy": getattr(self.request, "named_by_proxy", "")}
+
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if first_account.is_wanted():
             return redirect("setup")

@@ -30,7 +30,7 @@ def setup(request: HttpRequest) -> HttpResponse:
         return redirect("home")
     if not first_account.is_key(request.GET.get("key", "")):
         return render(request, "registration/setup.html", {"form": None}, status=403)
-    form = FirstAccountForm(request.POST or None)
+    form = FirstAccountForm(request.POST or None, initial={"username": getattr(request, "named_by_proxy", "")})
     if form.is_bound and form.is_valid():
         values = form.cleaned_data
         user = first_account.create(username=values["username"], password=values["password1"])

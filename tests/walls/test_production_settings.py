@@ -1,0 +1,148 @@
+"""The settings that the how-tos show are clean, and do what the pages say they do."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTALL = ROOT / "docs/how-to/install-for-a-team.md"
+PROVIDER = ROOT / "docs/how-to/login-provider.md"
+
+
+def shown(page: Path) -> dict[str, str]:
+    """The settings in the page's block for /etc/marginalia.env."""
+    text = page.read_text(encoding="utf-8")
+    block = re.findall(r"```ini\n(.*?)```", text[text.index("/etc/marginalia.env") :], re.DOTALL)[0]
+    return dict(line.split("=", 1) for line in block.splitlines())
+
+
+def run(settings: dict[str, str], *arguments: str) -> str:
+    """What Python prints with these settings and no others."""
+    environment = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", **settings}
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("pages", [[INSTALL], [INSTALL, PROVIDER]], ids=["team", "provider"])
+def test_check_deploy_finds_nothing(pages: list[Path], tmp_path: Path) -> None:
+    settings = {name: value for page in pages for name, value in shown(page).items()}
+    assert {"HTTPS", "ALLOWED_HOSTS", "TRUSTED_PROXIES"} <= settings.keys()
+    said = run({**settings, "DATA_DIR": str(tmp_path)}, "manage.py", "check", "--deploy", "--fail-level", "WARNING")
+    assert "no issues" in said
+
+
+def test_check_deploy_would_find_something(tmp_path: Path) -> None:
+    said = run({"DATA_DIR": str(tmp_path), "HTTPS": "false"}, "manage.py", "check", "--deploy")
+    assert "security.W012" in said
+
+
+def test_a_secret_key_that_is_too_short_is_found(tmp_path: Path) -> None:
+    settings = {**shown(INSTALL), "DATA_DIR": str(tmp_path), "SECRET_KEY": "short"}
+    assert "security.W009" in run(settings, "manage.py", "check", "--deploy")
+
+
+ASK = """
+import json, django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from labeling.models import User
+User.objects.create_user("mona", password="mona-password")
+from django.test import Client
+https = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
+host = {"HTTP_HOST": "labels.example.org"}
+def tell(response):
+    cookies = {name: {"secure": bool(c["secure"]), "httponly": bool(c["httponly"]), "samesite": c["samesite"]}
+               for name, c in response.cookies.items()}
+    return {"status": response.status_code, "headers": dict(response.headers), "cookies": cookies}
+post = {"username": "mona", "password": "mona-password"}
+print(json.dumps({
+    "https": tell(Client().get("/login/", **host, **https)),
+    "sign in": tell(Client().post("/login/", post, **host, **https)),
+    "http": tell(Client().get("/login/", **host)),
+    "forged": tell(Client().get("/login/", **host, **{**https, "REMOTE_ADDR": "198.51.100.7"})),
+    "healthz": tell(Client().get("/healthz", HTTP_HOST="127.0.0.1:8000")),
+    "metrics": tell(Client().get("/metrics", HTTP_HOST="127.0.0.1:8000")),
+    "metrics by proxy": tell(Client().get("/metrics", **host, **https)),
+    "other host": tell(Client().get("/login/", HTTP_HOST="evil.example", **https)),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the server answers with the page's settings, but for the database."""
+    folder = tmp_path_factory.mktemp("production")
+    settings = {**shown(INSTALL), "DATA_DIR": str(folder), "DEBUG": "false"}
+    del settings["DATABASE_URL"]
+    program = ASK.replace("django.setup()", "django.setup(); " + STATIC_AS_IT_LIES, 1)
+    return json.loads(re.findall(r"^\{.*\}$", run(settings, "-c", program), re.MULTILINE)[-1])
+
+
+# Nothing is collected for tests, and pages name their static files by what was.
+STATIC_AS_IT_LIES = (
+    "from django.conf import settings; "
+    "settings.STORAGES['staticfiles'] = {'BACKEND': 'django.contrib.staticfiles.storage.StaticFilesStorage'}"
+)
+
+
+def test_browsers_are_told_to_insist_on_https(answers: dict[str, Any]) -> None:
+    answer = answers["https"]
+    assert answer["status"] == 200
+    assert answer["headers"]["Strict-Transport-Security"] == "max-age=31536000; includeSubDomains"
+    assert answers["http"]["status"] == 301
+    assert answers["http"]["headers"]["Location"] == "https://labels.example.org/login/"
+
+
+def test_cookies_are_sent_over_https_alone(answers: dict[str, Any]) -> None:
+    cookies = answers["sign in"]["cookies"]
+    assert answers["sign in"]["status"] == 302
+    assert cookies["sessionid"] == {"secure": True, "httponly": True, "samesite": "Lax"}
+    assert answers["https"]["cookies"]["csrftoken"]["secure"]
+
+
+def test_https_is_not_believed_of_anybody(answers: dict[str, Any]) -> None:
+    assert answers["forged"]["status"] == 301
+
+
+def test_monitoring_asks_past_the_proxy(answers: dict[str, Any]) -> None:
+    assert answers["healthz"]["status"] == 200
+    assert answers["metrics"]["status"] == 200
+    assert answers["metrics by proxy"]["status"] == 403
+
+
+def test_another_host_is_refused(answers: dict[str, Any]) -> None:
+    assert answers["other host"]["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("more", "header"),
+    [
+        ({"HSTS_SECONDS": "3600", "HSTS_SUBDOMAINS": "false"}, (3600, False)),
+        ({"HSTS_SECONDS": "0"}, (0, True)),
+        ({}, (31_536_000, True)),
+    ],
+)
+def test_hsts_can_be_tuned(more: dict[str, str], header: tuple[int, bool], tmp_path: Path) -> None:
+    program = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.SECURE_HSTS_INCLUDE_SUBDOMAINS)"
+    said = run({"HTTPS": "true", "DATA_DIR": str(tmp_path), **more}, "-c", program)
+    assert said.split() == [str(value) for value in header]
+
+
+def test_without_https_nothing_of_it_is_on(tmp_path: Path) -> None:
+    program = "from django.conf import settings as s; print(s.SECURE_HSTS_SECONDS, s.SECURE_SSL_REDIRECT, s.DEBUG)"
+    assert run({"DATA_DIR": str(tmp_path)}, "-c", program).split() == ["0", "False", "False"]
+
+
+def test_spaces_in_lists_do_no_harm(tmp_path: Path) -> None:
+    program = "from django.conf import settings as s; print(*s.ALLOWED_HOSTS, *s.TRUSTED_PROXIES, sep='|')"
+    given = {"ALLOWED_HOSTS": "a.example, b.example", "TRUSTED_PROXIES": "10.0.0.1, 10.1.0.0/16"}
+    assert run({"DATA_DIR": str(tmp_path), **given}, "-c", program) == "a.example|b.example|10.0.0.1/32|10.1.0.0/16\n"
