@@ -29,6 +29,7 @@ SECTIONS = (
     Section("label", "Label", lambda membership: membership.may_annotate),
     Section("project-batches", "Batches", _everybody),
     Section("project-items", "Items", lambda membership: membership.may_export),
+    Section("project-progress", "Progress", lambda membership: membership.may_export),
     Section("project-models", "Models", lambda membership: membership.may_export),
     Section("project-export", "Export", lambda membership: membership.may_export),
     Section("project-import", "Import", lambda membership: membership.may_manage),

@@ -111,6 +111,7 @@ DOORS = [
     Door("project-items", "get", READERS, 200),
     Door("project-item-classes", "get", READERS, 200),
     Door("project-item", "get", READERS, 200),
+    Door("project-progress", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
     Door("project-export", "get", READERS, 200),

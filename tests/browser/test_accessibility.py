@@ -180,6 +180,8 @@ STATES = [
     State("project-item", "verify", {"slug": "verify", "item_id": item_in("verify")}),
     State("project-item", "many", {"slug": "many", "item_id": item_in("many")}),
     State("project-item", "vector", {"slug": "search", "item_id": item_in("search")}),
+    State("project-progress", "filled", DIGITS, unfold),
+    State("project-progress", "empty", EMPTY),
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
     State("project-model", "filled", {**DIGITS, "number": 2}, unfold),

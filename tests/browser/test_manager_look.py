@@ -27,6 +27,8 @@ PAGES = {
     "remove": "/p/digits/members/enzo/remove/",
     "batches": "/p/digits/batches/",
     "batch": "/p/digits/batches/2/",
+    "progress": "/p/digits/progress/",
+    "empty-progress": "/p/empty/progress/",
     "models": "/p/digits/models/",
     "export": "/p/digits/export/",
     "account": "/account/",

@@ -61,7 +61,7 @@ def test_the_curve_has_a_table_behind_it() -> None:
     page = manager(project).get(address(project)).content.decode()
     assert page.count('<g class="mark">') == 2
     assert "<title>Version 2, 160 labels: 90.0\u00a0% (80.0\u00a0% to 95.0\u00a0%)</title>" in page
-    assert "<td>80.0\u00a0% to 95.0\u00a0%</td>" in page
+    assert '<td class="number">80.0\u00a0% to 95.0\u00a0%</td>' in page
 
 
 def test_without_a_control_slice_it_says_so() -> None:

@@ -13,11 +13,17 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling import access, batches, deadlines, labels
+from labeling.measures.balance import balance_of
+from labeling.measures.pace import pace_of
+from labeling.measures.work import hours_of, parts_of, places_of
 from labeling.models import Annotation, Batch, Membership, Project, Task
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
+from labeling.web.charts.balance import class_balance
+from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.running import running
 
 BATCHES_A_PAGE = 25
 TASKS_A_PAGE = 50
@@ -29,7 +35,8 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All batches, the newest first."""
     found = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
     page = Paginator(found, BATCHES_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "rows": batch_rows(page, timezone.now())}
+    hours = hours_of(list(page)) if membership.may_export else None
+    context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": membership.may_export}
     return render_page(request, membership, "project/batches.html", context, section="project-batches")
 
 
@@ -47,8 +54,15 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "answered_tasks": batch.size - batch.remaining,
         "picked_by": picked_by(batch),
         "states": _states(batch, now),
+        "may_end": membership.may_manage and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
     }
     if membership.may_export:
+        parts = parts_of(batch, now)
+        context |= {
+            "running": running(batch, parts, places_of(batch, parts), pace_of(membership.project, now), now),
+            "rounds": round_times(rounds_of([batch], now)),
+            "balance": class_balance(balance_of(membership.project, batch), batch.number),
+        }
         page = Paginator(_tasks(batch), TASKS_A_PAGE).get_page(request.GET.get("page"))
         context |= {"facts": _facts(batch), "page": page, "rows": _task_rows(membership.project, page)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
@@ -111,9 +125,20 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         ("Pool", batch.pool_size, "unlabeled items at that time"),
         ("Pool rows", batch.pool_rows, "rows of the matrices at that time"),
         ("Answers an item", batch.overlap, "overlap"),
+        ("Deadline", _exactly(batch.deadline_at), _condition(batch)),
+        ("Left out", batch.dropped or None, "tasks without an answer when it was ended early; back in the pool"),
         ("Took", words.duration(batch.select_seconds or 0), "to pick"),
     ]
     return [(name, _shown(value), meaning) for name, value, meaning in facts if value is not None]
+
+
+def _exactly(at: datetime.datetime | None) -> str | None:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else None
+
+
+def _condition(batch: Batch) -> str:
+    share = 1.0 if batch.complete_share is None else batch.complete_share
+    return f"ends it once {words.percent(share)} of the answers are there"
 
 
 def _shown(value: Any) -> str:

@@ -14,14 +14,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import access, batches
 from labeling.items.attention import attention_of
-from labeling.models import Job, Membership, Project
+from labeling.measures.pace import pace_of
+from labeling.measures.work import parts_of, places_of
+from labeling.models import Batch, Job, Membership, Project
 from labeling.progress import progress_of
 from labeling.status import status_of
 from labeling.web.batch_rows import batch_rows
-from labeling.web.curve import accuracy_of, draw
+from labeling.web.charts.learning import accuracy_of, learning_curve
 from labeling.web.forms import LoopForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.running import running
 from labeling.web.situation import situation
 from labeling.web.words import count, duration, number
 
@@ -86,9 +89,16 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     }
     if membership.may_export:
         context |= _numbers(status_of(project))
+        if newest and newest.state == Batch.State.OPEN:
+            parts = parts_of(newest, now)
+            context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)
     if membership.may_manage:
-        context["attention"] = attention_of(project)
-        context |= {"actions": LOOP_ACTIONS[project.loop], "waiting": _waiting_in_vain(project, now)}
+        context |= {
+            "attention": attention_of(project),
+            "actions": LOOP_ACTIONS[project.loop],
+            "waiting": _waiting_in_vain(project, now),
+            "may_end": newest is not None and newest.state == Batch.State.OPEN and newest.remaining < newest.size,
+        }
     return render_page(request, membership, "project/overview.html", context, section="project")
 
 
@@ -128,7 +138,7 @@ def _numbers(status: dict[str, Any]) -> dict[str, Any]:
         "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
         "leased": status["batch"] and status["batch"]["leased"] and count(status["batch"]["leased"], "item"),
         "points": points,
-        "curve": draw(points),
+        "curve": learning_curve(points),
         "models": len(status["models"]),
         # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
         "failures": [

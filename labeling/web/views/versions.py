@@ -16,7 +16,7 @@ from labeling.control_slice import ControlSlice
 from labeling.models import Membership, ModelVersion, Project
 from labeling.status import models_of
 from labeling.web import version_words
-from labeling.web.curve import Accuracy, accuracy_of
+from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.words import duration, moment, number

@@ -4,8 +4,11 @@ import { refresh, repeat } from "./live.js";
 
 const BUSY_MS = 1_500;
 const CALM_MS = 3_000;
+// Who holds what, and how long it will take, changes without an answer.
+const WATCH_MS = 15_000;
 
 let wasBusy = !document.querySelector("#step").hidden;
+let refreshed = Date.now();
 
 repeat(look, BUSY_MS);
 
@@ -22,7 +25,11 @@ async function look() {
   const busy = Boolean(progress.phase);
   const shown = ["batch", "state", "loop", "remaining"];
   const changed = shown.some((name) => loop.dataset[name] !== String(progress[name] ?? ""));
-  if (changed || busy !== wasBusy) await refresh("loop", "numbers", "recent");
+  const due = "watched" in loop.dataset && Date.now() - refreshed > WATCH_MS;
+  if (changed || due || busy !== wasBusy) {
+    await refresh("loop", "people", "numbers", "recent");
+    refreshed = Date.now();
+  }
   wasBusy = busy;
   showStep(progress);
   return busy ? BUSY_MS : CALM_MS;

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.web.curve import BOTTOM, LEFT, RIGHT, TOP, Accuracy, accuracy_of, draw, finding
+from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, accuracy_of, finding, learning_curve
 
 
 def point(version: int, labels: int, low: float, value: float, high: float) -> Accuracy:
@@ -37,7 +37,7 @@ def test_a_change_within_the_intervals_is_not_called_one() -> None:
 
 
 def test_nothing_to_draw() -> None:
-    assert draw([]) is None
+    assert learning_curve([]) is None
 
 
 @given(
@@ -48,17 +48,14 @@ def test_nothing_to_draw() -> None:
     )
 )
 def test_everything_is_within_the_frame(rounds: list[tuple[int, float, float, float]]) -> None:
-    curve = draw([point(n, labels, *sorted(shares)) for n, (labels, *shares) in enumerate(sorted(rounds), 1)])
+    curve = learning_curve([point(n, labels, *sorted(shares)) for n, (labels, *shares) in enumerate(sorted(rounds), 1)])
     assert curve is not None
-    assert len(curve.marks) == len(rounds)
-    for mark in curve.marks:
+    assert len(curve.drawing.marks) == len(curve.rows) == len(rounds)
+    for mark in curve.drawing.marks:
         assert LEFT <= mark.x <= RIGHT
-        assert TOP <= mark.high <= mark.y <= mark.low <= BOTTOM
-    assert [tick.at for tick in curve.across] == sorted({tick.at for tick in curve.across})
-    assert 2 <= len(curve.across) <= 7
-    assert 2 <= len(curve.up) <= 6
-    assert all(LEFT <= tick.at <= RIGHT for tick in curve.across)
-    assert all(TOP <= tick.at <= BOTTOM for tick in curve.up)
+        assert TOP <= mark.y2 <= mark.y <= mark.y1 <= BOTTOM
+    assert all(0 <= text.x <= RIGHT + 14 for text in curve.drawing.texts)
+    assert 2 <= len(curve.drawing.lines) <= 6
 
 
 def version(now: Any, then: Any) -> dict[str, Any]:

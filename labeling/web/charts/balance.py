@@ -1,0 +1,97 @@
+"""How often each class is a label, beside how often it is in the pool."""
+
+from __future__ import annotations
+
+from labeling.measures.balance import Balance, Frequency
+from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
+from labeling.web.charts.scales import Scale, shares_to
+from labeling.web.words import count, number, percent
+
+WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 366, 6, 20
+# Letters of a class's name that there is room for.
+LETTERS = 15
+
+
+def class_balance(balance: Balance, batch: int | None = None) -> Figure | None:
+    """The most frequent classes in all labels, or in those of a batch; None if nothing is labeled yet."""
+    if not balance.labeled:
+        return None
+    columns = [Column("Class", number=False), Column("Labels"), Column("Share of labels")]
+    if balance.control:
+        columns += [Column("Control items"), Column("Share of the pool, 95 % interval")]
+    return Figure(
+        name="balance",
+        finding=finding(balance),
+        note=_note(balance, "the labels so far" if batch is None else f"the labels of batch {batch}"),
+        drawing=_draw(balance),
+        columns=columns,
+        rows=[_row(each, balance) for each in balance.classes],
+    )
+
+
+def finding(balance: Balance) -> str:
+    """What the bars show, in one sentence."""
+    first, labeled = balance.classes[0], count(balance.labeled, "labeled item")
+    missing = balance.n_classes - balance.seen
+    has = f"“{short(first.name, 40)}” is the most frequent label: {percent(first.share)} of {labeled}"
+    if missing > 0:
+        return f"{has}; {number(missing)} of {count(balance.n_classes, 'class', 'classes')} have none yet"
+    if balance.n_classes > len(balance.classes):
+        return f"{has}; all {number(balance.n_classes)} classes have some"
+    last = balance.classes[-1]
+    if first.labels == last.labels:
+        return f"Every class has {percent(first.share)} of {labeled}"
+    rare, frequent = short(last.name, 24), short(first.name, 24)
+    return f"From {percent(last.share)} of labels (“{rare}”) to {percent(first.share)} (“{frequent}”)"
+
+
+def _note(balance: Balance, what: str) -> str:
+    bars = f"Bars: share of {what}."
+    if balance.others:
+        bars += f" {number(balance.others)} rarer classes are not shown."
+    if not balance.control:
+        return f"{bars} No control item is labeled yet, to tell what the pool holds."
+    return (
+        f"{bars} Points with lines: share of the pool with its 95 % interval, by "
+        f"{count(balance.control, 'control item')} drawn at random. The two differ where the model asks more."
+    )
+
+
+def _draw(balance: Balance) -> Drawing:
+    most = max(max(each.share, each.high if balance.control else 0) for each in balance.classes)
+    ticks = shares_to(most)
+    across = Scale(0, ticks[-1], LEFT, RIGHT)
+    bottom = TOP + ROW * len(balance.classes)
+    boxes, marks, texts = [], [], []
+    for place, each in enumerate(balance.classes):
+        y = TOP + ROW * place
+        title = f"{each.name}: {count(each.labels, 'label')}, {percent(each.share)}"
+        boxes.append(Box(LEFT, y + 3, round(across(each.share) - LEFT, 1), ROW - 6, title=title))
+        texts.append(Text(LEFT - 6, y + ROW / 2 + 4, short(each.name, LETTERS), "end", "name"))
+        if balance.control:
+            middle = y + ROW / 2
+            told = f"{each.name} in the pool: {_interval(each)}"
+            marks.append(
+                Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, told, "over")
+            )
+    return Drawing(
+        width=WIDTH,
+        height=bottom + 40,
+        lines=[Line(across(share), TOP, across(share), bottom) for share in ticks],
+        boxes=boxes,
+        marks=marks,
+        texts=[
+            *texts,
+            *(Text(across(share), bottom + 16, percent(share), "middle") for share in ticks),
+            Text(RIGHT, bottom + 34, "share of items", "end"),
+        ],
+    )
+
+
+def _row(each: Frequency, balance: Balance) -> list[str]:
+    cells = [each.name, number(each.labels), percent(each.share, exact=True)]
+    return [*cells, number(each.control), _interval(each)] if balance.control else cells
+
+
+def _interval(each: Frequency) -> str:
+    return f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"

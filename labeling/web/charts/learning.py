@@ -1,0 +1,122 @@
+"""Accuracy against labels, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
+from labeling.web.charts.scales import Scale, shares_from, whole_steps
+from labeling.web.words import count, number, percent
+
+WIDTH, HEIGHT = 380, 240
+LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 200
+NOTE = "Measured on control items, which no model learns from. The lines are 95 % intervals."
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """A model version's accuracy on the control slice, `n` items, with its 95 % interval."""
+
+    version: int
+    labels: int
+    n: int
+    value: float
+    low: float
+    high: float
+
+    @property
+    def shown(self) -> str:
+        return percent(self.value, exact=True)
+
+    @property
+    def low_shown(self) -> str:
+        return percent(self.low, exact=True)
+
+    @property
+    def high_shown(self) -> str:
+        return percent(self.high, exact=True)
+
+    @property
+    def interval(self) -> str:
+        return f"{self.low_shown} to {self.high_shown}"
+
+
+def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
+    """A version as `status_of` tells of it: measured on all control items labeled by now, which makes versions
+    comparable, or else on those of its own time. None if there was none.
+    """
+    control = model["control_now"] or model["metrics"].get("control")
+    if not control or not control["n"]:
+        return None
+    return Accuracy(
+        version=model["version"],
+        labels=model["labels"],
+        n=control["n"],
+        value=control["accuracy"],
+        low=control["low"],
+        high=control["high"],
+    )
+
+
+def finding(points: Sequence[Accuracy]) -> str:
+    """What the curve shows, in one sentence: a change is only called one if the intervals do not overlap."""
+    first, last = points[0], points[-1]
+    start, end = percent(first.value), percent(last.value)
+    after = f"after {count(last.labels, 'label')}"
+    if len(points) == 1:
+        return f"Accuracy is {end} {after}"
+    if last.low > first.high:
+        return f"Accuracy rose from {start} to {end} in {count(len(points), 'round')}"
+    if last.high < first.low:
+        return f"Accuracy fell from {start} to {end} in {count(len(points), 'round')}"
+    return f"Accuracy is {end} {after}; too few control items to tell it from the first round’s {start}"
+
+
+def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
+    """The curve of these versions, in their order; None if there is none."""
+    if not points:
+        return None
+    columns = [
+        Column("Version"),
+        Column("Labels"),
+        Column("Accuracy"),
+        Column("95 % interval"),
+        Column("Control items"),
+    ]
+    return Figure(
+        name="accuracy",
+        finding=finding(points),
+        note=NOTE,
+        drawing=_draw(points),
+        columns=columns,
+        rows=[[str(p.version), number(p.labels), p.shown, p.interval, number(p.n)] for p in points],
+    )
+
+
+def _draw(points: Sequence[Accuracy]) -> Drawing:
+    most = max(1, *(point.labels for point in points))
+    floor = int(min(0.9, *(point.low for point in points)) * 10) / 10
+    across, up = Scale(0, most, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
+    marks = [_mark(point, across, up) for point in points]
+    edge = [f"{mark.x},{mark.y2}" for mark in marks] + [f"{mark.x},{mark.y1}" for mark in reversed(marks)]
+    return Drawing(
+        width=WIDTH,
+        height=HEIGHT,
+        lines=[Line(LEFT, up(share), RIGHT, up(share)) for share in shares_from(floor)],
+        marks=marks,
+        texts=[
+            *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares_from(floor)),
+            *(Text(across(labels), BOTTOM + 18, number(labels), "middle") for labels in whole_steps(most)),
+            Text(RIGHT, HEIGHT - 5, "labels that the model learned from", "end"),
+        ],
+        band=" ".join(edge),
+        path=" ".join(f"{mark.x},{mark.y}" for mark in marks),
+    )
+
+
+def _mark(point: Accuracy, across: Scale, up: Scale) -> Mark:
+    x = across(point.labels)
+    title = f"Version {point.version}, {count(point.labels, 'label')}: {point.shown} ({point.interval})"
+    return Mark(x=x, y=up(point.value), x1=x, y1=up(point.low), x2=x, y2=up(point.high), title=title)

@@ -1,0 +1,120 @@
+"""Annotators beside each other: how long an answer takes them, and how often they are right on control items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from labeling.measures.annotators import Annotator
+from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
+from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
+from labeling.web.words import count, duration, number, percent
+
+WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 26
+LETTERS = 15
+SHOWN = 20
+
+
+def pace_of_people(people: Sequence[Annotator]) -> Figure | None:
+    """Median seconds with the quartiles; None if nobody has answered."""
+    people = [each for each in people if each.answers][:SHOWN]
+    if not people:
+        return None
+    most = max(max(each.slow for each in people), 1.0)
+    steps = time_steps(most, at_most=4)
+    across = Scale(0, max(most, steps[-1]), LEFT, RIGHT)
+
+    def mark(each: Annotator, y: float) -> Mark:
+        title = f"{each.username}: {duration(each.median)}, the middle half {_spread(each)}"
+        return Mark(across(each.median), y, across(each.fast), y, across(each.slow), y, title)
+
+    ticks = [(across(step), time_word(step)) for step in steps]
+    return Figure(
+        name="seconds",
+        finding=_pace_finding(people),
+        note="Points: median time from an item’s appearance to the answer. Lines: the middle half of the answers.",
+        drawing=_rows(people, mark, ticks, "time an answer takes"),
+        columns=[Column("Annotator", number=False), Column("Median"), Column("Middle half"), Column("Answers")],
+        rows=[[each.username, duration(each.median), _spread(each), number(each.answers)] for each in people],
+    )
+
+
+def _pace_finding(people: Sequence[Annotator]) -> str:
+    quick, slow = min(people, key=lambda each: each.median), max(people, key=lambda each: each.median)
+    if quick is slow or quick.median == slow.median:
+        return f"An answer takes {duration(quick.median)}"
+    return (
+        f"An answer takes from {duration(quick.median)} ({quick.username}) to {duration(slow.median)} ({slow.username})"
+    )
+
+
+def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
+    """How often answers to control items were right, with intervals; None if it is known of nobody."""
+    people = [each for each in people if each.control][:SHOWN]
+    measured = [each.control for each in people if each.control]
+    if not measured:
+        return None
+    floor = int(min(0.9, *(share.low for share in measured)) * 10) / 10
+    across = Scale(floor, 1, LEFT, RIGHT)
+
+    def mark(each: Annotator, y: float) -> Mark:
+        share = each.control
+        assert share is not None
+        title = f"{each.username}: {percent(share.value)} of {count(share.n, 'control item')}"
+        return Mark(across(share.value), y, across(share.low), y, across(share.high), y, title)
+
+    ticks = [(across(share), percent(share)) for share in shares_from(floor)]
+    return Figure(
+        name="right",
+        finding=_accuracy_finding(people),
+        note="Points: share of answers to control items that were right. Lines: 95 % intervals.",
+        drawing=_rows(people, mark, ticks, "right on control items"),
+        columns=[
+            Column("Annotator", number=False), Column("Right"), Column("95 % interval"), Column("Control items"),
+        ],
+        rows=[
+            [each.username, percent(share.value, exact=True), _interval(share.low, share.high), number(share.n)]
+            for each, share in zip(people, measured, strict=True)
+        ],
+    )  # fmt: skip
+
+
+def _accuracy_finding(people: Sequence[Annotator]) -> str:
+    """Somebody is only called less accurate if the intervals do not overlap."""
+    known = [(each.username, each.control) for each in people if each.control]
+    worst_name, worst = min(known, key=lambda pair: pair[1].high)
+    best_name, best = max(known, key=lambda pair: pair[1].low)
+    if len(known) == 1:
+        return f"{worst_name} is right on {percent(worst.value)} of control items"
+    if worst.high < best.low:
+        return f"{worst_name} is right less often ({percent(worst.value)}) than {best_name} ({percent(best.value)})"
+    return "Nobody stands out: the intervals overlap"
+
+
+def _spread(each: Annotator) -> str:
+    return f"{duration(each.fast)} to {duration(each.slow)}"
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{percent(low, exact=True)} to {percent(high, exact=True)}"
+
+
+def _rows(
+    people: Sequence[Annotator], mark: Callable[[Annotator, float], Mark], ticks: list[tuple[float, str]], axis: str
+) -> Drawing:
+    """A row for each annotator, with a mark on one scale."""
+    bottom = TOP + ROW * len(people)
+    middles = [TOP + ROW * place + ROW / 2 for place in range(len(people))]
+    return Drawing(
+        width=WIDTH,
+        height=bottom + 40,
+        lines=[Line(x, TOP, x, bottom) for x, _ in ticks],
+        marks=[mark(each, y) for each, y in zip(people, middles, strict=True)],
+        texts=[
+            *(
+                Text(LEFT - 8, y + 4, short(each.username, LETTERS), "end", "name")
+                for each, y in zip(people, middles, strict=True)
+            ),
+            *(Text(x, bottom + 16, text, "middle") for x, text in ticks),
+            Text(RIGHT, bottom + 34, axis, "end"),
+        ],
+    )

@@ -1,0 +1,131 @@
+"""What each batch's time went into: picking, labeling, training."""
+
+from __future__ import annotations
+
+import datetime
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from labeling.models import Batch
+from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
+from labeling.web.charts.scales import Scale, time_steps, time_word
+from labeling.web.words import duration, percent
+
+WIDTH, LEFT, RIGHT, TOP, ROW = 380, 62, 320, 6, 24
+LEGEND = [("hollow", "picking"), ("bar", "open to people"), ("dark", "training")]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A batch's spans in seconds, as far as they have come; `under_way` if the last one has not ended."""
+
+    number: int
+    selecting: float
+    open: float
+    training: float
+    begun: datetime.datetime
+    under_way: bool = False
+
+    @property
+    def total(self) -> float:
+        return self.selecting + self.open + self.training
+
+    @property
+    def spans(self) -> list[tuple[str, str, float]]:
+        return [
+            ("hollow", "picking", self.selecting),
+            ("bar", "open to people", self.open),
+            ("dark", "training", self.training),
+        ]
+
+
+def rounds_of(batches: Iterable[Batch], now: datetime.datetime) -> list[Round]:
+    """The spans of batches, each up to `now` where it has not ended."""
+    return [
+        Round(
+            number=batch.number,
+            selecting=_seconds(batch.created_at, batch.opened_at, now),
+            open=_seconds(batch.opened_at, batch.completed_at, now),
+            training=_seconds(batch.completed_at, batch.done_at, now),
+            begun=batch.created_at,
+            under_way=batch.state != Batch.State.DONE,
+        )
+        for batch in batches
+    ]
+
+
+def _seconds(start: datetime.datetime | None, end: datetime.datetime | None, now: datetime.datetime) -> float:
+    return max(0.0, ((end or now) - start).total_seconds()) if start else 0.0
+
+
+def round_times(rounds: Sequence[Round]) -> Figure | None:
+    """A strip for each batch, from its beginning on; None if there is none."""
+    if not rounds:
+        return None
+    return Figure(
+        name="rounds",
+        finding=finding(rounds),
+        note="Each batch from the moment in which its picking began.",
+        drawing=_draw(rounds),
+        columns=[
+            Column("Batch"), Column("Began (UTC)", number=False), Column("Picking"), Column("Open"),
+            Column("Training"), Column("In all"),
+        ],
+        rows=[
+            [
+                str(each.number), f"{each.begun:%Y-%m-%d %H:%M}", duration(each.selecting), duration(each.open),
+                duration(each.training), f"{duration(each.total)}{' so far' if each.under_way else ''}",
+            ]
+            for each in rounds
+        ],
+        legend=LEGEND,
+    )  # fmt: skip
+
+
+def finding(rounds: Sequence[Round]) -> str:
+    """How long a batch takes, and what most of it is."""
+    done = [each for each in rounds if not each.under_way]
+    if not done:
+        return f"Batch {rounds[-1].number} has been under way for {duration(rounds[-1].total)}"
+    total = sum(each.total for each in done)
+    kind, part = max(
+        ("labeling", sum(each.open for each in done)),
+        ("training", sum(each.training for each in done)),
+        ("picking", sum(each.selecting for each in done)),
+        key=lambda pair: pair[1],
+    )
+    usual = duration(statistics.median(each.total for each in done))
+    one = len(done) == 1
+    took = f"Batch {done[0].number} took {usual}" if one else f"A batch takes {usual}, the median of {len(done)}"
+    return f"{took}; {percent(part / total)} of it is {kind}" if total else took
+
+
+def _draw(rounds: Sequence[Round]) -> Drawing:
+    most = max(1.0, *(each.total for each in rounds))
+    across = Scale(0, most, LEFT, RIGHT)
+    bottom = TOP + ROW * len(rounds)
+    boxes, texts = [], []
+    for place, each in enumerate(rounds):
+        y, at = TOP + ROW * place, 0.0
+        texts.append(Text(LEFT - 8, y + ROW / 2 + 4, f"Batch {each.number}", "end"))
+        for kind, what, seconds in each.spans:
+            if seconds:
+                left, right = across(at), across(at + seconds)
+                title = f"Batch {each.number}, {what}: {duration(seconds)}"
+                boxes.append(Box(left, y + 5, round(max(right - left, 1.5), 1), ROW - 10, kind, title))
+            at += seconds
+        told = duration(each.total) + (" …" if each.under_way else "")
+        texts.append(Text(across(at) + 6, y + ROW / 2 + 4, told, "start", "value"))
+    steps = time_steps(most, at_most=4)
+    return Drawing(
+        width=WIDTH,
+        height=bottom + 40,
+        lines=[Line(across(n), TOP, across(n), bottom) for n in steps],
+        boxes=boxes,
+        texts=[
+            *texts,
+            *(Text(across(n), bottom + 16, time_word(n), "middle") for n in steps),
+            Text(RIGHT, bottom + 34, "time since the batch began", "end"),
+        ],
+    )

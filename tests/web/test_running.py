@@ -1,0 +1,77 @@
+"""A batch as it goes: its parts, who is on it, when it is likely to be done."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from labeling.measures.pace import Pace
+from labeling.measures.work import Part, places_of
+from labeling.models import Batch
+from labeling.web.running import Running, running
+
+NOW = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
+PACE = Pace(seconds=6.0, answers=50, active=2, annotators=3)
+
+
+def ago(minutes: float) -> datetime.datetime:
+    return NOW - datetime.timedelta(minutes=minutes)
+
+
+ANNIE = Part("annie", answers=40, skips=2, held=5, last_at=ago(1))
+BERT = Part("bert", answers=8, skips=0, held=0, last_at=ago(60))
+
+
+def told(*parts: Part, pace: Pace = PACE, **fields: Any) -> Running:
+    batch = Batch(**{"state": "open", "size": 100, "remaining": 50, "overlap": 1, **fields})
+    return running(batch, parts, places_of(batch, parts), pace, NOW)
+
+
+def test_the_parts_of_the_bar() -> None:
+    pieces = told(ANNIE, BERT).pieces
+    assert [piece.text for piece in pieces] == ["48 answered", "2 skipped", "5 in people’s hands", "45 open"]
+    assert sum(piece.box.width for piece in pieces) == pytest.approx(1000)
+    assert pieces[1].box.x == pytest.approx(480)
+
+
+def test_with_several_answers_an_item_all_of_them_are_counted() -> None:
+    assert told(ANNIE, BERT, overlap=2).pieces[-1].text == "145 open"
+
+
+def test_what_is_not_open_any_more_is_left_out() -> None:
+    assert told(ANNIE, state="done", overlap=2).pieces[-1].text == "153 left out"
+    assert told(ANNIE, state="done").outlook == ""
+
+
+def test_who_answered_lately_is_at_work() -> None:
+    at_work = {person.username: person.at_work for person in told(ANNIE, BERT).people}
+    assert at_work == {"annie": True, "bert": False}
+
+
+@pytest.mark.parametrize(
+    ("parts", "pace", "outlook"),
+    [
+        ([ANNIE, BERT], PACE, "At this pace done in about 5 min, with one person at work."),
+        ([BERT], PACE, "Nobody has answered in the last 10 minutes."),
+        ([], PACE, ""),
+        ([ANNIE], Pace(None, 2, 1, 1), ""),
+    ],
+)
+def test_when_it_is_likely_to_be_done(parts: list[Part], pace: Pace, outlook: str) -> None:
+    assert told(*parts, pace=pace).outlook.replace("\u00a0", " ") == outlook
+
+
+@pytest.mark.parametrize(
+    ("hours", "share", "says"),
+    [
+        (2, 0.9, "Deadline in 2 h: it ends the batch then, with 40 answers more."),
+        (2, 0.5, "Deadline in 2 h: it ends the batch then, for enough is answered."),
+        (-1, 0.51, "The deadline is over: the batch ends after 1 answer more."),
+        (-1, 0.5, "The deadline is over: the batch ends within a minute."),
+    ],
+)
+def test_the_deadline(hours: float, share: float, says: str) -> None:
+    batch = told(ANNIE, BERT, deadline_at=NOW + datetime.timedelta(hours=hours), complete_share=share)
+    assert batch.deadline.replace("\u00a0", " ") == says
