@@ -9,8 +9,9 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
+import pandas as pd
 import pytest
+import safetensors.numpy
 from factories import digit_png, make_member, make_project
 from playwright.sync_api import Locator, Page, expect
 from policy import keep_to_policy
@@ -45,7 +46,7 @@ def download(page: Page, link: Locator) -> Path:
     return Path(started.value.path())
 
 
-def test_a_model_and_labels_are_taken_out(open_page: Any) -> None:
+def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> None:
     project = make_project(kind="image", batch_size=20, control_share=0.3, training=QUICK, name="Digits")
     annie = make_member(project, "annie")
     import_digits(project, annie, 60)
@@ -60,11 +61,19 @@ def test_a_model_and_labels_are_taken_out(open_page: Any) -> None:
     expect(page.get_by_role("heading", name="Accuracy is")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
+    screenshot(page, "engineer-overview", full=True)
+
     ways = page.get_by_role("navigation", name="Digits")
     ways.get_by_role("link", name="Models").click()
-    with zipfile.ZipFile(download(page, page.get_by_role("link", name="Download version 1"))) as archive:
+    screenshot(page, "engineer-models", full=True)
+    page.get_by_role("row").filter(has_text="%").get_by_role("link", name="1", exact=True).first.click()
+    expect(page.get_by_role("heading", name="Model version 1")).to_be_visible()
+    page.get_by_text("The manifest", exact=True).click()
+    screenshot(page, "engineer-model", full=True)
+    with zipfile.ZipFile(download(page, page.get_by_role("link", name="Download"))) as archive:
         assert set(archive.namelist()) == {"model.safetensors", "manifest.json"}
         assert json.loads(archive.read("manifest.json"))["version"] == 1
+        assert safetensors.numpy.load(archive.read("model.safetensors"))
 
     ways.get_by_role("link", name="Batches").click()
     page.get_by_role("link", name="1", exact=True).click()
@@ -72,15 +81,43 @@ def test_a_model_and_labels_are_taken_out(open_page: Any) -> None:
     expect(page.locator("tbody tr").filter(has_text="control").first).to_be_visible()
 
     ways.get_by_role("link", name="Export").click()
-    table = pq.read_table(download(page, page.get_by_role("button", name="Download Parquet")))
-    assert table.num_rows == 20
-    assert set(table.column("batch").to_pylist()) == {1}
+    counted = page.locator("#counted")
+    expect(counted).to_have_text("20 rows")
+    rows = pd.read_parquet(download(page, page.get_by_role("button", name="Download Parquet")))
+    assert len(rows) == 20
+    assert set(rows.batch) == {1}
+    assert rows.control_weight.sum() == pytest.approx(60)
     lines = download(page, page.get_by_role("button", name="Download JSONL")).read_bytes().splitlines()
     assert len(lines) == 20
-    page.get_by_label("Which").select_option("2")
-    assert download(page, page.get_by_role("button", name="Download CSV")).read_text().count("\n") == 1
+    # Rows are counted while filters are set; what is wrong is told once the field is left.
+    page.get_by_label("Control items").select_option("without")
+    n_control = int(rows.is_control.sum())
+    expect(counted).to_have_text(f"{20 - n_control} rows")
+    expect(page.locator("#command")).to_contain_text("control=without")
+    assert page.url.endswith("?control=without")
+    page.get_by_label("Batches").fill("9")
+    expect(counted).to_contain_text("Nothing can be exported like this.")
+    expect(page.locator(".errorlist")).to_have_count(0)
+    page.get_by_label("Batches").press("Tab")
+    expect(page.locator(".errorlist")).to_have_text("This project has no batch 9; its batches are 1 to 2.")
+    screenshot(page, "engineer-export-wrong", full=True)
+    page.get_by_label("Batches").fill("1-2")
+    expect(counted).to_have_text(f"{20 - n_control} rows")
+    expect(page.locator(".errorlist")).to_have_count(0)
+    with page.expect_download() as started:
+        page.get_by_role("button", name="Download CSV").click()
+    assert started.value.suggested_filename == "digits-batches-1-2-without-control.csv"
+    table = pd.read_csv(started.value.path())
+    assert len(table) == 20 - n_control
+    assert not table.is_control.any()
+    # The page can be kept with its filters.
+    page.reload()
+    expect(page.get_by_label("Batches")).to_have_value("1-2")
+    expect(counted).to_have_text(f"{20 - n_control} rows")
+    screenshot(page, "engineer-export", full=True)
 
     # A token for programs.
+    page.get_by_text("From a program").click()
     page.get_by_role("link", name="your account", exact=True).click()
     page.get_by_role("button", name="Create a token").click()
     token = page.locator("#secret").inner_text()

@@ -51,7 +51,8 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
     }
-    status = 400 if form.errors else 200
+    # Filters that are still being set are no request to be refused.
+    status = 400 if form.errors and wanted else 200
     return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
 
 

@@ -1,10 +1,12 @@
 // Counts the rows that the filters choose while somebody sets them. The server counts, and says what is wrong.
 
+import { load } from "./live.js";
+
 const PAUSE_MS = 300;
 
 const form = document.querySelector("#export");
 let timer;
-let asked;
+let turn = 0;
 
 hideCount();
 form.addEventListener("input", () => {
@@ -19,19 +21,13 @@ async function count() {
   clearTimeout(timer);
   const set = [...new FormData(form)].filter(([, value]) => value);
   const query = new URLSearchParams(set).toString();
-  asked?.abort();
-  asked = new AbortController();
-  let fresh;
-  try {
-    const response = await fetch(query ? `?${query}` : location.pathname, { signal: asked.signal });
-    if (response.redirected) return;
-    fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  } catch {
-    // Overtaken by a later change, or no connection: the buttons work without it.
-    return;
-  }
+  const address = query ? `?${query}` : location.pathname;
+  const own = ++turn;
+  const fresh = await load(address);
+  // Overtaken by a later change, or no connection: the buttons work without it.
+  if (!fresh || own !== turn) return;
   // With the filters in its address the page can be kept, sent and loaded again.
-  history.replaceState(null, "", query ? `?${query}` : location.pathname);
+  history.replaceState(null, "", address);
   showErrors(fresh);
   exchange(fresh.querySelector("#chosen"));
 }

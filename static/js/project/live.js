@@ -7,7 +7,7 @@ export async function refresh(...ids) {
 }
 
 /** The page as a document, parsed as the browser parses pages; null if it cannot be had. */
-function load(url) {
+export function load(url) {
   return new Promise((resolve) => {
     const request = new XMLHttpRequest();
     request.addEventListener("load", () => resolve(request.status === 200 ? request.response : null));
