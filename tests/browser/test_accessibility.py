@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect
 from world import fill_world
 
 from labeling.models import Item, ItemImport, User
+from labeling.web import first_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -192,7 +193,7 @@ STATES = [
 
 
 def test_every_page_is_looked_at() -> None:
-    assert {state.name for state in STATES} == all_names() - TAKERS - DATA - OPERATORS - REDIRECTS
+    assert {state.name for state in STATES} | {"setup"} == all_names() - TAKERS - DATA - OPERATORS - REDIRECTS
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -215,6 +216,17 @@ def test_no_page_has_a_fault(open_page: Any, screenshot: Any, size: str, scheme:
         )
         found += [f"{state.name} ({state.state}): {fault}" for fault in faults(page)]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_first_page_of_all_has_no_fault(open_page: Any, screenshot: Any, scheme: str) -> None:
+    page: Page = open_page(None, "/setup/", color_scheme=scheme, **SIZES["phone"])
+    found = faults(page)
+    page.goto(first_account.link())
+    found += faults(page)
+    page.locator("form button[type=submit]").click()
+    screenshot(page, f"page-setup-error-phone-{scheme}", full=True)
+    assert found + faults(page) == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,7 +11,7 @@ import pytest
 from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
 from django.test import Client
 from django.urls import reverse
-from factories import make_member, make_project
+from factories import make_member, make_project, make_user
 from knox.models import AuthToken
 from pages import make_history, signed_in
 
@@ -65,7 +65,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 ]
 
 
-ELSEWHERE = {"home", "login", "account", "password", "project-new"}
+ELSEWHERE = {"home", "login", "setup", "account", "password", "project-new"}
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
     "label-today": {"since": "2026-01-01T00:00:00Z"},
@@ -126,6 +126,9 @@ def test_forms_without_a_project(path: str, queries: int, django_assert_num_quer
         assert client.get(path).status_code == 200
 
 
-def test_the_sign_in_page_asks_nothing_of_the_database(django_assert_num_queries: Any) -> None:
-    with django_assert_num_queries(0):
-        assert Client().get("/login/").status_code == 200
+@pytest.mark.parametrize(("path", "accounts", "status"), [("/login/", 1, 200), ("/setup/", 0, 403)])
+def test_pages_for_whoever_is_signed_out(path: str, accounts: int, status: int, django_assert_num_queries: Any) -> None:
+    for number in range(accounts):
+        make_user(f"annie-{number}")
+    with django_assert_num_queries(1):
+        assert Client().get(path).status_code == status
