@@ -101,17 +101,22 @@ def _chunks(source: Source, rules: Rules, *, skip: int = 0) -> Iterator[tuple[li
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
-    for record in source.records(skip=skip):
-        result = check(record, rules, source)
-        places.append(record.where)
-        checked.append(result)
-        if isinstance(result, Draft):
-            weight += EXPANSION * record.size + len(result.image or b"")
-            if result.vector is not None and rules.vector_length is None:
-                rules = replace(rules, vector_length=len(result.vector))
-        if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
+    try:
+        for record in source.records(skip=skip):
+            result = check(record, rules, source)
+            places.append(record.where)
+            checked.append(result)
+            if isinstance(result, Draft):
+                weight += EXPANSION * record.size + len(result.image or b"")
+                if result.vector is not None and rules.vector_length is None:
+                    rules = replace(rules, vector_length=len(result.vector))
+            if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
+                yield places, checked, rules
+                places, checked, weight, begun = [], [], 0, time.monotonic()
+    except UnreadableFile:  # what was read before counts
+        if places:
             yield places, checked, rules
-            places, checked, weight, begun = [], [], 0, time.monotonic()
+        raise
     if places:
         yield places, checked, rules
 

@@ -43,6 +43,8 @@ class ParquetSource(Source):
             raise
         self._class_names = _class_names(schema)
         self._total = sum(group.rows for group in self._groups)
+        # What is stored once can stand for any number of rows: no more of it is read than a text file could hold.
+        self._most_bytes = max(16 * MIB, limits.unpack_ratio * path.stat().st_size)
 
     @property
     def total(self) -> int:
@@ -52,10 +54,18 @@ class ParquetSource(Source):
         self._file.close()
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        before = 0
+        before, unpacked = 0, 0
         for index, group in enumerate(self._groups):
             if before + group.rows > skip:
-                yield from self._group_records(index, before, skip=max(0, skip - before))
+                for record in self._group_records(index, before, skip=max(0, skip - before)):
+                    unpacked += record.size
+                    if unpacked > self._most_bytes:
+                        times = self.limits.unpack_ratio
+                        raise UnreadableFile(
+                            f"{self.name}, {record.where}: the rows unpack to more than {times} times the file:"
+                            " what follows is not read"
+                        )
+                    yield record
             before += group.rows
         self._position = 1.0
 

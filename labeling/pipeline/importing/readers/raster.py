@@ -109,6 +109,8 @@ def _too_many(max_pixels: int) -> str:
 
 
 def _what_else(data: bytes) -> str:
+    if data[4:8] == b"ftyp":
+        return "is a HEIC or AVIF photograph: export it as JPEG"
     head = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if b"<svg" in head:
         return "is an SVG drawing, which may carry scripts: convert it to PNG"

@@ -185,6 +185,8 @@ def file_problem(name: str) -> str:
     suffix = PurePosixPath(name).suffix.lower()
     if suffix in _RASTER:
         return ""
+    if suffix in (".heic", ".heif", ".avif"):
+        return "is a HEIC or AVIF photograph: export it as JPEG"
     if suffix == ".zip":
         return "is a zip file, which is not opened here: import it by itself"
     if suffix in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"):

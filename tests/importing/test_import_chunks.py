@@ -1,0 +1,87 @@
+"""A chunk ends before it is too much: too many records, too many bytes, too long a time. Nothing is lost at a seam."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from factories import make_project
+from import_files import picture, rules
+
+from labeling.models import ItemImport, Job
+from labeling.pipeline.importing import run
+from labeling.pipeline.importing.ids import RepeatedIds, hash_of
+from labeling.pipeline.importing.readers import Record, Source, UnreadableFile
+from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.step import Step
+from labeling.uploads import register
+
+
+class Fake(Source):
+    """Records of so many bytes each; damaged behind them if asked."""
+
+    def __init__(self, sizes: list[int], *, damaged: bool = False) -> None:
+        self._sizes = sizes
+        self._damaged = damaged
+
+    def records(self, skip: int = 0) -> Iterator[Record]:
+        for number, size in enumerate(self._sizes[skip:], start=skip + 1):
+            yield Record(f"row {number}", {"text": "x"}, default_id=str(number), size=size)
+        if self._damaged:
+            raise UnreadableFile("damaged")
+
+
+def lengths(source: Source) -> list[int]:
+    return [len(places) for places, _, _ in run._chunks(source, rules("text"))]
+
+
+def test_many_small_ones_go_together_and_large_ones_apart() -> None:
+    assert lengths(Fake([100] * 1200)) == [500, 500, 200]
+    assert lengths(Fake([1 << 20] * 20)) == [8, 8, 4]
+    assert lengths(Fake([])) == []
+
+
+def test_slow_ones_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "CHUNK_SECONDS", 0.0)
+    assert lengths(Fake([1] * 3)) == [1, 1, 1]
+
+
+def test_what_was_read_before_the_damage_counts() -> None:
+    seen: list[int] = []
+    with pytest.raises(UnreadableFile):
+        seen.extend(len(places) for places, _, _ in run._chunks(Fake([1] * 7, damaged=True), rules("text")))
+    assert seen == [7]
+
+
+def test_images_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = picture(size=(64, 64))
+    monkeypatch.setattr(run, "CHUNK_BYTES", 3 * len(content))
+    for number in range(7):
+        (tmp_path / f"{number}.png").write_bytes(content)
+    with run.open_source(tmp_path, kind="image") as source:
+        assert [len(places) for places, _, _ in run._chunks(source, rules("image"))] == [3, 3, 1]
+
+
+def test_repeated_ids_are_found_among_any_number() -> None:
+    ids = RepeatedIds()
+    assert ids.repeated() == frozenset()
+    for start in range(0, 3000, 500):
+        ids.add(str(number) for number in range(start, start + 501))
+    assert ids.repeated() == {hash_of(str(number)) for number in range(500, 3000, 500)}
+
+
+@pytest.mark.django_db
+def test_a_strict_import_tells_of_ids_that_occur_again_chunks_later(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(run, "CHUNK", 2)
+    path = tmp_path / "a.csv"
+    path.write_text("id,text\n" + "".join(f"{number % 7},x\n" for number in range(9)))
+    project = make_project()
+    job = register(project=project, user=None, path=path, name="a.csv", strict=True, taken_by="here:1:a")
+    import_items(Step(job))
+    given = ItemImport.objects.get()
+    assert given.reason == "Nothing was imported: 2 bad rows, the first at line 9: This id occurs twice in the file."
+    assert list(given.rejected_rows.values_list("where", "excerpt")) == [("line 9", "0"), ("line 10", "1")]
+    assert not project.items.exists()
+    assert Job.objects.get().state == Job.State.DONE
