@@ -17,9 +17,9 @@ from labeling.exports.parquet import parquet
 from labeling.exports.rows import pages
 from labeling.models import Project
 
-# What a spreadsheet takes for the start of a formula. Apostrophes before it count too, so that taking one off again
-# always gives back what was there.
-_FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")
+# What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
+# Apostrophes before it count too, so that taking one off again always gives back what was there.
+_FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
 _JSON_OPTIONS = orjson.OPT_UTC_Z
 
 
