@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_open_batch, make_project
-from pages import errors_of, make_history, member, text_of
+from pages import CONTROL, errors_of, make_history, member, text_of
 
 from labeling.exports.columns import COLUMNS
 from labeling.models import Role
@@ -112,3 +112,25 @@ def test_every_column_is_explained() -> None:
     page = text_of(member(make_project(), Role.ENGINEER).get("/p/digits/export/"))
     for name, meaning in MEANINGS.items():
         assert f"{name} {meaning}" in page
+
+
+def test_an_engineer_finds_the_newest_version_and_the_labels_at_one_glance() -> None:
+    project = make_project()
+    make_history(project, 2)
+    project.versions.filter(number=2).update(metrics={"control": {"n": 0}})
+    engineer = member(project, Role.ENGINEER)
+    # Of a version that is not measured yet, not another one's accuracy.
+    assert "Take out Model version 2 Its accuracy is not known yet" in text_of(engineer.get("/p/digits/"))
+    project.versions.filter(number=2).update(metrics={"control": CONTROL})
+    said = text_of(engineer.get("/p/digits/"))
+    assert "Take out Model version 2 90.0 % accurate (80.0 % to 95.0 %, 40 control items) Models 6 labels" in said
+    assert "Take out" not in text_of(member(project, Role.MANAGER).get("/p/digits/"))
+    assert "Take out" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
+
+
+def test_an_engineer_of_a_new_project_is_told_what_comes() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 2))
+    said = text_of(member(project, Role.ENGINEER).get("/p/digits/"))
+    assert "No model yet The first version is trained the moment the first batch is complete." in said
+    assert "0 labels" in said
