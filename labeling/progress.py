@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 from typing import Any
 
+from django.utils import timezone
+
 from labeling import batches, queue
 from labeling.models import Batch, Job, Project, User
+
+# A step that has done less than this does not tell yet how long it takes.
+LEAST_SHARE = 0.05
 
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
@@ -29,10 +35,19 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "phase": (job.phase or job.get_kind_display()) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
         "seconds_left": None if seconds is None else math.ceil(seconds),
+        "step_seconds_left": _step_seconds_left(job, timezone.now()) if job else None,
     }
     if user is not None and batch is not None:
         found["own"] = queue.progress_of(batch, user)
     return found
+
+
+def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
+    """Seconds that the step itself still needs, by the share that it has done; None as long as that says too little."""
+    if job.started_at is None or job.share < LEAST_SHARE:
+        return None
+    elapsed = (now - job.started_at).total_seconds()
+    return max(1, math.ceil(elapsed * (1 - job.share) / job.share))
 
 
 def _current_job(project: Project) -> Job | None:

@@ -84,6 +84,7 @@ EXAMPLES: dict[str, Any] = {
         "phase": "training the model",
         "share": 0.4,
         "seconds_left": 35,
+        "step_seconds_left": 12,
         "own": {"answered": 61, "skipped": 2},
     },
     "Batch": {

@@ -131,4 +131,5 @@ class ProgressResponse(serializers.Serializer[Any]):
     phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
     share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
     seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the next batch opens.")
+    step_seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the step under way is done.")
     own = OwnPart(required=False, help_text="The caller's part in the batch.")

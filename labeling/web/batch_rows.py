@@ -69,7 +69,7 @@ def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
         lasted=stretch(batch.opened_at, batch.completed_at) or "–",
         work=duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
         accuracy=percent(control["accuracy"], exact=True) if known else "–",
-        interval=f"{percent(control['low'])} to {percent(control['high'])}" if known else "",
+        interval=f"{percent(control['low'], exact=True)} to {percent(control['high'], exact=True)}" if known else "",
     )
 
 

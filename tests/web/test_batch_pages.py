@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+import uuid
+
 import pytest
 from django.urls import reverse
-from factories import make_items, make_open_batch, make_project
-from pages import make_history, manager, member, text_of
+from factories import make_items, make_member, make_open_batch, make_project
+from pages import make_history, make_version, manager, member, text_of
 
+from labeling import queue
 from labeling.models import Batch, Project, Role, Task
 
 pytestmark = pytest.mark.django_db
@@ -92,3 +96,32 @@ def test_a_batch_that_is_being_picked() -> None:
     page = text_of(manager(project).get(address(project, 1)))
     assert "It is still being picked." in page
     assert "There are none yet." in page
+
+
+def test_who_answered_and_what_came_of_it() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 4), overlap=1)
+    annie = make_member(project, "annie")
+    for task, value in zip(queue.claim(project=project, user=annie, count=4).tasks, (1, 1, 7, None), strict=True):
+        skip = "unclear" if value is None else ""
+        given = queue.Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=9)
+        queue.submit(project=project, user=annie, answers=[given])
+    page = text_of(manager(project).get(address(project, 1)))
+    assert "3 answered 1 skipped" in page
+    assert "Who answered Annotator Answered Skipped Last answer annie 3 1 just now" in page
+    assert "“1” is the most frequent label: 66.7 % of 3 labeled items" in page
+    assert "annie" not in text_of(member(project, Role.ANNOTATOR).get(address(project, 1)))
+    control = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
+    make_version(batch, 1, metrics={"control": control})
+    assert "36 s 90.0 % 80.0 % to 95.0 %" in text_of(manager(project).get("/p/digits/batches/"))
+
+
+def test_a_batch_that_ended_early_says_what_was_left_out() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 4))
+    now = datetime.datetime(2026, 3, 2, 9, 30, tzinfo=datetime.UTC)
+    Batch.objects.filter(pk=batch.pk).update(dropped=3, deadline_at=now, complete_share=0.5, seed=1)
+    page = text_of(manager(project).get(address(project, 1)))
+    assert "3 left out" in page
+    assert "Deadline 2026-03-02 09:30 UTC ends it once 50 % of the answers are there" in page
+    assert "3 left out" in text_of(manager(project).get("/p/digits/batches/"))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import datetime
 import re
+import uuid
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_items, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
+from labeling import queue
 from labeling.models import Batch, ItemImport, Job, Project, Role
 
 pytestmark = pytest.mark.django_db
@@ -192,3 +194,31 @@ def test_names_are_shown_as_they_are_and_run_nothing() -> None:
     page = manager(project).get(address(project)).content.decode()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)" in page
+
+
+def test_the_running_batch_shows_its_parts_and_who_is_on_it() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 10))
+    annie = make_member(project, "annie")
+    tasks = queue.claim(project=project, user=annie, count=4).tasks
+    given = [queue.Answer(uuid.uuid4(), task.pk, value=1, seconds=2) for task in tasks[:2]]
+    queue.submit(project=project, user=annie, answers=given)
+    page = text_of(manager(project).get(address(project)))
+    assert "2 answered 2 in people’s hands 6 open" in page
+    assert "Who is on it Annotator Answered Skipped Holds now Last answer annie at work 2 0 2 just now" in page
+    assert "End batch" in page
+    others = text_of(member(project, Role.ANNOTATOR).get(address(project)))
+    assert "2 of 10 answered" in others
+    for word in ("annie", "in people’s hands", "End batch"):
+        assert word not in others
+
+
+def test_a_step_outside_the_loop_says_how_long_it_takes_too() -> None:
+    project = make_project()
+    now = timezone.now()
+    project.jobs.create(
+        kind="encode", state="running", phase="encoding items", share=0.25, worker="elsewhere:1:a",
+        started_at=now - datetime.timedelta(seconds=30), heartbeat_at=now,
+    )  # fmt: skip
+    page = text_of(manager(project).get(address(project)))
+    assert re.search(r"encoding items · 25 % · about (89|9\d) s left|encoding items · 25 % · about 2 min left", page)

@@ -57,7 +57,7 @@ def test_what_each_annotator_has_done() -> None:
     answer(project, make_member(project, "annie"), [1, 1, 1, None], seconds=3)
     answer(project, make_member(project, "bert"), [1, 2], seconds=9)
     said = page(project, Role.ENGINEER)
-    assert "annie 3 1 3 3.0 s 12 s – 100.0 % 43.9 % to 100 % just now" in said
+    assert "annie 3 1 3 3.0 s 12 s – 100.0 % 43.9 % to 100.0 % just now" in said
     assert "bert 2 0 2 9.0 s 18 s – 50.0 % 9.5 % to 90.5 % just now" in said
     assert "An answer takes from 3.0 s (annie) to 9.0 s (bert)" in said
     assert "Agreement is not known: each item was answered by one person." in said

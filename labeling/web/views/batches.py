@@ -54,6 +54,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "answered_tasks": batch.size - batch.remaining,
         "picked_by": picked_by(batch),
         "states": _states(batch, now),
+        "is_open": batch.state == Batch.State.OPEN,
         "may_end": membership.may_manage and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
     }
     if membership.may_export:

@@ -59,8 +59,12 @@ def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
         "last": moment(each.last_at, now),
         "agreement": _share(each.agreement),
         "control": _share(each.control),
-        "interval": f"{percent(each.control.low)} to {percent(each.control.high)}" if each.control else "",
+        "interval": _interval(each.control) if each.control else "",
     }
+
+
+def _interval(share: Share) -> str:
+    return f"{percent(share.low, exact=True)} to {percent(share.high, exact=True)}"
 
 
 def _share(share: Share | None) -> str:

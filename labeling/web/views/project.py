@@ -111,6 +111,8 @@ def step_line(progress: dict[str, Any]) -> str:
         parts.append(f"{100 * progress['share']:.0f}\u00a0%")
     if progress["seconds_left"] is not None:
         parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
+    elif progress["step_seconds_left"] is not None:
+        parts.append(f"about {duration(max(10, progress['step_seconds_left']))} left")
     return " · ".join(parts)
 
 

@@ -35,12 +35,13 @@ async function look() {
   return busy ? BUSY_MS : CALM_MS;
 }
 
-function showStep({ phase, share, seconds_left: seconds }) {
+function showStep({ phase, share, seconds_left: seconds, step_seconds_left: own }) {
   document.querySelector("#step").hidden = !phase;
   if (!phase) return;
   const parts = [phase];
   if (share) parts.push(`${Math.round(100 * share)}\u00a0%`);
   if (seconds !== null) parts.push(`next batch in about ${left(seconds)}`);
+  else if (own !== null) parts.push(`about ${left(own)} left`);
   document.querySelector("#step-text").textContent = parts.join(" · ");
   const bar = document.querySelector("#step-bar");
   if (share) bar.value = share;
