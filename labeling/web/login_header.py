@@ -9,6 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.backends import RemoteUserBackend
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.middleware import RemoteUserMiddleware
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -50,10 +51,13 @@ class HeaderBackend(RemoteUserBackend):
         if not settings.LOGIN_HEADER or not remote_user:
             return None
         name = self.clean_username(remote_user)
+        if not _may_be_a_name(name):
+            return None
         user = User.objects.filter(username=name).first()
         # The very first account has every right: that one is made with the key, by nobody who just comes along.
         if user is None and settings.LOGIN_HEADER_CREATES_ACCOUNTS and not first_account.is_wanted():
-            user = _new_account(name)
+            # Several requests of a page that has just been opened may come first at once.
+            user = User.objects.get_or_create(username=name, defaults={"password": make_password(None)})[0]
         return user if user and self.user_can_authenticate(user) else None
 
     def get_user(self, user_id: int) -> User | None:
@@ -64,12 +68,9 @@ class HeaderBackend(RemoteUserBackend):
         return User.normalize_username(username.strip())
 
 
-def _new_account(name: str) -> User | None:
-    user = User(username=name)
-    user.set_unusable_password()
+def _may_be_a_name(text: str) -> bool:
     try:
-        user.clean_fields(exclude=["password"])
+        User._meta.get_field("username").run_validators(text)
     except ValidationError:
-        return None
-    # Several requests of a page that has just been opened may come first at once.
-    return User.objects.get_or_create(username=name, defaults={"password": user.password})[0]
+        return False
+    return True
