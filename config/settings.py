@@ -216,6 +216,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",
     "COMPONENT_SPLIT_REQUEST": True,
+    "SORT_OPERATIONS": False,
     "ENUM_NAME_OVERRIDES": {
         "ItemStateEnum": "labeling.items.filters.State",
         "BatchState": "labeling.models.Batch.State",

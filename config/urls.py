@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from labeling.api.page import api_docs
 from labeling.api.published import SchemaView
 from labeling.web.views.account import sign_in_to_admin
 from labeling.web.views.operators import healthz, metrics
@@ -11,6 +12,7 @@ from labeling.web.views.operators import healthz, metrics
 urlpatterns = [
     path("", include("labeling.web.urls")),
     path("api/v1/", include("labeling.api.urls")),
+    path("api/docs/", api_docs, name="api-docs"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     # One door: the admin's own pages for signing in and for passwords are not throttled.
     path("admin/login/", sign_in_to_admin, name="admin-sign-in"),

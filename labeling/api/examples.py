@@ -38,6 +38,41 @@ _ITEM = {
 }
 _TASK = {"id": 4711, "item": _ITEM, "rank": 0}
 _CONTROL = {"accuracy": 0.91, "low": 0.85, "high": 0.95, "n": 120}
+_SUMMARY: dict[str, Any] = {
+    "id": 812,
+    "external_id": "night-0812.jpg",
+    "media_url": "/api/v1/projects/owls/items/812/media/",
+    "state": "labeled",
+    "label": "barn owl",
+    "agreement": 1.0,
+    "labeled_at": "2026-03-02T10:01:12Z",
+    "batch": 4,
+    "rank": 0,
+    "margin": 0.03,
+    "is_control": False,
+    "annotators": ["ann"],
+    "flagged": False,
+    "corrected": False,
+}
+_ANNOTATION = {
+    "id": _UUID,
+    "annotator": "ann",
+    "value": "barn owl",
+    "skip_reason": "",
+    "flagged": False,
+    "seconds": 2.4,
+    "created_at": "2026-03-02T10:01:12Z",
+    "undone_at": None,
+}
+_SELECTION = {
+    "selected_by": 3,
+    "margin": 0.03,
+    "cluster": 118,
+    "cluster_size": 7,
+    "draw_pass": 1,
+    "predicted": "tawny owl",
+    "confidence": 0.41,
+}
 
 EXAMPLES: dict[str, Any] = {
     "Project": {**_PROJECT, "created_at": "2026-03-01T09:12:44Z"},
@@ -135,4 +170,17 @@ EXAMPLES: dict[str, Any] = {
         "seconds": 41.2,
         "created_at": "2026-03-02T09:57:30Z",
     },
+    "ItemPageResponse": {"count": 1, "more": False, "next": None, "previous": None, "results": [_SUMMARY]},
+    "ItemDetailResponse": {
+        **_SUMMARY,
+        "data": {"camera": "north"},
+        "source": "march.zip/night-0812.jpg",
+        "proposed": None,
+        "encode_error": "",
+        "correctable": True,
+        "selection": _SELECTION,
+        "annotations": [_ANNOTATION],
+        "corrections": [],
+    },
+    "CorrectionRequest": {"value": "tawny owl", "note": "The face is round."},
 }

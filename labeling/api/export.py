@@ -18,7 +18,7 @@ from labeling.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, expo
 DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 PARAMETERS = [
-    OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl"),
+    OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl", description="Of the file."),
     OpenApiParameter("batch", OpenApiTypes.STR, description="Batches: 3, or 2-5, or 1,4,6- (6 and all later)."),
     OpenApiParameter("control", OpenApiTypes.STR, enum=["only", "without"], description="Control items."),
     OpenApiParameter("agreement", SHARE, description="The least agreement, from 0 to 1."),

@@ -33,7 +33,7 @@ PARAMETERS = [
     OpenApiParameter("batch", OpenApiTypes.INT, description="The number of their batch."),
     OpenApiParameter("annotator", OpenApiTypes.STR, description="Somebody who answered or skipped them."),
     *(OpenApiParameter(name, OpenApiTypes.BOOL, description=_ASKED[name]) for name in MARKS),
-    OpenApiParameter("sort", OpenApiTypes.STR, enum=list(ORDERS), default="newest"),
+    OpenApiParameter("sort", OpenApiTypes.STR, enum=list(ORDERS), default="newest", description="Their order."),
     OpenApiParameter("page_size", OpenApiTypes.INT, default=PAGE_SIZE, description=f"1 to {MAX_PAGE_SIZE}."),
     OpenApiParameter("after", OpenApiTypes.STR, description="From `next`: the page behind this place."),
     OpenApiParameter("before", OpenApiTypes.STR, description="From `previous`: the page in front of this place."),

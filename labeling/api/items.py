@@ -223,7 +223,7 @@ def _csv_line(cells: Any) -> str:
 
 
 class ItemMedia(ProjectView):
-    """An item's image, for members only."""
+    """An item's image."""
 
     subject = "Items"
 

@@ -17,7 +17,7 @@ MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
 # Headings of the schema in their order, and what stands below each.
 SUBJECTS = {
     "Projects": "Projects with their settings and members.",
-    "Items": "Items on their way in: imports, what they set aside, and the images.",
+    "Items": "Items: on their way in, found again, corrected; and their images.",
     "Labeling": "What an annotator's program does: claim tasks, answer or skip them, take back, give back.",
     "Batches": "Batches: how each was selected, and how it goes.",
     "Models": "Model versions with metrics, lineage and files.",

@@ -116,6 +116,7 @@ DOORS = [
     Door("project-model", "get", READERS, 200),
     Door("project-export", "get", READERS, 200),
     # the API
+    Door("api-docs", "get", SIGNED_IN, 200),
     Door("schema", "get", EVERYBODY, 200),
     Door("api:projects", "get", SIGNED_IN, 200),
     Door("api:projects", "post", CREATORS, 201, {"slug": "new", "kind": "text", "classes": ["a", "b"]}),

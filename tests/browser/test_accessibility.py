@@ -135,6 +135,7 @@ STATES = [
     State("project-new", "error", act=press("Create the project")),
     State("account", "empty"),
     State("account", "done", act=press("Create a token")),
+    State("api-docs", "filled", act=unfold),
     State("password", "empty"),
     State("password", "error", act=press("Change it")),
     State("label", "filled", DIGITS, keys("f", "1", "2")),

@@ -65,7 +65,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 ]
 
 
-ELSEWHERE = {"home", "login", "setup", "account", "password", "project-new"}
+ELSEWHERE = {"api-docs", "home", "login", "setup", "account", "password", "project-new"}
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
     "label-today": {"since": "2026-01-01T00:00:00Z"},
@@ -119,7 +119,7 @@ def test_account(tokens: int, django_assert_num_queries: Any) -> None:
         assert client.get("/account/").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 2)])
+@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 2), ("/api/docs/", 2)])
 def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
     client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
     with django_assert_num_queries(queries):

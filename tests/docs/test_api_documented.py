@@ -1,0 +1,41 @@
+"""docs/reference/api.md lists every published endpoint and nothing else, and every address is published."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from django.urls import URLPattern
+
+from labeling.api.reference import Endpoint, subjects
+from labeling.api.urls import urlpatterns
+
+TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
+ROWS = re.findall(r"^\| `([A-Z]+ projects/\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
+
+
+def endpoints() -> list[Endpoint]:
+    return [endpoint for subject in subjects() for endpoint in subject.endpoints]
+
+
+def test_every_endpoint_is_documented_with_who_may_call_it() -> None:
+    published = [(f"{each.method} {each.path.removeprefix('/api/v1/')}", each.who) for each in endpoints()]
+    assert [(call, who) for call, who, _ in ROWS] == published
+
+
+def test_each_row_says_what_the_call_means() -> None:
+    assert [call for call, _, meaning in ROWS if len(meaning) < 10] == []
+
+
+def methods_of(pattern: URLPattern) -> set[str]:
+    view = pattern.callback.cls  # type: ignore[attr-defined]
+    return {method.upper() for method in ("get", "post", "put", "patch", "delete") if hasattr(view, method)}
+
+
+def test_every_method_of_every_address_is_published() -> None:
+    there = {
+        (method, "/api/v1/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(pattern.pattern)))
+        for pattern in urlpatterns
+        for method in methods_of(pattern)
+    }
+    assert {(each.method, each.path) for each in endpoints()} == there
