@@ -1,0 +1,125 @@
+"""The number of queries of each endpoint that lists or serves work, pinned. It does not grow with what is there.
+
+Every project here shows predictions and asks for verification where that costs more: the worst case.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from knox.models import AuthToken
+from pages import make_history
+from rest_framework.test import APIClient
+
+from labeling import queue
+from labeling.models import Project, Role, Task, User
+from labeling.uploads import register
+
+pytestmark = pytest.mark.django_db
+
+URL = "/api/v1/projects/{}/"
+# What every call with a token asks: the token with its user, and in a project the membership.
+TOKEN = 2
+MEMBER = 1
+
+
+def client_of(user: User) -> APIClient:
+    """A client with a token, as programs have."""
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(user)[1]}")
+    return client
+
+
+# Address below the project, role, queries beside those of every call.
+LISTS: list[tuple[str, str, int]] = [
+    ("", Role.ANNOTATOR, 1),
+    ("members/", Role.MANAGER, 1),
+    ("imports/", Role.MANAGER, 1),
+    ("items/", Role.ENGINEER, 7),
+    ("batches/", Role.ANNOTATOR, 2),
+    ("batches/1/", Role.ANNOTATOR, 1),
+    ("models/", Role.ENGINEER, 3),
+    ("models/1/", Role.ENGINEER, 2),
+    ("progress/", Role.ANNOTATOR, 5),
+]
+
+
+@pytest.mark.parametrize(("path", "role", "queries"), LISTS)
+def test_lists(path: str, role: str, queries: int, tmp_path: Any, django_assert_num_queries: Any) -> None:
+    for much, slug in ((2, "small"), (7, "large")):
+        project = make_project(slug)
+        make_history(project, much)
+        for number in range(much):
+            make_member(project, f"annie-{number}")
+            register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+        client = client_of(make_member(project, "mona", role))
+        with django_assert_num_queries(TOKEN + MEMBER + queries):
+            assert client.get(URL.format(slug) + path).status_code == 200
+
+
+@pytest.mark.parametrize("much", [1, 6])
+def test_the_list_of_projects(much: int, django_assert_num_queries: Any) -> None:
+    for number in range(much):
+        mona = make_member(make_project(f"project-{number}"), "mona")
+    client = client_of(mona)
+    with django_assert_num_queries(TOKEN + 3):  # their number, they, their classes
+        assert len(client.get("/api/v1/projects/").json()["results"]) == much
+
+
+@pytest.fixture
+def project() -> Project:
+    """Tasks that propose a class and have a prediction that is shown, each for two people."""
+    project = make_project(question="verify", show_predictions=True, overlap=2)
+    make_open_batch(project, make_items(project, 40), overlap=2)
+    Task.objects.update(predicted=1, confidence=0.5)
+    return project
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_claim(project: Project, count: int, django_assert_num_queries: Any) -> None:
+    ann = make_member(project, "ann")
+    # Half of them are held already, and somebody else's lease has run out.
+    queue.claim(project=project, user=ann, count=count // 2)
+    queue.claim(project=project, user=make_member(project, "bob"), count=count)
+    project.batches.get().tasks.first().assignments.filter(user__username="bob").update(
+        lease_expires_at="2020-01-01T00:00Z"
+    )
+    client = client_of(ann)
+    with django_assert_num_queries(TOKEN + MEMBER + 16):
+        response = client.post(f"{URL.format('digits')}claim/", {"count": count}, format="json")
+    assert len(response.json()["tasks"]) == count
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_answers(project: Project, count: int, django_assert_num_queries: Any) -> None:
+    for name in ("ann", "bob"):
+        tasks = queue.claim(project=project, user=make_member(project, name), count=count).tasks
+        answers = [{"id": str(uuid.uuid4()), "task": task.pk, "value": True} for task in tasks]
+        client = client_of(User.objects.get(username=name))
+        # The second answers are the last ones: they make the labels.
+        with django_assert_num_queries(TOKEN + MEMBER + (9 if name == "ann" else 15)):
+            response = client.post(f"{URL.format('digits')}annotations/", {"annotations": answers}, format="json")
+        assert len(response.json()["accepted"]) == count
+
+
+@pytest.mark.parametrize("count", [2, 30])
+def test_release(project: Project, count: int, django_assert_num_queries: Any) -> None:
+    ann = make_member(project, "ann")
+    queue.claim(project=project, user=ann, count=count)
+    client = client_of(ann)
+    with django_assert_num_queries(TOKEN + MEMBER + 8):
+        assert client.post(f"{URL.format('digits')}release/", {}, format="json").json() == {"released": count}
+
+
+def test_skip_and_undo(project: Project, django_assert_num_queries: Any) -> None:
+    ann = make_member(project, "ann")
+    (task,) = queue.claim(project=project, user=ann, count=1).tasks
+    client = client_of(ann)
+    body = {"id": str(uuid.uuid4()), "task": task.pk, "reason": "unclear"}
+    with django_assert_num_queries(TOKEN + MEMBER + 9):
+        assert client.post(f"{URL.format('digits')}skip/", body, format="json").json()["accepted"]
+    with django_assert_num_queries(TOKEN + MEMBER + 12):
+        assert client.delete(f"{URL.format('digits')}annotations/{body['id']}/").status_code == 200
