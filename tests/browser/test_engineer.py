@@ -128,3 +128,16 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     page.context.clear_cookies()
     assert page.request.get("/api/v1/projects/digits/models/", headers=headers).status == 401
     assert said == []
+
+
+def test_on_a_phone_the_page_is_as_wide_as_the_phone(open_page: Any, screenshot: Any) -> None:
+    project = make_project()
+    make_member(project, "enzo", Role.ENGINEER)
+    page = open_page(User.objects.get(), "/p/digits/export/", viewport={"width": 360, "height": 740})
+    page.get_by_text("From a program").click()
+    expect(page.locator("#command")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.goto("/account/")
+    page.get_by_text("How a program uses one").click()
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    screenshot(page, "engineer-account-phone", full=True)
