@@ -98,9 +98,7 @@ def _label(project: Project, name: str) -> int | bool:
     found = project.classes.filter(name=name).values_list("index", flat=True).first()
     if found is not None:
         return found
-    close = classes_like(project, name, PROPOSED)
-    proposal = f" Did you mean {' or '.join(close)}?" if close else ""
-    raise LookupError(f"This project has no class “{name[:60]}”.{proposal}")
+    raise LookupError(unknown_class(project, name))
 
 
 def _batch(project: Project, text: str) -> Batch:
@@ -144,6 +142,13 @@ READERS: dict[str, Callable[[Project, str], Any]] = {
     "annotator": _annotator,
     **dict.fromkeys(MARKS, _mark),
 }
+
+
+def unknown_class(project: Project, name: str) -> str:
+    """What to say to somebody who asks for a class that there is not: with a few that are."""
+    close = classes_like(project, name, PROPOSED)
+    proposal = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"This project has no class “{name[:60]}”.{proposal}"
 
 
 def classes_like(project: Project, text: str, n: int) -> list[str]:

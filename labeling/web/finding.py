@@ -66,9 +66,9 @@ class Finding:
         return any(name != "sort" for name in self._given)
 
     @property
-    def has_more(self) -> bool:
-        """Whether one of the filters that are folded away is on, or wrong."""
-        return bool(({*self._given, *self.form.errors} & set(READERS)) - {"search", "label", "state"})
+    def wrong_below(self) -> bool:
+        """Whether one of the filters that are folded away cannot be used: it has to be seen."""
+        return bool(set(self.form.errors) - {"search", "label", "state", "sort"})
 
     @property
     def query(self) -> str:

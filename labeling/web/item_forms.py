@@ -8,7 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from labeling import labels
-from labeling.items.filters import LONGEST, READERS, FilterError, ItemFilter, State, read_filter
+from labeling.items.filters import LONGEST, READERS, FilterError, ItemFilter, State, read_filter, unknown_class
 from labeling.items.order import NEWEST, ORDERS
 from labeling.items.records import ItemRecord
 from labeling.items.values import read_value
@@ -154,7 +154,8 @@ class CorrectionForm(forms.Form):
             value = value == "true"
         if also := self.cleaned_data.get("also"):
             value = [*value, also]
+        typed = also or (value if isinstance(value, str) else "")
         try:
             self.stored = read_value(self._project, value)
         except labels.InvalidValue as error:
-            self.add_error("also" if also else "value", str(error))
+            self.add_error("also" if also else "value", unknown_class(self._project, typed) if typed else str(error))

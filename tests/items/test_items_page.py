@@ -36,7 +36,7 @@ def test_every_item_is_there_the_newest_label_first() -> None:
     assert shown(project, response) == [5, 4, 3, 1, 0, 2, 6, 7, 8, 9, 10, 11]
     words = text_of(response)
     assert "12 items" in words
-    assert "class 3 50 % agree control item-0001 · batch 1 · annie, bert" in words
+    assert "class 3 50 % agree control item-0001 batch 1 · annie, bert" in words
     assert "class 5 flagged item-0004" in words
     assert "class 7 settled item-0005" in words
     assert "skipped by all item-0002" in words

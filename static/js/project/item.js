@@ -6,6 +6,10 @@ import { keepPixels } from "./pixels.js";
 const form = document.querySelector("#correct");
 const asked = form?.querySelector('input[list="classes"]');
 
+// Keys that were pressed before this page was there are lost. An Enter that arrives alone in its first moment is the end
+// of something of which the beginning was lost: taken at its word, it would confirm a label that nobody has looked at.
+const READY_MS = 500;
+
 keepPixels(document.querySelectorAll(".picture img"));
 proposeClasses();
 
@@ -13,6 +17,15 @@ proposeClasses();
 if (asked && matchMedia("(pointer: fine)").matches) {
   asked.focus({ preventScroll: true });
   asked.select();
+}
+
+if (form) {
+  const ready = () => (form.dataset.ready = "");
+  setTimeout(ready, READY_MS);
+  form.addEventListener("input", ready);
+  form.addEventListener("submit", (event) => {
+    if (!("ready" in form.dataset)) event.preventDefault();
+  });
 }
 
 document.addEventListener("keydown", (event) => {
@@ -49,6 +62,7 @@ function choose(key) {
   const input = hint?.closest("label").querySelector("input");
   if (!input) return false;
   input.focus();
-  input.checked = input.type === "radio" || !input.checked;
+  if (input.type === "checkbox" || !input.checked) input.click();
+  form.dataset.ready = "";
   return true;
 }
