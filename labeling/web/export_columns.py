@@ -22,7 +22,7 @@ MEANINGS = {
     "cluster": "its cluster at that time",
     "cluster_size": "candidates in that cluster",
     "draw_pass": "the pass in which it was drawn",
-    "labeled_at": "when its label was settled",
+    "labeled_at": "when its label was last settled",
     "corrected_by": "the manager whose word the label is, in place of the annotators’",
     "corrected_at": "when that was said",
 }
