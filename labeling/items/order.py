@@ -70,10 +70,10 @@ def _time(text: str) -> datetime.datetime:
 
 NEWEST = "newest"
 ORDERS = {
-    NEWEST: Order("Newest label first", "labeled_at", descending=True, read=_time),
-    "agreement": Order("Least agreement first", "agreement", read=_finite),
-    "margin": Order("Smallest margin first", "task__margin", read=_finite),
-    "imported": Order("As imported"),
+    NEWEST: Order("newest label", "labeled_at", descending=True, read=_time),
+    "agreement": Order("least agreement", "agreement", read=_finite),
+    "margin": Order("smallest margin", "task__margin", read=_finite),
+    "imported": Order("import"),
 }
 
 

@@ -52,7 +52,7 @@ class FindForm(forms.Form):
     skips = _yes_or_no("Skips", "somebody skipped it", "nobody skipped it")
     corrected = _yes_or_no("Settled by a manager", "settled", "not settled")
     control = _yes_or_no("Control slice", "in it", "not in it")
-    sort = _choice("Order", *((name, order.title) for name, order in ORDERS.items()), whole=True)
+    sort = _choice("Sort by", *((name, order.title) for name, order in ORDERS.items()), whole=True)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
