@@ -131,38 +131,46 @@ def _with_versions(project: Project) -> QuerySet[Batch]:
     return project.batches.select_related("selected_by", "model_version")
 
 
-class BatchDetail(ProjectView):
-    """One batch."""
+class _OneBatch(ProjectView):
+    """What concerns one batch."""
 
     subject = "Batches"
+
+    def find(self, number: int) -> Batch:
+        return get_object_or_404(_with_versions(self.project), number=number)
+
+    def shown(self, number: int) -> Response:
+        return Response(BatchSerializer(self.find(number)).data)
+
+
+class BatchDetail(_OneBatch):
+    """One batch."""
 
     @extend_schema(responses=BatchSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
-        return Response(BatchSerializer(get_object_or_404(_with_versions(self.project), number=number)).data)
+        return self.shown(number)
 
 
-class BatchRetry(ProjectView):
+class BatchRetry(_OneBatch):
     """Take a failed batch up again."""
 
-    subject = "Batches"
     needs = {"POST": access.MANAGE}
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        batches.retry(batch=get_object_or_404(self.project.batches, number=number))
-        return Response(BatchSerializer(_with_versions(self.project).get(number=number)).data)
+        batches.retry(batch=self.find(number))
+        return self.shown(number)
 
 
-class BatchEnd(ProjectView):
+class BatchEnd(_OneBatch):
     """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
 
-    subject = "Batches"
     needs = {"POST": access.MANAGE}
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
-        deadlines.end_early(batch=get_object_or_404(self.project.batches, number=number))
-        return Response(BatchSerializer(_with_versions(self.project).get(number=number)).data)
+        deadlines.end_early(batch=self.find(number))
+        return self.shown(number)
 
 
 class VersionList(ProjectListView):

@@ -23,6 +23,7 @@ from labeling.api.item_shapes import (
     summary_json,
 )
 from labeling.api.items import ItemsUpload
+from labeling.api.reading import read
 from labeling.items.filters import NUMBER, READERS, FilterError, ItemFilter, matching, read_filter
 from labeling.items.order import (
     NEWEST,
@@ -136,13 +137,12 @@ class ItemCorrection(_OneItem):
     def put(self, request: Request, slug: str, item_id: int) -> Response:
         """Correct the label, or confirm it by giving it again."""
         item = self.record(item_id).item
-        serializer = CorrectionRequest(data=request.data)
-        serializer.is_valid(raise_exception=True)
+        given = read(CorrectionRequest, request.data)
         try:
-            value = read_value(self.project, serializer.validated_data["value"])
+            value = read_value(self.project, given["value"])
         except labels.InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from None
-        corrections.correct(item=item, user=self.user, value=value, note=serializer.validated_data["note"])
+        corrections.correct(item=item, user=self.user, value=value, note=given["note"])
         return Response(record_json(self.project, self.record(item_id)))
 
     @extend_schema(responses={204: None})

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from labeling import access, media, uploads
 from labeling.api.base import ProjectView
+from labeling.api.reading import read
 from labeling.api.schema import Error
 from labeling.models import ItemImport
 
@@ -144,23 +145,20 @@ class ItemsUpload(ProjectView):
         Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
         Rows that are bad are set aside, and told with the reason; the rest goes in.
         """
-        options = UploadOptions(data=request.query_params)
-        options.is_valid(raise_exception=True)
+        options = read(UploadOptions, request.query_params)
         data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
         file = data.get("file")
         if problem := getattr(request._request, "upload_problem", ""):
             raise serializers.ValidationError({"file": problem})
         if not hasattr(file, "chunks"):
             raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
-        in_form = UploadOptions(data={"strict": data.get("strict", False)})
-        in_form.is_valid(raise_exception=True)
-        strict = options.validated_data["strict"] or in_form.validated_data["strict"]
+        in_form = read(UploadOptions, {"strict": data.get("strict", False)})
         item_import = uploads.receive(
             project=self.project,
             user=self.user,
             name=file.name or "upload",
             chunks=file.chunks(),
-            strict=strict,
+            strict=options["strict"] or in_form["strict"],
             length=file.size,
             spooled_at=uploads.spooled(file),
         )

@@ -7,6 +7,8 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.pagination import PageNumberPagination
 
+from labeling.api.reading import read
+
 MAX_PAGE = 2**31 - 1
 
 
@@ -23,7 +25,7 @@ class Pages(PageNumberPagination):
     max_page_size = 1000
 
     def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
-        PageRequest(data=request.query_params.dict()).is_valid(raise_exception=True)
+        read(PageRequest, request.query_params.dict())
         return super().paginate_queryset(queryset, request, view)
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from labeling import access, batches, projects
 from labeling.api.base import Endpoint, ProjectView
 from labeling.api.errors import Conflict
 from labeling.api.fields import Body, Price, StrictChoice, StrictText
+from labeling.api.reading import read
 from labeling.api.schema import SIGNED_IN
 from labeling.models import Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES, slug_validator
@@ -187,14 +188,13 @@ class MemberList(ProjectView):
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
         """Make somebody who has an account a member, or change the role of one who is."""
-        serializer = MemberSerializer(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        username = serializer.validated_data["user"]["username"]
+        given = read(MemberSerializer, request.data)
+        username = given["user"]["username"]
         user = User.objects.filter(username=username).first()
         if user is None:
             raise NotFound(f"There is no user called {username!r}.")
         try:
-            membership = projects.set_role(project=self.project, user=user, role=serializer.validated_data["role"])
+            membership = projects.set_role(project=self.project, user=user, role=given["role"])
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)

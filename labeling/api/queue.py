@@ -29,6 +29,7 @@ from labeling.api.queue_shapes import (
     SkipRequest,
     SubmitResponse,
 )
+from labeling.api.reading import read
 from labeling.models import LabelClass, Project, Task
 from labeling.progress import progress_of
 
@@ -74,9 +75,8 @@ class Claim(ProjectView):
 
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
     def post(self, request: Request, slug: str) -> Response:
-        serializer = ClaimRequest(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        claim = queue.claim(project=self.project, user=self.user, count=serializer.validated_data["count"])
+        count = read(ClaimRequest, request.data)["count"]
+        claim = queue.claim(project=self.project, user=self.user, count=count)
         names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
@@ -115,9 +115,7 @@ class Skip(ProjectView):
 
     @extend_schema(request=SkipRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
-        serializer = SkipRequest(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values = serializer.validated_data
+        values = read(SkipRequest, request.data)
         answer = queue.Answer(
             id=values.get("id") or uuid.uuid4(),
             task=values["task"],
