@@ -18,12 +18,13 @@ class Pool:
 
 
 def pool_of(project: Project) -> Pool:
-    """The sizes of what `ItemQuerySet.unlabeled` holds. Two counts over indexes and the batches' own sums: looking for
-    the items without a task would visit every one of them.
+    """The sizes of what `ItemQuerySet.unlabeled` holds. Three counts over indexes and the batches' own sums: looking
+    for the items without a task would visit every one of them.
     """
     taken = project.batches.aggregate(tasks=Sum("size", default=0), control=Sum("control_tasks", default=0))
-    encoded = project.items.filter(row__isnull=False)
+    control = project.items.control()
     return Pool(
-        unlabeled=encoded.count() - taken["tasks"],
-        reserved=encoded.control().count() - taken["control"],
+        unlabeled=project.items.filter(row__isnull=False).count() - taken["tasks"],
+        # The few that have no row yet are taken off: counting those that have one would read every item.
+        reserved=control.count() - control.filter(row__isnull=True).count() - taken["control"],
     )

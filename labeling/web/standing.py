@@ -18,7 +18,7 @@ def terms_of(source: Any) -> Terms:
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Eight queries, whatever the project's size."""
+    """Nine queries, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}

@@ -12,6 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
 from labeling import queue
+from labeling.measures.pool import Pool, pool_of
 from labeling.models import Project
 from models_store.config import TrainConfig
 
@@ -219,3 +220,13 @@ def test_the_pace_is_that_of_the_newest_answers() -> None:
 def test_an_empty_pool_says_so() -> None:
     page = text_of(manager(make_project()).get("/p/digits/settings/"))
     assert "No item is left to label. The settings hold for items that come later." in page
+
+
+def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
+    project = pool_of_forty()
+    make_items(project, 3, first=40, row=None, is_control=True)
+    make_items(project, 2, first=43, row=None)
+    make_open_batch(project, list(project.items.order_by("pk")[:10]))
+    project.batches.update(control_tasks=8)
+    unlabeled = project.items.unlabeled()
+    assert pool_of(project) == Pool(unlabeled.count(), unlabeled.control().count()) == Pool(30, 0)
