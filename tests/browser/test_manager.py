@@ -44,7 +44,7 @@ def test_from_a_new_project_to_people_who_label_it(
     page.goto("/")
 
     # A project; its address follows its name.
-    page.get_by_role("link", name="New project").click()
+    page.get_by_role("link", name="Create your first project").click()
     page.get_by_label("Name", exact=True).fill("Handwritten Zahlen – №1")
     expect(page.get_by_label("Address")).to_have_value("handwritten-zahlen-no1")
     page.get_by_label("Classes", exact=True).fill("\n".join(str(digit) for digit in range(10)))
