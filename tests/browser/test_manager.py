@@ -87,7 +87,7 @@ def test_from_a_new_project_to_people_who_label_it(
     page.get_by_label("Batch size").fill("")
     expect(page.locator("#consequence-warnings")).to_contain_text("Batch size: Enter a whole number from 1")
     page.get_by_label("Batch size").fill("30")
-    expect(page.locator("#consequence-warnings")).to_be_hidden()
+    expect(page.locator("#consequence-warnings")).not_to_contain_text("Batch size")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
@@ -145,6 +145,23 @@ def test_the_overview_follows_the_loop_by_itself(open_page: Any) -> None:
     expect(page.get_by_text("Batch 1 has failed. The disk is full.")).to_be_visible(timeout=BY_ITSELF)
     page.get_by_role("button", name="Retry batch 1").click()
     expect(page.get_by_text("Batch 1 goes on where it failed.")).to_be_visible(timeout=BY_ITSELF)
+
+
+def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: Any) -> None:
+    project = make_project(kind="image", name="Digits")
+    make_open_batch(project, make_items(project, 6))
+    annie = make_member(project, "annie")
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/")
+    answer(project, annie, 2)
+    queue.claim(project=project, user=annie, count=1)
+    expect(page.get_by_text("annie at work")).to_be_visible(timeout=BY_ITSELF)
+    expect(page.get_by_role("img", name="2 answered")).to_be_visible()
+    screenshot(page, "manager-watching", full=True)
+    go(page, "Progress")
+    expect(page.get_by_role("img", name="2 answers in one")).to_be_visible()
+    page.get_by_text("The figures").first.click()
+    expect(page.get_by_role("columnheader", name="Answers").first).to_be_visible()
+    screenshot(page, "manager-progress", full=True)
 
 
 def answer(project: Project, user: User, n: int) -> None:
