@@ -30,7 +30,7 @@ PARAMETERS = [
     OpenApiParameter("search", OpenApiTypes.STR, description="A part of their external id, in any case."),
     OpenApiParameter("label", OpenApiTypes.STR, description="Their label: a class, or for `verify` yes or no."),
     OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES), description="`skipped`: by everybody."),
-    OpenApiParameter("batch", OpenApiTypes.INT, description="The number of their batch."),
+    OpenApiParameter("batch", {"type": "integer", "minimum": 1}, description="The number of their batch."),
     OpenApiParameter("annotator", OpenApiTypes.STR, description="Somebody who answered or skipped them."),
     *(OpenApiParameter(name, OpenApiTypes.BOOL, description=_ASKED[name]) for name in MARKS),
     OpenApiParameter("sort", OpenApiTypes.STR, enum=list(ORDERS), default="newest", description="Their order."),
