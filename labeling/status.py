@@ -30,18 +30,19 @@ def status_of(project: Project) -> dict[str, Any]:
         "kind": project.kind,
         "question": project.question,
         "loop": project.loop,
-        "items": _items(project, batches),
+        "items": {**items_of(project), "skipped": sum(batch["skipped"] for batch in batches)},
         "annotations": _annotations(project),
-        "batch": active and {**active, "leased": _leased(project, active["number"])},
+        "batch": active and {**active, "leased": leased_of(project)},
         "step": _step(project),
         "batches": batches,
         "models": models_of(project),
         "imports": _imports(project),
-        "failures": _failures(project),
+        "failures": failures_of(project),
     }
 
 
-def _items(project: Project, batches: list[dict[str, Any]]) -> dict[str, int]:
+def items_of(project: Project) -> dict[str, int]:
+    """How many items there are of each kind. Reads neither tasks nor annotations."""
     items = project.items
     return {
         "total": items.count(),
@@ -49,7 +50,6 @@ def _items(project: Project, batches: list[dict[str, Any]]) -> dict[str, int]:
         "unreadable": items.filter(row__isnull=True).exclude(encode_error="").count(),
         "unlabeled": items.unlabeled().count(),
         "labeled": items.labeled().count(),
-        "skipped": sum(batch["skipped"] for batch in batches),
         "control": items.control().count(),
         "control_labeled": items.control().labeled().count(),
     }
@@ -110,9 +110,9 @@ def _batch(batch: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any
     }
 
 
-def _leased(project: Project, number: int) -> int:
-    """Places on tasks of the batch that annotators hold at this moment."""
-    held = Assignment.objects.pending().filter(task__batch__project=project, task__batch__number=number)
+def leased_of(project: Project) -> int:
+    """Places on tasks of the active batch that annotators hold at this moment."""
+    held = Assignment.objects.pending().filter(task__batch__in=project.batches.active())
     return held.filter(lease_expires_at__gt=timezone.now()).count()
 
 
@@ -175,7 +175,7 @@ def _imports(project: Project) -> list[dict[str, Any]]:
     return list(project.imports.order_by("-pk").values(*fields)[:LISTED])
 
 
-def _failures(project: Project) -> list[dict[str, Any]]:
+def failures_of(project: Project) -> list[dict[str, Any]]:
     """Steps that failed and wait for somebody to act, the newest first."""
     failed = project.jobs.filter(state=Job.State.FAILED).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]

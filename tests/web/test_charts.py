@@ -134,7 +134,7 @@ def test_pace_leaves_gaps_where_nobody_answered(found: list[tuple[int, int]]) ->
     within(figure)
     boxes = figure.drawing.boxes
     assert len(boxes) == len(slices)
-    span = (slices[-1].start - slices[0].start) / HOUR + 1
+    span = max(pace.FEWEST, (slices[-1].start - slices[0].start) / HOUR + 1)
     for each, box in zip(slices, boxes, strict=True):
         assert box.x == pytest.approx(46 + 320 * ((each.start - slices[0].start) / HOUR) / span, abs=0.1)
         assert box.width <= 320 / span + 0.1

@@ -52,7 +52,7 @@ def test_an_engineer_has_figures_and_no_levers() -> None:
     page = text_of(member(project, Role.ENGINEER).get(address(project)))
     assert "Imported 9" in page
     assert "Labeled 6" in page
-    assert "Left to label 0" in page
+    assert "Not yet in a batch 0" in page
     assert "Accuracy is 90 % after 160 labels" in page
     assert "Pause" not in page
 

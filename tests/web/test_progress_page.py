@@ -61,7 +61,7 @@ def test_what_each_annotator_has_done() -> None:
     assert "bert 2 0 2 9.0 s 18 s – 50.0 % 9.5 % to 90.5 % just now" in said
     assert "An answer takes from 3.0 s (annie) to 9.0 s (bert)" in said
     assert "Agreement is not known: each item was answered by one person." in said
-    assert "5 answers in one ten minutes" in said or "5 answers; the busiest ten minutes" in said
+    assert "5 answers within ten minutes" in said or "5 answers; the busiest ten minutes" in said
 
 
 def test_what_was_answered_before_today_is_not_of_today() -> None:

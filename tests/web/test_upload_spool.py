@@ -59,7 +59,7 @@ def test_nothing_is_kept_of_one_that_says_it_is_too_large(settings: Any, spooled
     token = AuthToken.objects.create(user=User.objects.get())[1]
     answer = Client().post(API, {"file": large()}, headers={"authorization": f"Token {token}"})
     assert answer.status_code == 400
-    assert "larger than 1 MB" in answer.json()["fields"]["file"]
+    assert answer.json()["fields"]["file"] == ["The upload is larger than 1 MB. Split it."]
     assert spooled == []
 
 

@@ -13,6 +13,8 @@ from labeling.web.words import DAY, HOUR, count, number
 WIDTH, HEIGHT = 380, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 158
 UNITS = {600: "ten minutes", HOUR: "hour", DAY: "day"}
+# The axis has room for at least so many slices: one of them alone is a column, not a wall.
+FEWEST = 6
 
 
 def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | None:
@@ -34,13 +36,14 @@ def finding(slices: Sequence[Slice], unit: str) -> str:
     """How many there are, and how many in the best of them."""
     total = count(sum(each.answers for each in slices), "answer")
     if len(slices) == 1:
-        return f"{total} in one {unit}"
+        return f"{total} within {'ten minutes' if unit == 'ten minutes' else f'one {unit}'}"
     return f"{total}; the busiest {unit} had {number(max(each.answers for each in slices))}"
 
 
 def _draw(slices: Sequence[Slice], length: datetime.timedelta) -> Drawing:
     most = max(each.answers for each in slices)
-    first, end = slices[0].start, slices[-1].start + length
+    first = slices[0].start
+    end = max(slices[-1].start + length, first + FEWEST * length)
     span = (end - first) / length
     across, up = Scale(0, span, LEFT, RIGHT), Scale(0, most, BOTTOM, TOP)
     gap = 1 if (RIGHT - LEFT) / span > 4 else 0

@@ -13,12 +13,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import access, batches
-from labeling.items.attention import attention_of
+from labeling.items.attention import Attention, attention_of
 from labeling.measures.pace import pace_of
 from labeling.measures.work import parts_of, places_of
 from labeling.models import Batch, Job, Membership, Project
 from labeling.progress import progress_of
-from labeling.status import status_of
+from labeling.status import failures_of, items_of, leased_of, models_of
 from labeling.web.batch_rows import batch_rows
 from labeling.web.charts.learning import accuracy_of, learning_curve
 from labeling.web.forms import LoopForm
@@ -88,13 +88,14 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         "recent": batch_rows(recent, now),
     }
     if membership.may_export:
-        context |= _numbers(status_of(project))
+        attention = attention_of(project)
+        context |= _numbers(project, attention)
         if newest and newest.state == Batch.State.OPEN:
             parts = parts_of(newest, now)
             context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)
     if membership.may_manage:
         context |= {
-            "attention": attention_of(project),
+            "attention": attention,
             "actions": LOOP_ACTIONS[project.loop],
             "waiting": _waiting_in_vain(project, now),
             "may_end": newest is not None and newest.state == Batch.State.OPEN and newest.remaining < newest.size,
@@ -121,31 +122,31 @@ def count_answered(progress: dict[str, Any]) -> str:
     return f"{number(done)} of {number(progress['size'])} answered" if progress["size"] else ""
 
 
-def _numbers(status: dict[str, Any]) -> dict[str, Any]:
-    """Counts, and the accuracy of the versions."""
-    items = status["items"]
+def _numbers(project: Project, attention: Attention) -> dict[str, Any]:
+    """Counts, and the accuracy of the versions. Asked again at every change, so nothing here reads all answers."""
+    items, versions, leased = items_of(project), models_of(project), leased_of(project)
     counts = [
         ("Imported", items["total"]),
         ("Encoded", items["encoded"]),
         ("Unreadable", items["unreadable"]),
         ("Labeled", items["labeled"]),
-        ("Skipped by all", items["skipped"]),
-        ("Left to label", items["unlabeled"]),
+        ("Skipped by all", attention.skipped),
+        ("Not yet in a batch", items["unlabeled"]),
     ]
-    points = [point for point in map(accuracy_of, status["models"]) if point]
+    points = [point for point in map(accuracy_of, versions) if point]
     unencoded = items["total"] - items["encoded"] - items["unreadable"]
     return {
         "items": items,
         "unencoded": unencoded,
         "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
-        "leased": status["batch"] and status["batch"]["leased"] and count(status["batch"]["leased"], "item"),
+        "leased": leased and count(leased, "item"),
         "points": points,
         "curve": learning_curve(points),
-        "models": len(status["models"]),
+        "models": len(versions),
         # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
         "failures": [
             failure
-            for failure in status["failures"]
+            for failure in failures_of(project)
             if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
         ][:3],
     }
