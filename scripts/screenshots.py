@@ -20,7 +20,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 BATCHES = 6
-SIZE = {"width": 1200, "height": 750}
+WIDTH = 1200
+# A person looks at an item about this long; the page shows the pace.
+LOOK_MS = 1_300
 SCALE = 1.5
 LARGEST = 200_000
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
@@ -32,6 +34,7 @@ class Picture(NamedTuple):
     user: str
     path: str
     scheme: str
+    height: int = 750
     prepare: Callable[[Page, Installation], None] = lambda page, demo: None
 
 
@@ -40,6 +43,7 @@ def label_some(page: Page, demo: Installation) -> None:
     for number in range(8):
         task = page.locator("#stage[data-task]").get_attribute("data-task")
         keys = {3: ["f", known_answer(demo, int(task or 0))], 5: ["Space", "1"]}
+        page.wait_for_timeout(LOOK_MS)
         for key in keys.get(number, [known_answer(demo, int(task or 0))]):
             page.keyboard.press(key)
         page.locator(f'#stage[data-task="{task}"]').wait_for(state="detached")
@@ -55,17 +59,9 @@ def known_answer(demo: Installation, task: int) -> str:
         return str(database.execute(query, [task]).fetchone()[0])
 
 
-def type_a_batch_size(page: Page, demo: Installation) -> None:
-    page.get_by_label("Batch size").fill("200")
-    page.wait_for_timeout(1_500)
-    page.get_by_label("Batch size").scroll_into_view_if_needed()
-    page.evaluate("document.querySelector('#id_batch_size').scrollIntoView({ block: 'center' })")
-
-
 PICTURES = [
-    Picture("label", "annie", "/p/digits/label/", "light", label_some),
-    Picture("overview", "mona", "/p/digits/", "light"),
-    Picture("settings", "mona", "/p/digits/settings/", "dark", type_a_batch_size),
+    Picture("label", "annie", "/p/digits/label/", "light", prepare=label_some),
+    Picture("overview", "mona", "/p/digits/", "dark", 1400),
     Picture("items", "mona", "/p/digits/items/", "light"),
     Picture("model", "enzo", "/p/digits/models/{version}/", "dark"),
 ]
@@ -74,7 +70,7 @@ PICTURES = [
 def take(picture: Picture, browser: Browser, demo: Installation, folder: Path) -> None:
     context = browser.new_context(
         base_url=demo.url,
-        viewport=SIZE,
+        viewport={"width": WIDTH, "height": picture.height},
         device_scale_factor=SCALE,
         color_scheme=picture.scheme,
         reduced_motion="reduce",

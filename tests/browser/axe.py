@@ -11,7 +11,7 @@ from playwright.sync_api import Page
 FOLDER = Path(__file__).resolve().parents[1] / "vendor"
 # WCAG 2.2 at level AA, and what axe-core's makers advise beyond it.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-GRAVE = ("serious", "critical")
+GRAVE = ("moderate", "serious", "critical")
 
 
 @lru_cache(maxsize=1)
@@ -20,7 +20,7 @@ def _source() -> str:
 
 
 def faults(page: Page) -> list[str]:
-    """What is wrong with the page as it is now, its grave faults; a line for each element."""
+    """What is wrong with the page as it is now, from moderate faults upwards; a line for each element."""
     # Evaluated by the browser's debugger: no script element, so that the page keeps its own content policy.
     page.evaluate(_source())
     found: list[dict[str, Any]] = page.evaluate(
