@@ -65,7 +65,10 @@ def _time(text: str) -> datetime.datetime:
     value = datetime.datetime.fromisoformat(text)
     if value.tzinfo is None:
         raise ValueError("a time needs its zone")
-    return value
+    try:
+        return value.astimezone(datetime.UTC)  # as databases keep it
+    except OverflowError:
+        raise ValueError("beyond what a calendar holds") from None
 
 
 NEWEST = "newest"

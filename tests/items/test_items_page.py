@@ -122,6 +122,8 @@ def test_what_makes_no_sense_is_said_beside_its_field(name: str, value: str, sai
         "page=7",
         "label=&batch=&state=",
         "after=1~~1&after=2",
+        "after=0~0001-01-01T00:00:00%2B14:00~1",
+        "before=0~9999-12-31T23:59:59-14:00~1",
         "label=<script>alert(1)</script>",
     ],
 )

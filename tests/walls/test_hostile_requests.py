@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
-from factories import make_user
-from pages import signed_in, text_of
+from factories import make_project, make_user
+from pages import member, signed_in, text_of
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +94,11 @@ def test_an_oversize_form_is_refused_before_it_is_held(path: str) -> None:
 )
 def test_strange_paths_are_not_found(path: str) -> None:
     assert signed_in(make_user("mona")).get(path).status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    "since", ["", "x", "2026-01-01", "2026-13-01T00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00"]
+)
+def test_a_midnight_that_is_none_is_refused(since: str) -> None:
+    response = member(make_project(), "annotator").get(f"/p/digits/label/today/?since={since}")
+    assert (response.status_code, response.json()["code"]) == (400, "invalid")

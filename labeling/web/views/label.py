@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -108,9 +109,10 @@ def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
     """How many answers the user has given in the project since `since`: his midnight, which only his browser knows."""
     try:
         since = parse_datetime(request.GET.get("since", ""))
-    except ValueError:
+        since = since.astimezone(datetime.UTC) if since and since.tzinfo else None
+    except (ValueError, OverflowError):  # no time, or none that a calendar holds in UTC
         since = None
-    if since is None or since.tzinfo is None:
+    if since is None:
         return JsonResponse({"code": "invalid", "detail": "since must be a time with its zone."}, status=400)
     answers = Annotation.objects.answers().filter(
         user=membership.user, task__batch__project=membership.project, created_at__gte=since
