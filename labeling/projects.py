@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,13 +42,13 @@ def check_classes(names: Sequence[str]) -> list[str]:
         raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
     if any(len(name) > 200 or "\x00" in name for name in trimmed):
         raise ValidationError({"classes": "A class name may have at most 200 characters, and no NUL byte."})
-    repeated = sorted({name for name in trimmed if trimmed.count(name) > 1}) if len(set(trimmed)) < len(trimmed) else []
+    if len(trimmed) > MAX_CLASSES:
+        raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
+    repeated = sorted(name for name, n in Counter(trimmed).items() if n > 1)
     if repeated:
         raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
     if len(trimmed) < 2:
         raise ValidationError({"classes": "Give at least two classes."})
-    if len(trimmed) > MAX_CLASSES:
-        raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
     return trimmed
 
 

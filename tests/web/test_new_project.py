@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from factories import make_member, make_project, make_user
 from pages import errors_of, manager, signed_in, text_of
 
 from labeling.models import Project, Role
+from labeling.models.projects import MAX_CLASSES
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +117,15 @@ def test_a_bad_file_is_told(content: bytes, says: str) -> None:
     assert response.status_code == 400
     assert any(says in text for text in errors_of(response).values())
     assert Project.objects.count() == 1
+
+
+def test_a_long_list_that_repeats_a_class_is_refused_at_once() -> None:
+    """Where each name is held against each other, this takes ten seconds, and as many hours for a full file."""
+    file = classes_file("\n".join([*map(str, range(MAX_CLASSES - 1)), "7"]).encode())
+    began = time.monotonic()
+    response = manager(make_project("first")).post(NEW, {**GOOD, "classes_file": file})
+    assert time.monotonic() - began < 3
+    assert "twice: 7" in errors_of(response)["classes"]
 
 
 def test_too_many_classes() -> None:
