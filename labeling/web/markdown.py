@@ -86,15 +86,15 @@ def _parser() -> MarkdownIt:
 @register.filter(name="markdown")
 def render_markdown(text: str) -> SafeString:
     """The text as HTML that is safe to show. Never raises; a text beyond `MAX_CHARACTERS` comes as it was typed."""
-    return _render(text)
-
-
-# A page shows the same guidelines again and again.
-@lru_cache(maxsize=64)
-def _render(text: str) -> SafeString:
     if len(text) > MAX_CHARACTERS:
         note = f"Longer than {number(MAX_CHARACTERS)} characters: shown as typed, without Markdown."
         return format_html('<p class="hint">{}</p>\n<p class="as-typed">{}</p>', note, text)
+    return _render(text)
+
+
+# A page shows the same guidelines again and again. Long texts stay out: previews of them would fill the memory.
+@lru_cache(maxsize=64)
+def _render(text: str) -> SafeString:
     parser = _parser()
     tokens = parser.parse(text)
     _fit_headings(tokens)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 
 import pytest
 
@@ -143,3 +144,14 @@ def test_a_book_is_shown_as_it_was_typed() -> None:
     html = render_markdown("# <b>\n\n" + "word " * MAX_CHARACTERS)
     assert "shown as typed" in html
     assert "# &lt;b&gt;\n\nword" in html
+
+
+def test_books_are_not_kept_in_memory() -> None:
+    """A preview of any text can be asked for: sixty-four of five megabytes would stay in every web process."""
+    book = "word " * MAX_CHARACTERS
+    tracemalloc.start()
+    for number in range(10):
+        render_markdown(f"{number} {book}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < len(book)
