@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.files.uploadhandler import SkipFile, TemporaryFileUploadHandler
 
 from labeling import uploads
@@ -23,13 +24,23 @@ FORM_BYTES = 1 << 20
 class UploadSpool(TemporaryFileUploadHandler):
     """Spools files to the disk that they stay on. One that must not be stored is read and dropped as it comes.
 
-    `request.upload_problem` then says why, for the form to tell.
+    `request.upload_problem` then says why, for the form to tell. A body that is the file itself is refused at once, by
+    a `ValidationError`.
     """
 
     _problem = ""
+    _in_form = True
 
-    def handle_raw_input(self, input_data: IO[bytes], META: dict[str, Any], content_length: int, *args: Any) -> None:
-        if content_length > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:
+    def handle_raw_input(
+        self,
+        input_data: IO[bytes],
+        META: dict[str, Any],
+        content_length: int | None,
+        boundary: Any,
+        encoding: str | None = None,
+    ) -> None:
+        self._in_form = boundary is not None
+        if (content_length or 0) > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:
             self._problem = uploads.too_large()
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
@@ -59,4 +70,6 @@ class UploadSpool(TemporaryFileUploadHandler):
     def _skip(self, problem: str) -> None:
         if self.request is not None:
             self.request.upload_problem = problem  # type: ignore[attr-defined]
+        if not self._in_form:  # nobody goes on behind it, and a skipped file would be an error that nobody handles
+            raise ValidationError({"file": [problem]})
         raise SkipFile

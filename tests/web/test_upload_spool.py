@@ -41,6 +41,12 @@ def large(rows: int = 1) -> SimpleUploadedFile:
     return SimpleUploadedFile("a.csv", b"id,text\n" + b"x" * LARGE + b"\n1,one\n" * rows)
 
 
+def as_body(token: str) -> Any:
+    """A large file that is the whole body of a request."""
+    headers = {"authorization": f"Token {token}", "content-disposition": 'attachment; filename="b.csv"'}
+    return Client().post(API, large().read(), content_type="application/octet-stream", headers=headers)
+
+
 def test_a_large_file_is_spooled_beside_the_others_and_not_copied(spooled: list[str]) -> None:
     project = make_project()
     page = manager(project).post(PAGE, {"file": large()}, follow=True)
@@ -60,6 +66,11 @@ def test_nothing_is_kept_of_one_that_says_it_is_too_large(settings: Any, spooled
     answer = Client().post(API, {"file": large()}, headers={"authorization": f"Token {token}"})
     assert answer.status_code == 400
     assert answer.json()["fields"]["file"] == ["The upload is larger than 1 MB. Split it."]
+    answer = as_body(token)
+    assert (answer.status_code, answer.json()["fields"]) == (
+        400,
+        {"file": ["The upload is larger than 1 MB. Split it."]},
+    )
     assert spooled == []
 
 
@@ -69,6 +80,8 @@ def test_a_token_may_send_a_large_file(spooled: list[str]) -> None:
     answer = Client().post(API, {"file": large()}, headers={"authorization": f"Token {token}"})
     assert answer.status_code == 202, answer.content
     assert len(spooled) == 1
+    assert as_body(token).status_code == 202
+    assert len(spooled) == 2
 
 
 @pytest.mark.parametrize("path", [PAGE, API, "/login/"])
@@ -89,5 +102,8 @@ def test_a_full_disk_gives_one_line(monkeypatch: pytest.MonkeyPatch, spooled: li
     page = manager(project).post(PAGE, {"file": large()})
     assert page.status_code == 400
     assert "disk of the server is full" in errors_of(page)["file"]
+    answer = as_body(AuthToken.objects.create(user=User.objects.get())[1])
+    assert answer.status_code == 400
+    assert "disk of the server is full" in answer.json()["fields"]["file"][0]
     assert [name for name in spooled if Path(name).exists()] == []
     assert not project.imports.exists()
