@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 AT_ONCE_BYTES = 1 << 20
 AT_ONCE_SECONDS = 10.0
 
+BROKE_OFF = "The upload broke off before it was complete. Send it again."
+
 # Nobody writes so slowly; and a failed import may be retried for so long.
 ORPHAN_SECONDS = 6 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
@@ -79,6 +81,8 @@ def receive(
     path = folder() / f"{uuid.uuid4().hex}{suffix}"
     try:
         size = _store(path, chunks, spooled_at)
+        if length is not None and size != length:  # a server may end a body early without a word
+            raise ValidationError(BROKE_OFF)
         at_once = size <= AT_ONCE_BYTES
         taken_by = worker_name() if at_once else ""
         job = register(
@@ -112,7 +116,7 @@ def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
                 check_length(size)
                 file.write(chunk)
     except UnreadablePostError as error:
-        raise ValidationError("The upload broke off before it was complete. Send it again.") from error
+        raise ValidationError(BROKE_OFF) from error
     except OSError as error:
         logger.exception("An upload could not be stored.")
         raise ValidationError(storing_problem(error)) from error

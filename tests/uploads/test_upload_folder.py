@@ -63,6 +63,13 @@ def test_what_breaks_on_the_way_in_gives_one_line_and_leaves_nothing(error: OSEr
     assert not ItemImport.objects.exists()
 
 
+def test_a_body_that_is_shorter_than_it_said_is_not_taken_for_whole() -> None:
+    with pytest.raises(ValidationError, match="broke off"):
+        receive(length=len(ROWS) + 1)
+    assert left() == []
+    assert not ItemImport.objects.exists()
+
+
 def test_when_the_disk_is_full_the_import_fails_and_a_retry_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(path: Path, content: bytes, **_: Any) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
