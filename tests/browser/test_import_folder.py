@@ -125,3 +125,15 @@ def test_sending_can_be_cancelled_and_begun_again(open_page: Any, tmp_path: Path
     assert not project.imports.exists()
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("10 items taken in from photos.zip.")).to_be_visible(timeout=SENT)
+
+
+def test_packing_can_be_cancelled(open_page: Any, tmp_path: Path) -> None:
+    page, project = import_page(open_page)
+    page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "photos", 4000))
+    page.evaluate(  # a cancel that comes before the first file is read, whatever the machine's pace
+        "document.querySelector('#upload button[type=submit]').click(),"
+        "document.querySelector('#sending-cancel').click()"
+    )
+    expect(page.get_by_text("Cancelled.")).to_be_visible()
+    expect(page.get_by_role("button", name="Import", exact=True)).to_be_enabled()
+    assert not project.imports.exists()
