@@ -8,6 +8,7 @@ that nothing is on file. For `multi` only the best class is, which does not sett
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -56,11 +57,11 @@ class ControlSlice:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._files = ProjectFiles(project)
-        labeled = project.items.control().labeled().filter(row__isnull=False)
         found: list[Any] = []
         if project.question != Project.Question.MULTI:
-            found = list(labeled.order_by("row").values_list("row", "label"))
-        # By row: what a version has seen is what lies in front.
+            found = list(project.items.control().labeled().values_list("row", "label"))
+        # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
+        found.sort(key=itemgetter(0))
         self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:

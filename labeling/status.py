@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
 from labeling.batches import seconds_until_open
@@ -42,13 +42,15 @@ def status_of(project: Project) -> dict[str, Any]:
 
 
 def items_of(project: Project) -> dict[str, int]:
-    """How many items there are of each kind. Reads neither tasks nor annotations."""
+    """How many items there are of each kind. Counts over indexes alone: it reads no items, tasks or annotations."""
     items = project.items
+    encoded = items.filter(row__isnull=False).count()
+    taken = project.batches.aggregate(n=Sum("size", default=0))["n"]
     return {
         "total": items.count(),
-        "encoded": items.filter(row__isnull=False).count(),
+        "encoded": encoded,
         "unreadable": items.filter(row__isnull=True).exclude(encode_error="").count(),
-        "unlabeled": items.unlabeled().count(),
+        "unlabeled": encoded - taken,  # as many as `items.unlabeled()` finds, by visiting all of them
         "labeled": items.labeled().count(),
         "control": items.control().count(),
         "control_labeled": items.control().labeled().count(),

@@ -117,6 +117,12 @@ class Item(models.Model):
             models.Index(
                 fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
             ),
+            # What every figure of accuracy stands on: few of many, and asked for with every page that shows one.
+            models.Index(
+                fields=["project", "labeled_at"],
+                condition=models.Q(is_control=True, label__isnull=False),
+                name="item_control_labeled",
+            ),
             models.Index(
                 fields=["project", "agreement", "id"],
                 condition=models.Q(agreement__isnull=False),
