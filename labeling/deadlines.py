@@ -17,12 +17,14 @@ from django.db.models import Exists, OuterRef, Sum
 from labeling import batches, queue
 from labeling.batches import BatchError
 from labeling.models import Annotation, Assignment, Batch, Task
+from labeling.models.batches import TaskQuerySet
 
 logger = logging.getLogger(__name__)
 
 # Answers that arrive at the same moment make an end start over; so often in a row is no accident.
 TRIES = 20
 PAUSE_SECONDS = 0.05
+# Tasks that are held in memory at once: a batch may have a million, and a page may ask for its end.
 CHUNK = 1000
 
 
@@ -75,13 +77,11 @@ def end_early(*, batch: Batch) -> int:
 def _end(batch: Batch) -> int:
     # Locked in the queue's order: tasks, assignments, batch. Whoever is answering one of these finishes first.
     unfinished = Task.objects.filter(batch=batch).unanswered()
-    remaining = len(unfinished.select_for_update(of=("self",)).order_by("pk").values_list("pk"))
+    locked = list(unfinished.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     current = Batch.objects.get(pk=batch.pk)
     if current.state != Batch.State.OPEN:
         raise BatchError(f"Batch {batch.number} is not open: it is {current.state}.")
-    touched = Exists(Annotation.objects.standing().filter(task=OuterRef("pk")))
-    untouched = unfinished.exclude(touched)
-    dropped = untouched.count()
+    dropped = unfinished.exclude(_touched()).count()
     if dropped == current.size:
         raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
     # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
@@ -91,13 +91,11 @@ def _end(batch: Batch) -> int:
     if len(idle) < pending.count():
         raise _Moved
     pending.delete()
-    untouched.delete()
-    started = list(unfinished.select_related("item"))
-    unfinished.update(free=0, outstanding=0)
-    for start in range(0, len(started), CHUNK):
-        queue.resolve_labels(started[start : start + CHUNK])
+    for start in range(0, len(locked), CHUNK):
+        piece = locked[start : start + CHUNK]
+        _let_go(unfinished.filter(pk__range=(piece[0], piece[-1])))
     # Were tasks answered or taken back since they were read, the count tells, and all of this is undone.
-    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, remaining=remaining).update(
+    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, remaining=len(locked)).update(
         remaining=0,
         size=current.size - dropped,
         dropped=dropped,
@@ -107,3 +105,15 @@ def _end(batch: Batch) -> int:
     if not batches.complete(batch_id=batch.pk):
         raise _Moved
     return dropped
+
+
+def _let_go(tasks: TaskQuerySet) -> None:
+    """Drop those of these locked tasks that nobody has answered, and settle the others with the answers they have."""
+    tasks.exclude(_touched()).delete()
+    started = list(tasks.select_related("item"))
+    tasks.update(free=0, outstanding=0)
+    queue.resolve_labels(started)
+
+
+def _touched() -> Exists:
+    return Exists(Annotation.objects.standing().filter(task=OuterRef("pk")))

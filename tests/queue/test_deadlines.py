@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import random
 import threading
 import uuid
+import weakref
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
@@ -108,6 +112,32 @@ def test_an_answer_that_was_taken_back_does_not_keep_its_task() -> None:
     Job.objects.all().delete()
     assert deadlines.end_early(batch=batch) == 1
     assert list(Item.objects.order_by("pk").values_list("label", flat=True)) == [None, 1]
+
+
+def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A manager's page ends batches of a million tasks, too."""
+    monkeypatch.setattr(deadlines, "CHUNK", 3)
+    most = 0
+    init = Model.__init__
+
+    def counted(self: Model, *args: Any, **kwargs: Any) -> None:
+        nonlocal most
+        init(self, *args, **kwargs)
+        if isinstance(self, Task):
+            alive.add(self)
+            gc.collect()  # a task and its item know each other
+            most = max(most, len(alive))
+
+    alive: weakref.WeakSet[Task] = weakref.WeakSet()
+    batch = open_batch(40, overlap=2)
+    answer(batch, make_member(batch.project, "ann"), 20)
+    monkeypatch.setattr(Model, "__init__", counted)
+    assert deadlines.end_early(batch=batch) == 20
+    assert 0 < most <= 2 * 3
+    batch.refresh_from_db()
+    assert (batch.size, batch.dropped, batch.state) == (20, 20, Batch.State.TRAINING)
+    assert not Task.objects.unanswered().exists()
+    assert set(Item.objects.labeled()) == {task.item for task in batch.tasks.all()}
 
 
 def test_a_batch_gets_its_deadline_when_it_opens() -> None:
