@@ -1,6 +1,8 @@
 """What monitoring asks for."""
 
 import pytest
+from django.db import InterfaceError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
 from factories import make_items, make_open_batch, make_project
 
@@ -15,3 +17,17 @@ def test_health_and_metrics_need_no_account_and_tell_no_names(client: Client) ->
     assert 'marginalia_jobs{state="waiting"} 0.0' in text
     assert "secret" not in text
     assert client.post("/healthz").status_code == 405
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_is_gone_is_told_but_not_where_it_is(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def gone(self: object) -> None:
+        raise error('connection to server at "10.0.0.7" failed for user "marginalia"')
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "cursor", gone)
+    response = Client().get("/healthz")
+    assert (response.status_code, response.json()["status"]) == (503, "failing")
+    assert b"10.0.0.7" not in response.content
+    assert "10.0.0.7" in caplog.text
