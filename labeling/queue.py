@@ -311,7 +311,9 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         )
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
-    task = Task.objects.select_for_update().get(pk=annotation.task_id)
+    task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
+    if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
+        raise QueueError("batch_closed", "The batch was ended before this came.")
     if Correction.objects.standing().filter(item=task.item_id).exists():
         raise QueueError("corrected", "A manager has settled this item: its label stands, and so do the answers.")
     # A change of the batch's row first: it waits for a submit that is just closing the batch.

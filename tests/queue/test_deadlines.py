@@ -114,6 +114,23 @@ def test_an_answer_that_was_taken_back_does_not_keep_its_task() -> None:
     assert list(Item.objects.order_by("pk").values_list("label", flat=True)) == [None, 1]
 
 
+def test_an_answer_taken_back_twice_while_its_batch_ends_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = open_batch(3)
+    ann = make_member(batch.project, "ann")
+    given = answer(batch, ann, 2)[0]
+    queue.undo(project=batch.project, user=ann, annotation_id=given.id)
+    lock = Task.objects.select_for_update
+
+    def end_first(*args: Any, **kwargs: Any) -> Any:
+        monkeypatch.undo()
+        deadlines.end_early(batch=batch)
+        return lock(*args, **kwargs)
+
+    monkeypatch.setattr(Task.objects, "select_for_update", end_first)
+    with pytest.raises(QueueError, match="ended before"):
+        queue.undo(project=batch.project, user=ann, annotation_id=given.id)
+
+
 def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A manager's page ends batches of a million tasks, too."""
     monkeypatch.setattr(deadlines, "CHUNK", 3)
