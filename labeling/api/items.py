@@ -22,6 +22,7 @@ from labeling import access, media, uploads
 from labeling.api.base import ProjectView
 from labeling.api.reading import read
 from labeling.api.schema import Error
+from labeling.exports import defused
 from labeling.models import ItemImport
 
 
@@ -216,7 +217,7 @@ def _rejected_csv(item_import: ItemImport) -> Iterator[str]:
 def _csv_line(cells: Any) -> str:
     """One line; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerow([f"'{c}" if str(c)[:1] in "=+-@\t\r" and c else c for c in cells])
+    csv.writer(buffer).writerow([defused(cell) for cell in cells])
     return buffer.getvalue()
 
 

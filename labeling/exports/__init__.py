@@ -10,7 +10,7 @@ Rows are read in pages by key, so an export needs the same memory and the same q
 """
 
 from labeling.exports.choice import FILTERS, Choice, ChoiceError, choose
-from labeling.exports.formats import FORMATS, Format, export
+from labeling.exports.formats import FORMATS, Format, defused, export
 from labeling.exports.rows import count_rows
 
-__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "Format", "choose", "count_rows", "export"]
+__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "Format", "choose", "count_rows", "defused", "export"]

@@ -79,10 +79,15 @@ def _cells(row: Row) -> list[Any]:
     return [_cell(row[column.name]) for column in COLUMNS]
 
 
+def defused(text: str) -> str:
+    """The text for a cell of a CSV file: with an apostrophe in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
 def _cell(value: Any) -> Any:
     """A number as it is, None as an empty cell, anything else as text."""
     if isinstance(value, str):
-        return f"'{value}" if _FORMULA.match(value) else value
+        return defused(value)
     if isinstance(value, bool | list):
         return orjson.dumps(value, option=_JSON_OPTIONS).decode()
     if isinstance(value, datetime.datetime):

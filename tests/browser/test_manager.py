@@ -158,7 +158,7 @@ def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: A
     expect(page.get_by_role("img", name="2 answered")).to_be_visible()
     screenshot(page, "manager-watching", full=True)
     go(page, "Progress")
-    expect(page.get_by_role("img", name="2 answers in one")).to_be_visible()
+    expect(page.get_by_role("img", name="2 answers within")).to_be_visible()
     page.get_by_text("The figures").first.click()
     expect(page.get_by_role("columnheader", name="Answers").first).to_be_visible()
     screenshot(page, "manager-progress", full=True)

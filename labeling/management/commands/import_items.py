@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from labeling.exports import defused
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.pipeline.importing.run import import_items
@@ -116,4 +117,5 @@ class Command(BaseCommand):
             writer.writerow(["file", "where", "reason", "excerpt"])
             for item_import in imports:
                 for row in item_import.rejected_rows.iterator(chunk_size=1000):
-                    writer.writerow([item_import.name, row.where, row.reason, row.excerpt])
+                    cells = (item_import.name, row.where, row.reason, row.excerpt)
+                    writer.writerow([defused(cell) for cell in cells])

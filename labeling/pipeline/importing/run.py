@@ -198,7 +198,7 @@ def _write_chunk(
                 Item.objects.bulk_create(items)
                 _set_aside(item_import, bad)
                 if rules.vector_length and not project.vector_length:
-                    Project.objects.filter(pk=project.pk).update(vector_length=rules.vector_length)
+                    _settle_vector_length(project, rules.vector_length)
                 ItemImport.objects.filter(pk=item_import.pk).update(
                     position=F("position") + len(places),
                     accepted=F("accepted") + len(items),
@@ -210,6 +210,15 @@ def _write_chunk(
         else:
             break
     item_import.refresh_from_db(fields=["position", "accepted", "rejected"])
+
+
+def _settle_vector_length(project: Project, length: int) -> None:
+    """Make this the length of all the project's vectors, unless an import that runs beside this one was first."""
+    if Project.objects.filter(pk=project.pk, vector_length__isnull=True).update(vector_length=length):
+        return
+    settled = Project.objects.values_list("vector_length", flat=True).get(pk=project.pk)
+    if settled != length:
+        raise StepFailed(f"The vectors have {length} numbers, those of another import {settled}: only one length fits.")
 
 
 def _item(project: Project, draft: Draft, source: str, indices: dict[str, int]) -> Item:
@@ -267,9 +276,13 @@ def _set_aside(item_import: ItemImport, rejections: Iterable[Rejection]) -> None
 
 
 def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Iterable[Rejection] = ()) -> None:
-    """End the import without taking in any (more) of it."""
+    """End the import without taking in any (more) of it. What is in already stays, and goes on into the pool."""
     with step.finish():
         _set_aside(item_import, rejections)
+        if item_import.accepted:
+            items = "item" if item_import.accepted == 1 else "items"
+            reason = f"The {item_import.accepted:,} {items} before that are taken in. {reason}"
+            Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
         ItemImport.objects.filter(pk=item_import.pk).update(
             state=ItemImport.State.REFUSED,
             reason=reason[:500],

@@ -32,14 +32,15 @@ async function look() {
 /** `step` is what the server says of one: its id, phase, share, and how many are done of how many. */
 function show(step) {
   const row = document.getElementById(step.id);
-  if (!row) return;
+  const text = row?.querySelector(".step-text");
+  if (!text) return; // the list is of a moment before: the next look exchanges it
   const speed = measure(step);
   const parts = [step.phase];
   if (step.total) parts.push(`${step.done.toLocaleString("en")} of ${step.total.toLocaleString("en")}`);
   else if (step.share) parts.push(`${Math.floor(100 * step.share)}\u00a0%`);
   if (speed.items >= 0.1) parts.push(`${round(speed.items)} items/s`);
   if (speed.share > 0) parts.push(`${left((1 - step.share) / speed.share)} left`);
-  row.querySelector(".step-text").textContent = parts.join(" · ");
+  text.textContent = parts.join(" · ");
   const bar = row.querySelector("progress");
   if (step.share) bar.value = step.share;
   else bar.removeAttribute("value");

@@ -1,0 +1,52 @@
+"""Imports that end in the middle, or run beside each other: what is in goes on, and nothing contradicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from factories import make_project
+from import_files import write, write_npy, write_parquet
+
+from labeling.models import ItemImport, Job, Project
+from labeling.models.jobs import worker_name
+from labeling.pipeline.importing import run
+from labeling.pipeline.step import Step, StepFailed
+from labeling.uploads import register
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def taken(project: Project, path: Path) -> Step:
+    """The import's step, held by this process, with the project as it was when the job was taken."""
+    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+    return Step(Job.objects.select_related("project", "item_import").get(pk=job.pk))
+
+
+def test_what_was_taken_in_before_a_file_turned_bad_goes_on_into_the_pool(tmp_path: Path) -> None:
+    project = make_project()
+    rows = 2000
+    texts = [f"text number {n} {n * n}" for n in range(rows)]
+    path = write_parquet(tmp_path / "bad.parquet", {"id": [str(n) for n in range(rows)], "text": texts})
+    content = bytearray(path.read_bytes())
+    place = content.index(b"text number 1999") - 4000  # in the last group of rows
+    content[place : place + 2000] = b"\xff" * 2000
+    run.import_items(taken(project, write(path, bytes(content))))
+    item_import = ItemImport.objects.get()
+    assert item_import.state == ItemImport.State.REFUSED
+    assert 0 < item_import.accepted == project.items.count() < rows
+    assert item_import.reason.startswith(f"The {item_import.accepted:,} items before that are taken in. ")
+    assert project.jobs.filter(kind=Job.Kind.ENCODE).count() == 1
+
+
+def test_two_first_imports_at_once_agree_on_the_length_of_vectors(tmp_path: Path) -> None:
+    project = make_project(kind="vector")
+    first, second = (
+        taken(project, write_npy(tmp_path / f"{length}.npy", np.ones((3, length), np.float32))) for length in (2, 3)
+    )
+    run.import_items(first)
+    with pytest.raises(StepFailed, match="The vectors have 3 numbers, those of another import 2"):
+        run.import_items(second)
+    project.refresh_from_db()
+    assert (project.vector_length, project.items.count()) == (2, 3)
