@@ -134,14 +134,20 @@ def retry(*, batch: Batch) -> None:
 def seconds_until_open(project: Project) -> float | None:
     """Estimate the seconds between now and the next open batch, from what the steps took last and how far they are.
 
-    None where nothing is under way, or no training has been seen yet to judge by.
+    None where nothing is under way, no batch follows, no training has been seen yet to judge by, or a step has lost its
+    worker.
     """
     batch = project.batches.active().first()
     if batch is None or batch.state not in (Batch.State.SELECTING, Batch.State.TRAINING):
         return None
+    if batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED:
+        return None
     done = project.jobs.filter(state=Job.State.DONE, batch__isnull=False).order_by("-pk")[:20]
     took = {job.kind: job.took.total_seconds() for job in reversed(done) if job.took}
     current = {job.kind: job for job in batch.jobs.all()}
+    now = timezone.now()
+    if any(job.silent_since(now) for job in current.values()):  # who knows when a worker comes
+        return None
     steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
     left = 0.0
     for kind in steps:

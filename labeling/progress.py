@@ -14,6 +14,18 @@ from labeling.models import Batch, Job, Project, User
 # A step that has done less than this does not tell yet how long it takes.
 LEAST_SHARE = 0.05
 
+# A step that no worker takes up for this long tells that none runs.
+PATIENCE = datetime.timedelta(seconds=20)
+
+# What a step does, until it names its own phase.
+STEPS: dict[str, str] = {
+    Job.Kind.IMPORT: "importing items",
+    Job.Kind.ENCODE: "encoding items",
+    Job.Kind.TRAIN: "training the model",
+    Job.Kind.EMBED: "looking at the pool",
+    Job.Kind.CLUSTER: "clustering the pool",
+    Job.Kind.SELECT: "picking the next batch",
+}
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
     Batch.State.TRAINING: "training the model",
@@ -32,7 +44,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "reason": batch.reason if batch and batch.state == Batch.State.FAILED else "",
         "size": batch.size if batch else 0,
         "remaining": batch.remaining if batch else 0,
-        "phase": (job.phase or job.get_kind_display()) if job else (PHASES.get(batch.state, "") if batch else ""),
+        "phase": (job.phase or STEPS[job.kind]) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
         "seconds_left": None if seconds is None else math.ceil(seconds),
         "step_seconds_left": _step_seconds_left(job, timezone.now()) if job else None,
@@ -40,6 +52,23 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     if user is not None and batch is not None:
         found["own"] = queue.progress_of(batch, user)
     return found
+
+
+def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:
+    """The project's step that no worker is at, and since when: one whose worker gives no sign any more, or one that is
+    due while no worker is at any other.
+    """
+    jobs = list(Job.objects.unfinished().order_by("-urgent", "run_after", "pk"))
+    running = [(job, job.silent_since(now)) for job in jobs if job.state == Job.State.RUNNING]
+    for job, since in running:
+        if since is not None and job.project_id == project.pk:
+            return job, since
+    if any(since is None for _, since in running):
+        return None
+    for job in jobs:
+        if job.state == Job.State.WAITING and job.project_id == project.pk and job.run_after <= now - PATIENCE:
+            return job, job.run_after
+    return None
 
 
 def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:

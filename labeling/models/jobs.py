@@ -158,6 +158,12 @@ class Job(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} for {self.batch or self.item_import or self.project}"
 
+    def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
+        """When its worker was last heard of, if that is so long ago that it is taken for dead; otherwise None."""
+        if self.state != Job.State.RUNNING or self.heartbeat_at is None:
+            return None
+        return self.heartbeat_at if self.heartbeat_at <= now - datetime.timedelta(seconds=STALE_SECONDS) else None
+
     @property
     def took(self) -> datetime.timedelta | None:
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeling.models import ItemImport, Job, Project
+from labeling.progress import unattended
 from labeling.web.words import Moment, moment, number, percent
 
 LISTED = 20
-# A job that waits this long while nothing runs has no worker.
-PATIENCE_SECONDS = 20
 UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
 
 
@@ -62,9 +61,8 @@ def encoding_row(project: Project, unencoded: int) -> StepRow | None:
 
 
 def stalled(project: Project, now: datetime.datetime) -> bool:
-    """Whether a step waits and no worker takes it."""
-    overdue = now - datetime.timedelta(seconds=PATIENCE_SECONDS)
-    return project.jobs.waiting().filter(run_after__lt=overdue).exists() and not Job.objects.running().exists()
+    """Whether a step of the project waits for a worker, or has lost its own."""
+    return unattended(project, now) is not None
 
 
 def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:

@@ -29,7 +29,7 @@ def situation(membership: Membership, batch: Batch | None) -> Situation:
         return Situation(text)
     if batch.state == Batch.State.OPEN:
         return Situation(text, "Label", url, urgent=True)
-    if batch.state == Batch.State.DONE:
+    if batch.state == Batch.State.DONE or _is_last(membership.project, batch):
         return Situation(text)
     return Situation(text, f"Wait for batch {_next_number(batch)}", url)
 
@@ -41,9 +41,11 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if batch is None:
         return "Nothing to label yet. The first batch opens once items are imported."
     if batch.state == Batch.State.OPEN:
-        return f"{batch.remaining} {'item waits' if batch.remaining == 1 else 'items wait'} for an answer."
+        waiting = f"{batch.remaining} {'item waits' if batch.remaining == 1 else 'items wait'} for an answer"
+        return f"{waiting}; no batch follows this one." if loop == Project.Loop.STOPPED else f"{waiting}."
     if batch.state == Batch.State.TRAINING:
-        return f"Batch {batch.number} is complete. The model is training on it."
+        then = " No batch follows." if _is_last(membership.project, batch) else ""
+        return f"Batch {batch.number} is complete. The model is training on it.{then}"
     if batch.state == Batch.State.SELECTING:
         return f"Batch {batch.number} is being picked."
     if batch.state == Batch.State.FAILED:
@@ -52,6 +54,11 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if loop == Project.Loop.STOPPED:
         return f"Stopped by a manager after batch {batch.number}."
     return f"Batch {batch.number} is done, and no item is left to label."
+
+
+def _is_last(project: Project, batch: Batch) -> bool:
+    """Whether nothing opens after the batch. While one is being picked, it still opens, stopped or not."""
+    return batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED
 
 
 def _next_number(batch: Batch) -> int:

@@ -41,7 +41,7 @@ def test_an_annotator_has_a_label_button_and_no_figures() -> None:
     assert (
         f'<a class="button primary" href="{reverse("label", args=[project.slug])}">Label</a>' in page.content.decode()
     )
-    assert "0 of 3 answered" in text_of(page)
+    assert "0 of 3 done" in text_of(page)
     for word in ("Accuracy", "Imported", "Pause", "Model version"):
         assert word not in text_of(page)
 
@@ -184,9 +184,57 @@ def test_it_says_when_no_worker_runs() -> None:
     job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
     assert "no worker takes it up" not in text_of(client.get(address(project)))
     Job.objects.filter(pk=job.pk).update(run_after=timezone.now() - datetime.timedelta(minutes=3))
-    assert "Encode has waited for 3\u00a0min, and no worker takes it up." in text_of(
+    assert "Encoding items has waited for 3\u00a0min, and no worker takes it up." in text_of(
         client.get(address(project))
     ).replace("3 min", "3\u00a0min")
+
+
+def test_it_says_when_the_worker_of_a_step_gives_no_sign_any_more() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 3))
+    Batch.objects.filter(pk=batch.pk).update(state="training", remaining=0)
+    now = timezone.now()
+    job = project.jobs.create(
+        batch=batch, kind=Job.Kind.TRAIN, state=Job.State.RUNNING, share=0.5, phase="training the model", urgent=True,
+        started_at=now - datetime.timedelta(minutes=5), heartbeat_at=now, worker="elsewhere:1:a",
+    )  # fmt: skip
+    client = manager(project)
+    assert "no sign" not in text_of(client.get(address(project)))
+    Job.objects.filter(pk=job.pk).update(heartbeat_at=now - datetime.timedelta(minutes=4))
+    page = text_of(client.get(address(project)))
+    assert "The worker that was training the model has given no sign for 4 min" in page.replace("\u00a0", " ")
+    assert "python manage.py worker" in page
+    assert "next batch in about" not in page
+
+
+def test_another_projects_dead_step_does_not_hide_that_no_worker_runs() -> None:
+    project, other = make_project(), make_project("other")
+    long_ago = timezone.now() - datetime.timedelta(minutes=3)
+    other.jobs.create(kind="encode", state="running", worker="elsewhere:1:a", heartbeat_at=long_ago)
+    Job.objects.create(project=project, kind=Job.Kind.ENCODE, run_after=long_ago)
+    client = manager(project)
+    assert "no worker takes it up" in text_of(client.get(address(project)))
+    other.jobs.update(heartbeat_at=timezone.now())
+    assert "no worker takes it up" not in text_of(client.get(address(project)))
+
+
+def test_a_batch_that_is_the_last_promises_no_other() -> None:
+    project = make_project(loop="stopped")
+    batch = make_open_batch(project, make_items(project, 3))
+    client = manager(project)
+    assert "3 items wait for an answer; no batch follows this one." in text_of(client.get(address(project)))
+    project.jobs.create(
+        batch=batch, kind=Job.Kind.TRAIN, state=Job.State.DONE,
+        started_at=timezone.now() - datetime.timedelta(seconds=20), finished_at=timezone.now(),
+    )  # fmt: skip
+    Batch.objects.filter(pk=batch.pk).update(state="training", remaining=0)
+    page = text_of(client.get(address(project)))
+    assert "The model is training on it. No batch follows." in page
+    assert "Wait for batch 2" not in page
+    assert "next batch in about" not in page
+    project.loop = "running"
+    project.save(update_fields=["loop"])
+    assert "Wait for batch 2" in text_of(client.get(address(project)))
 
 
 def test_names_are_shown_as_they_are_and_run_nothing() -> None:
@@ -208,7 +256,7 @@ def test_the_running_batch_shows_its_parts_and_who_is_on_it() -> None:
     assert "Who is on it Annotator Answered Skipped Holds now Last answer annie at work 2 0 2 just now" in page
     assert "End batch" in page
     others = text_of(member(project, Role.ANNOTATOR).get(address(project)))
-    assert "2 of 10 answered" in others
+    assert "2 of 10 done" in others
     for word in ("annie", "in people’s hands", "End batch"):
         assert word not in others
 

@@ -17,7 +17,7 @@ from labeling.items.attention import Attention, attention_of
 from labeling.measures.pace import pace_of
 from labeling.measures.work import parts_of, places_of
 from labeling.models import Batch, Job, Membership, Project
-from labeling.progress import progress_of
+from labeling.progress import STEPS, progress_of, unattended
 from labeling.status import failures_of, items_of, leased_of, models_of
 from labeling.web.batch_rows import batch_rows
 from labeling.web.charts.learning import accuracy_of, learning_curve
@@ -29,8 +29,6 @@ from labeling.web.situation import situation
 from labeling.web.words import count, duration, number
 
 RECENT = 5
-# A step that nobody takes up for this long tells that no worker runs.
-PATIENCE = datetime.timedelta(seconds=20)
 
 # What a manager can make of the loop in each of its states, the next thing to do first.
 LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
@@ -119,7 +117,7 @@ def step_line(progress: dict[str, Any]) -> str:
 
 def count_answered(progress: dict[str, Any]) -> str:
     done = progress["size"] - progress["remaining"]
-    return f"{number(done)} of {number(progress['size'])} answered" if progress["size"] else ""
+    return f"{number(done)} of {number(progress['size'])} done" if progress["size"] else ""
 
 
 def _numbers(project: Project, attention: Attention) -> dict[str, Any]:
@@ -153,11 +151,16 @@ def _numbers(project: Project, attention: Attention) -> dict[str, Any]:
 
 
 def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
-    """The step that no worker takes up; empty if all is well."""
-    overdue = Job.objects.due(now - PATIENCE).filter(project=project).first()
-    if overdue is None or Job.objects.running().exists():
+    """The step that no worker is at, in a sentence; empty if all is well."""
+    found = unattended(project, now)
+    if found is None:
         return ""
-    return f"{overdue.get_kind_display()} has waited for {duration((now - overdue.run_after).total_seconds())}"
+    job, since = found
+    lasts = duration((now - since).total_seconds())
+    if job.state == Job.State.RUNNING:
+        at = job.phase or STEPS[job.kind]
+        return f"The worker that was {at} has given no sign for {lasts}, and no other has taken it up."
+    return f"{STEPS[job.kind].capitalize()} has waited for {lasts}, and no worker takes it up."
 
 
 @require_POST

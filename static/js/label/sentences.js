@@ -20,13 +20,17 @@ export const ENDLESS = "endless";
  * perhaps a bar, ENDLESS or a share from 0 to 1.
  */
 export function waiting(reason, progress = {}) {
-  const { batch, seconds_left: seconds, share } = progress;
+  const { batch, loop, seconds_left: seconds, share } = progress;
+  const last = loop === "stopped";
   switch (reason) {
     case "training":
       return {
         title: `Batch ${batch} is complete`,
-        text: `The model is training${left(seconds)}. The next batch opens here by itself.${part(progress)}`,
+        text: last
+          ? `The model is training on it. No batch follows for now.${part(progress)}`
+          : `The model is training${left(seconds)}. The next batch opens here by itself.${part(progress)}`,
         bar: ENDLESS,
+        home: last,
       };
     case "selecting":
       return {
@@ -43,7 +47,7 @@ export function waiting(reason, progress = {}) {
     case "all_taken":
       return {
         title: "Others have the last items",
-        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here; after that the model trains and the next batch opens.`,
+        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here; after that the model trains${last ? "" : " and the next batch opens"}.`,
       };
     default:
       return { ...(STILL[reason] ?? STILL.unknown), ...(reason === "failed" ? failed(progress) : {}) };
