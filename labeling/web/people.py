@@ -30,6 +30,10 @@ def create_account(*, project: Project, username: str, role: str) -> tuple[User,
         user, created = projects.get_or_create_user(username)
         if not created:
             raise ValidationError({"username": "This username is taken. Choose another one."})
+        alike = User.objects.filter(username__iexact=username).exclude(pk=user.pk).first()
+        if alike is not None:
+            said = f"There is an account {alike.username}, which differs by capitals alone. Choose another name."
+            raise ValidationError({"username": said})
         user.password = hashed
         user.save(update_fields=["password"])
         projects.set_role(project=project, user=user, role=role)

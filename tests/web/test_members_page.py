@@ -76,7 +76,13 @@ def test_a_new_account_has_a_password_that_is_shown_once() -> None:
 
 @pytest.mark.parametrize(
     ("username", "says"),
-    [("annie", "taken"), ("", "Enter a username."), ("no spaces please", "Enter a valid username"), ("a/b", "valid")],
+    [
+        ("annie", "taken"),
+        ("Annie", "an account annie"),
+        ("", "Enter a username."),
+        ("no spaces please", "Enter a valid username"),
+        ("a/b", "valid"),
+    ],
 )
 def test_no_account_is_taken_over_or_half_made(username: str, says: str) -> None:
     project = make_project()
@@ -107,6 +113,7 @@ def test_the_last_manager_keeps_the_role_and_the_place() -> None:
     for path, data in (("project-role", {"role": "annotator"}), ("project-remove", {})):
         page = client.post(reverse(path, args=[project.slug, "mona"]), data, follow=True)
         assert "last manager" in text_of(page)
+        assert page.redirect_chain == [(address(project), 302)]
         assert role_of("mona") == Role.MANAGER
 
 

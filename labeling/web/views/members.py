@@ -73,7 +73,7 @@ def _create(membership: Membership, form: MemberForm) -> dict[str, str] | None:
 def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
     """Give a member another role."""
     member = _member(membership, username)
-    form = RoleForm(request.POST)
+    form, still = RoleForm(request.POST), True
     try:
         if not form.is_valid():
             raise ValidationError("Choose a role.")
@@ -82,8 +82,8 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
         messages.error(request, " ".join(error.messages))
     else:
         messages.success(request, f"{username} is now {form.cleaned_data['role']}.")
-    # A manager who gave the role away may not see the list any more.
-    still = member.user_id != membership.user.pk or form.cleaned_data.get("role") == membership.role
+        # A manager who gave the role away may not see the list any more.
+        still = member.user_id != membership.user.pk or form.cleaned_data["role"] == membership.role
     return redirect("project-members" if still else "project", membership.project.slug)
 
 
