@@ -6,7 +6,6 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404
-from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -15,6 +14,7 @@ from rest_framework.response import Response
 
 from labeling import access, artifacts, batches, deadlines
 from labeling.api.base import ProjectListView, ProjectView
+from labeling.api.errors import find_or_404
 from labeling.control_slice import ControlSlice
 from labeling.models import Batch, ModelVersion, Project
 
@@ -137,7 +137,7 @@ class _OneBatch(ProjectView):
     subject = "Batches"
 
     def find(self, number: int) -> Batch:
-        return get_object_or_404(_with_versions(self.project), number=number)
+        return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)
 
     def shown(self, number: int) -> Response:
         return Response(BatchSerializer(self.find(number)).data)
@@ -196,7 +196,7 @@ class VersionDetail(ProjectView):
     @extend_schema(responses=VersionSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
         found = self.project.versions.select_related("batch", "parent")
-        version = get_object_or_404(found, number=number)
+        version = find_or_404(found, f"There is no model version {number} in this project.", number=number)
         return Response(VersionSerializer(version, context={"control": ControlSlice(self.project)}).data)
 
 
@@ -208,7 +208,9 @@ class VersionArtifact(ProjectView):
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
-        version = get_object_or_404(self.project.versions, number=number)
+        version = find_or_404(
+            self.project.versions.all(), f"There is no model version {number} in this project.", number=number
+        )
         try:
             archive = artifacts.as_zip(version)
         except FileNotFoundError:

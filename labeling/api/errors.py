@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 from rest_framework import status
 from rest_framework.exceptions import APIException, ValidationError
@@ -16,6 +17,8 @@ from rest_framework.views import exception_handler
 from labeling.batches import BatchError
 from labeling.corrections import CorrectionError
 from labeling.queue import QueueError
+
+AnyModel = TypeVar("AnyModel", bound=Model)
 
 
 class Conflict(APIException):
@@ -41,6 +44,14 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     if response is not None:
         response.data = _body(exc, response)
     return response
+
+
+def find_or_404(found: QuerySet[AnyModel], missing: str, **wanted: Any) -> AnyModel:
+    """The one that is wanted. Where there is none, the answer says so in these words."""
+    one = found.filter(**wanted).first()
+    if one is None:
+        raise Http404(missing)
+    return one
 
 
 def _body(exc: Exception, response: Response) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any, ClassVar
 
 from django.http import FileResponse, Http404, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
@@ -20,10 +19,11 @@ from rest_framework.response import Response
 
 from labeling import access, media, uploads
 from labeling.api.base import ProjectView
+from labeling.api.errors import find_or_404
 from labeling.api.reading import read
 from labeling.api.schema import Error
 from labeling.exports import defused
-from labeling.models import ItemImport
+from labeling.models import ItemImport, Project
 
 
 class UploadOptions(serializers.Serializer[Any]):
@@ -190,7 +190,7 @@ class ImportDetail(ProjectView):
 
     @extend_schema(responses=ImportSerializer)
     def get(self, request: Request, slug: str, import_id: int) -> Response:
-        return Response(ImportSerializer(get_object_or_404(self.project.imports, pk=import_id)).data)
+        return Response(ImportSerializer(_import(self.project, import_id)).data)
 
 
 class RejectedRows(ProjectView):
@@ -201,10 +201,14 @@ class RejectedRows(ProjectView):
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
-        item_import = get_object_or_404(self.project.imports, pk=import_id)
+        item_import = _import(self.project, import_id)
         response = StreamingHttpResponse(_rejected_csv(item_import), content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
         return response
+
+
+def _import(project: Project, pk: int) -> ItemImport:
+    return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
 
 
 def _rejected_csv(item_import: ItemImport) -> Iterator[str]:

@@ -54,3 +54,17 @@ def test_image_is_for_members_only(world: dict[str, APIClient]) -> None:
     assert world[MANAGER].get(path).status_code == 404
     assert world["nobody"].get(path).status_code == 401
     assert world[MANAGER].get(f"{URL}ours/items/{item.pk}/media/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("batches/9/", "There is no batch 9 in this project."),
+        ("models/9/", "There is no model version 9 in this project."),
+        ("models/9/artifact/", "There is no model version 9 in this project."),
+        ("imports/9/", "There is no import 9 in this project."),
+    ],
+)
+def test_what_is_not_there_is_named_in_the_words_of_the_api(world: dict[str, APIClient], path: str, said: str) -> None:
+    response = world[MANAGER].get(f"{URL}ours/{path}")
+    assert (response.status_code, response.json()) == (404, {"code": "not_found", "detail": said})
