@@ -165,6 +165,22 @@ def test_next_goes_on_within_the_filter_though_the_item_has_left_it() -> None:
     assert project.items.filter(label=8).count() == 4
 
 
+def test_the_last_that_matches_leads_back_to_the_others_once_it_is_saved() -> None:
+    project = mixture()
+    client = manager(project)
+    page = client.get(f"{address(project, 4)}?state=labeled&corrected=false&sort=imported").content.decode()
+    assert 'id="later"' not in page
+    assert 'name="next" value="1"' in page
+
+
+def test_nobody_is_told_that_a_model_learns_a_control_item() -> None:
+    project = mixture()
+    client = manager(project)
+    assert "Models learn it with their next training." in text_of(client.get(address(project, 0)))
+    project.items.filter(pk=item_of(project, 0).pk).update(is_control=True)
+    assert "no model learns it, for this is a control item." in text_of(client.get(address(project, 0)))
+
+
 def test_walking_the_newest_labels_does_not_start_over_at_each_correction() -> None:
     project = mixture()
     client = manager(project)

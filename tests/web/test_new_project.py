@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from factories import make_member, make_project, make_user
+from factories import make_items, make_member, make_open_batch, make_project, make_user
 from pages import errors_of, manager, signed_in, text_of
 
 from labeling.models import Project, Role
@@ -153,3 +153,13 @@ def test_staff_may_and_find_the_way() -> None:
 
 def test_whoever_is_signed_out_signs_in_first() -> None:
     assert Client().get(NEW)["Location"] == "/login/?next=/new/"
+
+
+def test_a_project_without_items_leads_its_managers_to_the_import() -> None:
+    project = make_project()
+    annotator = signed_in(make_member(project, "annie"))
+    path = reverse("project-import", args=[project.slug])
+    assert path in manager(project).get("/").content.decode()
+    assert path not in annotator.get("/").content.decode()
+    make_open_batch(project, make_items(project, 3))
+    assert path not in manager(project).get("/").content.decode()

@@ -7,7 +7,7 @@ from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark
 from labeling.web.charts.scales import Scale, shares_to
 from labeling.web.words import count, number, percent
 
-WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 366, 6, 20
+WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
 # Letters of a class's name that there is room for.
 LETTERS = 15
 

@@ -56,7 +56,7 @@ def account(request: HttpRequest) -> HttpResponse:
 def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
     """End one of the user's own tokens."""
     get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
-    messages.success(request, f"The token {key}… is revoked: programs that use it are refused from now on.")
+    messages.success(request, f"The token {key[:8]}… is revoked: programs that use it are refused from now on.")
     return redirect("account")
 
 

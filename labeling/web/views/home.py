@@ -22,6 +22,8 @@ class Card:
     batch: Batch | None
     situation: Situation
 
+    may_import: bool
+
     @property
     def done(self) -> int:
         return self.batch.size - self.batch.remaining if self.batch else 0
@@ -40,6 +42,7 @@ def home(request: HttpRequest) -> HttpResponse:
             role=membership.role,
             batch=newest.get(membership.project.pk),
             situation=situation(membership, newest.get(membership.project.pk)),
+            may_import=membership.may_manage,
         )
         for membership in memberships
     ]
