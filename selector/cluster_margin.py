@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from selector.checks import factor, generator, whole_number
+
+# Clusters are counted in a table with a place for each number between the smallest and the largest, if it has at
+# most this many places a candidate. Ids that lie farther apart are sorted.
+_TABLE_PLACES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +50,13 @@ def select(
     batch_size: k_t, how many to pick; all n where the pool is smaller.
     candidate_factor: k_m / k_t, at least 1. The k_m = round(candidate_factor · k_t) items of smallest margin are
         the candidates, all n where the pool is smaller. Items whose equal margins straddle k_m are drawn at random.
-    rng: all randomness. It is asked for the ties at k_m, the order of equal groups, and the order of the
-        candidates, in this order, so that the same seed gives the same batch.
+    rng: all randomness. It is asked for the ties at k_m, those among groups too many to be reached, the order of
+        equal groups, and one number a draw, in this order, so that the same seed gives the same batch.
 
     The candidates are grouped by cluster, and the groups visited from the smallest to the largest (in number of
     candidates; equal ones in random order), one item drawn uniformly at random at each visit, pass after pass
-    without the groups that are used up, until k_t are drawn. Takes O(n + k_m log k_m) time and O(n) memory.
+    without the groups that are used up, until k_t are drawn. Takes O(n) time and memory where the ids of the clusters
+    are dense (as those of a cut are), O(n + k_m log k_m) time otherwise.
     Raises ValueError, naming the argument, on wrong shapes or types, NaN, or a number out of range.
 
     >>> picked = select([.1, .2, .3, .9], [7, 7, 8, 8], batch_size=2, candidate_factor=1.5,
@@ -64,29 +70,35 @@ def select(
     count = round(min(factor(candidate_factor, "candidate_factor") * wanted, len(margins)))
     generator(rng)
 
-    candidates = smallest(margins, count, rng)
-    names, group, sizes = np.unique(clusters[candidates], return_inverse=True, return_counts=True)
-    place = np.empty_like(sizes)  # of each group in the order of the visits
-    place[np.lexsort((rng.permutation(len(sizes)), sizes))] = np.arange(len(sizes))
-    passes = _random_ranks(group, sizes, rng)
-    drawn = np.lexsort((place[group], passes))[:wanted]
+    everything = count == len(margins)
+    candidates = np.arange(count) if everything else smallest(margins, count, rng)
+    names, group, sizes = _groups(clusters if everything else clusters[candidates])
+    if len(margins) < 2**31:  # halves what the draws go through
+        candidates = candidates.astype(np.int32)
+    # A group that comes after k_t others is never reached.
+    reached = smallest(sizes, wanted, rng) if wanted < len(sizes) else np.arange(len(sizes))
+    order = _by_size(sizes, rng.permutation(reached.astype(np.int32)))
+    members = _members(candidates, group, sizes, order)
+    indices, passes, places = _draw(members, sizes[order], rng.random(wanted))
+    drawn = order[places]
     return Selection(
-        indices=candidates[drawn],
-        passes=passes[drawn],
-        clusters=names[group[drawn]],
-        cluster_sizes=sizes[group[drawn]],
+        indices=indices,
+        passes=passes,
+        clusters=names[drawn].astype(np.int64),
+        cluster_sizes=sizes[drawn].astype(np.int64),
         candidates=count,
     )
 
 
-def smallest(margins: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The positions of the `count` smallest of `margins`, in no special order; ties at the edge at random."""
+def smallest(values: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The positions of the `count` smallest of `values`, ascending; ties at the edge at random."""
     if count == 0:
         return np.empty(0, dtype=np.int64)
-    edge = np.partition(margins, count - 1)[count - 1]
-    below = np.flatnonzero(margins < edge)
-    level = np.flatnonzero(margins == edge)
-    return np.concatenate([below, rng.choice(level, count - len(below), replace=False)])
+    edge = np.partition(values, count - 1)[count - 1]
+    chosen = values < edge
+    level = np.flatnonzero(values == edge)
+    chosen[rng.choice(level, count - np.count_nonzero(chosen), replace=False, shuffle=False)] = True
+    return np.flatnonzero(chosen)
 
 
 def check_margins(margins: ArrayLike, *, may_be_nan: bool = False) -> NDArray[Any]:
@@ -99,21 +111,109 @@ def check_margins(margins: ArrayLike, *, may_be_nan: bool = False) -> NDArray[An
     return array
 
 
-def check_clusters(clusters: ArrayLike, items: int) -> NDArray[np.int64]:
-    """Return `clusters` as an (items,) int64 array, or raise ValueError."""
+def check_clusters(clusters: ArrayLike, items: int) -> NDArray[Any]:
+    """Return `clusters` as an (items,) array of signed or short whole numbers, not copied; or raise ValueError."""
     array = np.asarray(clusters)
     if array.shape != (items,) or (items and array.dtype.kind not in "iu"):
         raise ValueError(
             f"clusters must be one whole number for each of {items} items, not shape {array.shape} of {array.dtype}"
         )
-    return array.astype(np.int64, copy=False)
+    # Only the last of these types has numbers that int64, in which clusters are given back, does not.
+    return array.astype(np.int64) if array.dtype.kind not in "iu" or array.dtype == np.uint64 else array
 
 
-def _random_ranks(group: NDArray[np.int64], sizes: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-    """For each item its place, from 0, in a random order of its group. This is the pass that draws it."""
-    shuffled = rng.permutation(len(group))
-    by_group = shuffled[np.argsort(group[shuffled], kind="stable")]
-    starts = np.cumsum(sizes) - sizes
-    ranks = np.empty_like(group)
-    ranks[by_group] = np.arange(len(group)) - np.repeat(starts, sizes)
-    return ranks
+def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:
+    """The groups of the candidates: their names (g,) ascending, each candidate's group (k_m,), their sizes (g,)."""
+    if not len(clusters):
+        return np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int32)
+    lowest, highest = int(clusters.min()), int(clusters.max())
+    places = highest - lowest + 1
+    if places > _TABLE_PLACES * len(clusters) or places > 2**31 - 1:
+        names, inverse, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+        return names, inverse.astype(np.int32), counts.astype(np.int32)
+    group: NDArray[np.int32] = np.empty(len(clusters), np.int32)
+    np.subtract(clusters, lowest, out=group, dtype=np.int64, casting="unsafe")
+    sizes = _count(group, places)
+    filled = np.flatnonzero(sizes)
+    if len(filled) < places:
+        number: NDArray[np.int32] = np.empty(places, np.int32)
+        number[filled] = np.arange(len(filled), dtype=np.int32)
+        group, sizes = number[group], sizes[filled]
+    return filled + lowest, group, sizes
+
+
+@njit(cache=True, nogil=True)
+def _count(group, groups):  # type: ignore[no-untyped-def]
+    """How many of `group` are 0, 1, 2 …"""
+    sizes = np.zeros(groups, np.int32)
+    for number in group:
+        sizes[number] += 1
+    return sizes
+
+
+@njit(cache=True, nogil=True)
+def _by_size(sizes, shuffled):  # type: ignore[no-untyped-def]
+    """The groups in `shuffled` by size, ascending, equal ones in the order that they have there: a counting sort."""
+    largest = 0
+    for group in shuffled:
+        largest = max(largest, sizes[group])
+    ends = np.zeros(largest + 2, np.int64)
+    for group in shuffled:
+        ends[sizes[group] + 1] += 1
+    for size in range(largest + 1):
+        ends[size + 1] += ends[size]
+    order = np.empty_like(shuffled)
+    for group in shuffled:
+        size = sizes[group]
+        order[ends[size]] = group
+        ends[size] += 1
+    return order
+
+
+@njit(cache=True, nogil=True)
+def _members(candidates, group, sizes, order):  # type: ignore[no-untyped-def]
+    """The candidates in groups that are visited: those of the first before those of the second, and so on."""
+    ends = np.full(len(sizes), -1, np.int64)
+    start = 0
+    for number in order:
+        ends[number] = start
+        start += sizes[number]
+    members = np.empty(start, candidates.dtype)
+    for position in range(len(candidates)):
+        number = group[position]
+        if ends[number] >= 0:
+            members[ends[number]] = candidates[position]
+            ends[number] += 1
+    return members
+
+
+@njit(cache=True, nogil=True)
+def _draw(members, sizes, numbers):  # type: ignore[no-untyped-def]
+    """Pass after pass, one member of each group, at a random number in [0, 1) each: members, passes, groups.
+
+    The groups come by size, ascending: those with something left are a tail that gets shorter. `members` is shuffled.
+    """
+    wanted = len(numbers)
+    indices = np.empty(wanted, np.int64)
+    passes = np.empty(wanted, np.int64)
+    places = np.empty(wanted, np.int64)
+    drawn = 0
+    number_of_pass = 0
+    first = 0  # group that is not used up
+    start_of_first = 0
+    while drawn < wanted:
+        while sizes[first] == number_of_pass:
+            start_of_first += sizes[first]
+            first += 1
+        start = start_of_first
+        for place in range(first, min(len(sizes), first + wanted - drawn)):
+            left = sizes[place] - number_of_pass
+            taken = start + int(numbers[drawn] * left)
+            indices[drawn] = members[taken]
+            passes[drawn] = number_of_pass
+            places[drawn] = place
+            members[taken] = members[start + left - 1]
+            start += sizes[place]
+            drawn += 1
+        number_of_pass += 1
+    return indices, passes, places

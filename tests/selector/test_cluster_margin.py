@@ -11,31 +11,42 @@ from scipy.stats import chisquare
 from selector.cluster_margin import select
 
 
+def smallest(values, count, rng):
+    """Positions of the `count` smallest values, ascending; which of those level with the last, is left to `rng`."""
+    if count == 0:
+        return []
+    edge = sorted(values)[count - 1]
+    below = [position for position, value in enumerate(values) if value < edge]
+    level = [position for position, value in enumerate(values) if value == edge]
+    return sorted([*below, *rng.choice(level, count - len(below), replace=False, shuffle=False).tolist()])
+
+
 def literal(margins, clusters, *, batch_size, candidate_factor, rng):
     """Algorithm 2 with lists and loops, item by item. It asks `rng` for what `select` says that it asks."""
     wanted = min(batch_size, len(margins))
     count = min(len(margins), max(wanted, round(candidate_factor * wanted)))
-    if wanted == 0:
-        return []
-    edge = sorted(margins)[count - 1]
-    candidates = [item for item, margin in enumerate(margins) if margin < edge]
-    level = [item for item, margin in enumerate(margins) if margin == edge]
-    candidates += list(rng.choice(level, count - len(candidates), replace=False))
-
-    names = sorted({clusters[item] for item in candidates})
-    tie_break = dict(zip(names, rng.permutation(len(names)), strict=True))
+    candidates = list(range(count)) if count == len(margins) else smallest(margins, count, rng)
     groups = defaultdict(list)
-    for position in rng.permutation(count):
-        groups[clusters[candidates[position]]].append(candidates[position])
+    for item in candidates:
+        groups[clusters[item]].append(item)
+    names = sorted(groups)
     sizes = {name: len(group) for name, group in groups.items()}
-    visits = sorted(names, key=lambda name: (sizes[name], tie_break[name]))
+    if len(names) > wanted:
+        names = [names[place] for place in smallest([sizes[name] for name in names], wanted, rng)]
+    names = [names[place] for place in rng.permutation(len(names))]
+    visits = sorted(names, key=lambda name: sizes[name])
 
+    numbers = iter(rng.random(wanted))
     drawn = []
     passes = 0
     while len(drawn) < wanted:
         for name in visits:
-            if groups[name] and len(drawn) < wanted:
-                drawn.append((groups[name].pop(0), passes, name, sizes[name]))
+            left = groups[name]
+            if left and len(drawn) < wanted:
+                taken = int(next(numbers) * len(left))
+                drawn.append((left[taken], passes, name, sizes[name]))
+                left[taken] = left[-1]
+                left.pop()
         passes += 1
     return drawn
 
@@ -141,6 +152,31 @@ def test_the_names_of_the_clusters_do_not_matter_but_for_their_order(pool, seed)
     np.testing.assert_array_equal(plain.indices, renamed.indices)
 
 
+@settings(deadline=None)
+@given(pool=pools(), seed=st.integers(0, 1000), spread=st.sampled_from([1, 5, 1000, 10**15]))
+def test_ids_of_clusters_may_be_any_whole_numbers(pool, seed, spread):
+    margins, clusters = pool
+    plain = picked((margins, clusters), 20, 2, seed)
+    spread_out = picked((margins, clusters * spread - 2**61), 20, 2, seed)
+    np.testing.assert_array_equal(plain.indices, spread_out.indices)
+    np.testing.assert_array_equal(plain.clusters * spread - 2**61, spread_out.clusters)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "int32", "uint32", "int64", "uint64"])
+def test_clusters_of_every_dtype_up_to_its_limits(dtype):
+    least, most = np.iinfo(dtype).min, min(np.iinfo(dtype).max, 2**63 - 1)
+    clusters = np.array([least, most, most, least, most - 1], dtype=dtype)
+    selection = picked((np.arange(5), clusters), 5, 1, seed=0)
+    assert selection.clusters.tolist() == clusters[selection.indices].astype("int64").tolist()
+    assert selection.cluster_sizes.tolist() == [1, 2, 2, 2, 2]
+
+
+def test_margins_may_be_infinite():
+    margins = np.array([np.inf, -np.inf, 0, np.inf])
+    assert sorted(picked((margins, np.arange(4)), 2, 1, seed=0).indices) == [1, 2]
+    assert sorted(picked((margins, np.arange(4)), 4, 1, seed=0).indices) == [0, 1, 2, 3]
+
+
 def test_when_all_candidates_are_taken_the_sizes_are_those_of_the_clusters():
     clusters = np.array([5, 5, 5, 9, 9, 2])
     selection = picked((np.arange(6.0), clusters), 6, 1, seed=0)
@@ -177,6 +213,30 @@ def test_equal_groups_are_visited_in_uniformly_random_order():
     clusters = np.array([4, 4, 8, 8, 6, 6, 1, 1, 1])
     counts = counts_of_first_item((np.zeros(9), clusters), 1, 9, column="clusters")
     assert is_uniform(counts, [4, 6, 8])
+
+
+def test_every_item_of_a_group_is_equally_likely_in_every_pass():
+    clusters = np.array([0] * 4 + [1] * 6)
+    counts = np.zeros((5, 10))
+    for seed in range(3000):
+        indices = picked((np.zeros(10), clusters), 5, 2, seed).indices
+        counts[np.arange(5), indices] += 1
+    for place, group in enumerate([slice(0, 4), slice(4, 10)] * 2 + [slice(0, 4)]):
+        assert counts[place, group].sum() == 3000
+        assert chisquare(counts[place, group]).pvalue > 1e-4
+
+
+def test_two_items_of_a_group_are_drawn_independently():
+    pairs = Counter(tuple(picked((np.zeros(4), np.zeros(4, int)), 2, 2, seed).indices.tolist()) for seed in range(3000))
+    assert is_uniform(pairs, [(one, other) for one in range(4) for other in range(4) if one != other])
+
+
+def test_of_too_many_groups_each_is_equally_likely_to_be_reached():
+    counts = Counter()
+    pool = np.zeros(9), np.repeat(np.arange(7), [1, 2, 1, 1, 1, 1, 2])
+    for seed in range(1000):
+        counts.update(picked(pool, 3, 3, seed).clusters.tolist())
+    assert is_uniform(counts, [0, 2, 3, 4, 5])
 
 
 @pytest.mark.parametrize(("n", "batch_size"), [(0, 5), (0, 0), (4, 0)])

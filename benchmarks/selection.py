@@ -1,0 +1,237 @@
+"""How long picking a batch takes, and how much memory beyond its inputs, beside plain numpy.
+
+    python -m benchmarks.selection --items 10000000 --batch 1000000
+    python -m benchmarks.selection --items 200000 --classes 20000
+
+The first picks by Cluster-Margin from made-up margins and clusters of skewed sizes. The second streams the margins of a
+pool from a network of so many classes, and picks by them. Each is measured in a process of its own, that has loaded its
+inputs and made one small call before (which compiles or loads compiled code, and is told apart).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+MEGABYTE = 1e6
+SMALL = 64  # items in the call before
+
+
+def make_pool(folder: Path, items: int, mean_cluster_size: float, seed: int) -> int:
+    """Write margins.npy (float32) and clusters.npy (int64). Returns the number of clusters.
+
+    Sizes are log-normal (a few clusters are hundreds of times as large as most), and doubt is a matter of the cluster
+    as much as of the item, as in real pools.
+    """
+    rng = np.random.default_rng(seed)
+    clusters = max(1, round(items / mean_cluster_size))
+    weights = rng.lognormal(sigma=1.5, size=clusters)
+    sizes = rng.multinomial(items, weights / weights.sum())
+    names = np.repeat(np.arange(clusters), sizes)
+    rng.shuffle(names)
+    doubt = rng.random(clusters, dtype=np.float32)
+    np.save(folder / "margins.npy", (doubt[names] + rng.random(items, dtype=np.float32)) / 2)
+    np.save(folder / "clusters.npy", names)
+    return clusters
+
+
+# --- What is measured ---------------------------------------------------------------------------------------------
+
+
+Picked = tuple[np.ndarray, np.ndarray]  # indices, passes
+
+
+def ours(margins: np.ndarray, clusters: np.ndarray, batch: int, factor: float, seed: int) -> Picked:
+    from selector.cluster_margin import select
+
+    rng = np.random.default_rng(seed)
+    selection = select(margins, clusters, batch_size=batch, candidate_factor=factor, rng=rng)
+    return selection.indices, selection.passes
+
+
+def plain_numpy(margins: np.ndarray, clusters: np.ndarray, batch: int, factor: float, seed: int) -> Picked:
+    """The method by numpy's sorts: a random place within its group is the pass that draws an item."""
+    rng = np.random.default_rng(seed)
+    count = min(round(factor * batch), len(margins))
+    candidates = np.argpartition(margins, count - 1)[:count]
+    _, group, sizes = np.unique(clusters[candidates], return_inverse=True, return_counts=True)
+    place = np.empty_like(sizes)
+    place[np.lexsort((rng.permutation(len(sizes)), sizes))] = np.arange(len(sizes))
+    shuffled = rng.permutation(count)
+    by_group = shuffled[np.argsort(group[shuffled], kind="stable")]
+    passes = np.empty_like(group)
+    passes[by_group] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    drawn = np.lexsort((place[group], passes))[:batch]
+    return candidates[drawn], passes[drawn]
+
+
+PEERS: dict[str, Callable[..., Picked]] = {"selector": ours, "plain numpy": plain_numpy}
+
+
+def measure(call: Callable[[], Any]) -> tuple[float, float, Any]:
+    """Seconds, the rise of the process's peak memory in MB, and what the call gives."""
+    before = peak_bytes()
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, (peak_bytes() - before) / MEGABYTE, result
+
+
+def peak_bytes() -> int:
+    """The most memory that the process has held so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def select_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    margins, clusters = np.load(folder / "margins.npy"), np.load(folder / "clusters.npy")
+    pick = PEERS[args.run]
+    first, _, _ = measure(lambda: pick(margins[:SMALL], clusters[:SMALL], SMALL // 2, 1.5, 0))
+    runs = [measure(lambda: pick(margins, clusters, args.batch, args.candidate_factor, args.seed)) for _ in range(3)]
+    indices, passes = runs[0][2]
+    return {
+        "seconds": statistics.median(run[0] for run in runs),
+        "all_seconds": [run[0] for run in runs],
+        "first_call_seconds": first,
+        "peak_mb": runs[0][1],
+        "picked": len(np.unique(indices)),
+        "a_pass": np.bincount(passes).tolist(),
+    }
+
+
+def stream_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Margins of features.npy from an untrained network with random weights."""
+    import torch
+
+    from models_store.model import Model
+    from models_store.networks import for_shape
+    from models_store.prediction import predict
+
+    features = np.load(folder / "features.npy", mmap_mode="r")
+    torch.manual_seed(args.seed)
+    network: Any = for_shape((args.dim,), args.classes).eval()
+    torch.nn.init.normal_(network.head.weight, std=0.1)
+    model = Model("single", args.classes, (args.dim,), network)
+
+    def margins_of(rows: np.ndarray) -> np.ndarray:
+        margins = np.empty(len(rows), np.float32)
+        for part in predict(model, rows):
+            margins[part.start : part.start + len(part.margins)] = part.margins
+        return margins
+
+    first, _, _ = measure(lambda: margins_of(features[:SMALL]))
+    seconds, peak, margins = measure(lambda: margins_of(features))
+    return {"seconds": seconds, "first_call_seconds": first, "peak_mb": peak, "mean_margin": float(margins.mean())}
+
+
+# --- Running and telling ------------------------------------------------------------------------------------------
+
+
+def in_a_process(folder: Path, args: argparse.Namespace, run: str) -> dict[str, Any]:
+    options = {
+        "items": args.items, "batch": args.batch, "candidate-factor": args.candidate_factor, "dim": args.dim,
+        "seed": args.seed, "classes": args.classes,
+    }  # fmt: skip
+    command = [sys.executable, "-m", "benchmarks.selection", "--run", run, "--folder", str(folder)]
+    command += [f"--{name}={value}" for name, value in options.items() if value is not None]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {"name": run, **json.loads(done.stdout)}
+
+
+def about(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    return {"benchmark": "selection", **{name: getattr(args, name) for name in names}, **machine}
+
+
+def select_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    clusters = make_pool(folder, args.items, args.mean_cluster_size, args.seed)
+    inputs = sum(np.load(path, mmap_mode="r").nbytes for path in folder.glob("*.npy")) / MEGABYTE
+    runs = [in_a_process(folder, args, name) for name in PEERS]
+    # The candidates decide how many items each pass takes. That peers agree on it says that both did the same.
+    a_pass = [run.pop("a_pass") for run in runs]
+    return {
+        **about(args, "items", "batch", "candidate_factor", "mean_cluster_size", "seed"),
+        "clusters": clusters,
+        "inputs_mb": inputs,
+        "passes": len(a_pass[0]),
+        "peers_agree": all(other == a_pass[0] for other in a_pass),
+        "runs": runs,
+    }
+
+
+def stream_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    rng = np.random.default_rng(args.seed)
+    features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (args.items, args.dim))
+    for start in range(0, args.items, 10_000):
+        features[start : start + 10_000] = rng.normal(size=features[start : start + 10_000].shape)
+    features.flush()
+    run = in_a_process(folder, args, "stream")
+    return {
+        **about(args, "items", "classes", "dim", "seed"),
+        "features_mb": features.nbytes / MEGABYTE,
+        "matrix_mb": args.items * args.classes * 4 / MEGABYTE,
+        "runs": [run],
+        # Each item costs the same: this is a product, not a measurement.
+        "extrapolated_seconds_for_10000000_items": run["seconds"] / args.items * 10_000_000,
+    }
+
+
+def tell(result: dict[str, Any]) -> None:
+    """A table for people."""
+    if "classes" in result:
+        print(f"Margins of {result['items']:,} items by a network of {result['classes']:,} classes")
+        print(f"A matrix of pool × classes would take {result['matrix_mb']:,.0f} MB.")
+    else:
+        print(f"{result['batch']:,} of {result['items']:,} items in {result['clusters']:,} clusters, k_m = "
+              f"{min(result['items'], round(result['batch'] * result['candidate_factor'])):,}")  # fmt: skip
+        print(f"Inputs {result['inputs_mb']:,.0f} MB; peers agree on every pass: {result['peers_agree']}")
+    print(f"\n{'':<16}{'seconds':>10}{'first call':>12}{'peak extra MB':>15}")
+    for run in result["runs"]:
+        print(f"{run['name']:<16}{run['seconds']:>10.2f}{run['first_call_seconds']:>12.2f}{run['peak_mb']:>15,.0f}")
+    if "extrapolated_seconds_for_10000000_items" in result:
+        hours = result["extrapolated_seconds_for_10000000_items"] / 3600
+        print(f"\nFor 10,000,000 items that is {hours:.1f} hours, extrapolated: each item costs the same.")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--items", type=int, default=1_000_000)
+    parser.add_argument("--batch", type=int, help="Default: a tenth of the items.")
+    parser.add_argument("--candidate-factor", type=float, default=10.0)
+    parser.add_argument("--mean-cluster-size", type=float, default=10.0)
+    parser.add_argument("--classes", type=int, help="Stream margins from a network of so many classes instead.")
+    parser.add_argument("--dim", type=int, default=64, help="Numbers an item, for --classes.")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+    parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    args.batch = args.batch or max(1, args.items // 10)
+    if not 1 <= args.batch <= args.items or args.candidate_factor < 1 or args.mean_cluster_size < 1:
+        parser.error("a batch has from 1 to all items; candidate factor and mean cluster size are at least 1")
+    return args
+
+
+def main() -> None:
+    args = arguments()
+    if args.run:
+        print(json.dumps((stream_run if args.run == "stream" else select_run)(args.folder, args)))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        result = (stream_benchmark if args.classes else select_benchmark)(Path(folder), args)
+    print(json.dumps(result)) if args.json else tell(result)
+
+
+if __name__ == "__main__":
+    main()
