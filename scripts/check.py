@@ -23,7 +23,7 @@ PYTEST = [f"{BIN}/pytest"]
 # As many processes as there are cores, but no crowd: some tests start threads and processes of their own.
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
 # Once is enough for these: they touch no database, or (who may what) ask it nothing that other tests do not.
-ON_SQLITE_ONLY = ["selector", "models_store", "importing", "architecture", "docs", "access"]
+ON_SQLITE_ONLY = ["benchmarks", "selector", "models_store", "importing", "architecture", "docs", "access"]
 # Generated requests for minutes: once, on the database that takes fewer characters and numbers.
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py"]
 

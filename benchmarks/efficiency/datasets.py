@@ -1,0 +1,226 @@
+"""The data sets: a pool that labels are taken from, and test items that nothing is ever learned from."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from models_store.encoders.pixels import Pixels
+from models_store.encoders.vector import Vector
+
+FASHION_FOLDER = Path("/usr/share/datasets/fashion-mnist")
+COPIES = 5
+DISTINCT = 12_000
+NOISE = 8.0
+"""Standard deviation of the noise on each copy, of 255 grey levels: it can be measured and hardly be seen."""
+LEAST_COMMON = 0.01
+"""Of the long-tailed version: items of the rarest class for each of the most common one."""
+SIDE = 28
+
+
+class DataError(ValueError):
+    """Data that cannot be had or used, in one line for the person who asked for it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """features (n, d) and labels (n,) of the pool, and the same of the test items; labels are 0 … n_classes - 1."""
+
+    name: str
+    features: np.ndarray
+    labels: np.ndarray
+    test_features: np.ndarray
+    test_labels: np.ndarray
+    n_classes: int
+    input_shape: tuple[int, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Tells whether results saved earlier are of the same data."""
+        sha = hashlib.sha256(repr((self.input_shape, self.n_classes)).encode())
+        for array in (self.features, self.labels, self.test_features, self.test_labels):
+            sha.update(f"{array.dtype.str} {array.shape}".encode())
+            sha.update(np.ascontiguousarray(array).data)
+        return sha.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where data comes from, small enough to hand to another process."""
+
+    name: str
+    fashion_folder: Path = FASHION_FOLDER
+    network: str = "mlp"
+    pool: int | None = None
+    """Take so many items of the pool, at random; None takes all."""
+    vectors: Path | None = None
+    labels: Path | None = None
+    test_share: float = 0.3
+
+    def load(self, seed: int) -> Data:
+        """The data of one seed. Raises DataError.
+
+        What is random (which items are test items where the set does not say, which images are repeated, the noise)
+        differs from seed to seed, so that intervals over seeds cover it.
+        """
+        rng = np.random.default_rng([seed, 7])
+        if self.vectors is not None:
+            assert self.labels is not None
+            data = _split(self.name, *_read_arrays(self.vectors, self.labels), self.test_share, rng)
+        else:
+            data = BUILT_IN[self.name](self, rng)
+        if self.pool is not None:
+            data = _thinned(data, self.pool, rng, copies=COPIES if self.name == "redundant" else 1)
+        return _as_pixels(data) if self.network == "convnet" else data
+
+
+def _fashion(source: Source, rng: np.random.Generator) -> Data:
+    """Fashion-MNIST: 60,000 images of 28 x 28 greys in 10 classes, and its own 10,000 test images."""
+    arrays = [
+        _read_idx(source.fashion_folder, f"{part}-{kind}")
+        for part in ("train", "t10k")
+        for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
+    ]
+    pool, labels, test, test_labels = arrays
+    return Data(
+        source.name,
+        pool.reshape(len(pool), -1),
+        labels.astype(np.int64),
+        test.reshape(len(test), -1),
+        test_labels.astype(np.int64),
+        n_classes=10,
+        input_shape=(SIDE * SIDE,),
+    )
+
+
+def _redundant(source: Source, rng: np.random.Generator) -> Data:
+    """12,000 of the images, each five times with slight noise of its own."""
+    data = _fashion(source, rng)
+    # Copies of an image lie side by side, which `_thinned` counts on. No strategy looks at the order.
+    rows = np.repeat(rng.choice(len(data.labels), DISTINCT, replace=False), COPIES)
+    noisy = data.features[rows] + rng.normal(0, NOISE, (len(rows), data.features.shape[1])).astype(np.float32)
+    features = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
+    return replace(data, features=features, labels=data.labels[rows])
+
+
+def _longtail(source: Source, rng: np.random.Generator) -> Data:
+    """Class sizes that fall geometrically from 6,000 to 60. The test items stay as many of each class."""
+    data = _fashion(source, rng)
+    shares = LEAST_COMMON ** (np.arange(data.n_classes) / (data.n_classes - 1))
+    of_class = [rng.permutation(np.flatnonzero(data.labels == index)) for index in range(data.n_classes)]
+    rows = np.sort(
+        np.concatenate([found[: round(share * len(found))] for found, share in zip(of_class, shares, strict=True)])
+    )
+    return replace(data, features=data.features[rows], labels=data.labels[rows])
+
+
+def _digits(source: Source, rng: np.random.Generator) -> Data:
+    """scikit-learn's 1,797 digits of 8 x 8 greys."""
+    features, labels = load_digits(return_X_y=True)
+    return _split(source.name, Vector(features.shape[1]).encode(features), labels, source.test_share, rng)
+
+
+BUILT_IN: dict[str, Callable[[Source, np.random.Generator], Data]] = {
+    "fashion": _fashion,
+    "redundant": _redundant,
+    "longtail": _longtail,
+    "digits": _digits,
+}
+IMAGES = ("fashion", "redundant", "longtail")
+
+
+def _read_idx(folder: Path, name: str) -> np.ndarray:
+    """An array of bytes in LeCun's IDX format: two zero bytes, 8, the number of dimensions, their lengths, data."""
+    path = folder / f"{name}.gz"
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.exists() else (folder / name).read_bytes()
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"Fashion-MNIST cannot be read from {folder} ({name}[.gz]: {error}): "
+            "install Debian's package dataset-fashion-mnist, or name the folder that holds it with --fashion."
+        ) from error
+    dimensions = raw[3] if len(raw) > 4 and raw[:3] == b"\0\0\x08" else 0
+    shape = np.frombuffer(raw[4 : 4 + 4 * dimensions], ">i4")
+    if not dimensions or len(raw) != 4 + 4 * dimensions + np.prod(shape, dtype=np.int64):
+        raise DataError(f"{folder / name} is not an IDX file of bytes, or is cut short.")
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
+
+
+def _read_arrays(vectors: Path, labels: Path) -> tuple[np.ndarray, np.ndarray]:
+    """(n, d) float32 and (n,) class numbers of two .npy files. Classes may be any numbers or texts."""
+    x, y = _read_npy(vectors), _read_npy(labels)
+    if x.ndim != 2 or x.dtype.kind not in "fiub" or not x.size:
+        raise DataError(f"{vectors}: expected (n, d) numbers, not the shape {x.shape} of {x.dtype}.")
+    if y.ndim != 1 or y.dtype.kind not in "iubUS" or len(y) != len(x):
+        raise DataError(f"{labels}: expected {len(x)} whole numbers or texts, not the shape {y.shape} of {y.dtype}.")
+    with np.errstate(over="ignore"):
+        x = x.astype(np.float32)
+    if not np.isfinite(x).all():
+        raise DataError(f"{vectors}: holds a number that is not finite in float32.")
+    names, classes = np.unique(y, return_inverse=True)
+    if len(names) < 2:
+        raise DataError(f"{labels}: all items are of one class.")
+    return x, classes.astype(np.int64)
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise DataError(f"{path}: cannot be read as a .npy file ({error}).") from error
+    if not isinstance(array, np.ndarray):
+        raise DataError(f"{path}: expected a .npy file with one array.")
+    return array
+
+
+def _split(name: str, features: np.ndarray, labels: np.ndarray, test_share: float, rng: np.random.Generator) -> Data:
+    """A share of the items, at random, becomes the test items."""
+    order = rng.permutation(len(labels))
+    tests = round(test_share * len(labels))
+    if not 0 < tests < len(labels):
+        raise DataError(f"{name}: a test share of {test_share:g} of {len(labels)} items leaves nothing to compare.")
+    test, pool = order[:tests], np.sort(order[tests:])
+    return Data(
+        name,
+        features[pool],
+        labels[pool],
+        features[test],
+        labels[test],
+        n_classes=int(labels.max()) + 1,
+        input_shape=(features.shape[1],),
+    )
+
+
+def _thinned(data: Data, pool: int, rng: np.random.Generator, *, copies: int) -> Data:
+    """`pool` items at random; where each is there several times in a row, whole groups of them."""
+    groups = len(data.labels) // copies
+    kept = np.sort(rng.choice(groups, min(max(pool // copies, 1), groups), replace=False))
+    rows = (copies * kept[:, None] + np.arange(copies)).reshape(-1)
+    return replace(data, features=data.features[rows], labels=data.labels[rows])
+
+
+def _as_pixels(data: Data) -> Data:
+    """As the product sees image files: through its `pixels` encoder, for its convolutional network."""
+    encoder = Pixels.fit([])
+    return replace(
+        data,
+        features=encoder.encode([_as_png(row) for row in data.features]),
+        test_features=encoder.encode([_as_png(row) for row in data.test_features]),
+        input_shape=Pixels.input_shape,
+    )
+
+
+def _as_png(row: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(row.reshape(SIDE, SIDE)).save(file, "PNG", compress_level=0)
+    return file.getvalue()

@@ -1,0 +1,138 @@
+"""`python -m benchmarks.label_efficiency`: what it prints, what it refuses, that it goes on where it was."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import label_efficiency
+from benchmarks.efficiency.datasets import COPIES, FASHION_FOLDER, DataError, Source
+from labeling.models import Project
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--data", "digits", "--pool", "200", "--batch", "20", "--rounds", "2", "--seeds", "2", "--processes", "2"]
+
+
+def run(*arguments: str, out: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks.label_efficiency", *arguments, "--out", str(out)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+
+
+@pytest.mark.slow
+def test_a_small_run_says_all_that_is_documented_and_a_second_one_takes_it_up(tmp_path):
+    done = run(*SMALL, "--strategies", "margin,cluster-margin", "--json", out=tmp_path)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() == {"machine", "level", "data", "seconds"}
+    digits = result["data"]["digits"]
+    assert digits["labels"] == [20, 40, 60]
+    assert digits["pool"] == 200
+    assert digits["seeds"] == [0, 1]
+    assert 0.3 < digits["target_accuracy"] < 1
+    assert Path(digits["figure"]).read_text().startswith("<?xml")
+    assert digits["strategies"].keys() == {"uniform", "margin", "cluster-margin"}
+    told = digits["strategies"]["cluster-margin"]
+    assert told.keys() == {
+        "accuracy", "labels_to_target", "share_of_uniform", "share_of_margin", "against", "seconds"
+    }  # fmt: skip
+    assert len(told["accuracy"]) == 3
+    assert told["accuracy"][0] == digits["strategies"]["uniform"]["accuracy"][0], "the first batch is shared"
+    assert told["against"].keys() == {"uniform", "margin"}
+    assert told["against"]["margin"].keys() == {
+        "mean_difference", "differences", "p_worse", "p_better", "worse_at", "better_at", "significantly_worse"
+    }  # fmt: skip
+
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    assert len(written) == 6
+    kept = sorted(written)[1:]
+    sorted(written)[0].unlink()
+    again = run(*SMALL, "--strategies", "margin,cluster-margin", "--json", out=tmp_path)
+    assert json.loads(again.stdout)["data"]["digits"]["strategies"].keys() == digits["strategies"].keys()
+    assert [path.stat().st_mtime_ns for path in kept] == [written[path] for path in kept], "only what lacked was run"
+    assert sorted(written)[0].exists()
+    for name in digits["strategies"]:
+        assert (
+            json.loads(again.stdout)["data"]["digits"]["strategies"][name]["accuracy"]
+            == (digits["strategies"][name]["accuracy"])
+        )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "mnist"], "'mnist' is none of fashion, redundant, longtail, digits"),
+        (["--strategies", "best"], "'best' is none of"),
+        (["--seeds", "0"], "'0' is not a whole number of at least 1"),
+        (["--candidate-factor", "nan"], "'nan' is not a number of at least 1"),
+        (["--test-share", "1"], "'1' is not a number between 0 and 1"),
+        (["--rounds", "2", "--budget", "100"], "not allowed with"),
+        (["--vectors", "X.npy"], "--vectors and --labels go together"),
+        (["--data", "digits", "--network", "convnet"], "--network convnet takes images"),
+        (["--data", "digits", "--budget", "4000"], "4000 labels are asked for, the pool holds 1258 items"),
+        (["--data", "digits", "--batch", "50", "--budget", "60"], "a budget of 60 leaves no batch of 50"),
+        (["--data", "fashion", "--fashion", "/nowhere"], "install Debian's package dataset-fashion-mnist"),
+        (["--vectors", "/no/X.npy", "--labels", "/no/y.npy"], "cannot be read as a .npy file"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(arguments, said, tmp_path, capsys):
+    try:
+        status = label_efficiency.main([*arguments, "--out", str(tmp_path)])
+    except SystemExit as exit_:
+        status = exit_.code
+    told = capsys.readouterr()
+    assert status == 2
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("vectors", "labels", "said"),
+    [
+        (np.zeros(4), np.arange(4), r"expected \(n, d\) numbers"),
+        (np.zeros((4, 2)), np.arange(3), "expected 4 whole numbers or texts"),
+        (np.zeros((4, 2)), np.zeros((4, 1), int), "expected 4 whole numbers or texts"),
+        (np.full((4, 2), np.nan), np.arange(4), "not finite"),
+        (np.zeros((4, 2)), np.zeros(4, int), "all items are of one class"),
+        (np.array([["a", "b"]] * 4), np.arange(4), r"expected \(n, d\) numbers"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(vectors, labels, said, tmp_path):
+    np.save(tmp_path / "X.npy", vectors)
+    np.save(tmp_path / "y.npy", labels)
+    with pytest.raises(DataError, match=said):
+        Source("X", vectors=tmp_path / "X.npy", labels=tmp_path / "y.npy").load(0)
+
+
+def test_arrays_are_split_anew_for_each_seed_and_classes_may_be_texts(tmp_path):
+    np.save(tmp_path / "X.npy", np.arange(40.0).reshape(20, 2))
+    np.save(tmp_path / "y.npy", np.array(["cat", "dog"] * 10))
+    source = Source("X", vectors=tmp_path / "X.npy", labels=tmp_path / "y.npy", test_share=0.25)
+    one, same, other = source.load(0), source.load(0), source.load(1)
+    assert one.n_classes == 2
+    assert one.features.shape == (15, 2)
+    assert one.test_features.shape == (5, 2)
+    assert not set(one.features[:, 0]) & set(one.test_features[:, 0])
+    assert one.digest == same.digest != other.digest
+
+
+def test_defaults_are_those_of_a_new_project():
+    project = Project()
+    assert project.candidate_factor == label_efficiency.CANDIDATE_FACTOR
+    assert project.mean_cluster_size == label_efficiency.MEAN_CLUSTER_SIZE
+    assert project.training == {}
+
+
+@pytest.mark.skipif(not FASHION_FOLDER.exists(), reason="needs Debian's package dataset-fashion-mnist")
+def test_versions_of_fashion_mnist():
+    redundant = Source("redundant", pool=100).load(0)
+    groups = redundant.features.reshape(100 // COPIES, COPIES, -1).astype(float)
+    assert np.abs(groups - groups.mean(axis=1, keepdims=True)).mean() < 8, "copies differ by slight noise"
+    assert (redundant.labels.reshape(-1, COPIES) == redundant.labels[::COPIES, None]).all()
+    sizes = np.bincount(Source("longtail").load(0).labels)
+    assert sizes[0] == 6000
+    assert sizes[-1] == 60
+    assert (np.diff(sizes) < 0).all()
