@@ -94,7 +94,7 @@ class Selection(serializers.Serializer[Any]):
     margin = serializers.FloatField(allow_null=True)
     cluster = serializers.IntegerField(allow_null=True)
     cluster_size = serializers.IntegerField(allow_null=True)
-    draw_pass = serializers.IntegerField(allow_null=True)
+    draw_pass = serializers.IntegerField(allow_null=True, help_text="The pass over the clusters, counted from 0.")
     predicted = serializers.JSONField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
 

@@ -133,6 +133,15 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "rank"], condition=models.Q(free__gt=0), name="task_claimable"),
+            # What managers sort and filter a batch of a million tasks by.
+            models.Index(fields=["batch", "margin", "rank"], name="task_by_margin"),
+            models.Index(fields=["batch", "cluster", "rank"], name="task_by_cluster"),
+            models.Index(
+                fields=["batch", "draw_pass", "rank"],
+                condition=models.Q(draw_pass__isnull=False),
+                name="task_by_pass",
+            ),
+            models.Index(fields=["batch", "rank"], condition=models.Q(is_control=True), name="task_control"),
         ]
 
     def __str__(self) -> str:

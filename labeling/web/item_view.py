@@ -11,6 +11,7 @@ from labeling import labels
 from labeling.items.filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names
 from labeling.models import Annotation, Correction, Item, Project
+from labeling.web.reasons import reason
 from labeling.web.words import Moment, duration, moment, number, percent
 
 EXCERPT = 240
@@ -177,14 +178,14 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
     if task is None:
         return []
     version = task.batch.selected_by
-    how = "drawn at random for control" if task.is_control else "by the model’s doubt" if version else "at random"
     facts: list[tuple[str, Any, str]] = [
-        ("Picked", f"{how}, rank {number(task.rank)}", ""),
+        ("Picked", reason(task.batch, task), ""),
+        ("Rank", number(task.rank), "the order in which a batch is given out"),
         ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class before the second best"),
         ("Taken for", _prediction(record), f"by version {version.number}" if version else ""),
         ("Cluster", task.cluster, ""),
         ("Cluster size", task.cluster_size, "candidates in it"),
-        ("Pass", task.draw_pass, "of the round-robin over the clusters"),
+        ("Pass", None if task.draw_pass is None else task.draw_pass + 1, "of the round-robin over the clusters"),
     ]
     return [
         (name, number(value) if isinstance(value, int) else value, meaning)

@@ -69,7 +69,7 @@ def test_it_tells_why_it_was_picked_and_what_the_model_took_it_for() -> None:
         setattr(task, name, value)
     task.save()
     words = text_of(member(project, Role.ENGINEER).get(address(project, 7)))
-    assert "by the model’s doubt, rank 1" in words
+    assert "Picked in pass 1 from cluster 1234, which held 7 candidates" in words
     assert "Margin 0.2500" in words
     assert "Taken for class 4 (62.5 % sure) by version 1" in words
     assert "Cluster 1,234" in words

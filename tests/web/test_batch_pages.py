@@ -11,7 +11,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, make_version, manager, member, text_of
 
 from labeling import queue
-from labeling.models import Batch, Project, Role, Task
+from labeling.models import Batch, Project, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -52,42 +52,6 @@ def test_a_batch_tells_how_it_was_selected() -> None:
         assert fact in page, fact
     for fact in ("by cluster-margin, version 1", "f" * 64, "a" * 64, "d" * 64):
         assert fact in page, fact
-
-
-def test_its_tasks_are_there_for_those_who_may_export() -> None:
-    project = make_project()
-    batch = make_open_batch(project, make_items(project, 3))
-    Task.objects.filter(batch=batch, rank=1).update(
-        margin=0.25, cluster=4, cluster_size=2, draw_pass=0, is_control=True, outstanding=0, free=0
-    )
-    Task.objects.filter(batch=batch, rank=2).update(outstanding=0, free=0)
-    project.items.filter(task__rank=1).update(label=3)
-    for role in (Role.MANAGER, Role.ENGINEER):
-        page = text_of(member(project, role).get(address(project, 1)))
-        assert "0 item-0000 open – – – – 1 item-0001 3 0.2500 4 2 0 control 2 item-0002 skipped" in page
-    page = text_of(member(project, Role.ANNOTATOR).get(address(project, 1)))
-    assert "item-0001" not in page
-    assert "control" not in page
-
-
-@pytest.mark.parametrize(
-    ("question", "label", "shown"),
-    [("multi", [0, 2], "0, 2"), ("multi", [], "none applies"), ("verify", True, "yes"), ("verify", False, "no")],
-)
-def test_every_kind_of_label_is_shown(question: str, label: object, shown: str) -> None:
-    project = make_project(question=question)
-    make_open_batch(project, make_items(project, 1))
-    project.items.update(label=label)
-    assert f"0 item-0000 {shown} –" in text_of(manager(project).get(address(project, 1)))
-
-
-def test_tasks_come_in_pages() -> None:
-    project = make_project()
-    make_open_batch(project, make_items(project, 60))
-    client = manager(project)
-    assert "Page 1 of 2" in text_of(client.get(address(project, 1)))
-    assert "item-0059" not in text_of(client.get(address(project, 1)))
-    assert "item-0059" in text_of(client.get(f"{address(project, 1)}?page=2"))
 
 
 def test_a_batch_that_is_being_picked() -> None:

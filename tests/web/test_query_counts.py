@@ -58,7 +58,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-item-classes", [], Role.ENGINEER, 4),
     ("project-item", [labeled_item], Role.ENGINEER, 11),
     ("project-item", [labeled_item], Role.MANAGER, 11),
-    ("project-batch", [1], Role.ENGINEER, 17),
+    ("project-batch", [1], Role.ENGINEER, 16),
     ("project-models", [], Role.ENGINEER, 6),
     ("project-model", [1], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),

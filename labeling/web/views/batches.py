@@ -6,23 +6,26 @@ import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling import access, batches, deadlines, labels
+from labeling import access, batches, deadlines
+from labeling.measures import picked
 from labeling.measures.balance import balance_of
 from labeling.measures.pace import pace_of
 from labeling.measures.work import hours_of, parts_of, places_of
-from labeling.models import Annotation, Batch, Membership, Project, Task
+from labeling.models import Batch, Membership, Project
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.picked_rows import picked_row
 from labeling.web.running import running
 
 BATCHES_A_PAGE = 25
@@ -64,8 +67,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
             "rounds": round_times(rounds_of([batch], now)),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }
-        page = Paginator(_tasks(batch), TASKS_A_PAGE).get_page(request.GET.get("page"))
-        context |= {"facts": _facts(batch), "page": page, "rows": _task_rows(membership.project, page)}
+        context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
 
 
@@ -148,42 +150,21 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _tasks(batch: Batch) -> Any:
-    return Task.objects.filter(batch=batch).select_related("item").order_by("rank")
-
-
-def _task_rows(project: Project, page: Page) -> list[dict[str, Any]]:
-    """The tasks of one page with the names of the classes that occur on it."""
-    tasks = list(page)
-    stored = [task.item.label for task in tasks if task.item.label is not None]
-    flat = [index for label in stored for index in (label if isinstance(label, list) else [label])]
-    names = {}
-    if flat and project.question != Project.Question.VERIFY:
-        names = dict(project.classes.filter(index__in=set(flat)).values_list("index", "name"))
-    flags = Annotation.objects.standing().filter(task__in=tasks, flagged=True).select_related("user")
-    flagged = {flag.task_id: flag.user.username for flag in flags}
-    return [
-        {
-            "flagged_by": flagged.get(task.pk),
-            "rank": task.rank,
-            "item": task.item.external_id,
-            "item_id": task.item.pk,
-            "label": _label(labels.show(task.item.label, names)),
-            "open": task.outstanding > 0,
-            "margin": None if task.margin is None else f"{task.margin:.4f}",
-            "cluster": task.cluster,
-            "cluster_size": task.cluster_size,
-            "draw_pass": task.draw_pass,
-            "is_control": task.is_control,
-        }
-        for task in tasks
-    ]
-
-
-def _label(shown: Any) -> str | None:
-    """What a label looks like in a cell; None if there is none."""
-    if isinstance(shown, bool):
-        return "yes" if shown else "no"
-    if isinstance(shown, list):
-        return ", ".join(shown) or "none applies"
-    return None if shown is None else str(shown)
+def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
+    """The tasks that the request looks for, in pages by key."""
+    wanted = picked.read_wanted(request.GET)
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    page = picked.page_of(batch, wanted, TASKS_A_PAGE, after=after, before=before)
+    names, flags = picked.names_on(project, page.tasks), picked.flags_on(page.tasks)
+    n, more = picked.count_up_to(picked.tasks_of(batch, wanted)) if wanted.filtered else (batch.size, False)
+    return {
+        "rows": [picked_row(project, batch, task, names, flags) for task in page.tasks],
+        "counted": f"More than {words.number(n)} tasks" if more else words.count(n, "task"),
+        "one": n == 1,
+        "wanted": wanted,
+        "by_rank": wanted.sort != picked.RANK and picked.order_of(batch, wanted) == picked.ORDERS[picked.RANK],
+        "sorts": [(name, order.title) for name, order in picked.ORDERS.items()],
+        "parts": picked.PARTS.items(),
+        "earlier": urlencode({**wanted.query, "before": page.before}) if page.before else "",
+        "later": urlencode({**wanted.query, "after": page.after}) if page.after else "",
+    }
