@@ -12,6 +12,7 @@ TAKERS = {
     "guidelines-preview",
     "token-revoke",
     "project-loop",
+    "project-cluster-anew",
     "project-retry",
     "project-role",
     "project-import-retry",

@@ -75,6 +75,21 @@ _SELECTION = {
 }
 
 EXAMPLES: dict[str, Any] = {
+    "Clustering": {
+        "rows": 60_000,
+        "joined_rows": 72_000,
+        "joined_share": 0.1667,
+        "embedded_by": 1,
+        "digest": "0c" * 32,
+        "described_then": 0.91,
+        "described_now": 0.78,
+        "measured_by": 6,
+        "kept_share": 0.857,
+        "drifted": False,
+        "anew_at": None,
+        "seconds": 48.2,
+        "created_at": "2026-03-01T09:12:44Z",
+    },
     "Project": {**_PROJECT, "created_at": "2026-03-01T09:12:44Z"},
     "ProjectRequest": {name: _PROJECT[name] for name in _NEEDED},
     "PatchedProjectChangeRequest": {"batch_size": 400, "training": {"epochs": 80}, "hourly_cost": 18},

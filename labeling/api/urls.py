@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batches, browse, export, items, projects, queue
+from labeling.api import batches, browse, clusterings, export, items, projects, queue
 
 app_name = "api"
 
@@ -33,5 +33,7 @@ urlpatterns = [
     path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
     path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
     path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
+    path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),
+    path(f"{PROJECT}clustering/anew/", clusterings.ClusteringAnew.as_view(), name="clustering-anew"),
     path(f"{PROJECT}export/", export.Export.as_view(), name="export"),
 ]

@@ -31,15 +31,37 @@ class ModelVersion(models.Model):
 
 
 class Clustering(models.Model):
-    """The dendrogram of a project's pool, built once. Items that came later joined their nearest neighbour."""
+    """The dendrogram of a project's pool: built once, and anew only if a manager asks for it (`anew_at`). Items that
+    came later joined their nearest neighbour.
+    """
 
     project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="clustering")
     embedded_by = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
     rows = models.PositiveBigIntegerField(help_text="Rows that the dendrogram was built over.")
     joined_rows = models.PositiveBigIntegerField(help_text="Rows that have a place in it, later ones included.")
+    generation = models.PositiveIntegerField(default=1, help_text="Which dendrogram of the project it is.")
     digest = models.CharField(max_length=64)
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
 
+    # How much of the embeddings it describes: of those that it was built from, and of a later version's.
+    described_then = models.FloatField(null=True)
+    described_now = models.FloatField(null=True)
+    measured_by = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
+
+    anew_at = models.DateTimeField(null=True, help_text="When a manager asked for the pool to be clustered anew.")
+
     def __str__(self) -> str:
         return f"clustering of {self.project}"
+
+    @property
+    def joined_share(self) -> float:
+        """The part of its rows that joined later."""
+        return 1 - self.rows / self.joined_rows if self.joined_rows else 0.0
+
+    @property
+    def kept_share(self) -> float | None:
+        """What it describes now as a part of what it described at first; None if that is not measured."""
+        if not self.described_then or self.described_now is None:
+            return None
+        return max(0.0, self.described_now / self.described_then)

@@ -1,44 +1,94 @@
-"""Cluster the pool once; place items that came later beside their nearest neighbour."""
+"""Cluster the pool, once or when a manager asks; place items that came later beside their nearest neighbour."""
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
 
-from labeling.models import Clustering, Job, Project
+import numpy as np
+from django.utils import timezone
+
+from labeling.models import Clustering, Job, ModelVersion, Project
+from labeling.pipeline.drift import described, draw_pairs
 from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, load_array, save_array
 from labeling.pipeline.step import Step, StepFailed
-from labeling.pipeline.training import load_model, open_features
+from labeling.pipeline.training import load_model, open_features, seed_for
 from models_store.prediction import predict
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 
+Report = Callable[[float], None]
+
 
 def cluster(step: Step) -> None:
-    """Build the dendrogram if there is none yet, else let new rows join it; then select."""
+    """Build the dendrogram if there is none yet, or a manager asked for a new one; else let new rows join it, and
+    measure how well it still fits. Then select.
+
+    A new dendrogram lies in files of its own: until its row is written, the one before it holds.
+    """
     project, batch = step.job.project, step.job.batch
     assert batch is not None
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
-    files = ProjectFiles(project)
     existing = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-    if existing is None:
-        embeddings = load_array(files.pool(batch.selected_by, "embeddings"), mmap=True)
-        dendrogram = average_linkage(embeddings, progress=step.progress("clustering the pool"))
-        dendrogram.save(files.dendrogram)
-        save_array(files.joins, np.empty(0, np.int64))
-        values = {
-            "embedded_by": batch.selected_by,
-            "rows": len(embeddings),
-            "joined_rows": len(embeddings),
-            "digest": dendrogram.digest,
-            "seconds": step.seconds,
-        }
+    if existing is None or existing.anew_at is not None:
+        values = _build(step, batch.selected_by, batch.pool_rows, existing.generation + 1 if existing else 1)
     else:
-        values = {"joined_rows": _join_new_rows(step, project, existing, batch.pool_rows)}
+        values = {
+            "joined_rows": _join_new_rows(step, project, existing, batch.pool_rows),
+            **_measure(step, existing, batch.selected_by),
+        }
     with step.finish():
         Clustering.objects.update_or_create(project=project, defaults=values)
         Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+    if existing is not None and "generation" in values and existing.embedded_by != batch.selected_by:
+        # Large, and asked for by nobody any more.
+        ProjectFiles(project).pool(existing.embedded_by, "embeddings").unlink(missing_ok=True)
+
+
+def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
+    """Cluster the version's embeddings of the first `rows` rows into new files."""
+    project = step.job.project
+    files = ProjectFiles(project)
+    embeddings = _embeddings_of(step, project, version, rows)
+    dendrogram = average_linkage(embeddings, progress=step.progress("clustering the pool"))
+    dendrogram.save(files.dendrogram(generation))
+    save_array(files.joins(generation), np.empty(0, np.int64))
+    return {
+        "embedded_by": version,
+        "rows": rows,
+        "joined_rows": rows,
+        "generation": generation,
+        "digest": dendrogram.digest,
+        "seconds": step.seconds,
+        "created_at": timezone.now(),
+        "described_then": None,
+        "described_now": None,
+        "measured_by": None,
+        "anew_at": None,
+    }
+
+
+def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> np.ndarray:
+    """The version's embeddings (rows, d), from the file that the embedding kept or, where it kept none, computed now:
+    a manager may have asked in between.
+    """
+    path = ProjectFiles(project).pool(version, "embeddings")
+    if path.exists() and len(kept := load_array(path, mmap=True)) >= rows:
+        return kept[:rows]
+    features = open_features(project, load_encoder(project))[:rows]
+    save_array(path, embed_rows(project, version, features, step.progress("looking at the pool")))
+    return load_array(path, mmap=True)
+
+
+def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
+    """The version's embeddings (m, d) of rows with these features (m, …)."""
+    # An embedding does not depend on the proposed class, but a `verify` model asks for one.
+    verify = project.question == Project.Question.VERIFY
+    proposed = np.zeros(len(features), np.int64) if verify else None
+    predicted = predict(load_model(project, version), features, progress=report, proposed=proposed)
+    return np.concatenate([part.embeddings for part in predicted])
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
@@ -49,33 +99,46 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
     if pool_rows <= clustering.joined_rows:
         return clustering.joined_rows
     files = ProjectFiles(project)
-    report = step.progress("placing new items")
     features = open_features(project, load_encoder(project))[clustering.joined_rows : pool_rows]
-    model = load_model(project, clustering.embedded_by)
-    new = np.concatenate(
-        [p.embeddings for p in predict(model, features, progress=report, proposed=_zeros(project, features))]
-    )
+    new = embed_rows(project, clustering.embedded_by, features, step.progress("placing new items"))
     old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
     # Joins of an attempt that was killed before it counted are cut off.
-    known = load_array(files.joins)[: clustering.joined_rows - clustering.rows]
-    save_array(files.joins, np.concatenate([known, nearest(new, old)]))
+    known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    save_array(files.joins(clustering.generation), np.concatenate([known, nearest(new, old)]))
     return pool_rows
 
 
-def _zeros(project: Project, features: np.ndarray) -> np.ndarray | None:
-    """An embedding does not depend on the proposed class, but a `verify` model asks for one."""
-    return np.zeros(len(features), np.int64) if project.question == Project.Question.VERIFY else None
+def _measure(step: Step, clustering: Clustering, version: ModelVersion) -> dict[str, Any]:
+    """How much of the embeddings it was built from the clustering describes, and how much of this version's."""
+    project = step.job.project
+    if version == clustering.embedded_by:
+        return {}
+    # At 1 every item is a cluster of its own, which describes everything.
+    clusters, _ = clusters_at(project, clustering, max(2.0, project.mean_cluster_size))
+    assert step.job.batch is not None
+    rng = np.random.default_rng(seed_for(project, "drift", step.job.batch.number))
+    pairs = draw_pairs(clusters[: clustering.rows], rng) if clustering.rows > 1 else None
+    if pairs is None:
+        return {}
+    then = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)[pairs.rows]
+    features = open_features(project, load_encoder(project))[pairs.rows]
+    now = embed_rows(project, version, features, step.progress("looking whether the clustering still fits"))
+    return {
+        "described_then": described(then, pairs),
+        "described_now": described(now, pairs),
+        "measured_by": version,
+    }
 
 
 def clusters_at(project: Project, clustering: Clustering, mean_cluster_size: float) -> tuple[np.ndarray, float]:
     """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `StepFailed` if the files do not match."""
     files = ProjectFiles(project)
     try:
-        dendrogram = Dendrogram.load(files.dendrogram)
+        dendrogram = Dendrogram.load(files.dendrogram(clustering.generation))
     except (ValueError, OSError) as error:
         raise StepFailed(f"The dendrogram cannot be read: {error}") from error
     if dendrogram.digest != clustering.digest:
         raise StepFailed("The dendrogram is not the one that was recorded. Restore it from a backup.")
     clusters = dendrogram.cut(mean_cluster_size=mean_cluster_size)
-    joins = load_array(files.joins)[: clustering.joined_rows - clustering.rows]
+    joins = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
     return np.concatenate([clusters, clusters[joins]]), dendrogram.height_at(clusters=int(clusters.max(initial=-1)) + 1)

@@ -4,7 +4,8 @@ encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
 models/v<number>/               artifact of a model version
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, embeddings
-dendrogram.npz, joins.npy       the clustering, and where later rows joined it
+dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
+                                the second one on: those before it stay, for the batches that were picked by them
 """
 
 from __future__ import annotations
@@ -29,8 +30,6 @@ class ProjectFiles:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
-        self.dendrogram = self.root / "dendrogram.npz"
-        self.joins = self.root / "joins.npy"
 
     def encoder(self, generation: int) -> Path:
         return self.root / f"encoder-{generation}.npz"
@@ -40,6 +39,12 @@ class ProjectFiles:
 
     def artifact(self, number: int) -> Path:
         return self.root / "models" / f"v{number}"
+
+    def dendrogram(self, generation: int) -> Path:
+        return self.root / f"dendrogram{'' if generation == 1 else f'-{generation}'}.npz"
+
+    def joins(self, generation: int) -> Path:
+        return self.root / f"joins{'' if generation == 1 else f'-{generation}'}.npy"
 
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from labeling import batches
-from labeling.models import Batch, Job, ModelVersion, Project
+from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, save_array, sha256_of
 from labeling.pipeline.step import Step, StepFailed
@@ -107,14 +107,15 @@ def train(step: Step) -> None:
 
 
 def embed(step: Step) -> None:
-    """Run the newest version over the pool: margins for the selection, embeddings for the first clustering."""
+    """Run the newest version over the pool: margins for the selection, embeddings for a clustering."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     version = batches.latest_version(project)
     assert version is not None
     model = load_model(project, version)
     features = open_features(project, load_encoder(project))
-    keep_embeddings = not hasattr(project, "clustering")
+    clustering = Clustering.objects.filter(project=project).first()
+    keep_embeddings = clustering is None or clustering.anew_at is not None
     arrays = run_over_pool(
         project, model, features, keep_embeddings=keep_embeddings, progress=step.progress("looking at the pool")
     )

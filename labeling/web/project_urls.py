@@ -42,6 +42,7 @@ urlpatterns = [
     path(f"{PROJECT}imports/<int:import_id>/retry/", imports.import_retry, name="project-import-retry"),
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
+    path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
     path(f"{PROJECT}members/", members.members, name="project-members"),
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),

@@ -100,6 +100,7 @@ DOORS = [
     Door("project-settings", "get", MANAGERS, 200),
     Door("project-settings", "post", MANAGERS, 400),
     Door("project-consequence", "get", MANAGERS, 200),
+    Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
     Door("project-members", "get", MANAGERS, 200),
     Door("project-members", "post", MANAGERS, 400, {"create": "", "create-username": ""}),
     Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
@@ -147,6 +148,9 @@ DOORS = [
     Door("api:models", "get", READERS, 200),
     Door("api:model", "get", READERS, 200),
     Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
+    Door("api:clustering", "get", READERS, 200),
+    Door("api:clustering-anew", "post", MANAGERS, 200),
+    Door("api:clustering-anew", "delete", MANAGERS, 200),
     Door("api:export", "get", READERS, 200),
 ]
 

@@ -23,7 +23,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from knox.models import AuthToken
 
-from labeling.models import Annotation, Assignment, Batch, ItemImport, ModelVersion, Project, Role, User
+from labeling.models import Annotation, Assignment, Batch, Clustering, ItemImport, ModelVersion, Project, Role, User
 
 
 class World:
@@ -87,7 +87,8 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     )
     batch.tasks.filter(pk=task.pk).update(free=0, outstanding=0)
     Batch.objects.filter(pk=batch.pk).update(remaining=2)
-    ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
+    version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
+    Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     return {
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,

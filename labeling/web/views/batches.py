@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling import access, batches, deadlines
+from labeling.clusterings import clustering_of
 from labeling.measures import picked
 from labeling.measures.balance import balance_of
 from labeling.measures.pace import pace_of
@@ -23,6 +24,7 @@ from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.rounds import round_times, rounds_of
+from labeling.web.fit import fit_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.picked_rows import picked_row
@@ -67,6 +69,9 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
             "rounds": round_times(rounds_of([batch], now)),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }
+        clustering = clustering_of(membership.project) if batch.clusters else None
+        if clustering and clustering.digest == batch.dendrogram_hash:  # it is what this batch was picked by
+            context["fit"] = fit_of(clustering, now)
         context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
 

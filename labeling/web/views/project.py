@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import access, batches
+from labeling.clusterings import clustering_of
 from labeling.items.attention import Attention, attention_of
 from labeling.measures.pace import pace_of
 from labeling.measures.work import parts_of, places_of
@@ -21,6 +22,7 @@ from labeling.progress import STEPS, progress_of, unattended
 from labeling.status import failures_of, items_of, leased_of, models_of
 from labeling.web.batch_rows import batch_rows
 from labeling.web.charts.learning import accuracy_of, learning_curve
+from labeling.web.fit import fit_of
 from labeling.web.forms import LoopForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
@@ -88,6 +90,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     if membership.may_export:
         attention = attention_of(project)
         context |= _numbers(project, attention)
+        context["fit"] = fit_of(clustering_of(project), now)
         if newest and newest.state == Batch.State.OPEN:
             parts = parts_of(newest, now)
             context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)

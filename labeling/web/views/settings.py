@@ -8,12 +8,13 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import access
+from labeling import access, clusterings
 from labeling.models import Membership
 from labeling.web import consequences
 from labeling.web.consequences import TELLING
+from labeling.web.fit import THRESHOLDS, fit_of
 from labeling.web.forms import SettingsForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
@@ -35,13 +36,15 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         _save(form, training)
         messages.success(request, "Saved. It holds from the next batch on; the lease and the texts hold at once.")
         return redirect("project-settings", project.slug)
-    saved = terms_of(project)
+    saved, now = terms_of(project), timezone.now()
     typed = terms_of(form.cleaned_data) if data is not None and not _wrong(form) else saved
     context = {
         "form": form,
         "training": training,
         "telling": " ".join(TELLING),
-        "told": consequences.told(standing_of(project, timezone.now()), saved, typed),
+        "told": consequences.told(standing_of(project, now), saved, typed),
+        "fit": fit_of(clusterings.clustering_of(project), now),
+        "thresholds": THRESHOLDS,
     }
     status = 400 if data is not None else 200
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
@@ -75,6 +78,24 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
             "warnings": told.warnings,
         }
     )
+
+
+@require_POST
+@for_members(access.MANAGE)
+def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Have the pool clustered anew before the next batch; or, with `keep`, not after all."""
+    project = membership.project
+    if "keep" in request.POST:
+        clusterings.withdraw_anew(project=project)
+        messages.success(request, "The clustering stays as it is.")
+    else:
+        try:
+            clusterings.ask_anew(project=project)
+        except clusterings.ClusteringError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, "The pool is clustered anew before the next batch.")
+    return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
 
 
 def _wrong(form: SettingsForm) -> list[str]:
