@@ -95,7 +95,7 @@ class ClusteringAnew(_Clustering):
         clusterings.ask_anew(project=self.project)
         return self.shown()
 
-    @extend_schema(request=None, responses=ClusteringSerializer)
+    @extend_schema(request=None, responses={200: ClusteringSerializer})
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Keep the clustering after all."""
         clusterings.withdraw_anew(project=self.project)
