@@ -1,10 +1,12 @@
 """How long picking a batch takes, and how much memory beyond its inputs, beside plain numpy.
 
     python -m benchmarks.selection --items 10000000 --batch 1000000
+    python -m benchmarks.selection --items 200000 --batch 2000 --strategies coreset,badge
     python -m benchmarks.selection --items 200000 --classes 20000
 
-The first picks by Cluster-Margin from made-up margins and clusters of skewed sizes. The second streams the margins of a
-pool from a network of so many classes, and picks by them. Each is measured in a process of its own, that has loaded its
+The first picks by Cluster-Margin from made-up margins and clusters of skewed sizes. The second picks by other
+strategies, from 64 numbers an item for its embedding and 64 for its error vector, beside plain numpy. The third streams
+the margins of a pool from a network of so many classes. Each is measured in a process of its own, that has loaded its
 inputs and made one small call before (which compiles or loads compiled code, and is told apart).
 """
 
@@ -81,6 +83,33 @@ def plain_numpy(margins: np.ndarray, clusters: np.ndarray, batch: int, factor: f
 PEERS: dict[str, Callable[..., Picked]] = {"selector": ours, "plain numpy": plain_numpy}
 
 
+def by_strategy(arrays: dict[str, np.ndarray], strategy: str, batch: int, seed: int) -> np.ndarray:
+    from selector.strategies import NEEDS, PoolArrays, pick
+
+    pool = PoolArrays(size=len(arrays["margins"]), **{name: arrays[name] for name in NEEDS[strategy]})
+    return pick(strategy, pool, batch_size=batch, candidate_factor=10, rng=np.random.default_rng(seed)).indices
+
+
+def by_plain_numpy(arrays: dict[str, np.ndarray], strategy: str, batch: int, seed: int) -> np.ndarray:
+    """CoreSet and BADGE a line or two a step, and sorts for the others."""
+    rng, n = np.random.default_rng(seed), len(arrays["margins"])
+    if strategy in ("margin", "entropy"):
+        return np.argsort(arrays["margins"] if strategy == "margin" else -arrays["entropies"])[:batch]
+    if strategy not in ("coreset", "badge"):
+        return rng.permutation(n)[:batch]
+    h, chosen = arrays["embeddings"], [int(rng.integers(n))]
+    a = arrays["errors"] if strategy == "badge" else np.ones((n, 1), np.float32)
+    lengths, nearest = (a**2).sum(axis=1) * (h**2).sum(axis=1), np.full(n, np.inf, np.float32)
+    while len(chosen) < batch:
+        last = chosen[-1]
+        distances = lengths + lengths[last] - 2 * (a @ a[last]) * (h @ h[last])
+        nearest = np.minimum(nearest, np.maximum(distances, 0))
+        nearest[chosen] = 0
+        weights = nearest / nearest.sum(dtype=np.float64)
+        chosen.append(int(nearest.argmax()) if strategy == "coreset" else int(rng.choice(n, p=weights)))
+    return np.array(chosen)
+
+
 def measure(call: Callable[[], Any]) -> tuple[float, float, Any]:
     """Seconds, the rise of the process's peak memory in MB, and what the call gives."""
     before = peak_bytes()
@@ -108,6 +137,16 @@ def select_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
         "picked": len(np.unique(indices)),
         "a_pass": np.bincount(passes).tolist(),
     }
+
+
+def strategy_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    arrays = {path.stem: np.load(path) for path in folder.glob("*.npy")}
+    small = {name: array[:SMALL] for name, array in arrays.items()}
+    peer, strategy = args.run.split(":")
+    pick = {"selector": by_strategy, "plain numpy": by_plain_numpy}[peer]
+    first, _, _ = measure(lambda: pick(small, strategy, 5, 0))
+    seconds, peak, indices = measure(lambda: pick(arrays, strategy, args.batch, args.seed))
+    return {"seconds": seconds, "first_call_seconds": first, "peak_mb": peak, "picked": len(np.unique(indices))}
 
 
 def stream_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
@@ -170,6 +209,25 @@ def select_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def strategies_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    make_pool(folder, args.items, args.mean_cluster_size, args.seed)
+    rng = np.random.default_rng(args.seed)
+    centres = rng.normal(size=(1000, args.dim))[rng.integers(1000, size=args.items)]
+    np.save(folder / "embeddings.npy", (centres + rng.normal(size=centres.shape)).astype(np.float32))
+    p = rng.dirichlet(np.full(args.dim, 0.05), size=args.items)
+    np.save(folder / "entropies.npy", -(p * np.log(np.maximum(p, 1e-30))).sum(axis=1).astype(np.float32))
+    p[np.arange(args.items), p.argmax(axis=1)] -= 1
+    np.save(folder / "errors.npy", p.astype(np.float32))
+    return {
+        **about(args, "items", "batch", "dim", "seed"),
+        "runs": [
+            in_a_process(folder, args, f"{peer}:{name}")
+            for name in args.strategies.split(",")
+            for peer in (("selector",) if name == "cluster-margin" else ("selector", "plain numpy"))
+        ],
+    }
+
+
 def stream_benchmark(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
     rng = np.random.default_rng(args.seed)
     features = np.lib.format.open_memmap(folder / "features.npy", "w+", np.float32, (args.items, args.dim))
@@ -192,13 +250,15 @@ def tell(result: dict[str, Any]) -> None:
     if "classes" in result:
         print(f"Margins of {result['items']:,} items by a network of {result['classes']:,} classes")
         print(f"A matrix of pool × classes would take {result['matrix_mb']:,.0f} MB.")
+    elif "clusters" not in result:
+        print(f"{result['batch']:,} of {result['items']:,} items, {result['dim']} numbers an embedding and an error")
     else:
         print(f"{result['batch']:,} of {result['items']:,} items in {result['clusters']:,} clusters, k_m = "
               f"{min(result['items'], round(result['batch'] * result['candidate_factor'])):,}")  # fmt: skip
         print(f"Inputs {result['inputs_mb']:,.0f} MB; peers agree on every pass: {result['peers_agree']}")
-    print(f"\n{'':<16}{'seconds':>10}{'first call':>12}{'peak extra MB':>15}")
+    print(f"\n{'':<26}{'seconds':>10}{'first call':>12}{'peak extra MB':>15}")
     for run in result["runs"]:
-        print(f"{run['name']:<16}{run['seconds']:>10.2f}{run['first_call_seconds']:>12.2f}{run['peak_mb']:>15,.0f}")
+        print(f"{run['name']:<26}{run['seconds']:>10.2f}{run['first_call_seconds']:>12.2f}{run['peak_mb']:>15,.0f}")
     if "extrapolated_seconds_for_10000000_items" in result:
         hours = result["extrapolated_seconds_for_10000000_items"] / 3600
         print(f"\nFor 10,000,000 items that is {hours:.1f} hours, extrapolated: each item costs the same.")
@@ -210,8 +270,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, help="Default: a tenth of the items.")
     parser.add_argument("--candidate-factor", type=float, default=10.0)
     parser.add_argument("--mean-cluster-size", type=float, default=10.0)
+    parser.add_argument("--strategies", metavar="A,B,…", help="Compare these instead.")
     parser.add_argument("--classes", type=int, help="Stream margins from a network of so many classes instead.")
-    parser.add_argument("--dim", type=int, default=64, help="Numbers an item, for --classes.")
+    parser.add_argument("--dim", type=int, default=64, help="Numbers an item, for the last two.")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="Print one JSON object.")
     parser.add_argument("--run", help=argparse.SUPPRESS)
@@ -226,10 +287,12 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     if args.run:
-        print(json.dumps((stream_run if args.run == "stream" else select_run)(args.folder, args)))
+        run = stream_run if args.run == "stream" else strategy_run if ":" in args.run else select_run
+        print(json.dumps(run(args.folder, args)))
         return
+    benchmark = stream_benchmark if args.classes else strategies_benchmark if args.strategies else select_benchmark
     with tempfile.TemporaryDirectory() as folder:
-        result = (stream_benchmark if args.classes else select_benchmark)(Path(folder), args)
+        result = benchmark(Path(folder), args)
     print(json.dumps(result)) if args.json else tell(result)
 
 

@@ -1,13 +1,13 @@
 """A model and features -> what it takes each item to be, chunk by chunk: memory does not grow with the pool."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from models_store import questions
+from models_store import doubt, questions
 from models_store.model import Model, as_input, checked_features
 from models_store.questions import Decision, checked_proposed
 
@@ -29,6 +29,14 @@ class Prediction:
     """(m,) int32: the most probable class, or for "verify" 1 for yes and 0 for no."""
     confidence: np.ndarray
     """(m,) float32: the probability of `best`."""
+    entropies: np.ndarray | None = None
+    """(m,) float32, see `doubt.entropies`; None unless asked for."""
+    errors: np.ndarray | None = None
+    """(m, e) float32, see `doubt.errors`; None unless asked for."""
+
+
+EXTRAS = {"entropies": doubt.entropies, "errors": doubt.errors}
+"""What `predict` gives only if asked for, since it takes time or memory."""
 
 
 def predict(
@@ -36,19 +44,23 @@ def predict(
     features: np.ndarray,
     *,
     proposed: np.ndarray | None = None,
+    extras: Sequence[str] = (),
     chunk: int = 8192,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[Prediction]:
     """Predictions for (n, dim) `features` (a memory map is read as it goes), in order, `chunk` items each.
 
-    `proposed`: (n,) class indices, for the question "verify" and only for it. The result for an item does not depend
-    on the items around it, beyond the rounding of the last bits. A pool x classes matrix never exists: O(chunk)
-    memory. Raises ValueError, before anything is computed, for arguments that do not fit the model.
+    `proposed`: (n,) class indices, for the question "verify" and only for it. `extras`: which of EXTRAS to give too.
+    The result for an item does not depend on the items around it, beyond the rounding of the last bits. A pool x
+    classes matrix never exists: O(chunk) memory. Raises ValueError, before anything is computed, for arguments that do
+    not fit the model.
     """
     pairs = _checked(model, features, proposed)
     if chunk < 1:
         raise ValueError(f"a chunk holds at least one item, not {chunk}")
-    return _predictions(model, features, pairs, chunk, progress or (lambda share: None))
+    if unknown := [name for name in extras if name not in EXTRAS]:
+        raise ValueError(f"unknown extra {unknown[0]!r}; known: {', '.join(EXTRAS)}")
+    return _predictions(model, features, pairs, extras, chunk, progress or (lambda share: None))
 
 
 def probabilities(
@@ -64,18 +76,27 @@ def probabilities(
 
 
 def _predictions(
-    model: Model, features: np.ndarray, proposed: Tensor | None, chunk: int, progress: Callable[[float], None]
+    model: Model,
+    features: np.ndarray,
+    proposed: Tensor | None,
+    extras: Sequence[str],
+    chunk: int,
+    progress: Callable[[float], None],
 ) -> Iterator[Prediction]:
     n = len(features)
     for start in range(0, n, chunk):
         stop = min(start + chunk, n)
         embeddings: list[Tensor] = []
         decisions: list[Decision] = []
+        asked: dict[str, list[Tensor]] = {name: [] for name in extras}
         for _, embedding, logits, some in _forward(model, features, proposed, start, stop):
             embeddings.append(embedding)
             decisions.append(questions.decide(model.question, logits, some))
+            for name, parts in asked.items():
+                parts.append(EXTRAS[name](model.question, logits, some))
         margins, best, confidence = (torch.cat(parts).numpy() for parts in zip(*decisions, strict=True))
-        yield Prediction(start, torch.cat(embeddings).numpy(), margins, best, confidence)
+        more = {name: torch.cat(parts).numpy() for name, parts in asked.items()}
+        yield Prediction(start, torch.cat(embeddings).numpy(), margins, best, confidence, **more)
         progress(stop / n)
 
 

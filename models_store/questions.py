@@ -66,7 +66,7 @@ def loss(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | None
         return F.cross_entropy(logits, targets)
     if question == "verify":
         assert proposed is not None
-        logits = _of_proposed(logits, proposed)
+        logits = of_proposed(logits, proposed)
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
@@ -83,7 +83,7 @@ def decide(question: str, logits: Tensor, proposed: Tensor | None) -> Decision:
     """Margin, best class and confidence from (m, K) logits; O(m K), nothing of that size beside the logits is kept."""
     if question == "verify":
         assert proposed is not None
-        logit = _of_proposed(logits, proposed)
+        logit = of_proposed(logits, proposed)
         return Decision(_doubt(logit), (logit >= 0).int(), torch.sigmoid(logit.abs()))
     if question == "multi":
         top, best = logits.max(dim=1)
@@ -100,7 +100,7 @@ def probabilities(question: str, logits: Tensor, proposed: Tensor | None) -> Ten
     """(m, K) of each class, or for "verify" (m,) of yes."""
     if question == "verify":
         assert proposed is not None
-        return torch.sigmoid(_of_proposed(logits, proposed))
+        return torch.sigmoid(of_proposed(logits, proposed))
     return logits.softmax(dim=1) if question == "single" else torch.sigmoid(logits)
 
 
@@ -109,7 +109,8 @@ def _doubt(logit: Tensor) -> Tensor:
     return torch.tanh(logit.abs() / 2)
 
 
-def _of_proposed(logits: Tensor, proposed: Tensor) -> Tensor:
+def of_proposed(logits: Tensor, proposed: Tensor) -> Tensor:
+    """(m,) the logits of the proposed classes."""
     return logits.gather(1, proposed[:, None])[:, 0]
 
 

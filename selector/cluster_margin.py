@@ -64,7 +64,7 @@ def select(
     >>> picked.clusters.tolist(), picked.passes.tolist(), picked.candidates
     ([8, 7], [0, 0], 3)
     """
-    margins = check_margins(margins)
+    margins = check_scores(margins, "margins")
     clusters = check_clusters(clusters, len(margins))
     wanted = min(whole_number(batch_size, "batch_size", least=0), len(margins))
     count = round(min(factor(candidate_factor, "candidate_factor") * wanted, len(margins)))
@@ -101,13 +101,13 @@ def smallest(values: NDArray[Any], count: int, rng: np.random.Generator) -> NDAr
     return np.flatnonzero(chosen)
 
 
-def check_margins(margins: ArrayLike, *, may_be_nan: bool = False) -> NDArray[Any]:
-    """Return `margins` as an (n,) array of real numbers, or raise ValueError."""
-    array = np.asarray(margins)
+def check_scores(scores: ArrayLike | None, name: str) -> NDArray[Any]:
+    """Return `scores` as an (n,) array of real numbers that are not NaN, or raise ValueError."""
+    array = np.asarray(scores)
     if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise ValueError(f"margins must be one real number an item, not shape {array.shape} of {array.dtype}")
-    if not may_be_nan and np.isnan(array).any():
-        raise ValueError(f"margins must not be NaN (item {int(np.isnan(array).argmax())})")
+        raise ValueError(f"{name} must be one real number an item, not shape {array.shape} of {array.dtype}")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not be NaN (item {int(np.isnan(array).argmax())})")
     return array
 
 

@@ -14,10 +14,10 @@ import numpy as np
 from benchmarks.efficiency.datasets import Data, Source
 from models_store.config import TrainConfig
 from models_store.model import Model
-from models_store.prediction import predict
+from models_store.prediction import EXTRAS, predict
 from models_store.training import train
 from selector.linkage import Dendrogram, average_linkage
-from selector.strategies import pick
+from selector.strategies import NEEDS, PoolArrays, pick
 
 CLUSTERED = ("cluster-margin",)
 """Strategies that look at clusters."""
@@ -87,11 +87,7 @@ class _First:
 def _first_round(work: Work, data: Data) -> _First:
     """The uniform batch, the model of it, and the clusters of its embeddings: what no strategy has a say in."""
     rng = np.random.default_rng(seed_for(work.seed, "seed", 0))
-    n = len(data.labels)
-    nothing = np.zeros(n, np.int64)
-    picked = pick(
-        "uniform", margins=nothing, clusters=nothing, batch_size=work.plan.seed_batch, candidate_factor=1, rng=rng
-    )
+    picked = pick("uniform", PoolArrays(size=len(data.labels)), batch_size=work.plan.seed_batch, rng=rng)
     rows = np.sort(picked.indices)
     model = _train(work, data, rows, 0)
     clusters = None
@@ -147,18 +143,28 @@ def _batch(
 ) -> np.ndarray:
     """Rows of the next batch."""
     unlabeled = np.setdiff1d(np.arange(len(data.labels)), labeled)
-    margins = np.zeros(len(unlabeled), np.float32)
-    if strategy != "uniform":
-        margins = np.concatenate([part.margins for part in predict(model, data.features[unlabeled])])
+    said = _arrays(strategy, model, data.features[unlabeled])
+    if clusters is not None:
+        said["clusters"] = clusters[unlabeled]
+    if strategy == "coreset":
+        said["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
     picked = pick(
         strategy,
-        margins=margins,
-        clusters=clusters[unlabeled] if clusters is not None else np.zeros(len(unlabeled), np.int64),
+        PoolArrays(size=len(unlabeled), **said),
         batch_size=work.plan.batch,
         candidate_factor=work.plan.candidate_factor,
         rng=np.random.default_rng(seed_for(work.seed, "select", number)),
     )
     return unlabeled[picked.indices]
+
+
+def _arrays(strategy: str, model: Model, features: np.ndarray) -> dict[str, np.ndarray]:
+    """What the strategy needs of the model."""
+    names = [name for name in NEEDS[strategy] if name != "clusters"]
+    if not names:
+        return {}
+    parts = list(predict(model, features, extras=[name for name in names if name in EXTRAS]))
+    return {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
 
 
 def _train(work: Work, data: Data, rows: np.ndarray, number: int) -> Model:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from selector.strategies import pick
+from selector.class_guard import pick_guarded
+from selector.strategies import PoolArrays, Selection, pick
 
 # The first batch, before there is a model: uniform.
 SEED = "seed"
@@ -34,6 +37,15 @@ class Plan:
     candidates: int
 
 
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """No class has more than `times` its even share: classes (rows,), as the model takes the items, and how many."""
+
+    classes: np.ndarray
+    n_classes: int
+    times: float
+
+
 def plan_batch(
     pool: Pool,
     *,
@@ -44,12 +56,19 @@ def plan_batch(
     margins: np.ndarray | None,
     clusters: np.ndarray | None,
     rng: np.random.Generator,
+    entropies: np.ndarray | None = None,
+    embeddings: np.ndarray | None = None,
+    errors: np.ndarray | None = None,
+    labeled_rows: np.ndarray | None = None,
+    guard: Guard | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
 
-    `margins` and `clusters` are indexed by row; the strategy "seed" needs neither, "margin" no clusters. The
-    control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
-    when nothing else is left, and then they are control items all the same.
+    The arrays from `margins` on are indexed by row; `selector.strategies.NEEDS` says which the strategy cannot do
+    without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. The control slice comes from the
+    front of the reserved items' permutation. Reserved items are picked otherwise only when nothing else is left, and
+    then they are control items all the same.
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
@@ -58,13 +77,21 @@ def plan_batch(
     n_control = max(n_control, min(len(reserved), batch_size - len(others)))
     control = pool.rows[reserved[:n_control]]
     open_rows = pool.rows[others]
-    selection = pick(
-        "uniform" if strategy == SEED else strategy,
-        margins=margins[open_rows] if margins is not None else np.zeros(len(open_rows), np.float32),
-        clusters=clusters[open_rows] if clusters is not None else np.zeros(len(open_rows), np.int64),
+    arrays = {
+        "margins": margins, "clusters": clusters, "entropies": entropies, "embeddings": embeddings, "errors": errors,
+    }  # fmt: skip
+    selection = _pick(
+        strategy,
+        PoolArrays(
+            size=len(open_rows),
+            **{name: array[open_rows] for name, array in arrays.items() if array is not None},
+            centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
+        ),
+        guard=replace(guard, classes=guard.classes[open_rows]) if guard else None,
         batch_size=min(batch_size - n_control, len(open_rows)),
         candidate_factor=candidate_factor,
         rng=rng,
+        progress=progress,
     )
     rows = np.concatenate([open_rows[selection.indices], control])
     n_picked = len(selection.indices)
@@ -82,4 +109,14 @@ def plan_batch(
         clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), NOT_APPLICABLE),
         cluster_sizes=cluster_sizes[order],
         candidates=selection.candidates,
+    )
+
+
+def _pick(strategy: str, pool: PoolArrays, *, guard: Guard | None, **options: Any) -> Selection:
+    if strategy == SEED:
+        return pick("uniform", pool, **options)
+    if guard is None:
+        return pick(strategy, pool, **options)
+    return pick_guarded(
+        strategy, pool, classes=guard.classes, n_classes=guard.n_classes, class_guard=guard.times, **options
     )

@@ -1,0 +1,49 @@
+"""Strategies that put the items in an order and take its front: by margin, by entropy, at random."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selector.cluster_margin import Selection, check_clusters, check_scores, smallest
+from selector.strategies.pool import PoolArrays
+
+
+def pick(strategy: str, pool: PoolArrays, wanted: int, rng: np.random.Generator) -> Selection:
+    """Take `wanted` items by "margin", "entropy" or "uniform". O(n + k log k) time, O(n) memory."""
+    if strategy == "uniform":
+        return in_one_pass(rng.choice(pool.size, wanted, replace=False), pool, candidates=None)
+    if strategy == "margin":
+        order = _front(check_scores(pool.margins, "margins"), wanted, rng)
+    else:
+        entropies = check_scores(pool.entropies, "entropies")
+        order = _front(-entropies.astype(np.float64, copy=False), wanted, rng)
+    return in_one_pass(order, pool, candidates=order)
+
+
+def _front(values: NDArray[Any], wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The positions of the `wanted` smallest values, smallest first; equal ones in random order."""
+    chosen = rng.permutation(smallest(values, wanted, rng))
+    return chosen[np.argsort(values[chosen], kind="stable")]
+
+
+def in_one_pass(indices: NDArray[np.int64], pool: PoolArrays, *, candidates: NDArray[np.int64] | None) -> Selection:
+    """The selection of these items, in this order, from `candidates`; None stands for the whole pool.
+
+    A pool without clusters is one cluster, 0.
+    """
+    count = pool.size if candidates is None else len(candidates)
+    if pool.clusters is None:
+        clusters, sizes = np.zeros(len(indices), np.int64), np.full(len(indices), count)
+    else:
+        every = check_clusters(pool.clusters, pool.size)
+        names, counts = np.unique(every if candidates is None else every[candidates], return_counts=True)
+        clusters = every[indices]
+        sizes = counts[np.searchsorted(names, clusters)]
+    return Selection(
+        indices=indices,
+        passes=np.zeros(len(indices), np.int64),
+        clusters=clusters.astype(np.int64, copy=False),
+        cluster_sizes=sizes,
+        candidates=count,
+    )

@@ -1,0 +1,98 @@
+"""BADGE against a literal k-means++ over gradient embeddings that are really built."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import chisquare
+
+from selector.strategies import PoolArrays, pick
+
+
+def gradients(errors, embeddings):
+    return np.array([np.outer(a, h).ravel() for a, h in zip(errors, embeddings, strict=True)], dtype=float)
+
+
+def literal(rows, centres, wanted, rng):
+    """Algorithm 1's seeding, one number of `rng` a draw."""
+    taken, chosen = list(centres), []
+    while len(chosen) < wanted:
+        number = rng.random()
+        if not taken:
+            item = int(number * len(rows))
+        else:
+            weights = np.array([min(((row - centre) ** 2).sum() for centre in taken) for row in rows])
+            weights[chosen] = 0
+            if not weights.sum():
+                left = [item for item in range(len(rows)) if item not in chosen]
+                return chosen + rng.choice(left, wanted - len(chosen), replace=False).tolist()
+            item = int(np.searchsorted(np.cumsum(weights), number * weights.sum(), side="right"))
+        chosen.append(item)
+        taken.append(rows[item])
+    return chosen
+
+
+whole = st.integers(-4, 4).map(float)
+
+
+@st.composite
+def inputs(draw):
+    n, m, d, e = draw(st.integers(1, 25)), draw(st.integers(0, 3)), draw(st.integers(1, 4)), draw(st.integers(1, 3))
+    shapes = {"embeddings": (n, d), "errors": (n, e), "centre_embeddings": (m, d), "centre_errors": (m, e)}
+    return {name: draw(arrays("float32", shape, elements=whole)) for name, shape in shapes.items()}, draw(
+        st.integers(0, n)
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(inputs(), st.integers(0, 100))
+def test_it_is_the_seeding_of_k_means_over_gradient_embeddings(values, seed):
+    """Whole numbers are exact in all that is computed, so that both draw the same items."""
+    given_arrays, wanted = values
+    pool = PoolArrays(size=len(given_arrays["errors"]), **given_arrays)
+    chosen = pick("badge", pool, batch_size=wanted, rng=np.random.default_rng(seed)).indices.tolist()
+    rows = gradients(pool.errors, pool.embeddings)
+    centres = gradients(pool.centre_errors, pool.centre_embeddings)
+    assert chosen == literal(rows, centres, wanted, np.random.default_rng(seed))
+
+
+def test_an_item_is_drawn_in_proportion_to_its_squared_distance():
+    # From the first item, at 0: |a|²|h|² = 0, 1, 4, 9 for the others.
+    pool = PoolArrays(
+        size=4,
+        embeddings=np.array([[0.0], [1], [2], [3]]),
+        errors=np.ones((4, 1)),
+        centre_embeddings=np.zeros((1, 1)),
+        centre_errors=np.ones((1, 1)),
+    )
+    firsts = [pick("badge", pool, batch_size=1, rng=np.random.default_rng(seed)).indices[0] for seed in range(3000)]
+    counts = np.bincount(firsts, minlength=4)
+    assert counts[0] == 0
+    assert chisquare(counts[1:], np.array([1, 4, 9]) / 14 * 3000).pvalue > 1e-4
+
+
+def test_the_first_item_is_drawn_uniformly():
+    pool = PoolArrays(size=5, embeddings=np.arange(5.0)[:, None], errors=np.ones((5, 1)))
+    firsts = [pick("badge", pool, batch_size=1, rng=np.random.default_rng(seed)).indices[0] for seed in range(2000)]
+    assert chisquare(np.bincount(firsts, minlength=5)).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3])
+def test_rows_that_are_all_alike_are_drawn_uniformly(value):
+    """At distance 0 from each other in spite of rounding."""
+    pool = PoolArrays(size=6, embeddings=np.full((6, 7), value), errors=np.full((6, 3), value))
+    counts = np.zeros(6)
+    for seed in range(1500):
+        chosen = pick("badge", pool, batch_size=2, rng=np.random.default_rng(seed)).indices
+        assert chosen[0] != chosen[1]
+        counts[chosen[1]] += 1
+    assert chisquare(counts).pvalue > 1e-4
+
+
+def test_a_pool_of_several_blocks():
+    rng = np.random.default_rng(3)
+    embeddings, errors = rng.integers(-3, 4, size=(2500, 3)), rng.integers(-3, 4, size=(2500, 2))
+    pool = PoolArrays(size=2500, embeddings=embeddings, errors=errors)
+    chosen = pick("badge", pool, batch_size=5, rng=np.random.default_rng(9)).indices.tolist()
+    assert chosen == literal(gradients(errors, embeddings), [], 5, np.random.default_rng(9))
