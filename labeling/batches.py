@@ -80,6 +80,7 @@ def opened(*, batch: Batch) -> None:
         complete_share=None if hours is None else project.complete_share,
     ):
         raise BatchError(f"Batch {batch.number} is not being selected.")
+    Job.objects.enqueue(Job.Kind.SURVEY, project=project, batch=batch)
 
 
 @transaction.atomic
@@ -142,9 +143,9 @@ def seconds_until_open(project: Project) -> float | None:
         return None
     if batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED:
         return None
-    done = project.jobs.filter(state=Job.State.DONE, batch__isnull=False).order_by("-pk")[:20]
+    done = project.jobs.of_the_loop().filter(state=Job.State.DONE).order_by("-pk")[:20]
     took = {job.kind: job.took.total_seconds() for job in reversed(done) if job.took}
-    current = {job.kind: job for job in batch.jobs.all()}
+    current = {job.kind: job for job in batch.jobs.of_the_loop()}
     now = timezone.now()
     if any(job.silent_since(now) for job in current.values()):  # who knows when a worker comes
         return None

@@ -25,6 +25,7 @@ STEPS: dict[str, str] = {
     Job.Kind.EMBED: "looking at the pool",
     Job.Kind.CLUSTER: "clustering the pool",
     Job.Kind.SELECT: "picking the next batch",
+    Job.Kind.SURVEY: "surveying the pool",
 }
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
@@ -80,5 +81,5 @@ def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """The step under way: the loop's before an import's."""
-    return project.jobs.running().order_by("-urgent", "pk").first()
+    """The step under way: the loop's before an import's. Nobody waits for a survey."""
+    return project.jobs.running().exclude(kind=Job.Kind.SURVEY).order_by("-urgent", "pk").first()

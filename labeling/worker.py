@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from labeling import batches, deadlines
 from labeling.models import Batch, ItemImport, Job
-from labeling.models.jobs import HEARTBEAT_SECONDS, MAX_ATTEMPTS, worker_name
+from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
 from labeling.pipeline.step import Step, StepFailed, StepLost
 
 logger = logging.getLogger(__name__)
@@ -129,7 +129,7 @@ class Worker:
     @transaction.atomic
     def _fail(self, job: Job, reason: str) -> None:
         failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
-        if failed and job.batch_id:
+        if failed and job.batch_id and job.kind in LOOP_KINDS:
             batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
         if failed and job.item_import_id:
             ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])

@@ -29,9 +29,17 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
+# Kinds of steps that a batch, and with it people, wait for.
+LOOP_KINDS = ("train", "embed", "cluster", "select")
+
+
 class JobQuerySet(models.QuerySet["Job"]):
     def waiting(self) -> JobQuerySet:
         return self.filter(state=Job.State.WAITING)
+
+    def of_the_loop(self) -> JobQuerySet:
+        """The steps that a batch waits for."""
+        return self.filter(kind__in=LOOP_KINDS)
 
     def running(self) -> JobQuerySet:
         return self.filter(state=Job.State.RUNNING)
@@ -60,7 +68,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         values = {"project": project, "kind": kind, "batch": batch, "item_import": item_import}
         try:
             with transaction.atomic():
-                return self.create(**values, urgent=batch is not None, run_after=run_after)
+                return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
         except IntegrityError:
             same = self.filter(**values)
             return same.get() if batch or item_import else same.waiting().get()
@@ -99,6 +107,7 @@ class Job(models.Model):
         EMBED = "embed"
         CLUSTER = "cluster"
         SELECT = "select"
+        SURVEY = "survey"
 
     class State(models.TextChoices):
         WAITING = "waiting"

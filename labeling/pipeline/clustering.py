@@ -130,15 +130,20 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion) -> dict[
     }
 
 
-def clusters_at(project: Project, clustering: Clustering, mean_cluster_size: float) -> tuple[np.ndarray, float]:
-    """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `StepFailed` if the files do not match."""
-    files = ProjectFiles(project)
+def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
+    """The project's dendrogram. Raises `StepFailed` if its file is missing, damaged, or not the one recorded."""
     try:
-        dendrogram = Dendrogram.load(files.dendrogram(clustering.generation))
+        dendrogram = Dendrogram.load(ProjectFiles(project).dendrogram(clustering.generation))
     except (ValueError, OSError) as error:
         raise StepFailed(f"The dendrogram cannot be read: {error}") from error
     if dendrogram.digest != clustering.digest:
         raise StepFailed("The dendrogram is not the one that was recorded. Restore it from a backup.")
+    return dendrogram
+
+
+def clusters_at(project: Project, clustering: Clustering, mean_cluster_size: float) -> tuple[np.ndarray, float]:
+    """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `StepFailed` if the files do not match."""
+    dendrogram = read_dendrogram(project, clustering)
     clusters = dendrogram.cut(mean_cluster_size=mean_cluster_size)
-    joins = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
     return np.concatenate([clusters, clusters[joins]]), dendrogram.height_at(clusters=int(clusters.max(initial=-1)) + 1)

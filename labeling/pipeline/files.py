@@ -6,6 +6,7 @@ models/v<number>/               artifact of a model version
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, embeddings
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
+sample.npz                      a sample of the pool, by which pages foretell what settings lead to
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class ProjectFiles:
     def __init__(self, project: Project) -> None:
         self.project = project
         self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
+        self.sample = self.root / "sample.npz"
 
     def encoder(self, generation: int) -> Path:
         return self.root / f"encoder-{generation}.npz"

@@ -65,11 +65,11 @@ class Step:
         """Whether a resumable step ought to stop here: more urgent work is due, or the worker is stopping."""
         if self._stopping():
             return True
-        return (
-            self._patient
-            and self.seconds > self.SLICE_SECONDS
-            and Job.objects.due(timezone.now()).filter(urgent=True).exists()
-        )
+        return self._patient and self.seconds > self.SLICE_SECONDS and self.urgent_work_is_due()
+
+    def urgent_work_is_due(self) -> bool:
+        """Whether a step of a loop waits, or the worker is stopping: what nobody waits for gives way to it at once."""
+        return self._stopping() or Job.objects.due(timezone.now()).filter(urgent=True).exists()
 
     @contextmanager
     def write(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from labeling.pipeline.encoding import encode
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.selecting import select
 from labeling.pipeline.step import Step
+from labeling.pipeline.surveying import survey
 from labeling.pipeline.training import embed, train
 
 STEPS: dict[str, Callable[[Step], None]] = {
@@ -19,6 +20,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.EMBED: embed,
     Job.Kind.CLUSTER: cluster,
     Job.Kind.SELECT: select,
+    Job.Kind.SURVEY: survey,
 }
 
 

@@ -11,6 +11,8 @@ from labeling.measures.certainty import half_width
 from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
 from labeling.models import Project
+from labeling.pipeline.foretelling import Sample, foretell
+from labeling.web import foretelling
 from labeling.web.words import NBSP, count, duration, figure, money, number, percent
 
 # What an answer is taken to need until somebody has given some.
@@ -28,6 +30,7 @@ class Terms:
     control_share: float
     overlap: int
     complete_share: float
+    mean_cluster_size: float = 10.0
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
     currency: str = ""
@@ -40,7 +43,8 @@ TELLING = tuple(Terms.__dataclass_fields__)
 @dataclass(frozen=True, slots=True)
 class Standing:
     """Where the project stands. `first`: there is no model yet. `accuracy` is the newest version's on `measured`
-    control items; `waiting` control items are in the open batch and will be measured whatever is set now.
+    control items; `waiting` control items are in the open batch and will be measured whatever is set now. `sample` of
+    the pool: what would be picked is foretold by it.
     """
 
     pool: Pool
@@ -49,6 +53,7 @@ class Standing:
     measured: int = 0
     waiting: int = 0
     accuracy: float | None = None
+    sample: Sample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +89,10 @@ class Told:
     """All consequences; `warnings` are those that nobody would want, `basis` says what the times stand on."""
 
     batch: list[Row]
+    picked: list[Row]
     rest: list[Row]
     basis: str
+    picked_basis: str
     warnings: list[str] = field(default_factory=list)
 
 
@@ -128,9 +135,11 @@ def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
     before, after = _tell(standing, saved), _tell(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
     return Told(
-        batch=[row for row in rows if row.key not in REST],
+        batch=[row for row in rows if row.key not in (*REST, *PICKED)],
+        picked=[row for row in rows if row.key in PICKED],
         rest=[row for row in rows if row.key in REST],
         basis=_basis(standing.pace),
+        picked_basis=foretelling.basis(standing.sample, first=standing.first),
         warnings=_warnings(standing, typed),
     )
 
@@ -144,10 +153,12 @@ NAMES = {
     "done": "Done in",
     "certainty": "Accuracy known to",
     "deadline": "Deadline",
+    **foretelling.NAMES,
     "rounds": "Rounds",
     "all-hours": "Work",
     "all-cost": "Cost",
 }
+PICKED = tuple(foretelling.NAMES)
 REST = ("rounds", "all-hours", "all-cost")
 
 
@@ -168,10 +179,25 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         "done": _done(hours, terms, standing.pace),
         "certainty": _certainty(standing, batch.control),
         "deadline": _deadline(batch.size, terms),
+        **_foretold(standing, terms, batch),
         "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
         "all-hours": (duration(all_hours * HOUR), "of labeling"),
         "all-cost": _cost(all_hours, terms),
     }
+
+
+def _foretold(standing: Standing, terms: Terms, batch: NextBatch) -> dict[str, tuple[str, str]]:
+    """What the batch would hold; nothing where there is nothing to foretell it by."""
+    if standing.sample is None or standing.first:
+        return {}
+    found = foretell(
+        standing.sample,
+        strategy=terms.strategy,
+        picked=batch.picked,
+        candidates=batch.candidates,
+        mean_cluster_size=terms.mean_cluster_size,
+    )
+    return foretelling.rows(found)
 
 
 def _batch(standing: Standing, terms: Terms) -> NextBatch:

@@ -8,6 +8,8 @@ from typing import Any
 from labeling.measures.pace import pace_of
 from labeling.measures.pool import pool_of
 from labeling.models import Batch, Project
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.foretelling import load_sample
 from labeling.web.consequences import TELLING, Standing, Terms
 
 
@@ -18,7 +20,7 @@ def terms_of(source: Any) -> Terms:
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Nine queries, whatever the project's size."""
+    """Nine queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}
@@ -30,4 +32,5 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
         measured=measured,
         waiting=sum(unfinished),
         accuracy=control.get("accuracy") if measured else None,
+        sample=load_sample(ProjectFiles(project).sample) if version else None,
     )

@@ -70,7 +70,7 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     if wrong := _wrong(form):
         return JsonResponse({"errors": wrong})
     told = consequences.told(standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data))
-    rows = [*told.batch, *told.rest]
+    rows = [*told.batch, *told.picked, *told.rest]
     return JsonResponse(
         {
             "rows": {row.key: {"was": row.was, "now": row.now, "detail": row.detail} for row in rows},

@@ -1,0 +1,92 @@
+"""Survey the pool once a batch is open: what settings are foretold by, kept on file. Nobody waits for it.
+
+The loop's own steps come first: a survey gives way to them, and begins again later.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.models import Batch, Clustering, Project
+from labeling.pipeline.clustering import read_dendrogram
+from labeling.pipeline.files import ProjectFiles, load_array
+from labeling.pipeline.foretelling import Sample, draw_sample, save_sample
+from labeling.pipeline.step import Step
+from labeling.pipeline.training import seed_for
+from selector.leaves import in_line
+
+ROWS = 50_000
+
+
+class GaveWay(Exception):
+    """Something more urgent is due."""
+
+
+def survey(step: Step) -> None:
+    """Write down what the next batch's settings are foretold by."""
+    batch, project = step.job.batch, step.job.project
+    assert batch is not None
+    try:
+        if batch.selected_by is not None:
+            sample = _sample(step, project, batch)
+            save_sample(ProjectFiles(project).sample, sample)
+    except GaveWay:
+        step.give_way()
+        return
+    with step.finish():
+        pass
+
+
+def _sample(step: Step, project: Project, batch: Batch) -> Sample:
+    """A sample of what is left, as the version saw it that the batch was picked by."""
+    assert batch.selected_by is not None
+    margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"), mmap=True)
+    rows = _open_rows(step, project, len(margins))
+    clustering = Clustering.objects.filter(project=project).first()
+    joined_by, leaves = np.zeros(max(len(rows) - 1, 0), np.int64), 0
+    if clustering is not None:
+        rows, joined_by = _line_up(project, clustering, rows)
+        leaves = clustering.rows
+    return draw_sample(
+        np.asarray(margins[rows]),
+        joined_by,
+        leaves=leaves,
+        version=batch.selected_by.number,
+        batch=batch.number,
+        rng=np.random.default_rng(seed_for(project, "survey", batch.number)),
+    )
+
+
+def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
+    """The rows that no batch has taken and that are not kept for control, ascending."""
+    report = step.progress("surveying the pool")
+    found = []
+    for start in range(0, pool_rows, ROWS):
+        if step.urgent_work_is_due():
+            raise GaveWay
+        report(start / pool_rows)
+        within = project.items.unlabeled().filter(
+            is_control=False, row__gte=start, row__lt=min(start + ROWS, pool_rows)
+        )
+        found.append(np.array(within.order_by("row").values_list("row", flat=True), np.int64))
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in the dendrogram's order, and for each two neighbours the merge that joins them.
+
+    Rows that joined later lie where the row is that they joined. Those that have no place yet are left out.
+    """
+    items, joined_by = in_line(read_dendrogram(project, clustering))
+    place = np.empty(clustering.rows, np.int64)
+    place[items] = np.arange(clustering.rows)
+    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    rows = rows[rows < clustering.joined_rows]
+    at = np.concatenate([place, place[joins]])[rows]
+    order = np.argsort(at, kind="stable")
+    rows, at = rows[order], at[order]
+    if len(rows) < 2:
+        return rows, np.empty(0, np.int64)
+    # The latest merge between two neighbours; of two at the same place none is needed.
+    latest = np.maximum.reduceat(np.append(joined_by, 0), at)[:-1]
+    return rows, np.where(at[1:] == at[:-1], -1, latest)
