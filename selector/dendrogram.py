@@ -162,7 +162,11 @@ def _check_tree(size: int, merges: NDArray[np.int64], heights: NDArray[np.float6
     if not np.isfinite(heights).all() or (heights < 0).any() or (np.diff(heights) < 0).any():
         raise ValueError("heights must be finite, at least 0 and never fall")
     known = size + np.arange(count)[:, None]
-    if (merges < 0).any() or (merges >= known).any() or len(np.unique(merges)) != merges.size:
+    merged = np.zeros(2 * count, bool)
+    right = bool((merges >= 0).all() and (merges < known).all())
+    if right:
+        merged[merges] = True
+    if not right or not merged.all():
         raise ValueError("each item and each merged cluster must be merged once, and only after it is made")
 
 

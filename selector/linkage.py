@@ -1,7 +1,12 @@
-"""Average-linkage clustering of a pool, exact, in O(n·d) memory.
+"""Average-linkage clustering of a whole pool, in nearly linear time.
 
-Sources: the nearest-neighbour chain (Murtagh 1983; Müllner 2011, arXiv 1109.2378) and, for its use here,
-Citovsky et al. 2021 (arXiv 2107.14263), algorithm 1: clustering is done once, and only cut anew afterwards.
+Level by level: find for each cluster its nearest neighbours, make all merges that these prove to be right (`merging`),
+and find neighbours anew among the fewer and larger clusters that are left. The dendrogram is that of exact average
+linkage wherever the neighbours were all found.
+
+Merging along neighbour lists is as in SCC (Monath et al. 2021, arXiv 2010.11821), RAC (Sumengen et al. 2021, arXiv
+2105.11653) and TeraHAC (Dhulipala et al. 2023, arXiv 2308.03578). Those keep the first neighbour graph to the end, in
+which clusters soon know too few others; here nothing is merged but what is proven, and the graph is made anew.
 """
 
 from collections.abc import Callable
@@ -10,25 +15,44 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from selector import vectors
-from selector.checks import real_rows
+from selector.checks import real_rows, whole_number
+from selector.compiled import Threads
 from selector.dendrogram import Dendrogram
+from selector.exact import exact_average_linkage, in_order_of_height
+from selector.merging import clusters_of, merge_known
+from selector.neighbours import nearest_neighbours
 
 __all__ = ["Dendrogram", "average_linkage"]
 
-Progress = Callable[[float], None]
+EXACT_UP_TO = 1_000
+"""Items. So few are clustered exactly, to the last digit, in a moment."""
+NEIGHBOURS = 16
+_MOST_NUMBERS = 1 << 28
+"""In the lists of all clusters: 2 GiB."""
+
+Progress = Callable[[str, float], None]
 
 
-def average_linkage(embeddings: ArrayLike, *, metric: str = "cosine", progress: Progress | None = None) -> Dendrogram:
+def average_linkage(
+    embeddings: ArrayLike,
+    *,
+    metric: str = "cosine",
+    seed: int = 0,
+    exact_up_to: int = EXACT_UP_TO,
+    progress: Progress | None = None,
+) -> Dendrogram:
     """Cluster the rows of `embeddings` by average linkage, from single items to one cluster of all.
 
-    embeddings: (n, d) real numbers of any dtype, a memory map included; never changed.
+    embeddings: (n, d) real numbers of any dtype, a memory map included; read in blocks and never changed.
     metric: the distance of two items, whose mean over all pairs is the distance of two clusters.
         "cosine" is 1 - cos(a, b), in [0, 2]. An all-zero row is at 1 from every other and at 0 from its like.
         "sqeuclidean" is |a - b|².
-    progress: called with the share done, in [0, 1].
+    seed: of the search for neighbours. The same arguments give the same dendrogram on the same machine.
+    exact_up_to: pools of at most so many items are clustered by `exact.exact_average_linkage`.
+    progress: called with what is being done, and the share done of the whole, in [0, 1] and never falling.
 
-    Takes O(n²·d) time and O(n·d) memory: at most two float64 copies of the embeddings. Of several
-    equally near pairs one is merged first, always the same one for the same input.
+    Takes O(n·log n·d) time on all cores that the process may use, and about (d + 50) · 4 · n bytes beyond the input.
+    Numbers are rounded to float32. Of several equally near pairs one is merged first.
     Raises ValueError on an unknown metric, a wrong shape, or a value that is NaN or infinite.
 
     >>> average_linkage([[1, 0], [9, 1], [0, 5]]).cut(clusters=2).tolist()
@@ -36,96 +60,56 @@ def average_linkage(embeddings: ArrayLike, *, metric: str = "cosine", progress: 
     """
     vectors.check_metric(metric)
     rows = real_rows(embeddings, "embeddings")
-    points, halves = vectors.prepare(rows, metric, name="embeddings")
-    merges, heights = _merge_all(_Clusters(points, halves, metric), progress)
-    return _in_order_of_height(len(rows), merges, heights, metric)
+    report = progress or (lambda phase, share: None)
+    if len(rows) <= max(whole_number(exact_up_to, "exact_up_to", least=0), 1):
+        return exact_average_linkage(rows, metric=metric, progress=lambda share: report("merging clusters", share))
+    report("reading the embeddings", 0.0)
+    points, scale = vectors.prepare_in_blocks(rows, metric, name="embeddings")
+    merges, heights = _merge_levels(points, whole_number(seed, "seed", least=0), report)
+    return in_order_of_height(len(rows), merges, vectors.in_unit(heights, metric) * scale, metric)
 
 
-class _Clusters:
-    """The clusters still apart. They fill the first `count` slots of every array, without gaps."""
-
-    def __init__(self, means: NDArray[np.float64], halves: NDArray[np.float64], metric: str) -> None:
-        self.metric = metric
-        self.count = len(means)
-        self.means = means  # changed in place
-        self.halves = halves  # likewise
-        self.sizes = np.ones(self.count)
-        self.ids = np.arange(self.count)
-        self.heights = np.zeros(self.count)
-
-    def distances_from(self, slot: int) -> NDArray[np.float64]:
-        """Half distances (count,) from one cluster to each."""
-        products = self.means[: self.count] @ self.means[slot]
-        return self.halves[: self.count] + self.halves[slot] - products
-
-    def merge(self, one: int, other: int, half_distance: float, new_id: int) -> tuple[tuple[int, int], float]:
-        """Merge two slots into the lower one, and move the last cluster into the slot that this frees.
-
-        Returns the two ids that were merged and the height at which they were.
-        """
-        keep, free = min(one, other), max(one, other)
-        height = vectors.distance(half_distance, self.halves[keep] + self.halves[free], self.metric)
-        # Average linkage never merges lower than it did before; a rounding error must not say otherwise.
-        height = max(height, self.heights[keep], self.heights[free])
-        merged = int(self.ids[keep]), int(self.ids[free])
-
-        size = self.sizes[keep] + self.sizes[free]
-        share = self.sizes[free] / size
-        self.means[keep] += share * (self.means[free] - self.means[keep])
-        self.halves[keep] += share * (self.halves[free] - self.halves[keep])
-        self.sizes[keep], self.ids[keep], self.heights[keep] = size, new_id, height
-
-        self.count -= 1
-        for array in (self.means, self.halves, self.sizes, self.ids, self.heights):
-            array[free] = array[self.count]
-        return merged, height
-
-
-def _merge_all(clusters: _Clusters, progress: Progress | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Merge along nearest-neighbour chains until one cluster is left.
-
-    A chain steps from a cluster to its nearest, and on, each step shorter than the last, until two clusters are
-    nearest to each other. Merging those two brings nothing nearer to anything else (average linkage is
-    reducible), so the rest of the chain stays good, and the merges are those of always taking the nearest pair.
-    They come in another order, which `_in_order_of_height` puts right.
-    """
-    n = clusters.count
-    merges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
-    heights = np.empty(len(merges))
-    chain: list[int] = []  # slots
-    steps: list[float] = []  # steps[i] is the half distance from chain[i] to chain[i + 1]
-    while clusters.count > 1:
-        if not chain:
-            chain.append(0)
-        distances = clusters.distances_from(chain[-1])
-        # Earlier members are farther than the last one, though equal rows may look otherwise by rounding.
-        distances[chain] = np.inf
-        nearest = int(distances.argmin())
-        if len(chain) == 1 or distances[nearest] < steps[-1]:
-            chain.append(nearest)
-            steps.append(float(distances[nearest]))
-            continue
-        merge = n - clusters.count
-        one, other = chain[-2:]
-        merges[merge], heights[merge] = clusters.merge(one, other, steps[-1], new_id=n + merge)
-        del chain[-2:], steps[-2:]
-        moved, free = clusters.count, max(one, other)
-        chain = [free if slot == moved else slot for slot in chain]
-        _report(progress, n, clusters.count)
-    if progress is not None:
-        progress(1.0)
+def _merge_levels(
+    points: NDArray[np.float32], seed: int, report: Progress
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """All merges of the points, in an order in which parts come before wholes, and half their distances."""
+    n = len(points)
+    merges, heights = np.empty((n - 1, 2), np.int64), np.empty(n - 1)
+    spread, sizes, lows = np.zeros(n), np.ones(n), np.zeros(n)
+    names = np.arange(n)
+    made = worked = level = 0
+    known = NEIGHBOURS
+    with Threads() as threads:
+        while made < n - 1:
+            m = len(names)
+            show = _level_progress(report, m, worked)
+            ids, gaps = nearest_neighbours(
+                points, spread, min(known, m - 1), seed=seed + level, threads=threads, progress=show
+            )
+            clusters = clusters_of(points, spread, sizes, lows, ids, gaps)
+            pairs = np.empty((m - 1, 2), np.int32)
+            count = merge_known(clusters, pairs, heights[made:])
+            names = np.concatenate([names, n + made + np.arange(count)])  # by the level's own names
+            merges[made : made + count] = names[pairs[:count]]
+            made, worked, level = made + count, worked + m, level + 1
+            if count < m // 8 and 2 * known * m <= _MOST_NUMBERS:
+                known *= 2  # a few clusters each take in many, one after the other: let them know more
+            left = np.flatnonzero(clusters.names >= 0)
+            names = names[clusters.names[left]]
+            points, spread, sizes, lows = points[left], spread[left], sizes[left], lows[left]
+    report("merging clusters", 1.0)
     return merges, heights
 
 
-def _report(progress: Progress | None, n: int, left: int) -> None:
-    """Report about a hundred times. The work that is left goes with the square of the clusters left."""
-    if progress is not None and left % max(n // 100, 1) == 0:
-        progress(1.0 - (left / n) ** 2)
+_REST = 1.9
+"""The work of all levels after one of m clusters is about that of so many times m: each keeps about two thirds."""
 
 
-def _in_order_of_height(n: int, merges: NDArray[np.int64], heights: NDArray[np.float64], metric: str) -> Dendrogram:
-    """Sort the merges by height and renumber the clusters they make. A stable sort keeps parts before wholes."""
-    order = np.argsort(heights, kind="stable")
-    new_ids: NDArray[np.int64] = np.arange(n + len(order))
-    new_ids[n + order] = n + np.arange(len(order))
-    return Dendrogram(size=n, merges=np.sort(new_ids[merges[order]], axis=1), heights=heights[order], metric=metric)
+def _level_progress(report: Progress, clusters: int, worked: int) -> Callable[[float], None]:
+    """The share done of the whole, from that of one level."""
+
+    def show(share: float) -> None:
+        whole = worked + (1 + _REST) * clusters
+        report(f"finding neighbours of {clusters:,} clusters", (worked + share * clusters) / whole)
+
+    return show

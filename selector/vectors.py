@@ -9,6 +9,7 @@ and one mean row with one mean h a cluster is all that average linkage needs. On
 cosine distance 1 - <a, b>; for squared Euclidean it is to be doubled.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from numpy.typing import NDArray
 METRICS = ("cosine", "sqeuclidean")
 
 _SCALE = {"cosine": 1.0, "sqeuclidean": 2.0}
+
+_BLOCK = 1 << 16  # rows
+_SAMPLE = 10_000  # rows that the centre of many is the median of
 
 # Two sums of products that differ by less than this share of their size differ by rounding alone.
 _ROUNDING = 1e-13
@@ -57,6 +61,49 @@ def prepare(
         halves = np.einsum("ij,ij->i", vectors, vectors) / 2
     _refuse(np.flatnonzero(~np.isfinite(halves)), f"{name} holds a value too large to square", first_row)
     return vectors, halves
+
+
+def prepare_in_blocks(rows: NDArray[Any], metric: str, *, name: str) -> tuple[NDArray[np.float32], float]:
+    """As `prepare`, for many rows: float32, read block by block. n >= 1.
+
+    Returns vectors (n, d), or (n, d + 1) for cosine where a row is all zero, and the factor that their squared
+    distances are to be multiplied by: squared Euclidean ones are scaled to fit float32.
+    """
+    if metric == "cosine":
+        return _unit_rows_in_blocks(rows, name), 1.0
+    centre = np.median(np.asarray(rows[:: max(len(rows) // _SAMPLE, 1)], dtype=np.float64), axis=0)
+    largest = 0.0
+    for _, block, _ in _prepared(rows, metric, name, centre):
+        largest = max(largest, float(np.abs(block).max(initial=0.0)))
+    scale = 2.0 ** np.frexp(largest)[1]  # exact to divide by
+    vectors = np.empty(rows.shape, np.float32)
+    for start, block, _ in _prepared(rows, metric, name, centre):
+        vectors[start : start + len(block)] = block / scale
+    return vectors, scale * scale
+
+
+def _unit_rows_in_blocks(rows: NDArray[Any], name: str) -> NDArray[np.float32]:
+    vectors = np.empty(rows.shape, np.float32)
+    zero = []
+    for start, block, _ in _prepared(rows, "cosine", name, None):
+        vectors[start : start + len(block)] = block[:, :-1]
+        zero.append(block[:, -1] != 0)
+    if not np.any(all_zero := np.concatenate(zero)):
+        return vectors
+    return np.column_stack([vectors, all_zero.astype(np.float32)])
+
+
+def _prepared(
+    rows: NDArray[Any], metric: str, name: str, centre: NDArray[np.float64] | None
+) -> Iterator[tuple[int, NDArray[np.float64], NDArray[np.float64]]]:
+    """(first row, vectors, halves) of each block."""
+    for start in range(0, len(rows), _BLOCK):
+        yield start, *prepare(rows[start : start + _BLOCK], metric, name=name, first_row=start, centre=centre)
+
+
+def in_unit(half_distances: NDArray[np.float64], metric: str) -> NDArray[np.float64]:
+    """Half distances in the metric's own unit."""
+    return half_distances * _SCALE[metric]
 
 
 def distance(half_distance: float, halves: float, metric: str) -> float:

@@ -52,7 +52,7 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
     project = step.job.project
     files = ProjectFiles(project)
     embeddings = _embeddings_of(step, project, version, rows)
-    dendrogram = average_linkage(embeddings, progress=step.progress("clustering the pool"))
+    dendrogram = average_linkage(embeddings, progress=lambda phase, share: step.progress(phase)(share))
     dendrogram.save(files.dendrogram(generation))
     save_array(files.joins(generation), np.empty(0, np.int64))
     return {

@@ -73,7 +73,7 @@ def test_from_the_terminal_to_the_first_project(page: Page, printed_link: str) -
     page.get_by_label("Password confirmation").fill("long-and-odd-7")
     page.get_by_role("button", name="Create my account").click()
     expect(page.get_by_role("heading", name="New project")).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("Now create your first project")
+    expect(page.locator(".notice[role=status]")).to_contain_text("Now create your first project")
     page.get_by_role("button", name="Sign out").click()
     page.goto(printed_link)
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()

@@ -1,166 +1,178 @@
-"""Average linkage against scipy, against a literal reference, and by properties."""
+"""Average linkage at scale, against the exact one, a literal check of every merge, and by properties."""
+
+import subprocess
+import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import pdist, squareform
+from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 
-from selector.linkage import Dendrogram, average_linkage
+from selector import linkage, neighbours
+from selector.exact import exact_average_linkage
+from selector.linkage import Dendrogram
 from selector.vectors import METRICS
 
+# Small pools are clustered exactly: here they take the way of the large ones.
+average_linkage = partial(linkage.average_linkage, exact_up_to=0)
 
-def literal_heights(embeddings, metric):
-    """Always merge the two clusters whose mean distance over all pairs of members is least."""
-    distances = squareform(pdist(embeddings, metric))
-    clusters = [[row] for row in range(len(embeddings))]
-    cophenetic = np.zeros_like(distances)
-    while len(clusters) > 1:
-        height, a, b = min(
-            (distances[np.ix_(clusters[a], clusters[b])].mean(), a, b) for a in range(len(clusters)) for b in range(a)
-        )
-        cophenetic[np.ix_(clusters[a], clusters[b])] = height
-        cophenetic[np.ix_(clusters[b], clusters[a])] = height
-        clusters[b] += clusters.pop(a)
-    return cophenetic
+CUTS = (2, 5, 10, 50)
 
 
-def as_scipy(dendrogram: Dendrogram):
-    members = [1] * dendrogram.size
-    for a, b in dendrogram.merges:
-        members.append(members[a] + members[b])
-    return np.column_stack([dendrogram.merges, dendrogram.heights, members[dendrogram.size :]])
+def agreement(one: Dendrogram, other: Dendrogram):
+    """The adjusted Rand indices at several mean cluster sizes."""
+    return [adjusted_rand_score(one.cut(mean_cluster_size=size), other.cut(mean_cluster_size=size)) for size in CUTS]
 
 
-def same_partition(one, other):
-    return len(set(zip(one, other, strict=True))) == len(set(one)) == len(set(other))
-
-
-def blobs(seed, *, groups=12, each=15, d=16):
+def mixture(n, d=16, groups=40, width=0.6, seed=0):
     rng = np.random.default_rng(seed)
-    truth = np.repeat(np.arange(groups), each)
-    return rng.normal(size=(groups, d))[truth] * 10 + rng.normal(size=(groups * each, d)) * 0.1, truth
+    truth = rng.integers(0, groups, n)
+    return rng.normal(size=(groups, d))[truth] + rng.normal(size=(n, d)) * width, truth
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("seed", range(5))
-def test_it_is_the_literal_definition_of_average_linkage(metric, seed):
-    embeddings = np.random.default_rng(seed).normal(size=(35, 6)) + 0.5
-    ours = squareform(hierarchy.cophenet(as_scipy(average_linkage(embeddings, metric=metric))))
-    np.testing.assert_allclose(ours, literal_heights(embeddings, metric), rtol=1e-10)
+@pytest.mark.parametrize("n", [2, 3, 17, 18, 300, 1023])
+def test_where_all_pairs_are_looked_at_it_is_exact(metric, n):
+    embeddings, _ = mixture(n, seed=n)
+    ours, exact = average_linkage(embeddings, metric=metric), exact_average_linkage(embeddings, metric=metric)
+    np.testing.assert_allclose(ours.heights, exact.heights, rtol=1e-4, atol=1e-6)
+    assert min(agreement(ours, exact)) > 0.999
 
 
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize(("n", "d"), [(2, 3), (50, 2), (300, 8), (300, 64)])
-def test_it_agrees_with_scipy_at_every_cut(metric, n, d):
-    embeddings = np.random.default_rng(n + d).normal(size=(n, d))
-    theirs = hierarchy.linkage(pdist(embeddings, metric), method="average")
-    ours = average_linkage(embeddings, metric=metric)
-    assert hierarchy.is_valid_linkage(as_scipy(ours))
-    np.testing.assert_allclose(ours.heights, theirs[:, 2], rtol=1e-9, atol=1e-14)
-    cophenetic = (hierarchy.cophenet(as_scipy(ours)), hierarchy.cophenet(theirs))
-    np.testing.assert_allclose(*cophenetic, rtol=1e-9, atol=1e-14)
-    for clusters, expected in zip(range(n, 0, -1), hierarchy.cut_tree(theirs).T, strict=True):
-        assert same_partition(ours.cut(clusters=clusters), expected), clusters
+def test_where_trees_find_the_neighbours_it_is_all_but_exact(metric, monkeypatch):
+    monkeypatch.setattr(neighbours, "ALL_PAIRS", 2000)
+    embeddings, _ = mixture(6000)
+    ours, exact = average_linkage(embeddings, metric=metric), exact_average_linkage(embeddings, metric=metric)
+    assert min(agreement(ours, exact)) > 0.95  # one neighbour overlooked can turn a large merge
+
+
+def test_it_agrees_with_exact_on_real_images():
+    embeddings = load_digits().data
+    ours, exact = average_linkage(embeddings), exact_average_linkage(embeddings)
+    assert min(agreement(ours, exact)) > 0.98
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_separated_blobs_are_found_whole(metric):
-    embeddings, truth = blobs(0)
-    labels = average_linkage(embeddings, metric=metric).cut(clusters=12)
+    embeddings, truth = mixture(30_000, groups=300, width=0.01)
+    labels = average_linkage(embeddings, metric=metric).cut(clusters=300)
     assert adjusted_rand_score(truth, labels) == 1.0
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8", ">f4"])
-def test_every_real_dtype_is_read_by_its_value(dtype):
-    embeddings = np.random.default_rng(1).integers(0, 100, size=(60, 5)).astype(dtype)
-    expected = average_linkage(embeddings.astype("float64"), metric="sqeuclidean")
-    assert average_linkage(embeddings, metric="sqeuclidean").digest == expected.digest
-
-
-def test_a_memory_map_is_read_and_left_as_it_was(tmp_path):
-    embeddings = np.random.default_rng(2).normal(size=(50, 4)).astype("float16")
-    np.save(tmp_path / "embeddings.npy", embeddings)
-    mapped = np.load(tmp_path / "embeddings.npy", mmap_mode="r")
-    for metric in METRICS:
-        assert average_linkage(mapped, metric=metric).digest == average_linkage(embeddings, metric=metric).digest
-    np.testing.assert_array_equal(np.load(tmp_path / "embeddings.npy"), embeddings)
-
-
 @pytest.mark.parametrize("metric", METRICS)
-def test_the_argument_is_never_changed(metric):
-    embeddings = np.random.default_rng(3).normal(size=(40, 4))
-    before = embeddings.copy()
-    average_linkage(embeddings, metric=metric)
-    np.testing.assert_array_equal(embeddings, before)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("n", [0, 1, 2])
-def test_tiny_pools(metric, n):
-    dendrogram = average_linkage(np.eye(2)[:n].reshape(n, 2), metric=metric)
-    assert dendrogram.size == n
-    assert dendrogram.merges.tolist() == ([[0, 1]] if n == 2 else [])
-    assert dendrogram.heights.tolist() == ([{"cosine": 1.0, "sqeuclidean": 2.0}[metric]] if n == 2 else [])
-    assert dendrogram.cut(mean_cluster_size=10).tolist() == [0] * n
+def test_heights_are_the_mean_distances_of_what_was_merged(metric):
+    """A literal check of every merge, which holds whether or not all neighbours were found."""
+    embeddings, _ = mixture(3000, d=5)
+    points = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True) if metric == "cosine" else embeddings
+    dendrogram = average_linkage(embeddings, metric=metric)
+    sums = list(points)
+    squares = list((points**2).sum(axis=1))
+    sizes = [1] * len(points)
+    for (a, b), height in zip(dendrogram.merges, dendrogram.heights, strict=True):
+        product = sums[a] @ sums[b] / (sizes[a] * sizes[b])
+        distance = squares[a] / sizes[a] + squares[b] / sizes[b] - 2 * product
+        assert height == pytest.approx(distance / (2 if metric == "cosine" else 1), rel=1e-3, abs=1e-5)
+        sums.append(sums[a] + sums[b])
+        squares.append(squares[a] + squares[b])
+        sizes.append(sizes[a] + sizes[b])
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_exact_duplicates_merge_first_at_height_zero(metric):
     rng = np.random.default_rng(4)
-    originals = rng.normal(size=(30, 33)).astype("float32")
-    truth = rng.permutation(np.repeat(np.arange(30), 6))
+    originals = rng.normal(size=(300, 33)).astype("float32")
+    truth = rng.permutation(np.repeat(np.arange(300), 20))
     dendrogram = average_linkage(originals[truth], metric=metric)
-    assert (dendrogram.heights[: 30 * 5] == 0).all()
-    assert dendrogram.heights[30 * 5] > 0
-    assert same_partition(dendrogram.cut(threshold=0), truth)
+    assert (dendrogram.heights[: 300 * 19] == 0).all()
+    assert dendrogram.heights[300 * 19] > 0
+    assert adjusted_rand_score(dendrogram.cut(threshold=0), truth) == 1.0
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("value", [0.0, 1.0, -3.7])
-def test_a_pool_of_one_repeated_item_is_one_cluster_at_height_zero(metric, value):
-    dendrogram = average_linkage(np.full((200, 7), value), metric=metric)
+def test_a_large_pool_of_one_repeated_item_is_one_cluster_at_height_zero(metric, value):
+    dendrogram = average_linkage(np.full((30_000, 7), value, "float32"), metric=metric)
     assert (dendrogram.heights == 0).all()
-    assert len(set(dendrogram.cut(clusters=17))) == 17
 
 
 def test_zero_rows_are_alike_and_at_distance_one_from_the_rest():
-    embeddings = np.array([[0, 0], [1, 0], [0, 0], [1, 0.1], [-0.0, 0]])
+    embeddings, _ = mixture(3000)
+    embeddings[::10] = 0
     dendrogram = average_linkage(embeddings)
-    assert dendrogram.cut(clusters=2).tolist() == [0, 1, 0, 1, 0]
-    assert dendrogram.heights[-1] == pytest.approx(1.0)
+    clusters = dendrogram.cut(threshold=0.0)
+    assert len(set(clusters[::10])) == 1
+    assert (clusters == clusters[0]).sum() == 300
+    merged = (dendrogram.merges < 3000) & (dendrogram.merges % 10 == 0)
+    assert dendrogram.heights[merged.any(axis=1)].max() < 1e-6
 
 
-def test_cosine_ignores_length_even_at_the_ends_of_the_float_range():
-    embeddings = np.random.default_rng(5).normal(size=(40, 5))
-    lengths = np.logspace(-300, 300, 40)[:, None]
+def test_two_far_halves_without_a_common_neighbour_still_make_one_tree():
+    one, other = mixture(2000, groups=1, seed=1)[0], mixture(2000, groups=1, seed=2)[0] + 1000
+    dendrogram = average_linkage(np.concatenate([one, other]), metric="sqeuclidean")
+    assert adjusted_rand_score(dendrogram.cut(clusters=2), np.repeat([0, 1], 2000)) == 1.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8", ">f4"])
+def test_every_real_dtype_is_read_by_its_value(dtype):
+    embeddings = np.random.default_rng(1).integers(0, 100, size=(2000, 5)).astype(dtype)
+    expected = average_linkage(embeddings.astype("float64"))
+    assert average_linkage(embeddings).digest == expected.digest
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_memory_map_is_read_and_left_as_it_was(tmp_path, metric):
+    embeddings = np.random.default_rng(2).normal(size=(2000, 4)).astype("float16")
+    np.save(tmp_path / "embeddings.npy", embeddings)
+    mapped = np.load(tmp_path / "embeddings.npy", mmap_mode="r")
+    assert average_linkage(mapped, metric=metric).digest == average_linkage(embeddings, metric=metric).digest
+    np.testing.assert_array_equal(np.load(tmp_path / "embeddings.npy"), embeddings)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_same_seed_gives_the_same_dendrogram_in_another_process(metric):
+    embeddings, _ = mixture(25_000, seed=3)
+    here = average_linkage(embeddings, metric=metric, seed=5)
+    code = (
+        "from tests.selector.test_linkage import average_linkage, mixture;"
+        f"print(average_linkage(mixture(25_000, seed=3)[0], metric={metric!r}, seed=5).digest)"
+    )
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert there.stdout.strip() == here.digest
+
+
+@pytest.mark.parametrize("lengths", [np.logspace(-300, 300, 3000), np.logspace(-3, 3, 3000)])
+def test_cosine_ignores_length_even_at_the_ends_of_the_float_range(lengths):
+    embeddings, _ = mixture(3000)
     expected = average_linkage(embeddings)
-    stretched = average_linkage(embeddings * lengths)
-    np.testing.assert_allclose(stretched.heights, expected.heights, rtol=1e-9)
-    np.testing.assert_array_equal(stretched.cut(clusters=9), expected.cut(clusters=9))
+    stretched = average_linkage(embeddings * lengths[:, None])
+    np.testing.assert_allclose(stretched.heights, expected.heights, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [1e-100, 1e100])
+def test_squared_euclidean_takes_any_unit(factor):
+    embeddings, _ = mixture(3000)
+    expected, scaled = (average_linkage(embeddings * f, metric="sqeuclidean") for f in (1, factor))
+    np.testing.assert_allclose(scaled.heights / factor**2, expected.heights, rtol=1e-3)
 
 
 def test_squared_euclidean_keeps_its_digits_far_from_the_origin():
-    embeddings = np.random.default_rng(6).integers(-50, 50, size=(60, 5)).astype(float)
+    embeddings = np.random.default_rng(6).integers(-50, 50, size=(3000, 5)).astype(float)
     near, far = (average_linkage(embeddings + shift, metric="sqeuclidean") for shift in (0, 1e9))
-    np.testing.assert_allclose(far.heights, near.heights, rtol=1e-9)
+    np.testing.assert_allclose(far.heights, near.heights, rtol=1e-4)
 
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_no_number_is_refused_with_its_row(metric, bad):
-    embeddings = np.ones((9, 3))
-    embeddings[4, 1] = bad
-    with pytest.raises(ValueError, match=r"^embeddings holds a value that is not a finite number \(row 4\)$"):
+    embeddings = np.ones((70_000, 3))
+    embeddings[66_004, 1] = bad
+    with pytest.raises(ValueError, match=r"^embeddings holds a value that is not a finite number \(row 66004\)$"):
         average_linkage(embeddings, metric=metric)
-
-
-def test_a_value_too_large_to_square_is_refused():
-    with pytest.raises(ValueError, match=r"too large to square \(row 1\)"):
-        average_linkage([[0.0], [1e200], [1.0]], metric="sqeuclidean")
 
 
 @pytest.mark.parametrize("wrong", [[1.0, 2.0], np.ones((2, 2, 2)), [["a"]], [[1j]], [[True]], 3])
@@ -174,13 +186,24 @@ def test_an_unknown_metric_is_refused_with_the_known_ones():
         average_linkage(np.eye(3), metric="ward")
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 250])
-def test_progress_rises_from_zero_to_one(n):
+@pytest.mark.parametrize("n", [0, 1, 2, 250, 3000])
+@pytest.mark.parametrize("exact_up_to", [0, 1000])
+def test_progress_names_what_is_done_and_rises_to_one(n, exact_up_to):
     seen = []
-    average_linkage(np.random.default_rng(7).normal(size=(n, 3)), progress=seen.append)
-    assert seen == sorted(seen)
-    assert 0 <= seen[0] <= seen[-1] == 1.0
-    assert n < 250 or len(seen) > 50
+    embeddings = np.random.default_rng(7).normal(size=(n, 3))
+    linkage.average_linkage(embeddings, exact_up_to=exact_up_to, progress=lambda *report: seen.append(report))
+    phases, shares = zip(*seen, strict=True)
+    assert list(shares) == sorted(shares)
+    assert 0 <= shares[0] <= shares[-1] == 1.0
+    assert n < 3000 or {"reading the embeddings", "finding neighbours of 3,000 clusters"} <= set(phases)
+
+
+def test_what_progress_raises_ends_the_clustering():
+    def stop(phase, share):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        average_linkage(np.eye(30), progress=stop)
 
 
 # Few distinct values make many ties and duplicates; wide ones make outliers.
@@ -188,52 +211,27 @@ few = st.integers(-2, 2).map(float)
 wide = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 pools = st.one_of(
     *(
-        hnp.arrays("float64", st.tuples(st.integers(0, 40), st.integers(0, 4)), elements=elements)
+        hnp.arrays("float64", st.tuples(st.integers(0, 60), st.integers(0, 4)), elements=elements)
         for elements in (few, wide)
     )
 )
 
 
 @settings(deadline=None)
-@given(embeddings=pools, metric=st.sampled_from(METRICS), data=st.data())
-def test_whatever_the_pool_there_is_one_whole_tree(embeddings, metric, data):
+@given(embeddings=pools, metric=st.sampled_from(METRICS), copies=st.sampled_from([1, 30]))
+def test_whatever_the_pool_there_is_one_whole_tree(embeddings, metric, copies):
+    embeddings = np.tile(embeddings, (copies, 1))
     n = len(embeddings)
     dendrogram = average_linkage(embeddings, metric=metric)
-    assert dendrogram.merges.shape == (max(n - 1, 0), 2)
     assert sorted(dendrogram.merges.ravel()) == list(range(2 * n - 2 if n else 0))
     assert (np.diff(dendrogram.heights) >= 0).all()
     assert (dendrogram.heights >= 0).all()
-    assert metric != "cosine" or (dendrogram.heights <= 2 + 1e-9).all()
-    if n:
-        clusters = data.draw(st.integers(1, n))
-        assert sorted(set(dendrogram.cut(clusters=clusters))) == list(range(clusters))
-
-
-@settings(deadline=None)
-@given(embeddings=pools, metric=st.sampled_from(METRICS))
-def test_every_height_is_the_mean_distance_of_the_two_clusters(embeddings, metric):
-    """Holds with ties too, where more than one tree is right."""
-    dendrogram = average_linkage(embeddings, metric=metric)
-    points = embeddings
-    if metric == "cosine":
-        zero = ~embeddings.any(axis=1, keepdims=True)
-        points = np.hstack([embeddings, zero])
-        points = points / np.linalg.norm(points, axis=1, keepdims=True)
-    members = [[row] for row in range(len(embeddings))]
-    scale = 1e-9 * (1 + np.abs(points).max(initial=0)) ** 2
-    for (a, b), height in zip(dendrogram.merges, dendrogram.heights, strict=True):
-        difference = points[members[a]][:, None] - points[members[b]][None]
-        expected = (difference**2).sum(axis=2).mean() / (2 if metric == "cosine" else 1)
-        assert height == pytest.approx(expected, rel=1e-9, abs=scale)
-        members.append(members[a] + members[b])
+    assert metric != "cosine" or (dendrogram.heights <= 2 + 1e-6).all()
 
 
 @settings(deadline=None)
 @given(seed=st.integers(0, 10_000), metric=st.sampled_from(METRICS))
-def test_the_order_of_the_items_does_not_matter(seed, metric):
-    rng = np.random.default_rng(seed)
-    embeddings = rng.normal(size=(30, 4))
-    order = rng.permutation(30)
-    here, there = average_linkage(embeddings, metric=metric), average_linkage(embeddings[order], metric=metric)
-    np.testing.assert_allclose(there.heights, here.heights, rtol=1e-9)
-    assert same_partition(here.cut(clusters=7)[order], there.cut(clusters=7))
+def test_small_pools_without_ties_come_out_as_exact_ones(seed, metric):
+    embeddings = np.random.default_rng(seed).normal(size=(120, 4))
+    ours, exact = average_linkage(embeddings, metric=metric), exact_average_linkage(embeddings, metric=metric)
+    np.testing.assert_allclose(ours.heights, exact.heights, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,59 @@
+"""Loops over items, compiled by numba, with the machine's threads side by side."""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any, TypeVar, cast
+
+import numba
+from threadpoolctl import threadpool_limits
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+T = TypeVar("T")
+
+
+def compiled(function: Function) -> Function:
+    """Compile on the first call, and keep the machine code in a file where there is a folder that may be written.
+
+    The function releases the interpreter lock: others, the worker's heartbeat among them, go on meanwhile.
+    """
+    return _compile(function, fastmath=False)
+
+
+def fast(function: Function) -> Function:
+    """As `compiled`, for sums that may be taken in any order. The order is the same in every run on a machine."""
+    return _compile(function, fastmath=True)
+
+
+def _compile(function: Function, *, fastmath: bool) -> Function:
+    try:
+        return cast(Function, numba.njit(nogil=True, fastmath=fastmath, cache=True)(function))
+    except RuntimeError:  # numba found nowhere to keep it
+        return cast(Function, numba.njit(nogil=True, fastmath=fastmath)(function))
+
+
+class Threads:
+    """As many threads as the process may use cores. Matrix products inside them keep to their own thread."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count or len(os.sched_getaffinity(0))
+
+    def __enter__(self) -> "Threads":
+        self._limits = threadpool_limits(1, user_api="blas")
+        self._pool = ThreadPoolExecutor(self.count)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        self._limits.restore_original_limits()
+
+    def map(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
+        """The results of `function(*call)` for each of `calls`, in their order."""
+        return self._pool.map(lambda call: function(*call), calls)
+
+
+def parts(length: int, count: int) -> list[tuple[int, int]]:
+    """At most `count` ranges (first, last) of nearly equal length that make up 0 … length."""
+    edges = [length * part // count for part in range(count + 1)]
+    return [(first, last) for first, last in pairwise(edges) if first < last]

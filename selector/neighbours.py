@@ -1,0 +1,183 @@
+"""For each point those that are nearest to it: nearly all of them, in nearly linear time."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selector import forest
+from selector.compiled import Threads, compiled, fast, parts
+from selector.forest import LEAF, keep
+
+Progress = Callable[[float], None]
+
+ALL_PAIRS = 20_000
+"""Points. Among so few looking at all pairs is as quick as the trees, and misses none."""
+TREES = 6
+_WIDTH = 8  # how many of a neighbour's own neighbours, and of those that it is a neighbour of, are asked
+
+
+def nearest_neighbours(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float64],
+    count: int,
+    *,
+    seed: int,
+    threads: Threads,
+    progress: Progress = lambda share: None,
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The `count` points nearest to each of `points`, nearest first.
+
+    points: (m, d). spread: (m,), at least 0. The gap of two points a and b is |a - b|²/2 + spread a + spread b.
+    count: at least 1 and less than m.
+    Returns ids and gaps, both (m, count).
+
+    All pairs are looked at up to ALL_PAIRS points. Beyond, several trees find most of them, and one look at the
+    neighbours of neighbours (Dong et al. 2011, "Efficient k-nearest neighbor graph construction") most of the rest.
+    Takes O(m·log m) time. The same arguments give the same result on the same machine.
+    """
+    m = len(points)
+    ids = np.full((m, count), -1, np.int32)
+    gaps = np.full((m, count), np.inf, np.float32)
+    search = _search_all if m <= ALL_PAIRS else _search_trees
+    search(points, spread.astype(np.float32), ids, gaps, seed, threads, progress)
+    list(threads.map(_measure, [(points, spread, *part, ids, gaps) for part in parts(m, threads.count)]))
+    progress(1.0)
+    return ids, gaps
+
+
+def _search_all(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+    seed: int,
+    threads: Threads,
+    progress: Progress,
+) -> None:
+    calls = [(points, spread, *part, ids, gaps) for part in parts(len(points), threads.count)]
+    list(threads.map(forest.search_all, calls))
+
+
+def _search_trees(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+    seed: int,
+    threads: Threads,
+    progress: Progress,
+) -> None:
+    m = len(points)
+    for tree in range(0, TREES, threads.count):
+        seeds = range(tree, min(tree + threads.count, TREES))
+        planted = list(threads.map(forest.plant, [(points, LEAF, seed * TREES + one) for one in seeds]))
+        for step, grown in enumerate(planted, start=tree):
+            calls = [(points, spread, grown, *part, ids, gaps) for part in parts(len(grown[1]) - 1, 8 * threads.count)]
+            for done, _ in enumerate(threads.map(forest.search_leaves, calls), start=1):
+                progress((step + done / len(calls)) / (TREES + 1))
+    known, asking = ids.copy(), _asking(ids, _WIDTH)
+    asked = [(points, spread, known, asking, *part, ids, gaps) for part in parts(m, threads.count)]
+    list(threads.map(_ask_neighbours, asked))
+
+
+@compiled
+def gap(points: NDArray[np.float32], spread: NDArray[np.float64], one: int, other: int) -> np.float32:
+    """Half the average squared distance of two clusters, the same to the last bit whichever is named first."""
+    return np.float32(half_square(points, one, other) + (spread[one] + spread[other]))
+
+
+@fast
+def half_square(points: NDArray[np.float32], one: int, other: int) -> np.float32:
+    """Half the squared distance of two points."""
+    total = np.float32(0)
+    for column in range(points.shape[1]):
+        difference = points[one, column] - points[other, column]
+        total += difference * difference
+    return total / np.float32(2)
+
+
+@compiled
+def _asking(ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
+    """For each point up to `most` of those that have it among their neighbours, (m, most); -1 where there are fewer."""
+    asking = np.full((len(ids), most), -1, np.int32)
+    filled = np.zeros(len(ids), np.int32)
+    for place in range(ids.shape[1]):
+        for row in range(len(ids)):
+            other = ids[row, place]
+            if other >= 0 and filled[other] < most:
+                asking[other, filled[other]] = row
+                filled[other] += 1
+    return asking
+
+
+@compiled
+def _ask_neighbours(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    known: NDArray[np.int32],
+    asking: NDArray[np.int32],
+    first: int,
+    last: int,
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+) -> None:
+    """Try, for the points from `first` to `last`, the neighbours of their neighbours."""
+    count, width = known.shape[1], asking.shape[1]
+    seen = np.full(len(points), -1, np.int32)  # the last point that each was tried for
+    for row in range(first, last):
+        seen[row] = row
+        for other in known[row]:
+            if other >= 0:
+                seen[other] = row
+        for place in range(count + width):
+            middle = known[row, place] if place < count else asking[row, place - count]
+            if middle < 0:
+                continue
+            if seen[middle] != row:
+                _try(points, spread, row, middle, seen, ids, gaps)
+            for step in range(width):
+                if step < count:
+                    _try(points, spread, row, known[middle, step], seen, ids, gaps)
+                _try(points, spread, row, asking[middle, step], seen, ids, gaps)
+
+
+@compiled
+def _try(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    row: int,
+    other: int,
+    seen: NDArray[np.int32],
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+) -> None:
+    if other < 0 or seen[other] == row:
+        return
+    seen[other] = row
+    distance = half_square(points, row, other) + spread[other]
+    if distance < gaps[row, -1]:
+        keep(ids[row], gaps[row], other, distance)
+
+
+@compiled
+def _measure(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float64],
+    first: int,
+    last: int,
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+) -> None:
+    """Take the gaps anew, without the rounding of the products and with the point's own spread, and sort by them."""
+    for row in range(first, last):
+        for read in range(ids.shape[1]):
+            other = ids[row, read]
+            if other < 0:
+                break
+            distance = gap(points, spread, row, other)
+            place = read
+            while place > 0 and gaps[row, place - 1] > distance:
+                gaps[row, place], ids[row, place] = gaps[row, place - 1], ids[row, place - 1]
+                place -= 1
+            gaps[row, place], ids[row, place] = distance, other
