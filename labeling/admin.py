@@ -20,7 +20,7 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Project)
 class ProjectAdmin(admin.ModelAdmin):
-    list_display = ["slug", "name", "kind", "question", "loop", "batch_size"]
+    list_display = ["slug", "name", "kind", "question", "loop", "batch_size", "strategy", "class_guard"]
     readonly_fields = ["slug", "kind", "question", "seed"]
     inlines = [MembershipInline]
 
@@ -41,7 +41,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
-    list_display = ["project", "number", "state", "size", "remaining", "strategy", "opened_at", "done_at"]
+    list_display = [
+        "project",
+        "number",
+        "state",
+        "size",
+        "remaining",
+        "strategy",
+        "class_guard",
+        "opened_at",
+        "done_at",
+    ]
     list_filter = ["project", "state"]
 
 

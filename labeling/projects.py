@@ -27,6 +27,7 @@ SETTINGS = (
     "deadline_hours",
     "complete_share",
     "strategy",
+    "class_guard",
     "training",
     "show_predictions",
     "hourly_cost",

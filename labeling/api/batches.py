@@ -48,6 +48,7 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "mean_cluster_size",
             "cut_height",
             "clusters",
+            "class_guard",
             "control_share",
             "control_tasks",
             "pool_size",

@@ -45,6 +45,9 @@ class Batch(models.Model):
     mean_cluster_size = models.FloatField(null=True)
     cut_height = models.FloatField(null=True)
     clusters = models.PositiveIntegerField(null=True, help_text="Clusters at the cut.")
+    class_guard = models.FloatField(
+        null=True, help_text="Even shares of the batch a class may have; null for no limit."
+    )
     control_share = models.FloatField(null=True)
     control_tasks = models.PositiveIntegerField(default=0)
     pool_size = models.PositiveBigIntegerField(null=True, help_text="Unlabeled items it was picked from.")

@@ -59,6 +59,9 @@ class Project(models.Model):
     class Strategy(models.TextChoices):
         CLUSTER_MARGIN = "cluster-margin"
         MARGIN = "margin"
+        ENTROPY = "entropy"
+        CORESET = "coreset"
+        BADGE = "badge"
         UNIFORM = "uniform"
 
     slug = models.CharField(max_length=60, unique=True, validators=[slug_validator])
@@ -101,6 +104,12 @@ class Project(models.Model):
         help_text="A task that nobody answers within this time goes to somebody else.",
     )
     strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.CLUSTER_MARGIN)
+    class_guard = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[finite, MinValueValidator(1.0), MaxValueValidator(MAX_CLASSES)],
+        help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
+    )
     training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
     show_predictions = models.BooleanField(
         default=False,

@@ -3,7 +3,9 @@
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
 models/v<number>/               artifact of a model version
-pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, embeddings
+pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
+                                strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
+                                the newest version alone, and embeddings of the one that the pool was clustered by.
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
 sample.npz                      a sample of the pool, by which pages foretell what settings lead to
@@ -14,6 +16,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +80,20 @@ def save_array(path: Path, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array, allow_pickle=False)
     replace_file(path, buffer.getbuffer())
+
+
+@contextmanager
+def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+    """A new array to be filled on disk, for those too large to be held. At the end it is at `path`, as .npy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        array = np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
+        yield array
+        array.flush()
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:

@@ -8,11 +8,14 @@ from labeling import batches
 from labeling.models import Batch, Clustering, Item, Project, Task
 from labeling.pipeline.clustering import clusters_at
 from labeling.pipeline.files import ProjectFiles, load_array
-from labeling.pipeline.plan import SEED, Plan, Pool, plan_batch
+from labeling.pipeline.plan import SEED, Guard, Plan, Pool, plan_batch
 from labeling.pipeline.step import Step, StepFailed
 from labeling.pipeline.training import seed_for
+from selector.strategies import NEEDS
 
 CHUNK = 2000
+# Strategies that pick from some of the pool, not from all of it.
+BY_CANDIDATES = (Project.Strategy.CLUSTER_MARGIN, Project.Strategy.MARGIN, Project.Strategy.ENTROPY)
 
 
 def select(step: Step) -> None:
@@ -22,11 +25,18 @@ def select(step: Step) -> None:
     report = step.progress("picking the batch")
     report(0)
     strategy = batch.strategy or SEED
-    margins = clusters = height = None
+    margins = clusters = height = guard = None
     pool_rows = project.encoded_rows
+    said: dict[str, np.ndarray] = {}
     if batch.selected_by is not None:
-        margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"))
+        files = ProjectFiles(project)
+        margins = load_array(files.pool(batch.selected_by, "margins"))
         pool_rows = len(margins)
+        needed = (name for name in NEEDS[strategy] if name not in ("margins", "clusters"))
+        said = {name: load_array(files.pool(batch.selected_by, name), mmap=True) for name in needed}
+        if project.class_guard is not None:
+            best = load_array(files.pool(batch.selected_by, "best"))
+            guard = Guard(best, classes_told_apart(project), project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
     if strategy == Project.Strategy.CLUSTER_MARGIN:
         if clustering is None or clustering.joined_rows < pool_rows:
@@ -42,7 +52,11 @@ def select(step: Step) -> None:
         candidate_factor=project.candidate_factor,
         margins=margins,
         clusters=clusters,
+        **said,
+        labeled_rows=_trainable_rows(project, pool_rows) if strategy == Project.Strategy.CORESET else None,
+        guard=guard,
         rng=np.random.default_rng(seed),
+        progress=report,
     )
     with step.finish():
         _write_tasks(batch, project, plan)
@@ -51,10 +65,11 @@ def select(step: Step) -> None:
             seed=seed,
             batch_size=project.batch_size,
             candidate_factor=project.candidate_factor,
-            candidates=plan.candidates if strategy not in (SEED, Project.Strategy.UNIFORM) else None,
+            candidates=plan.candidates if strategy in BY_CANDIDATES else None,
             mean_cluster_size=project.mean_cluster_size,
             cut_height=height,
             clusters=int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,
+            class_guard=project.class_guard if guard else None,
             control_share=project.control_share,
             control_tasks=int(plan.is_control.sum()),
             pool_size=len(pool.rows),
@@ -75,6 +90,17 @@ def read_pool(project: Project, pool_rows: int) -> Pool:
         dtype=[("row", np.int64), ("reserved", bool), ("key", np.float64)],
     )
     return Pool(values["row"], values["reserved"], values["key"])
+
+
+def classes_told_apart(project: Project) -> int:
+    """How many values the model's answer has: classes, or yes and no."""
+    return 2 if project.question == Project.Question.VERIFY else project.classes.count()
+
+
+def _trainable_rows(project: Project, pool_rows: int) -> np.ndarray:
+    """The rows that the model learned from."""
+    found = project.items.trainable().filter(row__lt=pool_rows).order_by("row")
+    return np.fromiter(found.values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
 
 
 def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:

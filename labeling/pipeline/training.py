@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,14 +13,19 @@ import numpy as np
 from labeling import batches
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.pipeline.encoding import load_encoder
-from labeling.pipeline.files import ProjectFiles, save_array, sha256_of
+from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.pipeline.step import Step, StepFailed
 from models_store import artifact, metrics
 from models_store.encoders import Encoder
 from models_store.model import Model
-from models_store.prediction import predict, probabilities
+from models_store.prediction import EXTRAS, predict, probabilities
 from models_store.training import TrainConfig
 from models_store.training import train as train_network
+from selector.strategies import NEEDS
+
+# What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
+ALWAYS = ("margins", "best", "confidence")
+WIDE = ("embeddings", "errors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,40 +114,50 @@ def train(step: Step) -> None:
 
 
 def embed(step: Step) -> None:
-    """Run the newest version over the pool: margins for the selection, embeddings for a clustering."""
+    """Run the newest version over the pool, and keep of what it says what the project's strategy needs."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     version = batches.latest_version(project)
     assert version is not None
+    # What the batch is picked by is settled here: the steps that follow must agree on which arrays there are.
+    strategy = project.strategy
+    clustering = Clustering.objects.filter(project=project).first()
     model = load_model(project, version)
     features = open_features(project, load_encoder(project))
-    clustering = Clustering.objects.filter(project=project).first()
-    keep_embeddings = clustering is None or clustering.anew_at is not None
-    arrays = run_over_pool(
-        project, model, features, keep_embeddings=keep_embeddings, progress=step.progress("looking at the pool")
-    )
+    wanted = set(NEEDS[strategy])
+    if "clusters" in wanted and (clustering is None or clustering.anew_at is not None):
+        wanted.add("embeddings")
+    names = [*ALWAYS, *(name for name in ("embeddings", *EXTRAS) if name in wanted)]
+    run_over_pool(project, version, model, features, names, progress=step.progress("looking at the pool"))
     files = ProjectFiles(project)
-    for name, array in arrays.items():
-        save_array(files.pool(version, name), array)
     features_hash = sha256_of(features)
-    # What the batch is picked by is settled here: the steps that follow must agree on whether there is a clustering.
-    strategy = project.strategy
+    margins_hash = sha256_of(load_array(files.pool(version, "margins"), mmap=True))
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(
             strategy=strategy,
             selected_by=version,
             pool_rows=len(features),
             features_hash=features_hash,
-            margins_hash=sha256_of(arrays["margins"]),
+            margins_hash=margins_hash,
         )
-        clustered = strategy == Project.Strategy.CLUSTER_MARGIN
+        clustered = "clusters" in wanted
         Job.objects.enqueue(Job.Kind.CLUSTER if clustered else Job.Kind.SELECT, project=project, batch=batch)
+    kept = {version.number, clustering.embedded_by.number if clustering else version.number}
+    for other in project.versions.exclude(number__in=kept):
+        for name in WIDE:  # large, and asked for by nobody any more
+            files.pool(other, name).unlink(missing_ok=True)
 
 
 def run_over_pool(
-    project: Project, model: Model, features: np.ndarray, *, keep_embeddings: bool, progress: Any = None
-) -> dict[str, np.ndarray]:
-    """margins, best and confidence (n,) of every row, and embeddings (n, d) if wanted."""
+    project: Project,
+    version: ModelVersion,
+    model: Model,
+    features: np.ndarray,
+    names: Sequence[str],
+    *,
+    progress: Any = None,
+) -> None:
+    """Write what the model says of every row, as it comes, to a file for each name: a field of `Prediction`."""
     proposed = None
     if project.question == Project.Question.VERIFY:
         proposed = np.zeros(len(features), np.int64)
@@ -149,13 +166,17 @@ def run_over_pool(
             assert row is not None
             assert index is not None
             proposed[row] = index
-    parts: dict[str, list[np.ndarray]] = {"margins": [], "best": [], "confidence": []}
-    if keep_embeddings:
-        parts["embeddings"] = []
-    for prediction in predict(model, features, proposed=proposed, progress=progress):
-        for name, blocks in parts.items():
-            blocks.append(getattr(prediction, name))
-    return {name: np.concatenate(blocks) for name, blocks in parts.items()}
+    extras = [name for name in names if name in EXTRAS]
+    files, arrays = ProjectFiles(project), {}
+    with ExitStack() as open_files:
+        for part in predict(model, features, proposed=proposed, extras=extras, progress=progress):
+            for name in names:
+                block = getattr(part, name)
+                if name not in arrays:
+                    shape = (len(features), *block.shape[1:])
+                    writing = writing_array(files.pool(version, name), shape, block.dtype)
+                    arrays[name] = open_files.enter_context(writing)
+                arrays[name][part.start : part.start + len(block)] = block
 
 
 def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:

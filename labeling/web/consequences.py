@@ -20,6 +20,14 @@ ASSUMED_SECONDS = 5.0
 HOUR = 3600
 
 
+# What strategies that have no candidates do with the pool.
+FROM_THE_WHOLE_POOL = {
+    str(Project.Strategy.UNIFORM): "all, at random",
+    str(Project.Strategy.CORESET): "all, for what is unlike the rest",
+    str(Project.Strategy.BADGE): "all, for what would change the model most",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """The settings that have consequences to be told."""
@@ -110,9 +118,9 @@ def next_batch(
     control = min(pool.reserved, round(control_share * batch_size))
     control = max(control, min(pool.reserved, batch_size - others))
     picked = min(batch_size - control, others)
-    if first or strategy == Project.Strategy.UNIFORM:
+    if first or strategy in FROM_THE_WHOLE_POOL:
         candidates = others
-    elif strategy == Project.Strategy.MARGIN:
+    elif strategy in (Project.Strategy.MARGIN, Project.Strategy.ENTROPY):
         candidates = picked
     else:
         candidates = min(others, round(candidate_factor * picked))
@@ -222,8 +230,8 @@ def _candidates(batch: NextBatch, terms: Terms, *, first: bool) -> tuple[str, st
         return "–", "only control items are left"
     if first:
         how = "all, at random: there is no model yet"
-    elif terms.strategy == Project.Strategy.UNIFORM:
-        how = "all, at random"
+    elif terms.strategy in FROM_THE_WHOLE_POOL:
+        how = FROM_THE_WHOLE_POOL[terms.strategy]
     else:
         how = "that the model doubts most"
     return number(batch.candidates), how

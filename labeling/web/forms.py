@@ -31,6 +31,9 @@ QUESTIONS = [
 STRATEGIES = [
     (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
     (Project.Strategy.MARGIN, "Margin: what the model doubts most, near-duplicates included"),
+    (Project.Strategy.ENTROPY, "Entropy: what it doubts most when all classes count, not the best two alone"),
+    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, whether it is doubted or not"),
+    (Project.Strategy.BADGE, "BADGE: what would change the model most, each in another direction"),
     (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
 ]
 ROLES = [
@@ -199,6 +202,7 @@ class SettingsForm(forms.ModelForm):
             "strategy",
             "candidate_factor",
             "mean_cluster_size",
+            "class_guard",
             "overlap",
             "lease_seconds",
             "deadline_hours",
@@ -210,6 +214,7 @@ class SettingsForm(forms.ModelForm):
             "show_predictions": "Show annotators what the model thinks",
             "control_share": "Control share",
             "mean_cluster_size": "Mean cluster size",
+            "class_guard": "Class guard",
             "lease_seconds": "Lease, in seconds",
             "deadline_hours": "Deadline, in hours",
             "complete_share": "Share that must be answered",
@@ -225,10 +230,15 @@ class SettingsForm(forms.ModelForm):
             "training: it alone tells how accurate the model is. Items are set apart for it when they are imported, so "
             "a larger share is reached only with items that come later. With 0 nothing is measured.",
             "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case.",
-            "candidate_factor": "The batch is drawn from this many times its size of the items that the model doubts "
-            "most. Near 1 it is all doubt and many look alike; larger, it is more varied and less doubtful.",
-            "mean_cluster_size": "Items that look alike to the model are grouped in clusters of about this size, and a "
-            "batch takes from as many clusters as it can. Larger clusters keep near-duplicates further apart.",
+            "candidate_factor": "For Cluster-Margin: the batch is drawn from this many times its size of the items "
+            "that the model doubts most. Near 1 it is all doubt and many look alike; larger, it is more varied and "
+            "less doubtful.",
+            "mean_cluster_size": "For Cluster-Margin: items that look alike to the model are grouped in clusters of "
+            "about this size, and a batch takes from as many clusters as it can. Larger clusters keep near-duplicates "
+            "further apart.",
+            "class_guard": "No class, as the model takes the items, has more than this many times its even share of a "
+            "batch: with 10 classes and a guard of 3, at most 30 of 100 items. It keeps a class that the model is "
+            "unsure about from filling the batch. Empty: no limit.",
             "overlap": "How many people answer each item. With 2 or more, their agreement is known, and each label "
             "costs that many answers.",
             "lease_seconds": "An item that somebody was given and has not answered within this time goes to somebody "

@@ -23,7 +23,8 @@ OTHER: dict[str, Any] = {
     "lease_seconds": 60,
     "deadline_hours": 36.5,
     "complete_share": 0.8,
-    "strategy": "margin",
+    "strategy": "badge",
+    "class_guard": 2.5,
     "training": {"epochs": 4},
     "show_predictions": True,
     "hourly_cost": 17.5,
@@ -62,7 +63,7 @@ def test_a_project_is_created_with_all_of_them() -> None:
     assert {name: stored[name] for name in body} == body
 
 
-@pytest.mark.parametrize("name", ["deadline_hours", "hourly_cost"])
+@pytest.mark.parametrize("name", ["deadline_hours", "hourly_cost", "class_guard"])
 def test_what_may_be_empty_is_emptied_with_null(name: str) -> None:
     client = manager()
     client.patch(URL, {name: OTHER[name]}, format="json")
@@ -78,6 +79,9 @@ def test_what_may_be_empty_is_emptied_with_null(name: str) -> None:
         ("complete_share", 0),
         ("complete_share", 1.5),
         ("complete_share", None),
+        ("class_guard", 0.5),
+        ("class_guard", 20_001),
+        ("strategy", "luck"),
         ("hourly_cost", -1),
         ("hourly_cost", 1e9),
         ("hourly_cost", 1e300),

@@ -42,7 +42,8 @@ def test_every_setting_is_an_option() -> None:
         "complete_share": 0.8,
         "hourly_cost": Decimal("17.50"),
         "currency": "CHF",
-        "strategy": "margin",
+        "strategy": "coreset",
+        "class_guard": 1.5,
         "seed": 42,
         "loop": "paused",
     }
@@ -84,6 +85,8 @@ def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
         ("--hourly-cost", "-1", "hourly_cost"),
         ("--currency", "groats of old", "currency"),
         ("--strategy", "guess", "strategy"),
+        ("--class-guard", "0.9", "class_guard"),
+        ("--class-guard", "nan", "class_guard"),
         ("--seed", "-1", "seed"),
         ("--loop", "sideways", "loop"),
         ("--training", "{epochs: 4}", "training"),

@@ -20,10 +20,10 @@ from labeling.pipeline.selecting import read_pool
 from labeling.pipeline.step import Step
 from labeling.pipeline.steps import run_step
 from labeling.worker import Worker
+from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram
 from selector.leaves import in_line
 from selector.linkage import average_linkage
-from selector.strategies import pick
 
 
 def drawn_literally(sizes: list[int], wanted: int, rng: np.random.Generator) -> np.ndarray:
@@ -71,10 +71,8 @@ def really(tree: Dendrogram, margins: np.ndarray, picked: int, factor: float, si
     clusters = tree.cut(mean_cluster_size=size)
     found = []
     for seed in range(12):
-        chosen = pick(
-            "cluster-margin", margins=margins, clusters=clusters, batch_size=picked, candidate_factor=factor,
-            rng=np.random.default_rng(seed),
-        )  # fmt: skip
+        rng = np.random.default_rng(seed)
+        chosen = select(margins, clusters, batch_size=picked, candidate_factor=factor, rng=rng)
         candidates = np.argsort(margins)[: chosen.candidates]
         found.append(
             Foretold(

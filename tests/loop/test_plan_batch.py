@@ -1,16 +1,17 @@
 """What goes into a batch: the control slice, the rest, and that the two never mix."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.pipeline.plan import Plan, Pool, plan_batch
+from labeling.pipeline.plan import Guard, Plan, Pool, plan_batch
+from selector.strategies import STRATEGIES
 
 
 def plan(pool: Pool, seed: int = 0, **overrides: object) -> Plan:
     rows = int(pool.rows.max(initial=-1)) + 1
     rng = np.random.default_rng(seed + 1)
-    settings = {
+    values = {
         "batch_size": 10,
         "control_share": 0.2,
         "strategy": "cluster-margin",
@@ -19,7 +20,7 @@ def plan(pool: Pool, seed: int = 0, **overrides: object) -> Plan:
         "clusters": rng.integers(0, max(1, rows // 4), rows),
         "rng": np.random.default_rng(seed),
     }
-    return plan_batch(pool, **{**settings, **overrides})
+    return plan_batch(pool, **{**values, **overrides})
 
 
 def pool(n: int, reserved_share: float = 0.3, seed: int = 0) -> Pool:
@@ -63,19 +64,37 @@ def test_place_in_the_batch_does_not_tell_control_tasks() -> None:
     assert set(places) == set(range(10))
 
 
+@settings(deadline=None)  # the first call loads compiled code
 @given(
     n=st.integers(0, 60),
     batch_size=st.integers(1, 80),
     reserved_share=st.floats(0, 1),
     control_share=st.floats(0, 0.9),
-    strategy=st.sampled_from(["cluster-margin", "margin", "uniform", "seed"]),
+    strategy=st.sampled_from([*STRATEGIES, "seed"]),
+    class_guard=st.none() | st.floats(1, 3),
     seed=st.integers(0, 1000),
 )
 def test_any_pool_gives_a_full_batch_of_distinct_items(
-    n: int, batch_size: int, reserved_share: float, control_share: float, strategy: str, seed: int
+    n: int,
+    batch_size: int,
+    reserved_share: float,
+    control_share: float,
+    strategy: str,
+    class_guard: float | None,
+    seed: int,
 ) -> None:
     items = pool(n, reserved_share, seed)
-    arguments = {"batch_size": batch_size, "control_share": control_share, "strategy": strategy}
+    rng = np.random.default_rng(seed)
+    rows = int(items.rows.max(initial=-1)) + 1
+    arguments = {
+        "batch_size": batch_size,
+        "control_share": control_share,
+        "strategy": strategy,
+        "entropies": rng.random(rows),
+        "embeddings": rng.normal(size=(rows, 3)),
+        "errors": rng.normal(size=(rows, 2)),
+        "guard": Guard(rng.integers(4, size=rows), 4, class_guard) if class_guard else None,
+    }
     picked = plan(items, seed, **arguments)
     assert len(picked.rows) == min(batch_size, n)
     assert len(set(picked.rows)) == len(picked.rows)
@@ -84,3 +103,19 @@ def test_any_pool_gives_a_full_batch_of_distinct_items(
     assert (picked.is_control == np.isin(picked.rows, items.rows[items.reserved])).all()
     again = plan(items, seed, **arguments)
     assert (again.rows == picked.rows).all()
+
+
+def test_the_guard_is_laid_over_what_is_picked_and_not_over_the_control_slice() -> None:
+    items = pool(200)
+    classes = np.where(np.arange(int(items.rows.max()) + 1) % 10 < 8, 0, 1)
+    picked = plan(items, guard=Guard(classes, 2, 1.0), strategy="margin")
+    assert np.bincount(classes[picked.rows[~picked.is_control]]).tolist() == [4, 4]
+    assert picked.is_control.sum() == 2
+
+
+def test_coreset_keeps_away_from_labeled_rows() -> None:
+    items = Pool(np.arange(5, 10), np.zeros(5, bool), np.full(5, 0.9))
+    embeddings = np.array([[9.0], [0], [0], [0], [0], [8], [1], [2], [3], [4]])
+    labeled = np.array([0, 1])
+    picked = plan(items, strategy="coreset", embeddings=embeddings, labeled_rows=labeled, batch_size=1)
+    assert picked.rows.tolist() == [9]

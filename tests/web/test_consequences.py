@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
+from labeling.models import Project
 from labeling.pipeline import plan
 from labeling.web.consequences import (
     Standing,
@@ -60,17 +61,21 @@ def pick(pool: plan.Pool, strategy: str, batch_size: int, candidate_factor: floa
         candidate_factor=candidate_factor,
         margins=np.linspace(0, 1, rows, dtype=np.float32),
         clusters=np.arange(rows) // 3,
+        entropies=np.linspace(1, 0, rows, dtype=np.float32),
+        embeddings=np.ones((rows, 1), np.float32),
+        errors=np.ones((rows, 1), np.float32),
         rng=np.random.default_rng(0),
     )
 
 
+@settings(deadline=None)  # the first call loads compiled code
 @given(
     unlabeled=st.integers(1, 300),
     reserved_share=st.floats(0, 1),
     batch_size=st.integers(1, 400),
     candidate_factor=st.floats(1, 20),
     control_share=st.floats(0, 0.9),
-    strategy=st.sampled_from(["cluster-margin", "margin", "uniform", plan.SEED]),
+    strategy=st.sampled_from([*Project.Strategy.values, plan.SEED]),
 )
 def test_the_sizes_are_those_of_the_plan(
     unlabeled: int,
@@ -100,6 +105,7 @@ def test_the_sizes_are_those_of_the_plan(
     )
 
 
+@settings(deadline=None)
 @given(
     unlabeled=st.integers(0, 120),
     reserved_share=st.floats(0, 1),
@@ -169,7 +175,12 @@ def test_what_would_change_stands_beside_it() -> None:
 
 def test_every_strategy_says_where_it_picks_from() -> None:
     assert said(typed=terms(strategy="margin"))["candidates"] == "400 → 80 that the model doubts most"
+    assert said(typed=terms(strategy="entropy"))["candidates"] == "400 → 80 that the model doubts most"
     assert said(typed=terms(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
+    assert said(typed=terms(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
+    assert said(typed=terms(strategy="badge"))["candidates"] == (
+        "400 → 1,437 all, for what would change the model most"
+    )
     first = Standing(pool=STANDING.pool, pace=PACE, first=True)
     assert said(first)["candidates"] == "1,437 all, at random: there is no model yet"
     only_control = Standing(pool=Pool(30, 30), pace=PACE)

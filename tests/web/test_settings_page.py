@@ -28,6 +28,7 @@ GOOD = {
     "strategy": "margin",
     "candidate_factor": "7.5",
     "mean_cluster_size": "12",
+    "class_guard": "2.5",
     "overlap": "2",
     "lease_seconds": "90",
     "deadline_hours": "24",
@@ -51,18 +52,19 @@ def test_all_of_it_is_saved() -> None:
     saved = Project.objects.get()
     assert (saved.name, saved.prompt, saved.guidelines) == ("Digits, again", "Which digit?", "Look twice.")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
-    assert (saved.candidate_factor, saved.mean_cluster_size) == (7.5, 12.0)
+    assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
     assert (saved.overlap, saved.lease_seconds, saved.show_predictions) == (2, 90, True)
     assert (saved.deadline_hours, saved.complete_share) == (24.0, 0.8)
     assert (saved.hourly_cost, saved.currency) == (Decimal("17.50"), "CHF")
     assert saved.training == {"max_seconds": 30.0, "augment": False}
 
 
-def test_neither_deadline_nor_cost_is_needed() -> None:
-    project = make_project(deadline_hours=24, hourly_cost=20)
-    manager(project).post(address(project), {**GOOD, "deadline_hours": "", "hourly_cost": "", "currency": ""})
+def test_neither_deadline_nor_cost_nor_guard_is_needed() -> None:
+    project = make_project(deadline_hours=24, hourly_cost=20, class_guard=2)
+    empty = dict.fromkeys(("deadline_hours", "hourly_cost", "currency", "class_guard"), "")
+    manager(project).post(address(project), {**GOOD, **empty})
     saved = Project.objects.get()
-    assert (saved.deadline_hours, saved.hourly_cost, saved.currency) == (None, None, "")
+    assert (saved.deadline_hours, saved.hourly_cost, saved.currency, saved.class_guard) == (None, None, "", None)
 
 
 def test_what_was_saved_is_shown() -> None:
@@ -117,6 +119,7 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"hourly_cost": "1e9"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
         ({"hourly_cost": "nan"}, "hourly_cost", "Enter a number from 0 to 9,999,999 with at most two decimals, or"),
         ({"strategy": "luck"}, "strategy", "not one of the available choices"),
+        ({"class_guard": "0.5"}, "class_guard", "Enter a number from 1 to 20,000, or nothing."),
         ({"training-epochs": "0"}, "training-epochs", "Enter a whole number from 1 to 10,000, or nothing"),
         ({"training-learning_rate": "2"}, "training-learning_rate", "Enter a number from 0.000001 to 1, or nothing"),
         ({"training-augment": "perhaps"}, "training-augment", "not one of the available choices"),

@@ -128,6 +128,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         ("Candidate factor", batch.candidate_factor, ""),
         ("Clusters", batch.clusters, "at the cut"),
         ("Mean cluster size", batch.mean_cluster_size if batch.clusters else None, "asked for"),
+        ("Class guard", batch.class_guard, "even shares of the batch that one class may have"),
         ("Cut height", batch.cut_height, "where the dendrogram was cut"),
         ("Control tasks", control, "drawn at random"),
         ("Pool", batch.pool_size, "unlabeled items at that time"),

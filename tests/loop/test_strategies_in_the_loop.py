@@ -1,0 +1,138 @@
+"""Every strategy goes round the real loop, with the class guard and without, and is recorded with the batch."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+from test_kinds import drain, start, text_rows
+
+from labeling.models import Batch, Job, Project
+from labeling.pipeline.files import ProjectFiles, load_array
+from labeling.pipeline.steps import run_step
+from labeling.worker import Worker
+from selector import strategies
+from selector.class_guard import limit
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ALWAYS = {"margins", "best", "confidence"}
+QUICK = {"training": {"epochs": 5}}
+
+
+def rounds(project: Project, n: int = 2) -> None:
+    user = annotator(project)
+    drain()
+    for _ in range(n):
+        answer_batch(project, user)
+        drain()
+
+
+def kept(project: Project, number: int) -> set[str]:
+    """The names of the arrays that are kept of a version."""
+    folder = ProjectFiles(project).pool(project.versions.get(number=number), "margins").parent
+    return {path.stem for path in folder.iterdir()}
+
+
+def picked_rows(batch: Batch) -> list[int]:
+    return list(batch.tasks.filter(is_control=False).order_by("rank").values_list("item__row", flat=True))
+
+
+def unlabeled_rows(project: Project) -> list[int]:
+    return [row for row, label in project.items.order_by("row").values_list("row", "label") if label is None]
+
+
+def test_projects_offer_what_the_selector_has() -> None:
+    assert set(Project.Strategy.values) == set(strategies.STRATEGIES)
+
+
+@pytest.mark.parametrize("guard", [None, 1.5])
+@pytest.mark.parametrize("strategy", strategies.STRATEGIES)
+def test_a_project_goes_round_with_it(tmp_path: Path, strategy: str, guard: float | None) -> None:
+    project = digits_project(tmp_path, n=300, strategy=strategy, class_guard=guard, **QUICK)
+    rounds(project)
+    first, *others = Batch.objects.order_by("number")
+    assert (first.strategy, first.class_guard, first.selected_by) == ("seed", None, None)
+    assert [(batch.strategy, batch.class_guard, batch.size) for batch in others] == [(strategy, guard, 40)] * 2
+    assert project.jobs.filter(kind=Job.Kind.CLUSTER).exists() == (strategy == "cluster-margin")
+    names = {name for name in strategies.NEEDS[strategy] if name != "clusters"}
+    assert kept(project, 2) == ALWAYS | names
+    for batch in others:
+        tasks = batch.tasks.select_related("item")
+        assert len({task.item.row for task in tasks}) == 40
+        assert all((task.cluster is not None) == (strategy == "cluster-margin") for task in tasks)
+        assert all(task.margin is not None for task in tasks)
+        if guard:
+            best = load_array(ProjectFiles(project).pool(batch.selected_by, "best"))
+            counts = Counter(best[picked_rows(batch)].tolist())
+            assert max(counts.values()) <= limit(32, 10, guard), "the pool has enough of every class"
+
+
+def test_wide_arrays_of_versions_before_are_not_kept(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=300, strategy="badge", **QUICK)
+    rounds(project, 3)
+    assert kept(project, 1) == kept(project, 2) == ALWAYS
+    assert kept(project, 3) == ALWAYS | {"embeddings", "errors"}
+
+
+def test_a_change_of_strategy_between_batches_keeps_what_the_clustering_needs(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=300, **QUICK)
+    user = annotator(project)
+    drain()
+    for strategy in ("cluster-margin", "coreset", "entropy", "cluster-margin"):
+        Project.objects.update(strategy=strategy)
+        answer_batch(project, user)
+        drain()
+    assert [batch.strategy for batch in Batch.objects.order_by("number")[1:]] == [
+        "cluster-margin", "coreset", "entropy", "cluster-margin",
+    ]  # fmt: skip
+    assert kept(project, 1) == ALWAYS | {"embeddings"}
+    assert kept(project, 2) == ALWAYS
+    assert kept(project, 3) == ALWAYS | {"entropies"}
+
+
+def test_a_strategy_changed_while_a_batch_is_selected_holds_from_the_next_one(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=300, strategy="entropy", **QUICK)
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    worker = Worker(run_step)
+    while not Job.objects.filter(kind=Job.Kind.SELECT, batch__number=2).exists():
+        assert worker.run_next()
+    Project.objects.update(strategy="coreset")
+    drain()
+    assert Batch.objects.get(number=2).strategy == "entropy"
+    answer_batch(project, user)
+    drain()
+    assert Batch.objects.get(number=3).strategy == "coreset"
+
+
+def test_entropy_takes_the_largest_and_coreset_keeps_away_from_what_is_labeled(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=300, strategy="entropy", control_share=0.0, **QUICK)
+    user = annotator(project)
+    drain()
+    answer_batch(project, user)
+    drain()
+    batch = Batch.objects.get(number=2)
+    entropies = load_array(ProjectFiles(project).pool(batch.selected_by, "entropies"))
+    unlabeled = unlabeled_rows(project)
+    assert sorted(picked_rows(batch)) == sorted(sorted(unlabeled, key=lambda row: -entropies[row])[:40])
+    Project.objects.update(strategy="coreset")
+    answer_batch(project, user)
+    drain()
+    batch = Batch.objects.get(number=3)
+    embeddings = load_array(ProjectFiles(project).pool(batch.selected_by, "embeddings"))
+    labeled = list(project.items.trainable().values_list("row", flat=True))
+    unlabeled = unlabeled_rows(project)
+    distances = np.linalg.norm(embeddings[unlabeled][:, None] - embeddings[labeled][None], axis=2).min(axis=1)
+    assert unlabeled[int(distances.argmax())] in picked_rows(batch)
+
+
+@pytest.mark.parametrize("question", ["multi", "verify"])
+@pytest.mark.parametrize("strategy", ["entropy", "badge", "coreset"])
+def test_other_questions_go_round_with_it_too(tmp_path: Path, question: str, strategy: str) -> None:
+    project = start(tmp_path, "text", text_rows(question), question=question, strategy=strategy, class_guard=1, **QUICK)
+    rounds(project)
+    for batch in Batch.objects.filter(number__gt=1):
+        assert (batch.strategy, batch.class_guard, batch.size) == (strategy, 1, 30)
