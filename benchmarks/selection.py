@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.measuring import peak_bytes
 
 MEGABYTE = 1e6
 SMALL = 64  # items in the call before
@@ -116,11 +117,6 @@ def measure(call: Callable[[], Any]) -> tuple[float, float, Any]:
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, (peak_bytes() - before) / MEGABYTE, result
-
-
-def peak_bytes() -> int:
-    """The most memory that the process has held so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def select_run(folder: Path, args: argparse.Namespace) -> dict[str, Any]:
