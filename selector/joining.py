@@ -5,22 +5,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selector.checks import real_rows
-from selector.vectors import check_metric, prepare
+from selector.checks import real_rows, whole_number
+from selector.compiled import Threads
+from selector.neighbours import search_trees
+from selector.vectors import check_metric, prepare, prepare_in_blocks
+
+_ALL_PAIRS = 4_000_000_000
+"""Pairs of rows. So many are all looked at, which takes a minute or two; beyond, trees find near ones."""
+_KEPT = 8  # neighbours of each row, among whose own neighbours the search goes on
+_SAMPLE = 1 << 16  # old rows that rows are compared with which no tree has brought together with any
 
 # Rows looked at together. A block of distances takes 32 MiB, whatever the sizes of the arrays.
 _NEW_ROWS = 512
 _OLD_ROWS = 8192
 
 
-def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine") -> NDArray[np.int64]:
+def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int = 0) -> NDArray[np.int64]:
     """The row of `old` that is nearest to each row of `new`, (m,) int64.
 
     new: (m, d), old: (n, d), real numbers of any dtype, memory maps included; never changed.
     metric: "cosine" or "sqeuclidean", as for `linkage.average_linkage`.
 
-    Takes O(m·n·d) time in blocked matrix products. Memory beyond the result is bounded by the blocks: about
-    32 MiB and 9,000 rows in float64. Of equally near rows one is given, always the same for the same input.
+    seed: of the search for neighbours.
+
+    Up to 4·10⁹ pairs all are looked at, in O(m·n·d) time; memory beyond the result is bounded by the blocks: about
+    32 MiB and 9,000 rows in float64. Beyond, the search of `neighbours` finds a row that is nearest or hardly
+    farther, in O((m + n)·log(m + n)·d) time and about (d + 40) · 4 · (m + n) bytes.
+    Of equally near rows one is given, always the same for the same input on the same machine.
     Raises ValueError on an unknown metric, shapes that do not fit, a NaN or infinite value, or an empty `old`
     when there is something to place.
 
@@ -35,12 +46,34 @@ def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine") -> NDArra
         raise ValueError("old must hold at least one row for new items to join")
     if new_rows.shape[1] != old_rows.shape[1]:
         raise ValueError(f"new has {new_rows.shape[1]} columns and old has {old_rows.shape[1]}")
+    if len(new_rows) * len(old_rows) > _ALL_PAIRS:
+        return _nearest_by_trees(new_rows, old_rows, metric, whole_number(seed, "seed", least=0))
+    return _nearest_of_all(new_rows, old_rows, metric)
+
+
+def _nearest_of_all(new_rows: NDArray[Any], old_rows: NDArray[Any], metric: str) -> NDArray[np.int64]:
     return np.concatenate(
         [
             _nearest_of_block(new_rows[start : start + _NEW_ROWS], start, old_rows, metric)
             for start in range(0, len(new_rows), _NEW_ROWS)
         ]
     )
+
+
+def _nearest_by_trees(new: NDArray[Any], old: NDArray[Any], metric: str, seed: int) -> NDArray[np.int64]:
+    points, _ = prepare_in_blocks(np.concatenate([new, old]), metric, name="new and old rows together")
+    ids = np.full((len(points), _KEPT), -1, np.int32)
+    gaps = np.full(ids.shape, np.inf, np.float32)
+    spread = np.zeros(len(points), np.float32)
+    spread[: len(new)] = np.inf  # new rows are nobody's neighbours
+    with Threads() as threads:
+        search_trees(points, spread, ids, gaps, seed, threads, lambda share: None)
+    found = ids[: len(new), 0].astype(np.int64) - len(new)
+    alone = np.flatnonzero(ids[: len(new), 0] < 0)
+    if len(alone):
+        sample = np.sort(np.random.default_rng(seed).choice(len(old), min(_SAMPLE, len(old)), replace=False))
+        found[alone] = sample[_nearest_of_all(new[alone], old[sample], metric)]
+    return found
 
 
 def _nearest_of_block(new: NDArray[Any], first_row: int, old: NDArray[Any], metric: str) -> NDArray[np.int64]:

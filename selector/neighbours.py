@@ -39,7 +39,7 @@ def nearest_neighbours(
     m = len(points)
     ids = np.full((m, count), -1, np.int32)
     gaps = np.full((m, count), np.inf, np.float32)
-    search = _search_all if m <= ALL_PAIRS else _search_trees
+    search = _search_all if m <= ALL_PAIRS else search_trees
     search(points, spread.astype(np.float32), ids, gaps, seed, threads, progress)
     list(threads.map(_measure, [(points, spread, *part, ids, gaps) for part in parts(m, threads.count)]))
     progress(1.0)
@@ -59,7 +59,7 @@ def _search_all(
     list(threads.map(forest.search_all, calls))
 
 
-def _search_trees(
+def search_trees(
     points: NDArray[np.float32],
     spread: NDArray[np.float32],
     ids: NDArray[np.int32],
@@ -68,6 +68,10 @@ def _search_trees(
     threads: Threads,
     progress: Progress,
 ) -> None:
+    """Fill ids and gaps, given as -1 and infinity, with near points of each, gaps less the point's own spread.
+
+    A point of infinite spread is nobody's neighbour.
+    """
     m = len(points)
     for tree in range(0, TREES, threads.count):
         seeds = range(tree, min(tree + threads.count, TREES))
