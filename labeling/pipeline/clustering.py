@@ -20,6 +20,9 @@ from selector.linkage import Dendrogram, average_linkage
 
 Report = Callable[[float], None]
 
+# The parts of a step that are not its main one, as shares of it: what people are told of the time left goes by them.
+EMBEDDING_SHARE, JOINING_SHARE = 0.3, 0.9
+
 
 def cluster(step: Step) -> None:
     """Build the dendrogram if there is none yet, or a manager asked for a new one; else let new rows join it, and
@@ -51,8 +54,12 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
     """Cluster the version's embeddings of the first `rows` rows into new files."""
     project = step.job.project
     files = ProjectFiles(project)
-    embeddings = _embeddings_of(step, project, version, rows)
-    dendrogram = average_linkage(embeddings, progress=lambda phase, share: step.progress(phase)(share))
+    embeddings, begun = _embeddings_of(step, project, version, rows)
+
+    def report(phase: str, share: float) -> None:
+        step.progress(phase, start=begun)(share)
+
+    dendrogram = average_linkage(embeddings, progress=report)
     dendrogram.save(files.dendrogram(generation))
     save_array(files.joins(generation), np.empty(0, np.int64))
     return {
@@ -70,16 +77,18 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
     }
 
 
-def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> np.ndarray:
-    """The version's embeddings (rows, d), from the file that the embedding kept or, where it kept none, computed now:
-    a manager may have asked in between.
+def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> tuple[np.ndarray, float]:
+    """The version's embeddings (rows, d), and the share of the step that it took to have them.
+
+    They are in the file that the embedding kept or, where it kept none, are computed now: a manager may have asked for
+    a clustering in between.
     """
     path = ProjectFiles(project).pool(version, "embeddings")
     if path.exists() and len(kept := load_array(path, mmap=True)) >= rows:
-        return kept[:rows]
+        return kept[:rows], 0.0
     features = open_features(project, load_encoder(project))[:rows]
-    save_array(path, embed_rows(project, version, features, step.progress("looking at the pool")))
-    return load_array(path, mmap=True)
+    save_array(path, embed_rows(project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE)))
+    return load_array(path, mmap=True), EMBEDDING_SHARE
 
 
 def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
@@ -100,7 +109,7 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
         return clustering.joined_rows
     files = ProjectFiles(project)
     features = open_features(project, load_encoder(project))[clustering.joined_rows : pool_rows]
-    new = embed_rows(project, clustering.embedded_by, features, step.progress("placing new items"))
+    new = embed_rows(project, clustering.embedded_by, features, step.progress("placing new items", end=JOINING_SHARE))
     old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
     # Joins of an attempt that was killed before it counted are cut off.
     known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
@@ -122,7 +131,9 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion) -> dict[
         return {}
     then = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)[pairs.rows]
     features = open_features(project, load_encoder(project))[pairs.rows]
-    now = embed_rows(project, version, features, step.progress("looking whether the clustering still fits"))
+    now = embed_rows(
+        project, version, features, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
+    )
     return {
         "described_then": described(then, pairs),
         "described_now": described(now, pairs),

@@ -8,6 +8,7 @@ pool/v<number>/*.npy            what that version says of every row: margins, be
                                 the newest version alone, and embeddings of the one that the pool was clustered by.
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
+maps/batch-<number>.npz         where a batch lay in the pool
 sample.npz                      a sample of the pool, by which pages foretell what settings lead to
 """
 
@@ -52,6 +53,9 @@ class ProjectFiles:
 
     def joins(self, generation: int) -> Path:
         return self.root / f"joins{'' if generation == 1 else f'-{generation}'}.npy"
+
+    def map(self, batch: int) -> Path:
+        return self.root / "maps" / f"batch-{batch}.npz"
 
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"

@@ -126,7 +126,7 @@ def load_sample(path: Path) -> Sample | None:
 def foretell(
     sample: Sample, *, strategy: str, picked: int, candidates: int, mean_cluster_size: float
 ) -> Foretold | None:
-    """What `selector.strategies.pick` would make of the pool. None where nothing is picked, or the strategy is another.
+    """What the strategy would make of the pool. None where nothing is picked, and for strategies not in `FORETOLD`.
 
     picked, candidates: in the whole pool. Takes O(m) time, m being the sample's size.
     """

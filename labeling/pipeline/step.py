@@ -24,6 +24,10 @@ class StepLost(Exception):
     """Another worker has taken the job over (this one was thought dead): stop, and write nothing."""
 
 
+class GaveWay(Exception):
+    """Work that nobody waits for has stopped, for a step that a batch waits for is due."""
+
+
 class Step:
     """A job in the hands of a worker."""
 
@@ -41,21 +45,24 @@ class Step:
         self._started = time.monotonic()
         self._reported = 0.0
 
-    def progress(self, phase: str) -> Callable[[float], None]:
-        """Name the phase; the returned function takes the share done. It raises `StepLost` if the job is lost."""
+    def progress(self, phase: str, *, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
+        """Name the phase; the returned function takes the share done. It raises `StepLost` if the job is lost.
 
-        def report(share: float) -> None:
-            now = time.monotonic()
-            if self.job.phase == phase and now - self._reported < self.REPORT_EVERY_SECONDS:
-                return
-            self._reported = now
-            self.job.phase = phase
-            share = min(max(share, 0.0), 1.0)
-            written = Job.objects.held(self.job).update(phase=phase, share=share, heartbeat_at=timezone.now())
-            if not written:
-                raise StepLost
+        A step of several phases says which part of it each is, from `start` to `end`: people are told the time left of
+        the whole.
+        """
+        return lambda share: self.report(phase, start + (end - start) * min(max(share, 0.0), 1.0))
 
-        return report
+    def report(self, phase: str, share: float) -> None:
+        """The phase that the step is in, and the share done of the whole step. Raises `StepLost` if the job is lost."""
+        now = time.monotonic()
+        if self.job.phase == phase and now - self._reported < self.REPORT_EVERY_SECONDS:
+            return
+        self._reported = now
+        self.job.phase = phase
+        share = min(max(share, 0.0), 1.0)
+        if not Job.objects.held(self.job).update(phase=phase, share=share, heartbeat_at=timezone.now()):
+            raise StepLost
 
     @property
     def seconds(self) -> float:

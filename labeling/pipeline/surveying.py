@@ -1,4 +1,4 @@
-"""Survey the pool once a batch is open: what settings are foretold by, kept on file. Nobody waits for it.
+"""Survey the pool once a batch is open: what settings are foretold by, and a map, kept on file. Nobody waits for it.
 
 The loop's own steps come first: a survey gives way to them, and begins again later.
 """
@@ -10,31 +10,38 @@ import numpy as np
 from labeling.models import Batch, Clustering, Project
 from labeling.pipeline.clustering import read_dendrogram
 from labeling.pipeline.files import ProjectFiles, load_array
-from labeling.pipeline.foretelling import Sample, draw_sample, save_sample
-from labeling.pipeline.step import Step
+from labeling.pipeline.foretelling import Sample, draw_sample, load_sample, save_sample
+from labeling.pipeline.mapping import draw_map
+from labeling.pipeline.maps import save_map
+from labeling.pipeline.step import GaveWay, Step
 from labeling.pipeline.training import seed_for
 from selector.leaves import in_line
 
 ROWS = 50_000
 
 
-class GaveWay(Exception):
-    """Something more urgent is due."""
-
-
 def survey(step: Step) -> None:
-    """Write down what the next batch's settings are foretold by."""
+    """Write down what the next batch's settings are foretold by, and where the batch lies in the pool."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     try:
         if batch.selected_by is not None:
-            sample = _sample(step, project, batch)
-            save_sample(ProjectFiles(project).sample, sample)
+            _survey(step, project, batch)
     except GaveWay:
         step.give_way()
         return
     with step.finish():
         pass
+
+
+def _survey(step: Step, project: Project, batch: Batch) -> None:
+    files = ProjectFiles(project)
+    sample = load_sample(files.sample)
+    if sample is None or sample.batch != batch.number:  # else an attempt that gave way has left it
+        save_sample(files.sample, _sample(step, project, batch))
+    clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+    if clustering is not None and batch.clusters:
+        save_map(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 
 def _sample(step: Step, project: Project, batch: Batch) -> Sample:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from argparse import ArgumentParser
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,10 @@ class TerminalStep(Step):
         super().__init__(job, patient=False)
         self._bar = bar
 
-    def progress(self, phase: str) -> Callable[[float], None]:
-        report = super().progress(phase)
-
-        def draw(share: float) -> None:
-            self._bar.set_description(phase, refresh=False)
-            self._bar.update(max(0.0, round(share, 4) - self._bar.n))
-            report(share)
-
-        return draw
+    def report(self, phase: str, share: float) -> None:
+        self._bar.set_description(phase, refresh=False)
+        self._bar.update(max(0.0, round(share, 4) - self._bar.n))
+        super().report(phase, share)
 
 
 class Command(BaseCommand):

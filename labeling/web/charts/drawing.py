@@ -50,6 +50,23 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Dots:
+    """Points that look alike, as one path of lines without length: `kind` gives them their size and shape."""
+
+    kind: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Dots that belong together, with a title for all of them."""
+
+    title: str
+    dots: list[Dots]
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Drawing:
     """In its own units: the picture scales as a whole. Small enough that its letters can be read on a phone."""
 
@@ -59,6 +76,8 @@ class Drawing:
     boxes: list[Box] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     texts: list[Text] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
+    kind: str = ""
     band: str = ""
     path: str = ""
 
@@ -73,7 +92,8 @@ class Column:
 class Figure:
     """A drawing with its finding for a title, what one has to know to read it, and its table.
 
-    The first cell of a row names it. `legend` holds (kind, meaning) for kinds that are not labeled in the drawing.
+    The first cell of a row names it. `legend` holds (kind, meaning) for kinds that are not labeled in the drawing;
+    `dotted` if these are kinds of dots.
     """
 
     name: str
@@ -83,6 +103,7 @@ class Figure:
     columns: list[Column]
     rows: list[list[str]]
     legend: list[tuple[str, str]] = field(default_factory=list)
+    dotted: bool = False
 
     @property
     def open(self) -> bool:

@@ -19,10 +19,13 @@ from labeling.measures import picked
 from labeling.measures.balance import balance_of
 from labeling.measures.pace import pace_of
 from labeling.measures.work import hours_of, parts_of, places_of
-from labeling.models import Batch, Membership, Project
+from labeling.models import Batch, Job, Membership, Project
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.maps import load_map
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
 from labeling.web.charts.balance import class_balance
+from labeling.web.charts.pool_map import pool_map
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.fit import fit_of
 from labeling.web.members import for_members
@@ -72,6 +75,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         clustering = clustering_of(membership.project) if batch.clusters else None
         if clustering and clustering.digest == batch.dendrogram_hash:  # it is what this batch was picked by
             context["fit"] = fit_of(clustering, now)
+        context |= _map(membership.project, batch, picked.read_wanted(request.GET).cluster)
         context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
 
@@ -154,6 +158,21 @@ def _shown(value: Any) -> str:
     if isinstance(value, int):
         return words.number(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
+    """The map of the pool, or why there is none yet; nothing where the batch was not picked by clusters."""
+    if not batch.clusters:
+        return {}
+    found = load_map(ProjectFiles(project).map(batch.number))
+    if found is not None:
+        return {"map": pool_map(found, cluster)}
+    survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
+    if survey is None:
+        return {}
+    if survey.state == Job.State.FAILED:
+        return {"map_state": f"It could not be drawn: {survey.reason}"}
+    return {"map_state": "It is being drawn, and is here once the worker has nothing more urgent to do."}
 
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:

@@ -1,0 +1,137 @@
+"""A map of the pool: where a batch lies among the clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Text
+from labeling.web.words import count, number
+
+WIDTH, HEIGHT, EDGE = 480, 340, 10
+# Clusters that are named in the drawing, and those that have a row in the table.
+NAMED, LISTED = 10, 20
+KINDS = [(REST, "rest"), (LABELED, "labeled"), (CONTROL, "control"), (PICKED, "picked")]
+LEGEND = [
+    ("picked", "picked in this batch"),
+    ("control", "drawn for control"),
+    ("labeled", "labeled before"),
+    ("rest", "the rest of the pool"),
+]
+
+
+def pool_map(found: PoolMap, chosen: int | None = None) -> Figure | None:
+    """The map, with one cluster brought out if one is chosen; None if it shows no item."""
+    if not len(found.kinds):
+        return None
+    x = np.round(EDGE + found.places[:, 0].astype(np.float64) * (WIDTH - 2 * EDGE), 1)
+    y = np.round(HEIGHT - EDGE - found.places[:, 1].astype(np.float64) * (HEIGHT - 2 * EDGE), 1)
+    order = np.argsort(found.clusters, kind="stable")
+    names, starts = np.unique(found.clusters[order], return_index=True)
+    members = dict(zip(names.tolist(), np.split(order, starts[1:]), strict=True))
+    counts = {name: np.bincount(found.kinds[rows], minlength=len(KINDS)) for name, rows in members.items()}
+    # The clusters that gave most come last: what is drawn later lies on top.
+    ranked = sorted(members, key=lambda name: (counts[name][PICKED], counts[name].sum(), -name))
+    shown = chosen if chosen in members else None
+    return Figure(
+        name="map",
+        finding=_finding(counts, shown),
+        note=_note(found),
+        drawing=Drawing(
+            width=WIDTH,
+            height=HEIGHT,
+            kind="map narrowed" if shown is not None else "map",
+            groups=_groups(members, ranked, counts, found.kinds, x, y, shown),
+            texts=_texts(members, ranked, counts, x, y, shown),
+        ),
+        columns=[
+            Column("Cluster"), Column("Picked"), Column("For control"), Column("Labeled before"), Column("The rest"),
+        ],
+        rows=_rows(ranked, counts),
+        legend=LEGEND,
+        dotted=True,
+    )  # fmt: skip
+
+
+def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
+    if shown is not None:
+        return f"Cluster {shown}: {_told(counts[shown])}"
+    picked = sum(int(each[PICKED]) for each in counts.values())
+    touched = sum(bool(each[PICKED]) for each in counts.values())
+    clusters = count(len(counts), "cluster")
+    return f"{count(picked, 'picked item')} here {'lies' if picked == 1 else 'lie'} in {number(touched)} of {clusters}"
+
+
+def _note(found: PoolMap) -> str:
+    return (
+        f"{count(len(found.kinds), 'item')} of the pool, drawn at random from each sort. What is alike to the model by "
+        "which the pool was clustered lies together; how far apart other items lie means little. Numbers name clusters."
+    )
+
+
+def _told(each: np.ndarray) -> str:
+    parts = [f"{number(int(each[PICKED]))} picked", f"{number(int(each[LABELED]))} labeled before"]
+    if each[CONTROL]:
+        parts.append(f"{number(int(each[CONTROL]))} for control")
+    return ", ".join([*parts, f"{number(int(each[REST]))} others here"])
+
+
+def _groups(
+    members: dict[int, np.ndarray],
+    ranked: Sequence[int],
+    counts: dict[int, np.ndarray],
+    kinds: np.ndarray,
+    x: np.ndarray,
+    y: np.ndarray,
+    shown: int | None,
+) -> list[Group]:
+    """A group for each cluster; those of which one item alone is here share one, for there is nothing to tell of it."""
+    lone = [name for name in ranked if counts[name].sum() == 1 and counts[name][REST] and name != shown]
+    groups = []
+    if lone:
+        groups.append(Group("", [Dots("rest", _path(np.concatenate([members[name] for name in lone]), x, y))]))
+    passed = set(lone)
+    for name in [*(each for each in ranked if each != shown), *([] if shown is None else [shown])]:
+        if name in passed:
+            continue
+        dots = []
+        for kind, look in KINDS:
+            rows = members[name][kinds[members[name]] == kind]
+            if len(rows):
+                path = _path(rows, x, y)
+                dots.append(Dots(look, path))
+                if kind == LABELED:
+                    dots.append(Dots("hole", path))
+        groups.append(Group(f"Cluster {name}: {_told(counts[name])}", dots, "chosen" if name == shown else "cluster"))
+    return groups
+
+
+def _path(rows: np.ndarray, x: np.ndarray, y: np.ndarray) -> str:
+    return "".join(f"M{left:g} {top:g}h0" for left, top in zip(x[rows].tolist(), y[rows].tolist(), strict=True))
+
+
+def _texts(
+    members: dict[int, np.ndarray],
+    ranked: Sequence[int],
+    counts: dict[int, np.ndarray],
+    x: np.ndarray,
+    y: np.ndarray,
+    shown: int | None,
+) -> list[Text]:
+    """Names of the clusters that gave most, each at its item in the middle; of the chosen one alone if there is one."""
+    named = [name for name in reversed(ranked) if counts[name][PICKED]][:NAMED] if shown is None else [shown]
+    texts = []
+    for name in named:
+        rows = members[name]
+        middle = rows[np.argmin((x[rows] - x[rows].mean()) ** 2 + (y[rows] - y[rows].mean()) ** 2)]
+        side, anchor = (-7, "end") if x[middle] > WIDTH - 50 else (7, "start")
+        texts.append(Text(float(x[middle]) + side, float(y[middle]) + 4, str(name), anchor))
+    return texts
+
+
+def _rows(ranked: Sequence[int], counts: dict[int, np.ndarray]) -> list[list[str]]:
+    listed = [name for name in reversed(ranked) if counts[name][PICKED]][:LISTED]
+    order = (PICKED, CONTROL, LABELED, REST)
+    return [[str(name), *(number(int(counts[name][kind])) for kind in order)] for name in listed]
