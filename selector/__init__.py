@@ -1,6 +1,6 @@
 """Which items to label next: arrays in, indices out.
 
-`linkage` clusters the embeddings of a pool once, `joining` places new items in that clustering,
+`linkage` clusters the embeddings of a pool once, `joining` places new items in that clustering, `leaves` lines it up,
 `cluster_margin` picks a batch, and `strategies` offers the ways of picking by name.
 Nothing here knows of a database, a web request or a network.
 """

@@ -39,6 +39,7 @@ class Terms:
     overlap: int
     complete_share: float
     mean_cluster_size: float = 10.0
+    class_guard: float | None = None
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
     currency: str = ""
@@ -147,7 +148,7 @@ def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
         picked=[row for row in rows if row.key in PICKED],
         rest=[row for row in rows if row.key in REST],
         basis=_basis(standing.pace),
-        picked_basis=foretelling.basis(standing.sample, first=standing.first),
+        picked_basis=foretelling.basis(standing.sample, first=standing.first, guarded=typed.class_guard is not None),
         warnings=_warnings(standing, typed),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from labeling.clusterings import LEAST_KEPT, MOST_JOINED, drift_of
 from labeling.models import Clustering
-from labeling.web.words import Moment, count, moment, number, percent
+from labeling.web.words import Moment, count, duration, moment, number, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Fit:
     joined: str
     kept: str
     warnings: list[str]
+    took: str
     asked: Moment | None
 
 
@@ -36,7 +37,7 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
     if drift.fits_badly:
         warnings.append(
             f"The clusters tell {_points(drift.kept)} of what they told: by the present model, items of one cluster "
-            "are hardly alike any more."
+            "are less alike than they were."
         )
     return Fit(
         built=f"{count(clustering.rows, 'item')}, by version {clustering.embedded_by.number}’s embeddings",
@@ -44,6 +45,7 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
         joined=f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
         kept=_kept(clustering, drift.kept),
         warnings=warnings,
+        took=duration(clustering.seconds),
         asked=moment(clustering.anew_at, now),
     )
 

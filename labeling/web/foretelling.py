@@ -40,11 +40,12 @@ def _first_pass(found: Foretold) -> tuple[str, str]:
     return percent(found.first_pass), "of the picked items, each from another cluster"
 
 
-def basis(sample: Sample | None, *, first: bool) -> str:
+def basis(sample: Sample | None, *, first: bool, guarded: bool) -> str:
     """What the rows stand on, or why there are none."""
     if first:
         return "What will be picked is foretold once there is a model."
     if sample is None:
         return "What will be picked is foretold once the pool has been surveyed, right after the next batch is open."
     of = "" if sample.exact else f", estimated from a sample of {number(len(sample.margins))} of {number(sample.open)}"
-    return f"As version {sample.version} saw the pool when batch {sample.batch} was picked{of}."
+    guard = " The class guard is not reckoned with." if guarded else ""
+    return f"As version {sample.version} saw the pool when batch {sample.batch} was picked{of}.{guard}"

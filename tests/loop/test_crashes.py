@@ -10,6 +10,7 @@ from digits import annotator, answer_batch, digits_project, digits_zip
 from processes import manage, wait_until, worker
 
 from labeling.models import Item, ItemImport, Job, Project
+from labeling.pipeline.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -111,3 +112,20 @@ def test_stopping_a_worker_leaves_nothing_running(tmp_path: Path) -> None:
         assert process.returncode == 0
     assert not Job.objects.running().exists()
     assert Job.objects.waiting().filter(kind=Job.Kind.ENCODE).exists()
+
+
+def test_worker_killed_in_the_midst_of_a_survey(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=600)
+    user = annotator(project)
+    with worker("--drain") as process:
+        process.wait()
+    answer_batch(project, user)
+    with worker() as process:
+        wait_until(lambda: Job.objects.running().filter(batch__number=2, phase__startswith="drawing").exists())
+        process.kill()
+        process.wait()
+    assert project.batches.get(number=2).state == "open", "nobody waits for it"
+    with worker("--drain") as process:
+        process.wait()
+    assert ProjectFiles(project).map(2).exists()
+    check_rounds(project, 1)

@@ -42,6 +42,9 @@ def test_the_page_tells_what_the_next_batch_holds(data_dir: Any) -> None:
     ):
         assert said in page
     assert "As version 2 saw the pool when batch 3 was picked." in page
+    assert "class guard is not reckoned with" not in page
+    Project.objects.update(class_guard=2)
+    assert "The class guard is not reckoned with." in text_of(manager(project).get("/p/digits/settings/"))
 
 
 def test_it_follows_what_is_typed(data_dir: Any) -> None:

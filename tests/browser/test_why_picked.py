@@ -1,0 +1,118 @@
+"""A manager looks at why a batch was picked and where it lies, weighs settings, and has the pool clustered anew."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from axe import faults
+from factories import make_items, make_member, make_project
+from pages import make_history
+from playwright.sync_api import Page, expect
+
+from labeling.models import Batch, Clustering, Project, Role, Task
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.foretelling import draw_sample, save_sample
+from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+LOOKS: list[tuple[str, dict[str, Any]]] = [
+    ("light", {"color_scheme": "light", "viewport": {"width": 1280, "height": 800}}),
+    ("dark", {"color_scheme": "dark", "viewport": {"width": 1280, "height": 800}}),
+    ("phone", {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}),
+]
+
+
+def surveyed_project() -> Project:
+    """Two batches done and a third open, picked by clusters, with its map, a sample of the pool, and much drift."""
+    project = make_project(
+        "digits", kind="image", name="Handwritten digits", batch_size=24, candidate_factor=5, mean_cluster_size=4
+    )
+    make_history(project, 2, size=24)
+    make_items(project, 200, first=100)
+    first, second = project.versions.order_by("number")
+    Batch.objects.filter(number=3).update(clusters=60, candidates=120, mean_cluster_size=4, dendrogram_hash="0c" * 32)
+    rng = np.random.default_rng(4)
+    for task in Task.objects.filter(batch__number=3):
+        task.is_control = task.rank % 8 == 3
+        task.margin, task.confidence, task.predicted = rng.random() / 3, 0.5 + rng.random() / 2, task.item.truth
+        task.cluster = int(rng.integers(0, 12))
+        if not task.is_control:
+            task.cluster_size, task.draw_pass = int(rng.integers(1, 9)), task.rank % 2
+        task.save()
+    Clustering.objects.create(
+        project=project, embedded_by=first, measured_by=second, rows=150, joined_rows=272, seconds=3, digest="0c" * 32,
+        described_then=0.9, described_now=0.6,
+    )  # fmt: skip
+    files = ProjectFiles(project)
+    clusters = rng.integers(0, 60, 1200)
+    places = rng.random((60, 2))[clusters] * 0.9 + 0.05 * rng.random((1200, 2))
+    kinds = rng.choice([REST, LABELED, CONTROL, PICKED], 1200, p=[0.8, 0.12, 0.02, 0.06])
+    save_map(files.map(3), PoolMap(places, kinds, clusters))
+    joined_by = np.where(np.arange(1, 400) % 4, 0, 400)
+    sample = draw_sample(np.arange(400) / 1000, joined_by, leaves=400, version=2, batch=3, rng=rng)
+    save_sample(files.sample, sample)
+    return project
+
+
+@pytest.mark.parametrize(("look", "options"), LOOKS)
+def test_the_pages_can_be_seen_and_used_by_everybody(
+    open_page: Any, screenshot: Any, look: str, options: dict[str, Any]
+) -> None:
+    mona = make_member(surveyed_project(), "mona", Role.MANAGER)
+    page: Page = open_page(mona, **options)
+    for name, path in {
+        "overview": "/p/digits/",
+        "batch": "/p/digits/batches/3/",
+        "cluster": "/p/digits/batches/3/?cluster=7",
+        "settings": "/p/digits/settings/",
+    }.items():
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach((fold) => (fold.open = true))")
+        assert faults(page) == [], name
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        for image in page.locator(".thumb img").all()[:3]:
+            image.scroll_into_view_if_needed()
+        screenshot(page, f"why-picked-{name}-{look}", full=True)
+
+
+def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
+    project = surveyed_project()
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/batches/3/")
+    task = Task.objects.filter(batch__number=3, is_control=False).earliest("rank")
+    expect(page.locator(".picked tbody tr").first).to_contain_text(f"from cluster {task.cluster}, which held")
+    page.get_by_role("link", name=f"Tasks of cluster {task.cluster}", exact=True).first.focus()
+    page.keyboard.press("Enter")
+    alike = Task.objects.filter(batch__number=3, cluster=task.cluster).count()
+    expect(page.locator(".picked tbody tr")).to_have_count(alike)
+    expect(page.locator("#map-title")).to_contain_text(f"Cluster {task.cluster}:")
+    expect(page.locator("svg.map g.chosen")).to_have_count(1)
+    page.get_by_role("link", name="Show all clusters alike").click()
+    expect(page.locator("svg.map g.chosen")).to_have_count(0)
+    assert page.locator("svg.map g.cluster title").first.text_content()
+
+
+def test_settings_foretell_while_they_are_typed(open_page: Any) -> None:
+    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/settings/")
+    clusters = page.locator("[data-row=clusters]")
+    before = clusters.locator(".now").text_content()
+    page.get_by_label("Mean cluster size").fill("1")
+    expect(clusters.locator(".was")).to_be_visible()
+    expect(clusters.locator(".now")).not_to_have_text(before or "")
+    expect(page.locator("#consequence")).to_contain_text("Clusters:")
+    page.get_by_label("Margin: what the model doubts most").check()
+    expect(page.locator("[data-row=first-pass]")).to_contain_text("there are no passes")
+
+
+def test_the_pool_is_clustered_anew_on_request(open_page: Any) -> None:
+    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
+    expect(page.locator("#cluster-drift")).to_contain_text("of the items came after the pool was clustered")
+    page.get_by_role("button", name="Cluster anew before the next batch").click()
+    expect(page.locator("#cluster-anew")).to_contain_text("The pool is clustered anew before the next batch")
+    assert Clustering.objects.get().anew_at is not None
+    page.goto("/p/digits/settings/")
+    page.get_by_role("button", name="Keep the present clustering").click()
+    expect(page.get_by_role("button", name="Cluster anew before the next batch")).to_be_visible()
+    assert Clustering.objects.get().anew_at is None
