@@ -37,10 +37,12 @@ def survey(step: Step) -> None:
 def _survey(step: Step, project: Project, batch: Batch) -> None:
     files = ProjectFiles(project)
     sample = load_sample(files.sample)
-    if sample is None or sample.batch != batch.number:  # else an attempt that gave way has left it
+    # An attempt that gave way has left its sample; and a survey that waited long must not overwrite a later batch's.
+    if sample is None or sample.batch < batch.number:
         save_sample(files.sample, _sample(step, project, batch))
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-    if clustering is not None and batch.clusters:
+    # The tasks' clusters are those of the dendrogram that they were picked by.
+    if clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash:
         save_map(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from labeling.models import Batch, Clustering, Item, Job, Project
 from labeling.pipeline import layout, mapping
 from labeling.pipeline.clustering import clusters_at
 from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.foretelling import load_sample, save_sample
 from labeling.pipeline.layout import FEW, lay_out
 from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, load_map
 from labeling.pipeline.step import GaveWay, Step
@@ -151,3 +153,20 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
     ]
     subprocess.run(command, cwd=root, check=True)
     assert (np.load(tmp_path / "out.npy") == lay_out(points, 3)).all()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_survey_that_comes_late_tells_nothing_of_other_clusters_and_overwrites_nothing(mapped: Project) -> None:
+    job = survey_again(mapped)
+    files = ProjectFiles(mapped)
+    sample = load_sample(files.sample)
+    assert sample is not None
+    save_sample(files.sample, replace(sample, batch=3))
+    Batch.objects.filter(number=2).update(dendrogram_hash="of the clustering before")
+    drain()
+    job.refresh_from_db()
+    assert job.state == Job.State.DONE
+    assert load_map(files.map(2)) is None
+    kept = load_sample(files.sample)
+    assert kept is not None
+    assert kept.batch == 3

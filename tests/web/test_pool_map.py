@@ -85,6 +85,8 @@ def test_what_stands_there_until_it_is_drawn() -> None:
     assert "Map of the pool It is being drawn" in text_of(client.get("/p/digits/batches/2/"))
     Job.objects.filter(kind="survey").update(state="failed", reason="The disk is full.")
     assert "It could not be drawn: The disk is full." in text_of(client.get("/p/digits/batches/2/"))
+    Job.objects.filter(kind="survey").update(state="done")
+    assert "Map of the pool" not in text_of(client.get("/p/digits/batches/2/"))
     save_map(ProjectFiles(project).map(2), MAP)
     page = client.get("/p/digits/batches/2/")
     assert "3 picked items here lie in 2 of 4 clusters" in text_of(page)

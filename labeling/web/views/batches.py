@@ -168,7 +168,7 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
     if found is not None:
         return {"map": pool_map(found, cluster)}
     survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
-    if survey is None:
+    if survey is None or survey.state == Job.State.DONE:  # the pool had been clustered anew before it was drawn
         return {}
     if survey.state == Job.State.FAILED:
         return {"map_state": f"It could not be drawn: {survey.reason}"}
