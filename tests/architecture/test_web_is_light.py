@@ -1,4 +1,4 @@
-"""A web process never loads torch: it would cost seconds at each start and hundreds of megabytes, for nothing."""
+"""A web process loads neither torch nor its like: it would cost seconds and hundreds of megabytes, for nothing."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ execute_from_command_line(["manage.py", "check"])
 """,
 }
 # The last line that each program prints, so that one which ends early is seen.
-REPORT = "\nimport sys; print('torch' in sys.modules)"
+REPORT = "\nimport sys; print(sorted({'torch', 'numba', 'sklearn', 'faiss'} & sys.modules.keys()))"
 
 
 def run_python(arguments: list[str], data_dir: Path) -> str:
@@ -38,8 +38,8 @@ def run_python(arguments: list[str], data_dir: Path) -> str:
 
 
 @pytest.mark.parametrize("program", LOADS.values(), ids=LOADS.keys())
-def test_a_web_process_does_not_load_torch(program: str, data_dir: Path) -> None:
-    assert run_python(["-c", program + REPORT], data_dir).splitlines()[-1] == "False"
+def test_a_web_process_loads_nothing_heavy(program: str, data_dir: Path) -> None:
+    assert run_python(["-c", program + REPORT], data_dir).splitlines()[-1] == "[]"
 
 
 def test_gunicorn_accepts_its_settings(data_dir: Path) -> None:

@@ -172,7 +172,9 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
         return {}
     if survey.state == Job.State.FAILED:
         return {"map_state": f"It could not be drawn: {survey.reason}"}
-    return {"map_state": "It is being drawn, and is here once the worker has nothing more urgent to do."}
+    return {
+        "map_state": "It is being drawn, while the worker has nothing more urgent to do. Reload the page in a minute."
+    }
 
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
