@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from selector.checks import factor, generator, whole_number
+from selector.compiled import compiled
 
 # Clusters are counted in a table with a place for each number between the smallest and the largest, if it has at
 # most this many places a candidate. Ids that lie farther apart are sorted.
@@ -142,7 +142,7 @@ def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], ND
     return filled + lowest, group, sizes
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(group, groups):  # type: ignore[no-untyped-def]
     """How many of `group` are 0, 1, 2 …"""
     sizes = np.zeros(groups, np.int32)
@@ -151,7 +151,7 @@ def _count(group, groups):  # type: ignore[no-untyped-def]
     return sizes
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _by_size(sizes, shuffled):  # type: ignore[no-untyped-def]
     """The groups in `shuffled` by size, ascending, equal ones in the order that they have there: a counting sort."""
     largest = 0
@@ -170,7 +170,7 @@ def _by_size(sizes, shuffled):  # type: ignore[no-untyped-def]
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _members(candidates, group, sizes, order):  # type: ignore[no-untyped-def]
     """The candidates in groups that are visited: those of the first before those of the second, and so on."""
     ends = np.full(len(sizes), -1, np.int64)
@@ -187,7 +187,7 @@ def _members(candidates, group, sizes, order):  # type: ignore[no-untyped-def]
     return members
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _draw(members, sizes, numbers):  # type: ignore[no-untyped-def]
     """Pass after pass, one member of each group, at a random number in [0, 1) each: members, passes, groups.
 

@@ -18,15 +18,15 @@ def compiled(function: Function) -> Function:
 
     The function releases the interpreter lock: others, the worker's heartbeat among them, go on meanwhile.
     """
-    return _compile(function, fastmath=False)
+    return _compile(function, set())
 
 
 def fast(function: Function) -> Function:
     """As `compiled`, for sums that may be taken in any order. The order is the same in every run on a machine."""
-    return _compile(function, fastmath=True)
+    return _compile(function, {"reassoc", "contract"})
 
 
-def _compile(function: Function, *, fastmath: bool) -> Function:
+def _compile(function: Function, fastmath: set[str]) -> Function:
     try:
         return cast(Function, numba.njit(nogil=True, fastmath=fastmath, cache=True)(function))
     except RuntimeError:  # numba found nowhere to keep it

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selector.checks import factor, whole_number
+from selector.compiled import compiled
 from selector.vectors import check_metric
 
 _FORMAT = "marginalia-dendrogram"
@@ -72,16 +73,10 @@ class Dendrogram:
         clusters: the number of clusters, from 1 to n (without items there are none, whatever is asked).
         threshold: makes all merges up to and including this height.
 
-        Takes O(n log n) time. Raises ValueError on any other arguments.
+        Takes O(n) time. Raises ValueError on any other arguments.
         """
         made = self._merges_made(mean_cluster_size, clusters, threshold)
-        parents = np.arange(self.size + made)
-        parents[self.merges[:made]] = self.size + np.arange(made)[:, None]
-        tops = parents[: self.size]
-        while not np.array_equal(higher := parents[tops], tops):
-            tops = higher
-            parents = parents[parents]  # each look now goes twice as far up
-        return _numbered_by_first(tops)
+        return _clusters(self.size, self.merges[:made])
 
     def height_at(self, *, mean_cluster_size: float | None = None, clusters: int | None = None) -> float:
         """The height of the highest merge that such a cut makes, 0 if it makes none. Arguments as for `cut`.
@@ -170,12 +165,21 @@ def _check_tree(size: int, merges: NDArray[np.int64], heights: NDArray[np.float6
         raise ValueError("each item and each merged cluster must be merged once, and only after it is made")
 
 
-def _numbered_by_first(tops: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Replace arbitrary ids by 0, 1, 2 … in the order in which they first occur."""
-    _, first, inverse = np.unique(tops, return_index=True, return_inverse=True)
-    numbers = np.empty(len(first), dtype=np.int64)
-    numbers[np.argsort(first)] = np.arange(len(first))
-    return numbers[inverse]
+@compiled
+def _clusters(size, merges):  # type: ignore[no-untyped-def]
+    """The cluster of each of `size` items once `merges` are made, numbered in the order of their first items."""
+    top = np.arange(size + len(merges))
+    for made in range(len(merges) - 1, -1, -1):  # what a merge made is merged later, so its top is known
+        top[merges[made, 0]] = top[merges[made, 1]] = top[size + made]
+    number = np.full(size + len(merges), -1)
+    clusters = np.empty(size, np.int64)
+    found = 0
+    for item in range(size):
+        if number[top[item]] < 0:
+            number[top[item]] = found
+            found += 1
+        clusters[item] = number[top[item]]
+    return clusters
 
 
 def _read_fields(file: Any) -> dict[str, NDArray[Any]]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from selector.compiled import compiled
 from selector.dendrogram import Dendrogram
 
 
@@ -24,7 +24,7 @@ def in_line(dendrogram: Dendrogram) -> tuple[NDArray[np.int64], NDArray[np.int64
     return items, joined_by
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _string(n: int, merges: NDArray[np.int64]) -> Any:
     """Each merge hooks the first item of its second cluster behind the last item of its first."""
     first, last = np.arange(2 * n), np.arange(2 * n)

@@ -7,9 +7,9 @@ algorithm 1, with k-means++ seeding (Arthur and Vassilvitskii 2007).
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from selector.compiled import compiled, fast
 from selector.strategies.pool import PoolArrays, vectors
 
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
@@ -77,7 +77,7 @@ def _drawn(nearest: NDArray[np.float64], sums: NDArray[np.float64], number: floa
     return block * _BLOCK + min(int(place), int(np.flatnonzero(weights)[-1]))
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@fast
 def _dot(one, other):  # type: ignore[no-untyped-def]
     total = np.float32(0)
     for column in range(len(one)):
@@ -85,7 +85,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
     return np.float64(total)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _squares(rows):  # type: ignore[no-untyped-def]
     squares = np.empty(len(rows))
     for row in range(len(rows)):
@@ -93,7 +93,7 @@ def _squares(rows):  # type: ignore[no-untyped-def]
     return squares
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _approach(errors, embeddings, lengths, error, embedding, length, nearest, sums):  # type: ignore[no-untyped-def]
     """Lower `nearest` to the squared distances to a new centre, and add them up by blocks in `sums`."""
     root = np.sqrt(length)

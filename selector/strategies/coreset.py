@@ -7,9 +7,9 @@ Source: Sener and Savarese 2018, "Active Learning for Convolutional Neural Netwo
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from selector.compiled import fast
 from selector.strategies.pool import PoolArrays, vectors
 
 # Rows of items and of centres whose distances are computed together: 64 MiB.
@@ -71,7 +71,7 @@ def _start(rows: NDArray[np.float32], centres: NDArray[np.float32], nearest: NDA
             np.minimum(best, lowest, out=best)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@fast
 def _approach(rows, centre, nearest):  # type: ignore[no-untyped-def]
     """Lower `nearest` to the squared distances to a new centre; return the row that is now farthest from all.
 
