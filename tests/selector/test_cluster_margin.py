@@ -239,6 +239,33 @@ def test_of_too_many_groups_each_is_equally_likely_to_be_reached():
     assert is_uniform(counts, [0, 2, 3, 4, 5])
 
 
+def test_a_batch_larger_than_the_pool_is_the_whole_pool():
+    selection = picked((np.arange(5) / 5, np.array([0, 0, 1, 1, 1])), 6, 10, seed=0)
+    assert sorted(selection.indices.tolist()) == [0, 1, 2, 3, 4]
+    assert selection.candidates == 5
+
+
+def test_one_cluster_gives_one_item_a_pass():
+    selection = picked((np.arange(9) / 9, np.full(9, 4)), 3, 2, seed=0)
+    assert selection.passes.tolist() == [0, 1, 2]
+    assert set(selection.indices.tolist()) < set(range(6))
+    assert selection.cluster_sizes.tolist() == [6, 6, 6]
+
+
+def test_where_every_item_is_a_cluster_the_batch_is_a_uniform_draw_from_the_candidates():
+    counts = Counter()
+    for seed in range(1000):
+        selection = picked((np.arange(9) / 9, np.arange(9)), 3, 2, seed)
+        assert selection.passes.tolist() == [0, 0, 0]
+        counts.update(selection.indices.tolist())
+    assert is_uniform(counts, range(6))
+
+
+def test_where_all_margins_are_equal_any_item_may_be_picked():
+    pool = np.zeros(8), np.arange(8) % 3
+    assert set().union(*(picked(pool, 2, 1, seed).indices.tolist() for seed in range(100))) == set(range(8))
+
+
 @pytest.mark.parametrize(("n", "batch_size"), [(0, 5), (0, 0), (4, 0)])
 def test_no_pool_or_no_batch_gives_an_empty_selection(n, batch_size):
     selection = picked((np.zeros(n), np.zeros(n, dtype=int)), batch_size, 2, seed=0)
