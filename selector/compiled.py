@@ -37,7 +37,7 @@ class Threads:
     """As many threads as the process may use cores. Matrix products inside them keep to their own thread."""
 
     def __init__(self, count: int | None = None) -> None:
-        self.count = count or len(os.sched_getaffinity(0))
+        self.count = count or _cores()
 
     def __enter__(self) -> "Threads":
         self._limits = threadpool_limits(1, user_api="blas")
@@ -51,6 +51,12 @@ class Threads:
     def map(self, function: Callable[..., T], calls: Iterable[tuple[Any, ...]]) -> Iterator[T]:
         """The results of `function(*call)` for each of `calls`, in their order."""
         return self._pool.map(lambda call: function(*call), calls)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS cannot bind a process to cores
 
 
 def parts(length: int, count: int) -> list[tuple[int, int]]:

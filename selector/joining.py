@@ -25,12 +25,11 @@ def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int
 
     new: (m, d), old: (n, d), real numbers of any dtype, memory maps included; never changed.
     metric: "cosine" or "sqeuclidean", as for `linkage.average_linkage`.
-
     seed: of the search for neighbours.
 
     Up to 4·10⁹ pairs all are looked at, in O(m·n·d) time; memory beyond the result is bounded by the blocks: about
     32 MiB and 9,000 rows in float64. Beyond, the search of `neighbours` finds a row that is nearest or hardly
-    farther, in O((m + n)·log(m + n)·d) time and about (d + 40) · 4 · (m + n) bytes.
+    farther, in O((m + n)·log(m + n)·d) time and about (d + max(d, 40)) · 4 · (m + n) bytes.
     Of equally near rows one is given, always the same for the same input on the same machine.
     Raises ValueError on an unknown metric, shapes that do not fit, a NaN or infinite value, or an empty `old`
     when there is something to place.

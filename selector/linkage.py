@@ -52,7 +52,8 @@ def average_linkage(
     progress: called with what is being done, and the share done of the whole, in [0, 1] and never falling.
 
     Takes O(n·log n·d) time on all cores that the process may use, and about (d + 50) · 4 · n bytes beyond the input.
-    Numbers are rounded to float32. Of several equally near pairs one is merged first.
+    Numbers are rounded to float32, so by "sqeuclidean" items are not told apart whose distances are less than some
+    millionth of how far the pool's farthest item lies. Of several equally near pairs one is merged first.
     Raises ValueError on an unknown metric, a wrong shape, or a value that is NaN or infinite.
 
     >>> average_linkage([[1, 0], [9, 1], [0, 5]]).cut(clusters=2).tolist()
