@@ -68,6 +68,11 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "done_at",
         )
         read_only_fields = fields
+        extra_kwargs = {
+            "candidates": {
+                "help_text": "k_m: the most doubted items, which it was drawn from; null if any item could be picked."
+            }
+        }
 
     def get_answered(self, batch: Batch) -> int:
         return batch.size - batch.remaining

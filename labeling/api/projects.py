@@ -88,7 +88,13 @@ class ProjectSerializer(Body):
     class Meta:
         model = Project
         fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
-        extra_kwargs = {"name": {"required": False, "help_text": "Its name on pages; from the slug if left out."}}
+        extra_kwargs = {
+            "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
+            "strategy": {
+                "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool once "
+                "for each item picked; only `uniform` gives a fair sample. `docs/explanation/selection.md` says more."
+            },
+        }
 
 
 class ProjectChangeSerializer(ProjectSerializer):

@@ -32,7 +32,7 @@ STRATEGIES = [
     (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
     (Project.Strategy.MARGIN, "Margin: what the model doubts most, near-duplicates included"),
     (Project.Strategy.ENTROPY, "Entropy: what it doubts most when all classes count, not the best two alone"),
-    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, whether it is doubted or not"),
+    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, doubted or not; broken items too"),
     (Project.Strategy.BADGE, "BADGE: what would change the model most, each in another direction"),
     (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
 ]
@@ -229,7 +229,9 @@ class SettingsForm(forms.ModelForm):
             "control_share": "This part of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
             "training: it alone tells how accurate the model is. Items are set apart for it when they are imported, so "
             "a larger share is reached only with items that come later. With 0 nothing is measured.",
-            "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case.",
+            "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case. CoreSet "
+            "and BADGE look at the whole pool once for each item picked: with large batches, people wait for them. Only "
+            "what is picked uniformly is a fair sample of the pool.",
             "candidate_factor": "For Cluster-Margin: the batch is drawn from this many times its size of the items "
             "that the model doubts most. Near 1 it is all doubt and many look alike; larger, it is more varied and "
             "less doubtful.",
@@ -237,8 +239,9 @@ class SettingsForm(forms.ModelForm):
             "about this size, and a batch takes from as many clusters as it can. Larger clusters keep near-duplicates "
             "further apart.",
             "class_guard": "No class, as the model takes the items, has more than this many times its even share of a "
-            "batch: with 10 classes and a guard of 3, at most 30 of 100 items. It keeps a class that the model is "
-            "unsure about from filling the batch. Empty: no limit.",
+            "batch: with 10 classes and a guard of 3, at most 30 of 100 items picked. It keeps a class that the model "
+            "is unsure about from filling the batch. Near 1, classes that it is sure of must fill their share too, and "
+            "teach it little. Empty: no limit.",
             "overlap": "How many people answer each item. With 2 or more, their agreement is known, and each label "
             "costs that many answers.",
             "lease_seconds": "An item that somebody was given and has not answered within this time goes to somebody "

@@ -59,7 +59,7 @@ class Command(BaseCommand):
 _HELP = {
     "question": "One class of many, any number of classes, or yes or no on a proposed class.",
     "name": "Its name on pages; follows from the slug if left out.",
-    "strategy": "How batches are picked.",
+    "strategy": "How batches after the first are picked; docs/explanation/selection.md says which is good for what.",
     "loop": "Paused, nobody is given tasks; stopped, no batch follows the present one.",
 }
 
