@@ -91,8 +91,8 @@ class ProjectSerializer(Body):
         extra_kwargs = {
             "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
             "strategy": {
-                "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool once "
-                "for each item picked; only `uniform` gives a fair sample. `docs/explanation/selection.md` says more."
+                "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool "
+                "once for each item picked; only `uniform` gives a fair sample. See `docs/explanation/selection.md`."
             },
         }
 

@@ -230,8 +230,8 @@ class SettingsForm(forms.ModelForm):
             "training: it alone tells how accurate the model is. Items are set apart for it when they are imported, so "
             "a larger share is reached only with items that come later. With 0 nothing is measured.",
             "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case. CoreSet "
-            "and BADGE look at the whole pool once for each item picked: with large batches, people wait for them. Only "
-            "what is picked uniformly is a fair sample of the pool.",
+            "and BADGE look at the whole pool once for each item picked: with large batches, people wait for them. "
+            "Only what is picked uniformly is a fair sample of the pool.",
             "candidate_factor": "For Cluster-Margin: the batch is drawn from this many times its size of the items "
             "that the model doubts most. Near 1 it is all doubt and many look alike; larger, it is more varied and "
             "less doubtful.",
