@@ -21,13 +21,26 @@ def whole_number(value: Any, name: str, *, least: int) -> int:
 
 def factor(value: Any, name: str) -> float:
     """Return `value` as a float, or raise ValueError if it is no finite number of at least 1."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        number = math.nan
+    number = _float(value)
     if not (math.isfinite(number) and number >= 1):
         raise ValueError(f"{name} must be a finite number of at least 1, not {value!r}")
     return number
+
+
+def level(value: Any, name: str) -> float:
+    """Return `value` as a float, which may be infinite, or raise ValueError if it is no number."""
+    number = _float(value)
+    if math.isnan(number):
+        raise ValueError(f"{name} must be a number, not {value!r}")
+    return number
+
+
+def _float(value: Any) -> float:
+    """NaN stands for what is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan
 
 
 def real_rows(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -39,7 +39,8 @@ def pick_guarded(
     Takes up to n_classes + 1 picks, with many classes about log2(n), most often two or three.
     Raises ValueError as `pick` does, and on classes that do not fit.
     """
-    names = _checked_classes(classes, pool.size, whole_number(n_classes, "n_classes", least=1))
+    n_classes = whole_number(n_classes, "n_classes", least=1)
+    names = _checked_classes(classes, pool.size, n_classes)
     wanted = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     most = limit(wanted, n_classes, class_guard)
     taken = np.zeros(pool.size, bool)
@@ -76,12 +77,12 @@ def pick_guarded(
 
 
 def limit(batch_size: int, n_classes: int, class_guard: float) -> int:
-    """How many items of one class a batch may hold: `class_guard` even shares, rounded up; at least 1.
+    """How many items of one class a batch may hold: `class_guard` even shares, rounded up; at least 1, at most all.
 
-    >>> limit(100, 10, 1.5), limit(100, 10, 1.1), limit(5, 1000, 2)
-    (15, 11, 1)
+    >>> limit(100, 10, 1.5), limit(100, 10, 1.1), limit(5, 1000, 2), limit(100, 10, 1e300)
+    (15, 11, 1, 100)
     """
-    shares = factor(class_guard, "class_guard") * batch_size / n_classes
+    shares = min(factor(class_guard, "class_guard") * batch_size / n_classes, batch_size)
     return max(1, math.ceil(shares - 1e-9))  # 1.1 · 100 / 10 is a trifle more than 11
 
 

@@ -15,7 +15,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.checks import factor, whole_number
+from selector.checks import factor, level, whole_number
 from selector.compiled import compiled
 from selector.vectors import check_metric
 
@@ -138,9 +138,7 @@ class Dendrogram:
         if sum(value is not None for value in (mean_cluster_size, clusters, threshold)) != 1:
             raise ValueError("give exactly one of mean_cluster_size, clusters and threshold")
         if threshold is not None:
-            if np.isnan(threshold):
-                raise ValueError("threshold must be a number, not NaN")
-            return int(np.searchsorted(self.heights, threshold, side="right"))
+            return int(np.searchsorted(self.heights, level(threshold, "threshold"), side="right"))
         if mean_cluster_size is not None:
             kept = max(round(self.size / factor(mean_cluster_size, "mean_cluster_size")), 1)
         else:

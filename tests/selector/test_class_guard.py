@@ -128,6 +128,13 @@ def test_thousands_of_classes_that_are_full_one_by_one_are_no_matter():
     assert (counts[: len(available)] >= np.minimum(available, 1)).all()
 
 
+@pytest.mark.parametrize("class_guard", [2, 1e300, 1.7e308])
+def test_a_guard_of_any_size_limits_a_batch_to_itself_at_most(class_guard):
+    assert limit(100, 2, class_guard) == 100
+    chosen = guarded("margin", pool_of(6), [0] * 6, n_classes=2, class_guard=class_guard, batch_size=4).indices
+    assert len(set(chosen.tolist())) == 4
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

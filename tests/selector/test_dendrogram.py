@@ -88,7 +88,8 @@ def test_an_empty_pool_cuts_into_nothing():
         ({"mean_cluster_size": 0.5}, "mean_cluster_size must be a finite number of at least 1"),
         ({"mean_cluster_size": float("nan")}, "mean_cluster_size must be a finite number of at least 1"),
         ({"mean_cluster_size": "ten"}, "mean_cluster_size must be a finite number of at least 1"),
-        ({"threshold": float("nan")}, "threshold must be a number, not NaN"),
+        ({"threshold": float("nan")}, "threshold must be a number, not nan"),
+        ({"threshold": "low"}, "threshold must be a number, not 'low'"),
     ],
 )
 def test_other_cuts_are_refused(how, message):
