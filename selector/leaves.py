@@ -18,7 +18,7 @@ def in_line(dendrogram: Dendrogram) -> tuple[NDArray[np.int64], NDArray[np.int64
     >>> from selector.linkage import average_linkage
     >>> items, joined_by = in_line(average_linkage([[1, 0], [9, 1], [0, 5]]))
     >>> items.tolist(), joined_by.tolist()
-    ([0, 1, 2], [0, 1])
+    ([2, 0, 1], [1, 0])
     """
     items, joined_by = _string(dendrogram.size, dendrogram.merges)
     return items, joined_by
