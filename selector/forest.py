@@ -25,7 +25,7 @@ def plant(points: _Points, leaf: int, seed: int) -> tuple[NDArray[np.int32], NDA
     """One tree over `points` (m, d).
 
     Returns order (m,), the points leaf by leaf, and starts (leaves + 1,), where each leaf begins in it.
-    Takes O(m·d·log(m / leaf)) time. Points that no plane parts, such as duplicates, are halved as they lie.
+    Takes O(m·d·log(m / leaf)) time. Points that no plane parts, such as copies of one, are halved as they lie.
     """
     m = len(points)
     order = np.arange(m).astype(np.int32)
@@ -49,13 +49,13 @@ def plant(points: _Points, leaf: int, seed: int) -> tuple[NDArray[np.int32], NDA
 
 
 @compiled
-def _random(state: NDArray[np.uint64], below: int) -> int:
+def _random(state: NDArray[np.uint64], below: int) -> np.int64:
     """A whole number from 0 to below - 1: splitmix64 (Steele et al. 2014), whose state is one number."""
     state[0] += np.uint64(0x9E3779B97F4A7C15)
     z = state[0]
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return int((z ^ (z >> np.uint64(31))) % np.uint64(below))
+    return np.int64((z ^ (z >> np.uint64(31))) % np.uint64(below))
 
 
 @fast
@@ -63,8 +63,8 @@ def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint6
     """From one to the other of two centres, (d,)."""
     d = points.shape[1]
     centres = np.empty((2, d), np.float32)
-    for side in range(2):
-        centres[side] = points[rows[_random(state, len(rows))]]
+    centres[0] = points[rows[_random(state, len(rows))]]
+    centres[1] = points[rows[_one_that_differs(points, rows, centres[0], _random(state, len(rows)))]]
     for _ in range(_STEPS):
         sums = np.zeros((2, d), np.float32)
         counts = np.zeros(2)
@@ -84,6 +84,20 @@ def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint6
             for k in range(d):
                 centres[side, k] = sums[side, k] / np.float32(counts[side])
     return centres[0] - centres[1]
+
+
+@compiled
+def _one_that_differs(points: _Points, rows: NDArray[np.int32], point: _Points, start: np.int64) -> np.int64:
+    """The first place in `rows`, from `start` on and round, whose point is another; `start` if there is none.
+
+    Where most points are equal, two drawn at random are too, and no plane would ever part the few others from them.
+    """
+    for step in range(len(rows)):
+        place = (start + step) % len(rows)
+        for k in range(len(point)):
+            if points[rows[place], k] != point[k]:
+                return place
+    return start
 
 
 @fast

@@ -49,6 +49,16 @@ def test_trees_find_nearly_all(monkeypatch):
     assert (np.diff(gaps, axis=1) >= 0).all()
 
 
+def test_the_few_among_thousands_of_copies_find_each_other(monkeypatch):
+    """Two points drawn at random are mostly copies, between which no plane lies."""
+    monkeypatch.setattr(neighbours, "ALL_PAIRS", 1000)
+    rng = np.random.default_rng(0)
+    pairs = np.repeat(rng.normal(size=(15, 8)), 2, axis=0) + 1e-3 * rng.normal(size=(30, 8))
+    points = np.vstack([pairs, np.tile(rng.normal(size=8), (20_000, 1))]).astype(np.float32)
+    ids, _ = search(points, np.zeros(len(points)), 4)
+    assert (ids[:30, 0] == np.arange(30) ^ 1).all()
+
+
 @pytest.mark.parametrize("limit", [1000, 20_000])
 def test_the_number_of_threads_changes_nothing(limit, monkeypatch):
     monkeypatch.setattr(neighbours, "ALL_PAIRS", limit)
