@@ -70,6 +70,16 @@ def loss(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | None
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
+def errors(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | None) -> Tensor:
+    """Share of the answers of (m, K) logits that are wrong; for "multi" each class of an item is an answer."""
+    if question == "single":
+        return (logits.argmax(dim=1) != targets).float().mean()
+    if question == "verify":
+        assert proposed is not None
+        logits = of_proposed(logits, proposed)
+    return ((logits >= 0) != (targets >= 0.5)).float().mean()
+
+
 def guessing_loss(question: str, targets: Tensor) -> float:
     """The `loss` of answering by the frequencies of the n >= 1 targets alone: their entropy in nats."""
     if question == "single":

@@ -4,10 +4,12 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from models_store import networks, questions
 from models_store.config import TrainConfig
@@ -16,7 +18,7 @@ from models_store.networks import Mlp
 
 __all__ = ["Check", "TrainConfig", "Trained", "TrainingError", "train"]
 
-SMALLEST_VALIDATION = 20
+SMALLEST_VALIDATION = 100
 """Fewer held-back labels say too little to stop by: then all are trained on, to the end."""
 SMALLEST_BATCH = 8
 PARTS = 4
@@ -35,11 +37,13 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Check:
-    """One look at the held-back labels."""
+    """One look at the held-back labels, with the average of the weights."""
 
     step: int
     training_loss: float
     validation_loss: float
+    validation_errors: float
+    """Share of the answers that are wrong."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +139,14 @@ def _fit(
     rng: np.random.Generator,
     progress: Callable[[float], None],
 ) -> tuple[int, list[Check]]:
-    """Train in place, ending with the weights of the best check (the last ones if there was none)."""
+    """Train in place, ending with the averaged weights of the best check (the last ones if there was none).
+
+    What is checked and kept is a running average of the weights over about a pass (Polyak averaging). While the step
+    size is still large the weights themselves jump about, and the best of many checks would be a lucky one. The best
+    check is the latest whose share of errors is within one standard error of the smallest. Few held-back labels cannot
+    tell more, and what is learned last is what there are fewest labels of. (The loss would not do: it rises with mere
+    overconfidence, long before answers get worse.) Where labels are wrong now and then, the errors rise in time.
+    """
     size = min(config.batch_size, max(SMALLEST_BATCH, len(training) // PARTS))
     per_pass = math.ceil(len(training) / size)
     steps = min(max(per_pass * config.epochs, config.min_steps), config.max_steps)
@@ -143,6 +154,7 @@ def _fit(
     augment = config.augment and len(labels.input_shape) == 3
     groups = _parameter_groups(network, config.weight_decay)
     optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+    average = AveragedModel(network, multi_avg_fn=_average_over(per_pass))
     learned = max(LEARNED * questions.guessing_loss(labels.question, labels.targets), 1e-3)
     started = time.monotonic()
     checks: list[Check] = []
@@ -162,6 +174,7 @@ def _fit(
         loss = questions.loss(labels.question, network(inputs)[1], targets, proposed)
         loss.backward()
         optimiser.step()
+        average.update_parameters(network)
 
         running += (loss.item() - running) / min(step, check_every)
         if not math.isfinite(running):
@@ -171,18 +184,18 @@ def _fit(
         share = _share_done(step, steps, started, config.max_seconds)
         progress(share)
         if len(validation) and (step % check_every == 0 or share >= 1):
-            check = Check(step, running, _evaluate(network, labels, validation))
+            check = Check(step, running, *_evaluate(average.module, labels, validation))
             checks.append(check)
-            if check.validation_loss <= min(c.validation_loss for c in checks):
-                best = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+            fewest = min(check.validation_errors for check in checks)
+            if check.validation_errors <= fewest + math.sqrt(fewest * (1 - fewest) / len(validation)):
+                best = {name: tensor.clone() for name, tensor in average.module.state_dict().items()}
                 patience = config.patience
             else:
                 patience -= 1
         if share >= 1 or patience == 0:
             break
 
-    if best:
-        network.load_state_dict(best)
+    network.load_state_dict(best or average.module.state_dict())
     progress(1.0)
     return step, checks
 
@@ -243,13 +256,25 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
     return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
 
 
+def _average_over(steps: int) -> Callable[[Any, Any, Any], None]:
+    """Exponential, over about so many steps; over all that there are at first, so that the initial weights fade."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:
+        torch._foreach_lerp_(averages, weights, max(1 / max(steps, 1), 9 / (int(averaged) + 9)))
+
+    return update
+
+
 @torch.no_grad()
-def _evaluate(network: nn.Module, labels: _Labels, rows: np.ndarray) -> float:
-    """Mean loss over the rows, in chunks."""
+def _evaluate(network: nn.Module, labels: _Labels, rows: np.ndarray) -> tuple[float, float]:
+    """Mean loss and share of errors over the rows, in chunks."""
     network.eval()
-    total = 0.0
+    loss = errors = 0.0
     for start in range(0, len(rows), EVALUATION_CHUNK):
         chunk = rows[start : start + EVALUATION_CHUNK]
         inputs, targets, proposed = labels.take(chunk)
-        total += questions.loss(labels.question, network(inputs)[1], targets, proposed).item() * len(chunk)
-    return total / len(rows)
+        logits = network(inputs)[1]
+        loss += questions.loss(labels.question, logits, targets, proposed).item() * len(chunk)
+        errors += questions.errors(labels.question, logits, targets, proposed).item() * len(chunk)
+    return loss / len(rows), errors / len(rows)

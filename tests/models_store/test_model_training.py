@@ -174,19 +174,33 @@ def test_the_clock_ends_a_training_that_would_go_on_for_hours():
     assert 1 <= trained.steps < 1_000_000
 
 
-def test_hopeless_labels_stop_early_with_the_best_weights_so_far():
+def test_wrong_labels_are_not_learned_by_heart():
+    """Training ends soon after held-back labels are answered worse, by more than chance, than they were."""
     rng = np.random.default_rng(0)
-    noise = Pool(rng.normal(size=(600, 20)).astype(np.float32), rng.integers(0, 3, 600), 3)
+    features = rng.normal(size=(3000, 20)).astype(np.float32)
+    classes = (features[:, 0] > 0).astype(int)
+    wrong = rng.random(3000) < 0.3
+    pool = Pool(features, np.where(wrong, 1 - classes, classes), 2)
     config = TrainConfig(patience=4, weight_decay=0)
-    trained = train_on(noise, config=config)
-    losses = [check.validation_loss for check in trained.checks]
-    assert (trained.training_size, trained.validation_size) == (540, 60)
-    assert len(losses) == losses.index(min(losses)) + 1 + config.patience
+    trained = train_on(pool, config=config)
+    errors = np.array([check.validation_errors for check in trained.checks])
+    assert (trained.training_size, trained.validation_size) == (2700, 300)
+    close = np.flatnonzero(errors <= errors.min() + np.sqrt(errors.min() * (1 - errors.min()) / 300))
+    assert len(errors) == close[-1] + 1 + config.patience
+    assert len(errors) < config.epochs / 2
+
+    others = rng.normal(size=(2000, 20)).astype(np.float32)
+
+    def right(config: TrainConfig) -> float:
+        parts = predict(train_on(pool, config=config).model, others)
+        return float((np.concatenate([part.best for part in parts]) == (others[:, 0] > 0)).mean())
+
+    assert right(config) > right(TrainConfig(validation_share=0, weight_decay=0)) + 0.03
 
 
 def test_few_labels_are_all_trained_on():
-    trained = train_on(blobs(199, seed=1), config=QUICK)
-    assert (trained.training_size, trained.validation_size, trained.checks) == (199, 0, ())
+    trained = train_on(blobs(999, seed=1), config=QUICK)
+    assert (trained.training_size, trained.validation_size, trained.checks) == (999, 0, ())
 
 
 @pytest.mark.parametrize("question", ["single", "verify"])
