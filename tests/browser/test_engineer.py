@@ -83,6 +83,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     ways.get_by_role("link", name="Export").click()
     counted = page.locator("#counted")
     expect(counted).to_have_text("20 rows")
+    expect(page.get_by_role("button", name="Count the rows")).to_be_hidden()  # scripts are there
     rows = pd.read_parquet(download(page, page.get_by_role("button", name="Download Parquet")))
     assert len(rows) == 20
     assert set(rows.batch) == {1}

@@ -94,6 +94,18 @@ def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
     assert page.locator("svg.map g.cluster title").first.text_content()
 
 
+def test_settings_typed_before_the_script_is_there_are_foretold_too(open_page: Any) -> None:
+    page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
+    held: list[Any] = []
+    page.route("**/settings.js", lambda route: held.append(route))
+    page.goto("/p/digits/settings/", wait_until="commit")
+    page.get_by_label("Batch size").fill("40")
+    expect(page.get_by_label("Batch size")).to_have_value("40")
+    assert len(held) == 1
+    with page.expect_response(lambda response: "batch_size=40" in response.url):
+        held[0].continue_()
+
+
 def test_settings_foretell_while_they_are_typed(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/settings/")
     clusters = page.locator("[data-row=clusters]")

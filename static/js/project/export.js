@@ -1,6 +1,6 @@
 // Counts the rows that the filters choose while somebody sets them. The server counts, and says what is wrong.
 
-import { load } from "./live.js";
+import { load, touched } from "./live.js";
 
 const PAUSE_MS = 300;
 
@@ -9,6 +9,7 @@ let timer;
 let turn = 0;
 
 hideCount();
+if (touched(form)) count();
 form.addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(count, PAUSE_MS);

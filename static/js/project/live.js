@@ -18,6 +18,17 @@ export function load(url) {
   });
 }
 
+/** Whether somebody was quicker than the scripts, or came back to a form that the browser has kept filled. */
+export function touched(form) {
+  return [...form.elements].some((control) => {
+    if (control.options) return [...control.options].some((o) => o.value && o.selected !== o.defaultSelected);
+    return (
+      ("defaultValue" in control && control.value !== control.defaultValue) ||
+      ("defaultChecked" in control && control.checked !== control.defaultChecked)
+    );
+  });
+}
+
 /** Put `next` in the place of `old`; what has the focus keeps it, and what was unfolded stays so. */
 function exchange(old, next) {
   if (!old || !next) return;

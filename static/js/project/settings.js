@@ -1,5 +1,7 @@
 // Says what the settings would lead to while somebody types. The server does the arithmetic and finds the words.
 
+import { touched } from "./live.js";
+
 const PAUSE_MS = 200;
 
 const form = document.querySelector("#settings");
@@ -15,6 +17,8 @@ form.addEventListener("input", ({ target }) => {
   clearTimeout(timer);
   timer = setTimeout(tell, PAUSE_MS);
 });
+
+if (touched(form)) tell();
 
 async function tell() {
   asked?.abort();
