@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib as mpl
 import numpy as np
@@ -20,6 +21,8 @@ STYLES = {
     "badge": ("#e69f00", "P"),
 }
 OTHER = ("#000000", "x")
+TITLE_WIDTH = 70
+"""Letters in a line."""
 
 
 def draw(path: Path, title: str, labels: np.ndarray, curves: dict[str, np.ndarray], target: float) -> None:
@@ -39,7 +42,7 @@ def draw(path: Path, title: str, labels: np.ndarray, curves: dict[str, np.ndarra
                 axes.fill_between(labels, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.set_xlabel("labels")
         axes.set_ylabel("accuracy on test items, %")
-        axes.set_title(title, loc="left", fontsize=11)
+        axes.set_title(fill(title, TITLE_WIDTH), loc="left", fontsize=11)
         axes.grid(axis="y", linewidth=0.3)
         axes.legend(frameon=False, loc="lower right")
         path.parent.mkdir(parents=True, exist_ok=True)
