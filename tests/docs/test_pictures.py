@@ -8,6 +8,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/images"
 LARGEST = 200_000
+MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml"}
 SHOWN = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PICTURES = [(page, *shown) for page in PAGES for shown in SHOWN.findall(page.read_text(encoding="utf-8"))]
@@ -20,7 +21,7 @@ def test_the_readme_shows_four() -> None:
 @pytest.mark.parametrize(("page", "words", "target"), PICTURES, ids=[target for *_, target in PICTURES])
 def test_each_is_there_small_and_described(page: Path, words: str, target: str) -> None:
     path = (page.parent / target).resolve()
-    assert path.read_bytes().startswith(b"\x89PNG")
+    assert path.read_bytes().startswith(MAGIC[path.suffix])
     assert path.stat().st_size < LARGEST
     assert len(words.split()) >= 5
 
