@@ -1,5 +1,6 @@
 """`python -m benchmarks.label_efficiency`: what it prints, what it refuses, that it goes on where it was."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import label_efficiency
-from benchmarks.efficiency.datasets import COPIES, FASHION_FOLDER, DataError, Source
+from benchmarks.efficiency.datasets import COPIES, DataError, Source
 from labeling.models import Project
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -126,13 +127,25 @@ def test_defaults_are_those_of_a_new_project():
     assert project.training == {}
 
 
-@pytest.mark.skipif(not FASHION_FOLDER.exists(), reason="needs Debian's package dataset-fashion-mnist")
-def test_versions_of_fashion_mnist():
-    redundant = Source("redundant", pool=100).load(0)
+@pytest.fixture(scope="module")
+def fashion_folder(tmp_path_factory):
+    """Files as Debian's package dataset-fashion-mnist has them, with greys at random: as many images of each class."""
+    folder = tmp_path_factory.mktemp("fashion")
+    for part, images in (("train", 60_000), ("t10k", 10_000)):
+        greys = np.tile(np.random.default_rng(0).integers(50, 200, (100, 28, 28), np.uint8), (images // 100, 1, 1))
+        for kind, values in (("images-idx3", greys), ("labels-idx1", (np.arange(images) % 10).astype(np.uint8))):
+            head = bytes([0, 0, 8, values.ndim]) + np.array(values.shape, ">i4").tobytes()
+            file = gzip.compress(head + values.tobytes(), compresslevel=1)
+            (folder / f"{part}-{kind}-ubyte.gz").write_bytes(file)
+    return folder
+
+
+def test_versions_of_fashion_mnist(fashion_folder):
+    redundant = Source("redundant", fashion_folder=fashion_folder, pool=100).load(0)
     groups = redundant.features.reshape(100 // COPIES, COPIES, -1).astype(float)
     assert np.abs(groups - groups.mean(axis=1, keepdims=True)).mean() < 8, "copies differ by slight noise"
     assert (redundant.labels.reshape(-1, COPIES) == redundant.labels[::COPIES, None]).all()
-    sizes = np.bincount(Source("longtail").load(0).labels)
+    sizes = np.bincount(Source("longtail", fashion_folder=fashion_folder).load(0).labels)
     assert sizes[0] == 6000
     assert sizes[-1] == 60
     assert (np.diff(sizes) < 0).all()
