@@ -39,8 +39,9 @@ from selector.strategies import STRATEGIES
 USUAL = {"fashion": (500, 5000), "redundant": (500, 5000), "longtail": (250, 2500), "digits": (40, 400)}
 ROUNDS = 9
 # Of a new project: tests hold them to labeling.models.Project.
-CANDIDATE_FACTOR = 5.0
-MEAN_CLUSTER_SIZE = 10.0
+CANDIDATE_FACTOR: float | None = None
+"""As many candidates as it takes for each item to come from another cluster."""
+MEAN_CLUSTER_SIZE = 5.0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 def whole_number(value: Any, name: str, *, least: int) -> int:
     """Return `value` as an int, or raise ValueError if it is no whole number of at least `least`."""
     try:
-        number = operator.index(value)
+        number = least - 1 if isinstance(value, bool | np.bool_) else operator.index(value)
     except TypeError:
         number = least - 1
     if number < least:
@@ -37,6 +37,8 @@ def level(value: Any, name: str) -> float:
 
 def _float(value: Any) -> float:
     """NaN stands for what is none."""
+    if isinstance(value, str | bytes | bool | np.bool_):
+        return math.nan
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -51,6 +53,27 @@ def real_rows(values: ArrayLike, name: str) -> NDArray[Any]:
             f"{name} must be a two-dimensional array of real numbers, not shape {array.shape} of {array.dtype}"
         )
     return array
+
+
+def scores(values: ArrayLike | None, name: str) -> NDArray[Any]:
+    """Return `values` as an (n,) array of real numbers that are not NaN, or raise ValueError."""
+    array = np.asarray(values)
+    if array.ndim != 1 or array.dtype.kind not in "fiu":
+        raise ValueError(f"{name} must be one real number an item, not shape {array.shape} of {array.dtype}")
+    if np.isnan(array).any():
+        raise ValueError(f"{name} must not be NaN (item {int(np.isnan(array).argmax())})")
+    return array
+
+
+def cluster_ids(clusters: ArrayLike, items: int) -> NDArray[Any]:
+    """Return `clusters` as an (items,) array of signed or short whole numbers, not copied; or raise ValueError."""
+    array = np.asarray(clusters)
+    if array.shape != (items,) or (items and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"clusters must be one whole number for each of {items} items, not shape {array.shape} of {array.dtype}"
+        )
+    # Only the last of these types has numbers that int64, in which clusters are given back, does not.
+    return array.astype(np.int64) if array.dtype.kind not in "iu" or array.dtype == np.uint64 else array
 
 
 def generator(value: Any) -> np.random.Generator:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selector.checks import factor, generator, whole_number
+from selector.checks import cluster_ids, factor, generator, scores, whole_number
 from selector.compiled import compiled
 
 # Clusters are counted in a table with a place for each number between the smallest and the largest, if it has at
@@ -64,8 +64,8 @@ def select(
     >>> picked.clusters.tolist(), picked.passes.tolist(), picked.candidates
     ([8, 7], [0, 0], 3)
     """
-    margins = check_scores(margins, "margins")
-    clusters = check_clusters(clusters, len(margins))
+    margins = scores(margins, "margins")
+    clusters = cluster_ids(clusters, len(margins))
     wanted = min(whole_number(batch_size, "batch_size", least=0), len(margins))
     count = round(min(factor(candidate_factor, "candidate_factor") * wanted, len(margins)))
     generator(rng)
@@ -99,27 +99,6 @@ def smallest(values: NDArray[Any], count: int, rng: np.random.Generator) -> NDAr
     level = np.flatnonzero(values == edge)
     chosen[rng.choice(level, count - np.count_nonzero(chosen), replace=False, shuffle=False)] = True
     return np.flatnonzero(chosen)
-
-
-def check_scores(scores: ArrayLike | None, name: str) -> NDArray[Any]:
-    """Return `scores` as an (n,) array of real numbers that are not NaN, or raise ValueError."""
-    array = np.asarray(scores)
-    if array.ndim != 1 or array.dtype.kind not in "fiu":
-        raise ValueError(f"{name} must be one real number an item, not shape {array.shape} of {array.dtype}")
-    if np.isnan(array).any():
-        raise ValueError(f"{name} must not be NaN (item {int(np.isnan(array).argmax())})")
-    return array
-
-
-def check_clusters(clusters: ArrayLike, items: int) -> NDArray[Any]:
-    """Return `clusters` as an (items,) array of signed or short whole numbers, not copied; or raise ValueError."""
-    array = np.asarray(clusters)
-    if array.shape != (items,) or (items and array.dtype.kind not in "iu"):
-        raise ValueError(
-            f"clusters must be one whole number for each of {items} items, not shape {array.shape} of {array.dtype}"
-        )
-    # Only the last of these types has numbers that int64, in which clusters are given back, does not.
-    return array.astype(np.int64) if array.dtype.kind not in "iu" or array.dtype == np.uint64 else array
 
 
 def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int32]]:

@@ -16,6 +16,7 @@ from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.training import train
+from selector.candidates import sufficient_factor
 from selector.linkage import Dendrogram, average_linkage
 from selector.strategies import NEEDS, PoolArrays, pick
 
@@ -31,7 +32,7 @@ class Plan:
     seed_batch: int
     batch: int
     rounds: int
-    candidate_factor: float
+    candidate_factor: float | None
     mean_cluster_size: float
 
     @property
@@ -148,11 +149,14 @@ def _batch(
         said["clusters"] = clusters[unlabeled]
     if strategy == "coreset":
         said["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
+    factor = work.plan.candidate_factor
+    if factor is None and strategy in CLUSTERED:
+        factor = sufficient_factor(said["margins"], said["clusters"], batch_size=work.plan.batch)
     picked = pick(
         strategy,
         PoolArrays(size=len(unlabeled), **said),
         batch_size=work.plan.batch,
-        candidate_factor=work.plan.candidate_factor,
+        candidate_factor=factor or 1.0,
         rng=np.random.default_rng(seed_for(work.seed, "select", number)),
     )
     return unlabeled[picked.indices]

@@ -118,12 +118,13 @@ def table(result: dict[str, Any]) -> str:
     machine = result["machine"]
     lines = [f"{machine['cores']} cores, load {machine['load']}, torch {machine['torch']}; 95 % intervals over seeds"]
     for name, data in result["data"].items():
+        factor = data["candidate_factor"]
         lines += [
             "",
             f"{name}: pool of {data['pool']:,} items, {data['classes']} classes, {data['tests']:,} test items, "
             f"{len(data['seeds'])} seeds",
             f"batches of {data['batch']} after a first of {data['seed_batch']}; candidate_factor "
-            f"{data['candidate_factor']:g}, mean_cluster_size {data['mean_cluster_size']:g}",
+            f"{'as needed' if factor is None else f'{factor:g}'}, mean_cluster_size {data['mean_cluster_size']:g}",
             f"uniform ends at {100 * data['target_accuracy']:.2f} % with {data['labels'][-1]:,} labels; "
             f"curves in {data['figure']}",
             f"{'':<16}{'labels to that':>20}{'% of uniform':>18}{'% of margin':>18}  mean difference to each",

@@ -90,6 +90,10 @@ class ProjectSerializer(Body):
         fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
         extra_kwargs = {
             "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
+            "candidate_factor": {
+                "help_text": "A batch is drawn from this many times its size of the most doubted items; null: from as "
+                "many as it takes for each to come from another cluster, at most ten times its size."
+            },
             "strategy": {
                 "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool "
                 "once for each item picked; only `uniform` gives a fair sample. See `docs/explanation/selection.md`."

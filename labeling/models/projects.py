@@ -79,12 +79,14 @@ class Project(models.Model):
         help_text="Items in one batch (k_t): the model is trained anew after that many answers.",
     )
     candidate_factor = models.FloatField(
-        default=5.0,
+        null=True,
+        blank=True,
         validators=[finite, MinValueValidator(1.0), MaxValueValidator(1000.0)],
-        help_text="The batch is drawn from this many times its size of the items that the model doubts most.",
+        help_text="The batch is drawn from this many times its size of the items that the model doubts most; if empty, "
+        "from as many as it takes for each to come from another cluster.",
     )
     mean_cluster_size = models.FloatField(
-        default=10.0,
+        default=5.0,
         validators=[finite, MinValueValidator(1.0), MaxValueValidator(1_000_000.0)],
         help_text="Near-duplicates are grouped in clusters of about this many items.",
     )

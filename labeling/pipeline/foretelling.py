@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from labeling.media import replace_file
+from selector.candidates import MOST, fewest
 
 SAMPLE, STRETCH = 50_000, 2_000
 # Places in the order of all margins that are kept: which margin has a place is then known to half a per cent of it.
@@ -55,10 +56,12 @@ class Sample:
 class Foretold:
     """The batch that would be picked; means over all that is random. Clusters are None where none are known.
 
-    clusters: that the candidates fall in. most: items that one cluster gives at most; most_of: candidates in that
-    cluster. first_pass: share of the batch that is drawn in the first pass, None where there are no passes.
+    candidates: that it is drawn from. clusters: that they fall in. most: items that one cluster gives at most; most_of:
+    candidates in that cluster. first_pass: share of the batch that is drawn in the first pass, None where there are no
+    passes.
     """
 
+    candidates: int
     highest_margin: float
     mean_margin: float
     clusters: int | None
@@ -124,23 +127,26 @@ def load_sample(path: Path) -> Sample | None:
 
 
 def foretell(
-    sample: Sample, *, strategy: str, picked: int, candidates: int, mean_cluster_size: float
+    sample: Sample, *, strategy: str, picked: int, candidates: int | None, mean_cluster_size: float
 ) -> Foretold | None:
     """What the strategy would make of the pool. None where nothing is picked, and for strategies not in `FORETOLD`.
 
-    picked, candidates: in the whole pool. Takes O(m) time, m being the sample's size.
+    picked, candidates: in the whole pool; without `candidates`, as many as it takes for each item to come from another
+    cluster (`selector.candidates.sufficient_factor`). Takes O(m) time, m being the sample's size.
     """
     if strategy not in FORETOLD or not len(sample.margins) or picked < 1:
         return None
+    clusters = _cut(sample, mean_cluster_size) if sample.leaves else None
+    if candidates is None:
+        candidates = _sufficient(sample, clusters, picked)
     candidates = min(candidates, sample.open)
     chosen = sample.order[: _how_many(sample, candidates)]
     margins = sample.margins[chosen].astype(np.float64)
     highest = float(np.interp(candidates, sample.ranks, sample.edges))
-    if not sample.leaves:
+    if clusters is None:
         mean = float(margins.mean()) if strategy != CLUSTER_MARGIN else float("nan")
-        return None if np.isnan(mean) else Foretold(highest, mean, None, None, None, None)
-    groups = _cut(sample, mean_cluster_size)[chosen]
-    _, groups, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        return None if np.isnan(mean) else Foretold(candidates, highest, mean, None, None, None, None)
+    _, groups, sizes = np.unique(clusters[chosen], return_inverse=True, return_counts=True)
     share = len(chosen) / candidates
     if strategy == CLUSTER_MARGIN:
         wanted = max(1, round(picked * share))
@@ -150,6 +156,7 @@ def foretell(
     mean = float((drawn * np.bincount(groups, margins) / sizes).sum() / drawn.sum())
     most = int(np.lexsort((sizes, drawn))[-1])
     return Foretold(
+        candidates=candidates,
         highest_margin=highest,
         mean_margin=mean,
         clusters=round(len(sizes) / share),
@@ -176,6 +183,16 @@ def expected_draws(sizes: np.ndarray, wanted: int) -> np.ndarray:
     reached = np.clip((rest - before) / counts, 0, 1)
     drawn[sizes > low] += reached[np.searchsorted(larger, sizes[sizes > low])]
     return drawn
+
+
+def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int:
+    """How many candidates fall in `picked` clusters, in the whole pool: clusters are whole in the sample."""
+    if clusters is None:
+        return picked
+    share = len(sample.margins) / sample.open
+    limit = min(len(clusters), max(1, round(MOST * picked * share)))
+    enough = fewest(clusters[sample.order[:limit]], max(1, round(picked * share)))
+    return max(picked, min(round(enough / share), round(MOST * picked)))
 
 
 def _how_many(sample: Sample, candidates: int) -> int:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from selector.candidates import sufficient_factor
 from selector.class_guard import pick_guarded
 from selector.strategies import PoolArrays, Selection, pick
 
 # The first batch, before there is a model: uniform.
 SEED = "seed"
+CLUSTER_MARGIN = "cluster-margin"
 NOT_APPLICABLE = -1
 
 
@@ -27,7 +29,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch in the order in which it is served. All arrays (k,); NOT_APPLICABLE where a control item has none."""
+    """A batch in the order in which it is served. All arrays (k,); NOT_APPLICABLE where a control item has none.
+
+    candidate_factor: the one given, or the one found in its place; None where the strategy has no use for one.
+    """
 
     rows: np.ndarray
     is_control: np.ndarray
@@ -35,6 +40,7 @@ class Plan:
     clusters: np.ndarray
     cluster_sizes: np.ndarray
     candidates: int
+    candidate_factor: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ def plan_batch(
     batch_size: int,
     control_share: float,
     strategy: str,
-    candidate_factor: float,
+    candidate_factor: float | None,
     margins: np.ndarray | None,
     clusters: np.ndarray | None,
     rng: np.random.Generator,
@@ -66,9 +72,10 @@ def plan_batch(
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
 
     The arrays from `margins` on are indexed by row; `selector.strategies.NEEDS` says which the strategy cannot do
-    without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. The control slice comes from the
-    front of the reserved items' permutation. Reserved items are picked otherwise only when nothing else is left, and
-    then they are control items all the same.
+    without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. Without `candidate_factor` there
+    are as many candidates as it takes for each item to come from another cluster: `candidates.sufficient_factor`.
+    The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
+    when nothing else is left, and then they are control items all the same.
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
@@ -80,16 +87,22 @@ def plan_batch(
     arrays = {
         "margins": margins, "clusters": clusters, "entropies": entropies, "embeddings": embeddings, "errors": errors,
     }  # fmt: skip
+    open_pool = PoolArrays(
+        size=len(open_rows),
+        **{name: array[open_rows] for name, array in arrays.items() if array is not None},
+        centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
+    )
+    wanted = min(batch_size - n_control, len(open_rows))
+    if candidate_factor is None and strategy == CLUSTER_MARGIN:
+        assert open_pool.margins is not None
+        assert open_pool.clusters is not None
+        candidate_factor = sufficient_factor(open_pool.margins, open_pool.clusters, batch_size=wanted)
     selection = _pick(
         strategy,
-        PoolArrays(
-            size=len(open_rows),
-            **{name: array[open_rows] for name, array in arrays.items() if array is not None},
-            centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
-        ),
+        open_pool,
         guard=replace(guard, classes=guard.classes[open_rows]) if guard else None,
-        batch_size=min(batch_size - n_control, len(open_rows)),
-        candidate_factor=candidate_factor,
+        batch_size=wanted,
+        candidate_factor=candidate_factor or 1.0,
         rng=rng,
         progress=progress,
     )
@@ -109,6 +122,7 @@ def plan_batch(
         clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), NOT_APPLICABLE),
         cluster_sizes=cluster_sizes[order],
         candidates=selection.candidates,
+        candidate_factor=candidate_factor,
     )
 
 

@@ -64,7 +64,7 @@ def select(step: Step) -> None:
             strategy=strategy,
             seed=seed,
             batch_size=project.batch_size,
-            candidate_factor=project.candidate_factor,
+            candidate_factor=plan.candidate_factor,
             candidates=plan.candidates if strategy in BY_CANDIDATES else None,
             mean_cluster_size=project.mean_cluster_size,
             cut_height=height,

@@ -11,7 +11,7 @@ from labeling.measures.certainty import half_width
 from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
 from labeling.models import Project
-from labeling.pipeline.foretelling import Sample, foretell
+from labeling.pipeline.foretelling import Foretold, Sample, foretell
 from labeling.web import foretelling
 from labeling.web.words import NBSP, count, duration, figure, money, number, percent
 
@@ -34,11 +34,11 @@ class Terms:
 
     strategy: str
     batch_size: int
-    candidate_factor: float
+    candidate_factor: float | None
     control_share: float
     overlap: int
     complete_share: float
-    mean_cluster_size: float = 10.0
+    mean_cluster_size: float = 5.0
     class_guard: float | None = None
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
@@ -67,10 +67,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class NextBatch:
-    """`picked` of the `candidates`, and `control` at random."""
+    """`picked` of the `candidates`, and `control` at random. Candidates are None where they depend on the clusters."""
 
     picked: int
-    candidates: int
+    candidates: int | None
     control: int
 
     @property
@@ -109,7 +109,7 @@ def next_batch(
     pool: Pool,
     *,
     batch_size: int,
-    candidate_factor: float,
+    candidate_factor: float | None,
     control_share: float,
     strategy: str = Project.Strategy.CLUSTER_MARGIN,
     first: bool = False,
@@ -119,12 +119,13 @@ def next_batch(
     control = min(pool.reserved, round(control_share * batch_size))
     control = max(control, min(pool.reserved, batch_size - others))
     picked = min(batch_size - control, others)
+    candidates: int | None
     if first or strategy in FROM_THE_WHOLE_POOL:
         candidates = others
     elif strategy in (Project.Strategy.MARGIN, Project.Strategy.ENTROPY):
         candidates = picked
     else:
-        candidates = min(others, round(candidate_factor * picked))
+        candidates = None if candidate_factor is None else min(others, round(candidate_factor * picked))
     return NextBatch(picked, candidates, control)
 
 
@@ -177,36 +178,37 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
     if not pool.unlabeled:
         return {}
     batch = _batch(standing, terms)
+    surveyed = standing.sample is not None and not standing.first
+    foretold = _foretold(standing, terms, batch)
     hours = person_hours(batch.size, terms, standing.pace)
     all_hours = person_hours(pool.unlabeled, terms, standing.pace)
     return {
         "size": (number(batch.size), f"{number(batch.picked)} picked, {number(batch.control)} for control"),
-        "candidates": _candidates(batch, terms, first=standing.first),
+        "candidates": _candidates(batch, terms, foretold, first=standing.first),
         "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
         "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
         "cost": _cost(hours, terms),
         "done": _done(hours, terms, standing.pace),
         "certainty": _certainty(standing, batch.control),
         "deadline": _deadline(batch.size, terms),
-        **_foretold(standing, terms, batch),
+        **(foretelling.rows(foretold) if surveyed else {}),
         "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
         "all-hours": (duration(all_hours * HOUR), "of labeling"),
         "all-cost": _cost(all_hours, terms),
     }
 
 
-def _foretold(standing: Standing, terms: Terms, batch: NextBatch) -> dict[str, tuple[str, str]]:
-    """What the batch would hold; nothing where there is nothing to foretell it by."""
+def _foretold(standing: Standing, terms: Terms, batch: NextBatch) -> Foretold | None:
+    """What the batch would hold; None where there is nothing to foretell it by."""
     if standing.sample is None or standing.first:
-        return {}
-    found = foretell(
+        return None
+    return foretell(
         standing.sample,
         strategy=terms.strategy,
         picked=batch.picked,
         candidates=batch.candidates,
         mean_cluster_size=terms.mean_cluster_size,
     )
-    return foretelling.rows(found)
 
 
 def _batch(standing: Standing, terms: Terms) -> NextBatch:
@@ -226,16 +228,19 @@ def person_hours(items: int, terms: Terms, pace: Pace) -> float:
     return items * terms.overlap * seconds / HOUR
 
 
-def _candidates(batch: NextBatch, terms: Terms, *, first: bool) -> tuple[str, str]:
+def _candidates(batch: NextBatch, terms: Terms, foretold: Foretold | None, *, first: bool) -> tuple[str, str]:
     if not batch.picked:
         return "–", "only control items are left"
+    candidates = foretold.candidates if batch.candidates is None and foretold else batch.candidates
+    if candidates is None:
+        return "–", "as many as it takes for each item to come from another cluster"
     if first:
         how = "all, at random: there is no model yet"
     elif terms.strategy in FROM_THE_WHOLE_POOL:
         how = FROM_THE_WHOLE_POOL[terms.strategy]
     else:
         how = "that the model doubts most"
-    return number(batch.candidates), how
+    return number(candidates), how
 
 
 def _cost(hours: float, terms: Terms) -> tuple[str, str]:

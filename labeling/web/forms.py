@@ -234,7 +234,8 @@ class SettingsForm(forms.ModelForm):
             "Only what is picked uniformly is a fair sample of the pool.",
             "candidate_factor": "For Cluster-Margin: the batch is drawn from this many times its size of the items "
             "that the model doubts most. Near 1 it is all doubt and many look alike; larger, it is more varied and "
-            "less doubtful.",
+            "less doubtful. Empty: from as many as it takes for each item to come from another cluster, at most ten "
+            "times its size. That suits most pools.",
             "mean_cluster_size": "For Cluster-Margin: items that look alike to the model are grouped in clusters of "
             "about this size, and a batch takes from as many clusters as it can. Larger clusters keep near-duplicates "
             "further apart.",

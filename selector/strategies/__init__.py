@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from selector.checks import generator, whole_number
+from selector.checks import factor, generator, whole_number
 from selector.cluster_margin import Selection, select
 from selector.strategies import badge, coreset, ranked
 from selector.strategies.pool import PoolArrays
@@ -59,6 +59,7 @@ def pick(
         raise ValueError(f"{missing[0]} must be given for the strategy {strategy!r}")
     wanted = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     generator(rng)
+    candidate_factor = factor(candidate_factor, "candidate_factor")
     if strategy == "cluster-margin":
         assert pool.margins is not None
         assert pool.clusters is not None

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.cluster_margin import Selection, check_clusters, check_scores, smallest
+from selector.checks import cluster_ids, scores
+from selector.cluster_margin import Selection, smallest
 from selector.strategies.pool import PoolArrays
 
 
@@ -14,9 +15,9 @@ def pick(strategy: str, pool: PoolArrays, wanted: int, rng: np.random.Generator)
     if strategy == "uniform":
         return in_one_pass(rng.choice(pool.size, wanted, replace=False), pool, candidates=None)
     if strategy == "margin":
-        order = _front(check_scores(pool.margins, "margins"), wanted, rng)
+        order = _front(scores(pool.margins, "margins"), wanted, rng)
     else:
-        entropies = check_scores(pool.entropies, "entropies")
+        entropies = scores(pool.entropies, "entropies")
         order = _front(-entropies.astype(np.float64, copy=False), wanted, rng)
     return in_one_pass(order, pool, candidates=order)
 
@@ -36,7 +37,7 @@ def in_one_pass(indices: NDArray[np.int64], pool: PoolArrays, *, candidates: NDA
     if pool.clusters is None:
         clusters, sizes = np.zeros(len(indices), np.int64), np.full(len(indices), count)
     else:
-        every = check_clusters(pool.clusters, pool.size)
+        every = cluster_ids(pool.clusters, pool.size)
         names, counts = np.unique(every if candidates is None else every[candidates], return_counts=True)
         clusters = every[indices]
         sizes = counts[np.searchsorted(names, clusters)]

@@ -53,6 +53,13 @@ def test_a_setting_is_changed_alone(name: str) -> None:
     assert client.get(URL).json() == {**before, name: OTHER[name]}
 
 
+def test_the_number_of_candidates_can_be_left_to_the_product() -> None:
+    client = manager()
+    assert client.get(URL).json()["candidate_factor"] is None
+    client.patch(URL, {"candidate_factor": 3}, format="json")
+    assert client.patch(URL, {"candidate_factor": None}, format="json").json()["candidate_factor"] is None
+
+
 def test_a_project_is_created_with_all_of_them() -> None:
     client = APIClient()
     client.force_authenticate(make_user("sara", is_staff=True))

@@ -20,6 +20,7 @@ from labeling.pipeline.selecting import read_pool
 from labeling.pipeline.step import Step
 from labeling.pipeline.steps import run_step
 from labeling.worker import Worker
+from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram
 from selector.leaves import in_line
@@ -76,6 +77,7 @@ def really(tree: Dendrogram, margins: np.ndarray, picked: int, factor: float, si
         candidates = np.argsort(margins)[: chosen.candidates]
         found.append(
             Foretold(
+                candidates=chosen.candidates,
                 highest_margin=float(margins[candidates].max()),
                 mean_margin=float(margins[chosen.indices].mean()),
                 clusters=len(np.unique(clusters[candidates])),
@@ -119,6 +121,28 @@ def test_a_sample_foretells_what_the_whole_pool_gives() -> None:
         assert found.clusters == pytest.approx(run.clusters, rel=0.2)
         assert found.first_pass == pytest.approx(run.first_pass, abs=0.2)
         assert found.mean_margin == pytest.approx(run.mean_margin, abs=0.05)
+
+
+@pytest.mark.parametrize("size", [1, 4, 40])
+@pytest.mark.parametrize("picked", [1, 20, 200, 1200])
+def test_as_many_candidates_as_it_takes(picked: int, size: float) -> None:
+    tree, margins = pool(1200)
+    factor = sufficient_factor(margins, tree.cut(mean_cluster_size=size), batch_size=picked)
+    found = foretell(
+        sample_of(tree, margins), strategy="cluster-margin", picked=picked, candidates=None, mean_cluster_size=size
+    )
+    assert found is not None
+    assert found.candidates == round(factor * picked)
+
+
+def test_as_many_candidates_as_it_takes_are_estimated_from_a_sample() -> None:
+    tree, margins = pool(9000, seed=3)
+    sample = sample_of(tree, margins, most=3000, stretch=300)
+    for size in (2, 10, 30):
+        factor = sufficient_factor(margins, tree.cut(mean_cluster_size=size), batch_size=600)
+        found = foretell(sample, strategy="cluster-margin", picked=600, candidates=None, mean_cluster_size=size)
+        assert found is not None
+        assert found.candidates == pytest.approx(factor * 600, rel=0.25)
 
 
 def test_other_strategies() -> None:

@@ -52,6 +52,26 @@ def test_margins_are_looked_up_by_row_not_by_place_in_the_pool() -> None:
     assert set(picked.rows) == set(range(150, 160))
 
 
+@given(st.integers(1, 200), st.integers(1, 40), st.booleans(), st.integers(0, 2**32))
+@settings(deadline=None)
+def test_without_a_candidate_factor_each_item_comes_from_another_cluster(
+    n: int, clusters: int, guarded: bool, seed: int
+) -> None:
+    items = pool(n, seed=seed)
+    rng = np.random.default_rng(seed)
+    rows = int(items.rows.max()) + 1
+    arrays = {"margins": rng.permutation(rows) / rows, "clusters": rng.integers(0, clusters, rows)}
+    guard = Guard(rng.integers(0, 3, rows), 3, 2.0) if guarded else None
+    picked = plan(items, seed, candidate_factor=None, guard=guard, **arrays)
+    others = items.rows[~items.reserved]
+    wanted = len(picked.rows) - int(picked.is_control.sum())
+    if not guarded and len(np.unique(arrays["clusters"][others])) >= wanted and picked.candidates < 10 * wanted:
+        assert len(np.unique(picked.clusters[~picked.is_control])) == wanted
+    again = plan(items, seed, candidate_factor=picked.candidate_factor, guard=guard, **arrays)
+    assert again.rows.tolist() == picked.rows.tolist(), "what was found is enough to replay it"
+    assert again.candidates == picked.candidates
+
+
 def test_first_batch_needs_no_model() -> None:
     picked = plan(pool(50), strategy="seed", margins=None, clusters=None)
     assert len(picked.rows) == 10

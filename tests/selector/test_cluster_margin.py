@@ -304,6 +304,8 @@ def test_arguments_are_not_changed():
         ({"batch_size": -1}, "^batch_size must be a whole number of at least 0, not -1$"),
         ({"batch_size": 1.5}, "^batch_size must be a whole number of at least 0, not 1.5$"),
         ({"batch_size": None}, "^batch_size must be a whole number of at least 0, not None$"),
+        ({"batch_size": True}, "^batch_size must be a whole number of at least 0, not True$"),
+        ({"candidate_factor": "2"}, "^candidate_factor must be a finite number of at least 1, not '2'$"),
         ({"candidate_factor": 0.99}, "^candidate_factor must be a finite number of at least 1, not 0.99$"),
         ({"candidate_factor": np.nan}, "^candidate_factor must be a finite number of at least 1"),
         ({"candidate_factor": np.inf}, "^candidate_factor must be a finite number of at least 1"),

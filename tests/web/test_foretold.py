@@ -61,6 +61,16 @@ def test_it_follows_what_is_typed(data_dir: Any) -> None:
     assert rows["first-pass"] == {"was": "100\u00a0%", "now": "–", "detail": "there are no passes"}
 
 
+def test_without_a_candidate_factor_the_number_of_candidates_is_foretold(data_dir: Any) -> None:
+    project = surveyed(data_dir)
+    rows = manager(project).get("/p/digits/settings/consequence/", {"candidate_factor": ""}).json()["rows"]
+    # Twenty clusters of four: the twentieth begins at the 77th item.
+    assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
+    assert rows["first-pass"]["now"].startswith("100")
+    Project.objects.update(candidate_factor=None)
+    assert "77 that the model doubts most" in text_of(manager(project).get("/p/digits/settings/"))
+
+
 def test_an_estimate_says_so(data_dir: Any) -> None:
     project = surveyed(data_dir, most=200, stretch=20)
     page = text_of(manager(project).get("/p/digits/settings/"))

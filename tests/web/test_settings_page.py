@@ -106,8 +106,8 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"batch_size": ""}, "batch_size", "Enter a whole number from 1 to 1,000,000."),
         ({"control_share": "0.95"}, "control_share", "Enter a number from 0 to 0.9."),
         ({"control_share": "nan"}, "control_share", "Enter a number from 0 to 0.9."),
-        ({"candidate_factor": "0.5"}, "candidate_factor", "Enter a number from 1 to 1,000."),
-        ({"candidate_factor": "inf"}, "candidate_factor", "Enter a number from 1 to 1,000."),
+        ({"candidate_factor": "0.5"}, "candidate_factor", "Enter a number from 1 to 1,000, or nothing."),
+        ({"candidate_factor": "inf"}, "candidate_factor", "Enter a number from 1 to 1,000, or nothing."),
         ({"mean_cluster_size": "x"}, "mean_cluster_size", "Enter a number from 1 to 1,000,000."),
         ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
         ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
@@ -185,7 +185,7 @@ def test_nothing_typed_is_what_is_saved() -> None:
     [
         ({"batch_size": "0"}, "Batch size: Enter a whole number from 1 to 1,000,000."),
         ({"control_share": "2"}, "Control share: Enter a number from 0 to 0.9."),
-        ({"candidate_factor": ""}, "Candidate factor: Enter a number from 1 to 1,000."),
+        ({"candidate_factor": "0"}, "Candidate factor: Enter a number from 1 to 1,000, or nothing."),
         ({"overlap": "0"}, "Overlap: Enter a whole number from 1 to 25."),
         ({"hourly_cost": "much"}, "Cost of an hour: Enter a number from 0"),
     ],
@@ -194,6 +194,12 @@ def test_what_would_be_refused_has_no_consequence(wrong: dict[str, str], says: s
     answer = ask(pool_of_forty(), **wrong)
     assert answer["errors"][0].startswith(says)
     assert "rows" not in answer
+
+
+def test_an_empty_candidate_factor_is_saved() -> None:
+    project = make_project(candidate_factor=5.0)
+    manager(project).post(address(project), {**GOOD, "candidate_factor": ""})
+    assert Project.objects.get().candidate_factor is None
 
 
 def test_what_batches_took_is_not_in_the_pool() -> None:

@@ -71,7 +71,6 @@ class Command(BaseCommand):
                 "guidelines": DIGITS_GUIDELINES,
                 "seed": 2021,
                 "batch_size": 100,
-                "candidate_factor": 5.0,
                 "control_share": 0.2,
             },
         )

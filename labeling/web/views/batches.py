@@ -129,7 +129,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
         ("Seed", str(batch.seed), "all that was random follows from it"),
         ("Batch size", batch.batch_size, "k_t: items asked for"),
         ("Candidates", batch.candidates, "k_m: items that the model doubted most, which the batch was drawn from"),
-        ("Candidate factor", batch.candidate_factor if batch.clusters else None, ""),
+        ("Candidate factor", batch.candidate_factor if batch.clusters else None, "k_m / k_t"),
         ("Clusters", batch.clusters, "at the cut"),
         ("Mean cluster size", batch.mean_cluster_size if batch.clusters else None, "asked for"),
         ("Class guard", batch.class_guard, "even shares of the batch that one class may have"),
