@@ -5,6 +5,13 @@ from __future__ import annotations
 from labeling.models import Batch, Project, Task
 from labeling.web.words import count, number
 
+_OTHERS = {
+    str(Project.Strategy.MARGIN): "Picked because the model could hardly decide between two answers",
+    str(Project.Strategy.ENTROPY): "Picked because the model's probability is spread over many answers",
+    str(Project.Strategy.CORESET): "Picked because it is unlike all that was labeled or picked before it",
+    str(Project.Strategy.BADGE): "Picked because its answer would change the model much, and unlike the others picked",
+}
+
 
 def reason(batch: Batch, task: Task) -> str:
     """Why the task is in its batch, in one sentence."""
@@ -18,9 +25,7 @@ def reason(batch: Batch, task: Task) -> str:
     if task.cluster is not None and task.draw_pass is not None:
         held = "" if task.cluster_size is None else f", which held {count(task.cluster_size, 'candidate')}"
         return f"Picked in pass {number(task.draw_pass + 1)} from cluster {task.cluster}{held}{doubt}."
-    if batch.strategy == Project.Strategy.MARGIN:
-        return f"Picked for its small margin{doubt.replace('; margin', ',')}."
-    return f"Picked by {batch.strategy}{doubt}."
+    return f"{_OTHERS.get(batch.strategy, f'Picked by {batch.strategy}')}{doubt}."
 
 
 def short_margin(margin: float) -> str:

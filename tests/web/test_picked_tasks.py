@@ -74,7 +74,14 @@ def text_of_page(page: str) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "sentence"),
-    [("margin", "Picked for its small margin, 0.25."), ("uniform", "Drawn at random."), ("other", "Picked by other; ")],
+    [
+        ("margin", "the model could hardly decide between two answers; margin 0.25."),
+        ("entropy", "the model's probability is spread over many answers; margin 0.25."),
+        ("coreset", "it is unlike all that was labeled or picked before it; margin 0.25."),
+        ("badge", "its answer would change the model much, and unlike the others picked; margin 0.25."),
+        ("uniform", "Drawn at random."),
+        ("other", "Picked by other; margin 0.25."),
+    ],
 )
 def test_other_strategies_say_it_in_their_way(strategy: str, sentence: str) -> None:
     project = make_project()
