@@ -191,7 +191,7 @@ def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int
         return picked
     share = len(sample.margins) / sample.open
     limit = min(len(clusters), max(1, round(MOST * picked * share)))
-    enough = fewest(clusters[sample.order[:limit]], max(1, round(picked * share)))
+    enough = fewest(clusters[sample.order[:limit]], max(1, round(picked * share))) or limit
     return max(picked, min(round(enough / share), round(MOST * picked)))
 
 
