@@ -14,6 +14,9 @@ from selector.strategies.pool import PoolArrays, vectors
 
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
 _ROUNDING = 4e-6
+# An error smaller than this, relative to the largest, is as good as none: its products would be subnormal numbers, on
+# which processors are many times slower. A sure model's probabilities are full of them.
+_DUST = np.float32(1e-18)
 # Items whose weights are added up together, so that a draw looks at n / 1024 sums and 1024 items.
 _BLOCK = 1024
 
@@ -32,13 +35,13 @@ def pick(
     """
     assert pool.embeddings is not None
     assert pool.errors is not None
-    embeddings, errors = vectors(pool.embeddings, "embeddings"), vectors(pool.errors, "errors")
+    embeddings, errors = vectors(pool.embeddings, "embeddings"), _swept(vectors(pool.errors, "errors"))
     lengths = _lengths(errors, embeddings)
     nearest = np.full(pool.size, np.inf)  # squared distance to the nearest centre
     sums = np.full(-(-pool.size // _BLOCK), np.inf)
     if pool.centre_errors is not None and pool.centre_embeddings is not None:
         centres = vectors(pool.centre_embeddings, "centre_embeddings", like=embeddings)
-        centre_errors = vectors(pool.centre_errors, "centre_errors", like=errors)
+        centre_errors = _swept(vectors(pool.centre_errors, "centre_errors", like=errors))
         if len(centres) != len(centre_errors):
             raise ValueError(f"centre_errors must have {len(centres)} rows, not {len(centre_errors)}")
         for error, centre, length in zip(centre_errors, centres, _lengths(centre_errors, centres), strict=True):
@@ -57,6 +60,20 @@ def pick(
         if progress is not None:
             progress((count + 1) / wanted)
     return chosen
+
+
+def _swept(errors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The errors with 0 for _DUST, copied if there is any."""
+    blocks = range(0, len(errors), _BLOCK)
+    least = _DUST * max((np.abs(errors[start : start + _BLOCK]).max(initial=0) for start in blocks), default=0)
+    swept = errors
+    for start in blocks:
+        block = errors[start : start + _BLOCK]
+        dust = (block != 0) & (np.abs(block) < least)
+        if dust.any():
+            swept = errors.copy() if swept is errors else swept
+            swept[start : start + _BLOCK][dust] = 0
+    return swept
 
 
 def _lengths(errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> NDArray[np.float64]:

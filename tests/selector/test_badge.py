@@ -96,3 +96,23 @@ def test_a_pool_of_several_blocks():
     pool = PoolArrays(size=2500, embeddings=embeddings, errors=errors)
     chosen = pick("badge", pool, batch_size=5, rng=np.random.default_rng(9)).indices.tolist()
     assert chosen == literal(gradients(errors, embeddings), [], 5, np.random.default_rng(9))
+
+
+def test_errors_too_small_to_matter_change_nothing():
+    """A sure model's errors are mostly such; left in, they would make every product several times slower."""
+    rng = np.random.default_rng(4)
+    embeddings, errors = rng.normal(size=(3000, 8)), rng.normal(size=(3000, 6)).astype(np.float32)
+    errors[rng.random(errors.shape) < 0.5] = 0
+    dusty = np.where(errors == 0, np.float32(1e-42), errors)
+    given_errors = dusty.copy()
+    picks = [
+        pick(
+            "badge",
+            PoolArrays(size=3000, embeddings=embeddings, errors=each),
+            batch_size=50,
+            rng=np.random.default_rng(1),
+        )
+        for each in (errors, dusty)
+    ]
+    assert picks[0].indices.tolist() == picks[1].indices.tolist()
+    np.testing.assert_array_equal(dusty, given_errors)
