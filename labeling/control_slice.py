@@ -16,9 +16,9 @@ import numpy as np
 from labeling.models import ModelVersion, Project
 from labeling.pipeline.files import ProjectFiles, load_array
 from models_store import metrics
+from models_store.reliability import Bin, Calibration, calibration
 
-# Where confidence is parted, to be held against how often the model is right.
-CONFIDENCE_STEPS = (0.0, 0.5, 0.7, 0.9, 0.99, 1.0)
+__all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "calibration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,6 @@ class ClassFigures:
     truth: int
     predicted: int
     correct: int
-
-
-@dataclass(frozen=True, slots=True)
-class Confidence:
-    """`n` items on which the model was sure from `low` up to `high`: how sure on average, and how many are right."""
-
-    low: float
-    high: float
-    n: int
-    sure: float
-    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,21 +74,12 @@ class ControlSlice:
             ClassFigures(int(c), int(counts.truth[c]), int(counts.predicted[c]), int(counts.correct[c])) for c in order
         ]
 
-    def by_confidence(self, version: ModelVersion) -> list[Confidence]:
-        """The items by how sure the model was of its word, the surest first; none that is empty."""
+    def calibration(self, version: ModelVersion) -> Calibration | None:
+        """Whether it is right as often as it says, on the items that it has seen; None if its word is not on file."""
         best, sure = self._said(version, "best"), self._said(version, "confidence")
         if best is None or sure is None:
-            return []
-        right = best == self._labels[: len(best)]
-        place = np.digitize(sure, CONFIDENCE_STEPS[1:-1])
-        parts = []
-        for step in reversed(range(len(CONFIDENCE_STEPS) - 1)):
-            within = place == step
-            if within.any():
-                mean = float(sure[within].mean(dtype=np.float64))
-                low, high = CONFIDENCE_STEPS[step : step + 2]
-                parts.append(Confidence(low, high, int(within.sum()), mean, int(right[within].sum())))
-        return parts
+            return None
+        return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
         """Item by item; None if the word of one of the two is not on file."""

@@ -6,14 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labeling.control_slice import ClassFigures, Compared, Confidence
+from labeling.control_slice import ClassFigures, Compared
 from labeling.web.words import count, figure, number, percent
 
 # Chance alone makes two equal versions differ as much in one of twenty comparisons.
 CHANCE = 0.05
 # Beyond so many items the normal distribution tells the same, and quicker.
 EXACT = 1000
-FEW = 100
 CLASSES_SHOWN = 50
 # A manifest names every class; a page need not, where there are thousands.
 NAMES_SHOWN = 20
@@ -63,31 +62,6 @@ def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[
         }
         for each in figures[:CLASSES_SHOWN]
     ]
-
-
-def calibration(parts: Sequence[Confidence]) -> dict[str, Any] | None:
-    """What its own confidence is worth: a sentence, and a row for each range. None if nothing is known."""
-    n = sum(part.n for part in parts)
-    if not n:
-        return None
-    sure = sum(part.sure * part.n for part in parts) / n
-    right = sum(part.right for part in parts) / n
-    if abs(sure - right) <= 1.96 * math.sqrt(max(right * (1 - right), 1 / n) / n):
-        verdict = "That is as near as so few items can tell." if n < FEW else "It knows how sure it may be."
-    else:
-        verdict = f"It is {'surer' if sure > right else 'less sure'} than it should be."
-    return {
-        "told": f"On average it was {percent(sure)} sure and {percent(right)} right. {verdict}",
-        "rows": [
-            {
-                "sure": f"{percent(part.low)} to {percent(part.high)}",
-                "n": number(part.n),
-                "mean": percent(part.sure, exact=True),
-                "right": percent(part.right / part.n, exact=True),
-            }
-            for part in parts
-        ],
-    }
 
 
 def size(n: int) -> str:

@@ -18,10 +18,11 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_version, member, signed_in, text_of
 
-from labeling.control_slice import Compared, Confidence
+from labeling.control_slice import Compared, calibration
 from labeling.models import Batch, Item, ModelVersion, Project, Role
 from labeling.pipeline.files import ProjectFiles, save_array
 from labeling.web import version_words
+from labeling.web.charts.reliability import reliability_diagram
 from models_store import artifact
 from models_store.config import TrainConfig
 from models_store.training import train
@@ -107,8 +108,11 @@ def test_each_class_has_its_figures(project: Project) -> None:
 
 
 def test_confidence_is_held_against_how_often_it_is_right(project: Project) -> None:
-    assert "On average it was 95 % sure and 50 % right. It is surer than it should be." in page(project, 1)
-    assert "70 % to 90 % 40 80.0 % 92.5 %" in page(project, 2)
+    said = page(project, 1)
+    assert "It is surer than it should be: 95.0 % sure, 50.0 % right" in said
+    assert "Expected calibration error 45.0 %, with 95 % certainty between 30.6 % and 60.1 %" in said
+    assert "Brier score 0.452" in said
+    assert "80.0 % to 80.0 % 40 80.0 % 92.5 %" in page(project, 2)
 
 
 def test_lineage_and_what_it_picked(project: Project) -> None:
@@ -216,8 +220,14 @@ def test_chance_is_the_same_by_both_roads(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_difference_within_chance_is_no_verdict() -> None:
-    parts = [Confidence(0.7, 0.9, 1000, 0.9, 895)]
-    assert version_words.calibration(parts)["told"].endswith("It knows how sure it may be.")  # type: ignore[index]
-    parts = [Confidence(0.7, 0.9, 10, 0.9, 8)]
-    assert version_words.calibration(parts)["told"].endswith("as near as so few items can tell.")  # type: ignore[index]
-    assert version_words.calibration([]) is None
+    right = np.arange(60) % 10 > 0
+    told = reliability_diagram(calibration(np.full(60, 0.95), right))
+    assert told is not None
+    assert told.finding == "It is right as often as it says, as far as so many items can tell"
+    told = reliability_diagram(calibration(np.full(6000, 0.85), np.arange(6000) % 10 > 0))
+    assert told is not None
+    assert told.finding == "It is less sure than it should be: 85.0\u00a0% sure, 90.0\u00a0% right"
+    assert told.rows == [
+        ["85.0\u00a0% to 85.0\u00a0%", "6,000", "85.0\u00a0%", "90.0\u00a0%", "89.2\u00a0% to 90.7\u00a0%"]
+    ]
+    assert reliability_diagram(None) is None

@@ -17,6 +17,7 @@ from labeling.models import Membership, ModelVersion, Project
 from labeling.status import models_of
 from labeling.web import version_words
 from labeling.web.charts.learning import Accuracy, accuracy_of
+from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.words import duration, moment, number
@@ -80,7 +81,7 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
-        "calibration": version_words.calibration(control.by_confidence(version)),
+        "reliability": reliability_diagram(control.calibration(version)),
     }
 
 

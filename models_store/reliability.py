@@ -1,0 +1,150 @@
+"""Whether a model is right as often as it says: calibration of the probability given to its answer. Numpy only.
+
+Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599), for the error; Bröcker and
+Smith 2007, "Increasing the Reliability of Reliability Diagrams", for what chance alone leaves of it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models_store.metrics import Share, accuracy
+
+MOST_BINS = 15
+LEAST_IN_A_BIN = 10
+"""Items, of bins of equal mass: of fewer, chance alone moves the mean far."""
+DRAWS = 1000
+_STEPS = 201
+"""Of the search for the ends of an interval."""
+
+
+@dataclass(frozen=True)
+class Bin:
+    """`n` items on which the model was sure from `low` to `high`, by `sure` on average."""
+
+    low: float
+    high: float
+    n: int
+    sure: float
+    right: Share
+    """Of the answers, with its interval."""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of `n` items. All are shares of 1."""
+
+    n: int
+    sure: float
+    """The mean confidence."""
+    right: float
+    """The share of answers that are right."""
+    ece: float
+    """Expected calibration error over bins of equal mass: the mean over items of |sure - right| of their bin."""
+    low: float
+    high: float
+    """The ends of its 95 % interval."""
+    chance: float
+    """95 of 100 perfectly calibrated models with these confidences have an error below it, on so many items."""
+    ece_equal_width: float
+    """The same over MOST_BINS bins of equal width, as it is mostly given in papers."""
+    brier: float
+    """Mean squared difference of the confidence and whether the answer was right, 1 or 0."""
+    bins: tuple[Bin, ...]
+    """Of equal mass, the least sure first."""
+
+
+def calibration(confidence: ArrayLike, right: ArrayLike, *, seed: int = 0) -> Calibration | None:
+    """Calibration of (n,) probabilities given to an answer, and (n,) bool whether it was right; None for n = 0.
+
+    The error of few items is too large, for in each bin chance alone parts what was said from what came. The interval
+    takes that into account: it holds all errors for which the one measured would be no surprise (a test turned round),
+    if the gaps of the bins were to each other as they were measured, less what of their variety is noise. DRAWS of
+    normal noise, as large as the bins' spread makes it, say what is a surprise. In simulations it covers the true error
+    of 60 to 5,000 items 89 to 99 times of 100.
+    The same arguments give the same result. Takes O(n log n) time and O(n) memory. Raises ValueError for a confidence
+    outside [0, 1], NaN, and shapes or types that do not fit.
+
+    >>> found = calibration([0.9] * 100, [True] * 70 + [False] * 30)
+    >>> round(found.ece, 3), round(found.low, 2), round(found.high, 2)
+    (0.2, 0.12, 0.29)
+    """
+    sure, came = _checked(confidence, right)
+    n = len(sure)
+    if not n:
+        return None
+    order = np.argsort(sure, kind="stable")
+    sure, came = sure[order], came[order]
+    starts = _starts(sure)
+    sizes = np.diff(starts, append=n)
+    gaps = np.add.reduceat(sure - came, starts) / sizes
+    noise = np.random.default_rng(seed).standard_normal((DRAWS, len(starts)))
+    by_chance = np.add.reduceat(sure * (1 - sure), starts) / sizes
+    measured = np.add.reduceat((sure - came) ** 2, starts) / sizes - gaps**2
+    low, high = _interval(gaps, np.sqrt(np.maximum(measured, by_chance) / sizes), sizes / n, noise)
+    place = np.minimum((sure * MOST_BINS).astype(np.int64), MOST_BINS - 1)
+    return Calibration(
+        n=n,
+        sure=float(sure.mean()),
+        right=float(came.mean()),
+        ece=float(np.abs(gaps) @ sizes / n),
+        low=low,
+        high=high,
+        chance=float(np.quantile(np.abs(noise * np.sqrt(by_chance / sizes)) @ sizes / n, 0.95)),
+        ece_equal_width=float(np.abs(np.bincount(place, sure - came)).sum() / n),
+        brier=float(np.mean((sure - came) ** 2)),
+        bins=tuple(
+            Bin(float(part[0]), float(part[-1]), len(part), float(part.mean()), accuracy(np.ones(len(part)), answers))
+            for part, answers in zip(np.split(sure, starts[1:]), np.split(came, starts[1:]), strict=True)
+        ),
+    )
+
+
+def _starts(sure: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The first place of each bin of equal mass, among sorted confidences: equal ones stay in one bin."""
+    n = len(sure)
+    count = min(MOST_BINS, max(1, n // LEAST_IN_A_BIN))
+    firsts = np.flatnonzero(np.diff(sure, prepend=-1.0))
+    middles = firsts + np.diff(firsts, append=n) / 2
+    return firsts[np.unique((middles * count / n).astype(np.int64), return_index=True)[1]]
+
+
+def _interval(
+    gaps: NDArray[np.float64], spread: NDArray[np.float64], shares: NDArray[np.float64], noise: NDArray[np.float64]
+) -> tuple[float, float]:
+    """The smallest and the largest error with which the one measured would be no surprise, in [0, 1]."""
+    ece = float(np.abs(gaps) @ shares)
+    if ece == 0:
+        return 0.0, float(min(np.quantile(np.abs(spread * noise) @ shares, 0.975), 1.0))
+    gaps = _shrunk(gaps, spread, shares)
+    supposed = float(np.abs(gaps) @ shares)
+    most = ece + 4 * float(spread @ shares)
+    errors = np.linspace(0, most, _STEPS)
+    drawn = np.array([np.abs(error / supposed * gaps + spread * noise) @ shares for error in errors])
+    fits = np.minimum((drawn >= ece).mean(axis=1), (drawn <= ece).mean(axis=1)) >= 0.025
+    if not fits.any():  # less than chance alone leaves: what it leaves at most cannot be excluded
+        return 0.0, float(min(np.quantile(drawn[0], 0.975), 1.0))
+    return float(errors[fits][0]), float(min(errors[fits][-1], 1.0))
+
+
+def _shrunk(gaps: NDArray[np.float64], spread: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The gaps drawn to their mean by as much of their variety as is noise (James and Stein 1961), but never to 0."""
+    mean = float(gaps @ shares)
+    variety = float(((gaps - mean) ** 2) @ shares)
+    noise = float((spread**2) @ shares) * (1 - 1 / len(gaps))
+    kept = max(0.0, 1 - noise / variety) if variety > 0 else 0.0
+    shrunk: NDArray[np.float64] = mean + kept * (gaps - mean)
+    return shrunk if np.abs(shrunk).max() > 1e-12 else np.ones_like(gaps)
+
+
+def _checked(confidence: ArrayLike, right: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    sure, came = np.asarray(confidence, dtype=np.float64), np.asarray(right)
+    if sure.ndim != 1 or came.shape != sure.shape:
+        raise ValueError(f"confidence and right must be one value an item, not {sure.shape} and {came.shape}")
+    if came.size and came.dtype != np.bool_:
+        raise ValueError(f"right must be true or false, not {came.dtype}")
+    unfit = ~((sure >= 0) & (sure <= 1))
+    if unfit.any():
+        raise ValueError(f"confidence must lie in [0, 1] (item {int(unfit.argmax())})")
+    return sure, came.astype(np.float64)
