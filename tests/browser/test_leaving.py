@@ -34,6 +34,25 @@ def test_going_elsewhere_gives_the_tasks_back_and_keeps_the_answers(open_screen:
     assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 2]
 
 
+def test_an_answer_that_waits_for_the_reply_to_another_is_sent_all_the_same(open_screen: Any) -> None:
+    screen = open_with_tasks(open_screen)
+    screen.page.evaluate(
+        """() => {
+          const direct = window.fetch;
+          window.fetch = (url, options) => {
+            if (!url.endsWith("/annotations/")) return direct(url, options);
+            window.fetch = direct;
+            direct(url, options);
+            return new Promise(() => {});  // the reply never comes
+          };
+        }"""
+    )
+    screen.answer("1", "2", "3")
+    screen.page.goto("/")
+    wait_until(lambda: held() == 0)
+    assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [1, 2, 3]
+
+
 def test_closing_the_tab_gives_them_back(open_screen: Any) -> None:
     screen = open_with_tasks(open_screen)
     screen.page.context.new_page()

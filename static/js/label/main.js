@@ -125,8 +125,13 @@ function tieEvents() {
   };
   document.addEventListener("visibilitychange", () => !document.hidden && lookAround());
   // A page that the browser keeps for the way back keeps its tasks too.
-  addEventListener("pagehide", (event) => !event.persisted && !yielded && queue.release());
+  addEventListener("pagehide", (event) => !event.persisted && !yielded && leave());
   addEventListener("pageshow", (event) => event.persisted && comeBack());
+}
+
+function leave() {
+  outbox.leave();
+  queue.release();
 }
 
 function lookAround() {

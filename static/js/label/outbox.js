@@ -27,6 +27,7 @@ export class Outbox {
   #failures = 0;
   #timer = null;
   #running = null;
+  #underway = new Set();
   #active = true;
 
   constructor(store, api) {
@@ -117,11 +118,29 @@ export class Outbox {
     return this.#running;
   }
 
+  /**
+   * The page is being left, and nobody waits for replies any more: send what has not gone out. It stays in the log until
+   * the server's word is heard, and sent twice it counts once. What follows an undo waits for the next visit, for requests
+   * side by side may arrive in any order.
+   */
+  leave() {
+    if (!this.#active || this.trouble) return;
+    const entries = this.#store.list();
+    const undo = entries.findIndex(([, entry]) => entry.type === "undo");
+    let left = (undo < 0 ? entries : entries.slice(0, undo)).filter(([key]) => !this.#underway.has(key));
+    while (left.length) {
+      const group = nextGroup(left);
+      this.#post(group).catch(() => {});
+      left = left.slice(group.length);
+    }
+  }
+
   async #drain() {
     while (this.#active) {
       const group = nextGroup(this.#store.list());
       if (!group.length) return this.#succeeded();
       for (const [key] of group) this.#tried.add(key);
+      this.#underway = new Set(group.map(([key]) => key));
       this.sends += 1;
       this.sending = true;
       try {
@@ -134,6 +153,7 @@ export class Outbox {
         }
       } finally {
         this.sending = false;
+        this.#underway.clear();
       }
       this.#succeeded();
     }
@@ -146,16 +166,20 @@ export class Outbox {
       this.#settle(key, entry);
       return;
     }
-    const outcome =
-      entry.type === "skip"
-        ? await this.#api.skip(without(entry, "type"))
-        : await this.#api.answer(group.map(([, each]) => without(each, "type")));
+    const outcome = await this.#post(group);
     const refusals = new Map(outcome.rejected.map((refusal) => [refusal.id, refusal]));
     const accepted = new Set(outcome.accepted);
     for (const [eachKey, each] of group) {
       if (accepted.has(each.id)) this.#settle(eachKey, each);
       else if (refusals.has(each.id)) this.#settle(eachKey, each, refusals.get(each.id));
     }
+  }
+
+  /** One skip, or answers. */
+  #post(group) {
+    const [[, entry]] = group;
+    if (entry.type === "skip") return this.#api.skip(without(entry, "type"));
+    return this.#api.answer(group.map(([, each]) => without(each, "type")));
   }
 
   async #undo(entry) {
