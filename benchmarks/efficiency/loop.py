@@ -16,9 +16,8 @@ from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.training import train
-from selector.candidates import sufficient_factor
 from selector.linkage import Dendrogram, average_linkage
-from selector.strategies import NEEDS, PoolArrays, pick
+from selector.strategies import NEEDS, PoolArrays, pick, settle_factor
 
 CLUSTERED = ("cluster-margin",)
 """Strategies that look at clusters."""
@@ -149,12 +148,11 @@ def _batch(
         said["clusters"] = clusters[unlabeled]
     if strategy == "coreset":
         said["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
-    factor = work.plan.candidate_factor
-    if factor is None and strategy in CLUSTERED:
-        factor = sufficient_factor(said["margins"], said["clusters"], batch_size=work.plan.batch)
+    pool = PoolArrays(size=len(unlabeled), **said)
+    factor = settle_factor(strategy, pool, batch_size=work.plan.batch, candidate_factor=work.plan.candidate_factor)
     picked = pick(
         strategy,
-        PoolArrays(size=len(unlabeled), **said),
+        pool,
         batch_size=work.plan.batch,
         candidate_factor=factor or 1.0,
         rng=np.random.default_rng(seed_for(work.seed, "select", number)),

@@ -8,13 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from selector.candidates import sufficient_factor
 from selector.class_guard import pick_guarded
-from selector.strategies import PoolArrays, Selection, pick
+from selector.strategies import PoolArrays, Selection, pick, settle_factor
 
 # The first batch, before there is a model: uniform.
 SEED = "seed"
-CLUSTER_MARGIN = "cluster-margin"
 NOT_APPLICABLE = -1
 
 
@@ -93,10 +91,7 @@ def plan_batch(
         centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
     )
     wanted = min(batch_size - n_control, len(open_rows))
-    if candidate_factor is None and strategy == CLUSTER_MARGIN:
-        assert open_pool.margins is not None
-        assert open_pool.clusters is not None
-        candidate_factor = sufficient_factor(open_pool.margins, open_pool.clusters, batch_size=wanted)
+    candidate_factor = settle_factor(strategy, open_pool, batch_size=wanted, candidate_factor=candidate_factor)
     selection = _pick(
         strategy,
         open_pool,

@@ -4,12 +4,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from selector.candidates import sufficient_factor
 from selector.checks import factor, generator, whole_number
 from selector.cluster_margin import Selection, select
 from selector.strategies import badge, coreset, ranked
 from selector.strategies.pool import PoolArrays
 
-__all__ = ["NEEDS", "STRATEGIES", "PoolArrays", "Selection", "pick"]
+__all__ = ["NEEDS", "STRATEGIES", "PoolArrays", "Selection", "pick", "settle_factor"]
 
 Progress = Callable[[float], None]
 
@@ -23,6 +24,19 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "badge": ("embeddings", "errors"),
 }
 STRATEGIES = tuple(NEEDS)
+
+
+def settle_factor(strategy: str, pool: PoolArrays, *, batch_size: int, candidate_factor: float | None) -> float | None:
+    """The candidate_factor to pick with: the one given, or in its place the smallest that is sufficient.
+
+    None where none is given and the strategy does not look at it. Found once, before a batch is picked, and kept with
+    it: then the number alone replays the batch, a guarded one too. Raises ValueError as `candidates.sufficient_factor`.
+    """
+    if candidate_factor is not None or strategy != "cluster-margin":
+        return candidate_factor
+    if pool.margins is None or pool.clusters is None:
+        raise ValueError("margins and clusters must be given to find a candidate_factor")
+    return sufficient_factor(pool.margins, pool.clusters, batch_size=batch_size)
 
 
 def pick(

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 
+from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
-from selector.strategies import NEEDS, STRATEGIES, PoolArrays, pick
+from selector.strategies import NEEDS, STRATEGIES, PoolArrays, pick, settle_factor
 
 MARGINS = np.array([0.9, 0.1, 0.5, 0.1, 0.7, 0.3])
 CLUSTERS = np.array([3, 3, 8, 8, 8, 1])
@@ -51,6 +52,18 @@ def test_each_looks_at_what_it_needs_and_at_nothing_else(strategy):
 def test_an_array_that_is_needed_and_missing_is_named(strategy, name):
     with pytest.raises(ValueError, match=f"^{name} must be given for the strategy '{strategy}'$"):
         picked(strategy, pool_of(**{name: None}))
+
+
+@each
+def test_a_candidate_factor_is_found_only_where_none_is_given_and_one_is_looked_at(strategy):
+    assert settle_factor(strategy, pool_of(), batch_size=3, candidate_factor=2.5) == 2.5
+    found = sufficient_factor(MARGINS, CLUSTERS, batch_size=3) if strategy == "cluster-margin" else None
+    assert settle_factor(strategy, pool_of(), batch_size=3, candidate_factor=None) == found
+
+
+def test_a_candidate_factor_cannot_be_found_without_clusters():
+    with pytest.raises(ValueError, match=r"^margins and clusters must be given to find a candidate_factor$"):
+        settle_factor("cluster-margin", pool_of(clusters=None), batch_size=3, candidate_factor=None)
 
 
 def test_cluster_margin_is_select():
