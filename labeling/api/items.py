@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -22,8 +20,8 @@ from labeling.api.base import ProjectView
 from labeling.api.errors import find_or_404
 from labeling.api.reading import read
 from labeling.api.schema import Error
-from labeling.exports import defused
 from labeling.models import ItemImport, Project
+from labeling.tables import csv_lines
 
 
 class UploadOptions(serializers.Serializer[Any]):
@@ -211,18 +209,10 @@ def _import(project: Project, pk: int) -> ItemImport:
     return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
 
 
-def _rejected_csv(item_import: ItemImport) -> Iterator[str]:
-    yield _csv_line(["where", "reason", "excerpt"])
-    rows = item_import.rejected_rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000)
-    for row in rows:
-        yield _csv_line(row)
-
-
-def _csv_line(cells: Any) -> str:
-    """One line; a cell that a spreadsheet would take for a formula is quoted with an apostrophe."""
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow([defused(cell) for cell in cells])
-    return buffer.getvalue()
+def _rejected_csv(item_import: ItemImport) -> Iterator[bytes]:
+    yield csv_lines([["where", "reason", "excerpt"]])
+    for row in item_import.rejected_rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000):
+        yield csv_lines([row])
 
 
 class ItemMedia(ProjectView):

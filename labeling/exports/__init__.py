@@ -6,11 +6,11 @@ Rows are read in pages by key, so an export needs the same memory and the same q
     rows.py      the database → pages of rows
     weights.py   how many items a control item stands for
     columns.py   what a row holds: names, order, meaning
-    formats.py   pages of rows → bytes: JSONL and CSV here, Parquet in parquet.py
+    formats.py   pages of rows → bytes: JSONL and CSV here, Parquet in parquet.py, with `labeling.tables`
 """
 
 from labeling.exports.choice import FILTERS, Choice, ChoiceError, choose
-from labeling.exports.formats import FORMATS, Format, defused, export
+from labeling.exports.formats import FORMATS, Format, export
 from labeling.exports.rows import count_rows
 
-__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "Format", "choose", "count_rows", "defused", "export"]
+__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "Format", "choose", "count_rows", "export"]

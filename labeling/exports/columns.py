@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 # "label" is text, a list of texts or yes/no, as the project's question has it; "answers" and "skips" are lists of
 # objects.
 Kind = Literal["integer", "number", "boolean", "text", "json", "time", "label", "answers", "skips"]
-
-Row = dict[str, Any]
-Page = list[Row]
 
 
 class Column(NamedTuple):

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import datetime
-import io
-import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import orjson
 
 from labeling.exports.choice import Choice
-from labeling.exports.columns import COLUMNS, Page, Row
+from labeling.exports.columns import COLUMNS
 from labeling.exports.parquet import parquet
 from labeling.exports.rows import pages
 from labeling.models import Project
-
-# What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
-# Apostrophes before it count too, so that taking one off again always gives back what was there.
-_FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
-_JSON_OPTIONS = orjson.OPT_UTC_Z
+from labeling.tables import JSON_OPTIONS, Page, csv_lines
 
 
 class Format(NamedTuple):
@@ -55,44 +47,16 @@ def jsonl(rows: Iterable[Page], question: str) -> Iterator[bytes]:
     """One JSON object a line."""
     for page in rows:
         yield b"".join(
-            orjson.dumps(
-                {**row, "data": orjson.Fragment(row["data"])}, option=_JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE
-            )
+            orjson.dumps({**row, "data": orjson.Fragment(row["data"])}, option=JSON_OPTIONS | orjson.OPT_APPEND_NEWLINE)
             for row in page
         )
 
 
 def csv_text(rows: Iterable[Page], question: str) -> Iterator[bytes]:
     """A header line and one record a row; lists and objects as JSON, text that looks like a formula defused."""
-    yield _csv_lines([[column.name for column in COLUMNS]])
+    yield csv_lines([[column.name for column in COLUMNS]])
     for page in rows:
-        yield _csv_lines([_cells(row) for row in page])
-
-
-def _csv_lines(lines: list[list[Any]]) -> bytes:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerows(lines)
-    return buffer.getvalue().encode()
-
-
-def _cells(row: Row) -> list[Any]:
-    return [_cell(row[column.name]) for column in COLUMNS]
-
-
-def defused(text: str) -> str:
-    """The text for a cell of a CSV file: with an apostrophe in front where a spreadsheet would run it as a formula."""
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _cell(value: Any) -> Any:
-    """A number as it is, None as an empty cell, anything else as text."""
-    if isinstance(value, str):
-        return defused(value)
-    if isinstance(value, bool | list):
-        return orjson.dumps(value, option=_JSON_OPTIONS).decode()
-    if isinstance(value, datetime.datetime):
-        return orjson.dumps(value, option=_JSON_OPTIONS).decode().strip('"')
-    return value
+        yield csv_lines([row[column.name] for column in COLUMNS] for row in page)
 
 
 FORMATS = {

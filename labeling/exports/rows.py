@@ -17,10 +17,10 @@ from typing import Any
 from django.db.models import F, QuerySet
 
 from labeling.exports.choice import Choice
-from labeling.exports.columns import Page, Row
 from labeling.exports.weights import Weights, weights_of
 from labeling.labels import show
 from labeling.models import Annotation, Correction, Project, Task
+from labeling.tables import Page, Row
 
 PAGE = 500
 UNCORRECTED = {"corrected_by": None, "corrected_at": None}

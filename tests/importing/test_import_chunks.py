@@ -34,7 +34,7 @@ class Fake(Source):
 
 
 def lengths(source: Source) -> list[int]:
-    return [len(places) for places, _, _ in run._chunks(source, rules("text"))]
+    return [len(places) for places, _, _ in run.chunks(source, rules("text"))]
 
 
 def test_many_small_ones_go_together_and_large_ones_apart() -> None:
@@ -51,7 +51,7 @@ def test_slow_ones_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatc
 def test_what_was_read_before_the_damage_counts() -> None:
     seen: list[int] = []
     with pytest.raises(UnreadableFile):
-        seen.extend(len(places) for places, _, _ in run._chunks(Fake([1] * 7, damaged=True), rules("text")))
+        seen.extend(len(places) for places, _, _ in run.chunks(Fake([1] * 7, damaged=True), rules("text")))
     assert seen == [7]
 
 
@@ -61,7 +61,7 @@ def test_images_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     for number in range(7):
         (tmp_path / f"{number}.png").write_bytes(content)
     with run.open_source(tmp_path, kind="image") as source:
-        assert [len(places) for places, _, _ in run._chunks(source, rules("image"))] == [3, 3, 1]
+        assert [len(places) for places, _, _ in run.chunks(source, rules("image"))] == [3, 3, 1]
 
 
 def test_repeated_ids_are_found_among_any_number() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -10,11 +9,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling.exports import defused
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.step import Step
+from labeling.tables import csv_lines
 from labeling.uploads import register
 from labeling.worker import Worker
 
@@ -106,10 +105,8 @@ class Command(BaseCommand):
         )
 
     def _write_rejected(self, imports: list[ItemImport], target: Path) -> None:
-        with target.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["file", "where", "reason", "excerpt"])
+        with target.open("wb") as file:
+            file.write(csv_lines([["file", "where", "reason", "excerpt"]]))
             for item_import in imports:
                 for row in item_import.rejected_rows.iterator(chunk_size=1000):
-                    cells = (item_import.name, row.where, row.reason, row.excerpt)
-                    writer.writerow([defused(cell) for cell in cells])
+                    file.write(csv_lines([[item_import.name, row.where, row.reason, row.excerpt]]))

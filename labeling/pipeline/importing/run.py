@@ -69,7 +69,7 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
         return
     report = step.progress(f"importing {item_import.name}")
-    for places, checked, learned in _chunks(source, rules, skip=item_import.position):
+    for places, checked, learned in chunks(source, rules, skip=item_import.position):
         _write_chunk(step, item_import, project, checked, learned, places)
         report(source.position())
         if step.should_give_way():
@@ -92,7 +92,7 @@ def rules_of(project: Project, *, allow_image_files: bool) -> Rules:
     )
 
 
-def _chunks(source: Source, rules: Rules, *, skip: int = 0) -> Iterator[tuple[list[str], Checked, Rules]]:
+def chunks(source: Source, rules: Rules, *, skip: int = 0) -> Iterator[tuple[list[str], Checked, Rules]]:
     """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
 
     The first good vector sets the length of all that follow.
@@ -126,7 +126,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     report = step.progress(f"checking {item_import.name}")
     ids = RepeatedIds()
     rejections: list[Rejection] = []
-    for places, checked, _ in _chunks(source, rules):
+    for places, checked, _ in chunks(source, rules):
         good, bad = _without_duplicates(project, checked, places)
         ids.add(draft.external_id for draft, _ in good)
         rejections += bad[: max(0, LISTED - len(rejections))]
@@ -147,7 +147,7 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
     """Where ids occur again that have one of these hashes: the file is read once more, which is rare."""
     seen: set[str] = set()
     found: list[Rejection] = []
-    for places, checked, _ in _chunks(source, rules):
+    for places, checked, _ in chunks(source, rules):
         for place, result in zip(places, checked, strict=True):
             if isinstance(result, Draft) and hash_of(result.external_id) in repeated:
                 if result.external_id in seen:
