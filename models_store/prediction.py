@@ -33,9 +33,11 @@ class Prediction:
     """(m,) float32, see `doubt.entropies`; None unless asked for."""
     errors: np.ndarray | None = None
     """(m, e) float32, see `doubt.errors`; None unless asked for."""
+    probabilities: np.ndarray | None = None
+    """(m, n_classes) float32, or for "verify" (m,) of yes; None unless asked for."""
 
 
-EXTRAS = {"entropies": doubt.entropies, "errors": doubt.errors}
+EXTRAS = {"entropies": doubt.entropies, "errors": doubt.errors, "probabilities": questions.probabilities}
 """What `predict` gives only if asked for, since it takes time or memory."""
 
 

@@ -64,14 +64,23 @@ def _encode_items(encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list
         else:
             good.append(item)
             raws.append(raw)
+    block, wrong = encode_good(encoder, raws)
+    for at, reason in wrong.items():
+        good[at].encode_error = reason[:300]
+        bad.append(good[at])
+    return block, [item for at, item in enumerate(good) if at not in wrong], bad
+
+
+def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
+    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot."""
+    left = list(enumerate(raws))
+    wrong: dict[int, str] = {}
     while True:
         try:
-            return encoder.encode(raws), good, bad
+            return encoder.encode([raw for _, raw in left]), wrong
         except EncodingError as error:
-            item = good.pop(error.index)
-            raws.pop(error.index)
-            item.encode_error = error.reason[:300]
-            bad.append(item)
+            at, _ = left.pop(error.index)
+            wrong[at] = error.reason
 
 
 def _raw_contents(items: Sequence[Item]) -> list[Any]:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from labeling.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
+from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.models import Project
 
 
@@ -48,31 +46,19 @@ class Command(BaseCommand):
         except ChoiceError as error:
             name, text = next(iter(error.fields.items()))
             raise CommandError(f"--{name}: {text}") from None
-        name = format or _format_of(output)
+        name = format or format_of(output)
         if output == "-":
-            self._write_out(export(project, name, choice), name)
+            to_standard_output(self.stdout, export(project, name, choice), name)
             return
         total = count_rows(project, choice)
         with (
-            _written_whole(Path(output)) as file,
+            written_whole(Path(output)) as file,
             tqdm(total=total, unit=" rows", unit_scale=True, disable=None, leave=False) as bar,
         ):
             written = Written(bar.update)
             for chunk in export(project, name, choice, progress=written.add):
                 file.write(chunk)
         self.stdout.write(f"{written.rows} {'row' if written.rows == 1 else 'rows'} written to {output}")
-
-    def _write_out(self, chunks: Iterator[bytes], name: str) -> None:
-        if name == "parquet" and self.stdout.isatty():
-            raise CommandError("Parquet is no text to show on a terminal: name a file with --output.")
-        out = cast("IO[bytes]", self.stdout.buffer)
-        try:
-            for chunk in chunks:
-                out.write(chunk)
-            out.flush()
-        except BrokenPipeError:
-            # Whoever reads has seen enough (`| head`). Python must not try to flush once more at its end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class Written:
@@ -85,29 +71,3 @@ class Written:
     def add(self, rows: int) -> None:
         self.rows += rows
         self._tell(rows)
-
-
-def _format_of(output: str) -> str:
-    suffix = Path(output).suffix.lower()
-    return next((name for name, fmt in FORMATS.items() if fmt.suffix == suffix), "jsonl")
-
-
-@contextmanager
-def _written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        if path.is_dir():
-            raise CommandError(f"{path} is a folder: name a file in it.")
-        if path.exists() and not path.is_file():
-            raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()

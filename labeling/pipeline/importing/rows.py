@@ -32,6 +32,7 @@ class Rules:
     question: Literal["single", "multi", "verify"]
     classes: tuple[str, ...]
     vector_length: int | None = None
+    with_truth: bool = True  # what a row says of the truth must be right; without, it is passed over
     allow_image_files: bool = False  # rows may name image files beside a CSV, JSONL or Parquet file
     max_image_bytes: int = MAX_BYTES
     max_pixels: int = MAX_PIXELS
@@ -141,6 +142,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
     label, proposed = _plain(left.pop("label", None)), _plain(left.pop("class", None))
     truth = _plain(left.pop("truth", label))
+    truth = truth if rules.with_truth else None
     folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question == "verify":
         proposed = folder if _is_blank(proposed) else proposed

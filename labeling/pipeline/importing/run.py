@@ -81,23 +81,27 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
             Job.objects.enqueue(Job.Kind.ENCODE, project=project)
 
 
-def rules_of(project: Project, *, allow_image_files: bool) -> Rules:
-    """What a row of this project must look like."""
+def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = True) -> Rules:
+    """What a row of this project must look like; what it says of the truth is passed over without `with_truth`."""
     return Rules(
         kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
         question=project.question,  # type: ignore[arg-type]
         classes=tuple(project.classes.order_by("index").values_list("name", flat=True)),
         vector_length=project.vector_length,
         allow_image_files=allow_image_files,
+        with_truth=with_truth,
     )
 
 
-def chunks(source: Source, rules: Rules, *, skip: int = 0) -> Iterator[tuple[list[str], Checked, Rules]]:
+def chunks(
+    source: Source, rules: Rules, *, skip: int = 0, most: int | None = None
+) -> Iterator[tuple[list[str], Checked, Rules]]:
     """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
 
-    The first good vector sets the length of all that follow.
+    The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
     """
-    most = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
+    usual = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
+    most = min(usual, most or usual)
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()

@@ -1,0 +1,55 @@
+"""Where the commands write tables to: a file that is whole or not there, or standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, cast
+
+from django.core.management.base import CommandError, OutputWrapper
+
+FORMATS = ("jsonl", "csv", "parquet")
+
+
+def format_of(output: str) -> str:
+    """The format that a file's ending names; jsonl for any other, and for standard output."""
+    suffix = Path(output).suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else "jsonl"
+
+
+def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_name: str) -> None:
+    """Write the chunks as they come; whoever reads them may stop. Raises `CommandError` for Parquet on a terminal."""
+    if format_name == "parquet" and stdout.isatty():
+        raise CommandError("Parquet is no text to show on a terminal: name a file with --output.")
+    out = cast("IO[bytes]", stdout.buffer)
+    try:
+        for chunk in chunks:
+            out.write(chunk)
+        out.flush()
+    except BrokenPipeError:
+        # Whoever reads has seen enough (`| head`). Python must not try to flush once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
+    if path.is_dir():
+        raise CommandError(f"{path} is a folder: name a file in it.")
+    if path.exists() and not path.is_file():
+        raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
+    finally:
+        with suppress(OSError):
+            draft.unlink()

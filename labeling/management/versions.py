@@ -1,0 +1,36 @@
+"""What the commands about one model version share."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from labeling.batches import latest_version
+from labeling.models import ModelVersion, Project
+
+
+class VersionCommand(BaseCommand):
+    """A command that takes a project and, with `--version`, the number of one of its model versions."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        # Django has a `--version` of its own, which here means the model's.
+        return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("slug", help="The project.")
+        parser.add_argument("--version", type=int, metavar="V", help="The model version; the newest if left out.")
+
+    def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
+        """The project and the version that is meant. Raises `CommandError`."""
+        project = Project.objects.filter(slug=slug).first()
+        if project is None:
+            raise CommandError(f"There is no project {slug!r}.")
+        newest = latest_version(project)
+        if newest is None:
+            raise CommandError(f"{slug} has no model version yet: the first is trained when the first batch is done.")
+        version = newest if number is None else project.versions.filter(number=number).first()
+        if version is None:
+            raise CommandError(f"{slug} has no model version {number}: there are 1 to {newest.number}.")
+        return project, version

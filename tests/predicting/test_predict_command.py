@@ -1,0 +1,205 @@
+"""`predict` says of a file's items what the version says of the pool's, and names what it cannot read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from django.core.management import CommandError, call_command
+from factories import DIGITS, digit_png, make_project
+from processes import manage
+from trained import CLASSES, on_file, text_rows, trained_project, write_rows
+
+from labeling.models import Item
+from labeling.pipeline.files import ProjectFiles
+from models_store.encoders import TfidfSvd
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Path:
+    return write_rows(tmp_path / "texts.jsonl", text_rows())
+
+
+def predicted(path: Path, *options: str) -> list[dict[str, Any]]:
+    out = path.parent / "out.jsonl"
+    call_command("predict", "p", str(path), "--output", str(out), *options)
+    return [json.loads(line) for line in out.read_text().splitlines()]
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_the_same_items_are_taken_for_the_same_as_in_the_pool(tmp_path: Path, question: str) -> None:
+    path = write_rows(tmp_path / "texts.jsonl", text_rows(question))
+    project = trained_project(path, question=question)
+    rows = predicted(path, "--probabilities")
+    said = on_file(project)
+    assert [row["external_id"] for row in rows] == [f"t{n}" for n in range(60)]
+    for row in rows:
+        there, p = said[row["external_id"]], row["probabilities"]
+        assert row["margin"] == pytest.approx(there["margins"], abs=1e-5)
+        if question == "single":
+            assert row["label"] == CLASSES[int(there["best"])] == max(p, key=p.__getitem__)
+            assert row["confidence"] == pytest.approx(there["confidence"], abs=1e-5) == p[row["label"]]
+            assert sum(p.values()) == pytest.approx(1, abs=1e-5)
+        elif question == "verify":
+            assert row["label"] is bool(there["best"]) is (p["yes"] >= 0.5)
+            assert row["proposed"] in CLASSES
+            assert p["no"] == pytest.approx(1 - p["yes"], abs=1e-5)
+        else:
+            assert row["label"] == [name for name in CLASSES if p[name] >= 0.5]
+            assert row["confidence"] == [p[name] for name in row["label"]]
+    assert Item.objects.count() == 60, "none entered the pool"
+
+
+def test_every_format_holds_the_same_rows(texts: Path, tmp_path: Path) -> None:
+    trained_project(texts)
+    rows = predicted(texts, "--probabilities")
+    for name in ("out.csv", "out.parquet"):
+        call_command("predict", "p", str(texts), "--output", str(tmp_path / name), "--probabilities")
+    columns = ["where", "external_id", "label", "confidence", "margin", "p_sport", "p_food"]
+    with (tmp_path / "out.csv").open(newline="") as file:
+        cells = list(csv.DictReader(file))
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert list(cells[0]) == table.column_names == columns
+    for row, cell, typed in zip(rows, cells, table.to_pylist(), strict=True):
+        flat = {**row, **{f"p_{name}": p for name, p in row["probabilities"].items()}}
+        for column in columns:
+            expected = flat[column]
+            if isinstance(expected, float):
+                assert float(cell[column]) == expected
+                assert typed[column] == pytest.approx(expected, rel=1e-6)
+            else:
+                assert cell[column] == typed[column] == expected
+
+
+def test_images_of_a_zip_whatever_its_folders_are_called(tmp_path: Path) -> None:
+    def pictures(name: str, first: int, n: int) -> Path:
+        with zipfile.ZipFile(tmp_path / name, "w") as archive:
+            for number in range(first, first + n):
+                archive.writestr(f"{number % 10}/{number}.png", digit_png(number))
+        return tmp_path / name
+
+    project = trained_project(pictures("pool.zip", 0, 60), kind="image", classes=DIGITS)
+    rows = predicted(pictures("new.zip", 100, 5))
+    assert [row["where"] for row in rows] == [f"{n % 10}/{n}.png" for n in range(100, 105)]
+    assert project.items.count() == 60
+
+
+def test_vectors(tmp_path: Path) -> None:
+    vectors = np.random.default_rng(0).normal(size=(60, 8)) + 3 * (np.arange(60) % 2)[:, None]
+    rows = [{"id": str(n), "vector": v.tolist(), "truth": CLASSES[n % 2]} for n, v in enumerate(vectors)]
+    trained_project(write_rows(tmp_path / "pool.jsonl", rows), kind="vector")
+    np.save(tmp_path / "new.npy", vectors[:10])
+    assert [row["label"] for row in predicted(tmp_path / "new.npy")] == [CLASSES[n % 2] for n in range(10)]
+    np.save(tmp_path / "short.npy", vectors[:10, :5])
+    with pytest.raises(CommandError, match="10 bad rows were left out"):
+        predicted(tmp_path / "short.npy")
+
+
+def test_bad_rows_are_named_and_left_out(texts: Path, tmp_path: Path, capsys: Any) -> None:
+    trained_project(texts)
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"text": "ball"}\nnonsense\n{"words": 1}\n{"text": "soup", "truth": "not a class"}\n')
+    out, rejected = tmp_path / "out.csv", tmp_path / "rejected.csv"
+    with pytest.raises(CommandError, match=r"^2 bad rows were left out: all are in .*rejected\.csv\.$"):
+        call_command("predict", "p", str(bad), "--output", str(out), "--rejected", str(rejected))
+    written = capsys.readouterr()
+    assert "line 2: " in written.err
+    assert "line 3: " in written.err
+    assert f"2 items predicted by version 1, written to {out}" in written.out
+    with out.open(newline="") as file:
+        assert [row["where"] for row in csv.DictReader(file)] == ["line 1", "line 4"]
+    with rejected.open(newline="") as file:
+        assert [row["where"] for row in csv.DictReader(file)] == ["line 2", "line 3"]
+
+
+def test_strict_writes_nothing_if_a_row_is_bad(texts: Path, tmp_path: Path) -> None:
+    trained_project(texts)
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"text": "ball"}\nnonsense\n')
+    out = tmp_path / "out.jsonl"
+    out.write_text("as it was")
+    with pytest.raises(CommandError, match=r"^Nothing was written: line 2: "):
+        call_command("predict", "p", str(bad), "--output", str(out), "--strict")
+    assert out.read_text() == "as it was"
+    assert list(tmp_path.glob(".*")) == [], "no draft is left"
+
+
+def test_on_the_shell_standard_output_is_the_table_and_the_exit_code_tells(texts: Path, tmp_path: Path) -> None:
+    trained_project(texts)
+    fine = manage("predict", "p", str(texts), "--version", "1", "--output", "-", "--format", "csv")
+    output = fine.communicate()[0]
+    assert fine.returncode == 0
+    assert len(list(csv.reader(io.StringIO(output)))) == 61, output
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text("nonsense\n")
+    process = manage("predict", "p", str(bad), "--output", str(tmp_path / "out.jsonl"))
+    assert process.communicate()[0].splitlines()[-1].startswith("CommandError: 1 bad row was left out")
+    assert process.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["nowhere", "texts.jsonl"], "There is no project 'nowhere'."),
+        (["p", "texts.jsonl", "--version", "7"], "p has no model version 7: there are 1 to 1."),
+        (["p", "missing.jsonl"], "missing.jsonl: there is no such file or folder"),
+        (["p", "texts.docx"], "this kind of file is not read"),
+        (["p", "texts.jsonl", "--output", "."], "is a folder: name a file in it."),
+    ],
+)
+def test_each_mistake_gets_one_line(
+    texts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
+) -> None:
+    trained_project(texts)
+    monkeypatch.chdir(tmp_path)
+    Path("texts.docx").write_text("words")
+    output = [] if "--output" in arguments else ["--output", "out.jsonl"]
+    with pytest.raises(CommandError) as caught:
+        call_command("predict", *arguments, *output)
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not Path("out.jsonl").exists()
+
+
+def test_without_a_version_and_with_a_damaged_one(texts: Path, tmp_path: Path) -> None:
+    make_project("empty")
+    with pytest.raises(CommandError, match="no model version yet"):
+        call_command("predict", "empty", str(texts), "--output", str(tmp_path / "out.jsonl"))
+    project = trained_project(texts)
+    weights = next((tmp_path / "data/projects" / str(project.pk) / "models").rglob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(CommandError, match="Model version 1 cannot be loaded"):
+        predicted(texts)
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path, texts: Path) -> None:
+    trained_project(texts)
+
+    def peak(n: int) -> int:
+        path = write_rows(tmp_path / "many.jsonl", [{"text": "ball goal " * 20}] * n)
+        tracemalloc.start()
+        call_command("predict", "p", str(path), "--output", str(tmp_path / "out.jsonl"))
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(500)  # what is loaded once does not count
+    assert peak(6000) < 1.3 * peak(1500) + 200_000
+
+
+def test_encoder_of_other_features_is_refused(texts: Path) -> None:
+    project = trained_project(texts)
+    project.refresh_from_db()
+    TfidfSvd.fit(["quite other words", "than before"]).save(ProjectFiles(project).encoder(project.features_generation))
+    with pytest.raises(CommandError, match="another encoder"):
+        predicted(texts)

@@ -1,0 +1,81 @@
+"""Small projects with a trained model version, made by the loop itself, and the rows that they were made from."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from factories import make_member
+
+from labeling import queue
+from labeling.models import Job, Project
+from labeling.models.jobs import worker_name
+from labeling.pipeline.files import ProjectFiles, load_array
+from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.step import Step
+from labeling.pipeline.steps import run_step
+from labeling.projects import create_project
+from labeling.uploads import register
+from labeling.worker import Worker
+
+WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
+CLASSES = list(WORDS)
+QUICK = {"epochs": 20, "min_steps": 60}
+
+
+def text_rows(question: str = "single", n: int = 60) -> list[dict[str, Any]]:
+    """Texts about one of two things. multi: every fifth is about neither."""
+    rng = np.random.default_rng(3)
+    rows = []
+    for number in range(n):
+        name = CLASSES[number % 2]
+        row: dict[str, Any] = {"id": f"t{number}", "text": " ".join(rng.choice(WORDS[name], 6))}
+        if question == "single":
+            row["truth"] = name
+        elif question == "multi":
+            row |= {"text": "rain wind cloud storm", "truth": []} if number % 5 == 0 else {"truth": [name]}
+        else:
+            proposed = CLASSES[number // 2 % 2]
+            row |= {"class": proposed, "truth": proposed == name}
+        rows.append(row)
+    return rows
+
+
+def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLASSES, **settings: Any) -> Project:
+    """A project of the items in the file, with one batch answered and one version trained, which has seen the pool."""
+    given = {"seed": 5, "batch_size": 30, "control_share": 0.2, "strategy": "margin", "training": QUICK, **settings}
+    project = create_project(slug="p", kind=kind, classes=classes, settings=given)
+    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    drain()
+    user = make_member(project, "annie")
+    while tasks := queue.claim(project=project, user=user, count=50).tasks:
+        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.item.truth) for task in tasks]
+        assert not queue.submit(project=project, user=user, answers=answers).rejected
+    drain()
+    return project
+
+
+def drain() -> None:
+    """Run what is due, in this process."""
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+    failed = Job.objects.filter(state=Job.State.FAILED).first()
+    assert failed is None, failed.reason
+
+
+def on_file(project: Project) -> dict[str, dict[str, float]]:
+    """What the newest version said of every item when it looked at the pool, by external id."""
+    files, version = ProjectFiles(project), project.versions.latest("number")
+    said = {name: load_array(files.pool(version, name)) for name in ("best", "confidence", "margins")}
+    rows = project.items.filter(row__isnull=False).values_list("external_id", "row")
+    return {external_id: {name: array[row].item() for name, array in said.items()} for external_id, row in rows}
