@@ -11,6 +11,7 @@ training settings, the encoders, the metrics) can be imported without loading to
     prediction.py   a model and features -> embeddings, margins, best classes, chunk by chunk
     artifact.py     a model version as a folder, verified by hashes
     metrics.py      what the control slice says about a model
+    payoff.py       what uniform labels would have done, and what the next batch brings
 """
 
 __version__ = "0.1.0"
