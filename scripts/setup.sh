@@ -41,7 +41,7 @@ make_venv() {
 
 # What an installation depends on: the requirement files, and the interpreter that is there now.
 checksum() {
-    { cat requirements.txt "$1" && $venv/bin/python -VV; } | cksum
+    { cat requirements*.txt "$1" && $venv/bin/python -VV; } | cksum
 }
 
 is_recent $venv/bin/python || make_venv

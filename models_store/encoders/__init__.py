@@ -1,15 +1,28 @@
-"""Encoders by name. To add your own, write it next to these and list its class in `ENCODERS`."""
+"""Encoders by name. To add your own, write it next to these and list its class in `ENCODERS`.
+
+Light to import: web processes read names and options here. What an encoder needs is loaded when it is fitted or used.
+"""
 
 import os
 
-from models_store.encoders.base import Encoder, EncoderFileError, EncodingError, load_state
+from models_store.encoders.base import Encoder, EncoderFileError, EncoderSetupError, EncodingError, load_state
 from models_store.encoders.pixels import Pixels
+from models_store.encoders.sentences import SentenceTransformers
 from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.encoders.vector import Vector
 
-__all__ = ["ENCODERS", "Encoder", "EncoderFileError", "EncodingError", "for_kind", "get", "load"]
+__all__ = [
+    "ENCODERS",
+    "Encoder",
+    "EncoderFileError",
+    "EncoderSetupError",
+    "EncodingError",
+    "for_kind",
+    "get",
+    "load",
+]
 
-ENCODERS: tuple[type[Encoder], ...] = (Pixels, TfidfSvd, Vector)
+ENCODERS: tuple[type[Encoder], ...] = (Pixels, TfidfSvd, SentenceTransformers, Vector)
 """In order of preference: the first one of a kind is what projects of that kind use unless told otherwise."""
 
 

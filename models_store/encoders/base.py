@@ -9,11 +9,14 @@ import hashlib
 import os
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+
+from models_store.encoders.options import Option
 
 FORMAT_VERSION = 1
 """Of the file that `Encoder.save` writes."""
@@ -34,6 +37,10 @@ class EncoderFileError(ValueError):
     """A file is missing, is no encoder, is damaged, or comes from a newer release."""
 
 
+class EncoderSetupError(ValueError):
+    """An encoder cannot be set up: a library or its weights are missing or do not fit. Says what to do."""
+
+
 class Encoder(ABC):
     """Turns raw items of one kind into features.
 
@@ -51,6 +58,12 @@ class Encoder(ABC):
     kind: ClassVar[str]
     """Of the items it takes: "image" (bytes of a file), "text" (str) or "vector" (1-D array of numbers)."""
 
+    meaning: ClassVar[str] = ""
+    """What it makes of an item and when to take it, in a sentence for whoever chooses."""
+
+    options: ClassVar[Mapping[str, Option]] = {}
+    """What can be set for a project. `fit` is given them as keyword arguments."""
+
     fit_samples: ClassVar[int] = 0
     """How many items `fit` makes use of; more are not worth reading. 0: it needs none."""
 
@@ -65,8 +78,11 @@ class Encoder(ABC):
 
     @classmethod
     @abstractmethod
-    def fit(cls, samples: Sequence[Any]) -> Self:
-        """Learn what is needed from raw items drawn uniformly from the pool. Deterministic."""
+    def fit(cls, samples: Sequence[Any], *_: Any, **options: Any) -> Self:
+        """Learn what is needed from raw items drawn uniformly from the pool, and from the options. Deterministic.
+
+        Raises `EncoderSetupError` where a library or weights are missing.
+        """
 
     @abstractmethod
     def encode(self, raws: Sequence[Any]) -> np.ndarray:
@@ -127,6 +143,17 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
     if _digest(name, revision, state) != digest:
         raise EncoderFileError(f"{path}: damaged, the content does not match its digest")
     return name, revision, state
+
+
+def library(name: str, *, encoder: str) -> Any:
+    """A package that is not in the default installation, loaded. Raises `EncoderSetupError` if it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise EncoderSetupError(
+            f"The encoder {encoder!r} needs the package {name}, which cannot be loaded ({error}). "
+            "Install it with: scripts/setup.sh requirements-encoders.txt"
+        ) from error
 
 
 def thinned(samples: Sequence[Any], limit: int) -> Sequence[Any]:

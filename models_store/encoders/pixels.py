@@ -26,6 +26,7 @@ class Pixels(Encoder):
 
     name: ClassVar[str] = "pixels"
     kind: ClassVar[str] = "image"
+    meaning: ClassVar[str] = "Small pictures of 32 by 32 pixels, which a network learns to see from the labels alone."
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
 
     dim = 3 * SIZE * SIZE

@@ -1,15 +1,17 @@
 """Texts as latent semantic vectors: hashed words and word pairs, TF-IDF, truncated SVD."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
-from sklearn.utils.extmath import randomized_svd
 
 from models_store.encoders.base import Encoder, EncodingError, State, thinned
+
+# scipy and scikit-learn are loaded where they are used: web processes read this class, and never encode.
+if TYPE_CHECKING:
+    from scipy import sparse
 
 DIM = 128
 HASH_BITS = 18
@@ -30,6 +32,7 @@ class TfidfSvd(Encoder):
 
     name: ClassVar[str] = "tfidf-svd"
     kind: ClassVar[str] = "text"
+    meaning: ClassVar[str] = "Which words a text uses, weighed by how rare they are here. Quick, in any language."
     fit_samples: ClassVar[int] = 20_000
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 
@@ -45,6 +48,8 @@ class TfidfSvd(Encoder):
 
     @classmethod
     def fit(cls, samples: Sequence[str]) -> Self:
+        from sklearn.utils.extmath import randomized_svd
+
         counts = _counts(thinned(samples, cls.fit_samples))
         terms, idf = _vocabulary(counts)
         if not len(terms):
@@ -74,6 +79,9 @@ class TfidfSvd(Encoder):
 
 def _counts(texts: Sequence[str]) -> sparse.csr_matrix:
     """(m, 2^HASH_BITS) float32 counts of hashed terms."""
+    from scipy import sparse
+    from sklearn.feature_extraction.text import HashingVectorizer
+
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise EncodingError(f"expected a text, not {type(text).__name__}", index=index)
@@ -103,6 +111,9 @@ def _vocabulary(counts: sparse.csr_matrix) -> tuple[np.ndarray, np.ndarray]:
 
 def _weights(counts: sparse.csr_matrix, terms: np.ndarray, idf: np.ndarray) -> sparse.csr_matrix:
     """(m, t) float32 TF-IDF rows of length one (or zero)."""
+    from scipy import sparse
+    from sklearn.preprocessing import normalize
+
     weights = counts[:, terms]
     weights.data = 1 + np.log(weights.data)
     return normalize(weights @ sparse.diags(idf, dtype=np.float32), copy=False)

@@ -15,6 +15,7 @@ class Vector(Encoder):
 
     name: ClassVar[str] = "vector"
     kind: ClassVar[str] = "vector"
+    meaning: ClassVar[str] = "The vectors as they are."
     fit_samples: ClassVar[int] = 1
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 

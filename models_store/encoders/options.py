@@ -1,0 +1,60 @@
+"""What an encoder can be told: options by name, checked long before anything is encoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Option:
+    """A text, a whole number (if its default is one), or the name of what lies in the folder of weights."""
+
+    meaning: str
+    """In one sentence, for whoever chooses."""
+    default: str | int | None = None
+    """None: it has to be given."""
+    low: int = 0
+    high: int = 0
+    """Bounds of a number, inclusive."""
+    weights: bool = False
+    """Names a file or folder of the folder of weights; `fit` is given its path."""
+
+
+MOST_CHARACTERS = 200
+"""Of a text."""
+
+
+def settled(options: Mapping[str, Option], given: Mapping[str, Any], weights: Path) -> dict[str, Any]:
+    """Every option with its value, defaults filled in; names of weights become paths below the folder `weights`.
+
+    Raises ValueError, in words for the person who typed them, for an unknown or missing option, a value of the wrong
+    type or out of bounds, or weights that are not there.
+    """
+    if unknown := [str(name) for name in given if name not in options]:
+        known = f"known: {', '.join(options)}" if options else "it has none"
+        raise ValueError(f"there is no option {unknown[0]!r}; {known}.")
+    return {name: _value(name, option, given.get(name, option.default), weights) for name, option in options.items()}
+
+
+def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
+    if value is None:
+        raise ValueError(f"{name} is missing: {option.meaning}")
+    if isinstance(option.default, int):
+        if isinstance(value, bool) or not isinstance(value, int) or not option.low <= value <= option.high:
+            raise ValueError(f"{name} must be a whole number from {option.low} to {option.high}, not {value!r}.")
+        return value
+    if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.isprintable():
+        raise ValueError(f"{name} must be a text of at most {MOST_CHARACTERS} characters in one line.")
+    return _entry(name, value, weights) if option.weights else value
+
+
+def _entry(name: str, value: str, weights: Path) -> Path:
+    """What is called so in the folder: only what its owner has put there, never a path out of it."""
+    there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
+    if value not in there:
+        found = ", ".join(sorted(there)[:10]) or "nothing yet"
+        raise ValueError(f"{name}: there is no {value!r} in {weights}. There is: {found}.")
+    return there[value]

@@ -1,0 +1,137 @@
+"""Texts through a sentence-transformers model of your own, from a local folder. Nothing is fetched."""
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from safetensors import SafetensorError
+
+from models_store.encoders.base import Encoder, EncoderSetupError, EncodingError, State, library
+from models_store.encoders.options import Option
+
+# What a folder can be wrong in is as varied as what the libraries raise for it.
+_UNFIT = (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, ImportError, SafetensorError)
+
+KEPT = {".json", ".txt", ".model", ".safetensors"}
+"""Endings of the files that make up a model: settings, words, weights. Neither code nor pickles are among them."""
+AT_ONCE = 32
+"""Texts that go through the network together: bounds its memory."""
+FILE = "file."
+
+
+class SentenceTransformers(Encoder):
+    """As many numbers a text as the model gives, for example 384.
+
+    The encoder holds the whole model, so that neither a change of the folder nor its loss touches a project that
+    began with it. Longer texts than the model takes (`max_seq_length`, often 256 or 512 word pieces) are cut off. Texts
+    are padded to the longest of 32: the same text gives the same numbers but for the rounding of the last bits.
+    """
+
+    name: ClassVar[str] = "sentence-transformers"
+    kind: ClassVar[str] = "text"
+    meaning: ClassVar[str] = (
+        "What a language model makes of a text: it knows that “car” and “automobile” are alike before anything is "
+        "labeled. Slower than words alone."
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        "folder": Option("The model's folder, with `modules.json` and weights as .safetensors.", weights=True),
+        "prompt": Option("What some models want in front of each text, for example `query: `.", default=""),
+    }
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+
+    def __init__(self, files: Mapping[str, bytes], prompt: str) -> None:
+        """`files`: the model's folder, as the path within it and the content of each file."""
+        self.files = files
+        self.prompt = prompt
+
+    @classmethod
+    def fit(cls, samples: Sequence[str], *, folder: Path, prompt: str = "") -> Self:
+        """Take the model of the folder as it is. Raises `EncoderSetupError` for one that cannot be used."""
+        encoder = cls(_model_files(folder), prompt)
+        try:
+            encoder._be(encoder._embed([""]).shape[1])
+        except EncoderSetupError as error:
+            raise EncoderSetupError(f"{folder}: {error}") from error
+        return encoder
+
+    def encode(self, raws: Sequence[str]) -> np.ndarray:
+        for index, raw in enumerate(raws):
+            if not isinstance(raw, str):
+                raise EncodingError(f"expected a text, not {type(raw).__name__}", index=index)
+        if not len(raws):
+            return np.zeros((0, self.dim), dtype=self.dtype)
+        return self._embed(raws)
+
+    def state(self) -> State:
+        files = {FILE + name: np.frombuffer(content, np.uint8) for name, content in self.files.items()}
+        return {**files, "prompt": np.array(self.prompt), "dim": np.array(self.dim)}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        files = {key.removeprefix(FILE): state[key].tobytes() for key in state if key.startswith(FILE)}
+        encoder = cls(files, str(state["prompt"]))
+        encoder._be(int(state["dim"]))
+        return encoder
+
+    def _be(self, dim: int) -> None:
+        self.dim = dim
+        self.input_shape = (dim,)
+
+    def _embed(self, texts: Sequence[str]) -> np.ndarray:
+        # Halves of surrogate pairs, of which there are some in scraped texts, are no characters to a tokeniser.
+        clean = [text.encode(errors="replace").decode() for text in texts]
+        return self._model.encode(clean, prompt=self.prompt or None, batch_size=AT_ONCE, show_progress_bar=False)
+
+    @cached_property
+    def _model(self) -> Any:
+        """The network: loaded when it is first needed, for most steps want no more than `dim`."""
+        library_ = _library()
+        with TemporaryDirectory(prefix="marginalia-encoder-") as folder:
+            for name, content in self.files.items():
+                path = Path(folder) / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            try:
+                model = library_.SentenceTransformer(
+                    folder, device="cpu", local_files_only=True, trust_remote_code=False
+                )
+            except _UNFIT as error:
+                reason = str(error).replace(folder, "the folder").splitlines()[0]
+                raise EncoderSetupError(
+                    f"not a model that sentence-transformers {library_.__version__} can load ({reason})"
+                ) from error
+        return model.float()
+
+
+def _library() -> Any:
+    name = SentenceTransformers.name
+    found = library("sentence_transformers", encoder=name)
+    # As the variable of this name does. Otherwise the name of a folder may be looked up on the network.
+    library("huggingface_hub.constants", encoder=name).HF_HUB_OFFLINE = True
+    library("transformers.utils.logging", encoder=name).disable_progress_bar()
+    return found
+
+
+def _model_files(folder: Path) -> dict[str, bytes]:
+    """The files that make up the model of a folder. Raises `EncoderSetupError` for a folder that holds none."""
+    try:
+        paths = sorted(path for path in folder.rglob("*") if path.suffix in KEPT and path.is_file())
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    except OSError as error:
+        raise EncoderSetupError(f"{folder} cannot be read: {error.strerror}") from error
+    if "modules.json" not in files:
+        raise EncoderSetupError(f"{folder}: no sentence-transformers model, for it has no modules.json")
+    if not any(name.endswith(".safetensors") for name in files):
+        raise EncoderSetupError(f"{folder}: has no weights as .safetensors; save the model again in that format")
+    try:
+        types = [str(module["type"]) for module in json.loads(files["modules.json"])]
+    except (ValueError, TypeError, KeyError) as error:
+        raise EncoderSetupError(f"{folder}: its modules.json cannot be read ({error})") from error
+    # A module is a class by its dotted name: it could be any code that is installed.
+    if foreign := [name for name in types if not name.startswith("sentence_transformers.")]:
+        raise EncoderSetupError(f"{folder}: needs code of its own ({foreign[0]}), which is not run")
+    return files

@@ -1,0 +1,186 @@
+"""The sentence encoder: a real model from a local folder, frozen with the project, without network or foreign code."""
+
+import importlib
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from model_data import Pool, train_on
+from sentence_model import MINILM
+
+from models_store import encoders
+from models_store.encoders import EncoderSetupError, EncodingError, TfidfSvd
+from models_store.encoders.sentences import SentenceTransformers
+from models_store.prediction import predict
+
+CARS = ["My car broke down.", "The automobile would not start any more."]
+BREAD = "She kneads the dough for the bread."
+
+
+@pytest.fixture(scope="module")
+def minilm() -> SentenceTransformers:
+    return SentenceTransformers.fit([], folder=MINILM)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A copy of the model's folder, to be spoiled."""
+    return Path(shutil.copytree(MINILM, tmp_path / "minilm"))
+
+
+def test_texts_that_share_no_word_but_their_meaning_lie_close(minilm: SentenceTransformers) -> None:
+    features = minilm.encode([*CARS, BREAD])
+    assert (features.shape, features.dtype, minilm.input_shape) == ((3, 384), np.float32, (384,))
+    np.testing.assert_allclose(np.linalg.norm(features, axis=1), 1, rtol=1e-5)  # as this model has it
+    alike = features @ features.T
+    assert alike[0, 1] > 0.3, alike
+    assert alike[0, 2] < 0.1, alike
+
+
+def test_a_text_alone_gives_what_it_gives_among_others(minilm: SentenceTransformers) -> None:
+    texts = ["short", "", "\ud800 half a pair", "a very long text " * 300, *CARS, BREAD]
+    alone = np.concatenate([minilm.encode([text]) for text in texts])
+    np.testing.assert_allclose(minilm.encode(texts), alone, atol=1e-5)
+    assert minilm.encode([]).shape == (0, 384)
+
+
+def test_what_is_no_text_is_refused_by_its_place(minilm: SentenceTransformers) -> None:
+    with pytest.raises(EncodingError, match="item 1: expected a text, not int"):
+        minilm.encode(["a text", 7])  # type: ignore[list-item]
+
+
+def test_the_saved_encoder_is_whole_without_the_folder(
+    folder: Path, tmp_path: Path, minilm: SentenceTransformers
+) -> None:
+    fitted = SentenceTransformers.fit([], folder=folder)
+    digest = fitted.save(tmp_path / "encoder.npz")
+    shutil.rmtree(folder)
+    loaded = encoders.load(tmp_path / "encoder.npz")
+    assert loaded.digest == digest == minilm.digest
+    assert (loaded.dim, loaded.input_shape) == (384, (384,))
+    np.testing.assert_array_equal(loaded.encode(CARS), minilm.encode(CARS))
+
+
+def test_other_weights_or_another_prompt_are_another_encoder(folder: Path, minilm: SentenceTransformers) -> None:
+    prompted = SentenceTransformers.fit([], folder=MINILM, prompt="query: ")
+    assert prompted.digest != minilm.digest
+    assert np.abs(prompted.encode(CARS) - minilm.encode(CARS)).max() > 0.01
+    weights = folder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1
+    weights.write_bytes(content)
+    assert SentenceTransformers.fit([], folder=folder).digest != minilm.digest
+
+
+def test_code_and_pickles_in_the_folder_are_left_alone(folder: Path, minilm: SentenceTransformers) -> None:
+    (folder / "pytorch_model.bin").write_bytes(b"a pickle")
+    (folder / "modeling.py").write_text("raise SystemExit('it ran')")
+    assert SentenceTransformers.fit([], folder=folder).digest == minilm.digest
+
+
+def spoil(folder: Path, how: str) -> None:
+    if how == "no such folder":
+        shutil.rmtree(folder)
+    elif how == "no weights":
+        (folder / "model.safetensors").unlink()
+    elif how == "weights cut off":
+        with (folder / "model.safetensors").open("r+b") as file:
+            file.truncate(1000)
+    elif how == "no list of modules":
+        (folder / "modules.json").unlink()
+    elif how == "a list that is none":
+        (folder / "modules.json").write_text("[{}]")
+    else:
+        modules = json.loads((folder / "modules.json").read_text())
+        modules[1]["type"] = "subprocess.Popen"
+        (folder / "modules.json").write_text(json.dumps(modules))
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("no such folder", "has no modules.json"),
+        ("no weights", "has no weights as .safetensors"),
+        ("weights cut off", "not a model that sentence-transformers .* can load"),
+        ("no list of modules", "has no modules.json"),
+        ("a list that is none", "its modules.json cannot be read"),
+        ("foreign code", r"needs code of its own \(subprocess.Popen\)"),
+    ],
+)
+def test_a_folder_that_will_not_do_is_told_in_one_line(folder: Path, how: str, said: str) -> None:
+    spoil(folder, how)
+    with pytest.raises(EncoderSetupError, match=said) as error:
+        SentenceTransformers.fit([], folder=folder)
+    assert str(folder) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def in_a_new_process(code: str) -> str:
+    """What a program prints that can neither reach the network nor unfinished models on this machine."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=os.environ, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_nothing_asks_the_network() -> None:
+    code = f"""
+import sys
+def forbid(event, arguments):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        raise SystemExit(f"{{event}} {{arguments}}")
+sys.addaudithook(forbid)
+from pathlib import Path
+from models_store.encoders.sentences import SentenceTransformers
+print(SentenceTransformers.fit([], folder=Path({str(MINILM)!r})).encode(["hello"]).shape)
+"""
+    assert in_a_new_process(code) == "(1, 384)\n"
+
+
+def test_a_missing_library_is_told_with_what_installs_it() -> None:
+    code = f"""
+import sys
+sys.modules["sentence_transformers"] = None
+from pathlib import Path
+from models_store.encoders import EncoderSetupError
+from models_store.encoders.sentences import SentenceTransformers
+try:
+    SentenceTransformers.fit([], folder=Path({str(MINILM)!r}))
+except EncoderSetupError as error:
+    print(error)
+"""
+    told = in_a_new_process(code)
+    assert "needs the package sentence_transformers" in told
+    assert told.endswith("scripts/setup.sh requirements-encoders.txt\n")
+
+
+def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
+    """First sentences on what scipy offers, and from which of eight packages each comes: real texts, all in English."""
+    rng = np.random.default_rng(0)
+    texts: list[str] = []
+    for name in ("stats", "signal", "linalg", "ndimage", "optimize", "special", "interpolate"):
+        package = importlib.import_module(f"scipy.{name}")
+        documented = (inspect.getdoc(getattr(package, each)) or "" for each in sorted(package.__all__))
+        said = sorted({" ".join(text.split("\n\n")[0].split()) for text in documented} - {""})
+        texts += rng.choice(said, per_package, replace=False).tolist()
+    return texts, np.repeat(np.arange(7), per_package)
+
+
+@pytest.mark.slow
+def test_few_labels_go_further_than_with_words_alone(minilm: SentenceTransformers) -> None:
+    texts, classes = what_scipy_says(45)
+    labeled = np.arange(len(texts)) % 45 < 8
+    accuracy = {}
+    for encoder in (minilm, TfidfSvd.fit(texts)):
+        features = encoder.encode(texts)
+        model = train_on(Pool(features[labeled], classes[labeled], 7)).model
+        best = np.concatenate([part.best for part in predict(model, features[~labeled])])
+        accuracy[encoder.name] = float(np.mean(best == classes[~labeled]))
+    assert accuracy["sentence-transformers"] > accuracy["tfidf-svd"] + 0.05, accuracy
