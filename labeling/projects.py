@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from labeling import queue
-from labeling.models import LabelClass, Membership, Project, Role, User
+from labeling.models import Job, LabelClass, Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES
+from labeling.pipeline.encoder_settings import check_encoder
 
 # What people read. It can be changed at any time, and holds at once.
 TEXTS = ("name", "prompt", "guidelines")
@@ -34,6 +35,10 @@ SETTINGS = (
     "currency",
     "loop",
 )
+
+
+class EncoderSettled(Exception):
+    """The encoder of a project can no longer be changed; the message says why."""
 
 
 def check_classes(names: Sequence[str]) -> list[str]:
@@ -62,6 +67,7 @@ def create_project(
     project = Project(slug=slug, kind=kind, **settings)
     project.name = project.name or slug.replace("-", " ").capitalize()
     project.full_clean()
+    _check_encoder(project, project.encoder)
     try:
         with transaction.atomic():
             project.save()
@@ -73,6 +79,28 @@ def create_project(
     if manager is not None:
         set_role(project=project, user=manager, role=Role.MANAGER)
     return project
+
+
+@transaction.atomic
+def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
+    """Have items encoded by this encoder, also those that wait because another could not be set up.
+
+    Raises `ValidationError` for a choice that cannot be, `EncoderSettled` once an item is encoded: features of two
+    encoders cannot be compared.
+    """
+    _check_encoder(project, choice)
+    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
+        raise EncoderSettled("The project's items are already encoded. Another encoder needs another project.")
+    project.encoder = dict(choice)
+    if project.items.unencoded().exists():
+        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+
+
+def _check_encoder(project: Project, choice: Any) -> None:
+    try:
+        check_encoder(project.kind, choice)
+    except ValidationError as error:
+        raise ValidationError({"encoder": error.messages}) from error
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batches, browse, clusterings, export, items, projects, queue
+from labeling.api import batches, browse, clusterings, encoders, export, items, projects, queue
 
 app_name = "api"
 
@@ -11,6 +11,7 @@ PROJECT = "projects/<slug:slug>/"
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="projects"),
     path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
+    path(f"{PROJECT}encoder/", encoders.ProjectEncoder.as_view(), name="encoder"),
     path(f"{PROJECT}members/", projects.MemberList.as_view(), name="members"),
     path(f"{PROJECT}members/<word:username>/", projects.MemberDetail.as_view(), name="member"),
     path(f"{PROJECT}items/", browse.Items.as_view(), name="items"),

@@ -113,6 +113,11 @@ class Project(models.Model):
         help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
     )
     training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
+    encoder = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="What turns items into numbers; if empty, the default of the kind. Holds once an item is encoded.",
+    )
     show_predictions = models.BooleanField(
         default=False,
         help_text="Shows annotators what the model thinks. Quicker, but people tend to agree with it.",

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from django.core.exceptions import ValidationError
 from django.db.models import F
 
 from labeling import batches, media
 from labeling.models import Item, Project
+from labeling.pipeline.encoder_settings import chosen, settled_choice
 from labeling.pipeline.files import ProjectFiles, append_rows, load_array
 from labeling.pipeline.step import Step, StepFailed
 from models_store import encoders
-from models_store.encoders import Encoder, EncodingError
+from models_store.encoders import Encoder, EncoderSetupError, EncodingError
 
 CHUNK = 512
 # An encoder that learns from the pool is fitted anew while nothing depends on it yet, if the pool has grown this much.
@@ -72,7 +74,10 @@ def _encode_items(encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot."""
+    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot.
+
+    Raises `StepFailed` where the encoder lacks a library.
+    """
     left = list(enumerate(raws))
     wrong: dict[int, str] = {}
     while True:
@@ -81,6 +86,8 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
         except EncodingError as error:
             at, _ = left.pop(error.index)
             wrong[at] = error.reason
+        except EncoderSetupError as error:
+            raise StepFailed(str(error)) from error
 
 
 def _raw_contents(items: Sequence[Item]) -> list[Any]:
@@ -112,18 +119,22 @@ def load_encoder(project: Project) -> Encoder:
 
 def _current_encoder(step: Step, project: Project) -> Encoder:
     """The encoder to go on with: the stored one, or one fitted now."""
-    kind = encoders.for_kind(project.kind)
     if project.features_generation:
+        kind = chosen(project.kind, project.encoder)
         learns = kind.fit_samples > 0 and not project.versions.exists()
         fitted_on = min(project.encoded_rows, kind.fit_samples)
         available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
         if not learns or available < REFIT_GROWTH * fitted_on:
             return load_encoder(project)
-    return _new_generation(step, project, kind)
+    return _new_generation(step, project)
 
 
-def _new_generation(step: Step, project: Project, kind: type[Encoder]) -> Encoder:
+def _new_generation(step: Step, project: Project) -> Encoder:
     """Fit an encoder, encode again what already has a row, and only then let the new files count."""
+    try:
+        kind, options = settled_choice(project.kind, project.encoder)
+    except ValidationError as error:
+        raise StepFailed(f"The project's encoder: {error.messages[0]}") from error
     samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
@@ -132,7 +143,10 @@ def _new_generation(step: Step, project: Project, kind: type[Encoder]) -> Encode
         samples = [raw for raw in _raw_contents(list(chosen)) if not isinstance(raw, OSError)]
     elif project.kind == Project.Kind.VECTOR:
         samples = _raw_contents(list(project.items.filter(encode_error="")[:1]))
-    encoder = kind.fit(samples)
+    try:
+        encoder = kind.fit(samples, **options)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
     files = ProjectFiles(project)
     generation = project.features_generation + 1
     files.root.mkdir(parents=True, exist_ok=True)
@@ -146,6 +160,9 @@ def _new_generation(step: Step, project: Project, kind: type[Encoder]) -> Encode
         append_rows(files.features(generation), rows_before=start, block=block)
         report(start / project.encoded_rows)
     with step.write():
-        Project.objects.filter(pk=project.pk).update(features_generation=generation)
+        # The choice holds from here on: only one that has not been changed meanwhile may.
+        same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
+        if not same.update(features_generation=generation):
+            raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
     project.features_generation = generation
     return encoder

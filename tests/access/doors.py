@@ -123,6 +123,8 @@ DOORS = [
     Door("api:projects", "post", CREATORS, 201, {"slug": "new", "kind": "text", "classes": ["a", "b"]}),
     Door("api:project", "get", MEMBERS, 200),
     Door("api:project", "patch", MANAGERS, 200, {"batch_size": 7}),
+    Door("api:encoder", "get", READERS, 200),
+    Door("api:encoder", "put", MANAGERS, 200, {"name": "pixels"}),
     Door("api:members", "get", MANAGERS, 200),
     Door("api:members", "post", MANAGERS, 201, {"username": "newcomer", "role": "annotator"}),
     Door("api:member", "delete", MANAGERS, 204),

@@ -57,6 +57,13 @@ def test_every_setting_is_an_option() -> None:
     assert [(m.user.username, m.role) for m in Membership.objects.all()] == [("mona", "manager")]
 
 
+def test_an_encoder_is_named_with_its_options(data_dir: Path) -> None:
+    (data_dir / "weights" / "minilm").mkdir(parents=True)
+    options = {"encoder": "sentence-transformers", "encoder_options": '{"folder": "minilm"}'}
+    call_command("create_project", "news", "--kind", "text", "--classes", "a,b", **options)
+    assert Project.objects.get().encoder == {"name": "sentence-transformers", "options": {"folder": "minilm"}}
+
+
 def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "classes.txt"
     names = [f"class {number}, naïve" for number in range(3000)]
@@ -92,6 +99,9 @@ def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
         ("--training", "{epochs: 4}", "training"),
         ("--training", '{"epoch": 4}', "training"),
         ("--training", "[]", "training"),
+        ("--encoder", "tfidf-svd", "encoder"),
+        ("--encoder", "sound", "encoder"),
+        ("--encoder-options", "{}", "encoder-options"),
         ("--manager", "nobody", "manager"),
     ],
 )

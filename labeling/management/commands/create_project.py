@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import DecimalField, Field, FloatField, IntegerField
 
 from labeling.models import Project, User
+from labeling.pipeline.encoder_settings import encoders_for
 from labeling.pipeline.training_settings import check_training
 from labeling.projects import SETTINGS, TEXTS, create_project
 
@@ -22,7 +23,8 @@ FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("train
 class Command(BaseCommand):
     help = (
         "Create a project: what kind of item, what is asked about it, and how batches are made. Kind, question, "
-        "classes and seed stay as they are; the rest can be changed later. Next: add_member, import_items."
+        "classes and seed stay as they are, the encoder once an item is encoded; the rest can be changed later. Next: "
+        "add_member, import_items."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -34,6 +36,10 @@ class Command(BaseCommand):
         for name in FIELDS:
             parser.add_argument(f"--{name.replace('_', '-')}", metavar=_metavar(name), help=_help(name))
         parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
+        parser.add_argument("--encoder", metavar="NAME", help=f"What turns items into numbers: {_encoders()}.")
+        parser.add_argument(
+            "--encoder-options", metavar="JSON", help='What the encoder is told, for example \'{"folder": "minilm"}\'.'
+        )
         parser.add_argument("--show-predictions", action="store_true", help=str(_field("show_predictions").help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
@@ -48,6 +54,7 @@ class Command(BaseCommand):
                 settings={
                     **settings,
                     "training": _training(options["training"]),
+                    "encoder": _encoder(options["encoder"], options["encoder_options"]),
                     "show_predictions": options["show_predictions"],
                 },
             )
@@ -94,6 +101,24 @@ def _classes(listed: str | None, path: Path | None) -> list[str]:
     except UnicodeDecodeError as error:
         raise CommandError(f"classes-file: {path} is not UTF-8 text.") from error
     return [line for line in text.splitlines() if line.strip()]
+
+
+def _encoders() -> str:
+    """The names for each kind of item, the default first."""
+    kinds = ((kind, ", ".join(encoder.name for encoder in encoders_for(kind))) for kind in Project.Kind.values)
+    return "; ".join(f"{names} for {kind} items" for kind, names in kinds)
+
+
+def _encoder(name: str | None, text: str | None) -> dict[str, Any]:
+    if name is None:
+        if text is not None:
+            raise CommandError("encoder-options: name the encoder too, with --encoder.")
+        return {}
+    try:
+        options = json.loads(text or "{}")
+    except json.JSONDecodeError as error:
+        raise CommandError(f"encoder-options: this is not JSON: {error}.") from error
+    return {"name": name, "options": options}
 
 
 def _training(text: str | None) -> dict[str, Any]:

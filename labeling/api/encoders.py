@@ -1,0 +1,100 @@
+"""What turns a project's items into numbers, and what else could."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling import access, projects
+from labeling.api.base import ProjectView
+from labeling.api.errors import Conflict
+from labeling.api.fields import StrictText
+from labeling.api.reading import read
+from labeling.pipeline.encoder_settings import Encoder, chosen, encoders_for, weights_there
+
+
+class ChoiceSerializer(serializers.Serializer[Any]):
+    """An encoder by its name, and what it is told."""
+
+    name = StrictText(max_length=100)
+    options = serializers.DictField(
+        required=False, help_text="By name. An option that names weights takes one of `weights`."
+    )
+
+
+class OptionSerializer(serializers.Serializer[Any]):
+    """What an encoder can be told."""
+
+    name = serializers.CharField()
+    meaning = serializers.CharField()
+    default = serializers.JSONField(help_text="A text or a whole number; null: it has to be given.")
+    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`.")
+
+
+class KnownSerializer(serializers.Serializer[Any]):
+    """An encoder for the project's kind of item."""
+
+    name = serializers.CharField()
+    meaning = serializers.CharField()
+    options = OptionSerializer(many=True)
+
+
+class EncoderSerializer(serializers.Serializer[Any]):
+    """The project's encoder, and what can be chosen in its place."""
+
+    name = serializers.CharField()
+    options = serializers.DictField()
+    settled = serializers.BooleanField(help_text="Items are encoded: it cannot be changed any more.")
+    known = KnownSerializer(many=True, help_text="The encoders for this kind of item, the default first.")
+    weights = serializers.ListField(
+        child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
+    )
+
+
+class ProjectEncoder(ProjectView):
+    """The project's encoder, what can be chosen in its place, and the weights that the server has."""
+
+    subject = "Projects"
+    needs = {"GET": access.EXPORT, "PUT": access.MANAGE}
+
+    @extend_schema(responses=EncoderSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return self._shown()
+
+    @extend_schema(request=ChoiceSerializer, responses=EncoderSerializer)
+    def put(self, request: Request, slug: str) -> Response:
+        """Choose an encoder. Possible until the first item is encoded."""
+        choice = read(ChoiceSerializer, request.data)
+        try:
+            projects.choose_encoder(project=self.project, choice=choice)
+        except projects.EncoderSettled as error:
+            raise Conflict(str(error)) from error
+        return self._shown()
+
+    def _shown(self) -> Response:
+        project = self.project
+        try:
+            name = chosen(project.kind, project.encoder).name
+        except ValidationError:  # one of somebody's own that is not installed any more
+            name = project.encoder["name"]
+        shown = {
+            "name": name,
+            "options": project.encoder.get("options", {}),
+            "settled": project.features_generation > 0,
+            "known": [_known(encoder) for encoder in encoders_for(project.kind)],
+            "weights": weights_there(),
+        }
+        return Response(EncoderSerializer(shown).data)
+
+
+def _known(encoder: type[Encoder]) -> dict[str, Any]:
+    options = [
+        {"name": name, "meaning": option.meaning, "default": option.default, "names_weights": option.weights}
+        for name, option in encoder.options.items()
+    ]
+    return {"name": encoder.name, "meaning": encoder.meaning, "options": options}

@@ -1,0 +1,64 @@
+"""A project's choice of an encoder, `{"name": …, "options": {…}}`, checked without loading what encodes.
+
+An empty choice is the default of the project's kind. Weights lie where only whoever runs the server can put them,
+in `DATA_DIR/weights`: a choice names them and can point nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+
+from models_store import encoders
+from models_store.encoders import Encoder
+from models_store.encoders.options import Option, settled
+
+__all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "settled_choice", "weights_there"]
+
+
+def weights_folder() -> Path:
+    """Where the weights of encoders lie, a file or folder each."""
+    return Path(settings.DATA_DIR) / "weights"
+
+
+def weights_there() -> list[str]:
+    """What there is to choose from, by name."""
+    folder = weights_folder()
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def encoders_for(kind: str) -> Sequence[type[Encoder]]:
+    """The encoders for a kind of item, the default first."""
+    return [encoder for encoder in encoders.ENCODERS if encoder.kind == kind]
+
+
+def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
+    """The encoder that a choice names. Raises `ValidationError` where this kind of item has none of that name."""
+    known = {encoder.name: encoder for encoder in encoders_for(kind)}
+    name = choice.get("name", next(iter(known), None))
+    if not isinstance(name, str) or name not in known:
+        raise ValidationError(f"No encoder for items of the kind {kind} is called {name!r}; known: {', '.join(known)}.")
+    return known[name]
+
+
+def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
+    """The encoder, and what its `fit` is to be given. Raises `ValidationError` for a choice that cannot be."""
+    encoder = chosen(kind, choice)
+    try:
+        return encoder, settled(encoder.options, choice.get("options", {}), weights_folder())
+    except ValueError as error:
+        raise ValidationError(f"{encoder.name}: {error}") from error
+
+
+def check_encoder(kind: str, value: Any) -> dict[str, Any]:
+    """The choice, if it can be. Raises `ValidationError`."""
+    if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
+        raise ValidationError('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.')
+    if not isinstance(value.get("options", {}), dict):
+        raise ValidationError('The options of the encoder must be an object such as {"folder": "minilm"}.')
+    settled_choice(kind, value)
+    return value
