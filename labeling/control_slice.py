@@ -16,6 +16,7 @@ import numpy as np
 from labeling.models import ModelVersion, Project
 from labeling.pipeline.files import ProjectFiles, load_array
 from models_store import metrics
+from models_store.paired import Compared, compare
 from models_store.reliability import Bin, Calibration, calibration
 
 __all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "calibration"]
@@ -29,15 +30,6 @@ class ClassFigures:
     truth: int
     predicted: int
     correct: int
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """Of `n` items that both have seen: how many only the later version has right, and how many only the earlier."""
-
-    n: int
-    gained: int
-    lost: int
 
 
 class ControlSlice:
@@ -87,8 +79,7 @@ class ControlSlice:
         if new is None or old is None:
             return None
         n = min(len(new), len(old))
-        new_right, old_right = new[:n] == self._labels[:n], old[:n] == self._labels[:n]
-        return Compared(n, int((new_right & ~old_right).sum()), int((old_right & ~new_right).sum()))
+        return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """What the version said of the control items that it has seen, which are the first ones."""

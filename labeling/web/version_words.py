@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeling.control_slice import ClassFigures, Compared
 from labeling.web.words import count, figure, number, percent
 
-# Chance alone makes two equal versions differ as much in one of twenty comparisons.
-CHANCE = 0.05
-# Beyond so many items the normal distribution tells the same, and quicker.
-EXACT = 1000
 CLASSES_SHOWN = 50
 # A manifest names every class; a page need not, where there are thousands.
 NAMES_SHOWN = 20
@@ -30,24 +25,9 @@ def comparison(compared: Compared | None, later: int, earlier: int) -> str:
         f"Of the same {items}, version {later} is right on {number(gained)} that version {earlier} had wrong, "
         f"and wrong on {number(lost)} that it had right"
     )
-    if chance(gained, lost) >= CHANCE:
-        return f"{told}: too few to say that one is better."
-    return f"{told}: it is {'better' if gained > lost else 'worse'}."
-
-
-def chance(gained: int, lost: int) -> float:
-    """The probability that chance alone parts so many items as unevenly, or more so: the exact sign test.
-
-    >>> chance(5, 0)
-    0.0625
-    >>> chance(3, 3)
-    1.0
-    """
-    n = gained + lost
-    if n > EXACT:
-        return math.erfc(abs(gained - lost) / math.sqrt(2 * n))
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    if compared.better or compared.worse:
+        return f"{told}: it is {'better' if compared.better else 'worse'}."
+    return f"{told}: too few to say that one is better."
 
 
 def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:

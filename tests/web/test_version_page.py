@@ -188,8 +188,8 @@ def test_a_version_that_does_not_exist(project: Project) -> None:
 
 def test_queries(project: Project, django_assert_num_queries: Any) -> None:
     client = member(project, Role.ENGINEER)
-    # session, user, membership; versions beside it, control items, classes, batches that it picked
-    with django_assert_num_queries(7):
+    # session, user, membership; newest version, choice; versions beside it, control items, classes, batches it picked
+    with django_assert_num_queries(9):
         client.get("/p/digits/models/2/")
 
 
@@ -211,12 +211,6 @@ def test_queries(project: Project, django_assert_num_queries: Any) -> None:
 )
 def test_versions_are_told_apart_only_beyond_chance(compared: Compared | None, said: str) -> None:
     assert version_words.comparison(compared, 2, 1).endswith(said)
-
-
-def test_chance_is_the_same_by_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact = version_words.chance(430, 370)
-    monkeypatch.setattr(version_words, "EXACT", 0)
-    assert version_words.chance(430, 370) == pytest.approx(exact, rel=0.1)
 
 
 def test_a_difference_within_chance_is_no_verdict() -> None:
