@@ -13,7 +13,7 @@ import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.models import Batch, Job, ModelVersion, Project
+from labeling.models import Batch, Job, Project
 
 # While a small pool is still being filled, the first batch waits this long for more items than there are yet.
 SETTLE_SECONDS = 8
@@ -170,8 +170,3 @@ def _seconds_left(job: Job | None, took: float | None) -> float | None:
     if took is not None and elapsed < took:
         return took - elapsed
     return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took
-
-
-def latest_version(project: Project) -> ModelVersion | None:
-    """The version that drives selection."""
-    return project.versions.order_by("-number").first()

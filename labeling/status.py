@@ -15,6 +15,7 @@ from django.utils import timezone
 from labeling.batches import seconds_until_open
 from labeling.control_slice import ControlSlice
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task
+from labeling.versions import in_use
 
 # Imports and failures are listed up to this many.
 LISTED = 20
@@ -36,6 +37,7 @@ def status_of(project: Project) -> dict[str, Any]:
         "step": _step(project),
         "batches": batches,
         "models": models_of(project),
+        "model_in_use": found.version.number if (found := in_use(project)) else None,
         "imports": _imports(project),
         "failures": failures_of(project),
     }
@@ -164,6 +166,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
             "labels": version.labels,
             "metrics": version.metrics,
             "control_now": control.measure(version),
+            "held_back": version.held_back,
             "seconds": version.seconds,
             "created_at": version.created_at,
         }

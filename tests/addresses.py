@@ -13,6 +13,8 @@ TAKERS = {
     "token-revoke",
     "project-loop",
     "project-cluster-anew",
+    "project-model-use",
+    "project-models-automatic",
     "project-retry",
     "project-role",
     "project-import-retry",

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import access, artifacts, batches, deadlines
+from labeling import access, artifacts, batches, deadlines, versions
 from labeling.api.base import ProjectListView, ProjectView
 from labeling.api.errors import find_or_404
 from labeling.control_slice import ControlSlice
@@ -27,6 +27,15 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
     )
     model_version = serializers.IntegerField(
         source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
+    )
+    newest_version = serializers.IntegerField(
+        allow_null=True, help_text="The newest model version then. Another picked it if this one was held back."
+    )
+    chosen_by = serializers.CharField(
+        source="choice.user.username",
+        allow_null=True,
+        default=None,
+        help_text="The manager whose choice of a model version held then; null for the gate's.",
     )
     answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
 
@@ -57,6 +66,8 @@ class BatchSerializer(serializers.ModelSerializer[Batch]):
             "margins_hash",
             "dendrogram_hash",
             "selected_by",
+            "newest_version",
+            "chosen_by",
             "model_version",
             "select_seconds",
             "dropped",
@@ -87,17 +98,31 @@ class ControlFigures(serializers.Serializer[Any]):
     n = serializers.IntegerField(min_value=0)
 
 
+class GateFigures(serializers.Serializer[Any]):
+    """A new version beside version `against` on the same `n` control items: `gained` only the new one has right, `lost`
+    only the other.
+    """
+
+    against = serializers.IntegerField(min_value=1)
+    n = serializers.IntegerField(min_value=0)
+    gained = serializers.IntegerField(min_value=0)
+    lost = serializers.IntegerField(min_value=0)
+    reason = serializers.CharField(required=False, help_text="Why they could not be compared, where that is so.")
+
+
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
-    """Metrics and lineage. The context holds the `ControlSlice`."""
+    """Metrics and lineage. The context holds the `ControlSlice`, and `in_use`: the version that picks the batches."""
 
     version = serializers.IntegerField(source="number")
     batch = serializers.IntegerField(source="batch.number")
     parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        source="parent.number", allow_null=True, help_text="The version before, that this one grew from."
+        source="parent.number", allow_null=True, help_text="The version that picked its last batch."
     )
     training = serializers.DictField(help_text="The training settings that it was trained with.")
     metrics = serializers.DictField(help_text="As measured when it was trained; `control`: on control items.")
     control_now = serializers.SerializerMethodField(help_text="On all control items labeled by now: compare by this.")
+    in_use = serializers.SerializerMethodField(help_text="Whether it picks the next batch.")
+    gate = serializers.SerializerMethodField(help_text="The comparison when it was trained; null for the first.")
 
     class Meta:
         model = ModelVersion
@@ -112,6 +137,9 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "training",
             "metrics",
             "control_now",
+            "in_use",
+            "held_back",
+            "gate",
             "seconds",
             "created_at",
         )
@@ -121,6 +149,13 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     def get_control_now(self, version: ModelVersion) -> dict[str, Any] | None:
         control: ControlSlice = self.context["control"]
         return control.measure(version)
+
+    def get_in_use(self, version: ModelVersion) -> bool:
+        return bool(version == self.context["in_use"])
+
+    @extend_schema_field(GateFigures(allow_null=True))
+    def get_gate(self, version: ModelVersion) -> dict[str, Any] | None:
+        return version.gate or None
 
 
 class BatchList(ProjectListView):
@@ -134,7 +169,7 @@ class BatchList(ProjectListView):
 
 
 def _with_versions(project: Project) -> QuerySet[Batch]:
-    return project.batches.select_related("selected_by", "model_version")
+    return project.batches.select_related("selected_by", "model_version", "choice__user")
 
 
 class _OneBatch(ProjectView):
@@ -190,35 +225,59 @@ class VersionList(ProjectListView):
         return self.project.versions.select_related("batch", "parent").order_by("-number")
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), "control": ControlSlice(self.project)}
+        return {**super().get_serializer_context(), **_of_project(self.project)}
 
 
-class VersionDetail(ProjectView):
-    """One model version."""
+def _of_project(project: Project) -> dict[str, Any]:
+    """What a `VersionSerializer` needs to know."""
+    found = versions.in_use(project)
+    return {"control": ControlSlice(project), "in_use": found.version if found else None}
+
+
+class _OneVersion(ProjectView):
+    """What concerns one model version."""
 
     subject = "Models"
+
+    def find(self, number: int) -> ModelVersion:
+        found = self.project.versions.select_related("batch", "parent")
+        return find_or_404(found, f"There is no model version {number} in this project.", number=number)
+
+    def shown(self, version: ModelVersion) -> Response:
+        return Response(VersionSerializer(version, context=_of_project(self.project)).data)
+
+
+class VersionDetail(_OneVersion):
+    """One model version."""
+
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=VersionSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
-        found = self.project.versions.select_related("batch", "parent")
-        version = find_or_404(found, f"There is no model version {number} in this project.", number=number)
-        return Response(VersionSerializer(version, context={"control": ControlSlice(self.project)}).data)
+        return self.shown(self.find(number))
 
 
-class VersionArtifact(ProjectView):
+class VersionUse(_OneVersion):
+    """Have this version pick the batches, from the next one on, until another is chosen or the gate decides again."""
+
+    needs = {"POST": access.MANAGE}
+
+    @extend_schema(request=None, responses=VersionSerializer)
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        version = self.find(number)
+        versions.use(project=self.project, version=version, user=self.user)
+        return self.shown(version)
+
+
+class VersionArtifact(_OneVersion):
     """The version's files in one zip: model.safetensors and manifest.json."""
 
-    subject = "Models"
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
-        version = find_or_404(
-            self.project.versions.all(), f"There is no model version {number} in this project.", number=number
-        )
         try:
-            archive = artifacts.as_zip(version)
+            archive = artifacts.as_zip(self.find(number))
         except FileNotFoundError:
             raise Http404("The files of this version are gone from the disk.") from None
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")

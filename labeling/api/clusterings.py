@@ -91,7 +91,7 @@ class ClusteringAnew(_Clustering):
 
     @extend_schema(request=None, responses=ClusteringSerializer)
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Have the pool clustered anew, by the newest version's embeddings, before the next batch."""
+        """Have the pool clustered anew, before the next batch, by the embeddings of the version that picks it."""
         clusterings.ask_anew(project=self.project)
         return self.shown()
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batches, browse, clusterings, encoders, export, items, projects, queue
+from labeling.api import batches, browse, clusterings, encoders, export, in_use, items, projects, queue
 
 app_name = "api"
 
@@ -33,6 +33,8 @@ urlpatterns = [
     path(f"{PROJECT}batches/<int:number>/end/", batches.BatchEnd.as_view(), name="batch-end"),
     path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
     path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
+    path(f"{PROJECT}models/in-use/", in_use.VersionInUse.as_view(), name="model-in-use"),
+    path(f"{PROJECT}models/<int:number>/use/", batches.VersionUse.as_view(), name="model-use"),
     path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
     path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),
     path(f"{PROJECT}clustering/anew/", clusterings.ClusteringAnew.as_view(), name="clustering-anew"),

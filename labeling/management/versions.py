@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from labeling.batches import latest_version
 from labeling.models import ModelVersion, Project
+from labeling.versions import in_use
 
 
 class VersionCommand(BaseCommand):
@@ -20,17 +20,19 @@ class VersionCommand(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
-        parser.add_argument("--version", type=int, metavar="V", help="The model version; the newest if left out.")
+        parser.add_argument(
+            "--version", type=int, metavar="V", help="The model version; the one that picks the next batch if left out."
+        )
 
     def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
         """The project and the version that is meant. Raises `CommandError`."""
         project = Project.objects.filter(slug=slug).first()
         if project is None:
             raise CommandError(f"There is no project {slug!r}.")
-        newest = latest_version(project)
-        if newest is None:
+        found = in_use(project)
+        if found is None:
             raise CommandError(f"{slug} has no model version yet: the first is trained when the first batch is done.")
-        version = newest if number is None else project.versions.filter(number=number).first()
+        version = found.version if number is None else project.versions.filter(number=number).first()
         if version is None:
-            raise CommandError(f"{slug} has no model version {number}: there are 1 to {newest.number}.")
+            raise CommandError(f"{slug} has no model version {number}: there are 1 to {found.newest.number}.")
         return project, version

@@ -6,7 +6,7 @@ from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
 from labeling.models.people import Membership, Role, User
 from labeling.models.projects import LabelClass, Project
-from labeling.models.versions import Clustering, ModelVersion
+from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
 __all__ = [
     "Annotation",
@@ -25,4 +25,5 @@ __all__ = [
     "Role",
     "Task",
     "User",
+    "VersionChoice",
 ]

@@ -58,6 +58,11 @@ class Batch(models.Model):
     selected_by = models.ForeignKey(
         "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="batches_selected"
     )
+    # Why by that one: it was the newest, or the newest was held back, or a manager had chosen it.
+    newest_version = models.PositiveIntegerField(null=True, help_text="Number of the newest version at that time.")
+    choice = models.ForeignKey(
+        "labeling.VersionChoice", null=True, on_delete=models.PROTECT, help_text="The word of a manager that held then."
+    )
     select_seconds = models.FloatField(null=True)
 
     # How it goes.

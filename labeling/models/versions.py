@@ -1,6 +1,18 @@
 """What was learned: trained networks, and the one clustering of the pool."""
 
+from __future__ import annotations
+
+from django.conf import settings
 from django.db import models
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def newest(self) -> ModelVersion | None:
+        return self.order_by("-number").first()
+
+    def passed(self) -> ModelVersionQuerySet:
+        """Versions that the gate let through: of a project that has any, at least the first."""
+        return self.filter(held_back=False)
 
 
 class ModelVersion(models.Model):
@@ -11,7 +23,9 @@ class ModelVersion(models.Model):
     batch = models.OneToOneField(
         "labeling.Batch", on_delete=models.PROTECT, related_name="model_version", help_text="Its last batch."
     )
-    parent = models.ForeignKey("self", null=True, on_delete=models.PROTECT)
+    parent = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, help_text="The version that picked its last batch."
+    )
     artifact = models.CharField(max_length=300, help_text="Folder, relative to the project's data.")
     digest = models.CharField(max_length=64)
     labels_hash = models.CharField(max_length=64, help_text="Over the labeled rows that it saw.")
@@ -19,8 +33,15 @@ class ModelVersion(models.Model):
     seed = models.PositiveBigIntegerField()
     training = models.JSONField(default=dict)
     metrics = models.JSONField(default=dict, help_text="As measured when it was trained.")
+    gate = models.JSONField(
+        default=dict,
+        help_text="How it did beside the version that the gate let through before it; empty if there was none.",
+    )
+    held_back = models.BooleanField(default=False, help_text="Worse than that version: it picks no batch by itself.")
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ModelVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["project", "number"]
@@ -28,6 +49,21 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} v{self.number}"
+
+
+class VersionChoice(models.Model):
+    """A manager's word on which version picks the batches. The newest holds; without a version, the gate decides."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="version_choices")
+    version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="choices")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="version_choices")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s choice of {self.version or 'what the gate lets through'}"
 
 
 class Clustering(models.Model):

@@ -5,7 +5,8 @@ features-<generation>.bin       one row an item; rows beyond Project.encoded_row
 models/v<number>/               artifact of a model version
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
                                 strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
-                                the newest version alone, and embeddings of the one that the pool was clustered by.
+                                the version that picked last alone, and embeddings of the one that the pool was
+                                clustered by.
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
 maps/batch-<number>.npz         where a batch lay in the pool

@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from labeling import batches
+from labeling import batches, versions
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.pipeline import control as on_control
 from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.pipeline.step import Step, StepFailed
-from models_store import artifact, metrics
+from models_store import artifact
 from models_store.encoders import Encoder
 from models_store.model import Model
-from models_store.prediction import EXTRAS, predict, probabilities
+from models_store.prediction import EXTRAS, predict
 from models_store.training import TrainConfig
 from models_store.training import train as train_network
 from selector.strategies import NEEDS
@@ -39,7 +40,7 @@ class LabeledRows:
 
 
 def train(step: Step) -> None:
-    """Train a version on everything labeled so far, measure it on the control slice, and end the batch."""
+    """Train a version on everything labeled so far, measure it, let it through the gate or not, and end the batch."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     n_classes = project.classes.count()
@@ -51,8 +52,8 @@ def train(step: Step) -> None:
         return
     encoder = load_encoder(project)
     features = open_features(project, encoder)
-    parent = batches.latest_version(project)
-    number = parent.number + 1 if parent else 1
+    newest, parent = project.versions.newest(), batch.selected_by
+    number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
     try:
         config = TrainConfig.from_dict(project.training)
@@ -69,8 +70,11 @@ def train(step: Step) -> None:
         proposed=labeled.proposed,
         progress=step.progress("training the model"),
     )
+    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
+    right = on_control.is_right(project, trained.model, features, control)
+    gate, held_back = on_control.gate(project, project.versions.passed().newest(), right, features, control)
     measured = {
-        "control": measure_on_control(project, trained.model, features, n_classes),
+        "control": on_control.measure(right),
         "training": {
             "steps": trained.steps,
             "seconds": trained.seconds,
@@ -108,17 +112,20 @@ def train(step: Step) -> None:
             seed=seed,
             training=asdict(config),
             metrics=measured,
+            gate=gate,
+            held_back=held_back,
             seconds=step.seconds,
         )
         batches.trained(batch=batch)
 
 
 def embed(step: Step) -> None:
-    """Run the newest version over the pool, and keep of what it says what the project's strategy needs."""
+    """Run the version in use over the pool, and keep of what it says what the project's strategy needs."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
-    version = batches.latest_version(project)
-    assert version is not None
+    in_use = versions.in_use(project)
+    assert in_use is not None
+    version = in_use.version
     # What the batch is picked by is settled here: the steps that follow must agree on which arrays there are.
     strategy = project.strategy
     clustering = Clustering.objects.filter(project=project).first()
@@ -136,6 +143,8 @@ def embed(step: Step) -> None:
         Batch.objects.filter(pk=batch.pk).update(
             strategy=strategy,
             selected_by=version,
+            newest_version=in_use.newest.number,
+            choice=in_use.choice,
             pool_rows=len(features),
             features_hash=features_hash,
             margins_hash=margins_hash,
@@ -197,24 +206,6 @@ def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     for row, label, index in found:
         digest.update(f"{row}\t{label}\t{index}\n".encode())
     return LabeledRows(rows, targets, proposed, digest.hexdigest())
-
-
-def measure_on_control(project: Project, model: Model, features: np.ndarray, n_classes: int) -> dict[str, Any]:
-    """Accuracy on the control items labeled so far, with its 95 % interval; unbiased for the pool."""
-    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
-    if not len(control.rows):
-        return {"n": 0}
-    predicted = _predicted(project, model, features[control.rows], control.proposed)
-    share = metrics.accuracy(control.targets, predicted)
-    return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
-
-
-def _predicted(project: Project, model: Model, features: np.ndarray, proposed: np.ndarray | None) -> np.ndarray:
-    """What the model takes the items to be, in the form of the targets that they are compared with."""
-    if project.question == Project.Question.MULTI:
-        return np.concatenate([p >= 0.5 for _, p in probabilities(model, features)])
-    best = np.concatenate([prediction.best for prediction in predict(model, features, proposed=proposed)])
-    return best.astype(bool) if project.question == Project.Question.VERIFY else best
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:

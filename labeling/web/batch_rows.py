@@ -77,7 +77,10 @@ def picked_by(batch: Batch) -> str:
     """How the batch came about, in a few words."""
     if batch.strategy == Project.Strategy.UNIFORM or (batch.strategy and batch.selected_by is None):
         return "at random"
-    return f"by {batch.strategy}, version {batch.selected_by.number}" if batch.selected_by else "–"
+    if batch.selected_by is None:
+        return "–"
+    number, newest = batch.selected_by.number, batch.newest_version
+    return f"by {batch.strategy}, version {number}" + (f", not {newest}" if newest not in (None, number) else "")
 
 
 def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:

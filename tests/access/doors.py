@@ -101,6 +101,8 @@ DOORS = [
     Door("project-settings", "post", MANAGERS, 400),
     Door("project-consequence", "get", MANAGERS, 200),
     Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
+    Door("project-model-use", "post", MANAGERS, 302),
+    Door("project-models-automatic", "post", MANAGERS, 302, {"back": "overview"}),
     Door("project-members", "get", MANAGERS, 200),
     Door("project-members", "post", MANAGERS, 400, {"create": "", "create-username": ""}),
     Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
@@ -149,6 +151,9 @@ DOORS = [
     Door("api:batch-retry", "post", MANAGERS, 409),
     Door("api:models", "get", READERS, 200),
     Door("api:model", "get", READERS, 200),
+    Door("api:model-in-use", "get", READERS, 200),
+    Door("api:model-in-use", "delete", MANAGERS, 200),
+    Door("api:model-use", "post", MANAGERS, 200),
     Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
     Door("api:clustering", "get", READERS, 200),
     Door("api:clustering-anew", "post", MANAGERS, 200),

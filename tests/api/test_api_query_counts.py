@@ -41,8 +41,8 @@ LISTS: list[tuple[str, str, int]] = [
     ("items/", Role.ENGINEER, 7),
     ("batches/", Role.ANNOTATOR, 2),
     ("batches/1/", Role.ANNOTATOR, 1),
-    ("models/", Role.ENGINEER, 3),
-    ("models/1/", Role.ENGINEER, 2),
+    ("models/", Role.ENGINEER, 5),
+    ("models/1/", Role.ENGINEER, 4),
     ("progress/", Role.ANNOTATOR, 5),
 ]
 

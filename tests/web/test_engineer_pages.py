@@ -28,7 +28,7 @@ def test_versions_have_their_accuracy_lineage_and_files() -> None:
     make_history(project, 2)
     response = member(project, Role.ENGINEER).get("/p/digits/models/")
     page = text_of(response)
-    assert "2 90.0 % 80.0 % to 95.0 % of 40 160 2 just now 2.5 s 000000000000" in page
+    assert "2 90.0 % 80.0 % to 95.0 % of 40 160 2 just now 2.5 s in use 000000000000" in page
     assert reverse("api:model-artifact", args=["digits", 2]) in response.content.decode()
 
 

@@ -42,8 +42,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import-detail", [first_import], Role.MANAGER, 5),
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
-    ("project", [], Role.ENGINEER, 27),
-    ("project", [], Role.MANAGER, 28),
+    ("project", [], Role.ENGINEER, 29),
+    ("project", [], Role.MANAGER, 30),
     ("project-import", [], Role.MANAGER, 7),
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 13),
@@ -59,8 +59,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-item", [labeled_item], Role.ENGINEER, 11),
     ("project-item", [labeled_item], Role.MANAGER, 11),
     ("project-batch", [1], Role.ENGINEER, 16),
-    ("project-models", [], Role.ENGINEER, 6),
-    ("project-model", [1], Role.ENGINEER, 6),
+    ("project-models", [], Role.ENGINEER, 9),
+    ("project-model", [1], Role.ENGINEER, 8),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 

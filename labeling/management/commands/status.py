@@ -62,8 +62,8 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
     if status["models"]:
         yield ""
         yield from _table(
-            ["model", "labels", "right on control", "on all control items so far", "trained in"],
-            [_model_row(model) for model in status["models"][-SHOWN:]],
+            ["model", "labels", "right on control", "on all control items so far", "trained in", ""],
+            [_model_row(model, status["model_in_use"]) for model in status["models"][-SHOWN:]],
         )
 
 
@@ -120,13 +120,14 @@ def _batch_row(batch: dict[str, Any]) -> list[str]:
     return [str(batch["number"]), batch["state"], *numbers, picked_by if batch["size"] else "–", trained]
 
 
-def _model_row(model: dict[str, Any]) -> list[str]:
+def _model_row(model: dict[str, Any], in_use: int | None) -> list[str]:
     return [
         str(model["version"]),
         f"{model['labels']:,}",
         _share(model["metrics"].get("control")),
         _share(model["control_now"]),
         str(datetime.timedelta(seconds=round(model["seconds"]))),
+        "in use" if model["version"] == in_use else "held back" if model["held_back"] else "",
     ]
 
 

@@ -31,6 +31,7 @@ from labeling.web.fit import fit_of
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.picked_rows import picked_row
+from labeling.web.picking import passed_over
 from labeling.web.running import running
 
 BATCHES_A_PAGE = 25
@@ -52,7 +53,7 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members()
 def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """One batch; its tasks only to those who may export, for they tell which of them are control tasks."""
-    found = membership.project.batches.select_related("selected_by", "model_version")
+    found = membership.project.batches.select_related("selected_by", "model_version", "choice__user")
     batch = get_object_or_404(found, number=number)
     now = timezone.now()
     context: dict[str, Any] = {
@@ -70,6 +71,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         context |= {
             "running": running(batch, parts, places_of(batch, parts), pace_of(membership.project, now), now),
             "rounds": round_times(rounds_of([batch], now)),
+            "passed_over": passed_over(batch),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }
         clustering = clustering_of(membership.project) if batch.clusters else None

@@ -20,12 +20,14 @@ from labeling.measures.work import parts_of, places_of
 from labeling.models import Batch, Job, Membership, Project
 from labeling.progress import STEPS, progress_of, unattended
 from labeling.status import failures_of, items_of, leased_of, models_of
+from labeling.versions import in_use
 from labeling.web.batch_rows import batch_rows
 from labeling.web.charts.learning import accuracy_of, learning_curve
 from labeling.web.fit import fit_of
 from labeling.web.forms import LoopForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.picking import picking_of
 from labeling.web.running import running
 from labeling.web.situation import situation
 from labeling.web.words import count, duration, number
@@ -91,6 +93,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         attention = attention_of(project)
         context |= _numbers(project, attention)
         context["fit"] = fit_of(clustering_of(project), now)
+        context["picking"] = picking_of(in_use(project), now)
         if newest and newest.state == Batch.State.OPEN:
             parts = parts_of(newest, now)
             context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from labeling import access, artifacts
+from labeling import versions as registry
 from labeling.control_slice import ControlSlice
 from labeling.models import Membership, ModelVersion, Project
 from labeling.status import models_of
@@ -20,7 +22,10 @@ from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.picking import gate_finding, picking_of
 from labeling.web.words import duration, moment, number
+
+CHOICES_SHOWN = 20
 
 
 @require_safe
@@ -40,14 +45,26 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         }
         for version in versions
     ]
-    return render_page(request, membership, "project/models.html", {"rows": rows}, section="project-models")
+    context = {
+        "rows": rows,
+        "picking": picking_of(registry.in_use(membership.project), now),
+        "choices": [
+            {
+                "version": choice.version and choice.version.number,
+                "user": choice.user,
+                "at": moment(choice.created_at, now),
+            }
+            for choice in registry.choices(membership.project)[:CHOICES_SHOWN]
+        ],
+    }
+    return render_page(request, membership, "project/models.html", context, section="project-models")
 
 
 @require_safe
 @for_members(access.EXPORT)
 def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """One version, beside the one before it."""
-    project = membership.project
+    project, now = membership.project, timezone.now()
     beside = range(number - 1, number + 2)
     found = {
         each.number: each
@@ -58,12 +75,38 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         "version": version,
         "previous": number - 1 if number - 1 in found else None,
         "next": number + 1 if number + 1 in found else None,
-        "created": moment(version.created_at, timezone.now()),
+        "created": moment(version.created_at, now),
+        "picking": picking_of(registry.in_use(project), now),
+        "gate": gate_finding(version),
         **_worth(project, version, found.get(number - 1)),
         **_lineage(version),
         **_files(version),
     }
     return render_page(request, membership, "project/model.html", context, section="project-models")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Have this version pick the batches, from the next one on."""
+    version = get_object_or_404(membership.project.versions, number=number)
+    registry.use(project=membership.project, version=version, user=membership.user)
+    messages.success(request, f"Version {number} picks the batches, from the next one on.")
+    return _back(request, membership)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Have the newest version that is not held back pick the batches."""
+    registry.use_gate(project=membership.project, user=membership.user)
+    messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
+    return _back(request, membership)
+
+
+def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """To the page that the button was on."""
+    return redirect("project" if request.POST.get("back") == "overview" else "project-models", membership.project.slug)
 
 
 def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None) -> dict[str, Any]:
