@@ -5,6 +5,7 @@ Light to import: web processes read names and options here. What an encoder need
 
 import os
 
+from models_store.encoders.backbone import Backbone
 from models_store.encoders.base import Encoder, EncoderFileError, EncoderSetupError, EncodingError, load_state
 from models_store.encoders.pixels import Pixels
 from models_store.encoders.sentences import SentenceTransformers
@@ -22,7 +23,7 @@ __all__ = [
     "load",
 ]
 
-ENCODERS: tuple[type[Encoder], ...] = (Pixels, TfidfSvd, SentenceTransformers, Vector)
+ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, TfidfSvd, SentenceTransformers, Vector)
 """In order of preference: the first one of a kind is what projects of that kind use unless told otherwise."""
 
 

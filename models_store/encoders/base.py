@@ -156,6 +156,11 @@ def library(name: str, *, encoder: str) -> Any:
         ) from error
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says, fit for one line."""
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
+
+
 def thinned(samples: Sequence[Any], limit: int) -> Sequence[Any]:
     """At most `limit` of the samples, evenly spaced: the same ones every time."""
     if len(samples) <= limit:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from safetensors import SafetensorError
 
-from models_store.encoders.base import Encoder, EncoderSetupError, EncodingError, State, library
+from models_store.encoders.base import Encoder, EncoderSetupError, EncodingError, State, first_line, library
 from models_store.encoders.options import Option
 
 # What a folder can be wrong in is as varied as what the libraries raise for it.
@@ -100,7 +100,7 @@ class SentenceTransformers(Encoder):
                     folder, device="cpu", local_files_only=True, trust_remote_code=False
                 )
             except _UNFIT as error:
-                reason = str(error).replace(folder, "the folder").splitlines()[0]
+                reason = first_line(error).replace(folder, "the folder")
                 raise EncoderSetupError(
                     f"not a model that sentence-transformers {library_.__version__} can load ({reason})"
                 ) from error

