@@ -18,7 +18,7 @@ from labeling.api.reading import read
 from labeling.pipeline.encoder_settings import Encoder, chosen, encoders_for, weights_there
 
 
-class ChoiceSerializer(serializers.Serializer[Any]):
+class EncoderChoiceSerializer(serializers.Serializer[Any]):
     """An encoder by its name, and what it is told."""
 
     name = StrictText(max_length=100)
@@ -27,7 +27,7 @@ class ChoiceSerializer(serializers.Serializer[Any]):
     )
 
 
-class OptionSerializer(serializers.Serializer[Any]):
+class EncoderOptionSerializer(serializers.Serializer[Any]):
     """What an encoder can be told."""
 
     name = serializers.CharField()
@@ -36,12 +36,12 @@ class OptionSerializer(serializers.Serializer[Any]):
     names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`.")
 
 
-class KnownSerializer(serializers.Serializer[Any]):
+class KnownEncoderSerializer(serializers.Serializer[Any]):
     """An encoder for the project's kind of item."""
 
     name = serializers.CharField()
     meaning = serializers.CharField()
-    options = OptionSerializer(many=True)
+    options = EncoderOptionSerializer(many=True)
 
 
 class EncoderSerializer(serializers.Serializer[Any]):
@@ -50,7 +50,7 @@ class EncoderSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     options = serializers.DictField()
     settled = serializers.BooleanField(help_text="Items are encoded: it cannot be changed any more.")
-    known = KnownSerializer(many=True, help_text="The encoders for this kind of item, the default first.")
+    known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item, the default first.")
     weights = serializers.ListField(
         child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
     )
@@ -66,10 +66,10 @@ class ProjectEncoder(ProjectView):
     def get(self, request: Request, slug: str) -> Response:
         return self._shown()
 
-    @extend_schema(request=ChoiceSerializer, responses=EncoderSerializer)
+    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
     def put(self, request: Request, slug: str) -> Response:
         """Choose an encoder. Possible until the first item is encoded."""
-        choice = read(ChoiceSerializer, request.data)
+        choice = read(EncoderChoiceSerializer, request.data)
         try:
             projects.choose_encoder(project=self.project, choice=choice)
         except projects.EncoderSettled as error:

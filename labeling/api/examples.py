@@ -75,6 +75,8 @@ _SELECTION = {
     "confidence": 0.41,
 }
 
+_BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}}
+
 EXAMPLES: dict[str, Any] = {
     "Clustering": {
         "rows": 60_000,
@@ -97,6 +99,22 @@ EXAMPLES: dict[str, Any] = {
     "PatchedProjectChangeRequest": {"batch_size": 400, "training": {"epochs": 80}, "hourly_cost": 18},
     "Member": {"username": "ann", "role": "annotator"},
     "MemberRequest": {"username": "ann", "role": "annotator"},
+    "EncoderChoiceRequest": _BACKBONE,
+    "Encoder": {
+        **_BACKBONE,
+        "settled": False,
+        "known": [
+            {"name": "pixels", "meaning": "Small pictures of 32 by 32 pixels.", "options": []},
+            {
+                "name": "backbone",
+                "meaning": "What a network sees that was trained on other images before.",
+                "options": [
+                    {"name": "weights", "meaning": "The network's weights.", "default": None, "names_weights": True}
+                ],
+            },
+        ],
+        "weights": ["resnet50.pth"],
+    },
     "Import": {
         "id": 3,
         "name": "march.zip",
