@@ -119,6 +119,8 @@ def _manifest(trained: Trained, given: Mapping[str, Any], weights: bytes) -> dic
         "seed": trained.seed,
         "files": {WEIGHTS: {"bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}},
     }
+    if trained.privacy is not None:
+        own["privacy"] = dict(trained.privacy)
     taken = sorted({*own, "digest"} & {*given})
     if taken:
         raise ValueError(f"the manifest has its own {', '.join(taken)}")

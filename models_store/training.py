@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from models_store import networks, questions
 from models_store.config import TrainConfig
 from models_store.model import Model, as_input, checked_features
 from models_store.networks import Mlp
+from models_store.privacy.config import PrivacyConfig
 
 __all__ = ["Check", "TrainConfig", "Trained", "TrainingError", "train"]
 
@@ -51,7 +52,7 @@ class Trained:
     """A model and how it came about."""
 
     model: Model
-    config: TrainConfig
+    config: TrainConfig | PrivacyConfig
     seed: int
     steps: int
     seconds: float
@@ -59,6 +60,8 @@ class Trained:
     validation_size: int
     checks: tuple[Check, ...]
     """Empty where too few labels could be held back."""
+    privacy: Mapping[str, Any] | None = None
+    """How private the training was, as JSON; None if it was not private."""
 
 
 @dataclass(frozen=True, eq=False)

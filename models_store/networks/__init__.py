@@ -12,12 +12,25 @@ from typing import Any, cast
 from torch import nn
 
 from models_store.networks.convnet import ConvNet, ConvNetConfig
+from models_store.networks.edges import Edges, EdgesConfig
 from models_store.networks.mlp import Mlp, MlpConfig
 
-__all__ = ["NETWORKS", "ConvNet", "ConvNetConfig", "Mlp", "MlpConfig", "build", "describe", "for_shape"]
+__all__ = [
+    "NETWORKS",
+    "ConvNet",
+    "ConvNetConfig",
+    "Edges",
+    "EdgesConfig",
+    "Mlp",
+    "MlpConfig",
+    "build",
+    "describe",
+    "for_shape",
+]
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "convnet": (ConvNet, ConvNetConfig),
+    "edges": (Edges, EdgesConfig),
     "mlp": (Mlp, MlpConfig),
 }
 

@@ -1,0 +1,266 @@
+"""Features and labels -> a model that hardly depends on any one of them: DP-SGD (Abadi et al. 2016) through Opacus.
+
+What makes it useful for few labels is known from Anil et al. 2021 (2108.01624), De et al. 2022 (2204.13650) and Tramèr
+and Boneh 2021 (2011.11660): batches so large that noise averages out, growing; fixed features for pictures; the
+average of the weights. Nothing here looks at the records but through a mechanism that the accountant counts:
+no early stop, no weights of classes, no choice of settings by their result.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from opacus.grad_sample import GradSampleModuleFastGradientClipping
+from opacus.optimizers import DPOptimizerFastGradientClipping
+from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
+from opacus.validators import ModuleValidator
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel
+
+from models_store import questions
+from models_store.model import Model, as_input, checked_features
+from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
+from models_store.privacy import entropy, scaling
+from models_store.privacy.accounting import ACCOUNTANT, Phase, epsilon
+from models_store.privacy.config import PrivacyConfig
+from models_store.training import Trained, TrainingError
+
+ASSUMPTIONS = (
+    "the number of labels is public",
+    "each item is in the training set once",
+    "noise and sampling came from the operating system and were not kept",
+    "no setting was chosen by looking at the labels",
+)
+"""What the stated epsilon rests on, beside the accountant's mathematics."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Records:
+    """The labeled items; `features` may be a memory map."""
+
+    question: str
+    features: np.ndarray
+    targets: Tensor
+    proposed: Tensor | None
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def inputs(self, rows: slice | np.ndarray) -> Tensor:
+        return as_input(self.features, rows, self.features.shape[1:])
+
+    def losses(self, logits: Tensor, rows: np.ndarray) -> Tensor:
+        """(m,) the loss of each record, for (m, K) logits of the given rows."""
+        targets = self.targets[rows]
+        if self.question == "single":
+            return F.cross_entropy(logits, targets, reduction="none")
+        if self.proposed is not None:
+            logits = questions.of_proposed(logits, self.proposed[rows])
+        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        return losses if losses.ndim == 1 else losses.mean(dim=1)
+
+
+def train_private(
+    features: np.ndarray,
+    targets: np.ndarray,
+    *,
+    question: str,
+    n_classes: int,
+    input_shape: tuple[int, ...],
+    config: PrivacyConfig,
+    seed: int,
+    proposed: np.ndarray | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Trained:
+    """Train on (n, dim) features of labeled items, n >= 1, so that adding or removing one of them is hidden.
+
+    Arguments as for `training.train`. `Trained.privacy` says how private it was: the phases for the accountant, delta,
+    epsilon, and what these rest on. The seed gives the initial weights alone: noise and sampling come from the
+    operating system, so that no two trainings are alike. The global random state is left as it was. Raises ValueError
+    for arguments that do not fit together, TrainingError if the weights are no longer numbers.
+    """
+    checked_features(features, input_shape)
+    n = len(features)
+    if n == 0:
+        raise ValueError("nothing to train on: no labeled item")
+    answers, pairs = questions.checked_targets(question, targets, proposed, n=n, n_classes=n_classes)
+    # Where global generators are asked (initial weights), they give what the seed says, and are given back.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        network = network_for(input_shape, n_classes)
+    check_network(network)
+    perceptron = network if isinstance(network, Mlp) else network.mlp
+    if isinstance(network, Edges):
+        features = _frozen(network, features, input_shape, config.chunk)
+    records = _Records(question, features, answers, pairs)
+    scaling_phase, *stages = phases = config.phases(n)
+    started = time.monotonic()
+    _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)
+    with warnings.catch_warnings():
+        # Torch says so of the first layer at each step; nothing is asked of the gradient of the inputs.
+        warnings.filterwarnings("ignore", message="Full backward hook is firing")
+        averaged = _fit(perceptron, records, stages, config, progress or (lambda share: None))
+    perceptron.load_state_dict(averaged.state_dict())
+    return Trained(
+        model=Model(question, n_classes, tuple(input_shape), network.eval()),
+        config=config,
+        seed=int(seed),
+        steps=config.steps,
+        seconds=time.monotonic() - started,
+        training_size=n,
+        validation_size=0,
+        checks=(),
+        privacy=statement(phases, config, n),
+    )
+
+
+def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
+    """An untrained network that learns well under noise. Raises ValueError for a shape that none takes."""
+    if len(input_shape) == 3:
+        return Edges(EdgesConfig(input_shape=input_shape, n_classes=n_classes))
+    if len(input_shape) == 1:
+        return Mlp(MlpConfig(n_inputs=input_shape[0], n_classes=n_classes, dropout=0.0))
+    raise ValueError(f"no network takes features of the shape {input_shape}")
+
+
+def check_network(network: nn.Module) -> None:
+    """Raises ValueError, naming the layer, for one in which a record's result depends on other records (batch norm),
+    or that Opacus has no gradients for.
+    """
+    for name, layer in network.named_modules():
+        if isinstance(layer, _BatchNorm):
+            kind = type(layer).__name__
+            raise ValueError(f"{kind} ({name}) mixes records, which leaves no guarantee: use GroupNorm or LayerNorm")
+    problems = ModuleValidator.validate(network.train(), strict=False)
+    if problems:
+        raise ValueError(f"not a network for private training: {problems[0]}")
+
+
+def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, Any]:
+    """How private a training was, as JSON: all that somebody else needs to compute epsilon anew."""
+    return {
+        "epsilon": epsilon(phases, config.delta),
+        "delta": config.delta,
+        "records": n,
+        "phases": [phase._asdict() for phase in phases],
+        "clipping_norm": config.clipping_norm,
+        "accountant": ACCOUNTANT,
+        "assumptions": list(ASSUMPTIONS),
+    }
+
+
+def _frozen(network: Edges, features: np.ndarray, input_shape: tuple[int, ...], chunk: int) -> np.ndarray:
+    """(n, d) float32: what the perceptron is given, worked out once."""
+    parts = range(0, len(features), chunk)
+    return np.concatenate(
+        [network.frozen(as_input(features, slice(start, start + chunk), input_shape)).numpy() for start in parts]
+    )
+
+
+def _scale(perceptron: Mlp, records: _Records, noise_multiplier: float, chunk: int) -> None:
+    """Learn the scale of what the perceptron is given."""
+    n, dim = records.features.shape
+    mean, gain = scaling.learn(
+        lambda: (records.inputs(slice(start, start + chunk)).float().numpy() for start in range(0, n, chunk)),
+        n=n,
+        dim=dim,
+        noise_multiplier=noise_multiplier,
+    )
+    perceptron.mean.copy_(torch.from_numpy(mean))
+    perceptron.gain.copy_(torch.from_numpy(gain))
+
+
+def _fit(
+    network: Mlp,
+    records: _Records,
+    stages: list[Phase],
+    config: PrivacyConfig,
+    progress: Callable[[float], None],
+) -> nn.Module:
+    """The perceptron with the running average of the weights after all stages."""
+    n, steps = len(records), sum(stage.steps for stage in stages)
+    average = AveragedModel(network, multi_avg_fn=_averaging(config.averaging))
+    # Opacus's own check refuses layers with buffers; those here are written by `_scale` alone.
+    private = GradSampleModuleFastGradientClipping(
+        network, strict=False, loss_reduction="sum", max_grad_norm=config.clipping_norm
+    )
+    rate = _learning_rate(network, stages, config, n)
+    optimiser = _Optimiser(
+        torch.optim.SGD(network.parameters(), lr=rate, momentum=config.momentum),
+        noise_multiplier=stages[0].noise_multiplier,
+        max_grad_norm=config.clipping_norm,
+        expected_batch_size=1,
+    )
+    weights: list[Tensor] = list(network.parameters())
+    for step, stage in enumerate([each for each in stages for _ in range(each.steps)], start=1):
+        optimiser.noise_multiplier = stage.noise_multiplier
+        optimiser.expected_batch_size = n * stage.sampling_rate
+        _step(private, optimiser, records, entropy.poisson_sample(n, stage.sampling_rate), config.chunk)
+        with torch.no_grad():
+            torch._foreach_mul_(weights, 1 - config.weight_decay)
+        average.update_parameters(network)
+        progress(step / steps)
+    if not all(bool(each.isfinite().all()) for each in average.module.parameters()):
+        raise TrainingError("the weights are not finite: try a smaller step size")
+    return average.module
+
+
+def _step(
+    private: GradSampleModuleFastGradientClipping,
+    optimiser: "_Optimiser",
+    records: _Records,
+    rows: np.ndarray,
+    chunk: int,
+) -> None:
+    """One step on the sampled rows: chunk by chunk clipped and added up, with noise on the whole, once. A sample that
+    came out empty gives a step of noise: that it is empty must not show.
+    """
+    optimiser.zero_grad()
+    for weights in optimiser.params:
+        weights.grad = torch.zeros_like(weights)
+    for start in range(0, len(rows), chunk):
+        part = rows[start : start + chunk]
+        losses = records.losses(private(records.inputs(part))[1], part)
+        DPTensorFastGradientClipping(private, optimiser, losses, loss_reduction="sum").backward()
+        if start + chunk < len(rows):
+            optimiser.signal_skip_step(True)
+            optimiser.step()
+    optimiser.signal_skip_step(False)
+    optimiser.step()
+
+
+class _Optimiser(DPOptimizerFastGradientClipping):
+    """Opacus's, with noise from the operating system."""
+
+    def add_noise(self) -> None:
+        for weights in self.params:
+            noise = entropy.gaussian(weights.shape, self.noise_multiplier * self.max_grad_norm)
+            weights.grad = weights.summed_grad + noise
+
+
+def _learning_rate(perceptron: Mlp, stages: list[Phase], config: PrivacyConfig, n: int) -> float:
+    """So large that the noise of an average step moves what a unit of the first layer is given by `step_size`.
+
+    It follows from noise, sampling and shape, never from a record. Later stages have less noise, and take steps in
+    which there is more of the gradient.
+    """
+    records = n * sum(stage.sampling_rate * stage.steps for stage in stages) / sum(stage.steps for stage in stages)
+    noise = stages[0].noise_multiplier * config.clipping_norm / records
+    return config.step_size / math.sqrt(perceptron.config.n_inputs) / noise
+
+
+def _averaging(kept: float) -> Callable[[Any, Any, Any], None]:
+    """Exponential; over all weights that there are at first, so that the initial ones fade."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:
+        torch._foreach_lerp_(averages, weights, max(1 - kept, 9 / (int(averaged) + 9)))
+
+    return update
