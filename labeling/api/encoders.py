@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -15,7 +14,7 @@ from labeling.api.base import ProjectView
 from labeling.api.errors import Conflict
 from labeling.api.fields import StrictText
 from labeling.api.reading import read
-from labeling.pipeline.encoder_settings import Encoder, chosen, encoders_for, weights_there
+from labeling.pipeline.encoder_settings import Encoder, encoders_for, name_of, weights_there
 
 
 class EncoderChoiceSerializer(serializers.Serializer[Any]):
@@ -78,12 +77,8 @@ class ProjectEncoder(ProjectView):
 
     def _shown(self) -> Response:
         project = self.project
-        try:
-            name = chosen(project.kind, project.encoder).name
-        except ValidationError:  # one of somebody's own that is not installed any more
-            name = project.encoder["name"]
         shown = {
-            "name": name,
+            "name": name_of(project.kind, project.encoder),
             "options": project.encoder.get("options", {}),
             "settled": project.features_generation > 0,
             "known": [_known(encoder) for encoder in encoders_for(project.kind)],

@@ -15,9 +15,9 @@ from django.core.exceptions import ValidationError
 
 from models_store import encoders
 from models_store.encoders import Encoder
-from models_store.encoders.options import Option, settled
+from models_store.encoders.options import Option, OptionError, settled
 
-__all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "settled_choice", "weights_there"]
+__all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "name_of", "settled_choice", "weights_there"]
 
 
 def weights_folder() -> Path:
@@ -36,22 +36,29 @@ def encoders_for(kind: str) -> Sequence[type[Encoder]]:
     return [encoder for encoder in encoders.ENCODERS if encoder.kind == kind]
 
 
+def name_of(kind: str, choice: Mapping[str, Any]) -> str:
+    """The name of the encoder that a choice amounts to, also of one that is not installed any more."""
+    return str(choice.get("name") or encoders_for(kind)[0].name)
+
+
 def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
     """The encoder that a choice names. Raises `ValidationError` where this kind of item has none of that name."""
     known = {encoder.name: encoder for encoder in encoders_for(kind)}
-    name = choice.get("name", next(iter(known), None))
-    if not isinstance(name, str) or name not in known:
+    name = name_of(kind, choice)
+    if name not in known:
         raise ValidationError(f"No encoder for items of the kind {kind} is called {name!r}; known: {', '.join(known)}.")
     return known[name]
 
 
 def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
-    """The encoder, and what its `fit` is to be given. Raises `ValidationError` for a choice that cannot be."""
+    """The encoder, and what its `fit` is to be given. Raises `ValidationError` for a choice that
+    cannot be; its `code` is the name of the option at fault.
+    """
     encoder = chosen(kind, choice)
     try:
         return encoder, settled(encoder.options, choice.get("options", {}), weights_folder())
-    except ValueError as error:
-        raise ValidationError(f"{encoder.name}: {error}") from error
+    except OptionError as error:
+        raise ValidationError(str(error), code=error.option) from error
 
 
 def check_encoder(kind: str, value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db.models import F
 
 from labeling import batches, media
 from labeling.models import Item, Project
-from labeling.pipeline.encoder_settings import chosen, settled_choice
+from labeling.pipeline.encoder_settings import chosen, name_of, settled_choice
 from labeling.pipeline.files import ProjectFiles, append_rows, load_array
 from labeling.pipeline.step import Step, StepFailed
 from models_store import encoders
@@ -134,7 +134,8 @@ def _new_generation(step: Step, project: Project) -> Encoder:
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:
-        raise StepFailed(f"The project's encoder: {error.messages[0]}") from error
+        name = name_of(project.kind, project.encoder)
+        raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
     samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)

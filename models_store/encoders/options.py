@@ -8,6 +8,14 @@ from pathlib import Path
 from typing import Any
 
 
+class OptionError(ValueError):
+    """An option is unknown, missing or of no use, in words for the person who typed it. `option` is its name."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(reason)
+        self.option = option
+
+
 @dataclass(frozen=True)
 class Option:
     """A text, a whole number (if its default is one), or the name of what lies in the folder of weights."""
@@ -30,24 +38,24 @@ MOST_CHARACTERS = 200
 def settled(options: Mapping[str, Option], given: Mapping[str, Any], weights: Path) -> dict[str, Any]:
     """Every option with its value, defaults filled in; names of weights become paths below the folder `weights`.
 
-    Raises ValueError, in words for the person who typed them, for an unknown or missing option, a value of the wrong
-    type or out of bounds, or weights that are not there.
+    Raises `OptionError` for an unknown or missing option, a value of the wrong type or out of bounds, or weights that
+    are not there.
     """
     if unknown := [str(name) for name in given if name not in options]:
         known = f"known: {', '.join(options)}" if options else "it has none"
-        raise ValueError(f"there is no option {unknown[0]!r}; {known}.")
+        raise OptionError(unknown[0], f"there is no option {unknown[0]!r}; {known}.")
     return {name: _value(name, option, given.get(name, option.default), weights) for name, option in options.items()}
 
 
 def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
     if value is None:
-        raise ValueError(f"{name} is missing: {option.meaning}")
+        raise OptionError(name, f"{name} is missing: {option.meaning}")
     if isinstance(option.default, int):
         if isinstance(value, bool) or not isinstance(value, int) or not option.low <= value <= option.high:
-            raise ValueError(f"{name} must be a whole number from {option.low} to {option.high}, not {value!r}.")
+            raise OptionError(name, f"{name} must be a whole number from {option.low} to {option.high}, not {value!r}.")
         return value
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.isprintable():
-        raise ValueError(f"{name} must be a text of at most {MOST_CHARACTERS} characters in one line.")
+        raise OptionError(name, f"{name} must be a text of at most {MOST_CHARACTERS} characters in one line.")
     return _entry(name, value, weights) if option.weights else value
 
 
@@ -56,5 +64,5 @@ def _entry(name: str, value: str, weights: Path) -> Path:
     there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
     if value not in there:
         found = ", ".join(sorted(there)[:10]) or "nothing yet"
-        raise ValueError(f"{name}: there is no {value!r} in {weights}. There is: {found}.")
+        raise OptionError(name, f"{name}: there is no {value!r} in the server's folder of weights. There is: {found}.")
     return there[value]

@@ -38,8 +38,8 @@ class SentenceTransformers(Encoder):
         "labeled. Slower than words alone."
     )
     options: ClassVar[Mapping[str, Option]] = {
-        "folder": Option("The model's folder, with `modules.json` and weights as .safetensors.", weights=True),
-        "prompt": Option("What some models want in front of each text, for example `query: `.", default=""),
+        "folder": Option("The model's folder, with modules.json and weights as .safetensors.", weights=True),
+        "prompt": Option("What some models want in front of each text, for example “query: ”.", default=""),
     }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.float32)
 

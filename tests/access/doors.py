@@ -100,6 +100,8 @@ DOORS = [
     Door("project-settings", "get", MANAGERS, 200),
     Door("project-settings", "post", MANAGERS, 400),
     Door("project-consequence", "get", MANAGERS, 200),
+    Door("project-encoder", "get", MANAGERS, 200),
+    Door("project-encoder", "post", MANAGERS, 302, {"name": "pixels"}),
     Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
     Door("project-model-use", "post", MANAGERS, 302),
     Door("project-models-automatic", "post", MANAGERS, 302, {"back": "overview"}),

@@ -50,7 +50,7 @@ def test_a_choice_is_kept(manager: APIClient) -> None:
     ("body", "said"),
     [
         ({"name": "pixels"}, "No encoder for items of the kind text is called 'pixels'"),
-        ({"name": "sentence-transformers"}, "sentence-transformers: folder is missing"),
+        ({"name": "sentence-transformers"}, "folder is missing"),
         ({**MINILM, "options": {"folder": "../media"}}, "there is no '../media' in"),
         ({**MINILM, "options": {"folder": ["minilm"]}}, "folder must be a text"),
         ({**MINILM, "options": {"folder": "minilm", "code": "x"}}, "there is no option 'code'"),

@@ -66,6 +66,12 @@ def wrong_sign_in(page: Page) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
 
 
+def no_weights(page: Page) -> None:
+    page.get_by_role("radio", name="sentence-transformers").check()
+    page.get_by_role("button", name="Choose").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
 def wrong_settings(page: Page) -> None:
     unfold(page)
     for field in page.locator("#settings input.figure").all():
@@ -163,6 +169,8 @@ STATES = [
     State("project-settings", "filled", DIGITS, unfold),
     State("project-settings", "preview", DIGITS, written_preview),
     State("project-settings", "error", DIGITS, wrong_settings),
+    State("project-encoder", "empty", EMPTY),
+    State("project-encoder", "error", EMPTY, no_weights),
     State("project-members", "filled", DIGITS),
     State("project-members", "error", DIGITS, press("Create and add")),
     State("project-remove", "filled", {**DIGITS, "username": "enzo"}),

@@ -23,6 +23,7 @@ PAGES = {
     "overview": "/p/digits/",
     "import": "/p/digits/import/",
     "settings": "/p/digits/settings/",
+    "encoder": "/p/empty/encoder/",
     "members": "/p/digits/members/",
     "remove": "/p/digits/members/enzo/remove/",
     "batches": "/p/digits/batches/",

@@ -182,7 +182,7 @@ def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up
     worker = Worker(run_step)
     worker.run_next()
     failed = Job.objects.get(state=Job.State.FAILED)
-    assert failed.reason.startswith("The project's encoder: sentence-transformers: folder: there is no 'minilm' in ")
+    assert failed.reason.startswith("The encoder 'sentence-transformers': folder: there is no 'minilm' ")
     choose_encoder(project=project, choice={"name": "tfidf-svd"})
     worker.run_next()
     project.refresh_from_db()

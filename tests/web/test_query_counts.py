@@ -47,6 +47,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import", [], Role.MANAGER, 7),
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 13),
+    ("project-encoder", [], Role.MANAGER, 3),
     ("project-consequence", [], Role.MANAGER, 12),
     ("project-members", [], Role.MANAGER, 4),
     ("project-remove", ["annie-0"], Role.MANAGER, 5),
