@@ -5,7 +5,7 @@ from axes.models import AccessAttempt
 from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 
-from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, Project, User
+from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, PredictionRun, Project, User
 
 admin.site.register(User, UserAdmin)
 # Failed sign-ins of the last minutes: deleting one lets the person try again at once.
@@ -70,4 +70,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 @admin.register(ItemImport)
 class ItemImportAdmin(ReadOnlyAdmin):
     list_display = ["project", "name", "state", "accepted", "rejected", "created_at"]
+    list_filter = ["project", "state"]
+
+
+@admin.register(PredictionRun)
+class PredictionRunAdmin(ReadOnlyAdmin):
+    list_display = ["project", "version", "name", "state", "predicted", "rejected", "created_at"]
     list_filter = ["project", "state"]

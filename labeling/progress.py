@@ -26,6 +26,7 @@ STEPS: dict[str, str] = {
     Job.Kind.CLUSTER: "clustering the pool",
     Job.Kind.SELECT: "picking the next batch",
     Job.Kind.SURVEY: "surveying the pool",
+    Job.Kind.PREDICT: "predicting",
 }
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
@@ -81,5 +82,7 @@ def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """The step under way: the loop's before an import's. Nobody waits for a survey."""
-    return project.jobs.running().exclude(kind=Job.Kind.SURVEY).order_by("-urgent", "pk").first()
+    """The step under way: the loop's before an import's. What is beside the loop is not told of."""
+    return (
+        project.jobs.running().exclude(kind__in=[Job.Kind.SURVEY, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()
+    )

@@ -22,7 +22,7 @@ from django.db import transaction
 from django.http import UnreadablePostError
 from django.utils import timezone
 
-from labeling.models import ItemImport, Job, Project, User
+from labeling.models import ItemImport, Job, PredictionRun, Project, User
 from labeling.models.jobs import worker_name
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.step import Step, StepFailed, StepLost
@@ -75,15 +75,9 @@ def receive(
     One that lies `spooled_at` a path already is not copied if that can be helped. Raises `ValidationError`, and leaves
     nothing behind, if it is empty, larger than allowed, broken off by the client, or more than the disk can hold.
     """
-    sweep()
-    check_length(length)
-    suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
-    path = folder() / f"{uuid.uuid4().hex}{suffix}"
+    path = keep(name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
-        size = _store(path, chunks, spooled_at)
-        if length is not None and size != length:  # a server may end a body early without a word
-            raise ValidationError(BROKE_OFF)
-        at_once = size <= AT_ONCE_BYTES
+        at_once = path.stat().st_size <= AT_ONCE_BYTES
         taken_by = worker_name() if at_once else ""
         job = register(
             project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
@@ -97,6 +91,22 @@ def receive(
         _import_at_once(job)
         item_import.refresh_from_db()
     return item_import
+
+
+def keep(*, name: str, chunks: Iterable[bytes], length: int | None = None, spooled_at: Path | None = None) -> Path:
+    """Store an upload in the uploads' folder, and say where. Parameters and errors are those of `receive`."""
+    sweep()
+    check_length(length)
+    suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
+    path = folder() / f"{uuid.uuid4().hex}{suffix}"
+    try:
+        size = _store(path, chunks, spooled_at)
+        if length is not None and size != length:  # a server may end a body early without a word
+            raise ValidationError(BROKE_OFF)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
 
 
 def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
@@ -208,17 +218,18 @@ def retry(*, item_import: ItemImport) -> None:
 
 
 def sweep() -> None:
-    """Remove files from the uploads' folder that no import is going to read."""
+    """Remove files from the uploads' folder that nothing is going to read."""
     now = time.time()
     old = [path for path in folder().iterdir() if _age(path, now) > ORPHAN_SECONDS]
     if not old:
         return
     wanted = set(ItemImport.objects.reading().filter(path__in=map(str, old)).values_list("path", flat=True))
+    wanted |= set(PredictionRun.objects.unfinished().filter(path__in=map(str, old)).values_list("path", flat=True))
     failed = set(ItemImport.objects.failed().filter(path__in=map(str, old)).values_list("path", flat=True))
     for path in old:
         if str(path) in wanted or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
             continue
-        logger.warning("Removed %s, which no import is going to read.", path)
+        logger.warning("Removed %s, which nothing is going to read.", path)
         path.unlink(missing_ok=True)
 
 

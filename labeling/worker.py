@@ -20,8 +20,9 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from labeling import batches, deadlines
-from labeling.models import Batch, ItemImport, Job
+from labeling.models import Batch, ItemImport, Job, PredictionRun
 from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
+from labeling.pipeline.predicting import results
 from labeling.pipeline.step import Step, StepFailed, StepLost
 
 logger = logging.getLogger(__name__)
@@ -73,9 +74,10 @@ class Worker:
         return False
 
     def look_around(self) -> None:
-        """Put jobs of dead workers back into the queue, and end the batches whose deadline is over."""
+        """Put jobs of dead workers back into the queue, end overdue batches, remove what has been kept long enough."""
         now = timezone.now()
         deadlines.end_overdue(now)
+        results.remove_expired(now)
         abandoned = set(Job.objects.stale(now))
         abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
         for job in abandoned:
@@ -133,6 +135,10 @@ class Worker:
             batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
         if failed and job.item_import_id:
             ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
+        if failed and job.prediction_id:
+            PredictionRun.objects.filter(pk=job.prediction_id).update(
+                state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
+            )
 
 
 class _Heartbeat(threading.Thread):

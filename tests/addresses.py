@@ -20,6 +20,7 @@ TAKERS = {
     "project-import-retry",
     "project-item-correct",
     "project-item-withdraw",
+    "project-prediction-remove",
 }
 # They answer with data.
 DATA = {"label-classes", "label-today", "project-consequence", "project-import-progress", "project-item-classes"}

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.test import Client
 from factories import make_items, make_member, make_open_batch
 
-from labeling.models import Batch, ModelVersion, Project, Role, User
+from labeling.models import Batch, Job, ModelVersion, PredictionRun, Project, Role, User
 
 CONTROL = {"accuracy": 0.9, "low": 0.8, "high": 0.95, "n": 40}
 
@@ -52,6 +52,13 @@ def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
             parent = make_version(batch, number, parent, metrics={"control": CONTROL})
         batches.append(batch)
     return batches
+
+
+def make_prediction(version: ModelVersion, **fields: Any) -> PredictionRun:
+    """A file that waits to be predicted, with its job."""
+    run = PredictionRun.objects.create(project=version.project, version=version, path="/nowhere", **fields)
+    Job.objects.enqueue(Job.Kind.PREDICT, project=version.project, prediction=run)
+    return run
 
 
 def text_of(response: HttpResponse) -> str:

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any
 
 from django.http import FileResponse, Http404, StreamingHttpResponse
-from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiExample, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
-from rest_framework.parsers import BaseParser, FileUploadParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import access, media, uploads
 from labeling.api.base import ProjectView
+from labeling.api.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.errors import find_or_404
-from labeling.api.reading import read
 from labeling.api.schema import Error
 from labeling.models import ItemImport, Project
 from labeling.tables import csv_lines
@@ -57,81 +55,17 @@ class Refusal(Error):
         return {**super().get_fields(), "import": told}
 
 
-class _Body:
-    """A request's body as it came: the importer reads it like any file, and sets bad items aside one by one."""
-
-    def __init__(self, stream: IO[bytes], suffix: str, size: int | None) -> None:
-        # Items without an id are named after the file: two requests must not give the same names.
-        self.name = f"api-{timezone.now():%Y%m%d-%H%M%S-%f}{suffix}"
-        self.size = size
-        self._stream = stream
-
-    def chunks(self) -> Iterator[bytes]:
-        while chunk := self._stream.read(1 << 16):
-            yield chunk
-
-
-class _BodyParser(BaseParser):
-    """Leaves the body alone."""
-
-    suffix: ClassVar[str]
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> dict[str, Any]:
-        length = parser_context["request"].META.get("CONTENT_LENGTH", "") if parser_context else ""
-        return {"file": _Body(stream, self.suffix, int(length) if length.isdecimal() else None)}
-
-
-class ListParser(_BodyParser):
-    media_type = "application/json"
-    suffix = ".json"
-
-
-class NdjsonParser(_BodyParser):
-    media_type = "application/x-ndjson"
-    suffix = ".jsonl"
-
-
-class JsonLinesParser(_BodyParser):
-    media_type = "application/jsonl"
-    suffix = ".jsonl"
-
-
-ANY_ROW: dict[str, Any] = {
-    "description": "An item: an object with `text`, or `image` (a path within a zip, or base64), or numbers; and "
-    "`id`, `truth`, `proposed`. Anything else is set aside, with the reason."
-}
-BODIES = {
-    "application/json": {"type": "array", "items": ANY_ROW},
-    "application/x-ndjson": {"type": "string", "minLength": 1, "description": "One JSON object a line."},
-    "application/jsonl": {"type": "string", "minLength": 1, "description": "The same."},
-    "multipart/form-data": {
-        "type": "object",
-        "required": ["file"],
-        "properties": {
-            "file": {"type": "string", "format": "binary", "description": "The format follows from its name."},
-            "strict": {"type": "boolean", "default": False},
-        },
-    },
-    "application/octet-stream": {
-        "type": "string",
-        "format": "binary",
-        "description": 'With a header that names it: `Content-Disposition: attachment; filename="items.parquet"`.',
-    },
-}
-ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
-
-
 class ItemsUpload(ProjectView):
     """Items on their way in."""
 
     subject = "Items"
     needs = {"POST": access.MANAGE}
-    parser_classes = [ListParser, NdjsonParser, JsonLinesParser, MultiPartParser, FileUploadParser]
+    parser_classes = PARSERS
 
     @extend_schema(
         parameters=[UploadOptions],
-        request=BODIES,
-        examples=[OpenApiExample("Two texts", ROWS, request_only=True, media_type="application/json")],
+        request=bodies("strict"),
+        examples=[two_texts(ROWS)],
         responses={
             201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
             202: OpenApiResponse(ImportSerializer, description="The worker takes it in."),
@@ -144,23 +78,8 @@ class ItemsUpload(ProjectView):
         Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
         Rows that are bad are set aside, and told with the reason; the rest goes in.
         """
-        options = read(UploadOptions, request.query_params)
-        data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
-        file = data.get("file")
-        if problem := getattr(request._request, "upload_problem", ""):
-            raise serializers.ValidationError({"file": problem})
-        if not hasattr(file, "chunks"):
-            raise serializers.ValidationError({"file": "Send the file in the field 'file'."})
-        in_form = read(UploadOptions, {"strict": data.get("strict", False)})
-        item_import = uploads.receive(
-            project=self.project,
-            user=self.user,
-            name=file.name or "upload",
-            chunks=file.chunks(),
-            strict=options["strict"] or in_form["strict"],
-            length=file.size,
-            spooled_at=uploads.spooled(file),
-        )
+        file, strict = sent(request, UploadOptions, "strict")
+        item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}

@@ -31,6 +31,7 @@ PATH = {
     "number": ({"type": "integer", "minimum": 1, "maximum": MAX_INT}, "The number within the project."),
     "item_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The item's id."),
     "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
+    "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }
 

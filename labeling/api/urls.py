@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from labeling.api import batches, browse, clusterings, encoders, export, in_use, items, projects, queue
+from labeling.api import batches, browse, clusterings, encoders, export, in_use, items, predictions, projects, queue
 
 app_name = "api"
 
@@ -36,6 +36,14 @@ urlpatterns = [
     path(f"{PROJECT}models/in-use/", in_use.VersionInUse.as_view(), name="model-in-use"),
     path(f"{PROJECT}models/<int:number>/use/", batches.VersionUse.as_view(), name="model-use"),
     path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
+    path(f"{PROJECT}models/<int:number>/predict/", predictions.Predict.as_view(), name="model-predict"),
+    path(f"{PROJECT}predictions/", predictions.PredictionList.as_view(), name="predictions"),
+    path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.PredictionDetail.as_view(), name="prediction"),
+    path(
+        f"{PROJECT}predictions/<int:prediction_id>/result/",
+        predictions.PredictionResult.as_view(),
+        name="prediction-result",
+    ),
     path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),
     path(f"{PROJECT}clustering/anew/", clusterings.ClusteringAnew.as_view(), name="clustering-anew"),
     path(f"{PROJECT}export/", export.Export.as_view(), name="export"),

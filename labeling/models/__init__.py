@@ -5,6 +5,7 @@ from labeling.models.batches import Batch, Task
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
 from labeling.models.people import Membership, Role, User
+from labeling.models.predictions import PredictionRun
 from labeling.models.projects import LabelClass, Project
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
@@ -20,6 +21,7 @@ __all__ = [
     "LabelClass",
     "Membership",
     "ModelVersion",
+    "PredictionRun",
     "Project",
     "RejectedRow",
     "Role",

@@ -15,6 +15,7 @@ from django.utils import timezone
 if TYPE_CHECKING:
     from labeling.models.batches import Batch
     from labeling.models.items import ItemImport
+    from labeling.models.predictions import PredictionRun
     from labeling.models.projects import Project
 
 HEARTBEAT_SECONDS = 3
@@ -61,17 +62,19 @@ class JobQuerySet(models.QuerySet["Job"]):
         project: Project,
         batch: Batch | None = None,
         item_import: ItemImport | None = None,
+        prediction: PredictionRun | None = None,
         delay_seconds: float = 0,
     ) -> Job:
         """Make the step due; if it already is, return what is there. Call inside the transaction that causes it."""
         run_after = timezone.now() + datetime.timedelta(seconds=delay_seconds)
-        values = {"project": project, "kind": kind, "batch": batch, "item_import": item_import}
+        cause = {"batch": batch, "item_import": item_import, "prediction": prediction}
+        values = {"project": project, "kind": kind, **cause}
         try:
             with transaction.atomic():
                 return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
         except IntegrityError:
             same = self.filter(**values)
-            return same.get() if batch or item_import else same.waiting().get()
+            return same.get() if any(cause.values()) else same.waiting().get()
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
         """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
@@ -108,6 +111,7 @@ class Job(models.Model):
         CLUSTER = "cluster"
         SELECT = "select"
         SURVEY = "survey"
+        PREDICT = "predict"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -119,6 +123,7 @@ class Job(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     batch = models.ForeignKey("labeling.Batch", null=True, on_delete=models.CASCADE, related_name="jobs")
     item_import = models.ForeignKey("labeling.ItemImport", null=True, on_delete=models.CASCADE, related_name="jobs")
+    prediction = models.OneToOneField("labeling.PredictionRun", null=True, on_delete=models.CASCADE, related_name="job")
     urgent = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     run_after = models.DateTimeField(default=timezone.now)
@@ -165,7 +170,7 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} for {self.batch or self.item_import or self.project}"
+        return f"{self.kind} for {self.batch or self.item_import or self.prediction or self.project}"
 
     def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
         """When its worker was last heard of, if that is so long ago that it is taken for dead; otherwise None."""

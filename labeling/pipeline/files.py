@@ -10,6 +10,7 @@ pool/v<number>/*.npy            what that version says of every row: margins, be
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
 maps/batch-<number>.npz         where a batch lay in the pool
+predictions/<id>.jsonl          what a version said of the items of a file, for a time
 sample.npz                      a sample of the pool, by which pages foretell what settings lead to
 """
 
@@ -27,7 +28,7 @@ import numpy as np
 from django.conf import settings
 
 from labeling.media import replace_file
-from labeling.models import ModelVersion, Project
+from labeling.models import ModelVersion, PredictionRun, Project
 
 HASH_BLOCK_BYTES = 1 << 24
 
@@ -57,6 +58,9 @@ class ProjectFiles:
 
     def map(self, batch: int) -> Path:
         return self.root / "maps" / f"batch-{batch}.npz"
+
+    def prediction(self, run: PredictionRun) -> Path:
+        return self.root / "predictions" / f"{run.pk}.jsonl"
 
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"

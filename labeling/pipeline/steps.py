@@ -8,6 +8,7 @@ from labeling.models import Job
 from labeling.pipeline.clustering import cluster
 from labeling.pipeline.encoding import encode
 from labeling.pipeline.importing.run import import_items
+from labeling.pipeline.predicting.run import predict
 from labeling.pipeline.selecting import select
 from labeling.pipeline.step import Step
 from labeling.pipeline.surveying import survey
@@ -21,6 +22,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.CLUSTER: cluster,
     Job.Kind.SELECT: select,
     Job.Kind.SURVEY: survey,
+    Job.Kind.PREDICT: predict,
 }
 
 

@@ -168,16 +168,11 @@ class NewProjectForm(forms.Form):
         return {name: self.cleaned_data[name] for name in ("name", "question", "prompt", "guidelines", "batch_size")}
 
 
-class UploadForm(forms.Form):
+class FileForm(forms.Form):
     """A file of items."""
 
     file = forms.FileField(
         error_messages={"required": "Choose a file.", "empty": "This file is empty.", "missing": "Choose a file."},
-    )
-    strict = forms.BooleanField(
-        required=False,
-        label="Refuse the whole file if one row is bad",
-        help_text="Otherwise bad rows are set aside with the reason, and the rest goes in.",
     )
 
     def clean_file(self) -> Any:
@@ -185,6 +180,26 @@ class UploadForm(forms.Form):
         if file.size > settings.MAX_UPLOAD_MB << 20:
             raise ValidationError(f"The file is larger than {settings.MAX_UPLOAD_MB} MB. Split it.")
         return file
+
+
+class UploadForm(FileForm):
+    """Items for the pool."""
+
+    strict = forms.BooleanField(
+        required=False,
+        label="Refuse the whole file if one row is bad",
+        help_text="Otherwise bad rows are set aside with the reason, and the rest goes in.",
+    )
+
+
+class PredictForm(FileForm):
+    """Items for a model version to predict."""
+
+    probabilities = forms.BooleanField(
+        required=False,
+        label="Also the probability of every class",
+        help_text="Otherwise each row has the probability of its label alone.",
+    )
 
 
 class SettingsForm(forms.ModelForm):

@@ -12,6 +12,7 @@ from labeling.web.views import (
     imports,
     items,
     members,
+    predictions,
     progress,
     project,
     settings,
@@ -59,5 +60,12 @@ urlpatterns = [
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
+    path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),
+    path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.prediction, name="project-prediction"),
+    path(
+        f"{PROJECT}predictions/<int:prediction_id>/remove/",
+        predictions.remove_prediction,
+        name="project-prediction-remove",
+    ),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

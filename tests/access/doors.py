@@ -119,6 +119,10 @@ DOORS = [
     Door("project-progress", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
+    Door("project-model-predict", "get", READERS, 200),
+    Door("project-model-predict", "post", READERS, 400),
+    Door("project-prediction", "get", READERS, 200),
+    Door("project-prediction-remove", "post", READERS, 302),
     Door("project-export", "get", READERS, 200),
     # the API
     Door("api-docs", "get", SIGNED_IN, 200),
@@ -157,6 +161,11 @@ DOORS = [
     Door("api:model-in-use", "delete", MANAGERS, 200),
     Door("api:model-use", "post", MANAGERS, 200),
     Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
+    Door("api:model-predict", "post", READERS, 202, [{"text": "hello"}]),
+    Door("api:predictions", "get", READERS, 200),
+    Door("api:prediction", "get", READERS, 200),
+    Door("api:prediction", "delete", READERS, 204),
+    Door("api:prediction-result", "get", READERS, 409),  # it waits
     Door("api:clustering", "get", READERS, 200),
     Door("api:clustering-anew", "post", MANAGERS, 200),
     Door("api:clustering-anew", "delete", MANAGERS, 200),

@@ -22,8 +22,19 @@ from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from knox.models import AuthToken
+from pages import make_prediction
 
-from labeling.models import Annotation, Assignment, Batch, Clustering, ItemImport, ModelVersion, Project, Role, User
+from labeling.models import (
+    Annotation,
+    Assignment,
+    Batch,
+    Clustering,
+    ItemImport,
+    ModelVersion,
+    Project,
+    Role,
+    User,
+)
 
 
 class World:
@@ -88,10 +99,12 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     batch.tasks.filter(pk=task.pk).update(free=0, outstanding=0)
     Batch.objects.filter(pk=batch.pk).update(remaining=2)
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
+    predicted = make_prediction(version, name="b.csv")
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     return {
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
+        "prediction_id": predicted.pk,
         "number": number,
         "annotation_id": annotation.pk,
         "username": leaver,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from pages import make_history
+from pages import make_history, make_prediction
 from rest_framework.test import APIClient
 
 from labeling import queue
@@ -43,6 +43,7 @@ LISTS: list[tuple[str, str, int]] = [
     ("batches/1/", Role.ANNOTATOR, 1),
     ("models/", Role.ENGINEER, 5),
     ("models/1/", Role.ENGINEER, 4),
+    ("predictions/", Role.ENGINEER, 1),
     ("progress/", Role.ANNOTATOR, 5),
 ]
 
@@ -55,6 +56,7 @@ def test_lists(path: str, role: str, queries: int, tmp_path: Any, django_assert_
         for number in range(much):
             make_member(project, f"annie-{number}")
             register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+            make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
         client = client_of(make_member(project, "mona", role))
         with django_assert_num_queries(TOKEN + MEMBER + queries):
             assert client.get(URL.format(slug) + path).status_code == 200

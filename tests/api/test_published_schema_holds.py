@@ -30,6 +30,7 @@ MEANING = {
     "/api/v1/projects/{slug}/encoder/",
     "/api/v1/projects/{slug}/items/",
     "/api/v1/projects/{slug}/items/{item_id}/correction/",
+    "/api/v1/projects/{slug}/models/{number}/predict/",
     "/api/v1/projects/{slug}/export/",
 }
 

@@ -17,7 +17,7 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.models import Item, ItemImport, User
+from labeling.models import Item, ItemImport, PredictionRun, User
 from labeling.web import first_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -94,6 +94,11 @@ def locked_out(page: Page) -> None:
 def import_in(state: str) -> Callable[[], int]:
     """The key of an import in this state: it is known only when the world is there."""
     return lambda: ItemImport.objects.filter(state=state).earliest("pk").pk
+
+
+def prediction_in(state: str) -> Callable[[], int]:
+    """The key of a prediction in this state."""
+    return lambda: PredictionRun.objects.get(state=state).pk
 
 
 def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Callable[[], int]:
@@ -195,6 +200,13 @@ STATES = [
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
     State("project-model", "filled", {**DIGITS, "number": 2}, unfold),
+    State("project-model-predict", "filled", {**DIGITS, "number": 3}),
+    State("project-model-predict", "empty", {**DIGITS, "number": 2}),
+    State("project-model-predict", "error", {**DIGITS, "number": 3}, press("Predict")),
+    State("project-prediction", "waiting", {**DIGITS, "prediction_id": prediction_in("waiting")}),
+    State("project-prediction", "running", {**DIGITS, "prediction_id": prediction_in("running")}),
+    State("project-prediction", "done", {**DIGITS, "prediction_id": prediction_in("done")}),
+    State("project-prediction", "failed", {**DIGITS, "prediction_id": prediction_in("failed")}),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
     State("login", "locked out", act=locked_out, user=""),

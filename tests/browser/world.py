@@ -5,11 +5,14 @@ from __future__ import annotations
 import datetime
 import uuid
 
+import orjson
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
-from pages import make_history
+from pages import make_history, make_prediction
 
-from labeling.models import Annotation, Batch, Item, ItemImport, Job, Project, Role, Task
+from labeling.models import Annotation, Batch, Item, ItemImport, Job, PredictionRun, Project, Role, Task
+from labeling.models.jobs import worker_name
+from labeling.pipeline.files import ProjectFiles
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
@@ -47,9 +50,37 @@ def lively_project() -> Project:
             project=project, name=f"scans-{number}.zip", path="/nowhere", state=state, reason=reason,
             accepted=400 * number, rejected=3 * number,
         )  # fmt: skip
+    fill_predictions(project)
     for name, role in (("annie", Role.ANNOTATOR), ("bert", Role.ANNOTATOR), ("enzo", Role.ENGINEER)):
         make_member(project, name, role)
     return project
+
+
+def fill_predictions(project: Project) -> None:
+    """A file that waits, one that a worker is at, one that is done and one that failed."""
+    version = project.versions.get(number=3)
+    rows = [
+        {"where": f"night-{n:04}.png", "external_id": f"night-{n:04}.png", "label": str(n), "confidence": 0.42 + n / 20,
+         "margin": 0.02 + n / 12}
+        for n in range(10)
+    ]  # fmt: skip
+    content = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+    rejections = [{"where": "notes.txt", "reason": "The file is no image: leave it out or convert it."}]
+    for state in PredictionRun.State.values:
+        run = make_prediction(version, name=f"night-{state}.zip", state=state)
+        values = {"finished_at": timezone.now()} if state in ("done", "failed") else {}
+        if state == "done":
+            values |= {"predicted": 1200, "rejected": 1, "rejections": rejections, "size": len(content)}
+        reason = "night-failed.zip: the file is damaged: make it anew" if state == "failed" else ""
+        PredictionRun.objects.filter(pk=run.pk).update(reason=reason, **values)
+        job_state = {"waiting": "waiting", "running": "running"}.get(state, "done")
+        Job.objects.filter(prediction=run).update(
+            state=job_state, phase=f"predicting {run.name}", share=0.41, heartbeat_at=timezone.now(),
+            worker=worker_name(),
+        )  # fmt: skip
+        path = ProjectFiles(project).prediction(run)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if state == "done" else b"")
 
 
 def answer_history(project: Project) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from django.urls import reverse
 from factories import make_member, make_project, make_user
 from knox.models import AuthToken
-from pages import make_history, signed_in
+from pages import make_history, make_prediction, signed_in
 
 from labeling.models import Batch, Project, Role, User
 from labeling.uploads import register
@@ -31,6 +31,10 @@ def open_batch(project: Project) -> int:
 
 def labeled_item(project: Project) -> int:
     return project.items.labeled().earliest("pk").pk
+
+
+def first_prediction(project: Project) -> int:
+    return project.predictions.earliest("pk").pk
 
 
 # name of the address, its arguments besides the project (a function: of the project), role, queries: two of them for
@@ -62,6 +66,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batch", [1], Role.ENGINEER, 16),
     ("project-models", [], Role.ENGINEER, 9),
     ("project-model", [1], Role.ENGINEER, 8),
+    ("project-model-predict", [1], Role.ENGINEER, 5),
+    ("project-prediction", [first_prediction], Role.ENGINEER, 5),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 
@@ -83,6 +89,7 @@ def fill(project: Project, tmp_path: Any, much: int) -> None:
     for number in range(much):
         make_member(project, f"annie-{number}")
         register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+        make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
 
 
 @pytest.mark.parametrize(("name", "more", "role", "queries"), PAGES)

@@ -1,5 +1,7 @@
 """Predictions for items that need not be in the project: a file in, a row an item out.
 
-formats.py   rows → bytes: JSONL, CSV, Parquet; light, for pages too
 file.py      a file that can be imported → rows, chunk by chunk: memory does not grow with the file
+formats.py   rows → bytes: JSONL, CSV, Parquet; light, for pages too
+run.py       the same in the background: a step that can be killed anywhere, and goes on
+results.py   what such runs have written, as pages read it, and its removal
 """

@@ -1,0 +1,65 @@
+"""Files of items that a model version is asked about. The items do not enter the project."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.conf import settings
+from django.db import models
+
+# A result is there to be fetched, not to be kept.
+KEPT = datetime.timedelta(days=7)
+
+
+class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
+    def unfinished(self) -> PredictionRunQuerySet:
+        return self.filter(state__in=[PredictionRun.State.WAITING, PredictionRun.State.RUNNING])
+
+    def expired(self, now: datetime.datetime) -> PredictionRunQuerySet:
+        return self.filter(finished_at__lte=now - KEPT)
+
+    def kept(self, now: datetime.datetime) -> PredictionRunQuerySet:
+        """Those that may still be asked for, the newest first."""
+        return self.exclude(finished_at__lte=now - KEPT).order_by("-pk")
+
+
+class PredictionRun(models.Model):
+    """One file on its way through a version. `position` counts the records dealt with, `size` the bytes of the result
+    that count: a killed run goes on there.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="predictions")
+    version = models.ForeignKey("labeling.ModelVersion", on_delete=models.CASCADE, related_name="predictions")
+    name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
+    path = models.CharField(max_length=1000, help_text="Where it lies until it is done.")
+    probabilities = models.BooleanField(default=False, help_text="Each row also has the probability of every class.")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
+    position = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True)
+    predicted = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0)
+    rejections = models.JSONField(default=list, help_text="The first rows that were left out: where, and the reason.")
+    size = models.PositiveBigIntegerField(default=0)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = PredictionRunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+    @property
+    def expires_at(self) -> datetime.datetime | None:
+        """When it is removed; None as long as it is not finished."""
+        return self.finished_at and self.finished_at + KEPT
