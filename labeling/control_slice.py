@@ -32,6 +32,18 @@ class ClassFigures:
     correct: int
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two versions said of the same control items, (n,) each: rows in the pool, labels, answers, confidences."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    said_a: np.ndarray
+    sure_a: np.ndarray
+    said_b: np.ndarray
+    sure_b: np.ndarray
+
+
 class ControlSlice:
     """The labeled control items of a project. One query, when it is made; then files, one a version and question."""
 
@@ -80,6 +92,14 @@ class ControlSlice:
             return None
         n = min(len(new), len(old))
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
+
+    def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
+        """What both said of the items that both have seen; None if the word of one is not on file."""
+        said = [self._said(version, name) for version in (earlier, later) for name in ("best", "confidence")]
+        if any(each is None for each in said):
+            return None
+        n = min(len(each) for each in said if each is not None)
+        return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in said if each is not None))
 
     def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """What the version said of the control items that it has seen, which are the first ones."""

@@ -128,7 +128,45 @@ EXAMPLES: dict[str, Any] = {
         "created_at": "2026-03-01T09:20:01Z",
         "finished_at": "2026-03-01T09:20:09Z",
     },
-    "Prediction": {
+    "ComparisonResponse": {
+        "a": 3,
+        "b": 5,
+        "same_labels": False,
+        "control": {
+            "n": 120,
+            "a": {**_CONTROL, "calibration_error": 0.06, "sure": 0.95},
+            "b": {"accuracy": 0.95, "low": 0.9, "high": 0.98, "n": 120, "calibration_error": 0.03, "sure": 0.96},
+            "difference": {"value": 0.04, "low": -0.01, "high": 0.09},
+            "gained": 7,
+            "lost": 2,
+            "verdict": "unknown",
+            "classes": [
+                {
+                    "name": "barn owl",
+                    "truth": 40,
+                    "recall_a": 0.85,
+                    "recall_b": 0.95,
+                    "recall_differs": False,
+                    "precision_a": 0.9,
+                    "precision_b": 0.93,
+                    "precision_differs": False,
+                }
+            ],
+            "mistakes": [{"truth": "barn owl", "said": "no owl", "a": 5, "b": 1}],
+            "apart": 11,
+            "items": [
+                {
+                    "id": 812,
+                    "external_id": "night-0812.jpg",
+                    "label": "barn owl",
+                    "a": "no owl",
+                    "b": "barn owl",
+                }
+            ],
+        },
+        "pool": {"n": 12000, "apart": 310, "kinds": [{"a": "no owl", "b": "barn owl", "items": 120}]},
+    },
+    "PredictionRun": {
         "id": 12,
         "version": 3,
         "name": "april.zip",

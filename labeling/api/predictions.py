@@ -37,7 +37,7 @@ class LeftOut(serializers.Serializer[Any]):
     reason = serializers.CharField()
 
 
-class PredictionSerializer(serializers.ModelSerializer[PredictionRun]):
+class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
     """How far a prediction is, and where its result will be."""
 
     version = serializers.IntegerField(source="version.number", help_text="The model version that is asked.")
@@ -101,7 +101,7 @@ class Predict(_Predictions):
         parameters=[PredictOptions],
         request=bodies("probabilities"),
         examples=[two_texts([{"id": row["id"], "text": row["text"]} for row in ROWS])],
-        responses={202: OpenApiResponse(PredictionSerializer, description="A worker predicts it: poll `url`.")},
+        responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
     )
     def post(self, request: Request, slug: str, number: int) -> Response:
         """Have the version predict items: a JSON list, JSON lines, or a file of any format that can be imported.
@@ -113,7 +113,7 @@ class Predict(_Predictions):
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
         file, probabilities = sent(request, PredictOptions, "probabilities")
         run = predictions.ask(version=version, user=self.user, probabilities=probabilities, **file)
-        return Response(PredictionSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+        return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
 
 class PredictionList(_Predictions):
@@ -121,9 +121,9 @@ class PredictionList(_Predictions):
 
     needs = {"GET": access.EXPORT}
 
-    @extend_schema(responses=PredictionSerializer(many=True))
+    @extend_schema(responses=PredictionRunSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        return Response(PredictionSerializer(self.found()[:LISTED], many=True).data)
+        return Response(PredictionRunSerializer(self.found()[:LISTED], many=True).data)
 
 
 class PredictionDetail(_Predictions):
@@ -131,10 +131,10 @@ class PredictionDetail(_Predictions):
 
     needs = {"GET": access.EXPORT, "DELETE": access.EXPORT}
 
-    @extend_schema(responses=PredictionSerializer)
+    @extend_schema(responses=PredictionRunSerializer)
     def get(self, request: Request, slug: str, prediction_id: int) -> Response:
         """How far a prediction is."""
-        return Response(PredictionSerializer(self.find(prediction_id)).data)
+        return Response(PredictionRunSerializer(self.find(prediction_id)).data)
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, prediction_id: int) -> Response:

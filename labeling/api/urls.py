@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from labeling.api import batches, browse, clusterings, encoders, export, in_use, items, predictions, projects, queue
+from labeling.api import (
+    batches,
+    browse,
+    clusterings,
+    comparisons,
+    encoders,
+    export,
+    in_use,
+    items,
+    predictions,
+    projects,
+    queue,
+)
 
 app_name = "api"
 
@@ -32,6 +44,7 @@ urlpatterns = [
     path(f"{PROJECT}batches/<int:number>/retry/", batches.BatchRetry.as_view(), name="batch-retry"),
     path(f"{PROJECT}batches/<int:number>/end/", batches.BatchEnd.as_view(), name="batch-end"),
     path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
+    path(f"{PROJECT}models/compare/", comparisons.VersionComparison.as_view(), name="models-compare"),
     path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
     path(f"{PROJECT}models/in-use/", in_use.VersionInUse.as_view(), name="model-in-use"),
     path(f"{PROJECT}models/<int:number>/use/", batches.VersionUse.as_view(), name="model-use"),

@@ -5,6 +5,7 @@ from django.urls import path
 from labeling.web.views import (
     account,
     batches,
+    comparing,
     create,
     encoder,
     engineer,
@@ -59,6 +60,7 @@ urlpatterns = [
     path(ITEM, items.item_detail, name="project-item"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
+    path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),
     path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.prediction, name="project-prediction"),

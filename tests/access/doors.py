@@ -119,6 +119,7 @@ DOORS = [
     Door("project-progress", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
+    Door("project-models-compare", "get", READERS, 200),
     Door("project-model-predict", "get", READERS, 200),
     Door("project-model-predict", "post", READERS, 400),
     Door("project-prediction", "get", READERS, 200),
@@ -161,6 +162,7 @@ DOORS = [
     Door("api:model-in-use", "delete", MANAGERS, 200),
     Door("api:model-use", "post", MANAGERS, 200),
     Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
+    Door("api:models-compare", "get", READERS, 400),  # which two is not said
     Door("api:model-predict", "post", READERS, 202, [{"text": "hello"}]),
     Door("api:predictions", "get", READERS, 200),
     Door("api:prediction", "get", READERS, 200),

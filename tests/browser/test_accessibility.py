@@ -200,6 +200,8 @@ STATES = [
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
     State("project-model", "filled", {**DIGITS, "number": 2}, unfold),
+    State("project-models-compare", "filled", DIGITS),
+    State("project-models-compare", "empty", EMPTY),
     State("project-model-predict", "filled", {**DIGITS, "number": 3}),
     State("project-model-predict", "empty", {**DIGITS, "number": 2}),
     State("project-model-predict", "error", {**DIGITS, "number": 3}, press("Predict")),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import uuid
 
+import numpy as np
 import orjson
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
@@ -12,7 +13,7 @@ from pages import make_history, make_prediction
 
 from labeling.models import Annotation, Batch, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
-from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.files import ProjectFiles, save_array
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
@@ -51,9 +52,26 @@ def lively_project() -> Project:
             accepted=400 * number, rejected=3 * number,
         )  # fmt: skip
     fill_predictions(project)
+    fill_pool(project)
     for name, role in (("annie", Role.ANNOTATOR), ("bert", Role.ANNOTATOR), ("enzo", Role.ENGINEER)):
         make_member(project, name, role)
     return project
+
+
+def fill_pool(project: Project) -> None:
+    """What the two newest versions said of the pool: of some control items something else."""
+    items = make_items(project, 60, first=100, is_control=True)
+    for item in items:
+        item.label = item.truth
+    Item.objects.bulk_update(items, ["label"])
+    truth = np.array([0] * 100 + [item.truth for item in items], np.int32)
+    for number, wrong in ((3, slice(100, 122)), (4, slice(118, 126))):
+        said = truth.copy()
+        said[wrong] = (truth[wrong] + 7) % 10
+        said[:40:number] = number
+        files, version = ProjectFiles(project), project.versions.get(number=number)
+        save_array(files.pool(version, "best"), said)
+        save_array(files.pool(version, "confidence"), np.linspace(0.4, 0.99, len(said), dtype=np.float32))
 
 
 def fill_predictions(project: Project) -> None:

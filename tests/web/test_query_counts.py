@@ -72,7 +72,8 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 ]
 
 
-ELSEWHERE = {"api-docs", "home", "login", "setup", "account", "password", "project-new"}
+# The first one needs two versions: tests/web/test_compare_page.py.
+ELSEWHERE = {"project-models-compare", "api-docs", "home", "login", "setup", "account", "password", "project-new"}
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
     "label-today": {"since": "2026-01-01T00:00:00Z"},

@@ -47,6 +47,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     ]
     context = {
         "rows": rows,
+        "versions": [row["version"] for row in rows],
         "picking": picking_of(registry.in_use(membership.project), now),
         "choices": [
             {

@@ -1,0 +1,132 @@
+"""Two models on the very same items: how far apart they are, and which of many differences are more than noise.
+
+Numpy only. `paired` says whether one is better; this says by how much, and in which classes.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models_store.metrics import Z95
+from models_store.paired import chance
+
+LEAST_APART = 6
+"""Items that two models differ on, below which no outcome is more than noise."""
+FALSE_SHARE = 0.05
+"""Of the differences that are called more than noise, at most about one in twenty is noise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Of two accuracies, the later less the earlier, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class ClassContrast:
+    """Of each class, (k,) int64 counts among the same items: `a` is the earlier model, `b` the later.
+
+    `recall_differs` and `precision_differs` (k,) bool: by more than noise, all classes together taken into account.
+    """
+
+    truth: NDArray[np.int64]
+    predicted_a: NDArray[np.int64]
+    predicted_b: NDArray[np.int64]
+    correct_a: NDArray[np.int64]
+    correct_b: NDArray[np.int64]
+    recall_differs: NDArray[np.bool_]
+    precision_differs: NDArray[np.bool_]
+
+
+def difference(n: int, gained: int, lost: int) -> Difference:
+    """Of `n` items, of which only the later model has `gained` right and only the earlier `lost`.
+
+    The adjusted Wald interval of D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of
+    binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37 (2012): one item is
+    added to each kind. It holds its coverage for few items. Raises ValueError for counts that do not fit.
+
+    >>> found = difference(100, 12, 2)
+    >>> [round(each, 3) for each in (found.value, found.low, found.high)]
+    [0.1, 0.024, 0.173]
+    """
+    if n < 1 or min(gained, lost) < 0 or gained + lost > n:
+        raise ValueError(f"{gained} gained and {lost} lost of {n} items is no comparison")
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = Z95 * math.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    return Difference((gained - lost) / n, max(-1.0, up - down - half), min(1.0, up - down + half))
+
+
+def by_class(truth: ArrayLike, said_a: ArrayLike, said_b: ArrayLike, n_classes: int) -> ClassContrast:
+    """Recall and precision of both, from (n,) class indices each.
+
+    Recall is tested by the exact sign test among the items of the class, precision by `precision_chance`; of all these
+    tests together, `more_than_noise` tells which to believe. Takes O(n + n_classes) time and memory.
+    """
+    truth, said_a, said_b = (np.asarray(each, np.int64) for each in (truth, said_a, said_b))
+    right_a, right_b = said_a == truth, said_b == truth
+
+    def count(of: NDArray[np.int64], where: NDArray[np.bool_]) -> NDArray[np.int64]:
+        return np.bincount(of[where], minlength=n_classes)
+
+    anything = np.ones(len(truth), bool)
+    predicted_a, predicted_b = count(said_a, anything), count(said_b, anything)
+    correct_a, correct_b = count(truth, right_a), count(truth, right_b)
+    both_right = count(truth, right_a & right_b)
+    both_wrong = count(said_a, (said_a == said_b) & ~right_a)
+    gained, lost = correct_b - both_right, correct_a - both_right
+    counts = (predicted_a, correct_a, predicted_b, correct_b, both_right, both_wrong)
+    recall = [chance(int(g), int(lo)) for g, lo in zip(gained, lost, strict=True)]
+    precision = [precision_chance(*map(int, each)) for each in zip(*counts, strict=True)]
+    # What cannot be told whatever came of it must not make the rest harder to tell (Tarone 1990).
+    apart = np.concatenate([gained + lost, predicted_a + predicted_b - 2 * (both_right + both_wrong)])
+    differs = apart >= LEAST_APART
+    differs[differs] = more_than_noise(np.array([*recall, *precision])[differs])
+    return ClassContrast(
+        truth=count(truth, anything),
+        predicted_a=predicted_a,
+        predicted_b=predicted_b,
+        correct_a=correct_a,
+        correct_b=correct_b,
+        recall_differs=differs[:n_classes],
+        precision_differs=differs[n_classes:],
+    )
+
+
+def precision_chance(
+    predicted_a: int, correct_a: int, predicted_b: int, correct_b: int, both_right: int, both_wrong: int
+) -> float:
+    """The probability that chance alone parts two precisions on the same items so far: the weighted generalised score
+    test of A. S. Kosinski, "A weighted generalized score statistic for comparison of predictive values of diagnostic
+    tests", Statistics in Medicine 32 (2013). 1 if one of the two has never predicted the class.
+
+    `both_right`, `both_wrong`: items of the class, and of others, that both took to be of it.
+    """
+    if not predicted_a or not predicted_b:
+        return 1.0
+    total = predicted_a + predicted_b
+    pooled = (correct_a + correct_b) / total
+    shared = (both_right * (1 - pooled) ** 2 + both_wrong * pooled**2) / total
+    variance = (pooled * (1 - pooled) - 2 * shared) * (1 / predicted_a + 1 / predicted_b)
+    if variance <= 1e-12:  # they differ on nothing
+        return 1.0
+    return math.erfc(abs(correct_a / predicted_a - correct_b / predicted_b) / math.sqrt(2 * variance))
+
+
+def more_than_noise(chances: ArrayLike, *, false_share: float = FALSE_SHARE) -> NDArray[np.bool_]:
+    """Which of (m,) p-values are discoveries, of which `false_share` at most is false on average: Y. Benjamini and
+    Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
+
+    >>> more_than_noise([0.001, 0.04, 0.3]).tolist()
+    [True, False, False]
+    """
+    p = np.asarray(chances, np.float64)
+    order = np.argsort(p, kind="stable")
+    passes = np.flatnonzero(p[order] <= false_share * np.arange(1, len(p) + 1) / max(1, len(p)))
+    found = np.zeros(len(p), bool)
+    found[order[: passes[-1] + 1 if len(passes) else 0]] = True
+    return found
