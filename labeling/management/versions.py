@@ -14,15 +14,15 @@ from labeling.versions import in_use
 class VersionCommand(BaseCommand):
     """A command that takes a project and, with `--version`, the number of one of its model versions."""
 
+    which = "The model version; the one that picks the next batch if left out."
+
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         # Django has a `--version` of its own, which here means the model's.
         return super().create_parser(prog_name, subcommand, conflict_handler="resolve", **kwargs)
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
-        parser.add_argument(
-            "--version", type=int, metavar="V", help="The model version; the one that picks the next batch if left out."
-        )
+        parser.add_argument("--version", type=int, metavar="V", help=self.which)
 
     def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
         """The project and the version that is meant. Raises `CommandError`."""

@@ -1,0 +1,47 @@
+"""Writes a model version as ONNX, to be run elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import CommandError
+
+from labeling.management.output import written_whole
+from labeling.management.versions import VersionCommand
+from labeling.pipeline.exporting import onnx_of
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.step import StepFailed
+
+
+class Command(VersionCommand):
+    help = (
+        "Write a model version as an ONNX graph that takes features and gives probabilities. Needs "
+        "`scripts/setup.sh requirements-export.txt`. How to run it: docs/how-to/run-a-model-elsewhere.md."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--output", required=True, type=Path, metavar="FILE", help="The .onnx file to write.")
+        parser.add_argument(
+            "--encoder", type=Path, metavar="FILE", help="Also write the encoder, which makes features of items (.npz)."
+        )
+
+    def handle(
+        self, *args: Any, slug: str, version: int | None, output: Path, encoder: Path | None, **options: Any
+    ) -> None:
+        project, found = self.find(slug, version)
+        try:
+            content = onnx_of(project, found)
+        except (StepFailed, ImportError) as error:
+            raise CommandError(str(error)) from error
+        with written_whole(output) as file:
+            file.write(content)
+        self.stdout.write(f"Version {found.number} written to {output}, {len(content):,} bytes")
+        if encoder:
+            path = ProjectFiles(project).encoder(project.features_generation)
+            with path.open("rb") as source, written_whole(encoder) as file:
+                shutil.copyfileobj(source, file)
+            self.stdout.write(f"Its encoder written to {encoder}")

@@ -1,0 +1,41 @@
+"""Logs model versions to MLflow."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from labeling.management.versions import VersionCommand
+from labeling.tracking import Tracker, TrackingError
+
+
+class Command(VersionCommand):
+    help = (
+        "Log model versions to MLflow: a run each, with settings, metrics, lineage and files. What is there already is "
+        "left alone, so that it can be called again and again. Needs `scripts/setup.sh requirements-export.txt`."
+    )
+    which = "The model version; all that are not there yet if left out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--uri", help="The tracking server; MLFLOW_TRACKING_URI if left out.")
+        parser.add_argument("--experiment", default="", help="Its name there; the project's if left out.")
+
+    def handle(
+        self, *args: Any, slug: str, version: int | None, uri: str | None, experiment: str, **options: Any
+    ) -> None:
+        project, found = self.find(slug, version)
+        uri = uri or settings.MLFLOW_TRACKING_URI
+        if not uri:
+            raise CommandError("Where is MLflow? Give --uri, or set MLFLOW_TRACKING_URI.")
+        versions = project.versions.select_related("project", "batch", "parent").order_by("number")
+        try:
+            tracker = Tracker(project, uri=uri, experiment=experiment)
+            for each in versions if version is None else versions.filter(pk=found.pk):
+                told = "logged" if tracker.log(each) else "is there already"
+                self.stdout.write(f"Version {each.number} {told}")
+        except TrackingError as error:
+            raise CommandError(str(error)) from error

@@ -1,0 +1,64 @@
+"""A model as an ONNX graph, for whoever runs it without this package. Needs `onnx` and `onnxscript`."""
+
+import json
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models_store.model import Model
+
+
+class OnnxMissing(ImportError):
+    """The packages that write ONNX are not installed; the message says how to get them."""
+
+
+class _Probabilities(nn.Module):
+    """Features -> (probabilities, embeddings), with all that stands between: scaling, network, softmax or sigmoid."""
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network = model.network
+        self.one_of_many = model.question == "single"
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        embeddings, logits = self.network(features)
+        return logits.softmax(dim=1) if self.one_of_many else logits.sigmoid(), embeddings
+
+
+def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> bytes:
+    """The graph: features (n, *input_shape) of `dtype` -> probabilities (n, n_classes) and embeddings (n, d), float32.
+
+    For "verify" and "multi" each class's probability is that of yes. Any n. `metadata` is kept in the file, each value
+    as JSON but for texts. Raises `OnnxMissing`.
+    """
+    try:
+        import onnx
+        import onnxscript  # noqa: F401  # torch's exporter loads it, and tells less clearly if it is not there
+    except ImportError as error:
+        raise OnnxMissing(
+            f"ONNX cannot be written: {error.name} is not installed. "
+            "Install it with: scripts/setup.sh requirements-export.txt"
+        ) from error
+    # Two rows: an exporter takes a dimension of one for a constant.
+    example = torch.zeros((2, *model.input_shape), dtype=torch.uint8 if dtype == np.uint8 else torch.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own making
+        program = torch.onnx.export(
+            _Probabilities(model).eval(),
+            (example,),
+            dynamo=True,
+            input_names=["features"],
+            output_names=["probabilities", "embeddings"],
+            dynamic_shapes={"features": {0: torch.export.Dim("n")}},
+            verbose=False,
+        )
+    assert program is not None
+    graph = program.model_proto
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in metadata.items()}
+    onnx.helper.set_model_props(graph, texts)
+    content: bytes = graph.SerializeToString()
+    return content

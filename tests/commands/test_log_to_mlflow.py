@@ -1,0 +1,93 @@
+"""`log_to_mlflow` makes a run of each version in a real store, once, with files that can be taken out again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from factories import make_project
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from pages import make_history
+
+from labeling.models import Project
+from labeling.pipeline.files import ProjectFiles
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    project = make_project()
+    make_history(project, 2)
+    for version in project.versions.all():
+        folder = ProjectFiles(project).artifact(version.number)
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(f'{{"version": {version.number}}}')
+        version.training = {"epochs": 40, "augment": True}
+        version.labels_hash = f"{version.number:064}"
+        version.save()
+    return project
+
+
+@pytest.fixture
+def uri(tmp_path: Path, monkeypatch: Any) -> str:
+    """A store on disk: the client alone has no other."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    return f"file://{tmp_path}/mlruns"
+
+
+def runs_at(uri: str, experiment: str = "digits") -> list[Run]:
+    client = MlflowClient(tracking_uri=uri)
+    found = client.get_experiment_by_name(experiment)
+    return sorted(client.search_runs([found.experiment_id]), key=lambda run: run.info.run_name) if found else []
+
+
+def test_each_version_becomes_a_run_with_what_is_known_of_it(project: Project, uri: str, tmp_path: Path) -> None:
+    call_command("log_to_mlflow", "digits", "--uri", uri)
+    first, second = runs_at(uri)
+    assert (first.info.run_name, second.info.run_name, second.info.status) == ("v1", "v2", "FINISHED")
+    assert second.data.params == {"epochs": "40", "augment": "True"}
+    assert second.data.metrics["control.accuracy"] == 0.9
+    assert second.data.metrics["labels"] == 160
+    version = project.versions.get(number=2)
+    assert second.data.tags["marginalia.digest"] == version.digest
+    assert second.data.tags["marginalia.labels_hash"] == version.labels_hash
+    assert (first.data.tags["marginalia.parent"], second.data.tags["marginalia.parent"]) == ("", "1")
+    taken = MlflowClient(tracking_uri=uri).download_artifacts(second.info.run_id, "model", str(tmp_path))
+    assert Path(taken, "manifest.json").read_text() == '{"version": 2}'
+
+
+def test_a_second_call_adds_only_what_is_new(project: Project, uri: str, capsys: Any, settings: Any) -> None:
+    settings.MLFLOW_TRACKING_URI = uri
+    call_command("log_to_mlflow", "digits", "--version", "1")
+    call_command("log_to_mlflow", "digits")
+    assert capsys.readouterr().out == "Version 1 logged\nVersion 1 is there already\nVersion 2 logged\n"
+    assert len(runs_at(uri)) == 2
+    call_command("log_to_mlflow", "digits", "--experiment", "other")
+    assert len(runs_at(uri, "other")) == 2
+
+
+def test_a_run_that_broke_off_is_made_again(project: Project, uri: str) -> None:
+    manifest = ProjectFiles(project).artifact(2) / "manifest.json"
+    manifest.unlink()
+    manifest.parent.rmdir()
+    with pytest.raises(CommandError, match="The files of model version 2 are gone"):
+        call_command("log_to_mlflow", "digits", "--uri", uri)
+    manifest.parent.mkdir()
+    manifest.write_text("{}")
+    call_command("log_to_mlflow", "digits", "--uri", uri)
+    assert sum("marginalia.digest" in run.data.tags for run in runs_at(uri)) == 2
+
+
+def test_each_mistake_gets_one_line(project: Project, monkeypatch: Any) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(CommandError, match=r"^Where is MLflow\?"):
+        call_command("log_to_mlflow", "digits")
+    with pytest.raises(CommandError, match=r"^MLflow at http://127\.0\.0\.1:9: [^\n]+$"):
+        call_command("log_to_mlflow", "digits", "--uri", "http://127.0.0.1:9")
+    monkeypatch.setitem(__import__("sys").modules, "mlflow", None)
+    with pytest.raises(CommandError, match=r"requirements-export\.txt"):
+        call_command("log_to_mlflow", "digits", "--uri", "http://127.0.0.1:9")
