@@ -216,7 +216,7 @@ def _as_pixels(data: Data) -> Data:
         data,
         features=encoder.encode([_as_png(row) for row in data.features]),
         test_features=encoder.encode([_as_png(row) for row in data.test_features]),
-        input_shape=Pixels.input_shape,
+        input_shape=encoder.input_shape,
     )
 
 

@@ -104,7 +104,13 @@ EXAMPLES: dict[str, Any] = {
         **_BACKBONE,
         "settled": False,
         "known": [
-            {"name": "pixels", "meaning": "Small pictures of 32 by 32 pixels.", "options": []},
+            {
+                "name": "pixels",
+                "meaning": "Small pictures, which a network learns to see from the labels alone.",
+                "options": [
+                    {"name": "size", "meaning": "Height and width, in pixels.", "default": 32, "names_weights": False}
+                ],
+            },
             {
                 "name": "backbone",
                 "meaning": "What a network sees that was trained on other images before.",

@@ -1,18 +1,17 @@
 """Images as small RGB pictures: what the convolutional network sees."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from models_store.encoders.base import Encoder, State
+from models_store.encoders.options import Option
 from models_store.encoders.pictures import picture
-
-SIZE = 32
 
 
 class Pixels(Encoder):
-    """32x32 RGB as uint8, channel first (3 x 32 x 32 = 3072 numbers).
+    """RGB as uint8, channel first: 3 x size x size numbers, at 32 pixels 3072.
 
     Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to
     the square with antialiasing. Needs no fitting.
@@ -20,27 +19,37 @@ class Pixels(Encoder):
 
     name: ClassVar[str] = "pixels"
     kind: ClassVar[str] = "image"
-    meaning: ClassVar[str] = "Small pictures of 32 by 32 pixels, which a network learns to see from the labels alone."
+    meaning: ClassVar[str] = "Small pictures, which a network learns to see from the labels alone."
+    options: ClassVar[Mapping[str, Option]] = {
+        "size": Option(
+            "Height and width of the picture, in pixels. Twice as many show finer things and take four times the room.",
+            default=32,
+            low=16,
+            high=128,
+        )
+    }
     dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
 
-    dim = 3 * SIZE * SIZE
-    input_shape = (3, SIZE, SIZE)
+    def __init__(self, size: int) -> None:
+        if size < 1:
+            raise ValueError("a picture has at least one pixel")
+        self.size = size
+        self.dim = 3 * size * size
+        self.input_shape = (3, size, size)
 
     @classmethod
-    def fit(cls, samples: Sequence[bytes]) -> Self:
-        return cls()
+    def fit(cls, samples: Sequence[bytes], *, size: int = 32) -> Self:
+        return cls(size)
 
     def encode(self, raws: Sequence[bytes]) -> np.ndarray:
         features = np.empty((len(raws), self.dim), dtype=self.dtype)
         for index, raw in enumerate(raws):
-            features[index] = picture(raw, SIZE, index=index).reshape(-1)
+            features[index] = picture(raw, self.size, index=index).reshape(-1)
         return features
 
     def state(self) -> State:
-        return {"size": np.array(SIZE)}
+        return {"size": np.array(self.size)}
 
     @classmethod
     def from_state(cls, state: State) -> Self:
-        if int(state["size"]) != SIZE:
-            raise ValueError(f"made for {int(state['size'])} pixels, not {SIZE}")
-        return cls()
+        return cls(int(state["size"]))

@@ -10,7 +10,7 @@ from model_data import as_file
 from PIL import Image, ImageDraw
 
 from models_store import encoders
-from models_store.encoders import EncodingError
+from models_store.encoders import EncodingError, Pixels
 
 PIXELS = encoders.for_kind("image").fit([])
 
@@ -128,3 +128,16 @@ def test_damaged_files_give_a_picture_or_an_encoding_error_and_nothing_else(kind
 
 def test_no_images_give_no_rows():
     assert PIXELS.encode([]).shape == (0, 3072)
+
+
+def test_larger_pictures_show_what_small_ones_blur(tmp_path):
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 255
+    raw = as_file(Image.fromarray(stripes))
+    large = Pixels.fit([], size=64)
+    features = large.encode([raw])
+    assert (features.shape, large.input_shape) == ((1, 3 * 64 * 64), (3, 64, 64))
+    assert features.std() > 100 > 10 > PIXELS.encode([raw])[:, 1:-1].std()
+    large.save(tmp_path / "encoder.npz")
+    np.testing.assert_array_equal(encoders.load(tmp_path / "encoder.npz").encode([raw]), features)
+    assert large.digest != PIXELS.digest
