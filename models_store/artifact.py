@@ -1,17 +1,16 @@
-"""A model version as a folder: `model.safetensors` and `manifest.json`. Written whole or not at all; no pickle.
+"""A model version as a folder: weights, a model card, a manifest. Written whole or not at all; no pickle.
 
-The manifest is JSON: how to build the network, which question it answers, the seed and settings of the training, the
-hash of each file, whatever the caller adds (classes, lineage), and a digest of all that. The same training saved twice
-gives the same digest: nothing in it depends on the clock.
+`manifest.json` says how to build the network, which question it answers, the seed and settings of the training, how
+private that was, the hash of each file, whatever the caller adds (classes, lineage, metrics), and a digest of all that.
+`README.md` says it to people, and `model.safetensors` holds the weights. The same training saved twice gives the same
+digest: nothing in it depends on the clock. A folder is a path, or a URL of any store that fsspec knows.
 """
 
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
@@ -20,6 +19,8 @@ from safetensors import SafetensorError
 
 import models_store
 from models_store import networks
+from models_store.card import model_card
+from models_store.folders import Folder, FolderError, folder_at
 from models_store.model import Model
 from models_store.questions import QUESTIONS
 from models_store.training import Trained
@@ -27,6 +28,11 @@ from models_store.training import Trained
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
+CARD = "README.md"
+MOST_MANIFEST_BYTES = 1 << 26
+"""A manifest of 20,000 classes with the longest names has a quarter of that."""
+# What broken or forged descriptions of a network end in, in the libraries that are given them.
+MISFITS = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
 
 
 class ArtifactError(ValueError):
@@ -38,50 +44,66 @@ def save(folder: str | os.PathLike[str], trained: Trained, *, manifest: Mapping[
 
     `manifest` is what the caller wants kept with it, as JSON: class names, lineage, metrics. A folder that is
     already there, from an attempt that was killed, is replaced. One writer a folder at a time. Raises ValueError for
-    a key that is taken or a number that is not finite, TypeError for what JSON cannot hold.
+    a key that is taken or a number that is not finite, TypeError for what JSON cannot hold, `FolderError` where it
+    cannot be written.
     """
-    target = Path(folder)
-    weights = safetensors.torch.save(trained.model.network.state_dict())
-    document = _manifest(trained, manifest, weights)
-    partial = target.with_name(f".{target.name}.partial")
-    replaced = target.with_name(f".{target.name}.replaced")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in (partial, replaced):
-        if leftover.exists():
-            shutil.rmtree(leftover)
-
-    partial.mkdir()
-    _write(partial / WEIGHTS, weights)
-    _write(partial / MANIFEST, json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False).encode())
-    _sync_folder(partial)
-    if target.exists():
-        target.rename(replaced)
-    partial.rename(target)
-    _sync_folder(target.parent)
-    shutil.rmtree(replaced, ignore_errors=True)
+    document = _described(trained, manifest)
+    files = {
+        WEIGHTS: safetensors.torch.save(trained.model.network.state_dict()),
+        CARD: model_card(document).encode(),
+    }
+    document["files"] = {
+        name: {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()} for name, content in files.items()
+    }
+    document["digest"] = _digest(document)
+    folder_at(folder).replace({**files, MANIFEST: _written(document)}, seal=MANIFEST)
     return str(document["digest"])
 
 
 def load(folder: str | os.PathLike[str], *, digest: str | None = None) -> Model:
-    """The model of a folder that `save` wrote, all hashes checked before anything is used.
+    """The model of a folder that `save` wrote, every byte of it checked before anything is used.
 
     Give the `digest` that `save` returned to be certain that it is that very version: what lies in the folder alone
-    shows damage, but not a forger who rewrote the hashes too. Raises `ArtifactError`, saying what is wrong.
+    shows damage, but not a forger who rewrote the hashes too. Raises `ArtifactError`, naming the file at fault.
     """
-    source = Path(folder)
-    document = _read_manifest(source)
-    if digest is not None and document["digest"] != digest:
-        raise ArtifactError(f"{source}: not the version that was saved (digest {document['digest']})")
-    weights = _read(source / WEIGHTS)
     try:
-        entry = document["files"][WEIGHTS]
-        if (len(weights), hashlib.sha256(weights).hexdigest()) != (entry["bytes"], entry["sha256"]):
-            raise ArtifactError(f"{source / WEIGHTS}: truncated or changed, the content does not match its hash")
+        source = folder_at(folder)
+        document = _read_manifest(source)
+        if digest is not None and document["digest"] != digest:
+            raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
+        weights = _verified(source, document)
+    except FolderError as error:
+        raise ArtifactError(str(error)) from error
+    try:
         return _model(document, weights)
-    except ArtifactError:
-        raise
-    except (KeyError, TypeError, ValueError, SafetensorError, RuntimeError) as error:
+    except MISFITS as error:
         raise ArtifactError(f"{source}: weights and manifest do not fit together ({error})") from error
+
+
+def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
+    """The weights, once all files that the manifest names are as it says. What else lies there is not looked at."""
+    weights = None
+    for name, (size, sha256) in _stated(source, document).items():
+        content = source.read(name, most=size)
+        if (len(content), hashlib.sha256(content).hexdigest()) != (size, sha256):
+            raise ArtifactError(f"{source}/{name}: truncated or changed, the content does not match its hash")
+        if name == WEIGHTS:
+            weights = content
+    if weights is None:
+        raise ArtifactError(f"{source}/{MANIFEST}: names no {WEIGHTS}")
+    return weights
+
+
+def _stated(source: Folder, document: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    """For each file that the manifest names, its size in bytes and its hash."""
+    try:
+        found = {name: (entry["bytes"], entry["sha256"]) for name, entry in document["files"].items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ArtifactError(f"{source}/{MANIFEST}: does not say which files belong to the version") from error
+    for name, (size, _) in found.items():
+        if name == MANIFEST or type(size) is not int or size < 0:
+            raise ArtifactError(f"{source}/{MANIFEST}: {name[:100]!r} with {size!r} bytes is no file of a version")
+    return found
 
 
 def _model(document: dict[str, Any], weights: bytes) -> Model:
@@ -100,8 +122,8 @@ def _model(document: dict[str, Any], weights: bytes) -> Model:
     )
 
 
-def _manifest(trained: Trained, given: Mapping[str, Any], weights: bytes) -> dict[str, Any]:
-    """The whole manifest, with its digest."""
+def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest, but for the files and the digest."""
     model = trained.model
     own = {
         "format_version": FORMAT_VERSION,
@@ -117,58 +139,41 @@ def _manifest(trained: Trained, given: Mapping[str, Any], weights: bytes) -> dic
             "validation_size": trained.validation_size,
         },
         "seed": trained.seed,
-        "files": {WEIGHTS: {"bytes": len(weights), "sha256": hashlib.sha256(weights).hexdigest()}},
+        "privacy": {"private": trained.privacy is not None, **(trained.privacy or {})},
     }
-    if trained.privacy is not None:
-        own["privacy"] = dict(trained.privacy)
-    taken = sorted({*own, "digest"} & {*given})
+    taken = sorted({*own, "files", "digest"} & {*given})
     if taken:
         raise ValueError(f"the manifest has its own {', '.join(taken)}")
     # Through JSON and back, so that the digest is of what will be read.
     document: dict[str, Any] = json.loads(json.dumps({**own, **given}, allow_nan=False))
-    return {**document, "digest": _digest(document)}
+    return document
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    """The manifest, its format known and its digest checked."""
-    raw = _read(folder / MANIFEST)
+def _read_manifest(source: Folder) -> dict[str, Any]:
+    """The manifest, its format known, its digest checked, and no byte of it other than it was written."""
+    raw = source.read(MANIFEST, most=MOST_MANIFEST_BYTES)
     try:
         document = json.loads(raw)
-        version = document["format_version"]
-        stated = document.pop("digest")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ArtifactError(f"{folder / MANIFEST}: not the manifest of a model, or truncated") from error
-    if not isinstance(version, int) or version > FORMAT_VERSION:
-        raise ArtifactError(f"{folder}: format {version} is newer than this release reads ({FORMAT_VERSION})")
-    if _digest(document) != stated:
-        raise ArtifactError(f"{folder / MANIFEST}: the content does not match its digest")
-    return {**document, "digest": stated}
+        version, stated = document["format_version"], document["digest"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ArtifactError(f"{source}/{MANIFEST}: not the manifest of a model, or truncated") from error
+    if type(version) is not int or version < 1:
+        raise ArtifactError(f"{source}/{MANIFEST}: format {version!r} is none that there has been")
+    if version > FORMAT_VERSION:
+        raise ArtifactError(
+            f"{source}/{MANIFEST}: format {version} is newer than this release reads ({FORMAT_VERSION}): upgrade first"
+        )
+    if _digest(document) != stated or _written(document) != raw:
+        raise ArtifactError(f"{source}/{MANIFEST}: the content does not match its digest")
+    return {**document}
 
 
 def _digest(document: Mapping[str, Any]) -> str:
     """sha256 of the manifest without its digest, keys in order; through the hashes in it, of the files too."""
-    canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    rest = {key: value for key, value in document.items() if key != "digest"}
+    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{path}: cannot be read ({error.strerror})") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _written(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=2, ensure_ascii=False).encode()

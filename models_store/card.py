@@ -1,0 +1,154 @@
+"""The model card of a version: what its manifest says, in Markdown for people, with the front matter of model hubs.
+
+Laid out as in M. Mitchell et al., "Model Cards for Model Reporting" (2019), and as hubs read it. No dependency at all.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+CLASSES_SHOWN = 50
+ANSWERS = {
+    "single": "which one of {n} classes an item is of",
+    "multi": "which of {n} classes apply to an item, any number of them",
+    "verify": "whether an item is of the one class, of {n}, that is proposed for it",
+}
+
+
+def model_card(manifest: Mapping[str, Any]) -> str:
+    """The card of a version with this manifest, files and digest not needed. What it does not say is left out."""
+    name = _name(manifest)
+    n, question = manifest["n_classes"], manifest["question"]
+    answer = ANSWERS.get(question, "{n} classes").format(n=f"{n:,}")
+    encoder = manifest.get("encoder") or {}
+    taken_from = f" that the encoder {_plain(encoder['name'])} makes of an item" if encoder.get("name") else ""
+    shape = " × ".join(str(side) for side in manifest["input_shape"])
+    parts = [
+        _front_matter(manifest, name),
+        f"# {_plain(name)}",
+        f"It tells {answer}, and how sure it is. What it takes is not the item but the {shape} numbers{taken_from}. "
+        f"Its network: {_plain(manifest['network']['name'])}.",
+        *_classes(manifest.get("classes") or []),
+        "## What it learned from",
+        _data(manifest),
+        "## How good it is",
+        _accuracy(manifest),
+        "## How sure it may be",
+        _calibration(manifest.get("calibration")),
+        "## Privacy",
+        _privacy(manifest["privacy"]),
+        "## How to load it",
+        "```python\nfrom models_store import artifact\n\n"
+        'model = artifact.load("FOLDER", digest="DIGEST")  # the digest is kept by the server that trained it\n```',
+        "Every file is checked against its hash in `manifest.json`, and that against the digest. Nothing in the folder "
+        "is a pickle: loading it runs no code. `safetensors.torch.load_file` reads the weights alone, and `network` in "
+        "the manifest says what they belong to.",
+        "## Limits",
+        "- Its figures are about the pool that its control items were drawn from, and about nothing else.\n"
+        "- A control item whose label is wrong counts against a model that is right.\n"
+        "- Without the very encoder that its features came from, it says nothing of use.\n"
+        "- Of what belongs to none of its classes it still names one.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    version = manifest.get("version")
+    return f"{manifest.get('project') or 'A model'}{f', version {version}' if version else ''}"
+
+
+def _front_matter(manifest: Mapping[str, Any], name: str) -> str:
+    """JSON is YAML, and knows how to quote."""
+    lines = ["---", "library_name: marginalia", f"tags: {json.dumps(['marginalia', manifest['question']])}"]
+    control = _control(manifest)
+    if control:
+        metric = {"type": "accuracy", "value": control["accuracy"], "name": "Accuracy on the control slice"}
+        task = {"type": "other", "name": f"{manifest['question']}-label classification"}
+        data = {"type": "pool", "name": str(manifest.get("project") or "pool")}
+        results = [{"task": task, "dataset": data, "metrics": [metric]}]
+        lines.append(f"model-index: {json.dumps([{'name': name, 'results': results}])}")
+    return "\n".join([*lines, "---"])
+
+
+def _classes(names: list[str]) -> list[str]:
+    if not names:
+        return []
+    shown = ", ".join(_plain(name) for name in names[:CLASSES_SHOWN])
+    more = f", and {len(names) - CLASSES_SHOWN:,} more: see the manifest" if len(names) > CLASSES_SHOWN else ""
+    return [f"Classes: {shown}{more}."]
+
+
+def _data(manifest: Mapping[str, Any]) -> str:
+    training = manifest["training"]
+    rows = [
+        ("Labels", manifest.get("labels")),
+        ("Their hash", f"`{manifest['labels_hash']}`" if manifest.get("labels_hash") else None),
+        ("Last batch", manifest.get("batch")),
+        ("That batch was picked by version", ", ".join(str(each) for each in manifest.get("parents") or []) or None),
+        ("Trained on", f"{training['training_size']:,} labels, in {training['steps']:,} steps"),
+        ("Held back to stop by", f"{training['validation_size']:,} labels"),
+        ("Seed", manifest["seed"]),
+        ("Written by", f"marginalia {manifest['versions']['marginalia']}, torch {manifest['versions']['torch']}"),
+    ]
+    lines = [
+        f"| {what} | {value:,} |" if isinstance(value, int) else f"| {what} | {value} |"
+        for what, value in rows
+        if value is not None
+    ]
+    return (
+        "\n".join(["| | |", "|---|---|", *lines])
+        + "\n\nIts control items are none of these: it never learned from them."
+    )
+
+
+def _control(manifest: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    control = (manifest.get("metrics") or {}).get("control") or {}
+    return control if control.get("n") else None
+
+
+def _accuracy(manifest: Mapping[str, Any]) -> str:
+    control = _control(manifest)
+    if control is None:
+        return "Not measured: no control item was labeled when it was trained."
+    low, high = _share(control["low"]), _share(control["high"])
+    return (
+        f"**{_share(control['accuracy'])} accurate** on the {control['n']:,} control items, drawn from the pool at "
+        f"random, that were labeled when it was trained; with 95 % certainty {low} to {high} on the whole pool."
+    )
+
+
+def _calibration(found: Mapping[str, Any] | None) -> str:
+    if not found:
+        return "Not measured: there was no control item, or no single answer whose confidence could be held against it."
+    sure, right, ece, low, high, chance = (
+        _share(found[name]) for name in ("sure", "right", "ece", "low", "high", "chance")
+    )
+    return (
+        f"On the same {found['n']:,} control items it was {sure} sure on average, and {right} right. Expected "
+        f"calibration error {ece}, with 95 % certainty {low} to {high}, where chance alone makes up to {chance} of a "
+        f"perfect model; Brier score {found['brier']:.3f}."
+    )
+
+
+def _privacy(found: Mapping[str, Any]) -> str:
+    if found.get("epsilon") is None:
+        return (
+            "It was trained without differential privacy: whoever has the weights may be able to tell whether a "
+            "certain item was among its labels. Give it to those who may see the labels."
+        )
+    delta = f" and δ = {found['delta']:g}" if found.get("delta") is not None else ""
+    return (
+        f"It was trained with differential privacy: ε = {found['epsilon']:.4g}{delta}. One item more or less among "
+        "those that it learned from makes no outcome of the training more than e^ε times as likely, but for a chance "
+        "of δ. Its figures on control items are not covered. What ε rests on is in the manifest, under `privacy`."
+    )
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _plain(text: Any) -> str:
+    """Text that Markdown takes for text, on one line."""
+    return re.sub(r"([\\`*_{}\[\]<>()#|!~&$])", r"\\\1", " ".join(str(text).split()))

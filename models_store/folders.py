@@ -1,0 +1,154 @@
+"""Folders of a few files that are there whole or not at all: on the local disk, or wherever fsspec reaches.
+
+A location is a path, or a URL such as s3://bucket/folder. The file that is written last, the seal, makes the folder
+count: a store that cannot rename gets the others first. Which package a URL needs is fsspec's affair: s3fs for s3://,
+gcsfs for gs://, adlfs for abfs://. The standard library and fsspec only.
+"""
+
+import os
+import re
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+import fsspec
+
+BLOCK_BYTES = 1 << 20
+PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+class FolderError(ValueError):
+    """A file of a folder cannot be read or written; the message names it and says why."""
+
+
+class Folder(ABC):
+    """Files by plain names, without any folder in them. `str` of it is its location."""
+
+    def open(self, name: str) -> IO[bytes]:
+        """The file, open for reading. Raises `FolderError`, also for a name that leads elsewhere, a link or a pipe."""
+        if not PLAIN_NAME.fullmatch(name):
+            raise FolderError(f"{self}: {name[:100]!r} is no name for a file in it")
+        return self._open(name)
+
+    @abstractmethod
+    def _open(self, name: str) -> IO[bytes]: ...
+
+    @abstractmethod
+    def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
+        """Make these the folder's files, the seal last. One writer a folder at a time. Raises `FolderError`."""
+
+    def read(self, name: str, *, most: int) -> bytes:
+        """The file's content, or of a longer one the first most + 1 bytes. No memory is taken on the word of `most`."""
+        content = bytearray()
+        with self.open(name) as file:
+            while len(content) <= most and (block := file.read(min(BLOCK_BYTES, most + 1 - len(content)))):
+                content += block
+        return bytes(content)
+
+
+def folder_at(location: str | os.PathLike[str]) -> Folder:
+    """The folder at a path or URL; it need not exist yet. Raises `FolderError` for a URL that fsspec cannot serve."""
+    if not isinstance(location, str) or "://" not in location:
+        return _Local(Path(location))
+    return _Local(Path(location.removeprefix("file://"))) if location.startswith("file://") else _Remote(location)
+
+
+class _Local(Folder):
+    """On this machine's disk: written beside its place and renamed, in the order that survives a power cut."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def _open(self, name: str) -> IO[bytes]:
+        path = self._path / name
+        try:
+            # A link leads to what nobody wrote here; a pipe would never end.
+            if path.is_symlink() or (path.exists() and not path.is_file()):
+                raise FolderError(f"{path}: is no plain file")
+            return path.open("rb")
+        except OSError as error:
+            raise FolderError(f"{path}: cannot be read ({error.strerror})") from error
+
+    def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
+        target = self._path
+        partial = target.with_name(f".{target.name}.partial")
+        replaced = target.with_name(f".{target.name}.replaced")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for leftover in (partial, replaced):
+                if leftover.exists():
+                    shutil.rmtree(leftover)
+            partial.mkdir()
+            for name, content in files.items():
+                _write(partial / name, content)
+            _sync(partial)
+            if target.exists():
+                target.rename(replaced)
+            partial.rename(target)
+            _sync(target.parent)
+        except OSError as error:
+            raise FolderError(f"{target}: cannot be written ({error.strerror})") from error
+        shutil.rmtree(replaced, ignore_errors=True)
+
+
+class _Remote(Folder):
+    """Wherever fsspec reaches. A folder is what has a seal: without it, half-written files do not count."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        with _telling(self._url, "cannot be reached"):
+            self._store, self._root = fsspec.core.url_to_fs(self._url)
+
+    def __str__(self) -> str:
+        return self._url
+
+    def _open(self, name: str) -> IO[bytes]:
+        with _telling(f"{self._url}/{name}", "cannot be read"):
+            return cast(IO[bytes], self._store.open(f"{self._root}/{name}", "rb"))
+
+    def read(self, name: str, *, most: int) -> bytes:
+        with _telling(f"{self._url}/{name}", "cannot be read"):
+            return super().read(name, most=most)
+
+    def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
+        with _telling(self._url, "cannot be written"):
+            self._store.invalidate_cache()
+            self._store.makedirs(self._root, exist_ok=True)
+            if self._store.exists(f"{self._root}/{seal}"):
+                self._store.rm_file(f"{self._root}/{seal}")
+            for name in sorted(files, key=lambda name: name == seal):
+                self._store.pipe_file(f"{self._root}/{name}", files[name])
+
+
+@contextmanager
+def _telling(location: str, what: str) -> Iterator[None]:
+    """Turn whatever goes wrong within into a `FolderError` that names the location."""
+    try:
+        yield
+    except FolderError:
+        raise
+    except Exception as error:  # each store has errors of its own, and no common ancestor
+        reason: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise FolderError(f"{location}: {what} ({reason})") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
