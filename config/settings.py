@@ -43,6 +43,7 @@ try:
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
+    MODEL_STORE: str = env.str("MODEL_STORE", "", validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z"))
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")

@@ -11,9 +11,13 @@ from typing import IO, Any
 
 from labeling.models import ModelVersion
 from labeling.pipeline.files import ProjectFiles
+from models_store.folders import Folder, FolderError, folder_at
+
+__all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read"]
 
 SPOOL_BYTES = 8 << 20
 MANIFEST = "manifest.json"
+MOST_MANIFEST_BYTES = 1 << 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +40,35 @@ class Artifact:
 def read(version: ModelVersion) -> Artifact | None:
     """What the version's folder holds, by its manifest alone; None if that is gone or cannot be read."""
     try:
-        raw = (ProjectFiles(version.project).artifact(version.number) / MANIFEST).read_bytes()
-        manifest = json.loads(raw)
-        files = [StoredFile(name, each["bytes"], each["sha256"]) for name, each in manifest["files"].items()]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return _read(_folder(version))
+    except FolderError:
         return None
-    return Artifact(manifest, [*files, StoredFile(MANIFEST, len(raw), hashlib.sha256(raw).hexdigest())])
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:
-    """The version's folder as a zip, open at its start; large ones on disk. Raises FileNotFoundError."""
-    files = sorted(ProjectFiles(version.project).artifact(version.number).iterdir())
+    """The version's files as a zip, open at its start; a large one on disk. `FolderError` if one is gone or damaged."""
+    folder = _folder(version)
     # Closed by the response that sends it.
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
     with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
-        for file in files:
-            archive.write(file, file.name)
+        for file in sorted(_read(folder).files, key=lambda file: file.name):
+            content = folder.read(file.name, most=file.size)
+            if hashlib.sha256(content).hexdigest() != file.sha256:
+                raise FolderError(f"{folder}/{file.name}: truncated or changed, the content does not match its hash")
+            archive.writestr(file.name, content)
     spool.seek(0)
     return spool
+
+
+def _folder(version: ModelVersion) -> Folder:
+    return folder_at(ProjectFiles(version.project).artifact_at(version.artifact))
+
+
+def _read(folder: Folder) -> Artifact:
+    raw = folder.read(MANIFEST, most=MOST_MANIFEST_BYTES)
+    try:
+        manifest = json.loads(raw)
+        files = [StoredFile(name, int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FolderError(f"{folder}/{MANIFEST}: is no manifest") from error
+    return Artifact(manifest, [*files, StoredFile(MANIFEST, len(raw), hashlib.sha256(raw).hexdigest())])

@@ -52,7 +52,7 @@ class Tracker:
             self._log(version)
         except self._refused as error:
             raise self._problem(error) from error
-        except FileNotFoundError as error:
+        except artifacts.FolderError as error:
             raise TrackingError(f"The files of model version {version.number} are gone from the disk.") from error
         return True
 

@@ -270,7 +270,7 @@ class VersionUse(_OneVersion):
 
 
 class VersionArtifact(_OneVersion):
-    """The version's files in one zip: model.safetensors and manifest.json."""
+    """The version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
     needs = {"GET": access.EXPORT}
 
@@ -278,6 +278,6 @@ class VersionArtifact(_OneVersion):
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
         try:
             archive = artifacts.as_zip(self.find(number))
-        except FileNotFoundError:
-            raise Http404("The files of this version are gone from the disk.") from None
+        except artifacts.FolderError:
+            raise Http404("The files of this version are gone, or cannot be read.") from None
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")

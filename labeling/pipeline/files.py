@@ -2,7 +2,7 @@
 
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
-models/v<number>/               artifact of a model version
+models/v<number>/               artifact of a model version, if MODEL_STORE does not say elsewhere
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
                                 strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
                                 the version that picked last alone, and embeddings of the one that the pool was
@@ -47,8 +47,15 @@ class ProjectFiles:
     def features(self, generation: int) -> Path:
         return self.root / f"features-{generation}.bin"
 
-    def artifact(self, number: int) -> Path:
-        return self.root / "models" / f"v{number}"
+    def artifact(self, number: int) -> str:
+        """Where a new version is written, as it is recorded on the version."""
+        folder = f"models/v{number}"
+        store = settings.MODEL_STORE.rstrip("/")
+        return f"{store}/projects/{self.project.pk}/{folder}" if store else folder
+
+    def artifact_at(self, recorded: str) -> str:
+        """The location of a version's files, a path or a URL: what was recorded holds wherever later ones go."""
+        return recorded if "://" in recorded else str(self.root / recorded)
 
     def dendrogram(self, generation: int) -> Path:
         return self.root / f"dendrogram{'' if generation == 1 else f'-{generation}'}.npz"

@@ -18,6 +18,7 @@ from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing
 from labeling.pipeline.step import Step, StepFailed
 from models_store import artifact
 from models_store.encoders import Encoder
+from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.training import TrainConfig
@@ -71,10 +72,10 @@ def train(step: Step) -> None:
         progress=step.progress("training the model"),
     )
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
-    right = on_control.is_right(project, trained.model, features, control)
-    gate, held_back = on_control.gate(project, project.versions.passed().newest(), right, features, control)
+    answers = on_control.ask(project, trained.model, features, control)
+    gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
     measured = {
-        "control": on_control.measure(right),
+        "control": on_control.measure(answers),
         "training": {
             "steps": trained.steps,
             "seconds": trained.seconds,
@@ -83,29 +84,30 @@ def train(step: Step) -> None:
             "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
         },
     }
-    files = ProjectFiles(project)
-    digest = artifact.save(
-        files.artifact(number),
-        trained,
-        manifest={
-            "project": project.slug,
-            "version": number,
-            "parent": parent.number if parent else None,
-            "batch": batch.number,
-            "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
-            "encoder": {"name": encoder.name, "digest": encoder.digest},
-            "labels": len(labeled.rows),
-            "labels_hash": labeled.hash,
-            "metrics": measured,
-        },
-    )
+    place = ProjectFiles(project).artifact(number)
+    manifest = {
+        "project": project.slug,
+        "version": number,
+        "parents": [parent.number] if parent else [],
+        "batch": batch.number,
+        "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
+        "encoder": {"name": encoder.name, "digest": encoder.digest},
+        "labels": len(labeled.rows),
+        "labels_hash": labeled.hash,
+        "metrics": measured,
+        "calibration": on_control.calibrate(answers),
+    }
+    try:
+        digest = artifact.save(ProjectFiles(project).artifact_at(place), trained, manifest=manifest)
+    except FolderError as error:
+        raise StepFailed(f"Model version {number} cannot be stored: {error}") from error
     with step.finish():
         ModelVersion.objects.create(
             project=project,
             number=number,
             batch=batch,
             parent=parent,
-            artifact=str(files.artifact(number).relative_to(files.root)),
+            artifact=place,
             digest=digest,
             labels_hash=labeled.hash,
             labels=len(labeled.rows),
@@ -222,6 +224,6 @@ def open_features(project: Project, encoder: Encoder) -> np.ndarray:
 def load_model(project: Project, version: ModelVersion) -> Model:
     """The version's network. Raises `StepFailed` if its artifact is missing or damaged."""
     try:
-        return artifact.load(ProjectFiles(project).root / version.artifact, digest=version.digest)
+        return artifact.load(ProjectFiles(project).artifact_at(version.artifact), digest=version.digest)
     except artifact.ArtifactError as error:
         raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error

@@ -23,9 +23,10 @@ def project() -> Project:
     project = make_project()
     make_history(project, 2)
     for version in project.versions.all():
-        folder = ProjectFiles(project).artifact(version.number)
+        version.artifact = ProjectFiles(project).artifact(version.number)
+        folder = Path(ProjectFiles(project).artifact_at(version.artifact))
         folder.mkdir(parents=True)
-        (folder / "manifest.json").write_text(f'{{"version": {version.number}}}')
+        (folder / "manifest.json").write_text(f'{{"version": {version.number}, "files": {{}}}}')
         version.training = {"epochs": 40, "augment": True}
         version.labels_hash = f"{version.number:064}"
         version.save()
@@ -57,7 +58,7 @@ def test_each_version_becomes_a_run_with_what_is_known_of_it(project: Project, u
     assert second.data.tags["marginalia.labels_hash"] == version.labels_hash
     assert (first.data.tags["marginalia.parent"], second.data.tags["marginalia.parent"]) == ("", "1")
     taken = MlflowClient(tracking_uri=uri).download_artifacts(second.info.run_id, "model", str(tmp_path))
-    assert Path(taken, "manifest.json").read_text() == '{"version": 2}'
+    assert Path(taken, "manifest.json").read_text() == '{"version": 2, "files": {}}'
 
 
 def test_a_second_call_adds_only_what_is_new(project: Project, uri: str, capsys: Any, settings: Any) -> None:
@@ -71,13 +72,13 @@ def test_a_second_call_adds_only_what_is_new(project: Project, uri: str, capsys:
 
 
 def test_a_run_that_broke_off_is_made_again(project: Project, uri: str) -> None:
-    manifest = ProjectFiles(project).artifact(2) / "manifest.json"
+    manifest = Path(ProjectFiles(project).artifact_at("models/v2")) / "manifest.json"
     manifest.unlink()
     manifest.parent.rmdir()
     with pytest.raises(CommandError, match="The files of model version 2 are gone"):
         call_command("log_to_mlflow", "digits", "--uri", uri)
     manifest.parent.mkdir()
-    manifest.write_text("{}")
+    manifest.write_text('{"files": {}}')
     call_command("log_to_mlflow", "digits", "--uri", uri)
     assert sum("marginalia.digest" in run.data.tags for run in runs_at(uri)) == 2
 

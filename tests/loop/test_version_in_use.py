@@ -145,7 +145,7 @@ def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Projec
 
 def test_files_that_are_damaged_hold_nothing_back(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
-    (ProjectFiles(project).artifact(2) / "model.safetensors").write_bytes(b"no model")
+    (ProjectFiles(project).root / "models/v2/model.safetensors").write_bytes(b"no model")
     spoil(project)
     label(project, user)
     third = project.versions.get(number=3)

@@ -49,11 +49,13 @@ def store(version: ModelVersion, best: list[int], sure: float = 0.8) -> None:
         seed=1,
     )
     digest = artifact.save(
-        files.artifact(version.number),
+        files.artifact_at(files.artifact(version.number)),
         trained,
         manifest={"classes": classes, "encoder": {"name": "vector", "digest": "e" * 64}, "version": version.number},
     )
-    ModelVersion.objects.filter(pk=version.pk).update(digest=digest, training={"epochs": 1, "augment": True})
+    ModelVersion.objects.filter(pk=version.pk).update(
+        digest=digest, artifact=files.artifact(version.number), training={"epochs": 1, "augment": True}
+    )
     save_array(files.pool(version, "best"), np.array(best))
     save_array(files.pool(version, "confidence"), np.full(len(best), sure, np.float32))
 
@@ -149,7 +151,7 @@ def test_files_are_told_with_their_hashes_and_load_with_safetensors_alone(projec
     content = client.get("/p/digits/models/2/").content.decode()
     address = re.findall(r'href="(/api/[^"]*artifact/)" download', content)[0]
     archive = zipfile.ZipFile(io.BytesIO(b"".join(client.get(address).streaming_content)))
-    assert archive.namelist() == ["manifest.json", "model.safetensors"]
+    assert archive.namelist() == ["README.md", "manifest.json", "model.safetensors"]
     for name in archive.namelist():
         assert f'title="{hashlib.sha256(archive.read(name)).hexdigest()}"' in content
     manifest = json.loads(archive.read("manifest.json"))
@@ -161,11 +163,11 @@ def test_files_are_told_with_their_hashes_and_load_with_safetensors_alone(projec
 
 
 def test_files_that_are_gone_are_missed(project: Project) -> None:
-    folder = ProjectFiles(project).artifact(2)
+    folder = ProjectFiles(project).root / "models/v2"
     (folder / "manifest.json").write_text('{"files": []}')
-    assert "Its files are gone from the disk" in page(project, 2)
+    assert "Its files are gone, or cannot be read" in page(project, 2)
     (folder / "manifest.json").unlink()
-    assert "Its files are gone from the disk" in page(project, 2)
+    assert "Its files are gone, or cannot be read" in page(project, 2)
 
 
 def test_thousands_of_classes_are_told_in_short(project: Project) -> None:

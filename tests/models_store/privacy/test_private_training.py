@@ -166,7 +166,7 @@ def test_an_artifact_holds_the_statement_and_loads_again(tmp_path, shape):
     trained = train_on(pool, shape=shape, steps=3)
     digest = artifact.save(tmp_path / "1", trained, manifest={})
     model = artifact.load(tmp_path / "1", digest=digest)
-    assert model.manifest["privacy"] == json.loads(json.dumps(trained.privacy))
+    assert model.manifest["privacy"] == {"private": True, **json.loads(json.dumps(trained.privacy))}
     again = np.concatenate([part.confidence for part in predict(model, pool.features)])
     np.testing.assert_allclose(
         again, np.concatenate([part.confidence for part in predict(trained.model, pool.features)])

@@ -1,0 +1,104 @@
+"""With MODEL_STORE, versions go where it says, are found there by every step, page and zip, and earlier ones stay."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pytest
+from digits import annotator, answer_batch, digits_project
+from django.test import Client
+from factories import make_member
+
+from labeling import artifacts, batches
+from labeling.models import Batch, Job, Project, Role
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.steps import run_step
+from labeling.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+API = "/api/v1/projects/digits/models/"
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """The first version lies in the data folder, and the second batch is open."""
+    project = digits_project(tmp_path, n=240, training={"epochs": 5, "min_steps": 30})
+    annotator(project)
+    drain()
+    label(project)
+    return project
+
+
+def label(project: Project) -> None:
+    answer_batch(project, project.memberships.get().user)
+    drain()
+
+
+def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project, settings: Any) -> None:
+    settings.MODEL_STORE = "memory://bucket/models/"
+    label(project)
+    first, second = project.versions.all()
+    place = f"memory://bucket/models/projects/{project.pk}/models/v2"
+    assert (first.artifact, second.artifact) == ("models/v1", place)
+    assert not (ProjectFiles(project).root / "models/v2").exists()
+    store = fsspec.filesystem("memory")
+    names = ["README.md", "manifest.json", "model.safetensors"]
+    assert sorted(Path(path).name for path in store.ls(place.removeprefix("memory:/"), detail=False)) == names
+    assert second.gate["against"] == 1, "the gate read the one on the disk"
+    assert Batch.objects.get(number=3).selected_by == second, "and the embedding the one in the store"
+
+    client = Client()
+    client.force_login(make_member(project, "enzo", Role.ENGINEER))
+    for number in (1, 2):
+        answer = client.get(f"{API}{number}/artifact/")
+        archive = zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+        assert archive.namelist() == names
+        assert f"digits, version {number}" in archive.read("README.md").decode()
+        assert "Its files are gone" not in client.get(f"/p/digits/models/{number}/").content.decode()
+
+    store.pipe_file(f"{place.removeprefix('memory:/')}/README.md", b"something else")
+    answer = client.get(f"{API}2/artifact/")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        404,
+        "The files of this version are gone, or cannot be read.",
+    )
+    store.rm(place.removeprefix("memory:/"), recursive=True)
+    assert "Its files are gone, or cannot be read." in client.get("/p/digits/models/2/").content.decode()
+
+
+def test_a_store_that_is_not_there_fails_the_batch_with_the_reason_and_a_retry_mends_it(
+    project: Project, settings: Any
+) -> None:
+    settings.MODEL_STORE = "nowhere://bucket"
+    label(project)
+    batch = Batch.objects.get(number=2)
+    assert batch.state == "failed"
+    assert batch.reason.startswith("Model version 2 cannot be stored: nowhere://bucket/projects/")
+    assert project.versions.count() == 1
+    settings.MODEL_STORE = "memory://bucket/models"
+    batches.retry(batch=batch)
+    drain()
+    assert not Job.objects.filter(state=Job.State.FAILED).exists()
+    assert project.versions.latest("number").artifact.startswith("memory://bucket/models/")
+
+
+def test_the_manifest_says_how_it_was_measured_where_it_comes_from_and_how_private_it_is(project: Project) -> None:
+    label(project)
+    first, second = (artifacts.read(version).manifest for version in project.versions.all())
+    assert (first["parents"], second["parents"]) == ([], [1])
+    assert second["privacy"] == {"private": False}
+    assert second["calibration"]["n"] == second["metrics"]["control"]["n"] == 16
+    assert second["calibration"]["right"] == pytest.approx(second["metrics"]["control"]["accuracy"])
+    assert 0 <= second["calibration"]["low"] <= second["calibration"]["high"] <= 1
+    assert second["versions"]["marginalia"]
