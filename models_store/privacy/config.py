@@ -6,9 +6,6 @@ from typing import Any
 
 from models_store.privacy.accounting import Phase, least_noise
 
-GROWTH = (0.25, 0.5, 1.0)
-"""The batch grows in three stages, to the largest: little noise is needed where gradients still agree, much averaging
-where they no longer do."""
 SCALING_STEPS = 2
 """Noisy sums over all records that `scaling` takes before the first step."""
 
@@ -29,6 +26,9 @@ class PrivacyConfig:
     noise_multiplier: float | None = None
     """Deviation of the noise on each sum of gradients, in clipping norms."""
     steps: int = 180
+    growth: tuple[float, ...] = (0.25, 0.5, 1.0)
+    """The batch grows in stages of as many steps each, by these shares of the largest: little noise is needed where
+    gradients still agree, much averaging where they no longer do."""
     largest_batch: int = 12_000
     """Expected records in a step of the last stage, unless `largest_rate` is reached before."""
     largest_rate: float = 0.4
@@ -48,6 +48,9 @@ class PrivacyConfig:
 
     def __post_init__(self) -> None:
         _check("delta", self.delta, 1e-15, 0.1)
+        object.__setattr__(self, "growth", tuple(self.growth))  # JSON has no tuples
+        if not self.growth or not all(0 < share <= 1 for share in self.growth):
+            raise ValueError(f"privacy: growth must be shares of the largest batch (0.25, 0.5, 1), not {self.growth}")
         if (self.epsilon is None) == (self.noise_multiplier is None):
             raise ValueError("privacy: give either epsilon or noise_multiplier")
         if self.epsilon is not None:
@@ -55,7 +58,7 @@ class PrivacyConfig:
         if self.noise_multiplier is not None:
             _check("noise_multiplier", self.noise_multiplier, 0.3, 10_000)
         for name, low, high in (
-            ("steps", len(GROWTH), 1_000_000),
+            ("steps", len(self.growth), 1_000_000),
             ("largest_batch", 1, 10_000_000),
             ("largest_rate", 1e-6, 1),
             ("clipping_norm", 1e-6, 1e6),
@@ -71,11 +74,9 @@ class PrivacyConfig:
     def plan(self, n: int) -> list[tuple[float, int]]:
         """(sampling rate, steps) of each stage for n >= 1 records; the last one takes the remainder of the steps."""
         largest = min(self.largest_rate, self.largest_batch / n)
-        each = self.steps // len(GROWTH)
-        counts = [each] * (len(GROWTH) - 1)
-        return [
-            (share * largest, steps) for share, steps in zip(GROWTH, [*counts, self.steps - sum(counts)], strict=True)
-        ]
+        each, stages = self.steps // len(self.growth), len(self.growth)
+        counts = [*[each] * (stages - 1), self.steps - each * (stages - 1)]
+        return [(share * largest, steps) for share, steps in zip(self.growth, counts, strict=True)]
 
     def phases(self, n: int) -> list[Phase]:
         """What a training on n >= 1 records does, for the accountant: the noisy sums of `scaling`, then each stage.

@@ -1,0 +1,110 @@
+"""From single trainings to what is said about them."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+TARGET_EPSILON = 5.36
+TARGET_SHARE = 0.95
+
+
+def summarise(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    """By data set: accuracy of each arm and epsilon over seeds, as a share of that without privacy; and the attacks."""
+    names = list(dict.fromkeys(line["data"] for line in lines))
+    return {name: _of_data([line for line in lines if line["data"] == name]) for name in names}
+
+
+def _of_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
+    plain = {line["seed"]: line["accuracy"] for line in lines if line["arm"] == "none"}
+    rows = []
+    for arm in ("mega", "usual"):
+        for epsilon in sorted({line["target_epsilon"] for line in lines if line["arm"] == arm}):
+            mine = [line for line in lines if (line["arm"], line["target_epsilon"]) == (arm, epsilon)]
+            found = [line["accuracy"] for line in mine]
+            shares = [line["accuracy"] / plain[line["seed"]] for line in mine]
+            privacy = mine[0]["privacy"]
+            rows.append(
+                {
+                    "arm": arm,
+                    "epsilon": epsilon,
+                    "delta": privacy["delta"],
+                    "phases": privacy["phases"],
+                    "accuracy": float(np.mean(found)),
+                    "accuracy_interval": interval(found) or mine[0]["interval"],
+                    "share_of_none": float(np.mean(shares)),
+                    "share_interval": interval(shares),
+                }
+            )
+    none = [line for line in lines if line["arm"] == "none"]
+    return {
+        "none": {
+            "accuracy": float(np.mean([*plain.values()])),
+            "accuracy_interval": interval([*plain.values()]) or none[0]["interval"],
+        },
+        "private": rows,
+        "verdict": _verdict(rows),
+        "attack": [line for line in lines if line["arm"] == "attack"],
+    }
+
+
+def _verdict(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Whether the aims are met; None where they were not looked at."""
+    by = {(row["arm"], row["epsilon"]): row for row in rows}
+    target = by.get(("mega", TARGET_EPSILON))
+    both = [epsilon for arm, epsilon in by if arm == "mega" and ("usual", epsilon) in by]
+    ahead = {str(epsilon): by["mega", epsilon]["accuracy"] - by["usual", epsilon]["accuracy"] for epsilon in both}
+    return {
+        "share_at_target": target["share_of_none"] if target else None,
+        "share_is_met": target["share_of_none"] >= TARGET_SHARE if target else None,
+        "mega_ahead_of_usual_by": ahead,
+        "mega_is_ahead": all(gain > 0 for gain in ahead.values()) if ahead else None,
+    }
+
+
+def interval(values: list[float]) -> list[float] | None:
+    """95 % (Student's t) of the mean over seeds; None for one seed."""
+    if len(values) < 2:
+        return None
+    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / math.sqrt(len(values))
+    return [float(np.mean(values) - half), float(np.mean(values) + half)]
+
+
+def table(result: dict[str, Any]) -> str:
+    lines = []
+    for name, told in result["data"].items():
+        lines += [f"{name}", f"  without privacy  {_percent(told['none'])}"]
+        for row in told["private"]:
+            batch = "mega-batch " if row["arm"] == "mega" else "usual batch"
+            share = f"{100 * row['share_of_none']:.1f} % of that without privacy"
+            lines.append(f"  {batch}  ε = {row['epsilon']:<5g} δ = {row['delta']:.1e}  {_percent(row)}  {share}")
+        for line in told["attack"]:
+            lines.append(f"  membership attack, ε = {line['target_epsilon']:g}, seed {line['seed']}")
+            lines += [f"    {kind:8} {_attack(line[kind])}" for kind in ("overfit", "private")]
+        verdict = told["verdict"]
+        if verdict["share_is_met"] is not None:
+            lines.append(f"  95 % of the accuracy without privacy at ε = 5.36: {_yes(verdict['share_is_met'])}")
+        if verdict["mega_is_ahead"] is not None:
+            lines.append(f"  mega-batch ahead of the usual one at each ε: {_yes(verdict['mega_is_ahead'])}")
+    return "\n".join(lines)
+
+
+def _percent(row: dict[str, Any]) -> str:
+    low, high = row["accuracy_interval"]
+    return f"{100 * row['accuracy']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
+
+
+def _attack(found: dict[str, Any]) -> str:
+    auc, advantage = found["auc_interval"], found["advantage_interval"]
+    bound = f", at most {found['most_advantage']:.3f} by ε" if "most_advantage" in found else ""
+    return (
+        f"AUC {found['auc']:.3f} [{auc[0]:.3f}, {auc[1]:.3f}]  "
+        f"advantage {found['advantage']:.3f} [{advantage[0]:.3f}, {advantage[1]:.3f}]{bound}"
+    )
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "no"

@@ -1,0 +1,131 @@
+"""One training each: without privacy, with a mega-batch that grows, with a usual batch; and those that are attacked."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from opacus.accountants import PRVAccountant
+
+from benchmarks.efficiency.datasets import SIDE, Data, Source
+from benchmarks.privacy.attack import attack, most_advantage
+from models_store import metrics
+from models_store.config import TrainConfig
+from models_store.model import Model
+from models_store.prediction import predict, probabilities
+from models_store.privacy.accounting import Phase
+from models_store.privacy.config import PrivacyConfig, usual_delta
+from models_store.privacy.training import train_private
+from models_store.training import Trained, train
+
+USUAL_BATCH = 256
+ATTACKED = 2000
+"""Records that the attacked models learn from: few, so that a network can know them by heart."""
+OVERFIT = TrainConfig(epochs=300, max_steps=6000, validation_share=0.0, weight_decay=0.0, augment=False)
+
+
+@dataclass(frozen=True)
+class Work:
+    """`arm`: none, mega, usual; or attack, for both models that are attacked. `epsilon` is None for none."""
+
+    source: Source
+    arm: str
+    epsilon: float | None
+    seed: int
+
+
+def run(work: Work) -> dict[str, Any]:
+    """One line of the result. One thread: several run side by side."""
+    torch.set_num_threads(1)
+    data = load(work.source, work.seed)
+    started = time.monotonic()
+    told = _attacked(data, work) if work.arm == "attack" else _trained(data, work)
+    asked = {"data": work.source.name, "arm": work.arm, "seed": work.seed, "target_epsilon": work.epsilon}
+    return {**asked, **told, "seconds": round(time.monotonic() - started, 1)}
+
+
+def load(source: Source, seed: int) -> Data:
+    """The data; Fashion-MNIST as pictures. Raises DataError."""
+    data = source.load(seed)
+    return replace(data, input_shape=(1, SIDE, SIDE)) if source.vectors is None and source.name == "fashion" else data
+
+
+def usual(mega: PrivacyConfig, n: int) -> PrivacyConfig:
+    """The same recipe with batches of USUAL_BATCH that do not grow, over as many records in all.
+
+    Its many more steps are smaller, so that noise moves the weights as far in all: left as they are, it would learn
+    nothing.
+    """
+    records = n * sum(rate * steps for rate, steps in mega.plan(n))
+    steps = max(1, round(records / min(USUAL_BATCH, n * mega.largest_rate)))
+    size = mega.step_size * math.sqrt(mega.steps / steps)
+    return replace(mega, growth=(1.0,), largest_batch=USUAL_BATCH, steps=steps, step_size=size)
+
+
+def _trained(data: Data, work: Work) -> dict[str, Any]:
+    trained = _none(data, work.seed) if work.epsilon is None else _private(data, work.epsilon, work.arm, work.seed)
+    predicted = np.concatenate([part.best for part in predict(trained.model, data.test_features)])
+    share = metrics.accuracy(data.test_labels, predicted)
+    told: dict[str, Any] = {"accuracy": share.value, "interval": [share.low, share.high], "steps": trained.steps}
+    if trained.privacy is not None:
+        told["privacy"] = {**trained.privacy, "epsilon_prv": _tighter(trained.privacy)}
+    return told
+
+
+def _attacked(data: Data, work: Work) -> dict[str, Any]:
+    """A network that knows its records by heart, and a private one on the same records, attacked in the same way."""
+    assert work.epsilon is not None
+    rng = np.random.default_rng([work.seed, 11])
+    size = min(ATTACKED, len(data.labels), len(data.test_labels))
+    rows, others = (rng.permutation(len(labels))[:size] for labels in (data.labels, data.test_labels))
+    few = replace(data, features=data.features[rows], labels=data.labels[rows])
+    models = {"overfit": _none(few, work.seed, OVERFIT), "private": _private(few, work.epsilon, "mega", work.seed)}
+    told: dict[str, Any] = {
+        name: attack(
+            _losses(trained.model, few.features, few.labels),
+            _losses(trained.model, data.test_features[others], data.test_labels[others]),
+        )
+        for name, trained in models.items()
+    }
+    privacy = models["private"].privacy
+    assert privacy is not None
+    told["private"]["most_advantage"] = most_advantage(privacy["epsilon"], privacy["delta"])
+    return {**told, "privacy": privacy}
+
+
+def _none(data: Data, seed: int, config: TrainConfig | None = None) -> Trained:
+    """As the product trains without privacy."""
+    return train(data.features, data.labels, **_shape(data), config=config, seed=seed)
+
+
+def _private(data: Data, epsilon: float, arm: str, seed: int) -> Trained:
+    n = len(data.labels)
+    config = PrivacyConfig(epsilon=epsilon, delta=usual_delta(n))
+    if arm == "usual":
+        config = usual(config, n)
+    return train_private(data.features, data.labels, **_shape(data), config=config, seed=seed)
+
+
+def _shape(data: Data) -> dict[str, Any]:
+    return {"question": "single", "n_classes": data.n_classes, "input_shape": data.input_shape}
+
+
+def _losses(model: Model, features: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """(n,) float64, −log of the probability given to the true class."""
+    right = [p[np.arange(len(p)), labels[start : start + len(p)]] for start, p in probabilities(model, features)]
+    return -np.log(np.maximum(np.concatenate(right).astype(np.float64), 1e-30))
+
+
+def _tighter(privacy: Any) -> float:
+    """Epsilon by Opacus's numerical accountant (Gopi et al. 2021), which is tighter than the one that is stated."""
+    accountant = PRVAccountant()
+    accountant.history = [tuple(Phase(**phase)) for phase in privacy["phases"]]
+    with warnings.catch_warnings():
+        # Of the sums over all records, at a sampling rate of 1; and of the range of orders in its first guess.
+        warnings.simplefilter("ignore")
+        return float(accountant.get_epsilon(privacy["delta"]))

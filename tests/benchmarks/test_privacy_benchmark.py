@@ -1,0 +1,105 @@
+"""`python -m benchmarks.privacy`: what it prints, that anybody can compute its epsilon anew, and what it refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from benchmarks.privacy import __main__ as command
+from benchmarks.privacy.attack import attack, most_advantage
+from models_store.privacy.accounting import Phase, epsilon
+
+ROOT = Path(__file__).resolve().parents[2]
+LOSSES = st.lists(st.integers(0, 5).map(float), min_size=4, max_size=30).map(np.array)
+
+
+@pytest.mark.slow
+def test_a_small_run_says_all_that_is_needed_to_check_it(tmp_path):
+    features, labels = load_digits(return_X_y=True)
+    np.save(tmp_path / "digits.npy", features)
+    np.save(tmp_path / "y.npy", labels)
+    asked = ["--vectors", "digits.npy", "--labels", "y.npy", "--epsilon", "3,5.36", "--pool", "600", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.privacy", *asked],
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    told = result["data"]["digits"]
+    assert [(row["arm"], row["epsilon"]) for row in told["private"]] == [
+        (arm, target) for arm in ("mega", "usual") for target in (3.0, 5.36)
+    ]
+    assert told["verdict"]["share_at_target"] == told["private"][1]["share_of_none"] > 0.6
+    assert told["attack"][0]["overfit"]["auc"] > told["attack"][0]["private"]["auc"] - 0.05
+    for line in result["runs"]:
+        if line["arm"] == "none":
+            continue
+        privacy = line["privacy"]
+        assert privacy["delta"] == pytest.approx(privacy["records"] ** -1.1)
+        phases = [Phase(**phase) for phase in privacy["phases"]]
+        assert epsilon(phases, privacy["delta"]) == pytest.approx(privacy["epsilon"]) <= line["target_epsilon"]
+        if line["arm"] != "attack":
+            assert privacy["epsilon_prv"] <= 1.01 * privacy["epsilon"]
+
+
+@given(LOSSES, LOSSES)
+def test_the_area_under_the_curve_is_the_share_of_pairs_that_are_told_apart(members, others):
+    pairs = members[:, None] - others[None, :]
+    assert attack(members, others)["auc"] == pytest.approx(((pairs < 0) + 0.5 * (pairs == 0)).mean())
+
+
+def test_an_attack_finds_what_is_there_and_nothing_else():
+    rng = np.random.default_rng(0)
+    easy = attack(rng.normal(0, 1, 1000), rng.normal(6, 1, 1000))
+    assert easy["auc"] > 0.99
+    assert easy["advantage"] > 0.95
+    blind = attack(rng.normal(0, 1, 1000), rng.normal(0, 1, 1000))
+    assert abs(blind["auc"] - 0.5) < 0.05
+    assert abs(blind["advantage"]) < 0.1
+
+
+def test_what_epsilon_leaves_an_attacker():
+    assert most_advantage(0, 0) == 0
+    assert most_advantage(1, 1e-5) == pytest.approx(0.4621, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--vectors", "X.npy"], "--vectors and --labels go together"),
+        (["--vectors", "/no/X.npy", "--labels", "/no/y.npy"], "cannot be read as a .npy file"),
+        (["--fashion", "/nowhere"], "install Debian's package dataset-fashion-mnist"),
+        (["--epsilon", "0"], "not a number from 0.05 to 100: '0'"),
+        (["--epsilon", "1,x"], "not a number from 0.05 to 100: 'x'"),
+        (["--seeds", "0"], "not a whole number of at least 1: '0'"),
+        (["--test-share", "1"], "not a share from 0.01 to 0.99: '1'"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(arguments, said, capsys):
+    try:
+        status = command.main(arguments)
+    except SystemExit as exit_:
+        status = exit_.code
+    told = capsys.readouterr()
+    assert status == 2
+    assert told.out == ""
+    assert said in told.err
+    assert told.err.count("\n") == 1
+
+
+def test_too_few_items_are_refused(tmp_path, capsys):
+    np.save(tmp_path / "X.npy", np.zeros((50, 2)))
+    np.save(tmp_path / "y.npy", np.arange(50) % 2)
+    assert command.main(["--vectors", str(tmp_path / "X.npy"), "--labels", str(tmp_path / "y.npy")]) == 2
+    assert "at least 100 are needed" in capsys.readouterr().err
