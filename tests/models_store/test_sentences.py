@@ -98,7 +98,7 @@ def spoil(folder: Path, how: str) -> None:
         (folder / "modules.json").write_text("[{}]")
     else:
         modules = json.loads((folder / "modules.json").read_text())
-        modules[1]["type"] = "subprocess.Popen"
+        modules[1] |= {"type": "subprocess.Popen"} if how == "foreign code" else {"path": "../another"}
         (folder / "modules.json").write_text(json.dumps(modules))
 
 
@@ -110,6 +110,7 @@ def spoil(folder: Path, how: str) -> None:
         ("weights cut off", "not a model that sentence-transformers .* can load"),
         ("no list of modules", "has no modules.json"),
         ("a list that is none", "its modules.json cannot be read"),
+        ("a way out", "names '../another', which is outside of it"),
         ("foreign code", r"needs code of its own \(subprocess.Popen\)"),
     ],
 )
@@ -119,6 +120,12 @@ def test_a_folder_that_will_not_do_is_told_in_one_line(folder: Path, how: str, s
         SentenceTransformers.fit([], folder=folder)
     assert str(folder) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_saved_encoder_writes_nothing_outside_its_folder(minilm: SentenceTransformers) -> None:
+    state = {**minilm.state(), "file.../../escaped.txt": np.zeros(3, np.uint8)}
+    with pytest.raises(EncoderSetupError, match=r"names '../../escaped\.txt', which is outside of it"):
+        SentenceTransformers.from_state(state)
 
 
 def in_a_new_process(code: str) -> str:
