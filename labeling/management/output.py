@@ -37,19 +37,20 @@ def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_na
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """A file that takes its name when the block ends without an error. Raises `CommandError` for a bad path."""
-    if path.is_dir():
-        raise CommandError(f"{path} is a folder: name a file in it.")
-    if path.exists() and not path.is_file():
-        raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
     try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        if path.is_dir():
+            raise CommandError(f"{path} is a folder: name a file in it.")
+        if path.exists() and not path.is_file():
+            raise CommandError(f"{path} is no ordinary file: use --output - and a redirection.")
+        draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+        try:
+            with draft.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(path)
+        finally:
+            with suppress(OSError):
+                draft.unlink()
     except OSError as error:
         raise CommandError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with suppress(OSError):
-            draft.unlink()
