@@ -129,8 +129,11 @@ def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | Non
     n = min(len(said_a), len(said_b))
     counts: dict[tuple[int, int], int] = {}
     for start in range(0, n, ROWS):
-        part_a, part_b = (np.asarray(each[start : min(start + ROWS, n)]) for each in (said_a, said_b))
-        for one, other, items in metrics.confused_pairs(part_a, part_b, limit=len(part_a)):
-            counts[one, other] = counts.get((one, other), 0) + items
+        part_a, part_b = (np.asarray(each[start : min(start + ROWS, n)], np.int64) for each in (said_a, said_b))
+        apart = part_a != part_b
+        # Pairs as single numbers: sorted many times quicker.
+        for pair, items in zip(*np.unique(part_a[apart] << 32 | part_b[apart], return_counts=True), strict=True):
+            kind = int(pair) >> 32, int(pair) & 0xFFFFFFFF
+            counts[kind] = counts.get(kind, 0) + int(items)
     kinds = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
     return OnPool(n, sum(counts.values()), [(*said, items) for said, items in kinds[:KINDS]])
