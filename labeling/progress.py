@@ -48,6 +48,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "remaining": batch.remaining if batch else 0,
         "phase": (job.phase or STEPS[job.kind]) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
+        "detail": job.detail if job else "",
         "seconds_left": None if seconds is None else math.ceil(seconds),
         "step_seconds_left": _step_seconds_left(job, timezone.now()) if job else None,
     }

@@ -138,6 +138,7 @@ def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
             "training_size": trained.training_size,
             "validation_size": trained.validation_size,
         },
+        "temperature": trained.calibration and trained.calibration._asdict(),
         "seed": trained.seed,
         "privacy": {"private": trained.privacy is not None, **(trained.privacy or {})},
     }

@@ -10,6 +10,11 @@ def _setting(default: Any, low: float, high: float, *, optional: bool = False, m
     return field(default=default, metadata={"low": low, "high": high, "optional": optional, "meaning": meaning})
 
 
+def _choice(default: str, *choices: str, meaning: str) -> Any:
+    """A field that is one of a few words."""
+    return field(default=default, metadata={"choices": choices, "optional": False, "meaning": meaning})
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How a network is trained. Raises ValueError for a value of the wrong type or out of range."""
@@ -37,6 +42,37 @@ class TrainConfig:
     patience: int = _setting(
         10, 1, 1000, meaning="Checks without improvement on the held-back labels before training stops."
     )
+    loss: str = _choice(
+        "cross-entropy",
+        "cross-entropy",
+        "focal",
+        "brier",
+        meaning="What is made small: focal and brier learn less from what is known already.",
+    )
+    label_smoothing: float = _setting(
+        0.0, 0.0, 0.5, meaning="Share of each answer, under cross-entropy, that is given to all classes alike."
+    )
+    class_balance: float = _setting(
+        0.0, 0.0, 1.0, meaning="Weight of rare classes: 0 counts each label alike, 1 each class."
+    )
+    secondary: str = _choice(
+        "s-avuc", "none", "sb-ece", "s-avuc", meaning="Soft calibration error that is made small beside the loss."
+    )
+    secondary_weight: float = _setting(2.0, 0.0, 100.0, meaning="What the soft calibration error counts in it.")
+    temperature: str = _choice(
+        "adaptive",
+        "none",
+        "likelihood",
+        "adaptive",
+        "sb-ece",
+        "s-avuc",
+        meaning="By what, on the held-back labels, it is set at the end how sure the model may be; adaptive: for each "
+        "item by how far its best class stands out.",
+    )
+    batch_growth: float = _setting(
+        1.0, 1.0, 1000.0, meaning="Labels per step at the end for each one at the start; it grows evenly in between."
+    )
+    warm_start: bool = _setting(False, 0, 1, meaning="Begin with the last version's weights, shrunk, not anew.")
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 
     def __post_init__(self) -> None:
@@ -62,6 +98,9 @@ class TrainConfig:
 
 def _problem(item: Field[Any], value: Any) -> str | None:
     """What is wrong with a value, or None."""
+    if "choices" in item.metadata:
+        known = item.metadata["choices"]
+        return None if value in known else f"{item.name} must be one of {', '.join(known)}, not {value!r}"
     low, high = item.metadata["low"], item.metadata["high"]
     empty = " or null" if item.metadata["optional"] else ""
     if value is None and empty:

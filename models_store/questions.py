@@ -32,7 +32,8 @@ class Decision(NamedTuple):
 def checked_targets(
     question: str, targets: np.ndarray, proposed: np.ndarray | None, *, n: int, n_classes: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Targets and proposed classes as tensors: int64 for "single", float32 of 0 and 1 otherwise.
+    """Targets and proposed classes as tensors: int64 for "single", otherwise bool: 20,000 classes of every item would
+    take four times as much as numbers.
 
     Raises ValueError, saying what is wrong, for shapes, types or classes that do not fit the question.
     """
@@ -48,7 +49,7 @@ def checked_targets(
         return _class_indices(targets, n_classes, what="targets"), None
     if targets.dtype != np.bool_:
         raise ValueError(f"targets for {question!r} are booleans, not {targets.dtype}")
-    answers = torch.from_numpy(targets.astype(np.float32))
+    answers = torch.from_numpy(np.array(targets))
     return answers, None if proposed is None else checked_proposed(proposed, n=n, n_classes=n_classes)
 
 
@@ -61,22 +62,20 @@ def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
 
 
 def loss(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | None) -> Tensor:
-    """Mean loss of (m, K) logits: cross-entropy for "single", binary cross-entropy otherwise."""
+    """Mean loss of (m, K) logits: cross-entropy for "single", binary cross-entropy otherwise. `targets`: classes, or
+    float32 of 0 and 1.
+    """
+    logits = of_answers(question, logits, proposed)
     if question == "single":
         return F.cross_entropy(logits, targets)
-    if question == "verify":
-        assert proposed is not None
-        logits = of_proposed(logits, proposed)
     return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 def errors(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | None) -> Tensor:
     """Share of the answers of (m, K) logits that are wrong; for "multi" each class of an item is an answer."""
+    logits = of_answers(question, logits, proposed)
     if question == "single":
         return (logits.argmax(dim=1) != targets).float().mean()
-    if question == "verify":
-        assert proposed is not None
-        logits = of_proposed(logits, proposed)
     return ((logits >= 0) != (targets >= 0.5)).float().mean()
 
 
@@ -85,7 +84,7 @@ def guessing_loss(question: str, targets: Tensor) -> float:
     if question == "single":
         shares = torch.bincount(targets) / len(targets)
         return float(torch.special.entr(shares).sum())
-    shares = targets.mean(dim=0)
+    shares = targets.sum(dim=0) / len(targets)
     return float((torch.special.entr(shares) + torch.special.entr(1 - shares)).mean())
 
 
@@ -117,6 +116,14 @@ def probabilities(question: str, logits: Tensor, proposed: Tensor | None) -> Ten
 def _doubt(logit: Tensor) -> Tensor:
     """|2 sigmoid(logit) − 1|."""
     return torch.tanh(logit.abs() / 2)
+
+
+def of_answers(question: str, logits: Tensor, proposed: Tensor | None) -> Tensor:
+    """The logits that an answer is given by: all (m, K) of them, or for "verify" (m,) those of the proposed classes."""
+    if question != "verify":
+        return logits
+    assert proposed is not None
+    return of_proposed(logits, proposed)
 
 
 def of_proposed(logits: Tensor, proposed: Tensor) -> Tensor:

@@ -215,6 +215,7 @@ EXAMPLES: dict[str, Any] = {
         "remaining": 0,
         "phase": "training the model",
         "share": 0.4,
+        "detail": "step 480 of 1,200, loss 0.31",
         "seconds_left": 35,
         "step_seconds_left": 12,
         "own": {"answered": 61, "skipped": 2},

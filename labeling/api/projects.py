@@ -50,12 +50,14 @@ class ClassNames(serializers.ListField):
 
 def _training_schema() -> dict[str, Any]:
     """As the trainer's own config has it."""
-    kinds = {bool: "boolean", int: "integer"}
+    kinds = {bool: "boolean", int: "integer", str: "string"}
     properties: dict[str, Any] = {}
     for field in dataclasses.fields(TrainConfig):
         kind = kinds.get(field.type, "number")  # type: ignore[arg-type]  # a type, for annotations are not put off there
         properties[field.name] = {"type": kind, "default": field.default, "description": field.metadata["meaning"]}
-        if kind != "boolean":
+        if kind == "string":
+            properties[field.name]["enum"] = list(field.metadata["choices"])
+        elif kind != "boolean":
             properties[field.name] |= {"minimum": field.metadata["low"], "maximum": field.metadata["high"]}
         if field.metadata["optional"]:
             properties[field.name]["nullable"] = True

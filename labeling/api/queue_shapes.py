@@ -130,6 +130,7 @@ class ProgressResponse(serializers.Serializer[Any]):
     remaining = serializers.IntegerField(help_text="Tasks that lack answers.")
     phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
     share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
+    detail = serializers.CharField(allow_blank=True, help_text="How the step fares, in words; of a training its loss.")
     seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the next batch opens.")
     step_seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the step under way is done.")
     own = OwnPart(required=False, help_text="The caller's part in the batch.")

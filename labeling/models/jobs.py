@@ -88,6 +88,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     started_at=now,
                     phase="",
                     share=0,
+                    detail="",
                 )
         except IntegrityError:  # the project's other encoding is still running
             return False
@@ -132,6 +133,7 @@ class Job(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     phase = models.CharField(max_length=100, blank=True)
     share = models.FloatField(default=0, help_text="Done so far, from 0 to 1.")
+    detail = models.CharField(max_length=100, blank=True, help_text="Of the phase: how a training fares, for example.")
     reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

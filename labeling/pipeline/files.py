@@ -3,6 +3,7 @@
 encoder-<generation>.npz        the frozen encoder's state
 features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
 models/v<number>/               artifact of a model version, if MODEL_STORE does not say elsewhere
+training.safetensors            where the training under way stands, so that one that is killed goes on
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
                                 strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
                                 the version that picked last alone, and embeddings of the one that the pool was
@@ -56,6 +57,10 @@ class ProjectFiles:
     def artifact_at(self, recorded: str) -> str:
         """The location of a version's files, a path or a URL: what was recorded holds wherever later ones go."""
         return recorded if "://" in recorded else str(self.root / recorded)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.root / "training.safetensors"
 
     def dendrogram(self, generation: int) -> Path:
         return self.root / f"dendrogram{'' if generation == 1 else f'-{generation}'}.npz"

@@ -53,15 +53,17 @@ class Step:
         """
         return lambda share: self.report(phase, start + (end - start) * min(max(share, 0.0), 1.0))
 
-    def report(self, phase: str, share: float) -> None:
-        """The phase that the step is in, and the share done of the whole step. Raises `StepLost` if the job is lost."""
+    def report(self, phase: str, share: float, detail: str = "") -> None:
+        """The phase that the step is in, the share done of the whole step, and what more there is to tell. Raises
+        `StepLost` if the job is lost.
+        """
         now = time.monotonic()
         if self.job.phase == phase and now - self._reported < self.REPORT_EVERY_SECONDS:
             return
         self._reported = now
         self.job.phase = phase
         share = min(max(share, 0.0), 1.0)
-        if not Job.objects.held(self.job).update(phase=phase, share=share, heartbeat_at=timezone.now()):
+        if not Job.objects.held(self.job).update(phase=phase, share=share, detail=detail, heartbeat_at=timezone.now()):
             raise StepLost
 
     @property

@@ -21,7 +21,7 @@ from models_store.encoders import Encoder
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
-from models_store.training import TrainConfig
+from models_store.training import Progress, TrainConfig
 from models_store.training import train as train_network
 from selector.strategies import NEEDS
 
@@ -60,6 +60,7 @@ def train(step: Step) -> None:
         config = TrainConfig.from_dict(project.training)
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
+    files = ProjectFiles(project)
     trained = train_network(
         features[labeled.rows],
         labeled.targets,
@@ -69,7 +70,9 @@ def train(step: Step) -> None:
         config=config,
         seed=seed,
         proposed=labeled.proposed,
-        progress=step.progress("training the model"),
+        start=load_model(project, parent) if parent and config.warm_start else None,
+        checkpoint=files.checkpoint,
+        progress=lambda at: step.report("training the model", at.share, _told(at)),
     )
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
     answers = on_control.ask(project, trained.model, features, control)
@@ -84,7 +87,7 @@ def train(step: Step) -> None:
             "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
         },
     }
-    place = ProjectFiles(project).artifact(number)
+    place = files.artifact(number)
     manifest = {
         "project": project.slug,
         "version": number,
@@ -98,7 +101,7 @@ def train(step: Step) -> None:
         "calibration": on_control.calibrate(answers),
     }
     try:
-        digest = artifact.save(ProjectFiles(project).artifact_at(place), trained, manifest=manifest)
+        digest = artifact.save(files.artifact_at(place), trained, manifest=manifest)
     except FolderError as error:
         raise StepFailed(f"Model version {number} cannot be stored: {error}") from error
     with step.finish():
@@ -119,6 +122,11 @@ def train(step: Step) -> None:
             seconds=step.seconds,
         )
         batches.trained(batch=batch)
+    files.checkpoint.unlink(missing_ok=True)
+
+
+def _told(at: Progress) -> str:
+    return f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}"
 
 
 def embed(step: Step) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from labeling.measures.pace import Pace
 from labeling.measures.work import Part, Places
@@ -110,3 +111,19 @@ def _deadline(batch: Batch, places: Places, now: datetime.datetime) -> str:
         condition = f"with {more}" if more else "for enough is answered"
         return f"Deadline in {duration(seconds)}: it ends the batch then, {condition}."
     return f"The deadline is over: the batch ends {f'after {more}' if more else 'within a minute'}."
+
+
+def step_line(progress: dict[str, Any]) -> str:
+    """The background step under way: "training the model · 45 % · step 480 of 1,200, loss 0.31 · about 12 s left"."""
+    if not progress["phase"]:
+        return ""
+    parts = [str(progress["phase"])]
+    if progress["share"]:
+        parts.append(f"{100 * progress['share']:.0f}\u00a0%")
+    if progress["detail"]:
+        parts.append(str(progress["detail"]))
+    if progress["seconds_left"] is not None:
+        parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
+    elif progress["step_seconds_left"] is not None:
+        parts.append(f"about {duration(max(10, progress['step_seconds_left']))} left")
+    return " · ".join(parts)

@@ -14,6 +14,7 @@ from labeling.web.words import figure
 
 # To people a batch is what is labeled together.
 LABELS = {"batch_size": "Labels per step"}
+WORDS = {"sb-ece": "SB-ECE (soft-binned calibration error)", "s-avuc": "S-AvUC (accuracy versus uncertainty)"}
 YES_OR_NO = {"": None, "true": True, "false": False}
 
 
@@ -51,6 +52,16 @@ def _control(setting: Field[Any]) -> forms.Field:
             required=False,
             choices=[("", f"Default ({default})"), ("true", "Yes"), ("false", "No")],
             coerce=lambda text: YES_OR_NO[text],
+            empty_value=None,
+        )
+    if "choices" in setting.metadata:
+        choices = [(name, WORDS.get(name, name)) for name in setting.metadata["choices"]]
+        default = WORDS.get(str(setting.default), str(setting.default))
+        return forms.TypedChoiceField(
+            label=label,
+            help_text=meaning,
+            required=False,
+            choices=[("", f"Default ({default})"), *choices],
             empty_value=None,
         )
     low, high = setting.metadata["low"], setting.metadata["high"]

@@ -11,12 +11,14 @@ from typing import Any, cast
 
 from torch import nn
 
+from models_store.networks.calibration import Calibration
 from models_store.networks.convnet import ConvNet, ConvNetConfig
 from models_store.networks.edges import Edges, EdgesConfig
 from models_store.networks.mlp import Mlp, MlpConfig
 
 __all__ = [
     "NETWORKS",
+    "Calibration",
     "ConvNet",
     "ConvNetConfig",
     "Edges",

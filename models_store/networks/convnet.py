@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from models_store.networks.calibration import Calibration
+
 
 @dataclass(frozen=True)
 class ConvNetConfig:
@@ -51,9 +53,10 @@ class ConvNet(nn.Module):
         # All classes start level, so that one without any label stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.calibration = Calibration()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.dtype == torch.uint8:
             x = x.float() / 127.5 - 1
         embedding = self.trunk(x)
-        return embedding, self.head(embedding)
+        return embedding, self.calibration(self.head(embedding))

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models_store.networks.calibration import Calibration
+
 FAR = 10.0
 """Standard deviations beyond which a number is cut off: one wild value must not decide by itself."""
 COMPARABLE = 10.0
@@ -51,6 +53,7 @@ class Mlp(nn.Module):
         # All classes start level, so that one without any label stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
+        self.calibration = Calibration()
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and deviation of each column of (n, n_inputs) `features`, read in chunks; n >= 1.
@@ -77,7 +80,7 @@ class Mlp(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         x = ((x.float() - self.mean) * self.gain).clamp(-FAR, FAR)
         embedding = self.trunk(x)
-        return embedding, self.head(embedding)
+        return embedding, self.calibration(self.head(embedding))
 
 
 def _gain(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:

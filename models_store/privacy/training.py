@@ -63,7 +63,7 @@ class _Records:
             return F.cross_entropy(logits, targets, reduction="none")
         if self.proposed is not None:
             logits = questions.of_proposed(logits, self.proposed[rows])
-        losses = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+        losses = F.binary_cross_entropy_with_logits(logits, targets.float(), reduction="none")
         return losses if losses.ndim == 1 else losses.mean(dim=1)
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from model_data import SHAPES, Pool, asked, blobs, train_on
 
-from models_store import training
 from models_store.config import TrainConfig
 from models_store.metrics import accuracy
 from models_store.prediction import predict
-from models_store.training import Trained, TrainingError, train
+from models_store.training import Progress, Trained, TrainingError, train
+from models_store.training.labels import Labels, shifted, split
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
 
@@ -146,14 +146,14 @@ def test_arguments_are_left_as_they_were():
 
 def test_progress_rises_to_one():
     shares: list[float] = []
-    train_on(blobs(300, seed=1), progress=shares.append)
+    train_on(blobs(300, seed=1), progress=lambda at: shares.append(at.share))
     assert shares == sorted(shares)
     assert shares[0] > 0
     assert shares[-1] == 1
 
 
 def test_an_error_in_progress_ends_the_training_and_gives_the_random_state_back():
-    def stop(share: float) -> None:
+    def stop(at: Progress) -> None:
         raise KeyboardInterrupt
 
     before = torch.get_rng_state()
@@ -207,9 +207,9 @@ def test_few_labels_are_all_trained_on():
 def test_no_class_loses_its_only_label_to_validation(question):
     pool = blobs(400, seed=1)
     classes = torch.arange(400).sub(389).clamp(min=0)  # one label each of ten classes, many of another
-    targets, proposed = (classes, None) if question == "single" else (torch.ones(400), classes)
-    labels = training._Labels(question, pool.features, targets, proposed, (12,))
-    rows, held_back = training._split(labels, 0.5, np.random.default_rng(0))
+    targets, proposed = (classes, None) if question == "single" else (torch.ones(400, dtype=torch.bool), classes)
+    labels = Labels(question, pool.features, targets, proposed, (12,))
+    rows, held_back = split(labels, 0.5, np.random.default_rng(0))
     assert set(classes[rows].tolist()) == set(range(11))
     assert sorted([*rows, *held_back]) == list(range(400))
     assert len(held_back) == 200
@@ -219,8 +219,8 @@ def test_shifted_images_keep_their_content_and_are_never_mirrored():
     image = torch.zeros(500, 3, 32, 32, dtype=torch.uint8)
     image[:, :, 10, 12] = 200
     image[:, :, 10, 15] = 100
-    shifted = training._shifted(image, np.random.default_rng(0))
-    bright, dim = (torch.nonzero(shifted[:, 0] == value)[:, 1:] for value in (200, 100))
+    moved = shifted(image, np.random.default_rng(0))
+    bright, dim = (torch.nonzero(moved[:, 0] == value)[:, 1:] for value in (200, 100))
     assert torch.equal(dim - bright, torch.tensor([0, 3]).expand(500, 2))
     moves = {tuple(move) for move in (bright - torch.tensor([10, 12])).tolist()}
     assert moves == {(down, right) for down in range(-2, 3) for right in range(-2, 3)}

@@ -48,7 +48,7 @@ def test_a_perceptron_with_its_standardisation(question: str) -> None:
 
 def test_a_convolutional_network_takes_pixels_as_they_are() -> None:
     torch.manual_seed(0)
-    shape = Pixels().input_shape
+    shape = Pixels.fit([]).input_shape
     network = ConvNet(ConvNetConfig(input_shape=shape, n_classes=3)).eval()
     torch.nn.init.normal_(network.head.weight)
     model = Model(question="verify", n_classes=3, input_shape=shape, network=network)

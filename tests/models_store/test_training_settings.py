@@ -53,6 +53,10 @@ def test_an_unknown_name_is_named_beside_the_known_ones():
         ("max_seconds", 0),
         ("augment", 1),
         ("augment", None),
+        ("loss", "hinge"),
+        ("loss", None),
+        ("secondary", ["sb-ece"]),
+        ("temperature", True),
     ],
 )
 def test_a_value_of_the_wrong_type_or_out_of_range_is_named(name, value):
@@ -74,6 +78,9 @@ def test_anything_but_an_object_is_refused(value):
 def test_every_setting_says_what_it_means_and_its_default_is_within_bounds():
     for item in dataclasses.fields(TrainConfig):
         assert item.metadata["meaning"].endswith(".")
+        if "choices" in item.metadata:
+            assert item.default in item.metadata["choices"]
+            continue
         assert item.default is None or item.metadata["low"] <= item.default <= item.metadata["high"]
 
 

@@ -27,10 +27,10 @@ class TerminalStep(Step):
         super().__init__(job, patient=False)
         self._bar = bar
 
-    def report(self, phase: str, share: float) -> None:
+    def report(self, phase: str, share: float, detail: str = "") -> None:
         self._bar.set_description(phase, refresh=False)
         self._bar.update(max(0.0, round(share, 4) - self._bar.n))
-        super().report(phase, share)
+        super().report(phase, share, detail)
 
 
 class Command(BaseCommand):

@@ -22,6 +22,7 @@ from labeling.measures.work import hours_of, parts_of, places_of
 from labeling.models import Batch, Job, Membership, Project
 from labeling.pipeline.files import ProjectFiles
 from labeling.pipeline.maps import load_map
+from labeling.progress import progress_of
 from labeling.web import words
 from labeling.web.batch_rows import batch_rows, picked_by, stretch
 from labeling.web.charts.balance import class_balance
@@ -32,10 +33,12 @@ from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.picked_rows import picked_row
 from labeling.web.picking import passed_over
-from labeling.web.running import running
+from labeling.web.running import running, step_line
 
 BATCHES_A_PAGE = 25
 TASKS_A_PAGE = 50
+LIVE = (Batch.State.SELECTING, Batch.State.OPEN, Batch.State.TRAINING)
+"""Batches that a page follows: nobody else's step is under way meanwhile."""
 
 
 @require_safe
@@ -56,8 +59,11 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
     found = membership.project.batches.select_related("selected_by", "model_version", "choice__user")
     batch = get_object_or_404(found, number=number)
     now = timezone.now()
+    progress = progress_of(membership.project) if batch.state in LIVE else None
     context: dict[str, Any] = {
         "batch": batch,
+        "progress": progress,
+        "step": step_line(progress) if progress else "",
         "answered": words.number(batch.size - batch.remaining),
         "size": words.number(batch.size),
         "answered_tasks": batch.size - batch.remaining,

@@ -28,7 +28,7 @@ from labeling.web.forms import LoopForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.picking import picking_of
-from labeling.web.running import running
+from labeling.web.running import running, step_line
 from labeling.web.situation import situation
 from labeling.web.words import count, duration, number
 
@@ -105,20 +105,6 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
             "may_end": newest is not None and newest.state == Batch.State.OPEN and newest.remaining < newest.size,
         }
     return render_page(request, membership, "project/overview.html", context, section="project")
-
-
-def step_line(progress: dict[str, Any]) -> str:
-    """The background step under way: "training the model · 45 % · about 12 s left"."""
-    if not progress["phase"]:
-        return ""
-    parts = [str(progress["phase"])]
-    if progress["share"]:
-        parts.append(f"{100 * progress['share']:.0f}\u00a0%")
-    if progress["seconds_left"] is not None:
-        parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
-    elif progress["step_seconds_left"] is not None:
-        parts.append(f"about {duration(max(10, progress['step_seconds_left']))} left")
-    return " · ".join(parts)
 
 
 def count_answered(progress: dict[str, Any]) -> str:

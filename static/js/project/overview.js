@@ -1,6 +1,7 @@
 // Where the loop is, live: the step under way moves at once, everything else is exchanged when something has changed.
 
 import { refresh, repeat } from "./live.js";
+import { showStep } from "./step.js";
 
 const BUSY_MS = 1_500;
 const CALM_MS = 3_000;
@@ -33,21 +34,4 @@ async function look() {
   wasBusy = busy;
   showStep(progress);
   return busy ? BUSY_MS : CALM_MS;
-}
-
-function showStep({ phase, share, seconds_left: seconds, step_seconds_left: own }) {
-  document.querySelector("#step").hidden = !phase;
-  if (!phase) return;
-  const parts = [phase];
-  if (share) parts.push(`${Math.round(100 * share)}\u00a0%`);
-  if (seconds !== null) parts.push(`next batch in about ${left(seconds)}`);
-  else if (own !== null) parts.push(`about ${left(own)} left`);
-  document.querySelector("#step-text").textContent = parts.join(" · ");
-  const bar = document.querySelector("#step-bar");
-  if (share) bar.value = share;
-  else bar.removeAttribute("value");
-}
-
-function left(seconds) {
-  return seconds < 90 ? `${Math.max(1, Math.round(seconds))}\u00a0s` : `${Math.round(seconds / 60)}\u00a0min`;
 }

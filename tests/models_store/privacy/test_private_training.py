@@ -248,4 +248,4 @@ def _loss(logits: torch.Tensor, records: private_training._Records, row: int) ->
     if records.question == "single":
         return F.cross_entropy(logits[0], records.targets[row])
     logit = logits[0] if records.proposed is None else logits[0, records.proposed[row]]
-    return F.binary_cross_entropy_with_logits(logit, records.targets[row])
+    return F.binary_cross_entropy_with_logits(logit, records.targets[row].float())

@@ -1,0 +1,16 @@
+"""Where networks run: on a GPU if there is one."""
+
+import torch
+
+
+def best_device() -> torch.device:
+    """The first GPU, or the processor."""
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def autocast(device: torch.device) -> torch.autocast:
+    """bfloat16 where the hardware multiplies it faster and the loss does not suffer: on GPUs that have it. A
+    processor's small matrices gain nothing from it.
+    """
+    wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)

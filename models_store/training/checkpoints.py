@@ -1,0 +1,84 @@
+"""Where a training stands, on disk: tensors and a few numbers in one safetensors file, replaced in one step.
+
+A file that is missing, damaged or of another training is no error: the training begins anew.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+BLOCK_ROWS = 4096
+
+
+def fingerprint(features: np.ndarray, *parts: Any) -> str:
+    """sha256 (hex) of all that a training follows from: the labeled features, block by block, and `parts`: arrays,
+    tensors, and whatever has a `repr` that tells it.
+    """
+    sha = hashlib.sha256(f"{features.dtype} {features.shape}".encode())
+    for start in range(0, len(features), BLOCK_ROWS):
+        sha.update(np.ascontiguousarray(features[start : start + BLOCK_ROWS]).data)
+    for part in parts:
+        array = part.numpy() if isinstance(part, Tensor) else part
+        sha.update(np.ascontiguousarray(array).data if isinstance(array, np.ndarray) else repr(array).encode())
+    return sha.hexdigest()
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
+    """Replace the checkpoint. What is there stays whole until the new one is."""
+    content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)})
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with partial.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Tensors and state of the training with this fingerprint, or None."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            state: dict[str, Any] = json.loads((file.metadata() or {}).get("state", "{}"))
+            if state.get("fingerprint") != fingerprint:
+                return None
+            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (no mapping)
+    except (OSError, ValueError, SafetensorError):
+        return None
+
+
+def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
+    """What an optimiser remembers of each parameter, by number and name."""
+    return {
+        f"optimiser.{number}.{name}": value
+        for number, values in optimiser.state_dict()["state"].items()
+        for name, value in values.items()
+    }
+
+
+def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """The inverse: the settings stay the optimiser's own."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimiser."):
+            _, number, name = key.split(".")
+            state.setdefault(int(number), {})[name] = value
+    optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": value for name, value in module.state_dict().items()}
+
+
+def of_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with it, without it."""
+    return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

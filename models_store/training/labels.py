@@ -1,0 +1,88 @@
+"""The labeled items as a training takes them: batch by batch, always the same ones at the same step."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models_store.model import as_input
+
+SMALLEST_VALIDATION = 100
+"""Fewer held-back labels say too little to stop by: then all are trained on, to the end."""
+SHIFT = 2
+"""Pixels, of images 32 wide."""
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """The labeled items; `features` may be a memory map. `targets` as `questions.checked_targets` gives them."""
+
+    question: str
+    features: np.ndarray
+    targets: Tensor
+    proposed: Tensor | None
+    input_shape: tuple[int, ...]
+
+    def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Inputs, targets and proposed classes of the rows."""
+        index = torch.from_numpy(rows)
+        targets = self.targets[index]
+        if self.question != "single":
+            targets = targets.float()
+        proposed = None if self.proposed is None else self.proposed[index]
+        return as_input(self.features, rows, self.input_shape), targets, proposed
+
+
+def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows held back, at random, except that every class keeps a row to train on."""
+    order = rng.permutation(len(labels.features))
+    wanted = int(len(order) * share)
+    if wanted < SMALLEST_VALIDATION:
+        return order, order[:0]
+    may_go = np.ones(len(order), dtype=bool)
+    if labels.question != "multi":
+        groups = labels.targets.long()
+        if labels.proposed is not None:
+            groups = 2 * labels.proposed + groups
+        _, firsts = np.unique(groups.numpy()[order], return_index=True)
+        may_go[firsts] = False
+    held_back = np.flatnonzero(may_go)[:wanted]
+    return np.delete(order, held_back), order[held_back]
+
+
+class Stream:
+    """Passes over the rows without end, each in an order of its own: what is taken where follows from the seed alone,
+    so that a training can be taken up at any step.
+    """
+
+    def __init__(self, rows: np.ndarray, seed: int) -> None:
+        self._rows = rows
+        self._seed = seed
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def take(self, start: int, count: int) -> np.ndarray:
+        """`count` rows from place `start` of the stream."""
+        n = len(self._rows)
+        parts = []
+        while count > 0:
+            number, place = divmod(start, n)
+            part = self._order(number)[place : place + count]
+            parts.append(part)
+            start, count = start + len(part), count - len(part)
+        return np.concatenate(parts)
+
+    def _shuffled(self, number: int) -> np.ndarray:
+        return np.random.default_rng([self._seed, 1, number]).permutation(self._rows)
+
+
+def shifted(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Each image moved by up to SHIFT pixels either way, its edges repeated. No mirroring: digits and letters read
+    one way only.
+    """
+    m, _, height, width = images.shape
+    padded = np.pad(images.numpy(), ((0, 0), (0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT)), mode="edge")
+    views = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(2, 3))
+    down, right = rng.integers(0, 2 * SHIFT + 1, size=(2, m))
+    return torch.from_numpy(views[np.arange(m), :, down, right])

@@ -1,0 +1,259 @@
+"""One training from its first step to its last: what it is made of, how it steps, where it stands."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from models_store import questions
+from models_store.config import TrainConfig
+from models_store.device import autocast
+from models_store.training import checkpoints
+from models_store.training.labels import Labels, Stream, shifted
+from models_store.training.losses import Objective
+from models_store.training.schedule import Schedule
+
+LEARNED = 0.05
+"""Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
+the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
+MOST_ROWS = 4096
+MOST_LOGITS = 2**23
+"""Rows, and rows x classes, that go through a network at once: a larger step is the sum of several such parts."""
+
+
+class TrainingError(RuntimeError):
+    """Training went astray (the loss is no longer a number)."""
+
+
+class Progress(NamedTuple):
+    """Where a training is: the share done, the step of at most `steps`, the loss of late (a running mean)."""
+
+    share: float
+    step: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look at the held-back labels, with the average of the weights."""
+
+    step: int
+    training_loss: float
+    validation_loss: float
+    validation_errors: float
+    """Share of the answers that are wrong."""
+
+
+@dataclass
+class _State:
+    """Where a run is, beside its tensors: all that a step changes."""
+
+    step: int = 0
+    taken: int = 0
+    """Labels that all steps so far looked at: the place in the stream."""
+    steps: int = 0
+    """At most; fewer if little is left to learn."""
+    patience: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
+    checks: list[Check] = field(default_factory=list)
+
+
+class Run:
+    """One training: a network, its optimiser, the running average of its weights, and where it stands."""
+
+    def __init__(
+        self,
+        network: nn.Module,
+        labels: Labels,
+        n_classes: int,
+        training: np.ndarray,
+        validation: np.ndarray,
+        config: TrainConfig,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        """`network` is on the `device`; `training` and `validation` are rows of the `labels`."""
+        self.network, self.labels, self.validation = network, labels, validation
+        self.n_classes = n_classes
+        self.config, self.seed, self.device = config, seed, device
+        self.schedule = Schedule.of(config, len(training))
+        self.check_every = max(self.schedule.per_pass, self.schedule.steps // 30)
+        self.stream = Stream(training, seed)
+        self.objective = Objective.of(
+            labels.question, config, labels.targets[torch.from_numpy(training)], n_classes, device
+        )
+        groups = _parameter_groups(network, config.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.average = AveragedModel(network, multi_avg_fn=_average_over(self.schedule.per_pass))
+        self.best: dict[str, Tensor] = {}
+        self.state = _State(steps=self.schedule.steps, patience=config.patience)
+        self._path: Path | None = None
+        self._print = ""
+        self._every = self._saved = 0.0
+        self._started = time.monotonic()
+
+    def fit(self, progress: Callable[[Progress], None]) -> None:
+        """Train in place, ending with the averaged weights of the best check (the last ones if there was none).
+
+        What is checked and kept is a running average of the weights over about a pass (Polyak averaging). While the
+        step size is still large the weights themselves jump about, and the best of many checks would be a lucky one.
+        The best check is the latest whose share of errors is within one standard error of the smallest. Few held-back
+        labels cannot tell more, and what is learned last is what there are fewest labels of. (The loss would not do: it
+        rises with mere overconfidence, long before answers get worse.) Where labels are wrong now and then, the errors
+        rise in time.
+        """
+        state = self.state
+        learned = max(LEARNED * questions.guessing_loss(self.labels.question, self.labels.targets), 1e-3)
+        while not (state.step and (self.share() >= 1 or state.patience == 0)):
+            loss = self._step()
+            state.step += 1
+            state.loss += (loss - state.loss) / min(state.step, self.check_every)
+            if not math.isfinite(state.loss):
+                raise TrainingError(f"the loss is not finite at step {state.step}: try a smaller learning rate")
+            if state.loss < learned:
+                state.steps = min(state.steps, max(state.step + state.step // 4, self.config.min_steps))
+            share = self.share()
+            progress(Progress(share, state.step, state.steps, state.loss))
+            if len(self.validation) and (state.step % self.check_every == 0 or share >= 1):
+                self._check()
+            self._save_if_due()
+        self.network.load_state_dict(self.best or self.average.module.state_dict())
+        progress(Progress(1.0, state.step, state.step, state.loss))
+
+    def share(self) -> float:
+        """Of the steps or of the time, whichever ends first: so the step size has fallen to nothing at either end."""
+        limit = self.config.max_seconds
+        by_time = 0.0 if limit is None else self.seconds() / limit
+        return min(1.0, max(self.state.step / self.state.steps, by_time))
+
+    def seconds(self) -> float:
+        """That were spent, those before a restart included."""
+        return self.state.seconds + time.monotonic() - self._started
+
+    def _step(self) -> float:
+        """One step of the optimiser, in parts that fit into memory; the mean cross-entropy over its labels."""
+        share = self.share()
+        rows = self.stream.take(self.state.taken, self.schedule.batch(share))
+        self.state.taken += len(rows)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.config.learning_rate * self.schedule.rate(share)
+        self.network.train()
+        self.optimiser.zero_grad()
+        # All that is random in a step follows from the seed and its number.
+        torch.manual_seed((self.seed * 1_000_003 + self.state.step + 1) % 2**63)
+        rng = np.random.default_rng([self.seed, 2, self.state.step])
+        total = 0.0
+        for part in np.array_split(rows, _parts(len(rows), self.n_classes)):
+            inputs, targets, proposed = self.labels.take(part)
+            if self.config.augment and inputs.ndim == 4:
+                inputs = shifted(inputs, rng)
+            with autocast(self.device):
+                logits = self.network(inputs.to(self.device))[1]
+            loss = self.objective(logits, targets.to(self.device), _on(self.device, proposed))
+            weight = len(part) / len(rows)
+            (loss.objective * weight).backward()
+            total += loss.plain.item() * weight
+        self.optimiser.step()
+        self.average.update_parameters(self.network)
+        return total
+
+    def _check(self) -> None:
+        state = self.state
+        check = Check(state.step, state.loss, *self._evaluate())
+        state.checks.append(check)
+        fewest = min(each.validation_errors for each in state.checks)
+        if check.validation_errors <= fewest + math.sqrt(fewest * (1 - fewest) / len(self.validation)):
+            self.best = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
+            state.patience = self.config.patience
+        else:
+            state.patience -= 1
+
+    def _evaluate(self) -> tuple[float, float]:
+        """Mean loss and share of errors over the held-back labels, of the average of the weights."""
+        loss = errors = 0.0
+        for logits, targets, proposed in logits_of(
+            self.average.module, self.labels, self.validation, self.n_classes, self.device
+        ):
+            arguments = (self.labels.question, logits, targets, proposed)
+            loss += questions.loss(*arguments).item() * len(logits)
+            errors += questions.errors(*arguments).item() * len(logits)
+        return loss / len(self.validation), errors / len(self.validation)
+
+    def keep_in(self, path: Path, seconds: float) -> None:
+        """Save to the file every so many seconds; begin with what it holds, if that is of this very training."""
+        labels = self.labels
+        told = (labels.question, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
+        weights = self.network.state_dict()
+        self._print = checkpoints.fingerprint(
+            labels.features, labels.targets, labels.proposed, told, *weights, *(each.cpu() for each in weights.values())
+        )
+        self._path, self._every, self._saved = path, seconds, time.monotonic()
+        found = checkpoints.read(path, self._print)
+        if found is None:
+            return
+        tensors, state = found
+        self.network.load_state_dict(checkpoints.of_prefix("network", tensors))
+        self.average.load_state_dict(checkpoints.of_prefix("average", tensors))
+        self.best = {name: value.to(self.device) for name, value in checkpoints.of_prefix("best", tensors).items()}
+        checkpoints.restore_optimiser(self.optimiser, tensors)
+        checks = [Check(**check) for check in state["run"].pop("checks")]
+        self.state = _State(**state["run"], checks=checks)
+
+    def _save_if_due(self) -> None:
+        if self._path is None or time.monotonic() - self._saved < self._every:
+            return
+        tensors = {
+            **checkpoints.module_tensors("network", self.network),
+            **checkpoints.module_tensors("average", self.average),
+            **{f"best.{name}": tensor for name, tensor in self.best.items()},
+            **checkpoints.optimiser_tensors(self.optimiser),
+        }
+        run = {**asdict(self.state), "seconds": self.seconds()}
+        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run})
+        self._saved = time.monotonic()
+
+
+def logits_of(
+    network: nn.Module, labels: Labels, rows: np.ndarray, n_classes: int, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """(logits, targets, proposed classes) of the rows, few enough at a time; the network in evaluation mode."""
+    network.eval()
+    for part in np.array_split(rows, _parts(len(rows), n_classes)):
+        inputs, targets, proposed = labels.take(part)
+        with torch.no_grad():
+            logits = network(inputs.to(device))[1]
+        yield logits, targets.to(device), _on(device, proposed)
+
+
+def _parts(rows: int, n_classes: int) -> int:
+    return max(1, math.ceil(rows / MOST_ROWS), math.ceil(rows * n_classes / MOST_LOGITS))
+
+
+def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
+    """Weight matrices are decayed; biases and norms are not."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _average_over(steps: int) -> Callable[[Any, Any, Any], None]:
+    """Exponential, over about so many steps; over all that there are at first, so that the initial weights fade."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:
+        torch._foreach_lerp_(averages, weights, max(1 / max(steps, 1), 9 / (int(averaged) + 9)))
+
+    return update

@@ -1,0 +1,88 @@
+"""Calibration as something to train for: differentiable stand-ins for the calibration error.
+
+Karandikar et al. 2021, "Soft Calibration Objectives for Neural Networks" (arXiv 2108.00106), sections 4 and 5. An
+ordinary calibration error sorts answers into bins, or into sure and unsure ones, which has no gradient. Here each
+answer belongs to every bin, or to both kinds, to a degree. Added to a loss, they keep a network from being surer than
+it is right; after training they say which temperature is best.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+BINS = 15
+SHARPNESS = 0.01
+"""The paper's temperature T of SB-ECE: of memberships. Smaller is nearer to bins with hard edges."""
+THRESHOLD = 0.5
+"""The paper's kappa: the share of the greatest entropy from which on an answer counts as unsure."""
+SOFTNESS = 0.1
+"""The paper's temperature T of S-AvUC: of the step at THRESHOLD."""
+MOST_ANSWERS = 2**16
+"""Evenly spread ones of more are looked at, to bound the memory: 20,000 classes of an item can be as many answers."""
+EDGE = 1e-6
+"""How near to 0 and 1 an entropy's share may come: at the ends themselves its odds are infinite."""
+
+
+def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: float = SHARPNESS) -> Tensor:
+    """Soft-binned expected calibration error, a scalar in [0, 1], of order 2 (the root of a mean of squares).
+
+    `confidence` (m,) in [0, 1] was given to an answer, and `right` (m,) is 1 where that was right and 0 where not;
+    m >= 1. Bins of equal width have their centres at (j - 1/2) / bins; an answer's membership of each is a softmax of
+    -(confidence - centre)^2 / sharpness. The gradient flows through memberships and confidences. Where the error is 0,
+    the root has no gradient: it is taken to be 0 there. O(m bins) time and memory.
+    """
+    centres = (torch.arange(bins, dtype=confidence.dtype, device=confidence.device) + 0.5) / bins
+    membership = torch.softmax(-((confidence[:, None] - centres) ** 2) / sharpness, dim=1)
+    gap = (membership * (confidence - right)[:, None]).sum(dim=0)
+    mass = membership.sum(dim=0)
+    # sum of w_j (C_j - A_j)^2, with w_j = mass_j / m and C_j - A_j = gap_j / mass_j; a bin without mass counts nothing.
+    square = (gap**2 / mass.clamp_min(torch.finfo(mass.dtype).tiny)).sum() / len(confidence)
+    return torch.where(square > 0, square, torch.ones_like(square)).sqrt() * (square > 0)
+
+
+def s_avuc(
+    entropy: Tensor, right: Tensor, *, n_classes: int, threshold: float = THRESHOLD, softness: float = SOFTNESS
+) -> Tensor:
+    """Soft accuracy-versus-uncertainty loss, a scalar >= 0: low if right answers are sure and wrong ones unsure.
+
+    `entropy` (m,) in nats, of a distribution over `n_classes` >= 2, and `right` (m,) as for `sb_ece`; m >= 1. Being
+    unsure is the logistic function of the difference of log odds, of the entropy's share of the greatest one and of
+    `threshold`, over `softness`. Shares are kept EDGE away from 0 and 1, where their odds end: an even distribution is
+    as unsure as can be, and no division by zero. O(m) time and memory.
+    """
+    share = (entropy / math.log(n_classes)).clamp(EDGE, 1 - EDGE)
+    unsure = torch.sigmoid((torch.logit(share) - math.log(threshold / (1 - threshold))) / softness)
+    weight = torch.tanh(entropy)
+    unsure_right, unsure_wrong = (right * unsure * weight).sum(), ((1 - right) * unsure * weight).sum()
+    sure_right, sure_wrong = (
+        (right * (1 - unsure) * (1 - weight)).sum(),
+        ((1 - right) * (1 - unsure) * (1 - weight)).sum(),
+    )
+    good, bad = sure_right + unsure_wrong, unsure_right + sure_wrong
+    return torch.log1p(bad / good.clamp_min(EDGE))
+
+
+def answers(question: str, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
+    """What the objectives look at, (m,) each: confidence, entropy in nats, 1 where right and 0 where not; and of how
+    many classes an answer is one.
+
+    From (m, K) logits and (m,) classes for "single"; for yes-or-no questions from logits and targets of 0 and 1 of any
+    one shape, each of them an answer. Of more than MOST_ANSWERS, evenly spread ones.
+    """
+    if question != "single":
+        logits, targets = logits.reshape(-1), targets.reshape(-1)
+    step = -(-len(targets) // MOST_ANSWERS)
+    logits, targets = logits[::step], targets[::step]
+    if question == "single":
+        logs = F.log_softmax(logits, dim=1)
+        best, chosen = logs.max(dim=1)
+        probabilities = logs.exp()
+        # An impossible class adds nothing; 0 times its infinite log would be no number.
+        entropy = -(probabilities * logs.clamp_min(torch.finfo(logs.dtype).min)).sum(dim=1)
+        return best.exp(), entropy, (chosen == targets).to(logits.dtype), logits.shape[1]
+    yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
+    entropy = -(yes.exp() * yes + no.exp() * no)
+    right = ((logits >= 0) == (targets >= 0.5)).to(logits.dtype)
+    return torch.maximum(yes, no).exp(), entropy, right, 2

@@ -1,0 +1,177 @@
+"""A training that was cut short goes on where it was and ends as it would have, whatever lies in its file."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_data import SHAPES, Pool, blobs, train_on
+
+from models_store.config import TrainConfig
+from models_store.training import run
+
+CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0)
+
+
+class Killed(BaseException):
+    """Nothing in between may catch it."""
+
+
+def killed_at(step):
+    def progress(at):
+        if at.step >= step:
+            raise Killed
+
+    return progress
+
+
+def weights(trained):
+    return trained.model.network.state_dict()
+
+
+def same(one, other):
+    return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, question):
+    pool = blobs(1200, seed=1)
+    whole = train_on(pool, question=question, config=CONFIG)
+    seen = []
+    for step in (40, 90):
+        with pytest.raises(Killed):
+            train_on(
+                pool, question=question, config=CONFIG, progress=killed_at(step), checkpoint=tmp_path / "c",
+                checkpoint_seconds=0,
+            )  # fmt: skip
+    resumed = train_on(
+        pool, question=question, config=CONFIG, checkpoint=tmp_path / "c", progress=lambda at: seen.append(at.step)
+    )
+    assert seen[0] == 90  # what the step that was cut off had done is not saved
+    assert same(whole, resumed)
+    assert (whole.steps, whole.checks, whole.temperature) == (resumed.steps, resumed.checks, resumed.temperature)
+
+
+def test_images_dropout_and_shifts_too(tmp_path, digits):
+    pool = Pool(digits.features[:200], digits.classes[:200], 10)
+    config = TrainConfig(epochs=6)
+    with pytest.raises(Killed):
+        train_on(pool, shape=SHAPES["image"], config=config, progress=killed_at(9), checkpoint=tmp_path / "c",
+                 checkpoint_seconds=0)  # fmt: skip
+    resumed = train_on(pool, shape=SHAPES["image"], config=config, checkpoint=tmp_path / "c")
+    assert same(train_on(pool, shape=SHAPES["image"], config=config), resumed)
+
+
+def test_a_process_that_is_killed_goes_on(tmp_path):
+    """kill -9 while it trains; a second process takes it up from the file."""
+    code = textwrap.dedent(
+        """
+        import sys, time
+        sys.path.insert(0, "tests/models_store")
+        from pathlib import Path
+        import torch
+        from model_data import blobs, train_on
+        from models_store.config import TrainConfig
+        torch.set_num_threads(1)
+        folder = Path(sys.argv[1])
+        def progress(at):
+            if not (folder / "first").exists():
+                (folder / "first").write_text(str(at.step))
+            if sys.argv[2] == "slow" and at.step > 30:
+                time.sleep(0.02)
+        trained = train_on(
+            blobs(1200, seed=1), config=TrainConfig(epochs=12), checkpoint=folder / "c", checkpoint_seconds=0.05,
+            progress=progress,
+        )
+        torch.save(trained.model.network.state_dict(), folder / "weights")
+        """
+    )
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    root = Path(__file__).parents[2]
+    process = subprocess.Popen([*command, "slow"], cwd=root)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "c").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.5)
+    os.kill(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not (tmp_path / "weights").exists()
+    (tmp_path / "first").unlink()
+    subprocess.run([*command, "quick"], cwd=root, check=True)
+    assert int((tmp_path / "first").read_text()) > 1
+    torch.set_num_threads(1)
+    whole = train_on(blobs(1200, seed=1), config=TrainConfig(epochs=12))
+    found = torch.load(tmp_path / "weights", weights_only=True)
+    for name, tensor in weights(whole).items():
+        torch.testing.assert_close(tensor, found[name])
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "foreign"])
+def test_a_file_that_is_no_checkpoint_of_it_is_begun_anew(tmp_path, damage):
+    pool, path = blobs(300, seed=1), tmp_path / "c"
+    other = blobs(300, seed=2) if damage == "foreign" else pool
+    with pytest.raises(Killed):
+        train_on(other, config=CONFIG, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
+    content = path.read_bytes()
+    if damage != "foreign":
+        path.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"\xff" * 500, "empty": b""}[damage])
+    first = []
+    resumed = train_on(pool, config=CONFIG, checkpoint=path, progress=lambda at: first.append(at.step))
+    assert first[0] == 1
+    assert same(train_on(pool, config=CONFIG), resumed)
+
+
+@pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"weight_decay": 0.0}])
+def test_other_settings_are_another_training(tmp_path, change):
+    pool = blobs(300, seed=1)
+    with pytest.raises(Killed):
+        train_on(pool, config=CONFIG, progress=killed_at(20), checkpoint=tmp_path / "c", checkpoint_seconds=0)
+    first = []
+    train_on(pool, config=TrainConfig(**change), checkpoint=tmp_path / "c", progress=lambda at: first.append(at.step))
+    assert first[0] == 1
+
+
+def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
+    pool = blobs(400, seed=1)
+    config = TrainConfig(batch_size=256, epochs=5, validation_share=0)
+    whole = train_on(pool, config=config)
+    monkeypatch.setattr(run, "MOST_ROWS", 16)
+    parts = train_on(pool, config=config)
+    # Dropout draws differently in parts: the same course, not the same bits.
+    assert np.isclose(whole.steps, parts.steps)
+    best = [np.concatenate([t.numpy().ravel() for t in weights(each).values()]) for each in (whole, parts)]
+    assert np.corrcoef(*best)[0, 1] > 0.99
+
+
+def test_the_batch_grows_from_first_to_last_step(monkeypatch):
+    sizes = []
+    taken = run.Stream.take
+    monkeypatch.setattr(run.Stream, "take", lambda self, start, n: sizes.append(n) or taken(self, start, n))
+    train_on(blobs(600, seed=1), config=TrainConfig(batch_size=16, batch_growth=8.0, epochs=10, validation_share=0))
+    assert sizes[0] == 16
+    assert sizes == sorted(sizes)
+    assert 110 <= sizes[-1] <= 128
+
+
+def test_a_warm_start_begins_with_what_the_last_version_knew():
+    pool = blobs(300, seed=1)
+    first = train_on(pool)
+    config = TrainConfig(warm_start=True, epochs=1, min_steps=1)
+    few = Pool(pool.features[:64], pool.classes[:64], 6)  # two classes more
+    warm, cold = (train_on(few, config=config, start=start) for start in (first.model, None))
+    test = blobs(1000, seed=2)
+
+    def right(trained):
+        from models_store.prediction import predict
+
+        return np.mean(np.concatenate([p.best for p in predict(trained.model, test.features)]) == test.classes)
+
+    assert right(warm) > right(cold)
+    assert right(warm) > 0.8
+    assert same(cold, train_on(few, config=TrainConfig(epochs=1, min_steps=1)))
