@@ -8,11 +8,12 @@ from django.db.models import QuerySet
 from django.http import FileResponse, Http404
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
-from rest_framework import serializers
+from rest_framework import serializers, status
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import access, artifacts, batches, deadlines, versions
+from labeling import access, artifacts, batches, deadlines, privacy, versions
 from labeling.api.base import ProjectListView, ProjectView
 from labeling.api.errors import find_or_404
 from labeling.control_slice import ControlSlice
@@ -269,6 +270,17 @@ class VersionUse(_OneVersion):
         return self.shown(version)
 
 
+class VersionRelease(_OneVersion):
+    """Let the files of a version that was trained without privacy leave a private project. It stands who said so."""
+
+    needs = {"POST": access.MANAGE}
+
+    @extend_schema(request=None, responses={204: None})
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        privacy.release(version=self.find(number), user=self.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
 class VersionArtifact(_OneVersion):
     """The version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
@@ -276,8 +288,11 @@ class VersionArtifact(_OneVersion):
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
+        version = self.find(number)
+        if not privacy.may_leave(version):
+            raise PermissionDenied(privacy.held(version))
         try:
-            archive = artifacts.as_zip(self.find(number))
+            archive = artifacts.as_zip(version)
         except artifacts.FolderError:
             raise Http404("The files of this version are gone, or cannot be read.") from None
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")

@@ -48,6 +48,7 @@ urlpatterns = [
     path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
     path(f"{PROJECT}models/in-use/", in_use.VersionInUse.as_view(), name="model-in-use"),
     path(f"{PROJECT}models/<int:number>/use/", batches.VersionUse.as_view(), name="model-use"),
+    path(f"{PROJECT}models/<int:number>/release/", batches.VersionRelease.as_view(), name="model-release"),
     path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.Predict.as_view(), name="model-predict"),
     path(f"{PROJECT}predictions/", predictions.PredictionList.as_view(), name="predictions"),

@@ -6,6 +6,7 @@ from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
 from labeling.models.people import Membership, Role, User
 from labeling.models.predictions import PredictionRun
+from labeling.models.privacy import PrivateTraining, Release
 from labeling.models.projects import LabelClass, Project
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
@@ -22,8 +23,10 @@ __all__ = [
     "Membership",
     "ModelVersion",
     "PredictionRun",
+    "PrivateTraining",
     "Project",
     "RejectedRow",
+    "Release",
     "Role",
     "Task",
     "User",

@@ -123,6 +123,24 @@ class Project(models.Model):
         help_text="Shows annotators what the model thinks. Quicker, but people tend to agree with it.",
     )
 
+    # Without an epsilon the project is not private.
+    privacy_epsilon = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[finite, MinValueValidator(0.1), MaxValueValidator(100.0)],
+        help_text="All trainings together may cost this much privacy (ε); empty: trainings are not private.",
+    )
+    privacy_delta = models.FloatField(
+        default=1e-6,
+        validators=[finite, MinValueValidator(1e-12), MaxValueValidator(0.001)],
+        help_text="The chance (δ) with which that may fail.",
+    )
+    privacy_trainings = models.PositiveIntegerField(
+        default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text="So many trainings share the budget.",
+    )
+
     # A batch may end before its last answer, so that an absent person or a few hard items cannot stall the loop.
     deadline_hours = models.FloatField(
         null=True,

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from labeling import batches, versions
-from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling import batches, privacy, versions
+from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
 from labeling.pipeline import control as on_control
 from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing_array
@@ -21,7 +21,8 @@ from models_store.encoders import Encoder
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
-from models_store.training import Progress, TrainConfig
+from models_store.privacy.training import train_private
+from models_store.training import Progress, TrainConfig, Trained
 from models_store.training import train as train_network
 from selector.strategies import NEEDS
 
@@ -56,24 +57,21 @@ def train(step: Step) -> None:
     newest, parent = project.versions.newest(), batch.selected_by
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
-    try:
-        config = TrainConfig.from_dict(project.training)
-    except ValueError as error:
-        raise StepFailed(f"The project's training settings: {error}") from error
+    given: dict[str, Any] = {
+        "features": features[labeled.rows],
+        "targets": labeled.targets,
+        "question": project.question,
+        "n_classes": n_classes,
+        "input_shape": encoder.input_shape,
+        "seed": seed,
+        "proposed": labeled.proposed,
+    }
     files = ProjectFiles(project)
-    trained = train_network(
-        features[labeled.rows],
-        labeled.targets,
-        question=project.question,
-        n_classes=n_classes,
-        input_shape=encoder.input_shape,
-        config=config,
-        seed=seed,
-        proposed=labeled.proposed,
-        start=load_model(project, parent) if parent and config.warm_start else None,
-        checkpoint=files.checkpoint,
-        progress=lambda at: step.report("training the model", at.share, _told(at)),
-    )
+    in_ledger = None
+    if privacy.is_private(project):
+        in_ledger, trained = train_in_private(step, batch, given)
+    else:
+        trained = train_openly(step, batch, given)
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
     answers = on_control.ask(project, trained.model, features, control)
     gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
@@ -105,7 +103,7 @@ def train(step: Step) -> None:
     except FolderError as error:
         raise StepFailed(f"Model version {number} cannot be stored: {error}") from error
     with step.finish():
-        ModelVersion.objects.create(
+        version = ModelVersion.objects.create(
             project=project,
             number=number,
             batch=batch,
@@ -115,18 +113,51 @@ def train(step: Step) -> None:
             labels_hash=labeled.hash,
             labels=len(labeled.rows),
             seed=seed,
-            training=asdict(config),
+            training=asdict(trained.config),
             metrics=measured,
             gate=gate,
             held_back=held_back,
             seconds=step.seconds,
         )
+        if in_ledger is not None:
+            privacy.settle(training=in_ledger, version=version)
         batches.trained(batch=batch)
     files.checkpoint.unlink(missing_ok=True)
 
 
 def _told(at: Progress) -> str:
     return f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}"
+
+
+def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
+    """Train without privacy, by the project's settings. Raises `StepFailed` if those are no settings."""
+    project, parent = batch.project, batch.selected_by
+    try:
+        config = TrainConfig.from_dict(project.training)
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error
+    return train_network(
+        **given,
+        config=config,
+        start=load_model(project, parent) if parent and config.warm_start else None,
+        checkpoint=ProjectFiles(project).checkpoint,
+        progress=lambda at: step.report("training the model", at.share, _told(at)),
+    )
+
+
+def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[PrivateTraining, Trained]:
+    """Train within the project's privacy budget; the ledger has it before it starts. Raises `StepFailed` if that is
+    spent, or if the training did not do what the ledger says.
+    """
+    try:
+        with step.write():
+            in_ledger, config = privacy.start(project=batch.project, batch=batch, labels=len(given["features"]))
+    except privacy.BudgetSpent as spent:
+        raise StepFailed(str(spent)) from spent
+    trained = train_private(**given, config=config, progress=step.progress("training the model"))
+    if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
+        raise StepFailed("The private training did not do what the ledger says: its version is not kept.")
+    return in_ledger, trained
 
 
 def embed(step: Step) -> None:

@@ -222,6 +222,9 @@ class SettingsForm(forms.ModelForm):
             "lease_seconds",
             "deadline_hours",
             "complete_share",
+            "privacy_epsilon",
+            "privacy_delta",
+            "privacy_trainings",
             "hourly_cost",
             "currency",
         )
@@ -233,6 +236,9 @@ class SettingsForm(forms.ModelForm):
             "lease_seconds": "Lease, in seconds",
             "deadline_hours": "Deadline, in hours",
             "complete_share": "Share that must be answered",
+            "privacy_epsilon": "Privacy budget ε",
+            "privacy_delta": "Chance of failure δ",
+            "privacy_trainings": "Trainings that share it",
             "hourly_cost": "Cost of an hour",
         }
         help_texts = {
@@ -266,6 +272,13 @@ class SettingsForm(forms.ModelForm):
             "is away does not hold it up. Items that nobody has answered go back to the pool. Empty: no deadline.",
             "complete_share": "This part of the answers, 0.9 for nine of ten, must be there before the deadline ends "
             "the batch. With fewer it stays open until they are.",
+            "privacy_epsilon": "With a budget, noise in every training hides what any one item was answered from "
+            "those who see the models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many "
+            "hundreds; with fewer the models learn little. All trainings together stay within it, and stop there. "
+            "Empty: not private.",
+            "privacy_delta": "The chance that the guarantee fails: keep it well below one in the number of labels.",
+            "privacy_trainings": "The budget is shared out so that it lasts for so many trainings, one a batch. Fewer, "
+            "and each learns more from larger batches.",
             "hourly_cost": "What an hour of labeling costs, to show what a setting leads to. Nothing else depends on "
             "it.",
             "currency": "Of the cost, for example EUR.",

@@ -31,6 +31,7 @@ SECTIONS = (
     Section("project-items", "Items", lambda membership: membership.may_export),
     Section("project-progress", "Progress", lambda membership: membership.may_export),
     Section("project-models", "Models", lambda membership: membership.may_export),
+    Section("project-privacy", "Privacy", lambda membership: membership.may_export),
     Section("project-export", "Export", lambda membership: membership.may_export),
     Section("project-import", "Import", lambda membership: membership.may_manage),
     Section("project-members", "Members", lambda membership: membership.may_manage),

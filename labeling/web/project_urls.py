@@ -14,6 +14,7 @@ from labeling.web.views import (
     items,
     members,
     predictions,
+    privacy,
     progress,
     project,
     settings,
@@ -47,6 +48,7 @@ urlpatterns = [
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
     path(f"{PROJECT}encoder/", encoder.encoder, name="project-encoder"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
+    path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
     path(f"{PROJECT}members/", members.members, name="project-members"),
     path(f"{PROJECT}models/<int:number>/use/", versions.use, name="project-model-use"),
     path(f"{PROJECT}models/automatic/", versions.use_gate, name="project-models-automatic"),
@@ -69,5 +71,6 @@ urlpatterns = [
         predictions.remove_prediction,
         name="project-prediction-remove",
     ),
+    path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),
     path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

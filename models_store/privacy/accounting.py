@@ -30,6 +30,9 @@ class Phase(NamedTuple):
     sampling_rate: float
     steps: int
 
+    def noisier(self, factor: float) -> "Phase":
+        return self._replace(noise_multiplier=self.noise_multiplier * factor)
+
 
 def renyi(phases: Iterable[Phase]) -> NDArray[np.float64]:
     """Rényi divergence at each of ORDERS, of all phases together; 0 for none, infinite without noise.
@@ -62,16 +65,14 @@ def epsilon(phases: Iterable[Phase], delta: float) -> float:
     return max(0.0, float(bounds.min()))
 
 
-def least_noise(
-    plan: Iterable[tuple[float, int]], target: float, delta: float, *, spent: Iterable[Phase] = ()
-) -> float:
-    """The least noise multiplier (to 0.1 %, rounded up) with which a plan of (sampling rate, steps) stays within
-    epsilon `target`, together with what was `spent` before. Raises ValueError if none does.
+def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: Iterable[Phase] = ()) -> float:
+    """The least factor on the noise of the plan (to 0.1 %, rounded up) that keeps it within epsilon `target`, together
+    with what was `spent` before. Raises ValueError if none does.
     """
     plan, spent = list(plan), list(spent)
 
-    def fits(noise: float) -> bool:
-        return epsilon([*spent, *(Phase(noise, rate, steps) for rate, steps in plan)], delta) <= target
+    def fits(factor: float) -> bool:
+        return epsilon([*spent, *(phase.noisier(factor) for phase in plan)], delta) <= target
 
     low, high = LEAST_NOISE, MOST_NOISE
     if not fits(high):

@@ -1,6 +1,7 @@
 """The settings of a private training. Light to import, no torch."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +9,9 @@ from models_store.privacy.accounting import Phase, least_noise
 
 SCALING_STEPS = 2
 """Noisy sums over all records that `scaling` takes before the first step."""
+
+SCALING_NOISE = 4.0
+"""The noise on those, in noise multipliers, where that is what is given. For what a record adds to both, see there."""
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,23 @@ class PrivacyConfig:
         noise = self.noise_multiplier
         if noise is None:
             assert self.epsilon is not None
-            noise = least_noise(self.plan(n), self.epsilon, self.delta, spent=[first])
+            plan = [Phase(1.0, rate, steps) for rate, steps in self.plan(n)]
+            noise = least_noise(plan, self.epsilon, self.delta, spent=[first])
         return [first, *(Phase(noise, rate, steps) for rate, steps in self.plan(n))]
 
     def _scaling_noise(self) -> float:
         if self.epsilon is None:
             assert self.noise_multiplier is not None
-            return 4 * self.noise_multiplier
-        return least_noise([(1.0, SCALING_STEPS)], self.scaling_share * self.epsilon, self.delta)
+            return SCALING_NOISE * self.noise_multiplier
+        return least_noise([Phase(1.0, 1.0, SCALING_STEPS)], self.scaling_share * self.epsilon, self.delta)
+
+
+def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, spent: Iterable[Phase] = ()) -> float:
+    """The noise multiplier with which `trainings` >= 1 more on n records each stay within epsilon, all that was `spent`
+    included. Raises ValueError if no noise is enough.
+    """
+    one = PrivacyConfig(noise_multiplier=1.0, delta=delta).phases(n)
+    return least_noise([phase._replace(steps=phase.steps * trainings) for phase in one], epsilon, delta, spent=spent)
 
 
 def usual_delta(n: int) -> float:

@@ -104,6 +104,7 @@ DOORS = [
     Door("project-encoder", "post", MANAGERS, 302, {"name": "pixels"}),
     Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
     Door("project-model-use", "post", MANAGERS, 302),
+    Door("project-model-release", "post", MANAGERS, 302),
     Door("project-models-automatic", "post", MANAGERS, 302, {"back": "overview"}),
     Door("project-members", "get", MANAGERS, 200),
     Door("project-members", "post", MANAGERS, 400, {"create": "", "create-username": ""}),
@@ -124,6 +125,7 @@ DOORS = [
     Door("project-model-predict", "post", READERS, 400),
     Door("project-prediction", "get", READERS, 200),
     Door("project-prediction-remove", "post", READERS, 302),
+    Door("project-privacy", "get", READERS, 200),
     Door("project-export", "get", READERS, 200),
     # the API
     Door("api-docs", "get", SIGNED_IN, 200),
@@ -161,6 +163,7 @@ DOORS = [
     Door("api:model-in-use", "get", READERS, 200),
     Door("api:model-in-use", "delete", MANAGERS, 200),
     Door("api:model-use", "post", MANAGERS, 200),
+    Door("api:model-release", "post", MANAGERS, 204),
     Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
     Door("api:models-compare", "get", READERS, 400),  # which two is not said
     Door("api:model-predict", "post", READERS, 202, [{"text": "hello"}]),

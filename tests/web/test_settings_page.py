@@ -33,6 +33,9 @@ GOOD = {
     "lease_seconds": "90",
     "deadline_hours": "24",
     "complete_share": "0.8",
+    "privacy_epsilon": "5",
+    "privacy_delta": "1e-7",
+    "privacy_trainings": "4",
     "hourly_cost": "17.50",
     "currency": "CHF",
     "training-epochs": "",
@@ -55,6 +58,7 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
     assert (saved.overlap, saved.lease_seconds, saved.show_predictions) == (2, 90, True)
     assert (saved.deadline_hours, saved.complete_share) == (24.0, 0.8)
+    assert (saved.privacy_epsilon, saved.privacy_delta, saved.privacy_trainings) == (5.0, 1e-7, 4)
     assert (saved.hourly_cost, saved.currency) == (Decimal("17.50"), "CHF")
     assert saved.training == {"max_seconds": 30.0, "augment": False}
 

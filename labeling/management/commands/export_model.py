@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from labeling import privacy
 from labeling.management.output import written_whole
 from labeling.management.versions import VersionCommand
 from labeling.pipeline.exporting import onnx_of
@@ -33,6 +34,8 @@ class Command(VersionCommand):
         self, *args: Any, slug: str, version: int | None, output: Path, encoder: Path | None, **options: Any
     ) -> None:
         project, found = self.find(slug, version)
+        if not privacy.may_leave(found):
+            raise CommandError(privacy.held(found))
         try:
             content = onnx_of(project, found)
         except (StepFailed, ImportError) as error:

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
+from labeling import privacy
 from labeling.management.versions import VersionCommand
 from labeling.tracking import Tracker, TrackingError
 
@@ -35,6 +36,8 @@ class Command(VersionCommand):
         try:
             tracker = Tracker(project, uri=uri, experiment=experiment)
             for each in versions if version is None else versions.filter(pk=found.pk):
+                if not privacy.may_leave(each):
+                    raise CommandError(privacy.held(each))
                 told = "logged" if tracker.log(each) else "is there already"
                 self.stdout.write(f"Version {each.number} {told}")
         except TrackingError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from typing import Any
 
@@ -12,10 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling import access, artifacts
+from labeling import access, artifacts, privacy
 from labeling import versions as registry
 from labeling.control_slice import ControlSlice
-from labeling.models import Membership, ModelVersion, Project
+from labeling.models import Membership, ModelVersion, Project, Release
 from labeling.status import models_of
 from labeling.web import version_words
 from labeling.web.charts.learning import Accuracy, accuracy_of
@@ -35,13 +36,16 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     now = timezone.now()
     measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     versions = membership.project.versions.select_related("batch", "parent").order_by("-number")
+    leaving = privacy.leaving(membership.project)
     rows: list[dict[str, Any]] = [
         {
             "version": version,
             "accuracy": measured.get(version.number),
             "took": duration(version.seconds),
             "created": moment(version.created_at, now),
-            "url": reverse("api:model-artifact", args=[membership.project.slug, version.number]),
+            "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
+            if version.number in leaving
+            else None,
         }
         for version in versions
     ]
@@ -82,6 +86,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         **_worth(project, version, found.get(number - 1)),
         **_lineage(version),
         **_files(version),
+        **_leaving(version, now),
     }
     return render_page(request, membership, "project/model.html", context, section="project-models")
 
@@ -126,6 +131,16 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
         "reliability": reliability_diagram(control.calibration(version)),
+    }
+
+
+def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
+    """Whether its files may be taken out, and whose word that stands on."""
+    released = Release.objects.filter(version=version).select_related("user").first()
+    return {
+        "may_leave": privacy.may_leave(version),
+        "released": released,
+        "released_at": moment(released.created_at if released else None, now),
     }
 
 

@@ -78,7 +78,7 @@ def test_phases_add_up_in_whatever_order(one, other):
 @settings(deadline=None)
 @given(st.floats(0.2, 20), st.sampled_from([0.001, 0.1, 0.9]), st.integers(1, 1000))
 def test_the_least_noise_keeps_the_budget_and_uses_it(target, rate, steps):
-    noise = least_noise([(rate, steps)], target, 1e-6)
+    noise = least_noise([Phase(1.0, rate, steps)], target, 1e-6)
     assert epsilon([Phase(noise, rate, steps)], 1e-6) <= target
     if noise > accounting.LEAST_NOISE:
         assert epsilon([Phase(noise * 0.995, rate, steps)], 1e-6) > target
@@ -87,10 +87,10 @@ def test_the_least_noise_keeps_the_budget_and_uses_it(target, rate, steps):
 def test_what_was_spent_before_leaves_less():
     before = [Phase(2.0, 0.1, 100)]
     spent = epsilon(before, 1e-5)
-    noise = least_noise([(0.1, 100)], spent + 1, 1e-5, spent=before)
+    noise = least_noise([Phase(1.0, 0.1, 100)], spent + 1, 1e-5, spent=before)
     assert epsilon([*before, Phase(noise, 0.1, 100)], 1e-5) <= spent + 1
     with pytest.raises(ValueError, match="no noise keeps"):
-        least_noise([(0.1, 100)], spent * 0.9, 1e-5, spent=before)
+        least_noise([Phase(1.0, 0.1, 100)], spent * 0.9, 1e-5, spent=before)
 
 
 def test_nothing_costs_nothing_and_no_noise_costs_everything():

@@ -19,7 +19,7 @@ from models_store.prediction import predict
 from models_store.privacy import entropy, scaling
 from models_store.privacy import training as private_training
 from models_store.privacy.accounting import Phase, epsilon
-from models_store.privacy.config import PrivacyConfig, usual_delta
+from models_store.privacy.config import PrivacyConfig, noise_for_budget, usual_delta
 from models_store.privacy.training import check_network, train_private
 from models_store.training import Trained
 
@@ -201,6 +201,14 @@ def test_rates_follow_from_the_number_of_labels(n):
 def test_a_given_noise_is_taken_as_it_is():
     phases = PrivacyConfig(noise_multiplier=2.5, delta=1e-5).phases(1000)
     assert {phase.noise_multiplier for phase in phases[1:]} == {2.5}
+
+
+def test_a_budget_lasts_for_as_many_trainings_as_it_was_made_for_even_as_labels_grow():
+    spent: list[Phase] = []
+    for left, n in ((3, 200), (2, 500), (1, 5000)):
+        noise = noise_for_budget(n, trainings=left, epsilon=4.0, delta=1e-5, spent=spent)
+        spent += PrivacyConfig(noise_multiplier=noise, delta=1e-5).phases(n)
+    assert 3.9 < epsilon(spent, 1e-5) <= 4.0
 
 
 def test_chance_is_gaussian_and_independent():

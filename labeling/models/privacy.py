@@ -1,0 +1,37 @@
+"""What private trainings have cost, and whose word let a model out that is not private. Rows are only ever added."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class PrivateTraining(models.Model):
+    """One training, written down before it starts: one that was killed has cost what it could have shown."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="private_trainings")
+    batch = models.ForeignKey("labeling.Batch", on_delete=models.CASCADE, related_name="private_trainings")
+    version = models.OneToOneField(
+        "labeling.ModelVersion", null=True, on_delete=models.SET_NULL, related_name="private_training"
+    )
+    labels = models.PositiveIntegerField(help_text="Labeled items that it learns from.")
+    phases = models.JSONField(help_text="Noise multiplier, sampling rate and steps of each phase.")
+    delta = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"private training for {self.batch}"
+
+
+class Release(models.Model):
+    """A manager's word that a version's files may leave a private project though it was not trained privately."""
+
+    version = models.OneToOneField("labeling.ModelVersion", on_delete=models.CASCADE, related_name="release")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="releases")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.version} released by {self.user}"

@@ -1,0 +1,141 @@
+"""The privacy budget: the ledger, what the page says of it, and what may leave a private project."""
+
+from __future__ import annotations
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+from django.urls import reverse
+from factories import make_items, make_member, make_open_batch, make_project
+from pages import make_history, manager, member, text_of
+
+from labeling import privacy
+from labeling.models import Batch, PrivateTraining, Project, Release, Role
+from models_store.privacy.accounting import Phase, epsilon
+
+pytestmark = pytest.mark.django_db
+
+
+def private_project(**settings: object) -> tuple[Project, Batch]:
+    project = make_project(**{"privacy_epsilon": 4.0, "privacy_delta": 1e-6, "privacy_trainings": 3, **settings})
+    items = make_items(project, 40)
+    batch = make_open_batch(project, items)
+    project.items.update(label=1, agreement=1)
+    return project, batch
+
+
+def page_of(client: Client, project: Project) -> str:
+    response = client.get(reverse("project-privacy", args=[project.slug]))
+    assert response.status_code == 200
+    return text_of(response)
+
+
+def test_every_training_counts_from_before_it_starts_and_the_last_one_uses_the_budget_up() -> None:
+    project, batch = private_project()
+    for labels in (100, 500, 2000):
+        training, config = privacy.start(project=project, batch=batch, labels=labels)
+        assert training.phases == [phase._asdict() for phase in config.phases(labels)]
+    phases = [Phase(**phase) for row in PrivateTraining.objects.all() for phase in row.phases]
+    ledger = privacy.ledger(project)
+    assert ledger.spent == ledger.costs[-1] == epsilon(phases, 1e-6)
+    assert 3.9 < ledger.spent <= 4.0
+    assert ledger.costs == sorted(ledger.costs)
+    assert ledger.left == 0
+
+
+def test_at_the_limit_no_training_starts_until_it_is_raised() -> None:
+    project, batch = private_project(privacy_trainings=1)
+    privacy.start(project=project, batch=batch, labels=100)
+    with pytest.raises(privacy.BudgetSpent, match="made for 1 trainings, and all have started"):
+        privacy.start(project=project, batch=batch, labels=100)
+    Project.objects.update(privacy_trainings=2)
+    with pytest.raises(privacy.BudgetSpent, match="ε = 4 is spent"):
+        privacy.start(project=project, batch=batch, labels=100)
+    Project.objects.update(privacy_epsilon=6.0)
+    privacy.start(project=project, batch=batch, labels=100)
+    assert PrivateTraining.objects.count() == 2
+
+
+def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes() -> None:
+    project, batch = private_project()
+    client = manager(project)
+    before = page_of(client, project)
+    assert "ε = 0.00 of 4 spent" in before
+    assert "3 trainings left" in before
+    assert "on the 40 labels there are now" in before
+    assert "labels are needed until models come close" in before
+    privacy.start(project=project, batch=batch, labels=40)
+    after = page_of(client, project)
+    assert f"ε = {privacy.ledger(project).spent:.2f} of 4 spent" in after
+    assert "did not end" in after
+    assert "2 trainings left" in after
+    for words in ("The answer to any one item", "exports of labels hold them", "Control items", "picking of batches"):
+        assert words in after
+
+
+def test_no_epsilon_is_stated_where_a_version_learned_outside_the_ledger() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    batch = make_history(project, 2)[-1]
+    privacy.start(project=project, batch=batch, labels=40)
+    assert privacy.ledger(project).spent is None
+    told = page_of(manager(project), project)
+    assert "Model versions 1, 2 were trained on the same labels without privacy: no ε holds" in told
+    assert "No ε can be stated" in told
+    assert "ε =" not in told.split("What a budget protects")[0]
+
+
+def test_a_project_without_a_budget_is_told_what_one_would_do() -> None:
+    project = make_project()
+    assert "Trainings are not private" in page_of(manager(project), project)
+    assert "Set a budget" not in page_of(member(project, Role.ENGINEER), project)
+
+
+def test_the_ledger_is_read_in_few_queries(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
+    project, batch = private_project(privacy_trainings=20)
+    for _ in range(3):
+        privacy.start(project=project, batch=batch, labels=40)
+    with django_assert_num_queries(3):
+        privacy.ledger(project)
+
+
+def test_files_of_a_version_that_is_not_private_leave_only_at_a_managers_word() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    make_history(project, 1)
+    engineer, boss = member(project, Role.ENGINEER), manager(project)
+    artifact = reverse("api:model-artifact", args=[project.slug, 1])
+    refused = engineer.get(artifact)
+    assert (refused.status_code, boss.get(artifact).status_code) == (403, 403)
+    assert "A manager can release it" in refused.json()["detail"]
+    assert "Release its files" not in text_of(engineer.get(reverse("project-model", args=[project.slug, 1])))
+    with pytest.raises(CommandError, match="trained without privacy"):
+        call_command("export_model", project.slug, "--output", "/nowhere/model.onnx")
+
+    for _ in range(2):
+        boss.post(reverse("project-model-release", args=[project.slug, 1]))
+    kept = Release.objects.get()
+    assert (kept.user.username, kept.version.number) == ("mona", 1)
+    assert engineer.get(artifact).status_code == 404  # it may leave; there are no files in this test
+    assert privacy.may_leave(kept.version)
+
+
+def test_a_version_that_was_trained_privately_leaves_freely() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    batch = make_history(project, 1)[0]
+    training, _ = privacy.start(project=project, batch=batch, labels=40)
+    version = project.versions.get()
+    assert not privacy.may_leave(version)
+    privacy.settle(training=training, version=version)
+    assert privacy.may_leave(version)
+    assert privacy.ledger(project).spent is not None
+
+
+def test_releasing_over_the_api_is_for_managers() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    make_history(project, 1)
+    url = reverse("api:model-release", args=[project.slug, 1])
+    assert member(project, Role.ENGINEER).post(url).status_code == 403
+    assert not Release.objects.exists()
+    client = Client()
+    client.force_login(make_member(project, "mona", Role.MANAGER))
+    assert client.post(url).status_code == 204
+    assert Release.objects.get().user.username == "mona"
