@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
-from django.db.models import Q
 
 from labeling.models import Batch, ModelVersion, PrivateTraining, Project, Release, User
 from models_store.privacy.accounting import Phase, epsilon
@@ -51,7 +50,7 @@ class Ledger:
     @property
     def labels_needed(self) -> int | None:
         """About how many labels the next training takes to be nearly as good as one without privacy."""
-        return None if self.noise is None else round(LABELS_PER_NOISE * self.noise, -2)  # type: ignore[return-value]
+        return None if self.noise is None else 100 * max(1, round(LABELS_PER_NOISE * self.noise / 100))
 
 
 def is_private(project: Project) -> bool:
@@ -110,19 +109,19 @@ def settle(*, training: PrivateTraining, version: ModelVersion) -> None:
     PrivateTraining.objects.filter(pk=training.pk).update(version=version)
 
 
-def leaving(project: Project) -> set[int]:
-    """Numbers of the versions whose files may be taken out: all, or of a private project those that were trained
-    privately or that a manager has released. One query.
+def staying(project: Project) -> set[int]:
+    """Numbers of the versions whose files may not be taken out: of a private project those that were not trained
+    privately and that no manager has released. One query; none if the project is not private.
     """
-    versions = project.versions.all()
-    if is_private(project):
-        versions = versions.filter(Q(private_training__isnull=False) | Q(release__isnull=False))
-    return set(versions.values_list("number", flat=True))
+    if not is_private(project):
+        return set()
+    held_in = project.versions.filter(private_training=None, release=None)
+    return set(held_in.values_list("number", flat=True))
 
 
 def may_leave(version: ModelVersion) -> bool:
-    """Whether the version is among `leaving`."""
-    return not is_private(version.project) or version.number in leaving(version.project)
+    """Whether the version's files may be taken out."""
+    return version.number not in staying(version.project)
 
 
 @transaction.atomic

@@ -2,56 +2,114 @@
 
 import django.core.validators
 import django.db.models.deletion
-import labeling.models.projects
 from django.conf import settings
 from django.db import migrations, models
 
+import labeling.models.projects
+
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('labeling', '0014_job_detail'),
+        ("labeling", "0014_job_detail"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='project',
-            name='privacy_delta',
-            field=models.FloatField(default=1e-06, help_text='The chance (δ) with which that may fail.', validators=[labeling.models.projects.finite, django.core.validators.MinValueValidator(1e-12), django.core.validators.MaxValueValidator(0.001)]),
+            model_name="project",
+            name="privacy_delta",
+            field=models.FloatField(
+                default=1e-06,
+                help_text="The chance (δ) with which that may fail.",
+                validators=[
+                    labeling.models.projects.finite,
+                    django.core.validators.MinValueValidator(1e-12),
+                    django.core.validators.MaxValueValidator(0.001),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='privacy_epsilon',
-            field=models.FloatField(blank=True, help_text='All trainings together may cost this much privacy (ε); empty: trainings are not private.', null=True, validators=[labeling.models.projects.finite, django.core.validators.MinValueValidator(0.1), django.core.validators.MaxValueValidator(100.0)]),
+            model_name="project",
+            name="privacy_epsilon",
+            field=models.FloatField(
+                blank=True,
+                help_text="All trainings together may cost this much privacy (ε); empty: trainings are not private.",
+                null=True,
+                validators=[
+                    labeling.models.projects.finite,
+                    django.core.validators.MinValueValidator(0.1),
+                    django.core.validators.MaxValueValidator(100.0),
+                ],
+            ),
         ),
         migrations.AddField(
-            model_name='project',
-            name='privacy_trainings',
-            field=models.PositiveIntegerField(default=10, help_text='So many trainings share the budget.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(1000)]),
+            model_name="project",
+            name="privacy_trainings",
+            field=models.PositiveIntegerField(
+                default=10,
+                help_text="So many trainings share the budget.",
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(1000),
+                ],
+            ),
         ),
         migrations.CreateModel(
-            name='PrivateTraining',
+            name="PrivateTraining",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('labels', models.PositiveIntegerField(help_text='Labeled items that it learns from.')),
-                ('phases', models.JSONField(help_text='Noise multiplier, sampling rate and steps of each phase.')),
-                ('delta', models.FloatField()),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('batch', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='private_trainings', to='labeling.batch')),
-                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='private_trainings', to='labeling.project')),
-                ('version', models.OneToOneField(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='private_training', to='labeling.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("labels", models.PositiveIntegerField(help_text="Labeled items that it learns from.")),
+                ("phases", models.JSONField(help_text="Noise multiplier, sampling rate and steps of each phase.")),
+                ("delta", models.FloatField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "batch",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="private_trainings",
+                        to="labeling.batch",
+                    ),
+                ),
+                (
+                    "project",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="private_trainings",
+                        to="labeling.project",
+                    ),
+                ),
+                (
+                    "version",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="private_training",
+                        to="labeling.modelversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['pk'],
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Release',
+            name="Release",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='releases', to=settings.AUTH_USER_MODEL)),
-                ('version', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='release', to='labeling.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="releases",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="release", to="labeling.modelversion"
+                    ),
+                ),
             ],
         ),
     ]

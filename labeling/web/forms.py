@@ -297,6 +297,8 @@ class SettingsForm(forms.ModelForm):
         for name, value in self.initial.items():
             if isinstance(value, float) and value.is_integer():
                 self.initial[name] = int(value)
+            elif isinstance(value, float) and 1e-6 <= value < 1e-3:
+                self.initial[name] = figure(value)  # nor 1e-06
         say_bounds(self, Project._meta.get_field)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -63,7 +65,8 @@ def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes()
     assert "ε = 0.00 of 4 spent" in before
     assert "3 trainings left" in before
     assert "on the 40 labels there are now" in before
-    assert "labels are needed until models come close" in before
+    assert "With δ = 0.000001" in before
+    assert re.search(r"About [\d,]+00 labels are needed until models come close", before)
     privacy.start(project=project, batch=batch, labels=40)
     after = page_of(client, project)
     assert f"ε = {privacy.ledger(project).spent:.2f} of 4 spent" in after

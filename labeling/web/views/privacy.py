@@ -42,7 +42,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
         "ledger": ledger,
         "rows": rows,
         "limit": limit and figure(limit),
-        "delta": f"{project.privacy_delta:g}",
+        "delta": figure(project.privacy_delta) if project.privacy_delta >= 1e-6 else f"{project.privacy_delta:g}",
         "spent": None if ledger.spent is None else f"{ledger.spent:.2f}",
         "share": None if ledger.spent is None or limit is None else min(ledger.spent / limit, 1),
         "noise": ledger.noise and f"{ledger.noise:.1f}",

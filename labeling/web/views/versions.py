@@ -36,7 +36,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     now = timezone.now()
     measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
     versions = membership.project.versions.select_related("batch", "parent").order_by("-number")
-    leaving = privacy.leaving(membership.project)
+    staying = privacy.staying(membership.project)
     rows: list[dict[str, Any]] = [
         {
             "version": version,
@@ -44,7 +44,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
             "took": duration(version.seconds),
             "created": moment(version.created_at, now),
             "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
-            if version.number in leaving
+            if version.number not in staying
             else None,
         }
         for version in versions
@@ -136,6 +136,8 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
 
 def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
     """Whether its files may be taken out, and whose word that stands on."""
+    if not privacy.is_private(version.project):
+        return {"may_leave": True}
     released = Release.objects.filter(version=version).select_related("user").first()
     return {
         "may_leave": privacy.may_leave(version),
