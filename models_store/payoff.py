@@ -34,7 +34,8 @@ SPREAD = 2.0
 """Variance of log odds between models of the same n labels, times n: as found on digits, letters, satellite pixels and
 Fashion-MNIST with 20 to 10,000 labels."""
 FLOORS = (0.0, 0.4, 0.75)
-"""Shares of the fewest errors measured that may be left however many labels there are: wrong labels, say."""
+"""Shares of the fewest errors measured that may be left however many labels there are: wrong labels, say. All items of
+the pool labeled are both all uniform labels and all picked ones: what one can reach is no floor of the other."""
 FLOOR_WEIGHTS = (0.65, 0.175, 0.175)
 """How likely they are before anything is measured."""
 DRAWS = 2000
@@ -71,7 +72,7 @@ class Measured:
             raise ValueError("each model has learned from a label at least and has seen an item at least")
         return cls(n_labels, errors, looked, averaged)
 
-    def rows(self, which: Sequence[int] | slice) -> "Measured":
+    def rows(self, which: Sequence[int] | NDArray[np.int64]) -> "Measured":
         return Measured(self.labels[which], self.wrong[which], self.seen[which], self.models[which])
 
     def joined(self, other: "Measured") -> "Measured":
@@ -113,6 +114,14 @@ class UniformNeeds:
     curve: Band
 
 
+@dataclass(frozen=True)
+class NextGain:
+    """What labels bring: `expected` of any models with so many, and `predicted` of the next one, luck included."""
+
+    expected: Estimate
+    predicted: Estimate
+
+
 def uniform_needs(uniform: Measured, used: Measured, *, limit: int, seed: int = 0) -> UniformNeeds:
     """How many uniform labels reach the accuracy of one model, `used`, from models that learned from uniform labels.
 
@@ -135,18 +144,23 @@ def uniform_needs(uniform: Measured, used: Measured, *, limit: int, seed: int = 
     return UniformNeeds(_estimate(needed, farthest=np.exp(end)), _band(grid, curves))
 
 
-def next_gain(versions: Measured, more: int, *, seed: int = 0) -> Estimate:
-    """The accuracy that the version after the last one gains over it, in shares of 1, if it learns from `more` labels.
+def next_gain(versions: Measured, more: int, *, seed: int = 0) -> NextGain:
+    """The accuracy, in shares of 1, that a next version gains over the last one if it learns from `more` labels more.
 
-    A prediction interval: it is for the gain that will be there, luck of the next version included. Versions in order.
+    Versions in order. The same arguments give the same result.
     """
     labels = np.append(versions.labels, versions.labels[-1] + max(more, 1))
     x, m = np.log(labels), len(versions.labels)
-    prior = _covariance(x, x.min()) + np.diag(SPREAD / labels)
-    unknowns = _Unknowns(_mean(x, x.min()), prior, np.arange(m), np.zeros(m))
+    curve = _covariance(x, x.min())
+    # The unknowns: the curve, and the models, which differ from it by their luck.
+    prior = np.block([[curve, curve], [curve, curve + np.diag(SPREAD / labels)]])
+    unknowns = _Unknowns(np.tile(_mean(x, x.min()), 2), prior, np.arange(m + 1, 2 * m + 1), np.zeros(m))
     floors, drawn = _draws(versions, unknowns, curve=m, seed=seed)
-    now, then = _share(drawn[:, -2:], floors).T
-    return _estimate(now - then)
+    errors = _share(drawn, floors)
+    return NextGain(
+        expected=_estimate(errors[:, m - 1] - errors[:, m]),
+        predicted=_estimate(errors[:, -2] - errors[:, -1]),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +181,7 @@ def _draws(measured: Measured, unknowns: _Unknowns, *, curve: int, seed: int) ->
     rng = np.random.default_rng(seed)
     share, covariance = _errors(measured)
     on_curve = np.arange(len(share)) < curve
-    floors = np.array(FLOORS) * share[:curve].min()
+    floors = np.array(FLOORS) * share.min()
     fits, likely = [], np.zeros(len(floors))
     for place, least in enumerate(floors):
         floor = np.where(on_curve, least, 0.0)
