@@ -107,6 +107,7 @@ def trained(*, batch: Batch) -> None:
     ):
         raise BatchError(f"Batch {batch.number} is not being trained on.")
     ensure_next(project=batch.project)
+    Job.objects.enqueue(Job.Kind.BASELINE, project=batch.project, batch=batch)
 
 
 @transaction.atomic

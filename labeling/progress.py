@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from labeling import batches, queue
 from labeling.models import Batch, Job, Project, User
+from labeling.models.jobs import PATIENT_KINDS
 
 # A step that has done less than this does not tell yet how long it takes.
 LEAST_SHARE = 0.05
@@ -27,6 +28,7 @@ STEPS: dict[str, str] = {
     Job.Kind.SELECT: "picking the next batch",
     Job.Kind.SURVEY: "surveying the pool",
     Job.Kind.PREDICT: "predicting",
+    Job.Kind.BASELINE: "estimating what uniform labels would do",
 }
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
@@ -83,7 +85,5 @@ def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """The step under way: the loop's before an import's. What is beside the loop is not told of."""
-    return (
-        project.jobs.running().exclude(kind__in=[Job.Kind.SURVEY, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()
-    )
+    """The step under way: the loop's before an import's, What is beside the loop is not told of."""
+    return project.jobs.running().exclude(kind__in=[*PATIENT_KINDS, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()

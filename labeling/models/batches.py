@@ -15,6 +15,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)
 
+    def picked(self) -> BatchQuerySet:
+        """Batches for which a model had a say, or another rule than chance."""
+        return self.exclude(strategy__in=["", "seed", "uniform"])
+
     def overdue(self, now: datetime.datetime) -> BatchQuerySet:
         """Open batches whose deadline is over."""
         return self.open().filter(deadline_at__lte=now).order_by("pk")

@@ -32,6 +32,8 @@ def worker_name() -> str:
 
 # Kinds of steps that a batch, and with it people, wait for.
 LOOP_KINDS = ("train", "embed", "cluster", "select")
+# Kinds of steps that nobody waits for.
+PATIENT_KINDS = ("survey", "baseline")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -41,6 +43,10 @@ class JobQuerySet(models.QuerySet["Job"]):
     def of_the_loop(self) -> JobQuerySet:
         """The steps that a batch waits for."""
         return self.filter(kind__in=LOOP_KINDS)
+
+    def awaited(self) -> JobQuerySet:
+        """The steps that somebody waits for."""
+        return self.exclude(kind__in=PATIENT_KINDS)
 
     def running(self) -> JobQuerySet:
         return self.filter(state=Job.State.RUNNING)
@@ -113,6 +119,7 @@ class Job(models.Model):
         SELECT = "select"
         SURVEY = "survey"
         PREDICT = "predict"
+        BASELINE = "baseline"
 
     class State(models.TextChoices):
         WAITING = "waiting"

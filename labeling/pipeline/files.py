@@ -12,6 +12,7 @@ dendrogram.npz, joins.npy       the clustering, and where later rows joined it; 
                                 the second one on: those before it stay, for the batches that were picked by them
 maps/batch-<number>.npz         where a batch lay in the pool
 predictions/<id>.jsonl          what a version said of the items of a file, for a time
+baseline.npz                    what throw-away models that learned from uniform labels alone take items to be
 sample.npz                      a sample of the pool, by which pages foretell what settings lead to
 """
 
@@ -41,6 +42,7 @@ class ProjectFiles:
         self.project = project
         self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
         self.sample = self.root / "sample.npz"
+        self.baseline = self.root / "baseline.npz"
 
     def encoder(self, generation: int) -> Path:
         return self.root / f"encoder-{generation}.npz"

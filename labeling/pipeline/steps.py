@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from labeling.models import Job
+from labeling.pipeline.baseline import baseline
 from labeling.pipeline.clustering import cluster
 from labeling.pipeline.encoding import encode
 from labeling.pipeline.importing.run import import_items
@@ -23,6 +24,7 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.SELECT: select,
     Job.Kind.SURVEY: survey,
     Job.Kind.PREDICT: predict,
+    Job.Kind.BASELINE: baseline,
 }
 
 

@@ -1,0 +1,81 @@
+"""Models of several sizes, each asked about items that it has not learned from: what a learning curve is made of."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from models_store.config import TrainConfig
+from models_store.prediction import predict
+from models_store.training import Progress, train
+
+FOLDS = 3
+HALVINGS = 3
+FEWEST = 8
+"""Labels, below which a model is not worth its training."""
+
+
+class Answers(NamedTuple):
+    """What one model takes `items`, (k,) places, to be: `best`, (k,) int32. `size`: which of the sizes it is of."""
+
+    size: int
+    items: np.ndarray
+    best: np.ndarray
+
+
+def sizes_for(n: int) -> list[int]:
+    """How many of n labels the models learn from: all but those of their own fold, half of these, and so on."""
+    most = n - -(-n // FOLDS)
+    return [most >> halved for halved in range(HALVINGS + 1) if most >> halved >= FEWEST]
+
+
+def cross_fit(
+    features: np.ndarray,
+    targets: np.ndarray,
+    sizes: list[int],
+    *,
+    question: str,
+    n_classes: int,
+    input_shape: tuple[int, ...],
+    config: TrainConfig,
+    seed: int,
+    proposed: np.ndarray | None = None,
+    skip: int = 0,
+    progress: Callable[[float], None] | None = None,
+) -> Iterator[Answers]:
+    """Train FOLDS models of each size on random labels of the other folds; yield what each says of its own fold.
+
+    (n, dim) features and targets as for `training.train`, for the questions "single" and "verify". All items are
+    answered once a size. `skip` leaves out so many models at the beginning; the others come out as if it had not.
+    `progress` is called with the share done of all; what it raises ends the training. Stone 1974, "Cross-Validatory
+    Choice and Assessment of Statistical Predictions", for the folds.
+    """
+    n = len(features)
+    fold_of = np.random.default_rng(seed).permutation(n) % FOLDS
+    work = FOLDS * sum(sizes)
+    done = 0
+    for number, (place, fold) in enumerate((place, fold) for place in range(len(sizes)) for fold in range(FOLDS)):
+        size = sizes[place]
+        if number >= skip:
+            mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+            rows = np.sort(np.random.default_rng([seed, number]).permutation(others)[:size])
+
+            def report(at: Progress, done: int = done, size: int = size) -> None:
+                if progress is not None:
+                    progress((done + at.share * size) / work)
+
+            trained = train(
+                features[rows],
+                targets[rows],
+                question=question,
+                n_classes=n_classes,
+                input_shape=input_shape,
+                config=config,
+                seed=seed + number,
+                proposed=None if proposed is None else proposed[rows],
+                progress=report,
+            )
+            pairs = None if proposed is None else proposed[mine]
+            said = predict(trained.model, features[mine], proposed=pairs)
+            yield Answers(place, mine, np.concatenate([part.best for part in said]))
+        done += size

@@ -1,0 +1,147 @@
+"""What uniform labels would do is estimated after a batch: from uniform labels alone, and in nobody's way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+
+from labeling.measures.payoff import Advice, Missing, payoff_of
+from labeling.models import Item, Job, Project
+from labeling.pipeline import baseline
+from labeling.pipeline.baselines import MISSING, load_baseline
+from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.step import Step
+from labeling.pipeline.steps import run_step
+from labeling.worker import Worker
+
+QUICK = {"epochs": 12, "min_steps": 60}
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
+    """A project with so many batches done and estimated."""
+    project = digits_project(
+        folder, **{"n": 450, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
+    )  # type: ignore[arg-type]
+    user = annotator(project)
+    drain()
+    for _ in range(batches):
+        answer_batch(project, user)
+        drain()
+    return project
+
+
+def test_it_learns_from_uniform_labels_and_answers_for_all_of_them(tmp_path: Path) -> None:
+    project = labeled(tmp_path, batches=2)
+    found = load_baseline(ProjectFiles(project).baseline)
+    assert found is not None
+    assert found.version == 2
+    items = Item.objects.filter(row__in=found.rows.tolist()).select_related("task__batch")
+    uniform = [item for item in project.items.labeled() if item.is_control or item.task.batch.number == 1]
+    assert sorted(item.row for item in uniform) == found.rows.tolist()
+    assert (found.said != MISSING).all()
+    assert found.labels.max() <= 2 * len(found.rows) / 3
+    truth = np.array([item.truth for item in items.order_by("row")])
+    right = (found.said == truth).mean(axis=1)
+    assert right[0] > 0.7, "of the largest size"
+    assert right[0] > right[-1], "more labels, fewer errors"
+    assert not ProjectFiles(project).baseline.with_suffix(".partial.npz").exists()
+    assert {path.name for path in (ProjectFiles(project).root / "models").iterdir()} == {"v1", "v2"}
+
+
+def test_killed_and_given_way_it_ends_with_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = labeled(tmp_path, batches=2)
+    path = ProjectFiles(project).baseline
+    whole = load_baseline(path)
+    assert whole is not None
+    path.unlink()
+    Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)
+    monkeypatch.setattr(baseline, "LOOK_SECONDS", 0.0)
+    answered: list[int] = []
+
+    def due(step: Step) -> bool:
+        partial = load_baseline(path.with_suffix(".partial.npz"))
+        answered.append(partial.done if partial else 0)
+        return answered[-1] in (1, 4) and answered.count(answered[-1]) == 1
+
+    monkeypatch.setattr(Step, "urgent_work_is_due", due)
+    for _ in range(3):
+        assert load_baseline(path) is None
+        assert Worker(run_step).run_next()
+    again = load_baseline(path)
+    assert again is not None
+    assert (again.said == whole.said).all()
+    assert again.labels_hash == whole.labels_hash
+
+
+def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
+    project = labeled(tmp_path, batches=2, control_share=0.1)
+    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert Job.objects.filter(kind=Job.Kind.BASELINE, state=Job.State.DONE).count() == 2
+    found = payoff_of(project)
+    assert (found.missing, found.advice, found.more_control) == (Missing.FEW_CONTROL, Advice.TOO_EARLY, 30)
+
+
+def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baseline, "FREE_SECONDS", 0.0)
+    project = labeled(tmp_path, batches=2)
+    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert payoff_of(project).missing == Missing.NOT_YET
+
+
+def test_where_chance_picks_all_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    project = labeled(tmp_path, batches=2, strategy="uniform")
+    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert payoff_of(project).missing == Missing.NOTHING_PICKED
+
+
+def test_what_is_told_of_a_project(tmp_path: Path, django_assert_max_num_queries: Any) -> None:
+    project = labeled(tmp_path, batches=3)
+    project.refresh_from_db()
+    with django_assert_max_num_queries(12):
+        found = payoff_of(project)
+    assert found.missing is None
+    assert found.saved is not None
+    assert found.spent is not None
+    assert found.spent.labels == project.items.labeled().count()
+    assert found.spent.control == project.items.control().labeled().count()
+    assert found.saved.labels.low == pytest.approx(found.saved.needed.low - found.spent.labels)
+    sizes = [point.labels for point in found.saved.points]
+    assert sizes == sorted(sizes)
+    assert project.versions.get(number=1).labels in sizes, "the first version learned from uniform labels"
+    assert found.next is not None
+    batch = project.batches.open().get()
+    assert found.next.labels == batch.size - batch.control_tasks
+    assert found.advice in (Advice.GO_ON, Advice.STOP, Advice.UNCLEAR)
+
+
+def test_a_corrected_label_counts_at_once(tmp_path: Path) -> None:
+    project = labeled(tmp_path, batches=2)
+    before = payoff_of(project)
+    assert before.saved is not None
+    for item in project.items.control().labeled()[:30]:
+        Item.objects.filter(pk=item.pk).update(label=(item.label + 1) % 10)
+    after = payoff_of(project)
+    assert after.saved is not None
+    assert after.saved.points[-1].accuracy < before.saved.points[-1].accuracy
+
+
+def test_nothing_learns_from_control_items_of_a_private_project(tmp_path: Path) -> None:
+    project = labeled(tmp_path, batches=2)
+    ProjectFiles(project).baseline.unlink()
+    Project.objects.filter(pk=project.pk).update(privacy_epsilon=5.0)
+    Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)
+    drain()
+    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert payoff_of(Project.objects.get(pk=project.pk)).missing == Missing.PRIVATE
