@@ -80,6 +80,8 @@ class Drawing:
     kind: str = ""
     band: str = ""
     path: str = ""
+    other_band: str = ""
+    other_path: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,12 @@ def learning_curve(points: Sequence[Accuracy]) -> Figure | None:
 def _draw(points: Sequence[Accuracy]) -> Drawing:
     most = max(1, *(point.labels for point in points))
     floor = int(min(0.9, *(point.low for point in points)) * 10) / 10
-    across, up = Scale(0, most, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
+    return draw_between(points, Scale(0, most, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP))
+
+
+def draw_between(points: Sequence[Accuracy], across: Scale, up: Scale) -> Drawing:
+    """The curve with its axes, for labels up to the end of one scale and shares from the beginning of the other."""
+    floor, most = up.low, round(across.high)
     marks = [_mark(point, across, up) for point in points]
     edge = [f"{mark.x},{mark.y2}" for mark in marks] + [f"{mark.x},{mark.y1}" for mark in reversed(marks)]
     return Drawing(

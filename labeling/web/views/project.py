@@ -16,17 +16,20 @@ from labeling import access, batches
 from labeling.clusterings import clustering_of
 from labeling.items.attention import Attention, attention_of
 from labeling.measures.pace import pace_of
+from labeling.measures.payoff import payoff_of
 from labeling.measures.work import parts_of, places_of
 from labeling.models import Batch, Job, Membership, Project
 from labeling.progress import STEPS, progress_of, unattended
 from labeling.status import failures_of, items_of, leased_of, models_of
 from labeling.versions import in_use
 from labeling.web.batch_rows import batch_rows
-from labeling.web.charts.learning import accuracy_of, learning_curve
+from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
+from labeling.web.charts.payoff import payoff_chart
 from labeling.web.fit import fit_of
 from labeling.web.forms import LoopForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
+from labeling.web.paying_off import paying_off
 from labeling.web.picking import picking_of
 from labeling.web.running import running, step_line
 from labeling.web.situation import situation
@@ -91,7 +94,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     }
     if membership.may_export:
         attention = attention_of(project)
-        context |= _numbers(project, attention)
+        context |= _numbers(membership, attention, now)
         context["fit"] = fit_of(clustering_of(project), now)
         context["picking"] = picking_of(in_use(project), now)
         if newest and newest.state == Batch.State.OPEN:
@@ -112,8 +115,11 @@ def count_answered(progress: dict[str, Any]) -> str:
     return f"{number(done)} of {number(progress['size'])} done" if progress["size"] else ""
 
 
-def _numbers(project: Project, attention: Attention) -> dict[str, Any]:
-    """Counts, and the accuracy of the versions. Asked again at every change, so nothing here reads all answers."""
+def _numbers(membership: Membership, attention: Attention, now: datetime.datetime) -> dict[str, Any]:
+    """Counts, the accuracy of the versions, and whether it pays off. Asked again at every change, so nothing here reads
+    all answers.
+    """
+    project = membership.project
     items, versions, leased = items_of(project), models_of(project), leased_of(project)
     counts = [
         ("Imported", items["total"]),
@@ -131,14 +137,29 @@ def _numbers(project: Project, attention: Attention) -> dict[str, Any]:
         "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
         "leased": leased and count(leased, "item"),
         "points": points,
-        "curve": learning_curve(points),
         "models": len(versions),
+        **_payoff(membership, points, now),
         # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
         "failures": [
             failure
             for failure in failures_of(project)
             if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
         ][:3],
+    }
+
+
+def _payoff(membership: Membership, points: list[Accuracy], now: datetime.datetime) -> dict[str, Any]:
+    """The learning curve, beside that of uniform labels where it is known; what has been saved, and what follows."""
+    project = membership.project
+    if not points:
+        return {"curve": None}
+    found = payoff_of(project)
+    told = paying_off(project, found, pace_of(project, now), may_manage=membership.may_manage)
+    return {
+        "payoff": told,
+        "curve": payoff_chart(points, found.saved, found.spent)
+        if found.saved and found.spent
+        else learning_curve(points),
     }
 
 

@@ -1,0 +1,115 @@
+"""The learning curve beside the one that uniform labels would have had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from labeling.measures.payoff import Saved, Spent
+from labeling.web.charts.drawing import Column, Figure, Mark
+from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
+from labeling.web.charts.scales import Scale
+from labeling.web.words import count, number, percent
+
+NOTE = (
+    "Measured on control items, which no version learns from. Dashed: models that were trained on labels drawn at "
+    "random and thrown away, with the curve through them. Lines and bands are 95 % intervals."
+)
+LEGEND = [("bar", "the project’s versions"), ("dark", "labels drawn at random, estimated")]
+FARTHEST = 3.0
+"""Times the labels of the newest version: beyond, its curve would be too small to be read."""
+
+
+def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: Spent) -> Figure:
+    """Both curves, with what has been saved as their finding."""
+    most = max(max(point.labels for point in points), max(point.labels for point in saved.points))
+    farthest = min(max(saved.needed.value or saved.limit, most), FARTHEST * most)
+    shown = saved.curve.labels <= farthest
+    lows = [*(point.low for point in points), *(point.low for point in saved.points)]
+    floor = int(min(0.9, *lows) * 10) / 10
+    across, up = Scale(0, farthest, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
+    curve = saved.curve
+    upper = _path(curve.labels[shown], curve.high[shown], across, up)
+    lower = _path(curve.labels[shown], curve.low[shown], across, up)
+    by_chance = [
+        Mark(
+            x=across(point.labels),
+            y=up(point.accuracy),
+            x1=across(point.labels),
+            y1=up(point.low),
+            x2=across(point.labels),
+            y2=up(point.high),
+            title=f"{count(point.labels, 'random label')}: {_share(point.accuracy, point.low, point.high)}",
+            kind="over",
+        )
+        for point in saved.points
+    ]
+    drawing = draw_between(points, across, up)
+    return Figure(
+        name="accuracy",
+        finding=finding(saved, spent),
+        note=NOTE,
+        drawing=replace(
+            drawing,
+            marks=[*by_chance, *drawing.marks],
+            other_band=" ".join([*upper, *reversed(lower)]),
+            other_path=" ".join(_path(curve.labels[shown], curve.value[shown], across, up)),
+        ),
+        columns=[
+            Column("Trained on", number=False),
+            Column("Labels"),
+            Column("Accuracy"),
+            Column("95 % interval"),
+            Column("Items"),
+        ],
+        rows=[
+            *([f"version {p.version}", number(p.labels), p.shown, p.interval, number(p.n)] for p in points),
+            *(
+                [
+                    "random labels",
+                    number(p.labels),
+                    percent(p.accuracy, exact=True),
+                    f"{percent(p.low, exact=True)} to {percent(p.high, exact=True)}",
+                    number(p.n),
+                ]
+                for p in saved.points
+            ),
+        ],
+        legend=LEGEND,
+    )
+
+
+def finding(saved: Saved, spent: Spent) -> str:
+    """What has been saved, in one sentence: called a saving only where the interval says so."""
+    labels = saved.labels
+    if labels.high is not None and labels.high < 0:
+        return f"Random labels would have been {about(-labels.high)} fewer at least: picking has not paid off so far"
+    if labels.low <= 0:
+        return f"Too early to say whether labels are saved: {_interval(saved)}"
+    if labels.value is None:
+        return f"At least {about(labels.low)} labels saved so far"
+    return f"About {about(labels.value)} labels saved so far ({_interval(saved)})"
+
+
+def _interval(saved: Saved) -> str:
+    labels = saved.labels
+    high = f"more than {about(saved.limit - round(saved.needed.low - labels.low))}"
+    return f"{about(labels.low)} to {high if labels.high is None else about(labels.high)}"
+
+
+def about(labels: float) -> str:
+    """1,200, −40: to two figures, as nobody knows it better."""
+    size = abs(round(labels))
+    unit = 10 ** max(0, len(str(size)) - 2)
+    rounded = round(size / unit) * unit
+    return f"{'−' if labels < 0 and rounded else ''}{number(rounded)}"
+
+
+def _path(labels: np.ndarray, shares: np.ndarray, across: Scale, up: Scale) -> list[str]:
+    return [f"{across(x)},{up(y)}" for x, y in zip(labels.tolist(), shares.tolist(), strict=True)]
+
+
+def _share(value: float, low: float, high: float) -> str:
+    return f"{percent(value, exact=True)} ({percent(low, exact=True)} to {percent(high, exact=True)})"

@@ -1,0 +1,158 @@
+"""What the overview and the API say of whether picking pays off."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from factories import make_project
+from pages import make_history, manager, member, text_of
+
+from labeling.measures.pace import Pace
+from labeling.measures.payoff import Advice, Missing, Next, Payoff, Saved, Spent, Uniform, advise
+from labeling.models import Project, Role
+from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
+from labeling.web.charts.payoff import about, finding, payoff_chart
+from labeling.web.paying_off import paying_off
+from models_store.payoff import Band, Estimate, NextGain
+
+SPENT = Spent(learned=900, control=100)
+PACE = Pace(seconds=3.6, answers=50, active=1, annotators=1)
+
+
+def saved(low: float, value: float | None, high: float | None) -> Saved:
+    labels = Estimate(value, low, high)
+    needed = Estimate(*(None if each is None else each + SPENT.labels for each in (value, low, high)))  # type: ignore[arg-type]
+    grid = np.geomspace(50, 5000, 20)
+    curve = Band(grid, 0.6 + 0.05 * np.log10(grid), 0.5 + 0.05 * np.log10(grid), 0.7 + 0.05 * np.log10(grid))
+    points = [Uniform(50, 0.65, 0.55, 0.75, 200), Uniform(200, 0.7, 0.62, 0.78, 200)]
+    return Saved(needed, labels, 5000, points, curve)
+
+
+def ahead(low: float, value: float, high: float) -> Next:
+    gain = Estimate(value, low, high)
+    return Next(100, 90, NextGain(gain, Estimate(value, low - 0.01, high + 0.01)))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        ((412, 1234, 3046), "About 1,200 labels saved so far (410 to 3,000)"),
+        ((412, 1234, None), "About 1,200 labels saved so far (410 to more than 4,000)"),
+        ((412, None, None), "At least 410 labels saved so far"),
+        ((-80, 300, None), "Too early to say whether labels are saved: −80 to more than 4,000"),
+        ((-500, -300, -120), "Random labels would have been 120 fewer at least: picking has not paid off so far"),
+    ],
+)
+def test_a_saving_is_told_with_its_interval(estimate: tuple[float, float | None, float | None], text: str) -> None:
+    assert finding(saved(*estimate), SPENT) == text
+
+
+@pytest.mark.parametrize(("labels", "text"), [(0.4, "0"), (-0.4, "0"), (7, "7"), (1251, "1,300"), (-1251, "−1,300")])
+def test_labels_are_told_to_two_figures(labels: float, text: str) -> None:
+    assert about(labels) == text
+
+
+@pytest.mark.parametrize(
+    ("next_batch", "control", "advice", "more"),
+    [
+        (None, 20, Advice.TOO_EARLY, 30),
+        (None, 60, Advice.TOO_EARLY, None),
+        (ahead(0.001, 0.002, 0.0049), 100, Advice.STOP, None),
+        (ahead(-0.01, 0.006, 0.02), 100, Advice.GO_ON, None),
+        (ahead(-0.002, 0.001, 0.009), 100, Advice.UNCLEAR, 300),
+        (ahead(-0.002, 0.0049, 0.009), 100, Advice.UNCLEAR, None),
+    ],
+)
+def test_the_suggestion_follows_the_stated_rule(
+    next_batch: Next | None, control: int, advice: Advice, more: int | None
+) -> None:
+    assert advise(next_batch, control) == (advice, more)
+
+
+def told(found: Payoff, *, may_manage: bool = True, **settings: object) -> dict[str, str]:
+    project = Project(slug="digits", batch_size=100, currency="EUR", **settings)
+    words = paying_off(project, found, PACE, may_manage=may_manage)
+    return {"advice": words.advice, **{name: f"{value} {detail}".strip() for name, value, detail in words.facts}}
+
+
+def whole(**changes: object) -> Payoff:
+    values = {
+        "advice": Advice.GO_ON,
+        "control": 100,
+        "versions": 4,
+        "version": 4,
+        "spent": SPENT,
+        "saved": saved(412, 1234, None),
+        "next": ahead(0.002, 0.012, 0.02),
+    }
+    return Payoff(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_gain_and_cost_of_the_next_batch_are_told() -> None:
+    found = told(whole(), hourly_cost=30)
+    assert found["Next batch brings"] == "+1.2 points −0.8 points to +3.0 points"
+    assert found["It takes"].replace("\u00a0", " ") == "6 min of labeling, for 100 items"
+    assert found["It costs"].replace("\u00a0", " ") == "EUR 3.00"
+    assert found["Labels spent"] == "1,000 900 learned from, and 100 control items"
+    assert found["advice"].startswith("Go on")
+
+
+def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
+    assert "It costs" not in told(whole(), hourly_cost=30, may_manage=False)
+    assert "It costs" not in told(whole())
+
+
+@pytest.mark.parametrize("missing", list(Missing))
+def test_what_cannot_be_told_is_told(missing: Missing) -> None:
+    found = told(whole(saved=None, missing=missing, reason="The disk is full."))
+    assert found["Labels saved"].startswith("– ")
+    assert ("The disk is full." in found["Labels saved"]) == (missing == Missing.FAILED)
+
+
+@pytest.mark.parametrize("advice", list(Advice))
+def test_every_suggestion_is_a_sentence(advice: Advice) -> None:
+    for more in (None, 120):
+        text = told(whole(advice=advice, more_control=more))["advice"]
+        assert text.endswith(".")
+        assert "None" not in text
+
+
+@pytest.mark.parametrize("estimate", [(412, 1234, None), (-80, 300, 900), (3000, None, None)])
+def test_both_curves_are_within_the_frame(estimate: tuple[float, float | None, float | None]) -> None:
+    points = [Accuracy(n, 90 * n, 100, 0.7 + 0.02 * n, 0.6 + 0.02 * n, 0.75 + 0.02 * n) for n in range(1, 11)]
+    figure = payoff_chart(points, saved(*estimate), SPENT)
+    assert len(figure.rows) == len(figure.drawing.marks) == 12
+    for path in (figure.drawing.other_band, figure.drawing.other_path, figure.drawing.band):
+        places = np.array([place.split(",") for place in path.split()], float)
+        assert places[:, 0].min() >= LEFT
+        assert places[:, 0].max() <= RIGHT
+        assert places[:, 1].min() >= TOP
+        assert places[:, 1].max() <= BOTTOM
+
+
+@pytest.mark.django_db
+def test_the_overview_says_why_nothing_is_told_yet() -> None:
+    project = make_project()
+    make_history(project, 2)
+    page = text_of(manager(project).get("/p/digits/"))
+    assert "Is it paying off?" in page
+    assert "Too early to suggest anything" in page
+    assert "told from 50 labeled control items on" in page
+
+
+@pytest.mark.django_db
+def test_an_annotator_is_told_nothing_of_it() -> None:
+    project = make_project()
+    make_history(project, 2)
+    assert "paying off" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
+
+
+@pytest.mark.django_db
+def test_the_api_gives_the_same_as_numbers() -> None:
+    project = make_project()
+    make_history(project, 2)
+    answer = member(project, Role.ENGINEER).get("/api/v1/projects/digits/payoff/").json()
+    assert answer["advice"] == "too-early"
+    assert answer["missing"] == "no-control"
+    assert answer["saved"] is None
+    assert answer["next"] is None
