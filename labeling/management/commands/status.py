@@ -11,6 +11,7 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
+from labeling.measures.payoff import payoff_values
 from labeling.models import Batch, Job, Project
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.status import status_of
@@ -34,6 +35,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no project {slug!r}.")
         status = status_of(project)
         if json:
+            status["payoff"] = payoff_values(project, timezone.now())
             self.stdout.write(orjson.dumps(status, option=orjson.OPT_UTC_Z | orjson.OPT_INDENT_2).decode())
         else:
             self.stdout.write("\n".join(describe(status)))
