@@ -14,6 +14,7 @@ TAKERS = {
     "project-loop",
     "project-cluster-anew",
     "project-model-use",
+    "project-model-release",
     "project-models-automatic",
     "project-retry",
     "project-role",

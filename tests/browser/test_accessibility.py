@@ -209,6 +209,7 @@ STATES = [
     State("project-prediction", "running", {**DIGITS, "prediction_id": prediction_in("running")}),
     State("project-prediction", "done", {**DIGITS, "prediction_id": prediction_in("done")}),
     State("project-prediction", "failed", {**DIGITS, "prediction_id": prediction_in("failed")}),
+    State("project-privacy", "filled", DIGITS),
     State("project-export", "filled", DIGITS, unfold),
     State("project-export", "empty", EMPTY),
     State("login", "locked out", act=locked_out, user=""),

@@ -68,6 +68,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-model", [1], Role.ENGINEER, 8),
     ("project-model-predict", [1], Role.ENGINEER, 5),
     ("project-prediction", [first_prediction], Role.ENGINEER, 5),
+    ("project-privacy", [], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 
