@@ -12,9 +12,12 @@ from django.utils import timezone
 
 from labeling import versions
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User, VersionChoice
+from labeling.pipeline.encoding import load_encoder
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of
 from labeling.pipeline.steps import run_step
+from labeling.pipeline.training import load_model, open_features
 from labeling.worker import Worker
+from models_store.prediction import probabilities
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

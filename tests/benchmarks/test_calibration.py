@@ -1,0 +1,81 @@
+"""`python -m benchmarks.calibration`: what it prints, and what it refuses."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import calibration
+from models_store.config import TrainConfig
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def arrays(tmp_path: Path) -> list[str]:
+    """Three overlapping classes, of which some labels are wrong: being too sure of them is easy."""
+    rng = np.random.default_rng(0)
+    classes = rng.integers(0, 3, 2000)
+    np.save(tmp_path / "x.npy", rng.normal(size=(2000, 6)) + 1.5 * np.eye(3, 6)[classes])
+    np.save(tmp_path / "y.npy", np.array(["a", "b", "c"])[classes])
+    return ["--vectors", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy")]
+
+
+@pytest.mark.slow
+def test_a_small_run_says_all_that_is_documented_as_one_json_object(arrays: list[str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.calibration", *arrays, "--seeds", "2", "--json"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result.keys() == {"machine", "level", "recipes", "data", "seconds"}
+    data = result["data"]["x"]
+    assert (data["labels"], data["held_back"], data["tests"], data["classes"]) == (1400, 140, 600, 3)
+    assert data["recipes"].keys() == {"cross-entropy", "temperature", "soft", "default"}
+    told = data["recipes"]["default"]
+    assert told.keys() == {
+        "accuracy", "ece", "ece_equal_width", "brier", "nll", "calibration", "seconds", "against"
+    }  # fmt: skip
+    assert len(told["ece"]["seeds"]) == 2
+    plain, cooled = (data["recipes"][name] for name in ("cross-entropy", "temperature"))
+    assert plain["calibration"] == [None, None]
+    assert plain["accuracy"]["seeds"] == cooled["accuracy"]["seeds"], "a temperature changes no answer"
+    assert told["against"]["cross-entropy"]["ece_cut"] == pytest.approx(
+        1 - told["ece"]["value"] / plain["ece"]["value"]
+    )
+    assert calibration._table(result).count("\n") > 6
+
+
+def test_the_default_is_the_products_and_the_baseline_differs_from_it_in_calibration_alone() -> None:
+    assert calibration.RECIPES["default"] == TrainConfig()
+    plain = replace(TrainConfig(), secondary="none", temperature="none")
+    assert calibration.RECIPES["cross-entropy"] == plain
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--vectors", "x.npy"], "--vectors and --labels go together."),
+        (["--seeds", "0"], "--seeds is a whole number of at least 1, not 0."),
+        (["--labels-seen", "-3"], "--labels-seen is a whole number of at least 1, not -3."),
+        (["--test-share", "1"], "--test-share lies between 0 and 1, not at 1."),
+        (["--data", "digits", "--network", "convnet"], "--network convnet takes images"),
+        (["--data"], "name at least one data set"),
+        (["--data", "cats"], "invalid choice: 'cats'"),
+        (["--fashion", "/nowhere"], "Fashion-MNIST cannot be read from /nowhere"),
+        (["--vectors", "/nowhere/x.npy", "--labels", "/nowhere/y.npy"], "/nowhere/x.npy: cannot be read"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = calibration.main([*arguments, "--processes", "1"])
+    except SystemExit as ended:
+        status = ended.code
+    assert status == 2
+    told = capsys.readouterr().err
+    assert told.startswith("calibration: ")
+    assert said in told
+    assert told.count("\n") == 1
