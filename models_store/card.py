@@ -115,6 +115,16 @@ def _accuracy(manifest: Mapping[str, Any]) -> str:
     return (
         f"**{_share(control['accuracy'])} accurate** on the {control['n']:,} control items, drawn from the pool at "
         f"random, that were labeled when it was trained; with 95 % certainty {low} to {high} on the whole pool."
+        + _likelihood(control.get("nll"))
+    )
+
+
+def _likelihood(found: Mapping[str, Any] | None) -> str:
+    if not found or found["low"] is None:
+        return ""
+    return (
+        f" Negative log-likelihood {found['value']:.3f} nats an item, with 95 % certainty {found['low']:.3f} to "
+        f"{found['high']:.3f}."
     )
 
 

@@ -85,6 +85,42 @@ def accuracy(truth: np.ndarray, predicted: np.ndarray) -> Share:
     return Share(successes / n if n else None, low, high, n)
 
 
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean that was estimated from `n` items, with its 95 % interval; the ends are None for fewer than two."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
+    """Mean of (n,) numbers, n >= 1, with its studentised bootstrap interval (Efron and Tibshirani 1993, section 12.5):
+    unlike the usual one it leans to the side that a few large values pull to. The same values give the same interval.
+    O(n RESAMPLES) time. Raises ValueError for no value or one that is not finite.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    n = len(values)
+    if values.ndim != 1 or not n or not np.isfinite(values).all():
+        raise ValueError("a mean is of one number or more, all of them finite")
+    centre, spread = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(n) if n > 1 else 0.0
+    if not spread:
+        return Mean(centre, centre if n > 1 else None, centre if n > 1 else None, n)
+    rng = np.random.default_rng(seed)
+    pulls = []
+    for _ in range(RESAMPLES):
+        drawn = values[rng.integers(0, n, n)]
+        deviation = drawn.std(ddof=1)
+        if deviation > 0:  # a draw of nothing but one value says nothing
+            pulls.append((drawn.mean() - centre) / (deviation / np.sqrt(n)))
+    low, high = np.quantile(pulls, [0.025, 0.975])
+    return Mean(centre, float(centre - high * spread), float(centre - low * spread), n)
+
+
 def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerClass:
     """Counts per class from (n,) class indices, or from (n, n_classes) bool for "multi"."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)

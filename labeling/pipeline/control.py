@@ -19,35 +19,66 @@ if TYPE_CHECKING:
     from labeling.pipeline.training import LabeledRows
 
 
+LEAST_PROBABLE = 1e-7
+"""What a probability of nothing counts as: about what float32 leaves beside one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """A model's answers to `n` control items: whether each is right, (n,) bool, for `multi` in all its classes; and how
-    sure it was of each, (n,) floats, None for `multi`, which knows no single answer.
+    sure it was of each, (n,) floats, None for `multi`, which knows no single answer. `costs` (n,) are minus the
+    logarithms of the probabilities that it gave to what each item is.
     """
 
     right: np.ndarray
     sure: np.ndarray | None
+    costs: np.ndarray
 
 
 def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRows) -> Answers:
     """Have the model answer the control items, by the pool's `features` (rows, …)."""
     if not len(control.rows):
-        return Answers(np.empty(0, bool), None)
+        return Answers(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
+    right, costs = _held_against(project, model, seen, control)
     if project.question == Project.Question.MULTI:
-        predicted = np.concatenate([p >= 0.5 for _, p in probabilities(model, seen)])
-        return Answers((predicted == control.targets).all(axis=1), None)
+        return Answers(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
-    return Answers(best == control.targets, sure)
+    return Answers(best == control.targets, sure, costs)
+
+
+def _held_against(
+    project: Project, model: Model, seen: np.ndarray, control: LabeledRows
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) whether all that is said of an item is right, and (n,) what it costs in nats, chunk by chunk."""
+    right, costs = [], []
+    for start, p in probabilities(model, seen, proposed=control.proposed):
+        targets = control.targets[start : start + len(p)]
+        if project.question == Project.Question.SINGLE:
+            of_truth = p[np.arange(len(p)), targets][:, None]
+            right.append(p.argmax(axis=1) == targets)
+        else:
+            of_truth = np.where(targets, p, 1 - p).reshape(len(p), -1)
+            right.append(((p >= 0.5) == targets).reshape(len(p), -1).all(axis=1))
+        costs.append(-np.log(np.maximum(of_truth.astype(np.float64), LEAST_PROBABLE)).sum(axis=1))
+    return np.concatenate(right), np.concatenate(costs)
 
 
 def measure(answers: Answers) -> dict[str, Any]:
-    """Accuracy on the control items labeled so far, with its 95 % interval; unbiased for the pool."""
+    """Accuracy and negative log-likelihood on the control items labeled so far, with 95 % intervals; unbiased for the
+    pool.
+    """
     if not len(answers.right):
         return {"n": 0}
-    share = metrics.accuracy(np.ones_like(answers.right), answers.right)
-    return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
+    share, cost = metrics.accuracy(np.ones_like(answers.right), answers.right), metrics.mean(answers.costs)
+    return {
+        "accuracy": share.value,
+        "low": share.low,
+        "high": share.high,
+        "n": share.n,
+        "nll": {"value": cost.value, "low": cost.low, "high": cost.high},
+    }
 
 
 def calibrate(answers: Answers) -> dict[str, Any] | None:

@@ -95,6 +95,16 @@ def test_the_gate_counts_what_each_version_is_right_on(two_rounds: Project) -> N
     assert second.metrics["control"]["accuracy"] == pytest.approx(right[1].mean())
 
 
+def test_the_negative_log_likelihood_is_that_of_what_the_items_are(two_rounds: Project) -> None:
+    second = two_rounds.versions.get(number=2)
+    rows, labels = np.array(list(two_rounds.items.control().labeled().order_by("row").values_list("row", "label"))).T
+    features = open_features(two_rounds, load_encoder(two_rounds))
+    p = np.concatenate([part for _, part in probabilities(load_model(two_rounds, second), features[rows])])
+    found = second.metrics["control"]["nll"]
+    assert found["value"] == pytest.approx(-np.log(p[np.arange(len(rows)), labels]).mean(), rel=1e-5)
+    assert found["low"] < found["value"] < found["high"]
+
+
 def test_a_choice_holds_from_the_next_batch_on_until_it_is_taken_back(two_rounds: Project) -> None:
     project, user = two_rounds, User.objects.get()
     first = project.versions.get(number=1)

@@ -106,3 +106,29 @@ def test_classes_out_of_range_and_matrices_too_large_are_refused():
     with pytest.raises(ValueError, match="too large; use confused_pairs"):
         metrics.confusion(np.array([2]), np.array([0]), 20_000)
     assert metrics.per_class(np.array([19_999]), np.array([0]), 20_000).truth[19_999] == 1
+
+
+def test_the_interval_of_a_mean_covers_it_where_a_few_large_values_decide():
+    """Log-normal values, as negative log-likelihoods are: the usual interval covers nine times of ten."""
+    rng = np.random.default_rng(0)
+    covered = usual = 0
+    for draw in range(300):
+        values = rng.lognormal(sigma=1.0, size=60)
+        found = metrics.mean(values, seed=draw)
+        covered += found.low <= np.exp(0.5) <= found.high
+        reach = 1.96 * values.std(ddof=1) / np.sqrt(60)
+        usual += abs(values.mean() - np.exp(0.5)) <= reach
+    assert covered >= 0.92 * 300
+    assert covered > usual
+
+
+@pytest.mark.parametrize(("values", "expected"), [([2.0], (2.0, None, None, 1)), ([3.0, 3.0, 3.0], (3.0, 3.0, 3.0, 3))])
+def test_the_mean_of_one_value_has_no_interval_and_that_of_equal_ones_no_width(values, expected):
+    found = metrics.mean(np.array(values))
+    assert (found.value, found.low, found.high, found.n) == expected
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [[1.0]]])
+def test_what_has_no_mean_is_refused(values):
+    with pytest.raises(ValueError, match="one number or more"):
+        metrics.mean(np.array(values))

@@ -130,6 +130,7 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
+        "likelihood": version_words.likelihood(version.metrics.get("control")),
         "reliability": reliability_diagram(control.calibration(version)),
     }
 
