@@ -96,6 +96,7 @@ def test_the_gate_counts_what_each_version_is_right_on(two_rounds: Project) -> N
 
 
 def test_the_negative_log_likelihood_is_that_of_what_the_items_are(two_rounds: Project) -> None:
+    two_rounds.refresh_from_db()
     second = two_rounds.versions.get(number=2)
     rows, labels = np.array(list(two_rounds.items.control().labeled().order_by("row").values_list("row", "label"))).T
     features = open_features(two_rounds, load_encoder(two_rounds))
