@@ -47,12 +47,12 @@ def s_avuc(
 ) -> Tensor:
     """Soft accuracy-versus-uncertainty loss, a scalar >= 0: low if right answers are sure and wrong ones unsure.
 
-    `entropy` (m,) in nats, of a distribution over `n_classes` >= 2, and `right` (m,) as for `sb_ece`; m >= 1. Being
-    unsure is the logistic function of the difference of log odds, of the entropy's share of the greatest one and of
-    `threshold`, over `softness`. Shares are kept EDGE away from 0 and 1, where their odds end: an even distribution is
-    as unsure as can be, and no division by zero. O(m) time and memory.
+    `entropy` (m,) in nats, of a distribution over `n_classes` (over a single class it is 0, which is sure), and `right`
+    (m,) as for `sb_ece`; m >= 1. Being unsure is the logistic function of the difference of log odds, of the entropy's
+    share of the greatest one and of `threshold`, over `softness`. Shares are kept EDGE away from 0 and 1, where their
+    odds end: an even distribution is as unsure as can be, and no division by zero. O(m) time and memory.
     """
-    share = (entropy / math.log(n_classes)).clamp(EDGE, 1 - EDGE)
+    share = (entropy / math.log(max(n_classes, 2))).clamp(EDGE, 1 - EDGE)
     unsure = torch.sigmoid((torch.logit(share) - math.log(threshold / (1 - threshold))) / softness)
     weight = torch.tanh(entropy)
     unsure_right, unsure_wrong = (right * unsure * weight).sum(), ((1 - right) * unsure * weight).sum()

@@ -102,7 +102,7 @@ def test_who_sees_it(django_assert_num_queries: Any) -> None:
     save_map(ProjectFiles(project).map(2), MAP)
     assert "picked items here" in text_of(member(project, Role.ENGINEER).get("/p/digits/batches/2/"))
     annotator = member(project, Role.ANNOTATOR)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(7):
         assert "picked items here" not in text_of(annotator.get("/p/digits/batches/2/"))
 
 
