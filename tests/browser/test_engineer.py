@@ -71,7 +71,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     page.get_by_text("The manifest", exact=True).click()
     screenshot(page, "engineer-model", full=True)
     with zipfile.ZipFile(download(page, page.get_by_role("link", name="Download"))) as archive:
-        assert set(archive.namelist()) == {"model.safetensors", "manifest.json"}
+        assert set(archive.namelist()) == {"README.md", "manifest.json", "model.safetensors"}
         assert json.loads(archive.read("manifest.json"))["version"] == 1
         assert safetensors.numpy.load(archive.read("model.safetensors"))
 
