@@ -75,16 +75,7 @@ def train(step: Step) -> None:
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
     answers = on_control.ask(project, trained.model, features, control)
     gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
-    measured = {
-        "control": on_control.measure(answers),
-        "training": {
-            "steps": trained.steps,
-            "seconds": trained.seconds,
-            "trained_on": trained.training_size,
-            "held_back": trained.validation_size,
-            "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
-        },
-    }
+    measured = _measured(trained, answers)
     place = files.artifact(number)
     manifest = {
         "project": project.slug,
@@ -123,6 +114,20 @@ def train(step: Step) -> None:
             privacy.settle(training=in_ledger, version=version)
         batches.trained(batch=batch)
     files.checkpoint.unlink(missing_ok=True)
+
+
+def _measured(trained: Trained, answers: on_control.Answers) -> dict[str, Any]:
+    """What a version's row and its manifest keep of its training and of its answers to control items."""
+    return {
+        "control": on_control.measure(answers),
+        "training": {
+            "steps": trained.steps,
+            "seconds": trained.seconds,
+            "trained_on": trained.training_size,
+            "held_back": trained.validation_size,
+            "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
+        },
+    }
 
 
 def _told(at: Progress) -> str:
