@@ -2,6 +2,7 @@
 
     python -m benchmarks.calibration                                       # Fashion-MNIST, five seeds
     python -m benchmarks.calibration --labels-seen 5000                    # as early in a project
+    python -m benchmarks.calibration --labels-seen 5000 --picked           # a tenth at random, the others by margin
     python -m benchmarks.calibration --vectors X.npy --labels y.npy        # your own arrays
     python -m benchmarks.calibration --json > result.json                  # one JSON object
 
@@ -12,6 +13,9 @@ what it says of test items that nothing was learned from, a temperature included
     temperature     cross-entropy, then a temperature fitted to held-back labels by likelihood
     soft            cross-entropy and the default's soft calibration error beside it, no temperature
     default         the product's default settings
+
+With --picked there is a fifth, `as random`: the default, not told which labels were drawn at random, so that all that
+are held back tell how sure it may be.
 
 Reported, with 95 % intervals over seeds: accuracy, expected calibration error (ECE; 15 bins of equal mass, and of equal
 width), Brier score over all classes, negative log-likelihood (NLL); by how much each recipe cuts the ECE of
@@ -41,13 +45,17 @@ from benchmarks.measuring import machine
 from models_store.config import TrainConfig
 
 DEFAULT = TrainConfig()
-PLAIN = replace(DEFAULT, loss="cross-entropy", label_smoothing=0.0, secondary="none", temperature="none")
+PLAIN = replace(
+    DEFAULT, loss="cross-entropy", label_smoothing=0.0, secondary="none", temperature="none", calibration_labels=0
+)
 RECIPES = {
     "cross-entropy": PLAIN,
     "temperature": replace(PLAIN, temperature="likelihood"),
     "soft": replace(DEFAULT, temperature="none"),
     "default": DEFAULT,
 }
+AS_RANDOM = "as random"
+BATCHES = 9
 FIGURES = ("accuracy", "ece", "ece_equal_width", "brier", "nll")
 
 
@@ -59,18 +67,20 @@ class Work:
     recipe: str
     seed: int
     labels_seen: int | None
+    picked: bool
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _parse(arguments)
     started = time.monotonic()
+    recipes = [*RECIPES, AS_RANDOM] if options.picked else [*RECIPES]
     try:
         sources = list(_sources(options))
         works = [
-            Work(source, recipe, seed, options.labels_seen)
+            Work(source, recipe, seed, options.labels_seen, options.picked)
             for source in sources
             for seed in range(options.seeds)
-            for recipe in RECIPES
+            for recipe in recipes
         ]
         found = _run_all(works, options.processes)
     except (DataError, OSError, ValueError) as error:
@@ -79,7 +89,8 @@ def main(arguments: list[str] | None = None) -> int:
         "machine": machine(),
         "level": 0.95,
         "recipes": {name: asdict(config) for name, config in RECIPES.items()},
-        "data": {source.name: _summary(source.name, found) for source in sources},
+        "picked": options.picked,
+        "data": {source.name: _summary(source.name, recipes, found) for source in sources},
         "seconds": round(time.monotonic() - started, 1),
     }
     print(json.dumps(result, allow_nan=False) if options.json else _table(result))
@@ -95,20 +106,20 @@ def run(work: Work) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     data = work.source.load(work.seed)
-    rows = np.random.default_rng([work.seed, 11]).permutation(len(data.labels))[: work.labels_seen]
+    rows, drawn = _labeled(work, data)
     trained = train(
         data.features[rows],
         data.labels[rows],
-        question="single",
-        n_classes=data.n_classes,
-        input_shape=data.input_shape,
-        config=RECIPES[work.recipe],
+        **_shape(data),
+        config=RECIPES.get(work.recipe, DEFAULT),
         seed=work.seed,
+        representative=np.isin(rows, drawn) if work.recipe == "default" else None,
     )
     p = np.concatenate([part for _, part in probabilities(trained.model, data.test_features)])
     return {
         "labels": len(rows),
         "held_back": trained.validation_size,
+        "calibrated_on": trained.calibration_size,
         "tests": len(p),
         "classes": data.n_classes,
         "calibration": trained.calibration and trained.calibration._asdict(),
@@ -116,6 +127,31 @@ def run(work: Work) -> dict[str, Any]:
         "seconds": round(trained.seconds, 2),
         **_measure(p.astype(np.float64), data),
     }
+
+
+def _labeled(work: Work, data: Data) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that are labeled, ascending, and those of them that were drawn at random: all, or a tenth. The others then
+    are picked as in a project, in nine batches, each of the smallest margins of a model of those before.
+    """
+    from models_store.prediction import predict
+    from models_store.training import train
+
+    order = np.random.default_rng([work.seed, 11]).permutation(len(data.labels))[: work.labels_seen]
+    if not work.picked:
+        return np.sort(order), order
+    drawn = rows = np.sort(order[: max(1, len(order) // (BATCHES + 1))])
+    for size in np.diff(np.linspace(len(drawn), len(order), BATCHES + 1).round().astype(int)):
+        model = train(
+            data.features[rows], data.labels[rows], **_shape(data), config=PLAIN, seed=work.seed + len(rows)
+        ).model
+        margins = np.concatenate([part.margins for part in predict(model, data.features)])
+        margins[rows] = np.inf
+        rows = np.sort(np.concatenate([rows, np.argsort(margins)[:size]]))
+    return rows, drawn
+
+
+def _shape(data: Data) -> dict[str, Any]:
+    return {"question": "single", "n_classes": data.n_classes, "input_shape": data.input_shape}
 
 
 def _measure(p: np.ndarray, data: Data) -> dict[str, float]:
@@ -135,7 +171,7 @@ def _measure(p: np.ndarray, data: Data) -> dict[str, float]:
     }
 
 
-def _summary(name: str, found: dict[Work, dict[str, Any]]) -> dict[str, Any]:
+def _summary(name: str, recipes: list[str], found: dict[Work, dict[str, Any]]) -> dict[str, Any]:
     """Of one data set: each recipe's figures a seed and over them, and against the first two recipes."""
     of = {
         recipe: [
@@ -143,7 +179,7 @@ def _summary(name: str, found: dict[Work, dict[str, Any]]) -> dict[str, Any]:
             for work, result in sorted(found.items(), key=_order)
             if (work.source.name, work.recipe) == (name, recipe)
         ]
-        for recipe in RECIPES
+        for recipe in recipes
     }
     first = of["cross-entropy"][0]
     return {
@@ -162,6 +198,7 @@ def _of_recipe(results: list[dict[str, Any]], of: dict[str, list[dict[str, Any]]
     told = {name: {**asdict(mean_with_interval(values)), "seeds": values.tolist()} for name, values in figures.items()}
     return {
         **told,
+        "calibrated_on": results[0]["calibrated_on"],
         "calibration": [result["calibration"] for result in results],
         "seconds": [result["seconds"] for result in results],
         "against": {rival: _against(figures, of[rival]) for rival in ("cross-entropy", "temperature")},
@@ -258,6 +295,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--labels", type=Path, metavar="y.npy", help="(n,) classes of those items.")
     add("--test-share", type=float, default=0.3, metavar="P", help="Of arrays and digits, for testing. Default: 0.3.")
     add("--labels-seen", type=int, metavar="N", help="Train on so many labels. Default: all that are not for testing.")
+    add("--picked", action="store_true", help="Labels of doubtful items, as active learning picks them.")
     add("--seeds", type=int, default=5, metavar="N", help="Default: 5.")
     add("--network", choices=("mlp", "convnet"), default="mlp", help="mlp: on pixels as they are (default).")
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
@@ -280,6 +318,8 @@ def _problem(options: argparse.Namespace) -> str | None:
         value = getattr(options, name)
         if value is not None and value < 1:
             return f"--{name.replace('_', '-')} is a whole number of at least 1, not {value}."
+    if options.picked and options.labels_seen is None:
+        return "--picked needs --labels-seen: of all items there is nothing to pick."
     if not 0 < options.test_share < 1:
         return f"--test-share lies between 0 and 1, not at {options.test_share:g}."
     if options.network == "convnet" and (options.vectors or "digits" in (options.data or [])):

@@ -137,6 +137,7 @@ def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
             "steps": trained.steps,
             "training_size": trained.training_size,
             "validation_size": trained.validation_size,
+            "calibration_size": trained.calibration_size,
         },
         "temperature": trained.calibration and trained.calibration._asdict(),
         "seed": trained.seed,

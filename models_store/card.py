@@ -88,6 +88,12 @@ def _data(manifest: Mapping[str, Any]) -> str:
         ("That batch was picked by version", ", ".join(str(each) for each in manifest.get("parents") or []) or None),
         ("Trained on", f"{training['training_size']:,} labels, in {training['steps']:,} steps"),
         ("Held back to stop by", f"{training['validation_size']:,} labels"),
+        (
+            "Its temperature fitted to",
+            f"{training['calibration_size']:,} labels that were held back"
+            if training.get("calibration_size")
+            else None,
+        ),
         ("Seed", manifest["seed"]),
         ("Written by", f"marginalia {manifest['versions']['marginalia']}, torch {manifest['versions']['torch']}"),
     ]

@@ -1,6 +1,7 @@
 """Models of several sizes, each asked about items that it has not learned from: what a learning curve is made of."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -70,7 +71,7 @@ def cross_fit(
                 question=question,
                 n_classes=n_classes,
                 input_shape=input_shape,
-                config=config,
+                config=replace(config, temperature="none"),  # no answer depends on it
                 seed=seed + number,
                 proposed=None if proposed is None else proposed[rows],
                 progress=report,

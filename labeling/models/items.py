@@ -26,6 +26,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Labeled items that a model may learn from: control items are kept out, or they would measure nothing."""
         return self.labeled().filter(row__isnull=False, is_control=False)
 
+    def drawn(self) -> ItemQuerySet:
+        """Items of batches that chance alone picked: they stand for the pool."""
+        return self.filter(task__batch__strategy__in=["seed", "uniform"])
+
     def of_batches_before(self, number: int) -> ItemQuerySet:
         """Items of the project's first batches."""
         return self.filter(task__batch__number__lt=number)

@@ -22,7 +22,7 @@ from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.privacy.training import train_private
-from models_store.training import Progress, TrainConfig, Trained
+from models_store.training import Progress, TrainConfig, Trained, forget
 from models_store.training import train as train_network
 from selector.strategies import NEEDS
 
@@ -71,6 +71,8 @@ def train(step: Step) -> None:
     if privacy.is_private(project):
         in_ledger, trained = train_in_private(step, batch, given)
     else:
+        drawn = project.items.trainable().drawn().values_list("row", flat=True)
+        given["representative"] = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
         trained = train_openly(step, batch, given)
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
     answers = on_control.ask(project, trained.model, features, control)
@@ -113,7 +115,7 @@ def train(step: Step) -> None:
         if in_ledger is not None:
             privacy.settle(training=in_ledger, version=version)
         batches.trained(batch=batch)
-    files.checkpoint.unlink(missing_ok=True)
+    forget(files.checkpoint)
 
 
 def _measured(trained: Trained, answers: on_control.Answers) -> dict[str, Any]:
@@ -125,13 +127,16 @@ def _measured(trained: Trained, answers: on_control.Answers) -> dict[str, Any]:
             "seconds": trained.seconds,
             "trained_on": trained.training_size,
             "held_back": trained.validation_size,
+            "calibrated_on": trained.calibration_size,
             "validation_loss": min((check.validation_loss for check in trained.checks), default=None),
         },
     }
 
 
-def _told(at: Progress) -> str:
-    return f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}"
+def _report(step: Step, at: Progress) -> None:
+    phase = "calibrating the model" if at.further else "training the model"
+    number = f"training {at.further}, " if at.further else ""
+    step.report(phase, at.share, f"{number}step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}")
 
 
 def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
@@ -146,7 +151,7 @@ def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
         config=config,
         start=load_model(project, parent) if parent and config.warm_start else None,
         checkpoint=ProjectFiles(project).checkpoint,
-        progress=lambda at: step.report("training the model", at.share, _told(at)),
+        progress=lambda at: _report(step, at),
     )
 
 

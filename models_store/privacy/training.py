@@ -116,6 +116,7 @@ def train_private(
         seconds=time.monotonic() - started,
         training_size=n,
         validation_size=0,
+        calibration_size=0,
         checks=(),
         privacy=statement(phases, config, n),
     )

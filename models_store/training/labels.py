@@ -41,15 +41,20 @@ def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.nd
     wanted = int(len(order) * share)
     if wanted < SMALLEST_VALIDATION:
         return order, order[:0]
-    may_go = np.ones(len(order), dtype=bool)
+    held_back = np.flatnonzero(may_go(labels, order))[:wanted]
+    return np.delete(order, held_back), order[held_back]
+
+
+def may_go(labels: Labels, order: np.ndarray) -> np.ndarray:
+    """(n,) bool of the rows in this order: whether a training may hold them back. The first of every class stays."""
+    may = np.ones(len(order), dtype=bool)
     if labels.question != "multi":
         groups = labels.targets.long()
         if labels.proposed is not None:
             groups = 2 * labels.proposed + groups
         _, firsts = np.unique(groups.numpy()[order], return_index=True)
-        may_go[firsts] = False
-    held_back = np.flatnonzero(may_go)[:wanted]
-    return np.delete(order, held_back), order[held_back]
+        may[firsts] = False
+    return may
 
 
 class Stream:

@@ -33,12 +33,14 @@ class TrainingError(RuntimeError):
 
 
 class Progress(NamedTuple):
-    """Where a training is: the share done, the step of at most `steps`, the loss of late (a running mean)."""
+    """Where a training is: the share done of all, the step of at most `steps`, the loss of late (a running mean)."""
 
     share: float
     step: int
     steps: int
     loss: float
+    further: int = 0
+    """0 while the model itself is trained; then which one of the trainings that only calibrate it."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,8 @@ class _State:
     steps: int = 0
     """At most; fewer if little is left to learn."""
     patience: int = 0
+    best_share: float = 1.0
+    """Of the training, after which the weights were those that it ends with."""
     loss: float = 0.0
     seconds: float = 0.0
     checks: list[Check] = field(default_factory=list)
@@ -101,8 +105,9 @@ class Run:
         self._every = self._saved = 0.0
         self._started = time.monotonic()
 
-    def fit(self, progress: Callable[[Progress], None]) -> None:
-        """Train in place, ending with the averaged weights of the best check (the last ones if there was none).
+    def fit(self, progress: Callable[[Progress], None], *, until: float = 1.0) -> None:
+        """Train in place, ending with the averaged weights of the best check (the last ones if there was none), or of
+        the place where a share of `until` is done.
 
         What is checked and kept is a running average of the weights over about a pass (Polyak averaging). While the
         step size is still large the weights themselves jump about, and the best of many checks would be a lucky one.
@@ -113,7 +118,7 @@ class Run:
         """
         state = self.state
         learned = max(LEARNED * questions.guessing_loss(self.labels.question, self.labels.targets), 1e-3)
-        while not (state.step and (self.share() >= 1 or state.patience == 0)):
+        while not (state.step and (self.share() >= until or state.patience == 0)):
             loss = self._step()
             state.step += 1
             state.loss += (loss - state.loss) / min(state.step, self.check_every)
@@ -126,6 +131,7 @@ class Run:
             if len(self.validation) and (state.step % self.check_every == 0 or share >= 1):
                 self._check()
             self._save_if_due()
+        self._save()
         self.network.load_state_dict(self.best or self.average.module.state_dict())
         progress(Progress(1.0, state.step, state.step, state.loss))
 
@@ -173,7 +179,7 @@ class Run:
         fewest = min(each.validation_errors for each in state.checks)
         if check.validation_errors <= fewest + math.sqrt(fewest * (1 - fewest) / len(self.validation)):
             self.best = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
-            state.patience = self.config.patience
+            state.patience, state.best_share = self.config.patience, self.share()
         else:
             state.patience -= 1
 
@@ -209,7 +215,11 @@ class Run:
         self.state = _State(**state["run"], checks=checks)
 
     def _save_if_due(self) -> None:
-        if self._path is None or time.monotonic() - self._saved < self._every:
+        if time.monotonic() - self._saved >= self._every:
+            self._save()
+
+    def _save(self) -> None:
+        if self._path is None:
             return
         tensors = {
             **checkpoints.module_tensors("network", self.network),

@@ -1,9 +1,9 @@
 """Features and labels -> a trained model: one trainer for every network and question, readable top to bottom."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,15 +15,14 @@ from models_store.device import best_device
 from models_store.model import Model, checked_features
 from models_store.networks import Mlp
 from models_store.privacy.config import PrivacyConfig
+from models_store.training.calibrating import answers_of, asked_about, calibrate, further_parts
 from models_store.training.labels import Labels, split
-from models_store.training.run import Check, Progress, Run, logits_of
-from models_store.training.temperature import Adaptive, fit_adaptive, fit_temperature
+from models_store.training.run import Check, Progress, Run
+from models_store.training.temperature import Adaptive
 
 SHRINK, FRESH = 0.5, 0.5
 """Of the last version's weights and of new ones, what a warm start begins with. Weights as they were learn the labels
 that came since worse than new ones do: Ash and Adams 2020, "On Warm-Starting Neural Network Training"."""
-MOST_FITTED = 2**24
-"""Logits that a temperature is fitted to: of as many held-back items as that makes."""
 CHECKPOINT_SECONDS = 30.0
 
 
@@ -38,6 +37,9 @@ class Trained:
     seconds: float
     training_size: int
     validation_size: int
+    """Labels held back to stop by."""
+    calibration_size: int
+    """Labels that the temperature was fitted to: those, and what further trainings held back. 0 if none was."""
     checks: tuple[Check, ...]
     """Empty where too few labels could be held back."""
     calibration: Adaptive | None = None
@@ -61,6 +63,7 @@ def train(
     config: TrainConfig | None = None,
     seed: int,
     proposed: np.ndarray | None = None,
+    representative: np.ndarray | None = None,
     start: Model | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -70,9 +73,12 @@ def train(
 
     `targets` for "single": (n,) class indices; "multi": (n, n_classes) bool; "verify": (n,) bool, with `proposed`,
     (n,) class indices. Classes without any label are fine. Items of the control slice must not be among them.
+    `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
+    were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
     `start`: the model that a warm start begins with, if `config` wants one; classes may have been added since.
     `checkpoint`: a file that is written every `checkpoint_seconds`; the same call goes on from it after whatever ended
-    the process. It stays: remove it when the model is safe.
+    the process. It stays, and the like of it beside it, one for each further training: `forget` them when the model is
+    safe.
 
     Same arguments, same machine, same number of threads: the same weights, bit for bit, also if it was cut short and
     taken up (unless `max_seconds` ends it). The global random state is left as it was. Threads are the caller's to set
@@ -87,33 +93,75 @@ def train(
         raise ValueError("nothing to train on: no labeled item")
     answers, pairs = questions.checked_targets(question, targets, proposed, n=n, n_classes=n_classes)
     labels = Labels(question, features, answers, pairs, tuple(input_shape))
-    training, validation = split(labels, config.validation_share, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    training, validation = split(labels, config.validation_share, rng)
+    asked = asked_about(representative, n)
+    parts = further_parts(labels, validation, asked, config, rng)
     device = best_device()
+    start = start if config.warm_start else None
 
-    # Initial weights and dropout draw on torch's global generators: borrow them, and give them back as they were.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
+    def begin(number: int, rows: np.ndarray, held_back: np.ndarray) -> Run:
+        torch.manual_seed(seed + number)
         network = networks.for_shape(labels.input_shape, n_classes)
         if isinstance(network, Mlp):
             network.standardise(features)
-        if start is not None and config.warm_start:
+        if start is not None and not number:  # it may have learned what a further training holds back
             warm(network, start.network)
-        run = Run(network.to(device), labels, n_classes, training, validation, config, seed, device)
+        run = Run(network.to(device), labels, n_classes, rows, held_back, config, seed + number, device)
         if checkpoint is not None:
-            run.keep_in(checkpoint, checkpoint_seconds)
-        run.fit(progress or (lambda at: None))
-    calibration = _calibrate(run) if config.temperature != "none" and len(validation) else None
+            run.keep_in(numbered(checkpoint, number), checkpoint_seconds)
+        return run
+
+    report = _reporting(progress or (lambda at: None), [n, *(n - len(part) for part in parts)])
+    # Initial weights and dropout draw on torch's global generators: borrow them, and give them back as they were.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        run = begin(0, training, validation)
+        run.fit(report(0))
+        own = validation[asked[validation]]
+        # A warm start may have learned them before: others do without.
+        tells = config.temperature != "none" and len(own) and not (start is not None and parts)
+        told = [answers_of(run, own)] if tells else []
+        for number, part in enumerate(parts, start=1):
+            further = begin(number, np.setdiff1d(np.arange(n), part), part[:0])
+            further.fit(report(number), until=run.state.best_share)
+            told.append(answers_of(further, part))
+    calibration = calibrate(run, told) if told else None
     return Trained(
-        model=Model(question, n_classes, labels.input_shape, network.cpu().eval()),
+        model=Model(question, n_classes, labels.input_shape, run.network.cpu().eval()),
         config=config,
         seed=int(seed),
         steps=run.state.step,
         seconds=run.seconds(),
         training_size=len(training),
         validation_size=len(validation),
+        calibration_size=sum(len(each.targets) for each in told),
         checks=tuple(run.state.checks),
         calibration=calibration,
     )
+
+
+def forget(checkpoint: Path) -> None:
+    """Remove all that a training with this checkpoint has left."""
+    for path in checkpoint.parent.glob(numbered(checkpoint, "*").name):
+        path.unlink(missing_ok=True)
+    checkpoint.unlink(missing_ok=True)
+
+
+def numbered(checkpoint: Path, number: int | str) -> Path:
+    """Where the training itself (0) and the further ones (1, 2, …) stand."""
+    return checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}") if number else checkpoint
+
+
+def _reporting(
+    progress: Callable[[Progress], None], work: Sequence[int]
+) -> Callable[[int], Callable[[Progress], None]]:
+    """By the number of a training, how it reports its progress as a part of all: each takes as long as its `work`."""
+
+    def of(number: int) -> Callable[[Progress], None]:
+        done = sum(work[:number])
+        return lambda at: progress(at._replace(share=(done + at.share * work[number]) / sum(work), further=number))
+
+    return of
 
 
 def warm(network: nn.Module, earlier: nn.Module) -> None:
@@ -129,22 +177,3 @@ def warm(network: nn.Module, earlier: nn.Module) -> None:
                 continue
             place = tensor[: len(old)]
             place.copy_(old if name in buffers else SHRINK * old + FRESH * place)
-
-
-def _calibrate(run: Run) -> Adaptive:
-    """Fit a temperature to the held-back labels, put it behind the last layer, and return it."""
-    labels = run.labels
-    rows = run.validation[: max(1, MOST_FITTED // run.n_classes)]
-    parts = [
-        (questions.of_answers(labels.question, logits, proposed), targets)
-        for logits, targets, proposed in logits_of(run.network, labels, rows, run.n_classes, run.device)
-    ]
-    logits, targets = (torch.cat(each) for each in zip(*parts, strict=True))
-    by = run.config.temperature
-    if by == "adaptive" and labels.question == "single":
-        found = fit_adaptive(logits, targets)
-    else:
-        plain = "likelihood" if by == "adaptive" else by
-        found = Adaptive(1 / fit_temperature(labels.question, logits, targets, by=plain), 0.0)
-    cast(networks.Calibration, run.network.calibration).set(*found)
-    return found

@@ -31,13 +31,13 @@ def test_a_small_run_says_all_that_is_documented_as_one_json_object(arrays: list
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result.keys() == {"machine", "level", "recipes", "data", "seconds"}
+    assert result.keys() == {"machine", "level", "recipes", "picked", "data", "seconds"}
     data = result["data"]["x"]
     assert (data["labels"], data["held_back"], data["tests"], data["classes"]) == (1400, 140, 600, 3)
     assert data["recipes"].keys() == {"cross-entropy", "temperature", "soft", "default"}
     told = data["recipes"]["default"]
     assert told.keys() == {
-        "accuracy", "ece", "ece_equal_width", "brier", "nll", "calibration", "seconds", "against"
+        "accuracy", "ece", "ece_equal_width", "brier", "nll", "calibrated_on", "calibration", "seconds", "against"
     }  # fmt: skip
     assert len(told["ece"]["seeds"]) == 2
     plain, cooled = (data["recipes"][name] for name in ("cross-entropy", "temperature"))
@@ -47,11 +47,38 @@ def test_a_small_run_says_all_that_is_documented_as_one_json_object(arrays: list
         1 - told["ece"]["value"] / plain["ece"]["value"]
     )
     assert calibration._table(result).count("\n") > 6
+    assert [data["recipes"][name]["calibrated_on"] for name in data["recipes"]] == [0, 140, 0, 1000]
+
+
+@pytest.mark.slow
+def test_labels_can_be_picked_as_in_a_project(arrays: list[str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.calibration", *arrays, "--labels-seen", "700", "--picked"]
+    done = subprocess.run(
+        [*command, "--seeds", "1", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    recipes = result["data"]["x"]["recipes"]
+    assert (result["picked"], result["data"]["x"]["labels"]) == (True, 700)
+    assert recipes.keys() == {"cross-entropy", "temperature", "soft", "default", "as random"}
+    right = [recipes[name]["accuracy"]["value"] for name in recipes]
+    assert right[2:] == [right[2]] * 3, "neither a temperature nor what it is fitted to changes an answer"
+
+
+def test_of_picked_labels_a_tenth_is_drawn_at_random(tmp_path: Path, arrays: list[str]) -> None:
+    source = calibration.Source("x", vectors=Path(arrays[1]), labels=Path(arrays[3]))
+    data = source.load(0)
+    rows, drawn = calibration._labeled(calibration.Work(source, "default", 0, 200, picked=True), data)
+    assert (len(rows), len(drawn)) == (200, 20)
+    assert {*drawn} < {*rows}
+    assert len(set(rows)) == 200
+    same, all_of_them = calibration._labeled(calibration.Work(source, "default", 0, 200, picked=False), data)
+    assert sorted(all_of_them) == list(same)
 
 
 def test_the_default_is_the_products_and_the_baseline_differs_from_it_in_calibration_alone() -> None:
     assert calibration.RECIPES["default"] == TrainConfig()
-    plain = replace(TrainConfig(), secondary="none", temperature="none")
+    plain = replace(TrainConfig(), secondary="none", temperature="none", calibration_labels=0)
     assert calibration.RECIPES["cross-entropy"] == plain
 
 
@@ -63,6 +90,7 @@ def test_the_default_is_the_products_and_the_baseline_differs_from_it_in_calibra
         (["--labels-seen", "-3"], "--labels-seen is a whole number of at least 1, not -3."),
         (["--test-share", "1"], "--test-share lies between 0 and 1, not at 1."),
         (["--data", "digits", "--network", "convnet"], "--network convnet takes images"),
+        (["--picked"], "--picked needs --labels-seen"),
         (["--data"], "name at least one data set"),
         (["--data", "cats"], "invalid choice: 'cats'"),
         (["--fashion", "/nowhere"], "Fashion-MNIST cannot be read from /nowhere"),

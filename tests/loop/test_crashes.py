@@ -65,6 +65,28 @@ def test_worker_killed_in_the_midst_of_encoding_and_of_training(tmp_path: Path) 
     check_rounds(project, 1)
 
 
+def test_worker_killed_while_the_model_is_calibrated_goes_on_behind_the_training(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=600, batch_size=150)
+    user = annotator(project)
+    with worker("--drain") as process:
+        process.wait()
+    answer_batch(project, user)
+    with worker() as process:
+        wait_until(lambda: Job.objects.running().filter(phase="calibrating the model").exists())
+        process.kill()
+        process.wait()
+    checkpoint = ProjectFiles(project).checkpoint
+    trained = checkpoint.stat()
+    with worker() as process:
+        wait_until(lambda: Job.objects.running().filter(phase="calibrating the model", attempts=2).exists())
+        assert checkpoint.stat().st_mtime_ns > trained.st_mtime_ns, "it was read, and written again at the end"
+        assert len(list(checkpoint.parent.glob("training*.safetensors"))) > 0
+        wait_until(lambda: project.batches.filter(number=2, state="open").exists())
+    check_rounds(project, 1)
+    assert project.versions.get().metrics["training"]["calibrated_on"] > 80
+    assert not list(checkpoint.parent.glob("training*.safetensors"))
+
+
 def test_worker_killed_at_any_moment(tmp_path: Path) -> None:
     """Each round, a worker is killed some time after it took the first step up; in the end one may finish."""
     project = digits_project(tmp_path, n=600)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling.models import Annotation, Batch, Clustering, Item, Job, ModelVersion, Task
+from labeling.models import Annotation, Batch, Clustering, Item, Job, ModelVersion, Project, Task
+from labeling.pipeline import training
 from labeling.pipeline.clustering import clusters_at
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of
 from labeling.pipeline.plan import plan_batch
@@ -43,6 +44,29 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
     assert Annotation.objects.count() == 180
     assert Item.objects.labeled().count() == 180
     assert Clustering.objects.get().rows == 600, "clustered once, over the whole pool"
+
+
+def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    real = training.train_network
+    monkeypatch.setattr(training, "train_network", lambda **named: given.append(named) or real(**named))
+    project = digits_project(tmp_path, n=400, batch_size=50)
+    user = annotator(project)
+    drain()
+    for _ in range(3):
+        answer_batch(project, user)
+        drain()
+        Project.objects.update(strategy="uniform")  # the third batch; the second has been picked
+    drawn = [named["representative"] for named in given]
+    assert [len(each) for each in drawn] == [40, 80, 120]
+    assert [int(each.sum()) for each in drawn] == [40, 40, 80], (
+        "the first batch, and the third; margins picked the second"
+    )
+    rows = list(Item.objects.trainable().order_by("row").values_list("row", flat=True))
+    of_second = set(Item.objects.filter(task__batch__number=2, is_control=False).values_list("row", flat=True))
+    assert {row for row, is_drawn in zip(rows, drawn[2], strict=True) if not is_drawn} == of_second
+    told = [version.metrics["training"]["calibrated_on"] for version in project.versions.order_by("number")]
+    assert told == [0, 0, pytest.approx(96, abs=4)], "of a hundred labels on, all but a fifth are held back once"
 
 
 def test_a_selection_can_be_replayed_from_what_is_recorded(tmp_path: Path) -> None:

@@ -153,7 +153,10 @@ def test_the_batch_grows_from_first_to_last_step(monkeypatch):
     sizes = []
     taken = run.Stream.take
     monkeypatch.setattr(run.Stream, "take", lambda self, start, n: sizes.append(n) or taken(self, start, n))
-    train_on(blobs(600, seed=1), config=TrainConfig(batch_size=16, batch_growth=8.0, epochs=10, validation_share=0))
+    train_on(
+        blobs(600, seed=1),
+        config=TrainConfig(batch_size=16, batch_growth=8.0, epochs=10, validation_share=0, temperature="none"),
+    )
     assert sizes[0] == 16
     assert sizes == sorted(sizes)
     assert 110 <= sizes[-1] <= 128

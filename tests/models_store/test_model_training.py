@@ -251,6 +251,7 @@ def test_shifted_images_keep_their_content_and_are_never_mirrored():
         ({"features": np.full((10, 12), np.inf, dtype=np.float32)}, "not finite"),
         ({"features": np.zeros((0, 12), dtype=np.float32), "targets": np.zeros(0, dtype=int)}, "no labeled item"),
         ({"n_classes": 0}, "lie in|at least one class"),
+        ({"representative": np.ones(9, dtype=bool)}, r"`representative` has the shape \(9,\), expected \(10,\)"),
     ],
 )
 @pytest.mark.filterwarnings("ignore:invalid value")

@@ -104,8 +104,9 @@ def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(que
     np.testing.assert_array_equal(one, other)
 
 
-def test_too_few_labels_to_hold_any_back_have_none():
-    assert train_on(blobs(300, seed=1), config=TrainConfig(temperature="likelihood", epochs=2)).temperature is None
+def test_without_labels_that_were_held_back_there_is_none():
+    config = TrainConfig(temperature="likelihood", epochs=2, calibration_labels=0)
+    assert train_on(blobs(300, seed=1), config=config).temperature is None
 
 
 @pytest.mark.parametrize("power", [-0.4, 0.0, 0.7])

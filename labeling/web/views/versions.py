@@ -151,6 +151,9 @@ def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy
     return accuracy_of({"version": version.number, "labels": version.labels, "control_now": control, "metrics": {}})
 
 
+STEPS = ("steps", "trained_on", "held_back", "calibrated_on")
+
+
 def _lineage(version: ModelVersion) -> dict[str, Any]:
     steps = version.metrics.get("training", {})
     return {
@@ -158,7 +161,7 @@ def _lineage(version: ModelVersion) -> dict[str, Any]:
         "took": duration(version.seconds),
         "picked": list(version.batches_selected.order_by("number").values_list("number", flat=True)),
         "settings": version_words.settings(version.training),
-        "steps": {name: number(steps[name]) for name in ("steps", "trained_on", "held_back") if name in steps},
+        "steps": {name: number(steps[name]) for name in STEPS if steps.get(name)},
     }
 
 

@@ -1,0 +1,212 @@
+"""Further trainings: what they hold back, that they stand for the model, and that they can be cut short like it."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from model_data import Pool, blobs, train_on
+
+from models_store.config import TrainConfig
+from models_store.prediction import probabilities
+from models_store.reliability import calibration
+from models_store.training import forget, trainer
+from models_store.training.calibrating import (
+    FEWEST,
+    LARGEST_PART,
+    LEAST_REPRESENTATIVE,
+    MOST_TRAININGS,
+    further_parts,
+)
+from models_store.training.labels import Labels, split
+from models_store.training.run import Run
+from models_store.training.trainer import numbered
+
+QUICK = TrainConfig(min_steps=5, epochs=2)
+
+
+def some_labels(classes: np.ndarray, question: str = "single") -> Labels:
+    n = len(classes)
+    features = np.zeros((n, 2), np.float32)
+    if question == "verify":
+        return Labels(question, features, torch.from_numpy(classes % 2 == 0), torch.from_numpy(classes // 2), (2,))
+    if question == "multi":
+        return Labels(question, features, torch.from_numpy(classes[:, None] == np.arange(5)), None, (2,))
+    return Labels(question, features, torch.from_numpy(classes), None, (2,))
+
+
+def noisy(n: int, seed: int) -> Pool:
+    """A quarter of the answers say anything: a network that learns them by heart is too sure."""
+    pool, rng = blobs(n, seed=seed), np.random.default_rng(seed)
+    return Pool(pool.features, np.where(rng.random(n) < 0.25, rng.integers(0, 4, n), pool.classes), 4)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    n=st.integers(1, 3000),
+    wanted=st.integers(0, 4000),
+    n_classes=st.integers(1, 50),
+    question=st.sampled_from(["single", "multi", "verify"]),
+    seed=st.integers(0, 99),
+)
+def test_each_label_is_held_back_once_at_most_and_no_class_is_lost(n, wanted, n_classes, question, seed):
+    classes = np.random.default_rng(seed).integers(0, n_classes, n)
+    labels, rng = some_labels(classes, question), np.random.default_rng(seed)
+    _, held_back = split(labels, 0.1, rng)
+    parts = further_parts(labels, held_back, np.ones(n, bool), TrainConfig(calibration_labels=wanted), rng)
+    everything = np.concatenate([held_back, *parts])
+    assert len(np.unique(everything)) == len(everything)
+    assert len(everything) <= max(wanted, len(held_back))
+    assert len(parts) <= MOST_TRAININGS
+    for part in parts:
+        assert 0 < len(part) <= n * LARGEST_PART
+        if question != "multi":
+            assert set(classes[np.setdiff1d(np.arange(n), part)]) == set(classes)
+    if n >= FEWEST and wanted >= n > 3 * n_classes:
+        assert len(everything) > 0.6 * n  # nearly all that four parts of a fifth can be
+
+
+def test_as_many_trainings_as_are_needed():
+    def trainings(n, **config):
+        labels, rng = some_labels(np.zeros(n, np.int64)), np.random.default_rng(0)
+        config = TrainConfig(**config)
+        _, held_back = split(labels, config.validation_share, rng)
+        return [len(part) for part in further_parts(labels, held_back, np.ones(n, bool), config, rng)]
+
+    assert trainings(10_000) == []  # 1,000 are held back as it is
+    assert trainings(5000) == [500]
+    assert trainings(2000) == [400, 400]
+    assert trainings(500) == [100] * 4
+    assert trainings(FEWEST - 1) == []
+    assert trainings(500, calibration_labels=0) == []
+    assert trainings(500, temperature="none") == []
+    assert trainings(500, max_seconds=60.0) == []
+
+
+@pytest.mark.parametrize(("n", "most"), [(150, 0.08), (600, 0.07)])
+def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right(n, most):
+    """Averaged over seeds: how much surer it is than right, on items that nothing was learned from."""
+    new = noisy(4000, seed=50)
+
+    def surer(**config):
+        found = []
+        for seed in range(4):
+            trained = train_on(noisy(n, seed=seed), config=TrainConfig(**config), seed=seed)
+            p = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
+            of_model = calibration(p.max(axis=1).clip(0, 1), p.argmax(axis=1) == new.classes)
+            found.append(of_model.ece)
+        return float(np.mean(found))
+
+    fitted = surer()
+    assert fitted < most
+    assert fitted < 0.6 * surer(calibration_labels=0, temperature="none")
+
+
+def test_no_answer_depends_on_them():
+    pool = blobs(300, seed=1)
+    plain, fitted = (train_on(pool, config=TrainConfig(calibration_labels=wanted)) for wanted in (0, 1000))
+    assert (plain.calibration_size, fitted.calibration_size) == (0, 240)
+    weights = [
+        {name: tensor for name, tensor in each.model.network.state_dict().items() if "calibration" not in name}
+        for each in (plain, fitted)
+    ]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())
+    assert plain.steps == fitted.steps
+
+
+def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkeypatch):
+    seen = []
+    real = Run.fit
+
+    def fit(self, progress, *, until=1.0):
+        real(self, progress, until=until)
+        rows = self.stream.take(0, len(self.stream._rows))
+        seen.append((until, self.state.best_share, self.state.step / self.state.steps, set(rows.tolist())))
+
+    asked = []
+    answers_of = trainer.answers_of
+    monkeypatch.setattr(Run, "fit", fit)
+    monkeypatch.setattr(
+        trainer, "answers_of", lambda run, rows: asked.append(set(rows.tolist())) or answers_of(run, rows)
+    )
+    train_on(noisy(1500, seed=1), config=TrainConfig(patience=1))
+    (_, best, _, _), *further = seen
+    assert best < 1  # it stopped early, or this says nothing
+    assert len(further) == 3
+    for until, _, share, _ in further:
+        assert until == best
+        assert share == pytest.approx(best, abs=0.05)
+    for (_, _, _, rows), held_back in zip(seen, asked, strict=True):  # and all else was learned
+        assert not rows & held_back
+        assert len(rows | held_back) == 1500
+
+
+@pytest.mark.parametrize("n", [300, 1500])
+def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n):
+    asked = []
+    answers_of = trainer.answers_of
+    monkeypatch.setattr(trainer, "answers_of", lambda run, rows: asked.extend(rows) or answers_of(run, rows))
+    representative = np.arange(n) % 2 == 0 if n == 1500 else np.arange(n) < LEAST_REPRESENTATIVE - 1
+    train_on(blobs(n, seed=1), config=QUICK, representative=representative)
+    assert len(asked) == len(set(asked))
+    if n == 300:  # too few of them
+        assert {*asked} - {*np.flatnonzero(representative)}
+    else:
+        assert {*asked} <= {*np.flatnonzero(representative)}
+        assert len(asked) > 700  # but for one a class
+
+
+def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
+    """A network of labels that an earlier one doubted, the hardest ones: on new items it is as sure as it is right."""
+    pool, new = noisy(8000, seed=1), noisy(5000, seed=2)
+    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4))
+    p = np.concatenate([part for _, part in probabilities(first.model, pool.features)])
+    rows = np.concatenate([np.arange(300), 300 + np.argsort(p[300:].max(axis=1))[:900]])
+    labeled = Pool(pool.features[rows], pool.classes[rows], 4)
+    trained = train_on(labeled, representative=np.arange(1200) < 300)
+    said = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
+    assert trained.calibration_size > 250
+    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("further", [1, 3])
+def test_cut_short_in_one_it_ends_the_same_without_beginning_again(tmp_path, further):
+    pool, checkpoint, seen = blobs(300, seed=1), tmp_path / "c.safetensors", []
+
+    def killed(at):
+        if at.further == further and at.step == 5:
+            raise Killed
+
+    whole = train_on(pool, config=QUICK)
+    with pytest.raises(Killed):
+        train_on(pool, config=QUICK, checkpoint=checkpoint, checkpoint_seconds=0, progress=killed)
+    resumed = train_on(pool, config=QUICK, checkpoint=checkpoint, checkpoint_seconds=1000, progress=seen.append)
+    assert whole.calibration is not None
+    assert whole.calibration == resumed.calibration
+    assert next((at.further, at.step) for at in seen if at.step < at.steps) == (further, 5)
+    forget(checkpoint)
+    assert list(tmp_path.glob("*.safetensors")) == []
+
+
+def test_forgetting_leaves_other_files_alone_and_needs_none(tmp_path):
+    (tmp_path / "other.safetensors").touch()
+    checkpoint = tmp_path / "training.safetensors"
+    for number in (0, 1, 2):
+        numbered(checkpoint, number).touch()
+    forget(checkpoint)
+    forget(checkpoint)
+    assert [path.name for path in tmp_path.glob("*.*")] == ["other.safetensors"]
+
+
+def test_progress_tells_which_training_it_is():
+    seen = []
+    train_on(blobs(300, seed=1), config=QUICK, progress=seen.append)
+    assert [at.further for at in seen] == sorted(at.further for at in seen)
+    assert {at.further for at in seen} == {0, 1, 2, 3, 4}
+    shares = [at.share for at in seen]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
