@@ -6,6 +6,7 @@ something rests on an assumption that does not hold, no epsilon is stated.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from django.db import transaction
@@ -20,6 +21,10 @@ there private models came within some 5 % of the accuracy of others (docs/benchm
 
 STARVED = 5
 """So many times the noise of an even share of the budget leaves a 25th of it: a training on that teaches nothing."""
+
+
+MOST_LEFT = 1000
+"""More trainings than that are not told apart."""
 
 
 class BudgetSpent(Exception):
@@ -66,10 +71,8 @@ def ledger(project: Project) -> Ledger:
     for training in trainings:
         phases += _phases(training)
         costs.append(epsilon(phases, project.privacy_delta))
-    left = max(0, project.privacy_trainings - len(trainings))
-    noise = None
-    if is_private(project) and left and labels:
-        noise = _noise(project, labels, left, phases)
+    left = _left(project, labels, len(trainings), phases) if is_private(project) else 0
+    noise = _noise(project, labels, left, phases) if left and labels else None
     return Ledger(trainings, costs, left if noise or not labels else 0, noise, labels, _flaw(project))
 
 
@@ -81,8 +84,14 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
     assert project.privacy_epsilon is not None
     earlier = list(project.private_trainings.all())
     phases = [phase for training in earlier for phase in _phases(training)]
-    left = project.privacy_trainings - len(earlier)
-    if left < 1:
+    left = _left(project, labels, len(earlier), phases)
+    if not left and project.privacy_noise is not None:
+        raise BudgetSpent(
+            f"A training with a noise multiplier of {project.privacy_noise:g} on {labels:,} labels costs more than is "
+            f"left of the privacy budget of ε = {project.privacy_epsilon:g}. Raise the budget or the noise in the "
+            "settings, then retry; or stop the loop."
+        )
+    if not left:
         raise BudgetSpent(
             f"The privacy budget was made for {project.privacy_trainings} trainings, and all have started. "
             "Raise their number in the settings (and ε, if they are to learn anything), then retry; or stop the loop."
@@ -153,8 +162,30 @@ def _flaw(project: Project) -> str:
     )
 
 
+def _left(project: Project, labels: int, started: int, spent: list[Phase]) -> int:
+    """Trainings, on as many labels each, that may still start: those the budget was made for, or those it is enough for
+    if the noise is set.
+    """
+    if project.privacy_noise is None:
+        return max(0, project.privacy_trainings - started)
+    limit = project.privacy_epsilon
+    assert limit is not None
+    one = PrivacyConfig(noise_multiplier=project.privacy_noise, delta=project.privacy_delta).phases(max(labels, 1))
+
+    def fit(trainings: int) -> bool:
+        phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
+        return epsilon([*spent, *phases], project.privacy_delta) <= limit
+
+    # All that fit, by halving: the first number that is one too many.
+    return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
+
+
 def _noise(project: Project, labels: int, trainings: int, spent: list[Phase]) -> float | None:
-    """Of each of so many trainings on what is left of the budget; None if that is nothing, or next to nothing."""
+    """Of each of so many trainings: as set, or on what is left of the budget; None if that is nothing, or next to
+    nothing.
+    """
+    if project.privacy_noise is not None:
+        return project.privacy_noise
     assert project.privacy_epsilon is not None
     target, delta = project.privacy_epsilon, project.privacy_delta
     try:

@@ -33,6 +33,7 @@ SETTINGS = (
     "privacy_epsilon",
     "privacy_delta",
     "privacy_trainings",
+    "privacy_noise",
     "show_predictions",
     "hourly_cost",
     "currency",

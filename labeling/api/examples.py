@@ -26,6 +26,7 @@ _PROJECT: dict[str, Any] = {
     "privacy_epsilon": 5.0,
     "privacy_delta": 1e-06,
     "privacy_trainings": 10,
+    "privacy_noise": None,
     "show_predictions": False,
     "hourly_cost": 17.5,
     "currency": "EUR",

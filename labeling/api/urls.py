@@ -13,6 +13,7 @@ from labeling.api import (
     items,
     payoff,
     predictions,
+    privacy,
     projects,
     queue,
 )
@@ -60,6 +61,7 @@ urlpatterns = [
         name="prediction-result",
     ),
     path(f"{PROJECT}payoff/", payoff.PayoffDetail.as_view(), name="payoff"),
+    path(f"{PROJECT}privacy/", privacy.PrivacyDetail.as_view(), name="privacy"),
     path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),
     path(f"{PROJECT}clustering/anew/", clusterings.ClusteringAnew.as_view(), name="clustering-anew"),
     path(f"{PROJECT}export/", export.Export.as_view(), name="export"),

@@ -140,6 +140,12 @@ class Project(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(1000)],
         help_text="So many trainings share the budget.",
     )
+    privacy_noise = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[finite, MinValueValidator(0.3), MaxValueValidator(10_000.0)],
+        help_text="Noise multiplier of every training; empty: what makes the budget last for its trainings.",
+    )
 
     # A batch may end before its last answer, so that an absent person or a few hard items cannot stall the loop.
     deadline_hours = models.FloatField(

@@ -225,6 +225,7 @@ class SettingsForm(forms.ModelForm):
             "privacy_epsilon",
             "privacy_delta",
             "privacy_trainings",
+            "privacy_noise",
             "hourly_cost",
             "currency",
         )
@@ -239,6 +240,7 @@ class SettingsForm(forms.ModelForm):
             "privacy_epsilon": "Privacy budget ε",
             "privacy_delta": "Chance of failure δ",
             "privacy_trainings": "Trainings that share it",
+            "privacy_noise": "Noise of each training",
             "hourly_cost": "Cost of an hour",
         }
         help_texts = {
@@ -279,6 +281,8 @@ class SettingsForm(forms.ModelForm):
             "privacy_delta": "The chance that the guarantee fails: keep it well below one in the number of labels.",
             "privacy_trainings": "The budget is shared out so that it lasts for so many trainings, one a batch. Fewer, "
             "and each learns more from larger batches.",
+            "privacy_noise": "In clipping norms, on each sum of gradients. With it trainings go on for as long as the "
+            "budget lasts, however many those are. Empty: as much as it takes to share the budget out.",
             "hourly_cost": "What an hour of labeling costs, to show what a setting leads to. Nothing else depends on "
             "it.",
             "currency": "Of the cost, for example EUR.",

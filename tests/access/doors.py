@@ -172,6 +172,7 @@ DOORS = [
     Door("api:prediction", "delete", READERS, 204),
     Door("api:prediction-result", "get", READERS, 409),  # it waits
     Door("api:payoff", "get", READERS, 200),
+    Door("api:privacy", "get", READERS, 200),
     Door("api:clustering", "get", READERS, 200),
     Door("api:clustering-anew", "post", MANAGERS, 200),
     Door("api:clustering-anew", "delete", MANAGERS, 200),

@@ -29,6 +29,7 @@ OTHER: dict[str, Any] = {
     "privacy_epsilon": 5.0,
     "privacy_delta": 1e-7,
     "privacy_trainings": 3,
+    "privacy_noise": 2.5,
     "show_predictions": True,
     "hourly_cost": 17.5,
     "currency": "CHF",

@@ -58,6 +58,57 @@ def test_at_the_limit_no_training_starts_until_it_is_raised() -> None:
     assert PrivateTraining.objects.count() == 2
 
 
+def test_noise_that_is_given_holds_for_every_training_for_as_long_as_the_budget_lasts() -> None:
+    project, batch = private_project(privacy_trainings=1, privacy_noise=60.0)
+    left = privacy.ledger(project).left
+    assert left > 2
+    for already in range(left):
+        assert privacy.ledger(project).left == left - already
+        training, config = privacy.start(project=project, batch=batch, labels=40)
+        assert {phase["noise_multiplier"] for phase in training.phases[1:]} == {config.noise_multiplier} == {60.0}
+    ledger = privacy.ledger(project)
+    assert (ledger.left, ledger.noise) == (0, None)
+    assert ledger.spent is not None
+    assert ledger.spent <= 4.0
+    with pytest.raises(privacy.BudgetSpent, match=r"noise multiplier of 60 on 40 labels costs more than is left"):
+        privacy.start(project=project, batch=batch, labels=40)
+    one_more = [Phase(**phase) for row in PrivateTraining.objects.all() for phase in row.phases]
+    one_more += [Phase(**phase) for phase in PrivateTraining.objects.latest("pk").phases]
+    assert epsilon(one_more, 1e-6) > 4.0, "it stops at the limit, and not before"
+    Project.objects.update(privacy_epsilon=6.0)
+    privacy.start(project=project, batch=batch, labels=40)
+
+
+def test_the_page_says_of_given_noise_how_many_trainings_it_is_enough_for() -> None:
+    project, _ = private_project(privacy_noise=60.0)
+    left = privacy.ledger(project).left
+    page = page_of(manager(project), project)
+    assert f"{left} trainings left" in page
+    assert "adds noise of 60.0 clipping norms" in page
+
+
+def test_the_api_tells_the_ledger_so_that_anybody_can_compute_epsilon_anew() -> None:
+    project, batch = private_project()
+    privacy.start(project=project, batch=batch, labels=40)
+    told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
+    ledger = privacy.ledger(project)
+    assert (told["private"], told["limit"], told["delta"], told["left"]) == (True, 4.0, 1e-6, 2)
+    assert told["spent"] == ledger.spent == told["trainings"][0]["epsilon"]
+    phases = [Phase(**phase) for phase in told["trainings"][0]["phases"]]
+    assert epsilon(phases, told["delta"]) == told["spent"]
+    assert (told["trainings"][0]["batch"], told["trainings"][0]["version"]) == (batch.number, None)
+    assert (told["noise"], told["labels_needed"], told["flaw"]) == (ledger.noise, ledger.labels_needed, "")
+
+
+def test_the_api_states_no_epsilon_where_none_holds() -> None:
+    project = make_project(privacy_epsilon=4.0)
+    batch = make_history(project, rounds=1)[-1]
+    privacy.start(project=project, batch=batch, labels=40)
+    told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
+    assert (told["spent"], told["trainings"][0]["epsilon"]) == (None, None)
+    assert "without privacy" in told["flaw"]
+
+
 def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes() -> None:
     project, batch = private_project()
     client = manager(project)
