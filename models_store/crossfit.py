@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+from torch import nn
 
 from models_store.config import TrainConfig
 from models_store.prediction import predict
@@ -41,6 +42,7 @@ def cross_fit(
     config: TrainConfig,
     seed: int,
     proposed: np.ndarray | None = None,
+    network: nn.Module | None = None,
     skip: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[Answers]:
@@ -74,6 +76,7 @@ def cross_fit(
                 config=replace(config, temperature="none"),  # no answer depends on it
                 seed=seed + number,
                 proposed=None if proposed is None else proposed[rows],
+                network=network,
                 progress=report,
             )
             pairs = None if proposed is None else proposed[mine]

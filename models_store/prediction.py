@@ -106,7 +106,8 @@ def _forward(
     model: Model, features: np.ndarray, proposed: Tensor | None, start: int, stop: int
 ) -> Iterator[tuple[int, Tensor, Tensor, Tensor | None]]:
     """(first row, embedding, logits, proposed classes) of the rows from `start` to `stop`, few enough at a time."""
-    rows = max(1, min(MOST_ROWS, MOST_LOGITS // model.n_classes))
+    most = getattr(model.network, "most_rows", MOST_ROWS)
+    rows = max(1, min(most, MOST_LOGITS // model.n_classes))
     for first in range(start, stop, rows):
         taken = slice(first, min(first + rows, stop))
         # Entered anew for each part: a generator must not leave its caller in inference mode.

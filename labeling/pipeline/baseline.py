@@ -17,7 +17,7 @@ from django.utils import timezone
 from labeling import privacy
 from labeling.models import Job, ModelVersion, Project
 from labeling.pipeline.baselines import LEAST_CONTROL, MISSING, Baseline, load_baseline, save_baseline
-from labeling.pipeline.encoding import load_encoder
+from labeling.pipeline.encoding import load_encoder, network_of
 from labeling.pipeline.files import ProjectFiles
 from labeling.pipeline.step import GaveWay, Step, StepFailed
 from labeling.pipeline.training import LabeledRows, open_features, read_labels, seed_for
@@ -108,6 +108,7 @@ def _answers(
         config=config,
         seed=seed_for(project, "baseline", len(labeled.rows)),
         proposed=labeled.proposed,
+        network=network_of(encoder, n_classes),
         skip=skip,
         progress=watch,
     )

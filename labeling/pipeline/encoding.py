@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from django.core.exceptions import ValidationError
 from django.db.models import F
+from torch import nn
 
 from labeling import batches, media
 from labeling.models import Item, Project
@@ -107,6 +108,14 @@ def _raw_contents(items: Sequence[Item]) -> list[Any]:
         except OSError as error:
             contents.append(error)
     return contents
+
+
+def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
+    """What every training begins with, if the encoder brings it. Raises `StepFailed` if it lacks a library."""
+    try:
+        return encoder.network(n_classes)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
 
 
 def load_encoder(project: Project) -> Encoder:

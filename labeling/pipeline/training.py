@@ -13,7 +13,7 @@ import numpy as np
 from labeling import batches, privacy, versions
 from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
 from labeling.pipeline import control as on_control
-from labeling.pipeline.encoding import load_encoder
+from labeling.pipeline.encoding import load_encoder, network_of
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.pipeline.step import Step, StepFailed
 from models_store import artifact
@@ -72,6 +72,7 @@ def train(step: Step) -> None:
         in_ledger, trained = train_in_private(step, batch, given)
     else:
         drawn = project.items.trainable().drawn().values_list("row", flat=True)
+        given["network"] = network_of(encoder, n_classes)
         given["representative"] = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
         trained = train_openly(step, batch, given)
     control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)

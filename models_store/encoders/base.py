@@ -12,11 +12,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
 from models_store.encoders.options import Option
+
+if TYPE_CHECKING:
+    from torch import nn
 
 FORMAT_VERSION = 1
 """Of the file that `Encoder.save` writes."""
@@ -90,6 +93,10 @@ class Encoder(ABC):
 
         Raises `EncodingError` naming the first item that cannot be encoded.
         """
+
+    def network(self, n_classes: int) -> "nn.Module | None":
+        """What every training on the features begins with, as `networks.Tuned`; None: a new network for their shape."""
+        return None
 
     @abstractmethod
     def state(self) -> State:

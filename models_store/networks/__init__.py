@@ -9,12 +9,14 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from models_store.networks.calibration import Calibration
 from models_store.networks.convnet import ConvNet, ConvNetConfig
 from models_store.networks.edges import Edges, EdgesConfig
 from models_store.networks.mlp import Mlp, MlpConfig
+from models_store.networks.tuned import Tuned, TunedConfig
 
 __all__ = [
     "NETWORKS",
@@ -25,15 +27,19 @@ __all__ = [
     "EdgesConfig",
     "Mlp",
     "MlpConfig",
+    "Tuned",
+    "TunedConfig",
     "build",
     "describe",
     "for_shape",
+    "skeleton",
 ]
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "convnet": (ConvNet, ConvNetConfig),
     "edges": (Edges, EdgesConfig),
     "mlp": (Mlp, MlpConfig),
+    "tuned": (Tuned, TunedConfig),
 }
 
 
@@ -52,6 +58,13 @@ def describe(network: nn.Module) -> dict[str, Any]:
     """Name and config as JSON, from which `build` makes the same network without its weights."""
     name = next(name for name, (module, _) in NETWORKS.items() if type(network) is module)
     return {"name": name, "config": asdict(cast(Any, network.config))}
+
+
+def skeleton(description: Mapping[str, Any]) -> nn.Module:
+    """As `build`, for weights that are about to be assigned: on "meta" nothing is allocated or drawn at random."""
+    # Networks of other libraries work out constants as they are built, which "meta" would leave without a value.
+    with torch.device("cpu" if description["name"] == "tuned" else "meta"):
+        return build(description)
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:

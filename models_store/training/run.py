@@ -23,6 +23,8 @@ from models_store.training.schedule import Schedule
 LEARNED = 0.05
 """Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
 the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
+GENTLY = 0.1
+"""Part of the step size that weights take which know much already: those that a network names `gentle`."""
 MOST_ROWS = 4096
 MOST_LOGITS = 2**23
 """Rows, and rows x classes, that go through a network at once: a larger step is the sum of several such parts."""
@@ -97,6 +99,7 @@ class Run:
         )
         groups = _parameter_groups(network, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
+        self.most_rows = getattr(network, "most_rows", MOST_ROWS)
         self.average = AveragedModel(network, multi_avg_fn=_average_over(self.schedule.per_pass))
         self.best: dict[str, Tensor] = {}
         self.state = _State(steps=self.schedule.steps, patience=config.patience)
@@ -151,14 +154,14 @@ class Run:
         rows = self.stream.take(self.state.taken, self.schedule.batch(share))
         self.state.taken += len(rows)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * self.schedule.rate(share)
+            group["lr"] = self.config.learning_rate * self.schedule.rate(share) * group["part"]
         self.network.train()
         self.optimiser.zero_grad()
         # All that is random in a step follows from the seed and its number.
         torch.manual_seed((self.seed * 1_000_003 + self.state.step + 1) % 2**63)
         rng = np.random.default_rng([self.seed, 2, self.state.step])
         total = 0.0
-        for part in np.array_split(rows, _parts(len(rows), self.n_classes)):
+        for part in np.array_split(rows, _parts(len(rows), self.n_classes, self.most_rows)):
             inputs, targets, proposed = self.labels.take(part)
             if self.config.augment and inputs.ndim == 4:
                 inputs = shifted(inputs, rng)
@@ -237,15 +240,16 @@ def logits_of(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """(logits, targets, proposed classes) of the rows, few enough at a time; the network in evaluation mode."""
     network.eval()
-    for part in np.array_split(rows, _parts(len(rows), n_classes)):
+    most_rows = getattr(network, "most_rows", MOST_ROWS)
+    for part in np.array_split(rows, _parts(len(rows), n_classes, most_rows)):
         inputs, targets, proposed = labels.take(part)
         with torch.no_grad():
             logits = network(inputs.to(device))[1]
         yield logits, targets.to(device), _on(device, proposed)
 
 
-def _parts(rows: int, n_classes: int) -> int:
-    return max(1, math.ceil(rows / MOST_ROWS), math.ceil(rows * n_classes / MOST_LOGITS))
+def _parts(rows: int, n_classes: int, most_rows: int) -> int:
+    return max(1, math.ceil(rows / most_rows), math.ceil(rows * n_classes / MOST_LOGITS))
 
 
 def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
@@ -253,10 +257,16 @@ def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight matrices are decayed; biases and norms are not."""
-    matrices = [p for p in network.parameters() if p.ndim > 1]
-    vectors = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    """Weight matrices are decayed; biases and norms are not. What a network names `gentle` takes smaller steps."""
+    gentle = getattr(network, "gentle", None)
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        known = gentle is not None and name.startswith(gentle)
+        groups.setdefault((known, parameter.ndim > 1), []).append(parameter)
+    return [
+        {"params": each, "weight_decay": weight_decay * matrices, "part": GENTLY if known else 1.0}
+        for (known, matrices), each in groups.items()
+    ]
 
 
 def _average_over(steps: int) -> Callable[[Any, Any, Any], None]:

@@ -1,5 +1,6 @@
 """Features and labels -> a trained model: one trainer for every network and question, readable top to bottom."""
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,7 @@ def train(
     seed: int,
     proposed: np.ndarray | None = None,
     representative: np.ndarray | None = None,
+    network: nn.Module | None = None,
     start: Model | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
@@ -75,6 +77,7 @@ def train(
     (n,) class indices. Classes without any label are fine. Items of the control slice must not be among them.
     `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
     were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
+    `network`: what is trained, a copy of it, in place of a new network for the shape; see `Encoder.network`.
     `start`: the model that a warm start begins with, if `config` wants one; classes may have been added since.
     `checkpoint`: a file that is written every `checkpoint_seconds`; the same call goes on from it after whatever ended
     the process. It stays, and the like of it beside it, one for each further training: `forget` them when the model is
@@ -102,12 +105,12 @@ def train(
 
     def begin(number: int, rows: np.ndarray, held_back: np.ndarray) -> Run:
         torch.manual_seed(seed + number)
-        network = networks.for_shape(labels.input_shape, n_classes)
-        if isinstance(network, Mlp):
-            network.standardise(features)
+        own = copy.deepcopy(network) if network is not None else networks.for_shape(labels.input_shape, n_classes)
+        if isinstance(own, Mlp):
+            own.standardise(features)
         if start is not None and not number:  # it may have learned what a further training holds back
-            warm(network, start.network)
-        run = Run(network.to(device), labels, n_classes, rows, held_back, config, seed + number, device)
+            warm(own, start.network)
+        run = Run(own.to(device), labels, n_classes, rows, held_back, config, seed + number, device)
         if checkpoint is not None:
             run.keep_in(numbered(checkpoint, number), checkpoint_seconds)
         return run
@@ -117,10 +120,10 @@ def train(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         run = begin(0, training, validation)
         run.fit(report(0))
-        own = validation[asked[validation]]
+        held_back = validation[asked[validation]]
         # A warm start may have learned them before: others do without.
-        tells = config.temperature != "none" and len(own) and not (start is not None and parts)
-        told = [answers_of(run, own)] if tells else []
+        tells = config.temperature != "none" and len(held_back) and not (start is not None and parts)
+        told = [answers_of(run, held_back)] if tells else []
         for number, part in enumerate(parts, start=1):
             further = begin(number, np.setdiff1d(np.arange(n), part), part[:0])
             further.fit(report(number), until=run.state.best_share)

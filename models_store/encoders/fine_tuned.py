@@ -1,0 +1,68 @@
+"""Pictures for a trained network of torchvision or timm that goes on learning: fine-tuning from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from models_store.encoders.backbone import Backbone
+from models_store.encoders.base import State
+from models_store.encoders.options import Option
+from models_store.encoders.pictures import Sight, picture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+class FineTuned(Backbone):
+    """RGB as uint8, channel first, as `Pixels` lays them out; and the network that every training begins with.
+
+    Where `Backbone` runs the network once and trains a small one on what it gives, here the network itself learns, in
+    each training anew from the same weights. That takes a GPU, or small pictures and patience.
+    """
+
+    name: ClassVar[str] = "fine-tuned"
+    meaning: ClassVar[str] = (
+        "Pictures, and a network trained on other images before, all of which learns from the labels. The best where "
+        "labels are many and pictures unusual; by far the slowest, best on a GPU."
+    )
+    options: ClassVar[Mapping[str, Option]] = {
+        **Backbone.options,
+        "size": Option("Height and width of the picture, in pixels.", default=64, low=16, high=512),
+    }
+    dtype: ClassVar[np.dtype[Any]] = np.dtype(np.uint8)
+
+    def __init__(self, architecture: str, weights: Mapping[str, np.ndarray], sight: Sight, width: int) -> None:
+        super().__init__(architecture, weights, sight, width)
+        self.width = width
+        self.input_shape = (3, sight.size, sight.size)
+        self.dim = 3 * sight.size**2
+
+    @classmethod
+    def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 64) -> Self:
+        return super().fit(samples, architecture=architecture, weights=weights, size=size)
+
+    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+        features = np.empty((len(raws), self.dim), dtype=self.dtype)
+        for index, raw in enumerate(raws):
+            features[index] = picture(raw, self.sight.size, index=index).reshape(-1)
+        return features
+
+    def state(self) -> State:
+        return {**super().state(), "dim": np.array(self.width)}
+
+    def network(self, n_classes: int) -> nn.Module:
+        import torch
+
+        from models_store.encoders.architectures import Body, fill
+        from models_store.networks.tuned import Tuned, TunedConfig
+
+        sight = self.sight
+        config = TunedConfig(self.architecture, sight.size, sight.mean, sight.deviation, self.width, n_classes)
+        network = Tuned(config)
+        weights = {name: torch.from_numpy(value) for name, value in self.weights.items()}
+        fill(Body(network.body, (), sight), weights, architecture=self.architecture)
+        return network.requires_grad_(True)

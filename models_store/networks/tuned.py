@@ -1,0 +1,70 @@
+"""A network of torchvision or timm whose weights were learned elsewhere, and go on learning here: fine-tuning."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from models_store.networks.calibration import Calibration
+
+
+@dataclass(frozen=True)
+class TunedConfig:
+    """`mean` and `deviation` of each colour are those of the pictures that the weights were learned from."""
+
+    architecture: str
+    size: int
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+    embedding_dim: int
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        # JSON has no tuples.
+        object.__setattr__(self, "mean", tuple(self.mean))
+        object.__setattr__(self, "deviation", tuple(self.deviation))
+        if min(self.size, self.embedding_dim, self.n_classes) < 1 or len(self.mean) != 3 or len(self.deviation) != 3:
+            raise ValueError(f"not a network: {self}")
+
+
+class Tuned(nn.Module):
+    """All but the last layer of the network, and a new last one. Takes uint8 pictures (m, 3, size, size).
+
+    Batch norms keep what they learned: a picture's result must not depend on the pictures around it, and batches of few
+    labels would tell them little. Building one raises `EncoderSetupError` (a ValueError) without the library.
+    """
+
+    gentle = "body."
+    """Parameters whose names begin so know much already: a large step would make them forget it."""
+    most_rows = 32
+    """Pictures that go through at once: such networks hold tens of megabytes for each while they learn."""
+
+    def __init__(self, config: TunedConfig) -> None:
+        # torchvision and timm are extras: the other networks do without.
+        from models_store.encoders.architectures import body_of
+
+        super().__init__()
+        self.config = config
+        self.body = body_of(config.architecture).network
+        self.head = nn.utils.skip_init(nn.Linear, config.embedding_dim, config.n_classes)
+        # All classes start level, so that one without any label stays undecided rather than random.
+        nn.init.zeros_(self.head.weight)
+        nn.init.zeros_(self.head.bias)
+        self.calibration = Calibration()
+
+    def train(self, mode: bool = True) -> "Tuned":
+        super().train(mode)
+        for module in self.body.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        mean, deviation = (
+            torch.tensor(each, device=x.device).reshape(3, 1, 1) for each in (self.config.mean, self.config.deviation)
+        )
+        if x.dtype == torch.uint8:
+            x = x.float() / 255
+        embedding = self.body((x - mean) / deviation)
+        return embedding, self.calibration(self.head(embedding))

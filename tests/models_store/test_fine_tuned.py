@@ -1,0 +1,199 @@
+"""Fine-tuning: a network of torchvision or timm that begins with its weights and learns from end to end."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from model_data import Pool
+from test_backbone import IMAGES, SMALL, network_of, saved
+
+from models_store import artifact, encoders
+from models_store.config import TrainConfig
+from models_store.encoders import EncoderSetupError
+from models_store.encoders.backbone import Backbone
+from models_store.encoders.fine_tuned import FineTuned
+from models_store.encoders.pixels import Pixels
+from models_store.onnx_export import to_onnx
+from models_store.prediction import predict
+from models_store.training import train
+from models_store.training.run import GENTLY, _parameter_groups
+
+QUICK = TrainConfig(epochs=2, min_steps=6, max_steps=6, batch_size=16)
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FineTuned:
+    weights = saved(network_of(request.param), tmp_path_factory.mktemp("w") / "w.safetensors")
+    return FineTuned.fit([], architecture=request.param, weights=weights, size=32)
+
+
+def trained_on(encoder: FineTuned, pool: Pool, config: TrainConfig = QUICK, **options):
+    return train(
+        pool.features, pool.classes, question="single", n_classes=pool.n_classes, input_shape=encoder.input_shape,
+        seed=3, config=config, network=encoder.network(pool.n_classes), **options,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def few(digits) -> Pool:
+    return Pool(digits.features[:120], digits.classes[:120], 10)
+
+
+def answers(model, features) -> np.ndarray:
+    return np.concatenate([part.best for part in predict(model, features)])
+
+
+def test_it_sees_the_pictures_that_pixels_sees(fitted: FineTuned) -> None:
+    features = fitted.encode(IMAGES)
+    np.testing.assert_array_equal(features, Pixels(32).encode(IMAGES))
+    assert (features.dtype, fitted.dim, fitted.input_shape) == (np.uint8, 3072, (3, 32, 32))
+
+
+def test_it_begins_with_what_the_backbone_sees_and_with_all_classes_level(fitted: FineTuned) -> None:
+    frozen = Backbone(fitted.architecture, fitted.weights, fitted.sight, fitted.width)
+    network = fitted.network(7).eval()
+    with torch.no_grad():
+        embedding, logits = network(pictures(fitted.encode(IMAGES)))
+    np.testing.assert_allclose(embedding.numpy(), frozen.encode(IMAGES), rtol=1e-4, atol=1e-5)
+    assert torch.equal(logits, torch.zeros(3, 7))
+
+
+def test_all_of_it_learns_but_norms_of_batches_and_the_encoder_keeps_its_weights(fitted: FineTuned, few: Pool) -> None:
+    before = {name: value.copy() for name, value in fitted.weights.items()}
+    trained = trained_on(fitted, few)
+    after = {name: value.numpy() for name, value in trained.model.network.body.state_dict().items()}
+    for name, value in before.items():
+        assert np.array_equal(value, after[name]) == ("running" in name or "num_batches" in name), name
+        np.testing.assert_array_equal(value, fitted.weights[name])
+    assert all(
+        torch.equal(one, other)
+        for one, other in zip(
+            trained.model.network.state_dict().values(), trained_on(fitted, few).model.network.state_dict().values(),
+            strict=True,
+        )
+    )  # fmt: skip
+
+
+def test_a_picture_alone_gives_what_it_gives_among_others(fitted: FineTuned, few: Pool) -> None:
+    model = trained_on(fitted, few).model
+    among = np.concatenate([part.margins for part in predict(model, few.features[:70])])
+    alone = [next(predict(model, few.features[row : row + 1])).margins[0] for row in range(0, 70, 23)]
+    np.testing.assert_allclose(among[::23], alone, atol=1e-4)
+
+
+def test_it_learns_more_than_a_small_network_on_the_frozen_one(tmp_path: Path, digits) -> None:
+    """The network has learned to tell 0 to 4 apart elsewhere; here it is to tell 5 to 9."""
+    earlier, here = np.flatnonzero(digits.classes < 5), np.flatnonzero(digits.classes >= 5)
+    network = learned_elsewhere(digits.features[earlier], digits.classes[earlier])
+    tuned = FineTuned.fit([], architecture=SMALL[0], weights=saved(network, tmp_path / "w.safetensors"), size=32)
+    order = np.random.default_rng(0).permutation(here)
+    learned, new = order[:250], order[250:]
+    with torch.inference_mode():
+        embed = tuned.network(1).eval()
+        seen = np.concatenate([embed(part)[0].numpy() for part in pictures(digits.features).split(64)])
+    config = TrainConfig(min_steps=400, max_steps=400, calibration_labels=0)
+    small = train(
+        seen[learned], digits.classes[learned] - 5, question="single", n_classes=5, input_shape=(tuned.width,),
+        seed=1, config=config,
+    )  # fmt: skip
+    whole = trained_on(tuned, Pool(digits.features[learned], digits.classes[learned] - 5, 5), config)
+    of_small = (answers(small.model, seen[new]) == digits.classes[new] - 5).mean()
+    of_whole = (answers(whole.model, digits.features[new]) == digits.classes[new] - 5).mean()
+    assert of_whole > of_small
+    assert of_whole > 0.95
+
+
+def pictures(features: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(features).reshape(-1, 3, 32, 32)
+
+
+def learned_elsewhere(features: np.ndarray, classes: np.ndarray) -> torch.nn.Module:
+    """As somebody else would train it: with batch norms that learn."""
+    network = network_of(SMALL[0]).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        optimiser = torch.optim.AdamW(network.parameters(), lr=3e-3)
+        for _ in range(120):
+            rows = torch.randint(len(classes), (64,))
+            loss = torch.nn.functional.cross_entropy(
+                network((pictures(features)[rows] / 255 - 0.5) / 0.5), torch.from_numpy(classes)[rows]
+            )
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+    return network.eval()
+
+
+def test_what_is_known_already_takes_smaller_steps(fitted: FineTuned) -> None:
+    network = fitted.network(4)
+    parts = {id(p): group["part"] for group in _parameter_groups(network, 0.1) for p in group["params"]}
+    for name, parameter in network.named_parameters():
+        assert parts[id(parameter)] == (GENTLY if name.startswith("body.") else 1.0)
+
+
+def test_a_version_is_whole_without_the_encoder_and_comes_back_as_it_was(
+    fitted: FineTuned, few: Pool, tmp_path: Path
+) -> None:
+    trained = trained_on(fitted, few)
+    digest = artifact.save(str(tmp_path / "v1"), trained, manifest={})
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    model = artifact.load(tmp_path / "v1", digest=digest)
+    assert torch.equal(torch.rand(3), expected), "loading draws no numbers from anybody"
+    for one, other in zip(predict(model, few.features), predict(trained.model, few.features), strict=True):
+        np.testing.assert_array_equal(one.margins, other.margins)
+    saved_encoder = tmp_path / "encoder.npz"
+    fitted.save(saved_encoder)
+    again = encoders.load(saved_encoder)
+    assert isinstance(again, FineTuned)
+    assert (again.digest, again.dim, again.width) == (fitted.digest, fitted.dim, fitted.width)
+
+
+def test_cut_short_it_ends_with_the_same_weights(fitted: FineTuned, few: Pool, tmp_path: Path) -> None:
+    class Killed(BaseException):
+        pass
+
+    def killed(at):
+        if at.step == 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        trained_on(fitted, few, checkpoint=tmp_path / "c", checkpoint_seconds=0, progress=killed)
+    resumed, whole = trained_on(fitted, few, checkpoint=tmp_path / "c"), trained_on(fitted, few)
+    for name, tensor in whole.model.network.state_dict().items():
+        assert torch.equal(tensor, resumed.model.network.state_dict()[name]), name
+
+
+def test_it_becomes_an_onnx_graph_like_any_other(fitted: FineTuned, few: Pool) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    model = trained_on(fitted, few).model
+    session = runtime.InferenceSession(to_onnx(model, dtype=np.dtype(np.uint8), metadata={}))
+    told = session.run(["probabilities"], {"features": few.features[:5].reshape(-1, 3, 32, 32)})[0]
+    expected = np.concatenate(
+        [part.probabilities for part in predict(model, few.features[:5], extras=["probabilities"])]
+    )
+    np.testing.assert_allclose(told, expected, atol=1e-4)
+
+
+def test_without_its_library_a_version_is_refused_in_words(fitted: FineTuned, few: Pool, tmp_path: Path) -> None:
+    artifact.save(str(tmp_path / "v1"), trained_on(fitted, few), manifest={})
+    code = (
+        "import sys; sys.modules['timm'] = sys.modules['torchvision'] = None\n"
+        "from models_store import artifact\n"
+        f"artifact.load({str(tmp_path / 'v1')!r})"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    said = done.stderr.strip().splitlines()[-1]
+    assert "ArtifactError" in said
+    assert "requirements-encoders.txt" in said
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    weights = saved(network_of(SMALL[0]), tmp_path / "w.safetensors")
+    with pytest.raises(EncoderSetupError, match="the weights are not those of"):
+        FineTuned.fit([], architecture=SMALL[1], weights=weights)
