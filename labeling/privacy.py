@@ -32,6 +32,61 @@ class BudgetSpent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """Trainings that have `started`, and the phases of noise of all of them."""
+
+    started: int = 0
+    phases: tuple[Phase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a project may cost, and how it is shared out: over so many trainings, or by the noise of each."""
+
+    epsilon: float
+    delta: float
+    trainings: int
+    noise: float | None = None
+
+    @classmethod
+    def of(cls, project: Project) -> Budget | None:
+        """None if the project is not private."""
+        if project.privacy_epsilon is None:
+            return None
+        return cls(project.privacy_epsilon, project.privacy_delta, project.privacy_trainings, project.privacy_noise)
+
+    def left(self, labels: int, spent: Spent) -> int:
+        """Trainings, on as many labels each, that may still start: those the budget was made for, or those it is enough
+        for if the noise is set.
+        """
+        if self.noise is None:
+            return max(0, self.trainings - spent.started)
+        one = PrivacyConfig(noise_multiplier=self.noise, delta=self.delta).phases(max(labels, 1))
+
+        def fit(trainings: int) -> bool:
+            phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
+            return epsilon([*spent.phases, *phases], self.delta) <= self.epsilon
+
+        # All that fit, by halving: the first number that is one too many.
+        return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
+
+    def noise_of_each(self, labels: int, trainings: int, spent: Spent) -> float | None:
+        """Of each of so many trainings: as set, or on what is left of the budget; None if that is nothing, or next to
+        nothing.
+        """
+        if self.noise is not None:
+            return self.noise
+        try:
+            noise = noise_for_budget(
+                labels, trainings=trainings, epsilon=self.epsilon, delta=self.delta, spent=spent.phases
+            )
+            even = noise_for_budget(labels, trainings=self.trainings, epsilon=self.epsilon, delta=self.delta)
+        except ValueError:
+            return None
+        return noise if noise <= STARVED * even else None
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """The trainings in their order, and what the first 1, 2, … of them cost together at the project's delta."""
 
@@ -55,7 +110,12 @@ class Ledger:
     @property
     def labels_needed(self) -> int | None:
         """About how many labels the next training takes to be nearly as good as one without privacy."""
-        return None if self.noise is None else 100 * max(1, round(LABELS_PER_NOISE * self.noise / 100))
+        return None if self.noise is None else labels_needed(self.noise)
+
+
+def labels_needed(noise: float) -> int:
+    """About how many labels make a training with this noise multiplier nearly as good as one without."""
+    return 100 * max(1, round(LABELS_PER_NOISE * noise / 100))
 
 
 def is_private(project: Project) -> bool:
@@ -64,6 +124,7 @@ def is_private(project: Project) -> bool:
 
 def ledger(project: Project) -> Ledger:
     """What stands in the ledger, and what is left. Three queries."""
+    budget = Budget.of(project)
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
     labels = project.items.trainable().count()
     phases: list[Phase] = []
@@ -71,8 +132,9 @@ def ledger(project: Project) -> Ledger:
     for training in trainings:
         phases += _phases(training)
         costs.append(epsilon(phases, project.privacy_delta))
-    left = _left(project, labels, len(trainings), phases) if is_private(project) else 0
-    noise = _noise(project, labels, left, phases) if left and labels else None
+    spent = Spent(len(trainings), tuple(phases))
+    left = budget.left(labels, spent) if budget else 0
+    noise = budget.noise_of_each(labels, left, spent) if budget and left and labels else None
     return Ledger(trainings, costs, left if noise or not labels else 0, noise, labels, _flaw(project))
 
 
@@ -81,28 +143,28 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
     """Write a training on so many labels into the ledger, and say how it must go. Raises `BudgetSpent`."""
     # The lock lets two trainings not start on the same rest of the budget.
     project = Project.objects.select_for_update().get(pk=project.pk)
-    assert project.privacy_epsilon is not None
-    earlier = list(project.private_trainings.all())
-    phases = [phase for training in earlier for phase in _phases(training)]
-    left = _left(project, labels, len(earlier), phases)
-    if not left and project.privacy_noise is not None:
+    budget = Budget.of(project)
+    assert budget is not None
+    spent = spent_by(project)
+    left = budget.left(labels, spent)
+    if not left and budget.noise is not None:
         raise BudgetSpent(
-            f"A training with a noise multiplier of {project.privacy_noise:g} on {labels:,} labels costs more than is "
-            f"left of the privacy budget of ε = {project.privacy_epsilon:g}. Raise the budget or the noise in the "
+            f"A training with a noise multiplier of {budget.noise:g} on {labels:,} labels costs more than is "
+            f"left of the privacy budget of ε = {budget.epsilon:g}. Raise the budget or the noise in the "
             "settings, then retry; or stop the loop."
         )
     if not left:
         raise BudgetSpent(
-            f"The privacy budget was made for {project.privacy_trainings} trainings, and all have started. "
+            f"The privacy budget was made for {budget.trainings} trainings, and all have started. "
             "Raise their number in the settings (and ε, if they are to learn anything), then retry; or stop the loop."
         )
-    noise = _noise(project, labels, left, phases)
+    noise = budget.noise_of_each(labels, left, spent)
     if noise is None:
         raise BudgetSpent(
-            f"The privacy budget of ε = {project.privacy_epsilon:g} is spent. "
+            f"The privacy budget of ε = {budget.epsilon:g} is spent. "
             "Raise it in the settings, then retry; or stop the loop."
         )
-    config = PrivacyConfig(noise_multiplier=noise, delta=project.privacy_delta)
+    config = PrivacyConfig(noise_multiplier=noise, delta=budget.delta)
     training = PrivateTraining.objects.create(
         project=project,
         batch=batch,
@@ -162,38 +224,10 @@ def _flaw(project: Project) -> str:
     )
 
 
-def _left(project: Project, labels: int, started: int, spent: list[Phase]) -> int:
-    """Trainings, on as many labels each, that may still start: those the budget was made for, or those it is enough for
-    if the noise is set.
-    """
-    if project.privacy_noise is None:
-        return max(0, project.privacy_trainings - started)
-    limit = project.privacy_epsilon
-    assert limit is not None
-    one = PrivacyConfig(noise_multiplier=project.privacy_noise, delta=project.privacy_delta).phases(max(labels, 1))
-
-    def fit(trainings: int) -> bool:
-        phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
-        return epsilon([*spent, *phases], project.privacy_delta) <= limit
-
-    # All that fit, by halving: the first number that is one too many.
-    return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
-
-
-def _noise(project: Project, labels: int, trainings: int, spent: list[Phase]) -> float | None:
-    """Of each of so many trainings: as set, or on what is left of the budget; None if that is nothing, or next to
-    nothing.
-    """
-    if project.privacy_noise is not None:
-        return project.privacy_noise
-    assert project.privacy_epsilon is not None
-    target, delta = project.privacy_epsilon, project.privacy_delta
-    try:
-        noise = noise_for_budget(labels, trainings=trainings, epsilon=target, delta=delta, spent=spent)
-        even = noise_for_budget(labels, trainings=project.privacy_trainings, epsilon=target, delta=delta)
-    except ValueError:
-        return None
-    return noise if noise <= STARVED * even else None
+def spent_by(project: Project) -> Spent:
+    """What all trainings so far have spent. One query."""
+    found = list(project.private_trainings.order_by("pk"))
+    return Spent(len(found), tuple(phase for training in found for phase in _phases(training)))
 
 
 def _phases(training: PrivateTraining) -> list[Phase]:

@@ -12,6 +12,7 @@ from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
 from labeling.models import Project
 from labeling.pipeline.foretelling import Foretold, Sample, foretell
+from labeling.privacy import Budget, Spent, labels_needed
 from labeling.web import foretelling
 from labeling.web.words import NBSP, count, duration, figure, money, number, percent
 
@@ -43,6 +44,16 @@ class Terms:
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
     currency: str = ""
+    privacy_epsilon: float | None = None
+    privacy_delta: float = 1e-6
+    privacy_trainings: int = 10
+    privacy_noise: float | None = None
+
+    @property
+    def budget(self) -> Budget | None:
+        if self.privacy_epsilon is None:
+            return None
+        return Budget(self.privacy_epsilon, self.privacy_delta, self.privacy_trainings, self.privacy_noise)
 
 
 # Their names on the project and in the form.
@@ -53,7 +64,8 @@ TELLING = tuple(Terms.__dataclass_fields__)
 class Standing:
     """Where the project stands. `first`: there is no model yet. `accuracy` is the newest version's on `measured`
     control items; `waiting` control items are in the open batch and will be measured whatever is set now. `sample` of
-    the pool: what would be picked is foretold by it.
+    the pool: what would be picked is foretold by it. `labels` are those that a training could learn from now, and
+    `spent` is what private ones have cost.
     """
 
     pool: Pool
@@ -63,6 +75,8 @@ class Standing:
     waiting: int = 0
     accuracy: float | None = None
     sample: Sample | None = None
+    labels: int = 0
+    spent: Spent = field(default_factory=Spent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +158,7 @@ def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
     typed = typed or saved
     before, after = _tell(standing, saved), _tell(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
+    rows = [row for row in rows if row.key != "privacy" or row.changed or typed.budget]
     return Told(
         batch=[row for row in rows if row.key not in (*REST, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],
@@ -163,6 +178,7 @@ NAMES = {
     "done": "Done in",
     "certainty": "Accuracy known to",
     "deadline": "Deadline",
+    "privacy": "Privacy",
     **foretelling.NAMES,
     "rounds": "Rounds",
     "all-hours": "Work",
@@ -191,6 +207,7 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         "done": _done(hours, terms, standing.pace),
         "certainty": _certainty(standing, batch.control),
         "deadline": _deadline(batch.size, terms),
+        "privacy": _privacy(standing, terms, batch.picked),
         **(foretelling.rows(foretold) if surveyed else {}),
         "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
         "all-hours": (duration(all_hours * HOUR), "of labeling"),
@@ -275,6 +292,21 @@ def _deadline(size: int, terms: Terms) -> tuple[str, str]:
     needed = answers_needed(size, terms.overlap, terms.complete_share)
     detail = f"then it ends if {number(needed)} of {number(size * terms.overlap)} answers are there"
     return f"{figure(terms.deadline_hours)}{NBSP}h", detail
+
+
+def _privacy(standing: Standing, terms: Terms, picked: int) -> tuple[str, str]:
+    """What the budget makes of the training after the next batch."""
+    budget = terms.budget
+    if budget is None:
+        return "none", "trainings are not private"
+    labels = standing.labels + picked
+    left = budget.left(labels, standing.spent)
+    noise = budget.noise_of_each(labels, left, standing.spent) if left else None
+    if noise is None:
+        return "no training", "the budget is spent: the next batch would stop"
+    needed = labels_needed(noise)
+    said = f"about {number(needed)} labels are needed" if labels < needed else "there are labels enough for it"
+    return f"noise of {noise:.1f}", f"{count(left, 'training')} left; {said}"
 
 
 def _basis(pace: Pace) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from labeling import privacy
 from labeling.measures.pace import pace_of
 from labeling.measures.pool import pool_of
 from labeling.models import Batch, Project
@@ -20,7 +21,7 @@ def terms_of(source: Any) -> Terms:
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Nine queries and a small file, whatever the project's size."""
+    """Eleven queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}
@@ -33,4 +34,6 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
         waiting=sum(unfinished),
         accuracy=control.get("accuracy") if measured else None,
         sample=load_sample(ProjectFiles(project).sample) if version else None,
+        labels=project.items.trainable().count(),
+        spent=privacy.spent_by(project),
     )

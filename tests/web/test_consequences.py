@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
 from labeling.models import Project
 from labeling.pipeline import plan
+from labeling.privacy import Budget, Spent
 from labeling.web.consequences import (
     Standing,
     Terms,
@@ -24,6 +26,7 @@ from labeling.web.consequences import (
     rounds_left,
     told,
 )
+from models_store.privacy.config import PrivacyConfig
 
 SAVED = Terms(
     strategy="cluster-margin",
@@ -216,3 +219,29 @@ def test_the_deadline() -> None:
 )
 def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:
     assert any(warning in text for text in told(standing, SAVED, terms(**change)).warnings)
+
+
+def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:
+    assert "privacy" not in said(), "nobody has to read of what is not there"
+    few = said(typed=terms(privacy_epsilon=4.0, privacy_trainings=3))["privacy"]
+    found = re.fullmatch(r"none → noise of ([\d.]+) 3 trainings left; about ([\d,]+) labels are needed", few)
+    assert found, few
+    ledger = Budget(4.0, 1e-6, 3)
+    assert float(found[1]) == round(ledger.noise_of_each(80, 3, Spent()), 1)
+    many = said(Standing(pool=Pool(90_000, 0), pace=PACE, labels=30_000), typed=terms(privacy_epsilon=8.0))
+    assert "there are labels enough for it" in many["privacy"]
+
+
+def test_noise_that_is_given_is_told_as_the_trainings_that_it_leaves() -> None:
+    given = terms(privacy_epsilon=4.0, privacy_noise=60.0)
+    assert re.fullmatch(r"none → noise of 60.0 \d+ trainings left; .*", said(typed=given)["privacy"])
+
+
+def test_a_budget_that_is_spent_is_told_before_it_stops_a_batch() -> None:
+    spent = Spent(1, tuple(PrivacyConfig(epsilon=4.0, delta=1e-6).phases(80)))
+    standing = Standing(pool=STANDING.pool, pace=PACE, spent=spent)
+    saved = terms(privacy_epsilon=4.0, privacy_trainings=1)
+    assert said(standing, saved)["privacy"] == "no training the budget is spent: the next batch would stop"
+    raised = said(standing, saved, terms(privacy_epsilon=8.0, privacy_trainings=2))["privacy"]
+    assert raised.startswith("no training → noise of ")
+    assert said(standing, saved, SAVED)["privacy"] == "no training → none trainings are not private"
