@@ -54,9 +54,43 @@ def train(step: Step) -> None:
         return
     encoder = load_encoder(project)
     features = open_features(project, encoder)
-    newest, parent = project.versions.newest(), batch.selected_by
+    newest = project.versions.newest()
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
+    trained, in_ledger = _trained(step, batch, labeled, features, encoder, seed=seed, n_classes=n_classes)
+    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
+    answers = on_control.ask(project, trained.model, features, control)
+    gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
+    files = ProjectFiles(project)
+    version = ModelVersion(
+        project=project,
+        number=number,
+        batch=batch,
+        parent=batch.selected_by,
+        artifact=files.artifact(number),
+        labels_hash=labeled.hash,
+        labels=len(labeled.rows),
+        seed=seed,
+        training=asdict(trained.config),
+        metrics=_measured(trained, answers),
+        gate=gate,
+        held_back=held_back,
+    )
+    version.digest = _store(version, trained, encoder, on_control.calibrate(answers))
+    version.seconds = step.seconds
+    with step.finish():
+        version.save()
+        if in_ledger is not None:
+            privacy.settle(training=in_ledger, version=version)
+        batches.trained(batch=batch)
+    forget(files.checkpoint)
+
+
+def _trained(
+    step: Step, batch: Batch, labeled: LabeledRows, features: np.ndarray, encoder: Encoder, *, seed: int, n_classes: int
+) -> tuple[Trained, PrivateTraining | None]:
+    """The training itself, in private if the project is: then with its line in the ledger."""
+    project = batch.project
     given: dict[str, Any] = {
         "features": features[labeled.rows],
         "targets": labeled.targets,
@@ -66,57 +100,33 @@ def train(step: Step) -> None:
         "seed": seed,
         "proposed": labeled.proposed,
     }
-    files = ProjectFiles(project)
-    in_ledger = None
     if privacy.is_private(project):
-        in_ledger, trained = train_in_private(step, batch, given)
-    else:
-        drawn = project.items.trainable().drawn().values_list("row", flat=True)
-        given["network"] = network_of(encoder, n_classes)
-        given["representative"] = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
-        trained = train_openly(step, batch, given)
-    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
-    answers = on_control.ask(project, trained.model, features, control)
-    gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
-    measured = _measured(trained, answers)
-    place = files.artifact(number)
+        return train_in_private(step, batch, given)
+    drawn = project.items.trainable().drawn().values_list("row", flat=True)
+    given["representative"] = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
+    given["network"] = network_of(encoder, n_classes)
+    return train_openly(step, batch, given), None
+
+
+def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibration: dict[str, Any] | None) -> str:
+    """Write the version's files; return their digest. Raises `StepFailed` where they cannot be written."""
+    project = version.project
     manifest = {
         "project": project.slug,
-        "version": number,
-        "parents": [parent.number] if parent else [],
-        "batch": batch.number,
+        "version": version.number,
+        "parents": [version.parent.number] if version.parent else [],
+        "batch": version.batch.number,
         "classes": list(project.classes.order_by("index").values_list("name", flat=True)),
         "encoder": {"name": encoder.name, "digest": encoder.digest},
-        "labels": len(labeled.rows),
-        "labels_hash": labeled.hash,
-        "metrics": measured,
-        "calibration": on_control.calibrate(answers),
+        "labels": version.labels,
+        "labels_hash": version.labels_hash,
+        "metrics": version.metrics,
+        "calibration": calibration,
     }
     try:
-        digest = artifact.save(files.artifact_at(place), trained, manifest=manifest)
+        return artifact.save(ProjectFiles(project).artifact_at(version.artifact), trained, manifest=manifest)
     except FolderError as error:
-        raise StepFailed(f"Model version {number} cannot be stored: {error}") from error
-    with step.finish():
-        version = ModelVersion.objects.create(
-            project=project,
-            number=number,
-            batch=batch,
-            parent=parent,
-            artifact=place,
-            digest=digest,
-            labels_hash=labeled.hash,
-            labels=len(labeled.rows),
-            seed=seed,
-            training=asdict(trained.config),
-            metrics=measured,
-            gate=gate,
-            held_back=held_back,
-            seconds=step.seconds,
-        )
-        if in_ledger is not None:
-            privacy.settle(training=in_ledger, version=version)
-        batches.trained(batch=batch)
-    forget(files.checkpoint)
+        raise StepFailed(f"Model version {version.number} cannot be stored: {error}") from error
 
 
 def _measured(trained: Trained, answers: on_control.Answers) -> dict[str, Any]:
@@ -156,7 +166,7 @@ def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
     )
 
 
-def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[PrivateTraining, Trained]:
+def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[Trained, PrivateTraining]:
     """Train within the project's privacy budget; the ledger has it before it starts. Raises `StepFailed` if that is
     spent, or if the training did not do what the ledger says.
     """
@@ -168,7 +178,7 @@ def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[P
     trained = train_private(**given, config=config, progress=step.progress("training the model"))
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
         raise StepFailed("The private training did not do what the ledger says: its version is not kept.")
-    return in_ledger, trained
+    return trained, in_ledger
 
 
 def embed(step: Step) -> None:
