@@ -22,6 +22,8 @@ from models_store.training.temperature import Adaptive, fit_adaptive, fit_temper
 
 FEWEST = 100
 """Labels in all, of which further trainings would tell little more than what is believed beforehand."""
+ENOUGH = 0.75
+"""Of the labels that are wanted: the rest is not worth another training."""
 MOST_TRAININGS = 4
 LARGEST_PART = 0.2
 """Of the labels, held back by one further training: with many fewer to learn from it would be right more seldom than
@@ -59,10 +61,10 @@ def further_parts(
     clock ends trainings: they would be as short each, and all together as long again.
     """
     n = len(labels.features)
-    missing = min(config.calibration_labels, int(asked.sum())) - int(asked[held_back].sum())
-    if missing <= 0 or n < FEWEST or config.temperature == "none" or config.max_seconds is not None:
+    wanted, there = min(config.calibration_labels, int(asked.sum())), int(asked[held_back].sum())
+    if there >= ENOUGH * wanted or n < FEWEST or config.temperature == "none" or config.max_seconds is not None:
         return []
-    largest = n * LARGEST_PART
+    missing, largest = wanted - there, n * LARGEST_PART
     trainings = min(MOST_TRAININGS, int(np.ceil(missing / largest)))
     size = int(min(missing / trainings, largest))
     order = rng.permutation(n)
