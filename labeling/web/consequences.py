@@ -158,7 +158,6 @@ def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
     typed = typed or saved
     before, after = _tell(standing, saved), _tell(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
-    rows = [row for row in rows if row.key != "privacy" or row.changed or typed.budget]
     return Told(
         batch=[row for row in rows if row.key not in (*REST, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],

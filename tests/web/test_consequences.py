@@ -157,6 +157,7 @@ def test_what_is_saved() -> None:
         "done": "3 min if 2 people label at once",
         "certainty": "± 20.1 points by 20 control items then",
         "deadline": "none a batch ends with its last answer",
+        "privacy": "none trainings are not private",
         "rounds": "18 until no item is left",
         "all-hours": "1 h 48 min of labeling",
         "all-cost": "– no cost of an hour is set",
@@ -222,7 +223,7 @@ def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[st
 
 
 def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:
-    assert "privacy" not in said(), "nobody has to read of what is not there"
+    assert said()["privacy"] == "none trainings are not private"
     few = said(typed=terms(privacy_epsilon=4.0, privacy_trainings=3))["privacy"]
     found = re.fullmatch(r"none → noise of ([\d.]+) 3 trainings left; about ([\d,]+) labels are needed", few)
     assert found, few
