@@ -142,8 +142,8 @@ def _calibration(found: Mapping[str, Any] | None) -> str:
     )
     return (
         f"On the same {found['n']:,} control items it was {sure} sure on average, and {right} right. Expected "
-        f"calibration error {ece}, with 95 % certainty {low} to {high}, where chance alone makes up to {chance} of a "
-        f"perfect model; Brier score {found['brier']:.3f}."
+        f"calibration error {ece} as measured, where chance alone makes up to {chance} of a perfect model; without "
+        f"chance, with 95 % certainty, {low} to {high}. Brier score {found['brier']:.3f}."
     )
 
 

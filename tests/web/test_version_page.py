@@ -112,7 +112,8 @@ def test_each_class_has_its_figures(project: Project) -> None:
 def test_confidence_is_held_against_how_often_it_is_right(project: Project) -> None:
     said = page(project, 1)
     assert "It is surer than it should be: 95.0 % sure, 50.0 % right" in said
-    assert "Expected calibration error 45.0 %, with 95 % certainty between 30.6 % and 60.1 %" in said
+    assert "Expected calibration error 45.0 % as measured" in said
+    assert "Without chance it is, with 95 % certainty, between 30.6 % and 60.1 %." in said
     assert "Brier score 0.452" in said
     assert "80.0 % to 80.0 % 40 80.0 % 92.5 %" in page(project, 2)
 

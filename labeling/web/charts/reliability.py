@@ -28,9 +28,10 @@ def finding(found: Calibration) -> str:
 def note(found: Calibration) -> str:
     """The errors with what they are worth, and how to read the diagram."""
     return (
-        f"Expected calibration error {_exact(found.ece)}, with 95 % certainty between {_exact(found.low)} and "
-        f"{_exact(found.high)}; on {count(found.n, 'item')} chance alone makes up to {_exact(found.chance)}. With bins "
-        f"of equal width {_exact(found.ece_equal_width)}; Brier score {found.brier:.3f}. {READING}"
+        f"Expected calibration error {_exact(found.ece)} as measured; on {count(found.n, 'item')} chance alone makes "
+        f"up to {_exact(found.chance)}. Without chance it is, with 95 % certainty, between {_exact(found.low)} and "
+        f"{_exact(found.high)}. With bins of equal width {_exact(found.ece_equal_width)}; Brier score "
+        f"{found.brier:.3f}. {READING}"
     )
 
 
