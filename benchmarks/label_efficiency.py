@@ -144,7 +144,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--strategies", type=_names(STRATEGIES), metavar="A,B", help="Default: all. uniform always takes part.")
     add("--seeds", type=_whole, default=5, metavar="N", help="Default: 5.")
     add("--seed-batch", type=_whole, metavar="N", help="Size of the first batch. Default: as --batch.")
-    add("--batch", type=_whole, metavar="N", help="Default: 500; longtail 250, digits 40, arrays 1 % of the pool.")
+    add("--batch", type=_whole, metavar="N", help="Default: 500; longtail 250, digits 40, arrays 1 %% of the pool.")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--budget", type=_whole, metavar="N", help="Labels in all. Default: ten batches.")
     length.add_argument("--rounds", type=_whole, metavar="N", help="Batches after the first, instead of --budget.")
