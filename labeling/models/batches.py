@@ -6,6 +6,9 @@ import datetime
 
 from django.db import models
 
+BY_CHANCE = ("seed", "uniform")
+"""Strategies by which no model has a say."""
+
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def active(self) -> BatchQuerySet:
@@ -17,7 +20,7 @@ class BatchQuerySet(models.QuerySet["Batch"]):
 
     def picked(self) -> BatchQuerySet:
         """Batches for which a model had a say, or another rule than chance."""
-        return self.exclude(strategy__in=["", "seed", "uniform"])
+        return self.exclude(strategy__in=["", *BY_CHANCE])
 
     def overdue(self, now: datetime.datetime) -> BatchQuerySet:
         """Open batches whose deadline is over."""

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
+from labeling.models.batches import BY_CHANCE
 from labeling.models.people import User
 
 
@@ -28,7 +29,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def drawn(self) -> ItemQuerySet:
         """Items of batches that chance alone picked: they stand for the pool."""
-        return self.filter(task__batch__strategy__in=["seed", "uniform"])
+        return self.filter(task__batch__strategy__in=BY_CHANCE)
 
     def of_batches_before(self, number: int) -> ItemQuerySet:
         """Items of the project's first batches."""

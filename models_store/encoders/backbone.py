@@ -11,7 +11,7 @@ import numpy as np
 
 from models_store.encoders.base import Encoder, EncoderSetupError, State, first_line
 from models_store.encoders.options import Option
-from models_store.encoders.pictures import Sight, picture
+from models_store.encoders.pictures import Sight, pictures
 
 # torch is loaded where it is used: web processes read this class, and never encode.
 if TYPE_CHECKING:
@@ -78,15 +78,12 @@ class Backbone(Encoder):
         return cls(architecture, arrays, sight, seen.shape[1])
 
     def encode(self, raws: Sequence[bytes]) -> np.ndarray:
-        size = self.sight.size
         # All before the first goes through the network: a damaged one costs no more than opening them.
-        pictures = np.empty((len(raws), 3, size, size), np.uint8)
-        for index, raw in enumerate(raws):
-            pictures[index] = picture(raw, size, index=index)
+        opened = pictures(raws, self.sight.size)
         features = np.empty((len(raws), self.dim), dtype=self.dtype)
         for start in range(0, len(raws), AT_ONCE):
             part = slice(start, start + AT_ONCE)
-            features[part] = self._seen(pictures[part])
+            features[part] = self._seen(opened[part])
         return features
 
     def state(self) -> State:

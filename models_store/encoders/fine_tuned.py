@@ -11,7 +11,7 @@ import numpy as np
 from models_store.encoders.backbone import Backbone
 from models_store.encoders.base import State
 from models_store.encoders.options import Option
-from models_store.encoders.pictures import Sight, picture
+from models_store.encoders.pictures import Sight, pictures
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,10 +46,7 @@ class FineTuned(Backbone):
         return super().fit(samples, architecture=architecture, weights=weights, size=size)
 
     def encode(self, raws: Sequence[bytes]) -> np.ndarray:
-        features = np.empty((len(raws), self.dim), dtype=self.dtype)
-        for index, raw in enumerate(raws):
-            features[index] = picture(raw, self.sight.size, index=index).reshape(-1)
-        return features
+        return pictures(raws, self.sight.size).reshape(len(raws), self.dim)
 
     def state(self) -> State:
         return {**super().state(), "dim": np.array(self.width)}

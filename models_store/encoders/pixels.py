@@ -7,7 +7,7 @@ import numpy as np
 
 from models_store.encoders.base import Encoder, State
 from models_store.encoders.options import Option
-from models_store.encoders.pictures import picture
+from models_store.encoders.pictures import pictures
 
 
 class Pixels(Encoder):
@@ -42,10 +42,7 @@ class Pixels(Encoder):
         return cls(size)
 
     def encode(self, raws: Sequence[bytes]) -> np.ndarray:
-        features = np.empty((len(raws), self.dim), dtype=self.dtype)
-        for index, raw in enumerate(raws):
-            features[index] = picture(raw, self.size, index=index).reshape(-1)
-        return features
+        return pictures(raws, self.size).reshape(len(raws), self.dim)
 
     def state(self) -> State:
         return {"size": np.array(self.size)}
