@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 
@@ -49,11 +50,11 @@ class Budget:
     noise: float | None = None
 
     @classmethod
-    def of(cls, project: Project) -> Budget | None:
-        """None if the project is not private."""
-        if project.privacy_epsilon is None:
+    def of(cls, source: Any) -> Budget | None:
+        """Of a project, or of what else has its privacy settings; None if they make nothing private."""
+        if source.privacy_epsilon is None:
             return None
-        return cls(project.privacy_epsilon, project.privacy_delta, project.privacy_trainings, project.privacy_noise)
+        return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
 
     def left(self, labels: int, spent: Spent) -> int:
         """Trainings, on as many labels each, that may still start: those the budget was made for, or those it is enough

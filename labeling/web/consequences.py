@@ -49,12 +49,6 @@ class Terms:
     privacy_trainings: int = 10
     privacy_noise: float | None = None
 
-    @property
-    def budget(self) -> Budget | None:
-        if self.privacy_epsilon is None:
-            return None
-        return Budget(self.privacy_epsilon, self.privacy_delta, self.privacy_trainings, self.privacy_noise)
-
 
 # Their names on the project and in the form.
 TELLING = tuple(Terms.__dataclass_fields__)
@@ -295,7 +289,7 @@ def _deadline(size: int, terms: Terms) -> tuple[str, str]:
 
 def _privacy(standing: Standing, terms: Terms, picked: int) -> tuple[str, str]:
     """What the budget makes of the training after the next batch."""
-    budget = terms.budget
+    budget = Budget.of(terms)
     if budget is None:
         return "none", "trainings are not private"
     labels = standing.labels + picked
