@@ -53,8 +53,15 @@ class ProjectView(Endpoint):
     def user(self) -> User:
         return self.membership.user
 
+    def membership_in(self, instance: Any) -> Membership:
+        """The caller's membership in the project that the instance is, or belongs to."""
+        return self.membership
+
 
 class ProjectListView(ProjectView, generics.ListAPIView[Any]):
     """A list in pages, of what `get_queryset` finds in the project."""
 
     filter_backends = ()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "membership_in": self.membership_in}

@@ -16,12 +16,15 @@ from rest_framework.response import Response
 from labeling import access, artifacts, batches, deadlines, privacy, versions
 from labeling.api.base import ProjectListView, ProjectView
 from labeling.api.errors import find_or_404
+from labeling.api.visible import VisibleToMember
 from labeling.control_slice import ControlSlice
 from labeling.models import Batch, ModelVersion, Project
 
 
-class BatchSerializer(serializers.ModelSerializer[Batch]):
-    """State, progress, and how it was selected."""
+class BatchSerializer(VisibleToMember, serializers.ModelSerializer[Batch]):
+    """State and progress; for engineers and managers, how it was selected."""
+
+    resource = "Batch"
 
     selected_by = serializers.IntegerField(
         source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
@@ -182,7 +185,7 @@ class _OneBatch(ProjectView):
         return find_or_404(_with_versions(self.project), f"There is no batch {number} in this project.", number=number)
 
     def shown(self, number: int) -> Response:
-        return Response(BatchSerializer(self.find(number)).data)
+        return Response(BatchSerializer(self.find(number), context={"membership_in": self.membership_in}).data)
 
 
 class BatchDetail(_OneBatch):

@@ -8,6 +8,7 @@ from typing import Any, cast
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import generics, serializers, status
 from rest_framework.exceptions import NotFound, PermissionDenied
@@ -20,6 +21,7 @@ from labeling.api.errors import Conflict
 from labeling.api.fields import Body, Price, StrictChoice, StrictText
 from labeling.api.reading import read
 from labeling.api.schema import SIGNED_IN
+from labeling.api.visible import VisibleToMember
 from labeling.models import Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES, slug_validator
 from labeling.pipeline.training_settings import TrainConfig, check_training
@@ -77,8 +79,10 @@ class Training(serializers.JSONField):
         return check_training(data)
 
 
-class ProjectSerializer(Body):
+class ProjectSerializer(VisibleToMember, Body):
     """A project with its settings."""
+
+    resource = "Project"
 
     slug = StrictText(max_length=60, validators=[slug_validator], help_text="Its short name in addresses.")
     classes = ClassNames(max_length=MAX_CLASSES)
@@ -124,6 +128,17 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
     serializer_class = ProjectSerializer
     filter_backends = ()
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "membership_in": self._membership_in}
+
+    @cached_property
+    def _memberships(self) -> dict[int, Membership]:
+        user = self.request.user
+        return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
+
+    def _membership_in(self, project: Project) -> Membership:
+        return self._memberships[project.pk]
+
     def get_queryset(self) -> QuerySet[Project]:
         user = self.request.user
         every = Project.objects.prefetch_related("classes")
@@ -160,7 +175,7 @@ class ProjectDetail(ProjectView):
 
     @extend_schema(responses=ProjectSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(ProjectSerializer(self.project).data)
+        return Response(self._shown())
 
     @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
     def patch(self, request: Request, slug: str) -> Response:
@@ -176,7 +191,10 @@ class ProjectDetail(ProjectView):
                 self.project.save(update_fields=list(change))
             if loop is not None:
                 batches.set_loop(project=self.project, loop=loop)
-        return Response(ProjectSerializer(self.project).data)
+        return Response(self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        return ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data
 
 
 class MemberSerializer(serializers.Serializer[Any]):

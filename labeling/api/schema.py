@@ -11,6 +11,7 @@ from rest_framework.pagination import BasePagination
 
 from labeling import access
 from labeling.api.examples import EXAMPLES
+from labeling.api.visible import mark_in_schema
 
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
 
@@ -153,6 +154,7 @@ def _error_answer(status: int, schema: dict[str, Any]) -> dict[str, Any]:
 def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """The headings; and of all texts that are sent that they hold no NUL, and more than white space if they must be."""
     result["tags"] = [{"name": name, "description": text} for name, text in SUBJECTS.items()]
+    mark_in_schema(result["components"]["schemas"])
     for name, component in result["components"]["schemas"].items():
         if name in EXAMPLES:
             component["example"] = EXAMPLES[name]

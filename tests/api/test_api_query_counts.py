@@ -67,7 +67,7 @@ def test_the_list_of_projects(much: int, django_assert_num_queries: Any) -> None
     for number in range(much):
         mona = make_member(make_project(f"project-{number}"), "mona")
     client = client_of(mona)
-    with django_assert_num_queries(TOKEN + 3):  # their number, they, their classes
+    with django_assert_num_queries(TOKEN + 4):  # their number, they, their classes, and as what
         assert len(client.get("/api/v1/projects/").json()["results"]) == much
 
 
@@ -76,7 +76,7 @@ def project() -> Project:
     """Tasks that propose a class and have a prediction that is shown, each for two people."""
     project = make_project(question="verify", show_predictions=True, overlap=2)
     make_open_batch(project, make_items(project, 40), overlap=2)
-    Task.objects.update(predicted=1, confidence=0.5)
+    Task.objects.update(predicted=1, confidence=0.5, prompted=True)
     return project
 
 

@@ -1,0 +1,79 @@
+"""What every member reads of a resource, annotators among them. Engineers and managers read all of it.
+
+Resources that are not named here are read whole, by those whom the endpoint's `needs` admits. `tests/access/fields.py`
+says the same for every field of every answer, and holds the API to it.
+
+An annotator must not be able to tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from labeling.models import Membership
+
+# By the name that the resource has in the published schema.
+EVERY_MEMBER: dict[str, frozenset[str]] = {
+    "Project": frozenset({"slug", "kind", "question", "classes", "name", "prompt", "guidelines", "loop", "created_at"}),
+    "Batch": frozenset(
+        {
+            "number",
+            "state",
+            "size",
+            "remaining",
+            "answered",
+            "overlap",
+            "deadline_at",
+            "created_at",
+            "opened_at",
+            "completed_at",
+            "done_at",
+        }
+    ),
+    "ProgressResponse": frozenset(
+        {
+            "loop",
+            "batch",
+            "state",
+            "size",
+            "remaining",
+            "phase",
+            "share",
+            "seconds_left",
+            "step_seconds_left",
+            "own",
+        }
+    ),
+}
+
+
+def visible(resource: str, values: Mapping[str, Any], membership: Membership) -> dict[str, Any]:
+    """Those of the resource's values that this member may read."""
+    if membership.may_export:
+        return dict(values)
+    return {name: value for name, value in values.items() if name in EVERY_MEMBER[resource]}
+
+
+class VisibleToMember:
+    """A mixin for serializers of a resource in `EVERY_MEMBER`. The context's `membership_in` gives the reader's
+    membership in the project that an instance is, or belongs to.
+    """
+
+    resource: str
+    context: dict[str, Any]
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        values = super().to_representation(instance)  # type: ignore[misc]  # a serializer's
+        return visible(self.resource, values, self.context["membership_in"](instance))
+
+
+def mark_in_schema(components: Mapping[str, Any]) -> None:
+    """Say in the published schema what only engineers and managers read."""
+    for resource, names in EVERY_MEMBER.items():
+        component = components[resource]
+        component["required"] = [name for name in component["required"] if name in names]
+        for name, schema in component["properties"].items():
+            if name not in names and "$ref" not in schema:
+                note = "For engineers and managers."
+                schema["description"] = f"{schema['description']} {note}" if "description" in schema else note

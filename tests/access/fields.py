@@ -1,0 +1,89 @@
+"""The table: for every resource that the API tells of, which role reads which field.
+
+To add a field, add its name to the line of those who may read it; the tests fail as long as a field has no line, and
+for every role that reads more or less than the table says. Nested fields are named by their path, `item.id`.
+
+What annotators receive must not tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
+"""
+
+from __future__ import annotations
+
+from access.doors import ANNOTATORS, MANAGERS, MEMBERS, READERS
+
+Fields = dict[frozenset[str], str]
+
+PROJECT: Fields = {
+    MEMBERS: "slug name kind question classes prompt guidelines loop created_at",
+    READERS: "batch_size candidate_factor mean_cluster_size control_share overlap lease_seconds deadline_hours "
+    "complete_share strategy class_guard training privacy_epsilon privacy_delta privacy_trainings privacy_noise "
+    "show_predictions hourly_cost currency",
+}
+BATCH: Fields = {
+    MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",
+    READERS: "reason strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters "
+    "class_guard control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash "
+    "selected_by newest_version chosen_by model_version select_seconds dropped complete_share",
+}
+VERSION: Fields = {
+    READERS: "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back gate "
+    "seconds created_at",
+}
+ITEM = "id external_id media_url state label agreement labeled_at batch rank margin is_control"
+ITEM += " annotators flagged corrected"
+IMPORT: Fields = {
+    MANAGERS: "id name state reason position total accepted rejected strict created_at finished_at",
+}
+PREDICTION: Fields = {
+    READERS: "id version name state reason position total predicted rejected probabilities created_at finished_at "
+    "expires_at url result_url rejections",
+}
+TASK: Fields = {ANNOTATORS: "id rank item.id item.external_id item.data item.media_url"}
+
+# By the name of the address. Lists are read by their elements.
+FIELDS: dict[str, Fields] = {
+    "api:projects": PROJECT,
+    "api:project": PROJECT,
+    "api:encoder": {READERS: "name options settled known weights"},
+    "api:members": {MANAGERS: "username role"},
+    "api:items": {READERS: ITEM},
+    "api:item": {
+        READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections "
+        "selection.selected_by selection.margin selection.cluster selection.cluster_size selection.draw_pass "
+        "selection.predicted selection.confidence",
+    },
+    "api:imports": IMPORT,
+    "api:import": IMPORT,
+    "api:progress": {
+        MEMBERS: "loop batch state size remaining phase share seconds_left step_seconds_left own.answered own.skipped",
+        READERS: "reason detail",
+    },
+    "api:batches": BATCH,
+    "api:batch": BATCH,
+    "api:models": VERSION,
+    "api:model": VERSION,
+    "api:model-in-use": {READERS: "version newest by_gate chosen_by chosen_at"},
+    "api:predictions": PREDICTION,
+    "api:prediction": PREDICTION,
+    "api:payoff": {READERS: "advice control versions version spent saved missing reason next more_control"},
+    "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw"},
+    "api:clustering": {
+        READERS: "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "
+        "described_now measured_by digest anew_at",
+    },
+    # What annotators send, and what they are answered.
+    "api:claim": {ANNOTATORS: "batch tasks lease_expires_at remaining"},
+    "api:annotations": {ANNOTATORS: "accepted rejected"},
+    "api:skip": {ANNOTATORS: "accepted rejected"},
+    "api:release": {ANNOTATORS: "released"},
+    "api:annotation": TASK,
+}
+
+# Files, and what has its fields in a reference of its own; who may read them whole stands in doors.py.
+FILES = {
+    "api:item-media",
+    "api:rejected-rows",
+    "api:model-artifact",
+    "api:models-compare",
+    "api:prediction-result",
+    "api:export",
+}
