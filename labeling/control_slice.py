@@ -52,7 +52,7 @@ class ControlSlice:
         self._files = ProjectFiles(project)
         found: list[Any] = []
         if project.question != Project.Question.MULTI:
-            found = list(project.items.control().labeled().values_list("row", "label"))
+            found = list(project.items.measuring().values_list("row", "label"))
         # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
         found.sort(key=itemgetter(0))
         self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T

@@ -16,6 +16,8 @@ from labeling import media
 from labeling.models import Batch, Item, Project, Role, Task, User
 from labeling.projects import create_project, set_role
 
+# The same in every run, so that what follows from it is.
+SECRET = b"a project's secret, of 32 bytes."
 DIGITS = [str(digit) for digit in range(10)]
 
 
@@ -26,7 +28,7 @@ def make_user(name: str, **fields: Any) -> User:
 def make_project(
     slug: str = "digits", *, kind: str = "text", classes: Sequence[str] = DIGITS, **settings: Any
 ) -> Project:
-    return create_project(slug=slug, kind=kind, classes=classes, settings={"seed": 1, **settings})
+    return create_project(slug=slug, kind=kind, classes=classes, settings={"seed": 1, "secret": SECRET, **settings})
 
 
 def make_member(project: Project, name: str, role: str = Role.ANNOTATOR) -> User:

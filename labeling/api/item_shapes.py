@@ -27,7 +27,11 @@ _ASKED = {
     "control": "Whether they are kept for the control slice.",
 }
 PARAMETERS = [
-    OpenApiParameter("search", OpenApiTypes.STR, description="A part of their external id, in any case."),
+    OpenApiParameter(
+        "search",
+        OpenApiTypes.STR,
+        description="A part of their external id, or of their place in the import (a file's name), in any case.",
+    ),
     OpenApiParameter("label", OpenApiTypes.STR, description="Their label: a class, or for `verify` yes or no."),
     OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES), description="`skipped`: by everybody."),
     OpenApiParameter("batch", {"type": "integer", "minimum": 1}, description="The number of their batch."),

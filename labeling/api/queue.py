@@ -30,6 +30,7 @@ from labeling.api.queue_shapes import (
     SubmitResponse,
 )
 from labeling.api.reading import read
+from labeling.api.visible import visible
 from labeling.models import LabelClass, Project, Task
 from labeling.progress import progress_of
 
@@ -37,8 +38,9 @@ from labeling.progress import progress_of
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
-    What the model predicts is told only if the manager allows it, and never on control tasks: people agree with what
-    they are shown, and a model must not be measured by its own word.
+    What the model predicts is told only if the manager allows it, and on tasks that a coin has picked: on control tasks
+    as often as on others. How sure the model is, is never told: it would give control tasks away, on which models
+    doubt less. docs/decisions/0023-nothing-tells-a-control-task.md has the reasons.
     """
     item = task.item
     has_image = project.kind == Project.Kind.IMAGE and item.media
@@ -50,10 +52,9 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     }
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
-    if project.show_predictions and task.predicted is not None and not task.is_control:
+    if project.show_predictions and task.prompted and task.predicted is not None:
         verify = project.question == Project.Question.VERIFY
-        value = bool(task.predicted) if verify else class_names[task.predicted]
-        shown["prediction"] = {"value": value, "confidence": task.confidence}
+        shown["prediction"] = {"value": bool(task.predicted) if verify else class_names[task.predicted]}
     return {"id": task.pk, "item": shown, "rank": task.rank}
 
 
@@ -61,7 +62,7 @@ def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
     """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
     indices = {task.item.proposed for task in tasks if task.item.proposed is not None}
     if project.show_predictions:
-        indices |= {task.predicted for task in tasks if task.predicted is not None}
+        indices |= {task.predicted for task in tasks if task.prompted and task.predicted is not None}
     if not indices:
         return {}
     return dict(project.classes.filter(index__in=indices).values_list("index", "name"))
@@ -166,7 +167,7 @@ class Progress(ProjectView):
 
     @extend_schema(responses=ProgressResponse)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(progress_of(self.project, self.user))
+        return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 
 
 def _parse_answers(project: Project, given: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:

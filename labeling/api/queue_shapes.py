@@ -27,7 +27,6 @@ class PredictedValue(serializers.JSONField):
 
 class Prediction(serializers.Serializer[Any]):
     value = PredictedValue(help_text="A class name; for `verify` true or false.")
-    confidence = serializers.FloatField(allow_null=True, help_text="Its probability.")
 
 
 class TaskItem(serializers.Serializer[Any]):
@@ -38,7 +37,9 @@ class TaskItem(serializers.Serializer[Any]):
     )
     media_url = serializers.CharField(allow_null=True, help_text="Where the image is.")
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
-    prediction = Prediction(required=False, help_text="What the model thinks, if the manager allows it to be shown.")
+    prediction = Prediction(
+        required=False, help_text="What the model predicts, on half of the tasks, if the manager allows it."
+    )
 
 
 class ClaimedTask(serializers.Serializer[Any]):

@@ -30,6 +30,7 @@ COLUMNS = (
     Column("model_version", "integer"),
     Column("learned_by", "integer"),
     Column("is_control", "boolean"),
+    Column("prompted", "boolean"),
     Column("control_probability", "number"),
     Column("control_weight", "number"),
     Column("margin", "number"),

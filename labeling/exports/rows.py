@@ -107,6 +107,7 @@ def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: in
                 "pk",
                 "rank",
                 "is_control",
+                "prompted",
                 "margin",
                 "cluster",
                 "cluster_size",
@@ -164,7 +165,7 @@ def _row(
     shared: Shared,
 ) -> Row:
     proposed, names, is_control = task["proposed"], shared.names, task["is_control"]
-    weighs = is_control and task["label"] is not None
+    weighs = is_control and not task["prompted"] and task["label"] is not None
     return {
         "item": task["item_id"],
         "external_id": task["external_id"],
@@ -183,6 +184,7 @@ def _row(
         "model_version": facts.selected_by,
         "learned_by": None if is_control or task["label"] is None else _learned_by(correction, facts, shared),
         "is_control": is_control,
+        "prompted": task["prompted"],
         "control_probability": facts.control_probability if is_control else None,
         "control_weight": shared.weights.of(task["row"]) if weighs else None,
         "margin": task["margin"],

@@ -69,7 +69,7 @@ def weights_of(project: Project) -> Weights:
     if not ends:
         return Weights([], [])
     starts = [0, *ends[:-1]]
-    counts = control.filter(item__label__isnull=False).aggregate(
+    counts = control.filter(prompted=False, item__label__isnull=False).aggregate(
         **{
             f"level_{place}": Count("pk", filter=Q(item__row__gte=start, item__row__lt=end))
             for place, (start, end) in enumerate(zip(starts, ends, strict=True))

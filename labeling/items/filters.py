@@ -171,7 +171,7 @@ def matching(project: Project, wanted: ItemFilter) -> ItemQuerySet:
     if wanted.state:
         items = STATES[wanted.state](items)
     if wanted.search:
-        items = items.filter(external_id__icontains=wanted.search)
+        items = items.filter(models.Q(external_id__icontains=wanted.search) | models.Q(source__icontains=wanted.search))
     for name, having in MARKS.items():
         answer = getattr(wanted, name)
         if answer is not None:

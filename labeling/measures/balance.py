@@ -53,7 +53,7 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
     """
     labeled = project.items.labeled()
     labels, n_labeled = _count(labeled.filter(task__batch=batch) if batch else labeled)
-    control, n_control = _count(labeled.control())
+    control, n_control = _count(project.items.measuring())
     n_classes = 2 if project.question == Project.Question.VERIFY else project.classes.count()
     known = {index: n for index, n in labels.items() if index != NO_CLASS}
     shown = sorted(known, key=lambda index: (-known[index], index))[:SHOWN]

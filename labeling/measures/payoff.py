@@ -137,12 +137,12 @@ def payoff_of(project: Project) -> Payoff:
     """What can be told now. At most twelve queries, and a file a version."""
     if project.question == Project.Question.MULTI:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
-    items = _truth(project.items.control())
+    items = _truth(project.items.measuring())
     versions, measured = _versions(project, items)
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
     used = _in_use(project, versions)
-    until = project.items.control().labeled().filter(task__batch__number__lte=versions[-1].batch.number)
+    until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
     spent = Spent(versions[-1].labels, until.count())
     size, more = _next_batch(project)
     ahead = None

@@ -9,6 +9,9 @@ from django.db import models
 BY_CHANCE = ("seed", "uniform")
 """Strategies by which no model has a say."""
 
+PROMPTED_SHARE = 0.5
+"""Where annotators are shown predictions, they are shown them on this share of the tasks."""
+
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def active(self) -> BatchQuerySet:
@@ -132,6 +135,7 @@ class Task(models.Model):
     draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
     predicted = models.PositiveIntegerField(null=True, help_text="Best class, or for verify 1 for yes and 0 for no.")
     confidence = models.FloatField(null=True, help_text="The probability of what was predicted.")
+    prompted = models.BooleanField(default=False, help_text="Its annotators are shown what was predicted.")
     free = models.IntegerField()
     outstanding = models.IntegerField()
 
@@ -157,6 +161,10 @@ class Task(models.Model):
                 name="task_by_pass",
             ),
             models.Index(fields=["batch", "rank"], condition=models.Q(is_control=True), name="task_control"),
+            # Few of many, or none: looked for with every figure of accuracy, to leave them out.
+            models.Index(
+                fields=["item"], condition=models.Q(is_control=True, prompted=True), name="task_control_prompted"
+            ),
         ]
 
     def __str__(self) -> str:

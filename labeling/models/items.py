@@ -7,14 +7,14 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
-from labeling.models.batches import BY_CHANCE
+from labeling.models.batches import BY_CHANCE, Task
 from labeling.models.people import User
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def unencoded(self) -> ItemQuerySet:
-        """Items that the encoder has yet to see, oldest first."""
-        return self.filter(row__isnull=True, encode_error="").order_by("pk")
+        """Items that the encoder has yet to see; vectors block by block."""
+        return self.filter(row__isnull=True, encode_error="").order_by("media", "media_offset", "pk")
 
     def unlabeled(self) -> ItemQuerySet:
         """Encoded items that no batch has taken: what the next batch is picked from."""
@@ -37,6 +37,11 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def control(self) -> ItemQuerySet:
         return self.filter(is_control=True)
+
+    def measuring(self) -> ItemQuerySet:
+        """Labeled control items whose annotators were not shown a prediction: what a model may be measured on."""
+        prompted = Task.objects.filter(is_control=True, prompted=True)
+        return self.control().labeled().exclude(pk__in=prompted.values("item"))
 
     def unreadable(self) -> ItemQuerySet:
         """Items that the encoder could not make anything of."""
@@ -121,7 +126,11 @@ class Item(models.Model):
             models.UniqueConstraint(fields=["project", "row"], name="item_row_unique"),
         ]
         indexes = [
-            models.Index(fields=["project", "id"], condition=models.Q(row__isnull=True), name="item_unencoded"),
+            models.Index(
+                fields=["project", "media", "media_offset", "id"],
+                condition=models.Q(row__isnull=True),
+                name="item_unencoded_media",
+            ),
             models.Index(fields=["project", "control_key"], condition=models.Q(is_control=True), name="item_control"),
             models.Index(
                 fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
@@ -167,6 +176,10 @@ class ItemImport(models.Model):
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
     path = models.CharField(max_length=1000, help_text="Where it lies.")
     truth_path = models.CharField(max_length=1000, blank=True)
+    # Its items have the numbers from `first_number` on, in an order that says nothing: see importing/numbering.py.
+    first_number = models.PositiveBigIntegerField(null=True, unique=True)
+    numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are set aside for it.")
+    numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
     owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
     strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import math
 import secrets
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ def finite(value: float) -> None:
     """Refuse NaN, which slips through every comparison with a limit."""
     if not math.isfinite(value):
         raise ValidationError("Give a finite number.")
+
+
+def new_secret() -> bytes:
+    """256 random bits."""
+    return secrets.token_bytes(32)
 
 
 def random_seed() -> int:
@@ -70,7 +76,9 @@ class Project(models.Model):
     question = models.CharField(max_length=10, choices=Question, default=Question.SINGLE)
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
     guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")
-    seed = models.PositiveIntegerField(default=random_seed, help_text="All that is random follows from it.")
+    seed = models.PositiveIntegerField(default=random_seed, help_text="What trainings draw at random follows from it.")
+    # No page and no endpoint tells it: whoever knew it could foresee which items are control items.
+    secret = models.BinaryField(default=new_secret, editable=False)
     loop = models.CharField(max_length=10, choices=Loop, default=Loop.RUNNING)
 
     batch_size = models.PositiveIntegerField(
@@ -120,7 +128,7 @@ class Project(models.Model):
     )
     show_predictions = models.BooleanField(
         default=False,
-        help_text="Shows annotators what the model thinks. Quicker, but people tend to agree with it.",
+        help_text="Shows annotators what the model predicts, on half of the tasks. Quicker, but people tend to agree.",
     )
 
     # Without an epsilon the project is not private.
@@ -185,6 +193,13 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def keyed(self, purpose: str, subject: object) -> bytes:
+        """32 bytes that follow from the project's secret, and that nobody can foresee without it: HMAC-SHA256 over the
+        purpose (a word of its own for each use) and what it is for.
+        """
+        message = f"{purpose}/{subject}".encode("utf-8", "surrogatepass")
+        return hmac.digest(bytes(self.secret), message, "sha256")
 
 
 class LabelClass(models.Model):

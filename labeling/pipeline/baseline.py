@@ -53,11 +53,11 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
         return
     if privacy.is_private(project):  # the ledger would have to pay for the control items
         return
-    if project.items.control().labeled().count() < LEAST_CONTROL:
+    if project.items.measuring().count() < LEAST_CONTROL:
         return
     n_classes = project.classes.count()
-    uniform = project.items.control() | project.items.of_batches_before(first_picked)
-    labeled = read_labels(project, uniform.labeled().filter(row__isnull=False), n_classes)
+    uniform = project.items.measuring() | project.items.of_batches_before(first_picked).labeled()
+    labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
     sizes = sizes_for(len(labeled.rows))
     if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):
         return

@@ -6,11 +6,11 @@ import numpy as np
 
 from labeling import batches
 from labeling.models import Batch, Clustering, Item, Project, Task
+from labeling.models.batches import PROMPTED_SHARE
 from labeling.pipeline.clustering import clusters_at
 from labeling.pipeline.files import ProjectFiles, load_array
 from labeling.pipeline.plan import SEED, Guard, Plan, Pool, plan_batch
 from labeling.pipeline.step import Step, StepFailed
-from labeling.pipeline.training import seed_for
 from selector.strategies import NEEDS
 
 CHUNK = 2000
@@ -43,7 +43,7 @@ def select(step: Step) -> None:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
     pool = read_pool(project, pool_rows)
-    seed = seed_for(project, "select", batch.number)
+    seed = seed_of(project, batch.number)
     plan = plan_batch(
         pool,
         batch_size=project.batch_size,
@@ -83,6 +83,22 @@ def select(step: Step) -> None:
         batches.opened(batch=batch)
 
 
+def seed_of(project: Project, number: int) -> int:
+    """The seed of a batch's selection, 63 bits. It decides the order of the tasks, so it is keyed by the secret."""
+    return int.from_bytes(project.keyed("select", number)[:8], "big") >> 1
+
+
+def prompted(project: Project, number: int, n: int) -> np.ndarray:
+    """(n,) whose annotators are shown a prediction: each task by a coin that knows nothing of the task.
+
+    Those of control tasks that are not shown one tell how good the model is. See docs/decisions/0023.
+    """
+    if not project.show_predictions:
+        return np.zeros(n, bool)
+    coins = np.random.default_rng(int.from_bytes(project.keyed("prompt", number), "big")).random(n)
+    return coins < PROMPTED_SHARE
+
+
 def read_pool(project: Project, pool_rows: int) -> Pool:
     found = project.items.unlabeled().filter(row__lt=pool_rows).order_by("row")
     # Straight into the array: a list of so many tuples would take ten times its memory.
@@ -107,6 +123,7 @@ def _trainable_rows(project: Project, pool_rows: int) -> np.ndarray:
 def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:
     """One task for each row of the plan, ranked in its order, with what the model said of the item."""
     said = {}
+    shown = prompted(project, batch.number, len(plan.rows))
     if batch.selected_by is not None:
         files = ProjectFiles(project)
         said = {name: load_array(files.pool(batch.selected_by, name)) for name in ("margins", "best", "confidence")}
@@ -122,6 +139,7 @@ def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:
                 margin=float(said["margins"][row]) if said else None,
                 predicted=int(said["best"][row]) if said else None,
                 confidence=float(said["confidence"][row]) if said else None,
+                prompted=bool(said) and bool(shown[rank]),
                 cluster=_known(plan.clusters[rank]),
                 cluster_size=_known(plan.cluster_sizes[rank]),
                 draw_pass=_known(plan.passes[rank]),

@@ -58,7 +58,7 @@ def train(step: Step) -> None:
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
     trained, in_ledger = _trained(step, batch, labeled, features, encoder, seed=seed, n_classes=n_classes)
-    control = read_labels(project, project.items.control().labeled().filter(row__lt=len(features)), n_classes)
+    control = read_labels(project, project.items.measuring().filter(row__lt=len(features)), n_classes)
     answers = on_control.ask(project, trained.model, features, control)
     gate, held_back = on_control.gate(project, project.versions.passed().newest(), answers, features, control)
     files = ProjectFiles(project)

@@ -11,6 +11,7 @@ from labeling.measures.certainty import half_width
 from labeling.measures.pace import Pace
 from labeling.measures.pool import Pool
 from labeling.models import Project
+from labeling.models.batches import PROMPTED_SHARE
 from labeling.pipeline.foretelling import Foretold, Sample, foretell
 from labeling.privacy import Budget, Spent, labels_needed
 from labeling.web import foretelling
@@ -41,6 +42,7 @@ class Terms:
     complete_share: float
     mean_cluster_size: float = 5.0
     class_guard: float | None = None
+    show_predictions: bool = False
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
     currency: str = ""
@@ -198,7 +200,7 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
         "cost": _cost(hours, terms),
         "done": _done(hours, terms, standing.pace),
-        "certainty": _certainty(standing, batch.control),
+        "certainty": _certainty(standing, _measured(batch, terms, first=standing.first)),
         "deadline": _deadline(batch.size, terms),
         "privacy": _privacy(standing, terms, batch.picked),
         **(foretelling.rows(foretold) if surveyed else {}),
@@ -269,6 +271,12 @@ def _done(hours: float, terms: Terms, pace: Pace) -> tuple[str, str]:
 
 def _people(n: int) -> str:
     return "one person labels" if n == 1 else f"{number(n)} people label"
+
+
+def _measured(batch: NextBatch, terms: Terms, *, first: bool) -> int:
+    """Control items of the batch that a model is measured on: those whose annotators are shown no prediction."""
+    prompted = PROMPTED_SHARE if terms.show_predictions and not first else 0.0
+    return round(batch.control * (1 - prompted))
 
 
 def _certainty(standing: Standing, control: int) -> tuple[str, str]:

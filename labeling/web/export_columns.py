@@ -16,6 +16,7 @@ MEANINGS = {
     "model_version": "the model version that picked the batch",
     "learned_by": "the first version that learned from the label",
     "is_control": "whether it is in the control slice",
+    "prompted": "whether its annotators were shown what the model predicted",
     "control_probability": "for control items, the probability with which the batch drew an item of the pool",
     "control_weight": "how many items of the pool a labeled control item stands for",
     "margin": "p(best class) − p(second class) when it was picked",

@@ -230,7 +230,7 @@ class SettingsForm(forms.ModelForm):
             "currency",
         )
         labels = {
-            "show_predictions": "Show annotators what the model thinks",
+            "show_predictions": "Show annotators what the model predicts",
             "control_share": "Control share",
             "mean_cluster_size": "Mean cluster size",
             "class_guard": "Class guard",
@@ -246,7 +246,8 @@ class SettingsForm(forms.ModelForm):
         help_texts = {
             "prompt": "What annotators read above each item. Empty: a sentence that fits the question.",
             "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
-            "show_predictions": "Quicker, but people tend to agree with it: labels then look better than they are.",
+            "show_predictions": "On half of the tasks, from the next batch on. Quicker, but people tend to agree with "
+            "what they see: accuracy is then measured on the control items of the other half alone.",
             "batch_size": "The model is trained anew after this many answers. Small batches teach it sooner; large "
             "ones keep people busy longer between trainings.",
             "control_share": "This part of each batch, 0.1 for one item in ten, is drawn at random and kept out of "

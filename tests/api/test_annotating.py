@@ -45,17 +45,17 @@ def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
 
 
 @pytest.mark.parametrize(("question", "shown"), [("single", "4"), ("multi", "4"), ("verify", True)])
-def test_predictions_are_told_only_if_allowed_and_never_on_control_tasks(question: str, shown: Any) -> None:
+def test_predictions_are_told_only_if_allowed_and_only_where_the_coin_says(question: str, shown: Any) -> None:
     client, project = start(2, question=question)
     tasks = project.batches.get().tasks
     tasks.update(predicted=1 if question == "verify" else 4, confidence=0.75)
-    tasks.filter(rank=1).update(is_control=True)
+    tasks.filter(rank=0).update(prompted=True)
     claimed = post(client, "claim", {}).json()["tasks"]
     assert not any("prediction" in task["item"] for task in claimed)
     Project.objects.update(show_predictions=True)
-    picked, control = post(client, "claim", {}).json()["tasks"]
-    assert picked["item"]["prediction"] == {"value": shown, "confidence": 0.75}
-    assert "prediction" not in control["item"]
+    prompted, other = post(client, "claim", {}).json()["tasks"]
+    assert prompted["item"]["prediction"] == {"value": shown}
+    assert "prediction" not in other["item"]
 
 
 def test_claim_without_a_batch_says_why() -> None:

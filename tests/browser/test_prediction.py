@@ -1,4 +1,4 @@
-"""What the model thinks is shown only where the manager allows it, and never on a control task."""
+"""What the model predicts is shown where the manager allows it, on tasks that a coin picked; never how sure it is."""
 
 from typing import Any
 
@@ -12,11 +12,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 def test_prediction_is_shown_if_allowed(open_screen: Any, screenshot: Any) -> None:
     project = make_project(kind="image", show_predictions=True)
     batch = make_open_batch(project, make_items(project, 12))
-    batch.tasks.update(predicted=3, confidence=0.874)
-    batch.tasks.filter(rank=1).update(is_control=True)
+    batch.tasks.update(predicted=3, confidence=0.874, prompted=True)
+    batch.tasks.filter(rank=0).update(is_control=True)
+    batch.tasks.filter(rank=1).update(prompted=False)
     screen = open_screen(project, make_member(project, "annie"))
     shown = screen.page.locator("#prediction")
-    expect(shown).to_have_text("The model thinks: 3, 87 % sure")
+    expect(shown).to_have_text("The model predicts: 3")
     screenshot(screen.page, "prediction")
     screen.answer("0")
     expect(shown).to_be_hidden()
@@ -26,7 +27,7 @@ def test_prediction_is_shown_if_allowed(open_screen: Any, screenshot: Any) -> No
 
 def test_prediction_is_not_shown_otherwise(open_screen: Any) -> None:
     project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 3)).tasks.update(predicted=3, confidence=0.874)
+    make_open_batch(project, make_items(project, 3)).tasks.update(predicted=3, confidence=0.874, prompted=True)
     screen = open_screen(project, make_member(project, "annie"))
     expect(screen.page.locator("#item img")).to_be_visible()
-    expect(screen.page.get_by_text("The model thinks")).to_have_count(0)
+    expect(screen.page.get_by_text("The model predicts")).to_have_count(0)

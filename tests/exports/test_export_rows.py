@@ -66,6 +66,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "model_version": 1,
         "learned_by": None,
         "is_control": False,
+        "prompted": False,
         "control_probability": None,
         "control_weight": None,
         "margin": 0.25,

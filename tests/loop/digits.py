@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+from factories import SECRET
 from PIL import Image
 from sklearn.datasets import load_digits
 
@@ -40,7 +41,7 @@ def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **set
         slug="digits",
         kind="image",
         classes=[str(digit) for digit in range(10)],
-        settings={"seed": 7, "batch_size": 40, "control_share": 0.2, **settings},
+        settings={"seed": 7, "secret": SECRET, "batch_size": 40, "control_share": 0.2, **settings},
     )
     if run_import:
         job = register(

@@ -11,7 +11,7 @@ import timm
 import torch
 import torchvision
 from digits import annotator, answer_batch, digits_project
-from factories import digit_png
+from factories import SECRET, digit_png
 
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
@@ -57,7 +57,7 @@ def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Proj
         slug="p",
         kind=kind,
         classes=list(WORDS),
-        settings={"seed": 5, "batch_size": 30, "control_share": 0.2, **settings},
+        settings={"seed": 5, "secret": SECRET, "batch_size": 30, "control_share": 0.2, **settings},
     )
     path = folder / "items.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from factories import make_member
+from factories import SECRET, make_member
 
 from labeling import queue
 from labeling.models import Job, Project
@@ -51,7 +51,8 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLASSES, **settings: Any) -> Project:
     """A project of the items in the file, with one batch answered and one version trained, which has seen the pool."""
-    given = {"seed": 5, "batch_size": 30, "control_share": 0.2, "strategy": "margin", "training": QUICK, **settings}
+    given = {"seed": 5, "secret": SECRET, "batch_size": 30, "control_share": 0.2}
+    given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug="p", kind=kind, classes=classes, settings=given)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, patient=False))

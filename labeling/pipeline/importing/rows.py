@@ -7,7 +7,7 @@ import binascii
 import hashlib
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
@@ -34,6 +34,7 @@ class Rules:
     vector_length: int | None = None
     with_truth: bool = True  # what a row says of the truth must be right; without, it is passed over
     allow_image_files: bool = False  # rows may name image files beside a CSV, JSONL or Parquet file
+    id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
     max_image_bytes: int = MAX_BYTES
     max_pixels: int = MAX_PIXELS
     class_names: frozenset[str] = field(init=False, repr=False, compare=False)  # of `classes`, to be looked up in
@@ -49,7 +50,8 @@ class Draft:
     `truth` is None where it is not known, else a class (single), a list of classes without repeats, possibly
     empty (multi), or whether the proposed class is there (verify). `proposed` is set for verify alone.
     `image` holds the file's bytes and `image_suffix` its real format, ".png", ".jpg", ".gif", ".webp", ".bmp" or
-    ".tif". `vector` is 1-D float32, all of it finite.
+    ".tif". `vector` is 1-D float32, all of it finite. `place_id` is the id that a row
+    without one had in earlier versions; "" where it names its own.
     """
 
     external_id: str
@@ -59,6 +61,12 @@ class Draft:
     image: bytes | None = None
     image_suffix: str = ""
     vector: np.ndarray | None = None
+    place_id: str = ""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids under which the item may be there already."""
+        return (self.external_id, self.place_id) if self.place_id else (self.external_id,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,10 @@ def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
-    external_id = _external_id(left) or _default_id(record, rules, source)
+    external_id, place_id = _external_id(left), ""
+    if not external_id:
+        place_id = _place_id(record, rules, source)
+        external_id = rules.id_of(record.default_id) if rules.id_of else place_id
     truth, proposed = _answers(left, rules, source)
     image, suffix, vector = None, "", None
     shown: dict[str, Any] = {}
@@ -99,7 +110,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         vector, shown = _vector(left, source.vector_columns)
         _check_length(vector, rules.vector_length)
     data = json_safe({**shown, **left})
-    return Draft(external_id, data, truth, proposed, image, suffix, vector)
+    return Draft(external_id, data, truth, proposed, image, suffix, vector, place_id if rules.id_of else "")
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
@@ -129,8 +140,8 @@ def _external_id(left: dict[str, Any]) -> str:
     return text
 
 
-def _default_id(record: Record, rules: Rules, source: Source) -> str:
-    """The record's own default, but never a path that gives the answer away: annotators see the id."""
+def _place_id(record: Record, rules: Rules, source: Source) -> str:
+    """The record's place as an id; of a folder that is a class, the file's name alone."""
     path = PurePosixPath(record.default_id)
     if not source.truth_from_folder or _class_of_folder(str(path), rules) is None:
         return record.default_id

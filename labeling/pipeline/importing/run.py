@@ -6,8 +6,8 @@ last chunk that counted, and stores the same media under the same names.
 
 from __future__ import annotations
 
+import base64
 import errno
-import hashlib
 import io
 import time
 from collections.abc import Iterable, Iterator
@@ -23,6 +23,7 @@ from labeling import media
 from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.pipeline.importing.ids import RepeatedIds, hash_of
+from labeling.pipeline.importing.numbering import numbers_for, settle_sequence
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
 from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
 from labeling.pipeline.step import Step, StepFailed
@@ -63,26 +64,31 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
     # Only a file that lies on this machine may name image files beside it; an upload brings its own.
-    rules = rules_of(project, allow_image_files=not item_import.owns_file)
+    rules = rules_of(project, allow_image_files=not item_import.owns_file, blind_ids=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
         return
     report = step.progress(f"importing {item_import.name}")
     for places, checked, learned in chunks(source, rules, skip=item_import.position):
-        _write_chunk(step, item_import, project, checked, learned, places)
+        numbers = numbers_for(item_import, len(places), estimate=source.estimate)
+        _write_chunk(step, item_import, project, checked, learned, places, numbers)
         report(source.position())
         if step.should_give_way():
             step.give_way()
             return
     with step.finish():
+        settle_sequence()
         ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
         if item_import.accepted:
             Job.objects.enqueue(Job.Kind.ENCODE, project=project)
 
 
-def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = True) -> Rules:
-    """What a row of this project must look like; what it says of the truth is passed over without `with_truth`."""
+def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
+    """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
+
+    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
+    """
     return Rules(
         kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
         question=project.question,  # type: ignore[arg-type]
@@ -90,7 +96,13 @@ def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = Tr
         vector_length=project.vector_length,
         allow_image_files=allow_image_files,
         with_truth=with_truth,
+        id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
     )
+
+
+def blind_id(project: Project, place: str) -> str:
+    """An id that follows from a row's place in its file (80 bits of it), and from which nobody finds the place."""
+    return base64.b32encode(project.keyed("id", place)[:10]).decode().lower()
 
 
 def chunks(
@@ -132,7 +144,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     rejections: list[Rejection] = []
     for places, checked, _ in chunks(source, rules):
         good, bad = _without_duplicates(project, checked, places)
-        ids.add(draft.external_id for draft, _ in good)
+        ids.add(draft.external_id for _, draft in good)
         rejections += bad[: max(0, LISTED - len(rejections))]
         report(source.position())
     if not rejections and (repeated := ids.repeated()):
@@ -164,37 +176,43 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
 
 def _without_duplicates(
     project: Project, checked: Checked, places: list[str]
-) -> tuple[list[tuple[Draft, str]], list[Rejection]]:
-    """Split into what can go in, with its place in the file, and what cannot; ids that are there are refused."""
-    ids = [draft.external_id for draft in checked if isinstance(draft, Draft)]
+) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
+    """Split into what can go in, with its number in the chunk, and what cannot; ids that are there are refused."""
+    ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
     known = set(project.items.filter(external_id__in=ids).values_list("external_id", flat=True))
     seen: set[str] = set()
-    good: list[tuple[Draft, str]] = []
+    good: list[tuple[int, Draft]] = []
     bad: list[Rejection] = []
-    for place, result in zip(places, checked, strict=True):
+    for at, (place, result) in enumerate(zip(places, checked, strict=True)):
         if isinstance(result, Rejection):
             bad.append(result)
-        elif result.external_id in known:
+        elif not known.isdisjoint(result.ids):
             bad.append(Rejection(place, "The project already has an item with this id.", result.external_id))
         elif result.external_id in seen:
             bad.append(Rejection(place, TWICE, result.external_id))
         else:
             seen.add(result.external_id)
-            good.append((result, place))
+            good.append((at, result))
     return good, bad
 
 
 def _write_chunk(
-    step: Step, item_import: ItemImport, project: Project, checked: Checked, rules: Rules, places: list[str]
+    step: Step,
+    item_import: ItemImport,
+    project: Project,
+    checked: Checked,
+    rules: Rules,
+    places: list[str],
+    numbers: list[int],
 ) -> None:
     """Store one chunk: media first, then items, rejected rows and the new position in one transaction."""
     indices = {name: index for index, name in enumerate(rules.classes)}
-    number = item_import.position
+    block = f"import-{item_import.pk}-{item_import.position}"
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, places)
-        items = [_item(project, draft, source, indices) for draft, source in good]
+        items = [_item(project, numbers[at], draft, places[at], indices) for at, draft in good]
         try:
-            _store_media(project, f"import-{item_import.pk}-{number}", [draft for draft, _ in good], items)
+            _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
             raise StepFailed(_storing_problem(error)) from error
         try:
@@ -225,10 +243,11 @@ def _settle_vector_length(project: Project, length: int) -> None:
         raise StepFailed(f"The vectors have {length} numbers, those of another import {settled}: only one length fits.")
 
 
-def _item(project: Project, draft: Draft, source: str, indices: dict[str, int]) -> Item:
+def _item(project: Project, number: int, draft: Draft, source: str, indices: dict[str, int]) -> Item:
     key = control_key(project, draft.external_id)
     truth = draft.truth
     return Item(
+        pk=number,
         project=project,
         external_id=draft.external_id,
         source=source[:300],
@@ -241,9 +260,8 @@ def _item(project: Project, draft: Draft, source: str, indices: dict[str, int]) 
 
 
 def control_key(project: Project, external_id: str) -> float:
-    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and the same on every machine."""
-    digest = hashlib.sha256(f"{project.seed}/control/{external_id}".encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
+    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
+    return int.from_bytes(project.keyed("control", external_id)[:6], "big") / 2**48
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:

@@ -124,8 +124,8 @@ export function rejected(code, detail) {
   return `An answer was not taken: ${detail}`;
 }
 
-/** What the model thinks of an item, and how sure it is. */
-export function predictionSentence({ value, confidence }) {
+/** What the model predicts of an item. */
+export function predictionSentence({ value }) {
   const answer = typeof value === "boolean" ? (value ? "Yes" : "No") : value;
-  return `The model thinks: ${answer}, ${Math.round(100 * confidence)} % sure`;
+  return `The model predicts: ${answer}`;
 }

@@ -23,7 +23,7 @@ if (touched(form)) tell();
 async function tell() {
   asked?.abort();
   asked = new AbortController();
-  const query = new URLSearchParams(telling.map((name) => [name, form.elements[name].value]));
+  const query = new URLSearchParams(telling.map((name) => [name, typed(form.elements[name])]));
   try {
     const response = await fetch(`${form.dataset.consequence}?${query}`, { signal: asked.signal });
     if (response.ok) show(await response.json());
@@ -31,6 +31,8 @@ async function tell() {
     // Overtaken by a later keystroke, or no connection: the form works without it.
   }
 }
+
+const typed = (field) => (field.type === "checkbox" && !field.checked ? "" : field.value);
 
 /** Put what was and what would be into each row; or, for values that would be refused, why. */
 function show({ errors, rows = {}, changes = "", warnings: warned = [] }) {

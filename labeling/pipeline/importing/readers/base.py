@@ -92,6 +92,11 @@ class Source(ABC):
         """Number of records, None where only reading the file would tell."""
         return None
 
+    @property
+    def estimate(self) -> int:
+        """About how many records there are, told without parsing them; rather too many than too few."""
+        return self.total or 1
+
     def position(self) -> float:
         """Share of the source, in [0, 1], that the latest call of `records` has read."""
         return self._position

@@ -21,7 +21,7 @@ from .base import (
     printable,
     size,
 )
-from .lines import Line, decode, read_lines, skip_mark
+from .lines import Line, count_bytes, decode, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 _SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
@@ -44,6 +44,10 @@ class CsvSource(Source):
                     raise UnreadableFile(
                         f'{name}: no column holds numbers, and none is called "vector" (decimal commas are not read)'
                     )
+
+    @property
+    def estimate(self) -> int:
+        return count_bytes(self.path, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         with self.path.open("rb") as file:

@@ -50,6 +50,10 @@ class ImageTreeSource(Source):
     def total(self) -> int | None:
         return None if self._tables else self._count
 
+    @property
+    def estimate(self) -> int:
+        return self._count
+
     def close(self) -> None:
         self._tree.close()
 

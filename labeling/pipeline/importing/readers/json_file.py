@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import orjson
 
 from .base import EXCERPT, Limits, Record, Source, UnreadableFile, excerpt, numbered_id, size
-from .lines import CHUNK, decode, read_lines, skip_mark
+from .lines import CHUNK, count_bytes, decode, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
 _IN_LIST = re.compile(rb'["\[\]{},]')
@@ -30,6 +30,10 @@ class JsonLinesSource(Source):
             if not any(line.raw.strip() for line in lines):
                 raise UnreadableFile(f"{name}: the file is empty")
 
+    @property
+    def estimate(self) -> int:
+        return count_bytes(self.path, b"\n") + 1
+
     def records(self, skip: int = 0) -> Iterator[Record]:
         with self.path.open("rb") as file:
             limit = self.limits.row(self.kind)
@@ -45,6 +49,10 @@ class JsonListSource(Source):
     def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
+
+    @property
+    def estimate(self) -> int:
+        return count_bytes(self.path, b"{") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         limit = self.limits.row(self.kind)

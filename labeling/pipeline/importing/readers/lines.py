@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from .base import EXCERPT, UnreadableFile
@@ -42,6 +43,12 @@ def skip_mark(file: BinaryIO, name: str) -> int:
     length = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
     file.seek(length)
     return length
+
+
+def count_bytes(path: Path, byte: bytes) -> int:
+    """How often the byte occurs in the file."""
+    with path.open("rb") as file:
+        return sum(chunk.count(byte) for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
 def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[Line]:

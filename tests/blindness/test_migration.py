@@ -1,0 +1,54 @@
+"""Projects from before: each gets a secret, and those without a batch new control items."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+
+from labeling.models import Project
+
+BEFORE, AFTER = ("labeling", "0017_privacy_noise"), ("labeling", "0018_blind_control")
+
+
+def migrate(target: tuple[str, str]) -> Any:
+    executor = MigrationExecutor(connection)
+    executor.migrate([target])
+    return MigrationExecutor(connection).loader.project_state([target]).apps
+
+
+def old_key(seed: int, external_id: str) -> float:
+    return int.from_bytes(hashlib.sha256(f"{seed}/control/{external_id}".encode()).digest()[:6], "big") / 2**48
+
+
+@pytest.mark.django_db(transaction=True)
+def test_existing_projects_get_what_nobody_can_foresee() -> None:
+    apps = migrate(BEFORE)
+    try:
+        old_project, old_item = (apps.get_model("labeling", name) for name in ("Project", "Item"))
+        for slug in ("fresh", "begun"):
+            project = old_project.objects.create(slug=slug, name=slug, kind="text", seed=7, control_share=0.1)
+            keys = {f"item-{n}": old_key(7, f"item-{n}") for n in range(1500)}
+            old_item.objects.bulk_create(
+                old_item(project=project, external_id=name, control_key=key, is_control=key < 0.1)
+                for name, key in keys.items()
+            )
+        apps.get_model("labeling", "Batch").objects.create(project=project, number=1)
+        migrate(AFTER)
+        fresh, begun = Project.objects.get(slug="fresh"), Project.objects.get(slug="begun")
+        assert len(bytes(fresh.secret)) == len(bytes(begun.secret)) == 32
+        assert bytes(fresh.secret) != bytes(begun.secret)
+        before = {name for name, key in keys.items() if key < 0.1}
+        reserved = {
+            project.slug: set(project.items.control().values_list("external_id", flat=True))
+            for project in (fresh, begun)
+        }
+        assert reserved["begun"] == before, "a new draw from what is left would be no fair sample"
+        assert len(reserved["fresh"] & before) < 0.5 * len(before)
+        assert 100 < len(reserved["fresh"]) < 200
+    finally:
+        executor = MigrationExecutor(connection)
+        executor.migrate(executor.loader.graph.leaf_nodes())

@@ -1,0 +1,47 @@
+"""With predictions shown, a batch's control tasks are prompted as often as the others, and figures leave those out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.test import Client
+from loop.digits import annotator, answer_batch, digits_project
+
+from labeling.models import Batch, ModelVersion, Project, Task
+from labeling.pipeline.steps import run_step
+from labeling.worker import Worker
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+def test_half_of_the_tasks_are_prompted_and_the_rest_measures(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=400, batch_size=60, control_share=0.3)
+    user = annotator(project)
+    drain()
+    Project.objects.update(show_predictions=True)
+    assert not Task.objects.filter(prompted=True).exists(), "no model has a say in the first batch"
+    answer_batch(project, user)
+    drain()
+    tasks = Task.objects.filter(batch__number=2)
+    for is_control in (True, False):
+        assert {task.prompted for task in tasks if task.is_control is is_control} == {True, False}
+    client = Client()
+    client.force_login(user)
+    claimed = client.post(f"/api/v1/projects/{project.slug}/claim/", {"count": 60}, "application/json").json()["tasks"]
+    prompted = set(tasks.filter(prompted=True).values_list("pk", flat=True))
+    shown = {task["id"] for task in claimed if "prediction" in task["item"]}
+    assert shown == prompted & {task["id"] for task in claimed}
+    assert all(set(task["item"]["prediction"]) == {"value"} for task in claimed if task["id"] in shown)
+    answer_batch(project, user)
+    drain()
+    version = ModelVersion.objects.latest("number")
+    measured = Task.objects.filter(batch__number__lte=2, is_control=True, prompted=False)
+    assert version.metrics["control"]["n"] == measured.count()
+    assert Batch.objects.get(number=2).control_tasks > tasks.filter(is_control=True, prompted=False).count()
