@@ -126,6 +126,7 @@ def test_items_that_an_earlier_version_named_after_their_files_are_known(tmp_pat
     take_in(project, path)
     for item in project.items.all():
         Item.objects.filter(pk=item.pk).update(external_id=item.source.partition(", ")[2] or item.source)
+    ItemImport.objects.update(first_number=None)
     names = [f"{name}/{number:03}.png" for name in CLASSES for number in range(EACH)]
     for name, item in zip(names, project.items.order_by("pk"), strict=True):
         Item.objects.filter(pk=item.pk).update(external_id=name)

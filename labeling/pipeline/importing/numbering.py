@@ -15,7 +15,7 @@ from django.db.models import F, Max
 
 from labeling.models import Item, ItemImport
 
-ROUNDS = 6
+ROUNDS = 4
 TRIES = 20
 
 

@@ -35,6 +35,7 @@ class Rules:
     with_truth: bool = True  # what a row says of the truth must be right; without, it is passed over
     allow_image_files: bool = False  # rows may name image files beside a CSV, JSONL or Parquet file
     id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
+    knows_places: bool = False  # the project may have items that an earlier version named after their places
     max_image_bytes: int = MAX_BYTES
     max_pixels: int = MAX_PIXELS
     class_names: frozenset[str] = field(init=False, repr=False, compare=False)  # of `classes`, to be looked up in
@@ -94,9 +95,10 @@ def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:
     left = dict(fields)
     external_id, place_id = _external_id(left), ""
-    if not external_id:
-        place_id = _place_id(record, rules, source)
-        external_id = rules.id_of(record.default_id) if rules.id_of else place_id
+    if not external_id and rules.id_of:
+        external_id = rules.id_of(record.default_id)
+        place_id = _place_id(record, rules, source) if rules.knows_places else ""
+    external_id = external_id or _place_id(record, rules, source)
     truth, proposed = _answers(left, rules, source)
     image, suffix, vector = None, "", None
     shown: dict[str, Any] = {}
@@ -110,7 +112,7 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         vector, shown = _vector(left, source.vector_columns)
         _check_length(vector, rules.vector_length)
     data = json_safe({**shown, **left})
-    return Draft(external_id, data, truth, proposed, image, suffix, vector, place_id if rules.id_of else "")
+    return Draft(external_id, data, truth, proposed, image, suffix, vector, place_id)
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
