@@ -56,6 +56,11 @@ def projects_of(user: User) -> list[Membership]:
     return list(Membership.objects.select_related("project").filter(user=user).order_by("project__slug"))
 
 
+def is_operator(user: User) -> bool:
+    """Whether the user may know what else there is on this installation."""
+    return user.is_staff or user.is_superuser
+
+
 def may_create_projects(user: User) -> bool:
     """Staff, and whoever manages a project already."""
-    return user.is_staff or user.is_superuser or user.memberships.filter(role=Role.MANAGER).exists()
+    return is_operator(user) or user.memberships.filter(role=Role.MANAGER).exists()

@@ -133,21 +133,25 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     @extend_schema(responses={201: ProjectSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a project, and be its manager."""
+        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer."""
         user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
         return self.create(request, *args, **kwargs)
 
     def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
+        user = cast(User, self.request.user)
         values = dict(serializer.validated_data)
-        if Project.objects.filter(slug=values["slug"]).exists():
+        asked = values.pop("slug")
+        values["name"] = values.get("name") or projects.name_for(asked)
+        slug = projects.slug_for(user, asked)
+        if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
         serializer.instance = projects.create_project(
-            slug=values.pop("slug"),
+            slug=slug,
             kind=values.pop("kind"),
             classes=values.pop("classes"),
-            manager=cast(User, self.request.user),
+            manager=user,
             settings=values,
         )
 

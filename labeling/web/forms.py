@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.text import slugify
 
-from labeling.models import Project, Role
+from labeling import access
+from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
-from labeling.projects import check_classes
+from labeling.projects import check_classes, slug_for
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -120,16 +121,23 @@ class NewProjectForm(forms.Form):
         "people busy longer between trainings. Can be changed at any time.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.user = user
         self.names: list[str] = []
         say_bounds(self, Project._meta.get_field)
+        if not access.is_operator(user):
+            self.fields["slug"].help_text = (
+                "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
+                "“street-signs-k7f3” or the like. Cannot be changed later."
+            )
 
     def clean_slug(self) -> str:
-        """What was typed, or what the name amounts to."""
+        """What was typed, or what the name amounts to; with an ending, unless an operator asks."""
         slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
         if not slug and self.cleaned_data.get("name"):
             raise ValidationError("The name has no Latin letters to make an address of: enter one.")
+        slug = slug_for(self.user, slug) if slug else ""
         if Project.objects.filter(slug=slug).exists():
             raise ValidationError(f"“{slug}” is taken. Choose another address.")
         return slug

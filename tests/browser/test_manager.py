@@ -216,5 +216,5 @@ def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:
     expect(page.get_by_label("Any number of classes")).to_be_checked()
     page.get_by_label("Batch size").focus()
     keys.press("Enter")
-    expect(page.get_by_text("Signs is there, and you are its manager.")).to_be_visible()
+    expect(page.get_by_text("Signs is there, at the address signs, and you are its manager.")).to_be_visible()
     assert Project.objects.get().question == "multi"
