@@ -26,15 +26,19 @@ _DENIED = {
 
 def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
     """The user's membership, with its project. Raises `Http404`. A superuser counts as manager everywhere."""
-    if isinstance(user, User):
-        found = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
-        if found is not None:
-            return found
-        if user.is_superuser:
-            project = Project.objects.filter(slug=slug).first()
-            if project is not None:
-                return Membership(project=project, user=user, role=Role.MANAGER)
-    raise Http404("There is no such project, or you are not a member of it.")
+    membership = find_membership(user, slug) if isinstance(user, User) else None
+    if membership is None:
+        raise Http404("There is no such project, or you are not a member of it.")
+    return membership
+
+
+def find_membership(user: User, slug: str) -> Membership | None:
+    """As `membership_of`; None for everybody to whom the project does not exist."""
+    membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
+    if membership is None and user.is_superuser:
+        project = Project.objects.filter(slug=slug).first()
+        return project and Membership(project=project, user=user, role=Role.MANAGER)
+    return membership
 
 
 def require(membership: Membership, ability: str) -> None:

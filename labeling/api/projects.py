@@ -203,12 +203,17 @@ class MemberList(ProjectView):
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Make somebody who has an account a member, or change the role of one who is."""
+        """Change a member's role. Superusers may also add anybody who has an account; others bring people in by
+        invitations.
+        """
         given = read(MemberSerializer, request.data)
         username = given["user"]["username"]
-        user = User.objects.filter(username=username).first()
+        people = (
+            User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
+        )
+        user = people.filter(username=username).first()
         if user is None:
-            raise NotFound(f"There is no user called {username!r}.")
+            raise NotFound("There is no such member. Invite people with POST invitations/.")
         try:
             membership = projects.set_role(project=self.project, user=user, role=given["role"])
         except ValidationError as error:
@@ -224,7 +229,7 @@ class MemberDetail(ProjectView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        user = User.objects.filter(username=username).first()
+        user = User.objects.filter(memberships__project=self.project, username=username).first()
         try:
             if user is None or not projects.remove_member(project=self.project, user=user):
                 raise NotFound("There is no such member.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.text import slugify
@@ -314,19 +315,21 @@ class SettingsForm(forms.ModelForm):
         say_bounds(self, Project._meta.get_field)
 
 
-class MemberForm(forms.Form):
-    """A username and a role: for somebody who has an account, or for an account that is to be made."""
+class RoleForm(forms.Form):
+    """What a member is to be, or whoever is invited."""
 
-    username = forms.CharField(
-        max_length=150,
-        error_messages={"required": "Enter a username."},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
     role = forms.ChoiceField(choices=ROLES, initial=Role.ANNOTATOR)
 
 
-class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=Role.choices)
+class AccountForm(BaseUserCreationForm):
+    """A name and a password for a new account. It does not tell whether the name is taken."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def validate_unique(self) -> None:
+        """Left to whoever makes the account."""
 
 
 class LoopForm(forms.Form):
