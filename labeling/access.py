@@ -37,7 +37,8 @@ def find_membership(user: User, slug: str) -> Membership | None:
     membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
     if membership is None and user.is_superuser:
         project = Project.objects.filter(slug=slug).first()
-        return project and Membership(project=project, user=user, role=Role.MANAGER)
+        if project is not None:
+            return Membership(project=project, user=user, role=Role.MANAGER)
     return membership
 
 

@@ -49,7 +49,7 @@ def test_an_invitation_is_a_link_that_is_shown_once() -> None:
     client = manager(project)
     response = invite(client, project, "engineer")
     link = link_on(response)
-    assert "the person who is to be engineer" in text_of(response)
+    assert "one person, who joins as engineer" in text_of(response)
     assert "no-store" in response["Cache-Control"]
     page = client.get(address(project))
     assert link not in page.content.decode()

@@ -15,10 +15,14 @@ from django.views.decorators.http import require_http_methods
 
 from labeling import access, invitations
 from labeling.invitations import InvitationOver
-from labeling.models import Invitation, User
-from labeling.web.forms import ROLES, AccountForm
+from labeling.models import Invitation, Role, User
+from labeling.web.forms import AccountForm
 
-ROLE_TITLES = {str(role): title for role, title in ROLES}
+OFFERS: dict[str, str] = {
+    Role.ANNOTATOR: "As annotator you label its items.",
+    Role.ENGINEER: "As engineer you export its labels and models.",
+    Role.MANAGER: "As manager you may do everything in it.",
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -85,7 +89,7 @@ def _joined(request: HttpRequest, invitation: Invitation, role: str) -> HttpResp
 
 
 def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **context: object) -> HttpResponse:
-    shared = {"project": invitation.project, "role": ROLE_TITLES[invitation.role]}
+    shared = {"project": invitation.project, "offer": OFFERS[invitation.role]}
     return render(request, "invitation/join.html", {**shared, **context}, status=status)
 
 

@@ -46,7 +46,7 @@ def test_a_new_person_makes_an_account_and_is_in() -> None:
     path, client = make_invitation(Role.ENGINEER), Client()
     page = text_of(client.get(path))
     assert "You are invited to Handwritten digits" in page
-    assert "Engineer: exports labels and models" in page
+    assert "As engineer you export its labels and models." in page
     response = client.post(path, ACCOUNT, follow=True)
     assert response.redirect_chain == [("/p/digits/", 302)]
     assert "You are in Handwritten digits, as engineer." in text_of(response)
@@ -88,7 +88,7 @@ def test_looking_at_a_link_uses_nothing_up() -> None:
 def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
     path = make_invitation(Role.MANAGER)
     client = signed_in(make_member(Project.objects.get(), "annie", role))
-    assert f"You are its {role}, and stay so" in text_of(client.get(path))
+    assert f"You stay its {role}." in text_of(client.get(path))
     assert f"You are in Handwritten digits, as {role}." in text_of(client.post(path, follow=True))
     assert roles() == {"annie": role}
     assert not is_over(path)
@@ -96,7 +96,7 @@ def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
 
 def test_a_superuser_is_in_every_project_already() -> None:
     path, client = make_invitation(), signed_in(make_user("boss", is_superuser=True))
-    assert "You are its manager" in text_of(client.get(path))
+    assert "You stay its manager" in text_of(client.get(path))
     client.post(path)
     assert roles() == {}
     assert not is_over(path)
