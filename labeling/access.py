@@ -26,15 +26,20 @@ _DENIED = {
 
 def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
     """The user's membership, with its project. Raises `Http404`. A superuser counts as manager everywhere."""
-    if isinstance(user, User):
-        found = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
-        if found is not None:
-            return found
-        if user.is_superuser:
-            project = Project.objects.filter(slug=slug).first()
-            if project is not None:
-                return Membership(project=project, user=user, role=Role.MANAGER)
-    raise Http404("There is no such project, or you are not a member of it.")
+    membership = find_membership(user, slug) if isinstance(user, User) else None
+    if membership is None:
+        raise Http404("There is no such project, or you are not a member of it.")
+    return membership
+
+
+def find_membership(user: User, slug: str) -> Membership | None:
+    """As `membership_of`; None for everybody to whom the project does not exist."""
+    membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
+    if membership is None and user.is_superuser:
+        project = Project.objects.filter(slug=slug).first()
+        if project is not None:
+            return Membership(project=project, user=user, role=Role.MANAGER)
+    return membership
 
 
 def require(membership: Membership, ability: str) -> None:
@@ -56,6 +61,11 @@ def projects_of(user: User) -> list[Membership]:
     return list(Membership.objects.select_related("project").filter(user=user).order_by("project__slug"))
 
 
+def is_operator(user: User) -> bool:
+    """Whether the user may know what else there is on this installation."""
+    return user.is_staff or user.is_superuser
+
+
 def may_create_projects(user: User) -> bool:
     """Staff, and whoever manages a project already."""
-    return user.is_staff or user.is_superuser or user.memberships.filter(role=Role.MANAGER).exists()
+    return is_operator(user) or user.memberships.filter(role=Role.MANAGER).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from labeling import queue
+from labeling import access, queue
 from labeling.models import Job, LabelClass, Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 from labeling.pipeline.encoder_settings import check_encoder
@@ -40,6 +41,11 @@ SETTINGS = (
     "loop",
 )
 
+# Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
+ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+ENDING_LENGTH = 4
+MAX_SLUG = 60
+
 
 class EncoderSettled(Exception):
     """The encoder of a project can no longer be changed; the message says why."""
@@ -62,6 +68,22 @@ def check_classes(names: Sequence[str]) -> list[str]:
     return trimmed
 
 
+def slug_for(user: User, slug: str) -> str:
+    """The slug that `user` gets for a new project: an operator the one asked for, others always with a random ending.
+
+    Whether a slug is taken would tell them the names of projects that they are not in.
+    """
+    if access.is_operator(user):
+        return slug
+    ending = "".join(secrets.choice(ENDING_LETTERS) for _ in range(ENDING_LENGTH))
+    return f"{slug[: MAX_SLUG - ENDING_LENGTH - 1].rstrip('-')}-{ending}"
+
+
+def name_for(slug: str) -> str:
+    """What a project is called until somebody names it."""
+    return slug.replace("-", " ").capitalize()
+
+
 @transaction.atomic
 def create_project(
     *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
@@ -69,7 +91,7 @@ def create_project(
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
     names = check_classes(classes)
     project = Project(slug=slug, kind=kind, **settings)
-    project.name = project.name or slug.replace("-", " ").capitalize()
+    project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)
     try:

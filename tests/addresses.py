@@ -18,6 +18,7 @@ TAKERS = {
     "project-models-automatic",
     "project-retry",
     "project-role",
+    "project-invitation-withdraw",
     "project-import-retry",
     "project-item-correct",
     "project-item-withdraw",

@@ -41,6 +41,13 @@ _ITEM = {
     "data": {"camera": "north"},
     "media_url": "/api/v1/projects/owls/items/812/media/",
 }
+_INVITATION = {
+    "id": 5,
+    "role": "annotator",
+    "invited_by": "mona",
+    "created_at": "2026-03-02T10:01:12Z",
+    "expires_at": "2026-03-09T10:01:12Z",
+}
 _TASK = {"id": 4711, "item": _ITEM, "rank": 0}
 _CONTROL = {"accuracy": 0.91, "low": 0.85, "high": 0.95, "n": 120}
 _SUMMARY: dict[str, Any] = {
@@ -103,6 +110,12 @@ EXAMPLES: dict[str, Any] = {
     "PatchedProjectChangeRequest": {"batch_size": 400, "training": {"epochs": 80}, "hourly_cost": 18},
     "Member": {"username": "ann", "role": "annotator"},
     "MemberRequest": {"username": "ann", "role": "annotator"},
+    "Invitation": _INVITATION,
+    "InvitationRequest": {"role": "annotator"},
+    "NewInvitation": {
+        **_INVITATION,
+        "url": "https://labels.example.org/invitation/QJc0hXbC8p9q1mJwW0x7hOq8aZ5m4s2dT3n6v1k9y0U/",
+    },
     "EncoderChoiceRequest": _BACKBONE,
     "Encoder": {
         **_BACKBONE,

@@ -148,21 +148,25 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     @extend_schema(responses={201: ProjectSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a project, and be its manager."""
+        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer."""
         user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
         return self.create(request, *args, **kwargs)
 
     def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
+        user = cast(User, self.request.user)
         values = dict(serializer.validated_data)
-        if Project.objects.filter(slug=values["slug"]).exists():
+        asked = values.pop("slug")
+        values["name"] = values.get("name") or projects.name_for(asked)
+        slug = projects.slug_for(user, asked)
+        if Project.objects.filter(slug=slug).exists():
             raise Conflict("slug: This slug is taken.")
         serializer.instance = projects.create_project(
-            slug=values.pop("slug"),
+            slug=slug,
             kind=values.pop("kind"),
             classes=values.pop("classes"),
-            manager=cast(User, self.request.user),
+            manager=user,
             settings=values,
         )
 
@@ -217,12 +221,17 @@ class MemberList(ProjectView):
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Make somebody who has an account a member, or change the role of one who is."""
+        """Change a member's role. Superusers may also add anybody who has an account; others bring people in by
+        invitations.
+        """
         given = read(MemberSerializer, request.data)
         username = given["user"]["username"]
-        user = User.objects.filter(username=username).first()
+        people = (
+            User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
+        )
+        user = people.filter(username=username).first()
         if user is None:
-            raise NotFound(f"There is no user called {username!r}.")
+            raise NotFound("There is no such member. Invite people with POST invitations/.")
         try:
             membership = projects.set_role(project=self.project, user=user, role=given["role"])
         except ValidationError as error:
@@ -238,7 +247,7 @@ class MemberDetail(ProjectView):
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        user = User.objects.filter(username=username).first()
+        user = User.objects.filter(memberships__project=self.project, username=username).first()
         try:
             if user is None or not projects.remove_member(project=self.project, user=user):
                 raise NotFound("There is no such member.")

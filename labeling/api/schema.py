@@ -33,6 +33,7 @@ PATH = {
     "item_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The item's id."),
     "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
     "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
+    "invitation_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The invitation's id."),
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }
 

@@ -4,7 +4,7 @@ from labeling.models.answers import Annotation, Assignment, Correction
 from labeling.models.batches import Batch, Task
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
-from labeling.models.people import Membership, Role, User
+from labeling.models.people import Invitation, Membership, Role, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import PrivateTraining, Release
 from labeling.models.projects import LabelClass, Project
@@ -16,6 +16,7 @@ __all__ = [
     "Batch",
     "Clustering",
     "Correction",
+    "Invitation",
     "Item",
     "ItemImport",
     "Job",

@@ -1,7 +1,11 @@
 """Who may sign in, and as what in which project."""
 
+from __future__ import annotations
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
 
 
 class User(AbstractUser):
@@ -41,3 +45,46 @@ class Membership(models.Model):
     @property
     def may_export(self) -> bool:
         return self.role in (Role.ENGINEER, Role.MANAGER)
+
+
+class InvitationQuerySet(models.QuerySet["Invitation"]):
+    def open(self) -> InvitationQuerySet:
+        """Invitations that still let somebody in: the person who made them must still be allowed to."""
+        managers = Membership.objects.filter(
+            project=OuterRef("project"), user=OuterRef("invited_by"), role=Role.MANAGER
+        )
+        return self.filter(
+            Exists(managers) | Q(invited_by__is_superuser=True),
+            invited_by__is_active=True,
+            closed_at=None,
+            expires_at__gt=timezone.now(),
+            tries_left__gt=0,
+        )
+
+    def close(self) -> bool:
+        """Use up, or withdraw, the selected invitation. False if it is over already."""
+        now = timezone.now()
+        return self.filter(closed_at=None, expires_at__gt=now).update(closed_at=now) == 1
+
+
+class Invitation(models.Model):
+    """Whoever has its link may join the project, once. Only a digest of the link's token is stored.
+
+    Rows of invitations that are over stay until they expire: they count towards what one manager may make.
+    """
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=10, choices=Role)
+    digest = models.CharField(max_length=64, unique=True)
+    invited_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="When it was used or withdrawn.")
+    tries_left = models.PositiveSmallIntegerField(
+        default=10, help_text="Each try to make an account with it takes one, so that names cannot be listed."
+    )
+
+    objects = InvitationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"invitation {self.pk} as {self.role}"

@@ -6,13 +6,15 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.auth.forms import BaseUserCreationForm
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.text import slugify
 
-from labeling.models import Project, Role
+from labeling import access
+from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
-from labeling.projects import check_classes
+from labeling.projects import check_classes, slug_for
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -120,16 +122,23 @@ class NewProjectForm(forms.Form):
         "people busy longer between trainings. Can be changed at any time.",
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.user = user
         self.names: list[str] = []
         say_bounds(self, Project._meta.get_field)
+        if not access.is_operator(user):
+            self.fields["slug"].help_text = (
+                "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
+                "“street-signs-k7f3” or the like. Cannot be changed later."
+            )
 
     def clean_slug(self) -> str:
-        """What was typed, or what the name amounts to."""
+        """What was typed, or what the name amounts to; with an ending, unless an operator asks."""
         slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
         if not slug and self.cleaned_data.get("name"):
             raise ValidationError("The name has no Latin letters to make an address of: enter one.")
+        slug = slug_for(self.user, slug) if slug else ""
         if Project.objects.filter(slug=slug).exists():
             raise ValidationError(f"“{slug}” is taken. Choose another address.")
         return slug
@@ -307,19 +316,21 @@ class SettingsForm(forms.ModelForm):
         say_bounds(self, Project._meta.get_field)
 
 
-class MemberForm(forms.Form):
-    """A username and a role: for somebody who has an account, or for an account that is to be made."""
+class RoleForm(forms.Form):
+    """What a member is to be, or whoever is invited."""
 
-    username = forms.CharField(
-        max_length=150,
-        error_messages={"required": "Enter a username."},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}),
-    )
     role = forms.ChoiceField(choices=ROLES, initial=Role.ANNOTATOR)
 
 
-class RoleForm(forms.Form):
-    role = forms.ChoiceField(choices=Role.choices)
+class AccountForm(BaseUserCreationForm):
+    """A name and a password for a new account. It does not tell whether the name is taken."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def validate_unique(self) -> None:
+        """Left to whoever makes the account."""
 
 
 class LoopForm(forms.Form):

@@ -52,6 +52,11 @@ urlpatterns = [
     path(f"{PROJECT}members/", members.members, name="project-members"),
     path(f"{PROJECT}models/<int:number>/use/", versions.use, name="project-model-use"),
     path(f"{PROJECT}models/automatic/", versions.use_gate, name="project-models-automatic"),
+    path(
+        f"{PROJECT}invitations/<int:invitation_id>/withdraw/",
+        members.withdraw_invitation,
+        name="project-invitation-withdraw",
+    ),
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
     path(f"{ITEM}correct/", items.correct_item, name="project-item-correct"),

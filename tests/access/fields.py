@@ -45,6 +45,7 @@ FIELDS: dict[str, Fields] = {
     "api:project": PROJECT,
     "api:encoder": {READERS: "name options settled known weights"},
     "api:members": {MANAGERS: "username role"},
+    "api:invitations": {MANAGERS: "id role invited_by created_at expires_at"},
     "api:items": {READERS: ITEM},
     "api:item": {
         READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections "

@@ -24,6 +24,7 @@ from factories import make_items, make_member, make_open_batch, make_project, ma
 from knox.models import AuthToken
 from pages import make_prediction
 
+from labeling import invitations
 from labeling.models import (
     Annotation,
     Assignment,
@@ -50,12 +51,15 @@ class World:
             self.users[role] = make_member(ours, f"our-{role}", role)
         theirs = make_project("theirs", kind="image")
         self.users[STRANGER] = make_member(theirs, "their-manager", Role.MANAGER)
-        make_user("newcomer")
         self.tokens = {role: AuthToken.objects.create(user)[0].token_key for role, user in self.users.items()}
         annotator = make_member(theirs, "their-annotator")
         self.own_ids = _fill(ours, self.users[ANNOTATOR], leaver="leaver", number=1)
         self.foreign_ids = _fill(theirs, annotator, leaver="their-leaver", number=2)
         self.foreign_ids["key"] = AuthToken.objects.create(make_user("a-token's-owner"))[0].token_key
+        used, self.foreign_ids["token"] = invitations.invite(
+            project=theirs, user=self.users[STRANGER], role=Role.ANNOTATOR
+        )
+        invitations.join(invitation=used, user=make_user("newcomer"))
         self.missing_ids = {**dict.fromkeys(self.own_ids, 10**9), "username": "nobody-at-all", "key": "0" * 15}
         self.missing_ids["annotation_id"] = uuid.uuid4()
 
@@ -101,7 +105,11 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
+    manager = project.memberships.get(role=Role.MANAGER).user
+    invitation, token = invitations.invite(project=project, user=manager, role=Role.ANNOTATOR)
     return {
+        "invitation_id": invitation.pk,
+        "token": token,
         "item_id": items[0].pk,
         "import_id": ItemImport.objects.create(project=project, name="a.csv", path="/nowhere").pk,
         "prediction_id": predicted.pk,

@@ -14,7 +14,7 @@ from knox.models import AuthToken
 from pages import make_history, make_prediction
 from rest_framework.test import APIClient
 
-from labeling import queue
+from labeling import invitations, queue
 from labeling.models import Project, Role, Task, User
 from labeling.uploads import register
 
@@ -37,6 +37,7 @@ def client_of(user: User) -> APIClient:
 LISTS: list[tuple[str, str, int]] = [
     ("", Role.ANNOTATOR, 1),
     ("members/", Role.MANAGER, 1),
+    ("invitations/", Role.MANAGER, 1),
     ("imports/", Role.MANAGER, 1),
     ("items/", Role.ENGINEER, 7),
     ("batches/", Role.ANNOTATOR, 2),
@@ -53,7 +54,9 @@ def test_lists(path: str, role: str, queries: int, tmp_path: Any, django_assert_
     for much, slug in ((2, "small"), (7, "large")):
         project = make_project(slug)
         make_history(project, much)
+        mia = make_member(project, "mia", Role.MANAGER)
         for number in range(much):
+            invitations.invite(project=project, user=mia, role=Role.ANNOTATOR)
             make_member(project, f"annie-{number}")
             register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from factories import make_items, make_member, make_project
+from factories import make_items, make_member, make_project, make_user
 from rest_framework.test import APIClient
 
 from labeling.models import Role
@@ -38,8 +40,40 @@ def test_managers_create_projects_and_annotators_do_not(world: dict[str, APIClie
     response = world[MANAGER].post(URL, body, format="json")
     assert response.status_code == 201
     assert response.json()["classes"] == ["a", "b"]
-    assert world[MANAGER].get(f"{URL}new/").status_code == 200
-    assert world[ANNOTATOR].get(f"{URL}new/").status_code == 404
+    slug = response.json()["slug"]
+    assert world[MANAGER].get(f"{URL}{slug}/").status_code == 200
+    assert world[ANNOTATOR].get(f"{URL}{slug}/").status_code == 404
+
+
+def test_a_manager_does_not_learn_which_slugs_are_taken(world: dict[str, APIClient]) -> None:
+    answers = {
+        asked: world[MANAGER].post(URL, {"slug": asked, "kind": "text", "classes": ["a", "b"]}, format="json")
+        for asked in ("theirs", "nobodys", "x" * 60)
+    }
+    for asked, answer in answers.items():
+        assert answer.status_code == 201, asked
+        assert re.fullmatch(re.escape(asked[:55]) + "-[a-hj-km-np-z2-9]{4}", answer.json()["slug"])
+    same = [{**answer.json(), "slug": "", "name": "", "created_at": ""} for answer in answers.values()]
+    assert same[0] == same[1] == same[2]
+    again = world[MANAGER].post(URL, {"slug": "theirs", "kind": "text", "classes": ["a", "b"]}, format="json")
+    assert again.json()["slug"] != answers["theirs"].json()["slug"]
+
+
+def test_the_name_follows_from_what_was_asked_for(world: dict[str, APIClient]) -> None:
+    body = {"slug": "street-signs", "kind": "text", "classes": ["a", "b"]}
+    assert world[MANAGER].post(URL, body, format="json").json()["name"] == "Street signs"
+    named = world[MANAGER].post(URL, {**body, "name": "Signs of Rome"}, format="json")
+    assert named.json()["name"] == "Signs of Rome"
+
+
+@pytest.mark.parametrize("right", ["is_staff", "is_superuser"])
+def test_operators_choose_the_slug_and_are_told_when_it_is_taken(world: dict[str, APIClient], right: str) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("otto", **{right: True}))
+    body = {"slug": "signs", "kind": "text", "classes": ["a", "b"]}
+    assert client.post(URL, body, format="json").json()["slug"] == "signs"
+    taken = client.post(URL, body, format="json")
+    assert (taken.status_code, taken.json()["detail"]) == (409, "slug: This slug is taken.")
 
 
 def test_image_is_for_members_only(world: dict[str, APIClient]) -> None:

@@ -17,7 +17,8 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling.models import Item, ItemImport, PredictionRun, User
+from labeling import invitations
+from labeling.models import Item, ItemImport, PredictionRun, Project, Role, User
 from labeling.web import first_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -112,6 +113,12 @@ def item_in(slug: str, *, flagged: bool = False, skipped: bool = False) -> Calla
     return find
 
 
+def token() -> str:
+    """The token of an invitation to the digits that nobody has used."""
+    project, mona = Project.objects.get(slug="digits"), User.objects.get(username="mona")
+    return invitations.invite(project=project, user=mona, role=Role.ANNOTATOR)[1]
+
+
 def wrong_filter(page: Page) -> None:
     unfold(page)
     page.get_by_label("Label", exact=True).fill("no such digit")
@@ -140,6 +147,11 @@ DIGITS, EMPTY, BROKEN, FINISHED = ({"slug": slug} for slug in ("digits", "empty"
 STATES = [
     State("login", "empty", user=""),
     State("login", "error", act=wrong_sign_in, user=""),
+    State("invitation", "new person", {"token": token}, user=""),
+    State("invitation", "error", {"token": token}, press("Create my account"), user=""),
+    State("invitation", "account", {"token": token}, user="newcomer"),
+    State("invitation", "member", {"token": token}),
+    State("invitation", "over", {"token": "made-up"}, user=""),
     State("home", "filled"),
     State("home", "empty", user="newcomer"),
     State("project-new", "empty"),
@@ -177,7 +189,7 @@ STATES = [
     State("project-encoder", "empty", EMPTY),
     State("project-encoder", "error", EMPTY, no_weights),
     State("project-members", "filled", DIGITS),
-    State("project-members", "error", DIGITS, press("Create and add")),
+    State("project-members", "link", DIGITS, press("Make a link")),
     State("project-remove", "filled", {**DIGITS, "username": "enzo"}),
     State("project-batches", "filled", DIGITS),
     State("project-batches", "empty", EMPTY),

@@ -92,28 +92,26 @@ def test_from_a_new_project_to_people_who_label_it(
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
 
-    # Somebody who labels, with a password that is read from the page.
+    # Somebody who labels, with an account made at the link that is read from the page.
     go(page, "Members")
-    create = page.locator("form").filter(has_text="Create an account")
-    create.get_by_label("Username").fill("annie")
-    create.get_by_role("button", name="Create and add").click()
-    expect(page.get_by_role("heading", name="The account annie is ready")).to_be_visible()
-    screenshot(page, "manager-password", full=True)
-    password = page.locator("#secret").inner_text()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.get_by_role("heading", name="The invitation is ready")).to_be_visible()
+    link = page.get_by_label("Send this link").input_value()
     other = browser.new_context(base_url=live_server.url)
     try:
         annie = other.new_page()
-        annie.goto("/")
+        annie.goto(link)
         annie.get_by_label("Username").fill("annie")
-        annie.get_by_label("Password").fill(password)
-        annie.get_by_role("button", name="Sign in").click()
-        annie.get_by_role("link", name="Handwritten Zahlen – №1", exact=True).click()
+        annie.get_by_label("Password", exact=True).fill("long-and-odd-7")
+        annie.get_by_label("Password confirmation").fill("long-and-odd-7")
+        annie.get_by_role("button", name="Create my account and join").click()
         expect(annie.get_by_text("20 items wait for an answer.")).to_be_visible()
         expect(annie.get_by_role("button", name="Pause")).to_have_count(0)
     finally:
         other.close()
 
     # And out again.
+    go(page, "Members")
     page.get_by_role("link", name="Remove annie").click()
     page.get_by_role("button", name="Remove annie").click()
     expect(page.get_by_text("annie is no longer a member")).to_be_visible()
@@ -216,5 +214,5 @@ def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:
     expect(page.get_by_label("Any number of classes")).to_be_checked()
     page.get_by_label("Batch size").focus()
     keys.press("Enter")
-    expect(page.get_by_text("Signs is there, and you are its manager.")).to_be_visible()
+    expect(page.get_by_text("Signs is there, at the address signs, and you are its manager.")).to_be_visible()
     assert Project.objects.get().question == "multi"

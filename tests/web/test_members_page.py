@@ -1,17 +1,20 @@
-"""Members: adding, accounts with a password that is shown once, roles, and the last manager."""
+"""Members: invitations, roles, and the last manager."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
-from django.contrib.auth import authenticate
+from django.http import HttpResponse
+from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_user
-from pages import errors_of, manager, text_of
+from pages import errors_of, manager, member, text_of
 
-from labeling import queue
-from labeling.models import Membership, Project, Role, User
+from labeling import invitations, queue
+from labeling.models import Invitation, Membership, Project, Role, User
 
 pytestmark = pytest.mark.django_db
 
@@ -33,66 +36,85 @@ def test_the_list_shows_who_is_what() -> None:
     assert "(you)" in page
 
 
-def test_somebody_with_an_account_is_added() -> None:
-    project = make_project()
-    make_user("annie")
-    data = {"add": "1", "add-username": "annie", "add-role": "engineer"}
-    page = manager(project).post(address(project), data, follow=True)
-    assert "annie is now engineer in this project." in text_of(page)
-    assert role_of("annie") == Role.ENGINEER
+def invite(client: Client, project: Project, role: str = "annotator") -> HttpResponse:
+    return client.post(address(project), {"role": role})
 
 
-@pytest.mark.parametrize(
-    ("username", "role", "field", "says"),
-    [
-        ("", "annotator", "add-username", "Enter a username."),
-        ("nobody", "annotator", "add-username", "There is no account of this name."),
-        ("mona", "annotator", "add-username", "Already a member, as manager."),
-        ("a\x00b", "annotator", "add-username", "Null characters"),
-        ("x" * 151, "annotator", "add-username", "150"),
-        ("annie", "king", "add-role", "not one of the available choices"),
-    ],
-)
-def test_whoever_cannot_be_added(username: str, role: str, field: str, says: str) -> None:
-    project = make_project()
-    make_user("annie")
-    response = manager(project).post(address(project), {"add": "1", "add-username": username, "add-role": role})
-    assert response.status_code == 400
-    assert says in errors_of(response)[field]
-    assert list(Membership.objects.values_list("user__username", flat=True)) == ["mona"]
+def link_on(response: HttpResponse) -> str:
+    return re.findall(r'<input id="link" type="url" value="([^"]+)" readonly>', response.content.decode())[0]
 
 
-def test_a_new_account_has_a_password_that_is_shown_once() -> None:
+def test_an_invitation_is_a_link_that_is_shown_once() -> None:
     project = make_project()
     client = manager(project)
-    data = {"create": "1", "create-username": "newcomer", "create-role": "annotator"}
-    response = client.post(address(project), data)
-    password = re.findall(r'<code id="secret">([a-z0-9-]+)</code>', response.content.decode())[0]
-    assert authenticate(username="newcomer", password=password) == User.objects.get(username="newcomer")
+    response = invite(client, project, "engineer")
+    link = link_on(response)
+    assert "one person, who joins as engineer" in text_of(response)
     assert "no-store" in response["Cache-Control"]
-    assert role_of("newcomer") == Role.ANNOTATOR
-    assert password not in client.get(address(project)).content.decode()
+    page = client.get(address(project))
+    assert link not in page.content.decode()
+    assert "Engineer mona in 7 days Withdraw" in text_of(page)
+    token = link.removeprefix("http://testserver/invitation/").removesuffix("/")
+    assert len(token) == 43
+    assert token not in str(Invitation.objects.values_list())
+    assert Client().get(link).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("username", "says"),
-    [
-        ("annie", "taken"),
-        ("Annie", "an account annie"),
-        ("", "Enter a username."),
-        ("no spaces please", "Enter a valid username"),
-        ("a/b", "valid"),
-    ],
-)
-def test_no_account_is_taken_over_or_half_made(username: str, says: str) -> None:
+def test_a_role_that_is_none_makes_no_link() -> None:
     project = make_project()
-    before = make_user("annie").password
-    data = {"create": "1", "create-username": username, "create-role": "annotator"}
-    response = manager(project).post(address(project), data)
+    response = invite(manager(project), project, "king")
     assert response.status_code == 400
-    assert says in errors_of(response)["create-username"]
-    assert User.objects.get(username="annie").password == before
+    assert "not one of the available choices" in errors_of(response)["role"]
+    assert not Invitation.objects.exists()
+
+
+def test_a_withdrawn_invitation_lets_nobody_in() -> None:
+    project = make_project()
+    client = manager(project)
+    link = link_on(invite(client, project))
+    path = reverse("project-invitation-withdraw", args=[project.slug, Invitation.objects.get().pk])
+    assert path in client.get(address(project)).content.decode()
+    assert "The invitation is withdrawn" in text_of(client.post(path, follow=True))
+    assert Client().get(link).status_code == 404
+    assert "Withdraw" not in text_of(client.get(address(project)))
+    assert "was over already" in text_of(client.post(path, follow=True))
+
+
+def test_no_name_is_typed_and_none_is_told() -> None:
+    """The forms that told which names have an account are gone: whatever they send makes nothing."""
+    project = make_project()
+    make_user("annie")
+    client = manager(project)
+    for name in ("annie", "nobody"):
+        for form in ("add", "create"):
+            data = {form: "1", f"{form}-username": name, f"{form}-role": "annotator"}
+            response = client.post(address(project), data)
+            assert response.status_code == 400
+            assert name not in response.content.decode()
+    assert role_of("annie") is None
     assert set(User.objects.values_list("username", flat=True)) == {"annie", "mona"}
+
+
+def test_one_manager_makes_a_hundred_invitations_a_week() -> None:
+    project = make_project()
+    client = manager(project)
+    for number in range(invitations.MOST):
+        Invitation.objects.create(
+            project=project,
+            invited_by=User.objects.get(username="mona"),
+            role=Role.ANNOTATOR,
+            digest=str(number),
+            closed_at=timezone.now(),
+            expires_at=timezone.now() + timedelta(days=1),
+        )
+    response = invite(client, project)
+    assert response.status_code == 400
+    assert "You have made 100 invitations in the last 7 days" in errors_of(response)["role"]
+    assert "Invite somebody" in text_of(member(project, Role.MANAGER, "marc").get(address(project)))
+    assert invite(member(project, Role.MANAGER, "marc"), project).status_code == 200
+    Invitation.objects.filter(invited_by__username="mona").update(expires_at=timezone.now())
+    assert invite(client, project).status_code == 200
+    assert Invitation.objects.count() == 2
 
 
 def test_a_role_is_changed_and_what_an_annotator_held_goes_back() -> None:

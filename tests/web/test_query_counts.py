@@ -15,6 +15,7 @@ from factories import make_member, make_project, make_user
 from knox.models import AuthToken
 from pages import make_history, make_prediction, signed_in
 
+from labeling import invitations
 from labeling.models import Batch, Project, Role, User
 from labeling.uploads import register
 
@@ -53,7 +54,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-settings", [], Role.MANAGER, 15),
     ("project-encoder", [], Role.MANAGER, 3),
     ("project-consequence", [], Role.MANAGER, 14),
-    ("project-members", [], Role.MANAGER, 4),
+    ("project-members", [], Role.MANAGER, 5),
     ("project-remove", ["annie-0"], Role.MANAGER, 5),
     ("project-batches", [], Role.ANNOTATOR, 5),
     ("project-batches", [], Role.ENGINEER, 6),
@@ -74,7 +75,17 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
 
 
 # The first one needs two versions: tests/web/test_compare_page.py.
-ELSEWHERE = {"project-models-compare", "api-docs", "home", "login", "setup", "account", "password", "project-new"}
+ELSEWHERE = {
+    "project-models-compare",
+    "api-docs",
+    "home",
+    "invitation",
+    "login",
+    "setup",
+    "account",
+    "password",
+    "project-new",
+}
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
     "label-today": {"since": "2026-01-01T00:00:00Z"},
@@ -88,7 +99,9 @@ def test_every_page_has_its_number() -> None:
 def fill(project: Project, tmp_path: Any, much: int) -> None:
     """A project with `much` of everything that pages list."""
     make_history(project, much)
+    mia = make_member(project, "mia", Role.MANAGER)
     for number in range(much):
+        invitations.invite(project=project, user=mia, role=Role.ANNOTATOR)
         make_member(project, f"annie-{number}")
         register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")

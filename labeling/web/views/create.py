@@ -22,11 +22,13 @@ def new_project(request: HttpRequest) -> HttpResponse:
     assert isinstance(request.user, User)
     if not access.may_create_projects(request.user):
         raise PermissionDenied("Only staff and people who manage a project may create one.")
-    form = NewProjectForm(request.POST, request.FILES) if request.method == "POST" else NewProjectForm()
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = NewProjectForm(request.user, *sent)
     if form.is_bound and form.is_valid():
         project = _create(form, request.user)
         if project is not None:
-            messages.success(request, f"{project.name} is there, and you are its manager. Now bring in its items.")
+            told = f"{project.name} is there, at the address {project.slug}, and you are its manager."
+            messages.success(request, f"{told} Now bring in its items.")
             return redirect("project-import", project.slug)
     return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
 

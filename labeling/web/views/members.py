@@ -1,4 +1,4 @@
-"""Who is in the project, and as what."""
+"""Who is in the project, and as what; and invitations to it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from labeling import access, projects
-from labeling.models import Membership
-from labeling.web import people
-from labeling.web.forms import MemberForm, RoleForm
+from labeling import access, invitations, projects
+from labeling.models import Membership, Role
+from labeling.web.forms import RoleForm
 from labeling.web.members import for_members
 from labeling.web.pages import render_page
 from labeling.web.words import moment
@@ -25,47 +25,46 @@ from labeling.web.words import moment
 @never_cache
 @for_members(access.MANAGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The list, and two forms: one for people who have an account, one for those who get one here."""
-    add = MemberForm(request.POST if "add" in request.POST else None, prefix="add")
-    create = MemberForm(request.POST if "create" in request.POST else None, prefix="create")
-    if add.is_bound and add.is_valid() and _add(request, membership, add):
-        return redirect("project-members", membership.project.slug)
-    if create.is_bound and create.is_valid():
-        made = _create(membership, create)
-        if made is not None:
-            return _page(request, membership, {"made": made, "add": add, "create": MemberForm(prefix="create")})
-    return _page(request, membership, {"add": add, "create": create})
-
-
-def _page(request: HttpRequest, membership: Membership, context: dict[str, Any]) -> HttpResponse:
+    """The members, the open invitations, and a form for a new one. Its link is in this one response alone."""
+    form = RoleForm(request.POST) if request.method == "POST" else RoleForm()
+    link = _invite(request, membership, form) if form.is_bound and form.is_valid() else None
     now = timezone.now()
-    found = membership.project.memberships.select_related("user").order_by("user__username")
-    context["members"] = [
-        {"user": each.user, "role": each.role, "since": moment(each.created_at, now)} for each in found
-    ]
-    context["roles"] = RoleForm.base_fields["role"].choices  # type: ignore[attr-defined]
-    status = 400 if context["add"].errors or context["create"].errors else 200
+    people = membership.project.memberships.select_related("user").order_by("user__username")
+    open_invitations = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
+    context: dict[str, Any] = {
+        "members": [{"user": each.user, "role": each.role, "since": moment(each.created_at, now)} for each in people],
+        "invitations": [{"row": each, "until": moment(each.expires_at, now)} for each in open_invitations],
+        "roles": Role.choices,
+        "form": form if form.errors else RoleForm(),
+        "link": link,
+    }
+    status = 400 if form.errors else 200
     return render_page(request, membership, "project/members.html", context, section="project-members", status=status)
 
 
-def _add(request: HttpRequest, membership: Membership, form: MemberForm) -> bool:
+def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dict[str, str] | None:
+    """The link and the role that it gives; None, with the reason in the form, if there is none."""
     try:
-        added = people.add_member(project=membership.project, **form.cleaned_data)
+        invitation, token = invitations.invite(
+            project=membership.project, user=membership.user, role=form.cleaned_data["role"]
+        )
     except ValidationError as error:
-        form.add_error(None, error)
-        return False
-    messages.success(request, f"{added.user.username} is now {added.get_role_display().lower()} in this project.")
-    return True
-
-
-def _create(membership: Membership, form: MemberForm) -> dict[str, str] | None:
-    """The new account's name and password. The password is in this one response and nowhere else."""
-    try:
-        user, password = people.create_account(project=membership.project, **form.cleaned_data)
-    except ValidationError as error:
-        form.add_error(None, error)
+        form.add_error("role", error)
         return None
-    return {"username": user.username, "password": password}
+    url = request.build_absolute_uri(reverse("invitation", args=[token]))
+    return {"url": url, "role": invitation.get_role_display().lower()}
+
+
+@require_POST
+@for_members(access.MANAGE)
+def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
+    """End an invitation before somebody uses it."""
+    invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
+    if membership.project.invitations.filter(pk=invitation.pk).close():
+        messages.success(request, "The invitation is withdrawn: its link lets nobody in.")
+    else:
+        messages.error(request, "The invitation was over already: it was used, was withdrawn or had expired.")
+    return redirect("project-members", membership.project.slug)
 
 
 @require_POST

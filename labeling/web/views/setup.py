@@ -4,21 +4,14 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth import login
-from django.contrib.auth.forms import BaseUserCreationForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from labeling.models import User
 from labeling.web import first_account
-
-
-class FirstAccountForm(BaseUserCreationForm):
-    class Meta:
-        model = User
-        fields = ("username",)
+from labeling.web.forms import AccountForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -30,7 +23,7 @@ def setup(request: HttpRequest) -> HttpResponse:
         return redirect("home")
     if not first_account.is_key(request.GET.get("key", "")):
         return render(request, "registration/setup.html", {"form": None}, status=403)
-    form = FirstAccountForm(request.POST or None, initial={"username": getattr(request, "named_by_proxy", "")})
+    form = AccountForm(request.POST or None, initial={"username": getattr(request, "named_by_proxy", "")})
     if form.is_bound and form.is_valid():
         values = form.cleaned_data
         user = first_account.create(username=values["username"], password=values["password1"])

@@ -1,0 +1,144 @@
+"""A manager makes a link, and somebody joins with it: the whole way, in browsers of their own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project, make_user
+from playwright.sync_api import Page, expect
+from policy import keep_to_policy
+
+from labeling.models import Annotation, Invitation, Membership, Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+MEMBERS = "/p/digits/members/"
+
+
+@pytest.fixture
+def manager(open_page: Any) -> Page:
+    """The members' page of a project with a batch to label, as its manager sees it."""
+    project = make_project(kind="image", name="Handwritten digits")
+    make_open_batch(project, make_items(project, 5))
+    return open_page(make_member(project, "mona", Role.MANAGER), MEMBERS)
+
+
+def make_link(page: Page, role: str = "Annotator: labels") -> str:
+    form = page.locator("form").filter(has_text="Invite somebody")
+    form.get_by_label("Role").select_option(role)
+    form.get_by_role("button", name="Make a link").click()
+    return page.get_by_label("Send this link to one person").input_value()
+
+
+def role_of(username: str) -> str:
+    return Membership.objects.get(user__username=username).role
+
+
+def fill_account(page: Page, username: str) -> None:
+    page.get_by_label("Username").fill(username)
+    page.get_by_label("Password", exact=True).fill("long-and-odd-7")
+    page.get_by_label("Password confirmation").fill("long-and-odd-7")
+    page.get_by_role("button", name="Create my account and join").click()
+
+
+def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any, screenshot: Any) -> None:
+    said = keep_to_policy(manager.context)
+    link = make_link(manager)
+    expect(manager.get_by_role("status")).to_be_focused()
+    screenshot(manager, "invitation-link", full=True)
+
+    nora: Page = open_page(None, link)
+    said_to_nora = keep_to_policy(nora.context)
+    nora.reload()
+    expect(nora.get_by_role("heading", name="You are invited to Handwritten digits")).to_be_visible()
+    fill_account(nora, "mona")
+    expect(nora.locator(".errorlist")).to_have_text("This name cannot be used here. Choose another one.")
+    expect(nora.get_by_label("Username")).to_have_value("mona")
+    fill_account(nora, "nora")
+    expect(nora.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
+    nora.get_by_role("navigation").get_by_role("link", name="Label", exact=True).click()
+    expect(nora.locator('#content[data-state="item"]')).to_be_visible()
+    nora.keyboard.press("3")
+    nora.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes(':outbox:'))")
+    assert Annotation.objects.get().user.username == "nora"
+
+    late: Page = open_page(None, link)
+    expect(late.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    manager.reload()
+    expect(manager.get_by_role("rowheader", name="nora")).to_be_visible()
+    # The browser also reports the form that was sent back with status 400: that is meant.
+    assert [text for text in said + said_to_nora if "400" not in text] == []
+
+
+def test_somebody_with_an_account_signs_in_and_joins(manager: Page, open_page: Any) -> None:
+    make_user("enzo")
+    page: Page = open_page(None, make_link(manager, "Engineer: exports labels and models"))
+    page.get_by_role("link", name="sign in").click()
+    page.get_by_label("Username").fill("enzo")
+    page.get_by_label("Password").fill("enzo-password")
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Join as enzo").click()
+    expect(page.get_by_text("You are in Handwritten digits, as engineer.")).to_be_visible()
+    assert role_of("enzo") == Role.ENGINEER
+
+
+def test_a_member_is_told_and_leaves_the_link_to_others(manager: Page, open_page: Any) -> None:
+    link = make_link(manager)
+    manager.goto(link)
+    expect(manager.get_by_role("heading", name="You are in Handwritten digits already")).to_be_visible()
+    manager.get_by_role("link", name="Open the project").click()
+    expect(manager.get_by_role("heading", level=1)).to_be_visible()
+    enzo: Page = open_page(make_user("enzo"), link)
+    enzo.get_by_role("button", name="Join as enzo").click()
+    expect(enzo.get_by_text("as annotator")).to_be_visible()
+    assert role_of("mona") == Role.MANAGER
+
+
+def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None:
+    manager.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    link = make_link(manager)
+    field = manager.get_by_label("Send this link to one person")
+    expect(field).to_have_attribute("readonly", "")
+    field.focus()
+    assert manager.evaluate("getSelection().toString()") == link
+    manager.get_by_role("button", name="Copy").click()
+    expect(manager.get_by_role("button", name="Copied")).to_be_visible()
+    assert manager.evaluate("navigator.clipboard.readText()") == link
+    manager.get_by_role("button", name="Withdraw").click()
+    expect(manager.get_by_text("The invitation is withdrawn: its link lets nobody in.")).to_be_visible()
+    expect(manager.get_by_role("button", name=re.compile("Withdraw"))).to_have_count(0)
+    page: Page = open_page(make_user("enzo"), link)
+    expect(page.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+
+
+def test_without_scripts_the_link_is_a_plain_field(open_page: Any) -> None:
+    mona = make_member(make_project(), "mona", Role.MANAGER)
+    page: Page = open_page(mona, MEMBERS, java_script_enabled=False)
+    link = make_link(page)
+    expect(page.get_by_role("button", name="Copy")).to_have_count(0)
+    nora: Page = open_page(None, link, java_script_enabled=False)
+    fill_account(nora, "nora")
+    expect(nora.get_by_text("You are in Digits, as annotator.")).to_be_visible()
+
+
+def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:
+    manager.locator("#id_role").focus()
+    manager.keyboard.press("m")  # Manager
+    manager.keyboard.press("Tab")
+    manager.keyboard.press("Enter")
+    expect(manager.get_by_role("status")).to_be_focused()
+    manager.keyboard.press("Tab")
+    expect(manager.get_by_label("Send this link to one person")).to_be_focused()
+    manager.keyboard.press("Tab")
+    expect(manager.get_by_role("button", name="Copy")).to_be_focused()
+    link = manager.get_by_label("Send this link to one person").input_value()
+    nora: Page = open_page(None, link)
+    expect(nora.get_by_label("Username")).to_be_focused()
+    for text in ("nora", "long-and-odd-7", "long-and-odd-7"):
+        nora.keyboard.type(text)
+        nora.keyboard.press("Tab")
+    nora.keyboard.press("Enter")
+    expect(nora.get_by_text("You are in Handwritten digits, as manager.")).to_be_visible()
+    assert Invitation.objects.get().closed_at is not None

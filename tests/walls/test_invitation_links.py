@@ -1,0 +1,299 @@
+"""The page behind an invitation's link: who gets in, once; and that it tells no names."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user
+from django.db import connection
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from factories import make_member, make_project, make_user
+from pages import errors_of, signed_in, text_of
+
+from labeling import invitations, projects
+from labeling.models import Invitation, Membership, Project, Role, User
+
+pytestmark = pytest.mark.django_db
+
+ACCOUNT = {"username": "nora", "password1": "long-and-odd-7", "password2": "long-and-odd-7"}
+REFUSED = "This name cannot be used here. Choose another one."
+
+
+def make_invitation(role: str = Role.ANNOTATOR, project: Project | None = None) -> str:
+    """The path of a link that mona, a manager, has made."""
+    project = project or make_project(name="Handwritten digits")
+    mona = make_member(project, "mona", Role.MANAGER)
+    return reverse("invitation", args=[invitations.invite(project=project, user=mona, role=role)[1]])
+
+
+def roles() -> dict[str, str]:
+    return dict(Membership.objects.exclude(user__username="mona").values_list("user__username", "role"))
+
+
+def is_over(path: str, client: Client | None = None) -> bool:
+    response = (client or Client()).get(path)
+    return response.status_code == 404 and "This link does not work any more" in text_of(response)
+
+
+def test_a_new_person_makes_an_account_and_is_in() -> None:
+    path, client = make_invitation(Role.ENGINEER), Client()
+    page = text_of(client.get(path))
+    assert "You are invited to Handwritten digits" in page
+    assert "As engineer you export its labels and models." in page
+    response = client.post(path, ACCOUNT, follow=True)
+    assert response.redirect_chain == [("/p/digits/", 302)]
+    assert "You are in Handwritten digits, as engineer." in text_of(response)
+    nora = User.objects.get(username="nora")
+    assert get_user(client) == nora
+    assert nora.check_password("long-and-odd-7")
+    assert (nora.is_staff, nora.is_superuser) == (False, False)
+    assert roles() == {"nora": "engineer"}
+    assert is_over(path)
+
+
+def test_somebody_with_an_account_joins_with_one_click() -> None:
+    path, client = make_invitation(), signed_in(make_user("annie"))
+    assert "Join as annie" in text_of(client.get(path))
+    assert "You are in Handwritten digits, as annotator." in text_of(client.post(path, follow=True))
+    assert roles() == {"annie": "annotator"}
+    assert is_over(path, signed_in(make_user("bert")))
+
+
+def test_whoever_is_signed_out_signs_in_and_comes_back() -> None:
+    path, client = make_invitation(), Client()
+    make_user("annie")
+    assert f'href="/login/?next={path}"' in client.get(path).content.decode()
+    data = {"username": "annie", "password": "annie-password", "next": path}
+    assert "Join as annie" in text_of(client.post("/login/", data, follow=True))
+
+
+def test_looking_at_a_link_uses_nothing_up() -> None:
+    path = make_invitation()
+    for client in (Client(), signed_in(make_user("annie"))):
+        for _ in range(12):
+            assert client.get(path).status_code == client.head(path).status_code == 200
+    assert roles() == {}
+    invitation = Invitation.objects.get()
+    assert (invitation.closed_at, invitation.tries_left) == (None, 10)
+
+
+@pytest.mark.parametrize("role", Role.values)
+def test_a_member_keeps_the_role_and_leaves_the_invitation(role: str) -> None:
+    path = make_invitation(Role.MANAGER)
+    client = signed_in(make_member(Project.objects.get(), "annie", role))
+    assert f"You stay its {role}." in text_of(client.get(path))
+    assert f"You are in Handwritten digits, as {role}." in text_of(client.post(path, follow=True))
+    assert roles() == {"annie": role}
+    assert not is_over(path)
+
+
+def test_a_superuser_is_in_every_project_already() -> None:
+    path, client = make_invitation(), signed_in(make_user("boss", is_superuser=True))
+    assert "You stay its manager" in text_of(client.get(path))
+    client.post(path)
+    assert roles() == {}
+    assert not is_over(path)
+
+
+def use(invitation: Invitation) -> None:
+    invitations.join(invitation=invitation, user=make_user("first"))
+
+
+def withdraw(invitation: Invitation) -> None:
+    assert Invitation.objects.filter(pk=invitation.pk).close()
+
+
+def expire(invitation: Invitation) -> None:
+    Invitation.objects.update(expires_at=timezone.now())
+
+
+def demote(invitation: Invitation) -> None:
+    make_member(invitation.project, "marc", Role.MANAGER)
+    projects.set_role(project=invitation.project, user=invitation.invited_by, role=Role.ANNOTATOR)
+
+
+def remove(invitation: Invitation) -> None:
+    make_member(invitation.project, "marc", Role.MANAGER)
+    projects.remove_member(project=invitation.project, user=invitation.invited_by)
+
+
+def switch_off(invitation: Invitation) -> None:
+    User.objects.filter(pk=invitation.invited_by_id).update(is_active=False)
+
+
+def exhaust(invitation: Invitation) -> None:
+    Invitation.objects.update(tries_left=0)
+
+
+ENDS = [use, withdraw, expire, demote, remove, switch_off, exhaust]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_link_that_is_over_looks_like_one_that_never_was(end: Any) -> None:
+    path = make_invitation()
+    end(Invitation.objects.select_related("project", "invited_by").get())
+    for client in (Client(), signed_in(make_user("annie"))):
+        made_up = client.get("/invitation/made-up/")
+        for response in (client.get(path), client.post(path, ACCOUNT)):
+            assert response.status_code == made_up.status_code == 404
+            assert text_of(response) == text_of(made_up)
+            assert "digits" not in response.content.decode()
+    assert not User.objects.filter(username="nora").exists()
+    assert "annie" not in roles()
+
+
+def test_the_page_is_kept_nowhere_and_its_address_told_nobody() -> None:
+    for path in (make_invitation(), "/invitation/made-up/"):
+        response = Client().get(path)
+        assert "no-store" in response["Cache-Control"]
+        assert response["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("name", ["annie", "Annie", "ANNIE", "gone"])
+def test_a_name_that_is_taken_is_refused_as_every_other(name: str) -> None:
+    path = make_invitation()
+    before = make_user("annie").password
+    make_user("gone", is_active=False)
+    response = Client().post(path, {**ACCOUNT, "username": name})
+    assert response.status_code == 400
+    assert errors_of(response) == {"username": REFUSED}
+    assert User.objects.get(username="annie").password == before
+    assert roles() == {}
+    assert not is_over(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"username": ""}, "username"),
+        ({"username": "a b"}, "username"),
+        ({"username": "x" * 151}, "username"),
+        ({"username": "a\x00b"}, "username"),
+        ({"password2": "other-and-odd-7"}, "password2"),
+        ({"password1": "12345678", "password2": "12345678"}, "password2"),
+        ({"password1": "", "password2": ""}, "password1"),
+    ],
+)
+def test_what_is_wrong_in_itself_costs_no_try(change: dict[str, str], field: str) -> None:
+    response = Client().post(make_invitation(), {**ACCOUNT, **change})
+    assert response.status_code == 400
+    assert field in errors_of(response)
+    assert Invitation.objects.get().tries_left == 10
+    assert User.objects.count() == 1
+
+
+def test_a_wrong_password_does_not_tell_whether_a_name_is_taken() -> None:
+    path = make_invitation()
+    make_user("annie")
+    wrong = {**ACCOUNT, "password2": "other-and-odd-7"}
+    taken, free = (errors_of(Client().post(path, {**wrong, "username": name})) for name in ("annie", "nora"))
+    assert taken == free == {"password2": "The two password fields didn’t match."}
+
+
+def test_after_ten_names_the_invitation_is_over() -> None:
+    path = make_invitation()
+    for number in range(10):
+        make_user(f"person-{number}")
+        response = Client().post(path, {**ACCOUNT, "username": f"person-{number}"})
+        assert errors_of(response) == {"username": REFUSED}
+    assert is_over(path)
+    assert Client().post(path, ACCOUNT).status_code == 404
+    assert not User.objects.filter(username="nora").exists()
+
+
+def test_the_tenth_name_may_be_the_right_one() -> None:
+    path = make_invitation()
+    Invitation.objects.update(tries_left=1)
+    assert Client().post(path, ACCOUNT).status_code == 302
+    assert roles() == {"nora": "annotator"}
+
+
+def test_no_form_of_another_site_joins() -> None:
+    path = make_invitation()
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(make_user("annie"))
+    assert client.post(path, {}).status_code == 403
+    assert roles() == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_have_the_link_one_gets_in() -> None:
+    path = make_invitation()
+    people = [signed_in(make_user(f"person-{number}")) for number in range(4)] + [Client() for _ in range(4)]
+    start = Barrier(len(people))
+
+    def join(number: int) -> int:
+        start.wait()
+        try:
+            return people[number].post(path, {**ACCOUNT, "username": f"new-{number}"}).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(people)) as pool:
+        answers = list(pool.map(join, range(len(people))))
+    assert sorted(answers) == [302] + [404] * 7
+    assert list(roles().values()) == ["annotator"]
+    joined = User.objects.filter(username__startswith="new-")
+    assert set(joined.values_list("username", flat=True)) <= set(roles())
+
+
+PROXY = "10.0.0.1"
+
+
+@pytest.fixture
+def behind_a_proxy(settings: Any) -> None:
+    settings.LOGIN_HEADER = "X-Forwarded-User"
+    settings.LOGIN_HEADER_CREATES_ACCOUNTS = False
+    settings.TRUSTED_PROXIES = [ip_network("10.0.0.0/24")]
+
+
+def through_proxy(client: Client, method: str, path: str, name: str = "", **more: Any) -> HttpResponse:
+    headers = {"HTTP_X_FORWARDED_USER": name} if name else {}
+    response: HttpResponse = getattr(client, method)(path, REMOTE_ADDR=PROXY, **headers, **more)
+    return response
+
+
+@pytest.mark.usefixtures("behind_a_proxy")
+def test_whom_a_login_provider_names_gets_an_account_of_that_name() -> None:
+    path, client = make_invitation(), Client()
+    page = through_proxy(client, "get", path, "nora@example.org")
+    assert "Join as nora@example.org" in text_of(page)
+    assert "password1" not in page.content.decode()
+    data = {**ACCOUNT, "username": "somebody-else"}
+    assert through_proxy(client, "post", path, "nora@example.org", data=data)["Location"] == "/p/digits/"
+    assert roles() == {"nora@example.org": "annotator"}
+    assert not User.objects.get(username="nora@example.org").has_usable_password()
+    assert through_proxy(client, "get", "/p/digits/", "nora@example.org").status_code == 200
+    assert through_proxy(client, "get", "/p/digits/").status_code == 302
+    assert is_over(path)
+
+
+@pytest.mark.usefixtures("behind_a_proxy")
+@pytest.mark.parametrize("name", ["off", "OFF", "a b", "x" * 151])
+def test_a_provider_s_name_that_no_account_may_have_is_refused(name: str) -> None:
+    path = make_invitation()
+    make_user("off", is_active=False)
+    response = through_proxy(Client(), "post", path, name)
+    assert response.status_code == 400
+    assert "cannot be used here" in text_of(response)
+    assert User.objects.count() == 2
+    assert not is_over(path)
+
+
+@pytest.mark.usefixtures("behind_a_proxy")
+def test_with_a_provider_whoever_is_signed_out_signs_in_there() -> None:
+    path, client = make_invitation(), Client()
+    page = through_proxy(client, "get", path)
+    assert "Sign in" in text_of(page)
+    assert "password1" not in page.content.decode()
+    assert through_proxy(client, "post", path, data=ACCOUNT)["Location"] == f"/login/?next={path}"
+    assert User.objects.count() == 1
+    make_user("annie")
+    assert "Join as annie" in text_of(through_proxy(client, "get", path, "annie"))
