@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from knox.models import AuthToken
 
 from labeling.models import User
-from labeling.web import first_account
+from labeling.web import devices, first_account
 from labeling.web.forms import TokenForm
 from labeling.web.words import count, moment
 
@@ -83,6 +83,11 @@ class SignIn(LoginView):
             return redirect("setup")
         return super().get(request, *args, **kwargs)
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.get_user())
+        return response
+
 
 class ChangePasswordForm(PasswordChangeForm):
     """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
@@ -115,6 +120,7 @@ class ChangePassword(PasswordChangeView):
     def form_valid(self, form: Any) -> HttpResponse:
         tokens = self._tokens()
         response = super().form_valid(form)
+        devices.remember(self.request, response, form.user)
         ended = f" {tokens} of yours ended with it: programs that used one need a new one." if tokens else ""
         messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")
         return response
