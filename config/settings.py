@@ -38,7 +38,7 @@ try:
     SIGN_OUT_URL: str = env.str("SIGN_OUT_URL", "", validate=validate.Regexp(security.PATH_OR_URL))
     if LOGIN_HEADER and not TRUSTED_PROXIES:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
-    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", security.THIS_MACHINE, subcast=str.strip))
+    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
