@@ -12,7 +12,7 @@ from django.utils.text import slugify
 
 from labeling.models import Project, Role
 from labeling.models.projects import MAX_CLASSES
-from labeling.projects import check_classes
+from labeling.projects import check_classes, class_lines
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -152,7 +152,7 @@ class NewProjectForm(forms.Form):
 
     def clean(self) -> None:
         text = self.cleaned_data.get("classes_file") or self.cleaned_data.get("classes", "")
-        names = [line for line in text.splitlines() if line.strip()]
+        names = class_lines(text)
         if self.has_error("classes") or self.has_error("classes_file"):
             return
         if not names:
