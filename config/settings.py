@@ -5,9 +5,11 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 """
 
 from datetime import timedelta
+from logging import LogRecord
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
 from config import security
@@ -230,15 +232,22 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+
+def _is_ours(record: LogRecord) -> bool:
+    """Whether a failed request is the server's fault: one that stopped coming half-way is its client's."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Requests that are refused are no news to an operator; those that fail are.
     # So are those who are locked out; not each wrong password.
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
