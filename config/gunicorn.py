@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.urls import get_resolver
 
+from config.private import UMASK
 from config.security import THIS_MACHINE
 
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
@@ -28,6 +29,10 @@ preload_app = True
 keepalive = 20
 timeout = 120
 graceful_timeout = 8
+
+# Of files that gunicorn opens itself: logs, and a socket where `--bind unix:…` asks for one.
+umask = UMASK
+os.umask(UMASK)
 
 accesslog = None
 loglevel = "warning"

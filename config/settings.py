@@ -4,6 +4,7 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 `config/gunicorn.py` for what gunicorn alone needs.
 """
 
+import os
 from datetime import timedelta
 from logging import LogRecord
 from pathlib import Path
@@ -12,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
-from config import security
+from config import private, security
 from config.secret_key import read_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -53,7 +54,10 @@ try:
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
 
+# All processes read the settings first: web, worker and commands.
+os.umask(private.UMASK)
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+private.close_to_others(DATA_DIR)
 SECRET_KEY = _secret_key or read_or_create_secret_key(DATA_DIR / "secret_key")
 
 INSTALLED_APPS = [
@@ -118,6 +122,9 @@ SQLITE_OPTIONS = {
 DATABASES = {"default": _database}
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = SQLITE_OPTIONS
+    # SQLite gives the files beside it the rights of the database.
+    for _suffix in ("", "-wal", "-shm"):
+        private.close_to_others(Path(f"{_database['NAME']}{_suffix}"))
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
@@ -153,7 +160,8 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "config.static_files.HashedFiles"
+        else "config.static_files.HashedFiles",
+        "OPTIONS": {"directory_permissions_mode": 0o755},
     },
 }
 # Uploads are spooled to the disk on which they stay until they are imported, within the limit, from people signed in.

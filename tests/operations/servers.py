@@ -70,7 +70,17 @@ def web_server(
 ) -> Iterator[tuple[int, Path]]:
     """Port and log of gunicorn as an installation starts it: two processes of eight threads."""
     port, log = free_port(), folder / "web.log"
-    command = [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", *options, application]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "-c",
+        "config/gunicorn.py",
+        "--pid",
+        str(log.with_suffix(".pid")),
+        *options,
+    ]
+    command.append(application)
     values = {
         **_environment(folder),
         "PORT": str(port),
