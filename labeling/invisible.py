@@ -12,6 +12,12 @@ INVISIBLE = re.compile(
     "\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# With what is written from right to left.
+TURNING = re.compile(
+    "[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc"
+    "\U00010800-\U00010fff\U0001e800-\U0001efff]"
+)
 NON_JOINER, JOINER, EMOJI_STYLE, TEXT_STYLE, KEYCAP = "\u200c", "\u200d", "\ufe0f", "\ufe0e", "\u20e3"
 VIRAMA = 9  # its combining class, in all the scripts of India and around
 
@@ -30,6 +36,14 @@ def named(character: str) -> str:
 def shown(text: str) -> str:
     """The text with what nobody sees written out: do<U+202E>g."""
     return INVISIBLE.sub(lambda match: f"<U+{ord(match[0]):04X}>", text)
+
+
+def isolated(text: str) -> str:
+    """A name for a sentence: whatever is in it, the words beside it stay where they are.
+
+    In HTML an element of its own does that; this is for sentences that are put together before.
+    """
+    return f"\u2068{DIRECTIONS.sub('', text)}\u2069" if TURNING.search(text) else text
 
 
 def _belongs(text: str, at: int) -> bool:

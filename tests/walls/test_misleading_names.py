@@ -12,8 +12,12 @@ from factories import make_user
 from pages import errors_of, signed_in
 from rest_framework.test import APIClient
 
+from labeling.invisible import isolated
+from labeling.measures.balance import Balance, Frequency
 from labeling.models import Project
 from labeling.projects import check_classes
+from labeling.web.charts.balance import finding
+from labeling.web.item_view import label_text
 
 OVERRIDE = "do\u202eg"
 SENTENCE = (
@@ -88,6 +92,18 @@ def test_one_name_in_two_spellings_is_one_name() -> None:
     assert composed != decomposed
     assert problem(composed, decomposed) == "Classes occur twice: café. Name each once."
     assert check_classes([decomposed, "cafe"]) == [decomposed, "cafe"]
+
+
+def test_in_a_sentence_a_name_keeps_its_direction_to_itself() -> None:
+    """Also one of a project that is older than the check: what it holds does not reach the words beside it."""
+    assert isolated("cat – “none”") == "cat – “none”"
+    assert isolated("سگ") == "\u2068سگ\u2069"
+    assert isolated("do\u202eg\u2069") == "\u2068dog\u2069"
+    assert label_text(["cat", "סוס"]) == "cat, \u2068סוס\u2069"
+    frequent = Frequency("do\u202eg", labels=3, share=0.6, control=0, pool=0.0, low=0.0, high=0.0)
+    rare = Frequency("cat", labels=2, share=0.4, control=0, pool=0.0, low=0.0, high=0.0)
+    words = finding(Balance(classes=[frequent, rare], labeled=5, control=0, n_classes=2, seen=2))
+    assert "(“\u2068dog\u2069”)" in words
 
 
 @pytest.mark.django_db
