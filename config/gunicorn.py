@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.urls import get_resolver
 
+from config.private import UMASK
 from config.security import THIS_MACHINE
 
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
@@ -19,14 +20,19 @@ bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 # Requests are short and wait for the database more than they compute. Two processes use two cores; many more would
 # only queue for SQLite's one writer.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(4, max(2, os.cpu_count() or 2))))
-worker_class = "gthread"
+worker_class = "config.web_worker.Worker"
 threads = int(os.environ.get("WEB_THREADS", "8"))
 
 # Loaded once, then forked: memory is shared, and a mistake in the settings is reported once and ends the program.
 preload_app = True
-keepalive = 30
+# For how many seconds a client may be silent, between requests or within one.
+keepalive = 20
 timeout = 120
 graceful_timeout = 8
+
+# Of files that gunicorn opens itself: logs, and a socket where `--bind unix:…` asks for one.
+umask = UMASK
+os.umask(UMASK)
 
 accesslog = None
 loglevel = "warning"

@@ -4,13 +4,16 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 `config/gunicorn.py` for what gunicorn alone needs.
 """
 
+import os
 from datetime import timedelta
+from logging import LogRecord
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
+from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
-from config import security
+from config import private, security
 from config.secret_key import read_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -38,7 +41,7 @@ try:
     SIGN_OUT_URL: str = env.str("SIGN_OUT_URL", "", validate=validate.Regexp(security.PATH_OR_URL))
     if LOGIN_HEADER and not TRUSTED_PROXIES:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
-    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", security.THIS_MACHINE, subcast=str.strip))
+    METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
@@ -51,7 +54,10 @@ try:
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
 
+# All processes read the settings first: web, worker and commands.
+os.umask(private.UMASK)
 DATA_DIR.mkdir(parents=True, exist_ok=True)
+private.close_to_others(DATA_DIR)
 SECRET_KEY = _secret_key or read_or_create_secret_key(DATA_DIR / "secret_key")
 
 INSTALLED_APPS = [
@@ -116,6 +122,9 @@ SQLITE_OPTIONS = {
 DATABASES = {"default": _database}
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     _database["OPTIONS"] = SQLITE_OPTIONS
+    # SQLite gives the files beside it the rights of the database.
+    for _suffix in ("", "-wal", "-shm"):
+        private.close_to_others(Path(f"{_database['NAME']}{_suffix}"))
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
@@ -151,7 +160,8 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "config.static_files.HashedFiles"
+        else "config.static_files.HashedFiles",
+        "OPTIONS": {"directory_permissions_mode": 0o755},
     },
 }
 # Uploads are spooled to the disk on which they stay until they are imported, within the limit, from people signed in.
@@ -230,15 +240,22 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+
+def _is_ours(record: LogRecord) -> bool:
+    """Whether a failed request is the server's fault: one that stopped coming half-way is its client's."""
+    return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
+
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "filters": {"served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     # Requests that are refused are no news to an operator; those that fail are.
     # So are those who are locked out; not each wrong password.
     "loggers": {
-        "django.request": {"level": "ERROR"},
+        "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },

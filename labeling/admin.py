@@ -1,13 +1,40 @@
 """Django's admin, for what the pages do not offer. State that the loop depends on is shown, not edited."""
 
+from typing import Any
+
 from axes.admin import AccessAttemptAdmin
 from axes.models import AccessAttempt
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminPasswordChangeForm
+from django.http import HttpRequest
+from django.utils.html import format_html
 
 from labeling.models import Batch, ItemImport, Job, Membership, ModelVersion, PredictionRun, Project, User
 
-admin.site.register(User, UserAdmin)
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Says what ends with the old password."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fields["password1"].help_text = format_html(
+            "<p>The person is signed out everywhere, and the API tokens of this account end: {}.</p>{}",
+            self.user.auth_token_set.count(),
+            self.fields["password1"].help_text,
+        )
+
+
+@admin.register(User)
+class AccountAdmin(UserAdmin):
+    change_password_form = PasswordForm
+
+    def log_change(self, request: HttpRequest, obj: User, message: Any) -> Any:
+        if message == [{"changed": {"fields": ["password"]}}]:
+            messages.info(request, f"The sessions and API tokens of {obj} are ended.")
+        return super().log_change(request, obj, message)
+
+
 # Failed sign-ins of the last minutes: deleting one lets the person try again at once.
 admin.site.register(AccessAttempt, AccessAttemptAdmin)
 

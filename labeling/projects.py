@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unicodedata import normalize
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from labeling import access, queue
+from labeling import access, invisible, queue
 from labeling.models import Job, LabelClass, Membership, Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 from labeling.pipeline.encoder_settings import check_encoder
@@ -52,15 +54,20 @@ class EncoderSettled(Exception):
 
 
 def check_classes(names: Sequence[str]) -> list[str]:
-    """The class names, trimmed. Raises `ValidationError` for too few, too many, empty or repeated ones."""
+    """The class names, trimmed. Raises `ValidationError` for too few, too many, empty, repeated or misleading ones."""
     trimmed = [name.strip() for name in names]
     if any(not name for name in trimmed):
         raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
-    if any(len(name) > 200 or "\x00" in name for name in trimmed):
-        raise ValidationError({"classes": "A class name may have at most 200 characters, and no NUL byte."})
+    if any(len(name) > 200 for name in trimmed):
+        raise ValidationError({"classes": "A class name may have at most 200 characters."})
     if len(trimmed) > MAX_CLASSES:
         raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
-    repeated = sorted(name for name, n in Counter(trimmed).items() if n > 1)
+    for number, name in enumerate(trimmed, start=1):
+        at = invisible.first_invisible(name)
+        if at is not None:
+            raise ValidationError({"classes": _misleading(number, name, at)})
+    # An é is an é, whether it is one character or two.
+    repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
     if repeated:
         raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
     if len(trimmed) < 2:
@@ -82,6 +89,18 @@ def slug_for(user: User, slug: str) -> str:
 def name_for(slug: str) -> str:
     """What a project is called until somebody names it."""
     return slug.replace("-", " ").capitalize()
+
+
+def class_lines(text: str) -> list[str]:
+    """The names in a list with one a line. Only line breaks end a line: a name with a rarer separator is refused."""
+    return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+
+
+def _misleading(number: int, name: str, at: int) -> str:
+    return (
+        f"Class {number}, “{invisible.shown(name)}”, has {invisible.named(name[at])} in place {at + 1}, "
+        "which nobody sees: one class could look like another. Delete it."
+    )
 
 
 @transaction.atomic

@@ -85,6 +85,7 @@ def say(name: str, line: str) -> None:
 
 
 def main() -> int:
+    os.umask(0o077)  # as web and worker have it
     check_port(os.environ.setdefault("PORT", "8000"))
     if "--check" in sys.argv:
         return 0

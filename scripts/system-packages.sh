@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# The programs that the tests need and pip cannot install: Chromium and PostgreSQL. Does nothing when they are there.
+# The programs that the tests need and pip cannot install: Chromium, PostgreSQL and nginx. Does nothing when they are there.
 set -euo pipefail
 
 missing=()
 command -v chromium >/dev/null || missing+=(chromium)
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
+command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx)
+command -v openssl >/dev/null || missing+=(openssl)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

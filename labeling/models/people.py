@@ -2,14 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from django.contrib.auth.models import AbstractUser
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
+from knox.models import AuthToken
 
 
 class User(AbstractUser):
-    """A person or a program with an account. Our own class from the first migration, so that it can grow."""
+    """A person or a program with an account.
+
+    A password that changes, in whatever way, takes the API tokens with it: whoever knew the old password may have made
+    them. Django ends the sessions, which hang on the password's hash.
+    """
+
+    _same_password = False
+
+    def save(self, *args: Any, update_fields: Iterable[str] | None = None, **more: Any) -> None:
+        if self._state.adding or self._same_password or (update_fields is not None and "password" not in update_fields):
+            super().save(*args, update_fields=update_fields, **more)
+            return
+        with transaction.atomic():
+            changed = User.objects.filter(pk=self.pk).exclude(password=self.password).exists()
+            super().save(*args, update_fields=update_fields, **more)
+            if changed:
+                AuthToken.objects.filter(user=self).delete()
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Whether it is the password. Where a stronger hash of the same one takes its place, nothing ends."""
+        self._same_password = True
+        try:
+            return super().check_password(raw_password)
+        finally:
+            self._same_password = False
 
 
 class Role(models.TextChoices):

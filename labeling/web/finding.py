@@ -8,6 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
+from labeling.invisible import isolated
 from labeling.items.filters import READERS, State, matching
 from labeling.items.order import NEWEST, Order, Position, neighbours, order_for, position_of, read_position
 from labeling.models import Item, Project
@@ -102,4 +103,4 @@ def _said(name: str, text: str) -> str:
     if name == "state":
         return str(State(text).label)
     words: Any = _SAID[name]
-    return words.format(text) if isinstance(words, str) else words[text not in ("true", "yes")]
+    return words.format(isolated(text)) if isinstance(words, str) else words[text not in ("true", "yes")]

@@ -14,7 +14,7 @@ from django.utils.text import slugify
 from labeling import access
 from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
-from labeling.projects import check_classes, slug_for
+from labeling.projects import check_classes, class_lines, slug_for
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -161,7 +161,7 @@ class NewProjectForm(forms.Form):
 
     def clean(self) -> None:
         text = self.cleaned_data.get("classes_file") or self.cleaned_data.get("classes", "")
-        names = [line for line in text.splitlines() if line.strip()]
+        names = class_lines(text)
         if self.has_error("classes") or self.has_error("classes_file"):
             return
         if not names:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling import labels
+from labeling.invisible import isolated
 from labeling.items.filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names
 from labeling.models import Annotation, Correction, Item, Project
@@ -70,8 +71,8 @@ def label_text(shown: Any) -> str:
     if isinstance(shown, bool):
         return "yes" if shown else "no"
     if isinstance(shown, list):
-        return ", ".join(shown) or "none applies"
-    return "" if shown is None else str(shown)
+        return ", ".join(map(isolated, shown)) or "none applies"
+    return "" if shown is None else isolated(str(shown))
 
 
 def state_text(state: State | None) -> str:

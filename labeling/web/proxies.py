@@ -25,18 +25,26 @@ FORWARDED = (
     "HTTP_FORWARDED",
     "HTTP_X_REAL_IP",
 )
+# What shows, beside those, that a request came through somebody else: no client of one's own sends it.
+RELAYED = (*FORWARDED, "HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
 
 
 class TrustedProxies:
-    """Middleware, before all others: afterwards REMOTE_ADDR is the client, and a proxy's headers are a proxy's."""
+    """Middleware, before all others: afterwards REMOTE_ADDR is the client, and a proxy's headers are a proxy's.
+
+    `request.client_unknown` says that the client is behind the peer, and that nobody who is believed names him.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         peer = parse(request.META.get("REMOTE_ADDR", ""))
-        if is_in(peer, settings.TRUSTED_PROXIES):
-            chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        trusted = is_in(peer, settings.TRUSTED_PROXIES)
+        relayed = any(name in request.META for name in RELAYED)
+        request.client_unknown = relayed and not (trusted and parse(chain[-1]))  # type: ignore[attr-defined]
+        if trusted:
             request.META["REMOTE_ADDR"] = str(client_of(peer, chain, settings.TRUSTED_PROXIES))
         else:
             for name in (*FORWARDED, meta_name(settings.LOGIN_HEADER)):

@@ -107,6 +107,9 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     old.manage("worker", "--drain")  # a model, and the second batch
     assert old.label(4) == 4
 
+    # Models, matrices and images included.
+    assert [path for path in [old.folder, *old.folder.rglob("*")] if path.stat().st_mode & 0o077] == []
+
     old.follow("Back up", which="pg_dump" if ON_POSTGRES else "VACUUM")
     known = old.status()
     # Between the copy of the database and that of the files the loop turns once more.

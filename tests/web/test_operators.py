@@ -1,5 +1,8 @@
 """What monitoring asks for."""
 
+from ipaddress import ip_network
+from typing import Any
+
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -8,11 +11,12 @@ from factories import make_items, make_open_batch, make_project
 
 
 @pytest.mark.django_db
-def test_health_and_metrics_need_no_account_and_tell_no_names(client: Client) -> None:
+def test_health_and_metrics_need_no_account_and_tell_no_names(client: Client, settings: Any) -> None:
+    settings.METRICS_FROM = [ip_network("127.0.0.1")]
     project = make_project("secret-plan")
     make_open_batch(project, make_items(project, 2))
     assert client.get("/healthz").json() == {"status": "ok"}
-    text = client.get("/metrics").content.decode()
+    text = client.get("/metrics", HTTP_HOST="127.0.0.1:8000").content.decode()
     assert 'marginalia_batches{state="open"} 1.0' in text
     assert 'marginalia_jobs{state="waiting"} 0.0' in text
     assert "secret" not in text

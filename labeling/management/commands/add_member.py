@@ -30,7 +30,10 @@ class Command(BaseCommand):
         parser.add_argument("username", help="Who. Created if need be.")
         parser.add_argument("--role", required=True, choices=Role.values, help="A manager may do all that others may.")
         parser.add_argument(
-            "--password", metavar="P", help="Set this password. Others on this machine may see it while this runs."
+            "--password",
+            metavar="P",
+            help="Set this password; sessions and API tokens of the account end. Others on this machine may see it "
+            "while this runs.",
         )
         parser.add_argument(
             "--token", action="store_true", help="Make an API token and print it, alone on the last line."
@@ -51,6 +54,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
         try:
             with transaction.atomic():
+                tokens = AuthToken.objects.filter(user__username=username).count() if password else 0
                 user, created = get_or_create_user(username, password)
                 set_role(project=project, user=user, role=role)
                 secret = AuthToken.objects.create(user, expiry=datetime.timedelta(days=days))[1] if token else None
@@ -58,6 +62,8 @@ class Command(BaseCommand):
             raise CommandError(f"username: {error.messages[0]}") from error
         account = "new account" if created else "existing account"
         self.stdout.write(f"{username} ({account}) is now {role} of {slug}.")
+        if tokens:
+            self.stdout.write(f"The password is new, so {tokens} API token{'s' * (tokens > 1)} of {username} ended.")
         if secret:
             self.stdout.write(secret)
 

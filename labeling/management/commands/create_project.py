@@ -14,7 +14,7 @@ from django.db.models import DecimalField, Field, FloatField, IntegerField
 from labeling.models import Project, User
 from labeling.pipeline.encoder_settings import encoders_for
 from labeling.pipeline.training_settings import check_training
-from labeling.projects import SETTINGS, TEXTS, create_project
+from labeling.projects import SETTINGS, TEXTS, class_lines, create_project
 
 # Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
 FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("training", "show_predictions")), "seed")
@@ -100,7 +100,7 @@ def _classes(listed: str | None, path: Path | None) -> list[str]:
         raise CommandError(f"classes-file: {path} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
         raise CommandError(f"classes-file: {path} is not UTF-8 text.") from error
-    return [line for line in text.splitlines() if line.strip()]
+    return class_lines(text)
 
 
 def _encoders() -> str:

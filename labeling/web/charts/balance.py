@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labeling.invisible import isolated
 from labeling.measures.balance import Balance, Frequency
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_to
@@ -33,7 +34,7 @@ def finding(balance: Balance) -> str:
     """What the bars show, in one sentence."""
     first, labeled = balance.classes[0], count(balance.labeled, "labeled item")
     missing = balance.n_classes - balance.seen
-    has = f"“{short(first.name, 40)}” is the most frequent label: {percent(first.share)} of {labeled}"
+    has = f"“{isolated(short(first.name, 40))}” is the most frequent label: {percent(first.share)} of {labeled}"
     if missing > 0:
         return f"{has}; {number(missing)} of {count(balance.n_classes, 'class', 'classes')} have none yet"
     if balance.n_classes > len(balance.classes):
@@ -41,7 +42,7 @@ def finding(balance: Balance) -> str:
     last = balance.classes[-1]
     if first.labels == last.labels:
         return f"Every class has {percent(first.share)} of {labeled}"
-    rare, frequent = short(last.name, 24), short(first.name, 24)
+    rare, frequent = isolated(short(last.name, 24)), isolated(short(first.name, 24))
     return f"From {percent(last.share)} of labels (“{rare}”) to {percent(first.share)} (“{frequent}”)"
 
 
@@ -65,12 +66,12 @@ def _draw(balance: Balance) -> Drawing:
     boxes, marks, texts = [], [], []
     for place, each in enumerate(balance.classes):
         y = TOP + ROW * place
-        title = f"{each.name}: {count(each.labels, 'label')}, {percent(each.share)}"
+        title = f"{isolated(each.name)}: {count(each.labels, 'label')}, {percent(each.share)}"
         boxes.append(Box(LEFT, y + 3, round(across(each.share) - LEFT, 1), ROW - 6, title=title))
         texts.append(Text(LEFT - 6, y + ROW / 2 + 4, short(each.name, LETTERS), "end", "name"))
         if balance.control:
             middle = y + ROW / 2
-            told = f"{each.name} in the pool: {_interval(each)}"
+            told = f"{isolated(each.name)} in the pool: {_interval(each)}"
             marks.append(
                 Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, told, "over")
             )

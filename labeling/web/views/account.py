@@ -10,8 +10,8 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import PasswordChangeForm
 from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
-from django.contrib.messages.views import SuccessMessageMixin
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse_lazy
@@ -20,9 +20,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from knox.models import AuthToken
 
-from labeling.web import first_account
+from labeling.models import User
+from labeling.web import devices, first_account
 from labeling.web.forms import TokenForm
-from labeling.web.words import moment
+from labeling.web.words import count, moment
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,9 +34,9 @@ def account(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST) if request.method == "POST" else TokenForm()
     token = ""
     if form.is_bound and form.is_valid():
-        _, token = AuthToken.objects.create(
-            user=request.user, expiry=datetime.timedelta(days=form.cleaned_data["days"])
-        )
+        token = _new_token(request.user, datetime.timedelta(days=form.cleaned_data["days"]))
+        if not token:
+            return redirect("login")
         form = TokenForm()
     now = timezone.now()
     tokens = [
@@ -49,6 +50,14 @@ def account(request: HttpRequest) -> HttpResponse:
     ]
     context = {"form": form, "token": token, "tokens": tokens}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
+
+
+@transaction.atomic
+def _new_token(user: Any, life: datetime.timedelta) -> str:
+    """A token, or "" if the password was changed while this request was on its way: tokens end with a password."""
+    if not User.objects.select_for_update().filter(pk=user.pk, password=user.password).exists():
+        return ""
+    return str(AuthToken.objects.create(user=user, expiry=life)[1])
 
 
 @require_POST
@@ -74,6 +83,11 @@ class SignIn(LoginView):
             return redirect("setup")
         return super().get(request, *args, **kwargs)
 
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.get_user())
+        return response
+
 
 class ChangePasswordForm(PasswordChangeForm):
     """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
@@ -89,17 +103,32 @@ class ChangePasswordForm(PasswordChangeForm):
         return old
 
 
-class ChangePassword(SuccessMessageMixin, PasswordChangeView):
-    """Asks for the old password, ends the user's other sessions."""
+class ChangePassword(PasswordChangeView):
+    """Asks for the old password; ends the user's other sessions and API tokens, and says so before and after."""
 
     http_method_names = ["get", "head", "post", "options"]
     form_class = ChangePasswordForm
     template_name = "account/password.html"
     success_url = reverse_lazy("account")
-    success_message = "Your password is changed."
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "tokens": self._tokens()}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        tokens = self._tokens()
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.user)
+        ended = f" {tokens} of yours ended with it: programs that used one need a new one." if tokens else ""
+        messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")
+        return response
+
+    def _tokens(self) -> str:
+        """How many API tokens there are to end, in words; "" for none."""
+        number = AuthToken.objects.filter(user=self.request.user).count()
+        return count(number, "API token") if number else ""
 
 
 @require_safe

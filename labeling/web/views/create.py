@@ -10,6 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from labeling import access
+from labeling.invisible import isolated
 from labeling.models import Project, User
 from labeling.projects import create_project
 from labeling.web.forms import NewProjectForm
@@ -27,7 +28,8 @@ def new_project(request: HttpRequest) -> HttpResponse:
     if form.is_bound and form.is_valid():
         project = _create(form, request.user)
         if project is not None:
-            told = f"{project.name} is there, at the address {project.slug}, and you are its manager."
+            name = isolated(project.name)
+            told = f"{name} is there, at the address {project.slug}, and you are its manager."
             messages.success(request, f"{told} Now bring in its items.")
             return redirect("project-import", project.slug)
     return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)

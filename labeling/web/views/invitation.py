@@ -14,8 +14,10 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from labeling import access, invitations
+from labeling.invisible import isolated
 from labeling.invitations import InvitationOver
 from labeling.models import Invitation, Role, User
+from labeling.web import devices
 from labeling.web.forms import AccountForm
 
 OFFERS: dict[str, str] = {
@@ -64,7 +66,9 @@ def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
             form.add_error(None, error)
         else:
             login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-            return _joined(request, invitation, invitation.get_role_display().lower())
+            response = _joined(request, invitation, invitation.get_role_display().lower())
+            devices.remember(request, response, user)
+            return response
     return _page(request, invitation, form=form, status=400 if form.is_bound else 200)
 
 
@@ -84,7 +88,7 @@ def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpRespons
 
 
 def _joined(request: HttpRequest, invitation: Invitation, role: str) -> HttpResponse:
-    messages.success(request, f"You are in {invitation.project.name}, as {role}.")
+    messages.success(request, f"You are in {isolated(invitation.project.name)}, as {role}.")
     return redirect("project", invitation.project.slug)
 
 

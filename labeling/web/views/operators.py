@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import Error, connection
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import split_domain_port
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -38,7 +39,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """What a monitor should watch, in Prometheus' text format, for clients in `METRICS_FROM`."""
-    if not is_in(parse(request.META.get("REMOTE_ADDR", "")), settings.METRICS_FROM):
+    if not _may_watch(request):
         raise PermissionDenied("Metrics are for monitoring: METRICS_FROM names the addresses that may ask.")
     registry = CollectorRegistry()
     jobs = Gauge("marginalia_jobs", "Background steps by state.", ["state"], registry=registry)
@@ -53,3 +54,16 @@ def metrics(request: HttpRequest) -> HttpResponse:
     waiting = Gauge("marginalia_oldest_due_job_seconds", "How long the oldest due step has waited.", registry=registry)
     waiting.set((timezone.now() - oldest.run_after).total_seconds() if oldest else 0)
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _may_watch(request: HttpRequest) -> bool:
+    """Whether the client is in `METRICS_FROM`. Someone behind a proxy is not this machine because the proxy is."""
+    address = parse(request.META.get("REMOTE_ADDR", ""))
+    if request.client_unknown or not is_in(address, settings.METRICS_FROM):  # type: ignore[attr-defined]
+        return False
+    if address is None or not address.is_loopback:
+        return True
+    # A proxy that adds no header of its own mostly hands on the name under which people call the site.
+    host = split_domain_port(request.get_host())[0]
+    named = parse(host)
+    return host == "localhost" or (named is not None and named.is_loopback)

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from labeling.web import first_account
+from labeling.web import devices, first_account
 from labeling.web.forms import AccountForm
 
 
@@ -32,5 +32,7 @@ def setup(request: HttpRequest) -> HttpResponse:
             return redirect("login")
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         messages.success(request, f"Your account {user.username} is there. Now create your first project.")
-        return redirect("project-new")
+        response = redirect("project-new")
+        devices.remember(request, response, user)
+        return response
     return render(request, "registration/setup.html", {"form": form}, status=400 if form.is_bound else 200)

@@ -2,6 +2,7 @@
 // with a value as the API takes it and as people say it.
 
 import { SearchPicker } from "./search.js";
+import { isolated } from "./sentences.js";
 
 const POSITIONS = "1234567890";
 
@@ -70,7 +71,7 @@ class ManyOf {
 
   send() {
     const names = [...this.chosen];
-    this.onanswer(names, names.join(", ") || "None applies");
+    this.onanswer(names, names.map(isolated).join(", ") || "None applies");
   }
 
   /** Start anew, or from an answer that was taken back. */

@@ -124,8 +124,14 @@ export function rejected(code, detail) {
   return `An answer was not taken: ${detail}`;
 }
 
+const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;
+const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A name for a sentence: whatever is in it, the words beside it stay where they are. */
+export const isolated = (name) => (TURNING.test(name) ? `\u2068${name.replace(DIRECTIONS, "")}\u2069` : name);
+
 /** What the model predicts of an item. */
 export function predictionSentence({ value }) {
-  const answer = typeof value === "boolean" ? (value ? "Yes" : "No") : value;
+  const answer = typeof value === "boolean" ? (value ? "Yes" : "No") : isolated(String(value));
   return `The model predicts: ${answer}`;
 }

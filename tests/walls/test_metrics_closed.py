@@ -1,0 +1,87 @@
+"""Whoever comes through a proxy on this machine is not this machine."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE, PROXY, CLIENT = "127.0.0.1", "10.0.0.1", "198.51.100.7"
+
+
+@pytest.fixture(autouse=True)
+def from_this_machine(settings: Any) -> None:
+    settings.METRICS_FROM = [ip_network("127.0.0.1"), ip_network("::1"), ip_network("192.0.2.0/24")]
+    settings.TRUSTED_PROXIES = []
+
+
+def ask(peer: str = HERE, host: str = "127.0.0.1:8000", **headers: str) -> int:
+    return Client().get("/metrics", REMOTE_ADDR=peer, HTTP_HOST=host, **headers).status_code
+
+
+def test_this_machine_may_ask_once_it_is_named(settings: Any) -> None:
+    for host in ("127.0.0.1:8000", "localhost:8000", "localhost", "[::1]:8000"):
+        assert ask(host=host) == 200, host
+    assert ask("::1") == 200
+    settings.METRICS_FROM = []
+    assert ask() == 403
+
+
+def test_nobody_may_unless_an_operator_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "from django.conf import settings; print(settings.METRICS_FROM)"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        {"HTTP_X_FORWARDED_FOR": CLIENT},
+        {"HTTP_X_FORWARDED_FOR": HERE},
+        {"HTTP_X_FORWARDED_FOR": ""},
+        {"HTTP_X_FORWARDED_PROTO": "https"},
+        {"HTTP_X_FORWARDED_HOST": "labels.example.org"},
+        {"HTTP_FORWARDED": f"for={HERE}"},
+        {"HTTP_X_REAL_IP": HERE},
+        {"HTTP_VIA": "1.1 proxy"},
+        {"HTTP_CF_CONNECTING_IP": CLIENT},
+    ],
+    ids=lambda header: str(*header),
+)
+def test_a_header_of_a_proxy_that_is_not_trusted_shows_that_it_is_somebody_else(header: dict[str, str]) -> None:
+    assert ask(**header) == 403
+
+
+def test_a_proxy_that_adds_nothing_hands_on_the_name_of_the_site() -> None:
+    for host in ("labels.example.org", "localhost.example.org", "127.0.0.1.example.org", "testserver"):
+        assert ask(host=host) == 403, host
+
+
+def test_a_trusted_proxy_has_to_name_the_client(settings: Any) -> None:
+    settings.TRUSTED_PROXIES = [ip_network("127.0.0.1"), ip_network(PROXY)]
+    assert ask(HTTP_X_FORWARDED_FOR=CLIENT) == 403
+    assert ask(HTTP_X_FORWARDED_FOR=f"{HERE}, {CLIENT}") == 403
+    assert ask(HTTP_X_REAL_IP=CLIENT) == 403
+    assert ask(HTTP_X_FORWARDED_PROTO="https") == 403
+    assert ask(HTTP_X_FORWARDED_FOR=f"{HERE}, garbage") == 403
+    assert ask() == 200
+    assert ask(HTTP_X_FORWARDED_FOR="192.0.2.7", host="labels.example.org") == 200
+    assert ask(PROXY, HTTP_X_FORWARDED_FOR=f"192.0.2.7, {HERE}", host="labels.example.org") == 200
+
+
+def test_another_machine_that_is_named_may_ask_under_any_name() -> None:
+    assert ask("192.0.2.7", "labels.example.org") == 200
+    assert ask(CLIENT) == 403

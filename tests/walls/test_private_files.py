@@ -1,0 +1,138 @@
+"""What an installation keeps can be read by its owner alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from config import private
+from tests.operations.servers import ROOT, free_port, web_server
+from tests.processes import wait_until
+
+
+@pytest.fixture(autouse=True)
+def usual_umask() -> Iterator[None]:
+    """What a login shell has; whoever is started inherits it."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o7777
+
+
+def manage(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    values = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(folder)}
+    command = [sys.executable, "manage.py", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env={**values, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def umask_of(process: int) -> str:
+    return next(
+        line.split()[1] for line in Path(f"/proc/{process}/status").read_text().splitlines() if line.startswith("Umask")
+    )
+
+
+def family(process: int) -> list[int]:
+    """The process and all that come from it."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [process, *(each for child in children for each in family(int(child)))]
+
+
+def test_a_new_installation_is_closed(tmp_path: Path) -> None:
+    folder = tmp_path / "srv" / "marginalia"
+    assert manage(folder, "migrate", "--verbosity", "0").stderr == ""
+    assert mode(folder) == 0o700
+    assert {path.name for path in folder.iterdir()} >= {"db.sqlite3", "secret_key", "uploads"}
+    assert [path for path in folder.rglob("*") if mode(path) & 0o077] == []
+
+
+def test_an_old_one_is_closed_when_a_process_starts(tmp_path: Path) -> None:
+    folder, database = tmp_path / "old", tmp_path / "db.sqlite3"
+    folder.mkdir(0o755)
+    files = [database, database.with_name("db.sqlite3-wal"), database.with_name("db.sqlite3-shm")]
+    for file in files:
+        file.touch(0o644)
+    assert manage(folder, "check", DATABASE_URL=f"sqlite:///{database}").stderr == ""
+    assert mode(folder) == 0o700
+    assert {mode(file) for file in files} == {0o600}
+
+
+def test_it_is_said_where_that_cannot_be_done(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    said = manage(folder, "check").stderr
+    assert said == (
+        f"{folder} is open to other users of this machine: it is a folder that everybody shares, like /tmp. "
+        f"Its owner can close it: chmod go= {folder}\n"
+    )
+    assert mode(folder) == 0o1777
+
+
+def test_a_folder_of_somebody_else_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    folder = tmp_path / "theirs"
+    folder.mkdir(0o755)
+    private.close_to_others(folder)
+    assert f"it belongs to another user, number {owner}. " in capsys.readouterr().err
+    assert mode(folder) == 0o755
+    folder.chmod(0o700)
+    private.close_to_others(folder)
+    private.close_to_others(tmp_path / "nothing")
+    assert capsys.readouterr().err == ""
+
+
+def test_web_processes_write_for_their_owner_alone(tmp_path: Path) -> None:
+    with web_server(tmp_path) as (_, log):
+        master = int(log.with_suffix(".pid").read_text())
+        wait_until(lambda: len(family(master)) == 3)
+        assert {umask_of(process) for process in family(master)} == {"0077"}
+
+
+def test_so_do_the_pair_and_the_worker(tmp_path: Path) -> None:
+    manage(tmp_path / "data", "migrate", "--verbosity", "0")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(tmp_path / "data")}
+    values = {"PORT": str(free_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/data/db.sqlite3", "WEB_CONCURRENCY": "2"}
+    pair = subprocess.Popen([sys.executable, "scripts/serve.py"], cwd=ROOT, env={**environment, **values})
+    try:
+        wait_until(lambda: len(family(pair.pid)) >= 5)  # itself, web with two processes, worker
+        wait_until(lambda: {umask_of(process) for process in family(pair.pid)} == {"0077"})
+    finally:
+        pair.send_signal(signal.SIGTERM)
+        pair.wait(30)
+
+
+def test_front_end_files_are_for_whoever_serves_them(tmp_path: Path, settings: Any) -> None:
+    os.umask(private.UMASK)
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static" / "deep").mkdir()
+    (tmp_path / "static" / "deep" / "page.css").write_text("body { color: black; }\n" * 100)
+    settings.STATICFILES_DIRS = [tmp_path / "static"]
+    settings.STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
+    settings.STATIC_ROOT = tmp_path / "static_root"
+    options = {"directory_permissions_mode": 0o755}
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "config.static_files.HashedFiles", "OPTIONS": options},
+    }
+    call_command("collectstatic", interactive=False, verbosity=0)
+    collected = [settings.STATIC_ROOT, *settings.STATIC_ROOT.rglob("*")]
+    assert any(path.suffix == ".gz" for path in collected)
+    assert {mode(path) for path in collected if path.is_dir()} == {0o755}
+    assert {mode(path) for path in collected if path.is_file()} == {0o644}
+    assert os.umask(private.UMASK) == private.UMASK
