@@ -116,6 +116,8 @@ def test_no_answer_depends_on_them():
 
 
 def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkeypatch):
+    """What the checks say is made up: whether a real training stops early hangs on the processor's last digits."""
+    errors = iter([0.4, 0.2, 0.2, 0.9, 0.9])  # the third is the last good one; two worse ones are beyond patience
     seen = []
     real = Run.fit
 
@@ -127,16 +129,17 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
     asked = []
     answers_of = trainer.answers_of
     monkeypatch.setattr(Run, "fit", fit)
+    monkeypatch.setattr(Run, "_evaluate", lambda self: (1.0, next(errors)))
     monkeypatch.setattr(
         trainer, "answers_of", lambda run, rows: asked.append(set(rows.tolist())) or answers_of(run, rows)
     )
-    train_on(noisy(1500, seed=1), config=TrainConfig(patience=1))
-    (_, best, _, _), *further = seen
-    assert best < 1  # it stopped early, or this says nothing
+    train_on(noisy(1500, seed=1), config=TrainConfig(patience=2, epochs=10))
+    (_, best, stopped, _), *further = seen
+    assert (best, stopped) == (3 * 22 / 211, 5 * 22 / 211)  # a check after each pass of 22 steps, of ten passes
     assert len(further) == 3
     for until, _, share, _ in further:
         assert until == best
-        assert share == pytest.approx(best, abs=0.05)
+        assert best <= share < best + 0.01  # no step beyond the first that gets there, of more than a hundred
     for (_, _, _, rows), held_back in zip(seen, asked, strict=True):  # and all else was learned
         assert not rows & held_back
         assert len(rows | held_back) == 1500
