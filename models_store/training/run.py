@@ -114,10 +114,10 @@ class Run:
 
         What is checked and kept is a running average of the weights over about a pass (Polyak averaging). While the
         step size is still large the weights themselves jump about, and the best of many checks would be a lucky one.
-        The best check is the latest whose share of errors is within one standard error of the smallest. Few held-back
-        labels cannot tell more, and what is learned last is what there are fewest labels of. (The loss would not do: it
-        rises with mere overconfidence, long before answers get worse.) Where labels are wrong now and then, the errors
-        rise in time.
+        The best check is the latest whose share of errors is within one standard error of the smallest, or within one
+        answer. Few held-back labels cannot tell more, and what is learned last is what there are fewest labels of. (The
+        loss would not do: it rises with mere overconfidence, long before answers get worse.) Where labels are wrong now
+        and then, the errors rise in time.
         """
         state = self.state
         learned = max(LEARNED * questions.guessing_loss(self.labels.question, self.labels.targets), 1e-3)
@@ -180,7 +180,11 @@ class Run:
         check = Check(state.step, state.loss, *self._evaluate())
         state.checks.append(check)
         fewest = min(each.validation_errors for each in state.checks)
-        if check.validation_errors <= fewest + math.sqrt(fewest * (1 - fewest) / len(self.validation)):
+        n = len(self.validation)
+        answers = n * self.labels.targets[0].numel()
+        # Where one answer or none is wrong, the standard error is less than an answer: a lucky check would end it all.
+        chance = max(math.sqrt(fewest * (1 - fewest) / n), 1.5 / answers)
+        if check.validation_errors <= fewest + chance:
             self.best = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
             state.patience, state.best_share = self.config.patience, self.share()
         else:

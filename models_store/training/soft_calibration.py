@@ -38,7 +38,8 @@ def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: fl
     gap = (membership * (confidence - right)[:, None]).sum(dim=0)
     mass = membership.sum(dim=0)
     # sum of w_j (C_j - A_j)^2, with w_j = mass_j / m and C_j - A_j = gap_j / mass_j; a bin without mass counts nothing.
-    square = (gap**2 / mass.clamp_min(torch.finfo(mass.dtype).tiny)).sum() / len(confidence)
+    # Of a bin with next to no mass, the gradient would overflow before it is multiplied by as small a gap.
+    square = (gap**2 / mass.clamp_min(torch.finfo(mass.dtype).eps ** 2)).sum() / len(confidence)
     return torch.where(square > 0, square, torch.ones_like(square)).sqrt() * (square > 0)
 
 

@@ -1,5 +1,7 @@
 """Further trainings: what they hold back, that they stand for the model, and that they can be cut short like it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -84,28 +86,30 @@ def test_as_many_trainings_as_are_needed():
     assert trainings(500, max_seconds=60.0) == []
 
 
-@pytest.mark.parametrize(("n", "most"), [(150, 0.08), (600, 0.07)])
-def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right(n, most):
-    """Averaged over seeds: how much surer it is than right, on items that nothing was learned from."""
+def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
+    """How much surer it is than right, on items that nothing was learned from: of five models 0.04 on average, give or
+    take 0.01, and 0.13 of the same networks without what was fitted.
+    """
     new = noisy(4000, seed=50)
 
-    def surer(**config):
-        found = []
-        for seed in range(4):
-            trained = train_on(noisy(n, seed=seed), config=TrainConfig(**config), seed=seed)
-            p = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
-            of_model = calibration(p.max(axis=1).clip(0, 1), p.argmax(axis=1) == new.classes)
-            found.append(of_model.ece)
-        return float(np.mean(found))
+    def surer(model):
+        p = np.concatenate([part for _, part in probabilities(model, new.features)])
+        return calibration(p.max(axis=1).clip(0, 1), p.argmax(axis=1) == new.classes).ece
 
-    fitted = surer()
-    assert fitted < most
-    assert fitted < 0.6 * surer(calibration_labels=0, temperature="none")
+    fitted, plain = [], []
+    for seed in range(5):
+        model = train_on(noisy(300, seed=seed), seed=seed).model
+        fitted.append(surer(model))
+        model.network.calibration.set(1.0)
+        plain.append(surer(model))
+    assert np.mean(fitted) < 0.08
+    assert np.mean(fitted) < 0.7 * np.mean(plain)
 
 
 def test_no_answer_depends_on_them():
     pool = blobs(300, seed=1)
-    plain, fitted = (train_on(pool, config=TrainConfig(calibration_labels=wanted)) for wanted in (0, 1000))
+    config = TrainConfig(min_steps=40, epochs=5)
+    plain, fitted = (train_on(pool, config=replace(config, calibration_labels=wanted)) for wanted in (0, 1000))
     assert (plain.calibration_size, fitted.calibration_size) == (0, 240)
     weights = [
         {name: tensor for name, tensor in each.model.network.state_dict().items() if "calibration" not in name}
@@ -116,6 +120,8 @@ def test_no_answer_depends_on_them():
 
 
 def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkeypatch):
+    """What the checks say is made up: whether a real training stops early hangs on the processor's last digits."""
+    errors = iter([0.4, 0.2, 0.2, 0.9, 0.9])  # the third is the last good one; two worse ones are beyond patience
     seen = []
     real = Run.fit
 
@@ -127,16 +133,17 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
     asked = []
     answers_of = trainer.answers_of
     monkeypatch.setattr(Run, "fit", fit)
+    monkeypatch.setattr(Run, "_evaluate", lambda self: (1.0, next(errors)))
     monkeypatch.setattr(
         trainer, "answers_of", lambda run, rows: asked.append(set(rows.tolist())) or answers_of(run, rows)
     )
-    train_on(noisy(1500, seed=1), config=TrainConfig(patience=1))
-    (_, best, _, _), *further = seen
-    assert best < 1  # it stopped early, or this says nothing
+    train_on(noisy(1500, seed=1), config=TrainConfig(patience=2, epochs=10))
+    (_, best, stopped, _), *further = seen
+    assert (best, stopped) == (3 * 22 / 211, 5 * 22 / 211)  # a check after each pass of 22 steps, of ten passes
     assert len(further) == 3
     for until, _, share, _ in further:
         assert until == best
-        assert share == pytest.approx(best, abs=0.05)
+        assert best <= share < best + 0.01  # no step beyond the first that gets there, of more than a hundred
     for (_, _, _, rows), held_back in zip(seen, asked, strict=True):  # and all else was learned
         assert not rows & held_back
         assert len(rows | held_back) == 1500
@@ -160,14 +167,14 @@ def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n
 def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
     """A network of labels that an earlier one doubted, the hardest ones: on new items it is as sure as it is right."""
     pool, new = noisy(8000, seed=1), noisy(5000, seed=2)
-    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4))
+    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4), config=TrainConfig(calibration_labels=0))
     p = np.concatenate([part for _, part in probabilities(first.model, pool.features)])
     rows = np.concatenate([np.arange(300), 300 + np.argsort(p[300:].max(axis=1))[:900]])
     labeled = Pool(pool.features[rows], pool.classes[rows], 4)
     trained = train_on(labeled, representative=np.arange(1200) < 300)
     said = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
-    assert trained.calibration_size > 250
-    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05
+    assert 250 < trained.calibration_size <= 300  # of a thousand that would be asked
+    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05  # over seeds 0.01 to 0.02
 
 
 class Killed(BaseException):

@@ -1,6 +1,7 @@
 """Training: it learns, it repeats bit for bit, and no set of labels is too small or too lopsided for it."""
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,8 +13,11 @@ from models_store.metrics import accuracy
 from models_store.prediction import predict
 from models_store.training import Progress, Trained, TrainingError, train
 from models_store.training.labels import Labels, shifted, split
+from models_store.training.run import Run
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
+# Further trainings change no answer (test_calibrating.py), and would take four times as long again.
+ALONE = TrainConfig(calibration_labels=0)
 
 
 def best(trained: Trained, pool: Pool, proposed: np.ndarray | None = None) -> np.ndarray:
@@ -32,7 +36,8 @@ def same(one: Trained, other: Trained) -> bool:
 def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
     order = np.random.default_rng(5).permutation(len(digits.classes))
     seen, unseen = (Pool(digits.features[rows], digits.classes[rows], 10) for rows in (order[:labels], order[labels:]))
-    trained = train_on(seen, shape=SHAPES["image"])
+    trained = train_on(seen, shape=SHAPES["image"], config=ALONE)
+    # Over seeds 0.92 and 0.975, give or take 0.01: no processor's rounding comes near.
     assert accuracy(unseen.classes, best(trained, unseen)).value >= least
 
 
@@ -43,13 +48,13 @@ def test_it_learns_each_question(question):
     answers = asked(pool, question, seed=3)
     taken = best(trained, pool, answers.get("proposed"))
     right = answers["targets"][np.arange(1000), taken] if question == "multi" else answers["targets"] == taken
-    assert right.mean() > 0.85
+    assert right.mean() > 0.85  # it is 0.98 or more, whatever the seed
 
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(question):
-    pool = blobs(250, seed=1)
-    assert same(train_on(pool, question=question), train_on(pool, question=question))
+    pool, config = blobs(250, seed=1), TrainConfig(min_steps=40, epochs=10)
+    assert same(train_on(pool, question=question, config=config), train_on(pool, question=question, config=config))
 
 
 def test_images_too_repeat_bit_for_bit_and_another_seed_does_not(digits):
@@ -146,7 +151,7 @@ def test_arguments_are_left_as_they_were():
 
 def test_progress_rises_to_one():
     shares: list[float] = []
-    train_on(blobs(300, seed=1), progress=lambda at: shares.append(at.share))
+    train_on(blobs(300, seed=1), config=QUICK, progress=lambda at: shares.append(at.share))
     assert shares == sorted(shares)
     assert shares[0] > 0
     assert shares[-1] == 1
@@ -174,28 +179,49 @@ def test_the_clock_ends_a_training_that_would_go_on_for_hours():
     assert 1 <= trained.steps < 1_000_000
 
 
+@pytest.mark.parametrize(
+    ("question", "errors", "last_good"),
+    [
+        ("single", [0.5, 0.3, 0.2, 0.23, 0.25, 0.25, 0.25], 3),  # of 100 labels, 0.04 is one standard error
+        ("single", [0.1, 0.0, 0.01, 0.02, 0.02, 0.02], 2),  # one wrong answer rather than none is chance
+        ("single", [0.1, 0.01, 0.02, 0.03, 0.03, 0.03], 2),  # and so are two rather than one
+        ("multi", [0.1, 0.0, 0.0025, 0.005, 0.005, 0.005], 2),  # each class of an item is an answer: 400
+    ],
+)
+def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_over(
+    monkeypatch, question, errors, last_good
+):
+    """What the checks say is made up: what a training makes of it hangs on no processor's rounding."""
+    averages = []
+
+    def evaluate(self):
+        averages.append({name: tensor.clone() for name, tensor in self.average.module.state_dict().items()})
+        return 1.0, errors[len(averages) - 1]
+
+    monkeypatch.setattr(Run, "_evaluate", evaluate)
+    config = TrainConfig(patience=3, epochs=20, temperature="none")
+    trained = train_on(blobs(1000, seed=1), question=question, config=config)
+    assert [check.validation_errors for check in trained.checks] == errors
+    assert all(torch.equal(tensor, weights(trained)[name]) for name, tensor in averages[last_good].items())
+
+
 def test_wrong_labels_are_not_learned_by_heart():
-    """Training ends soon after held-back labels are answered worse, by more than chance, than they were."""
+    """Held-back labels tell when it begins to learn what is wrong: half of them, so that chance has little say."""
     rng = np.random.default_rng(0)
-    features = rng.normal(size=(3000, 20)).astype(np.float32)
+    features = rng.normal(size=(3000, 30)).astype(np.float32)
     classes = (features[:, 0] > 0).astype(int)
-    wrong = rng.random(3000) < 0.3
-    pool = Pool(features, np.where(wrong, 1 - classes, classes), 2)
-    config = TrainConfig(patience=4, weight_decay=0)
-    trained = train_on(pool, config=config)
-    errors = np.array([check.validation_errors for check in trained.checks])
-    assert (trained.training_size, trained.validation_size) == (2700, 300)
-    close = np.flatnonzero(errors <= errors.min() + np.sqrt(errors.min() * (1 - errors.min()) / 300))
-    assert len(errors) == close[-1] + 1 + config.patience
-    assert len(errors) < config.epochs / 2
+    pool = Pool(features, np.where(rng.random(3000) < 0.25, 1 - classes, classes), 2)
+    others = rng.normal(size=(2000, 30)).astype(np.float32)
 
-    others = rng.normal(size=(2000, 20)).astype(np.float32)
+    def right(trained: Trained) -> float:
+        return float((best(trained, Pool(others, classes, 2)) == (others[:, 0] > 0)).mean())
 
-    def right(config: TrainConfig) -> float:
-        parts = predict(train_on(pool, config=config).model, others)
-        return float((np.concatenate([part.best for part in parts]) == (others[:, 0] > 0)).mean())
-
-    assert right(config) > right(TrainConfig(validation_share=0, weight_decay=0)) + 0.03
+    config = TrainConfig(patience=4, weight_decay=0, temperature="none", validation_share=0.5)
+    stopped = train_on(pool, config=config)
+    to_the_end = train_on(Pool(features[:1500], pool.classes[:1500], 2), config=replace(config, validation_share=0))
+    assert (stopped.training_size, stopped.validation_size, to_the_end.training_size) == (1500, 1500, 1500)
+    assert stopped.steps < to_the_end.steps / 2  # over seeds, a quarter to a third of them
+    assert right(stopped) > right(to_the_end) + 0.05  # over seeds 0.89 and 0.76, give or take 0.02
 
 
 def test_few_labels_are_all_trained_on():

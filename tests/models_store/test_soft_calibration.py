@@ -128,6 +128,14 @@ def test_the_ends_have_finite_values_and_gradients(logits, right):
     assert torch.isfinite(tensor.grad).all()
 
 
+@pytest.mark.parametrize("doubt", [1e-3, 1e-5])
+def test_a_batch_that_is_right_and_all_but_sure_has_a_finite_gradient(doubt):
+    """As late in most trainings: the bins far below hold a mass near the smallest number there is."""
+    confidence = (1 - doubt * torch.linspace(0.1, 1, 64)).requires_grad_()
+    sb_ece(confidence, torch.ones(64)).backward()
+    assert torch.isfinite(confidence.grad).all()
+
+
 def test_where_the_error_is_nothing_the_gradient_is_nothing_too():
     confidence = torch.tensor([1.0, 1.0], requires_grad=True)
     value = sb_ece(confidence, torch.ones(2))
