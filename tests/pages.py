@@ -63,7 +63,8 @@ def make_prediction(version: ModelVersion, **fields: Any) -> PredictionRun:
 
 def text_of(response: HttpResponse) -> str:
     """The words on a page, as one line."""
-    words = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", response.content.decode(), flags=re.DOTALL)
+    page = re.sub(r"</?bdi>", "", response.content.decode())  # within a sentence: no space is seen there
+    words = re.sub(r"<(script|style|svg)\b.*?</\1>|<[^>]*>", " ", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(words)).strip()
 
 
