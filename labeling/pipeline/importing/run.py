@@ -24,7 +24,7 @@ from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.pipeline.importing.ids import RepeatedIds, hash_of
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
-from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
+from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check, check_images
 from labeling.pipeline.step import Step, StepFailed
 
 # A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
@@ -105,9 +105,13 @@ def chunks(
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
+    records = source.records(skip=skip)
+    if rules.kind == Project.Kind.IMAGE:
+        results = check_images(records, rules, source)
+    else:
+        results = ((record, check(record, rules, source)) for record in records)  # by the rules as they are by then
     try:
-        for record in source.records(skip=skip):
-            result = check(record, rules, source)
+        for record, result in results:
             places.append(record.where)
             checked.append(result)
             if isinstance(result, Draft):
