@@ -17,7 +17,11 @@ from .base import MIB, BadImage, too_large
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 20 * MIB
 
-_COMMAND = [sys.executable, "-I", str(Path(__file__).with_name("raster.py"))]
+# Each thread of numpy's would reserve tens of megabytes of what the process may take.
+_COMMAND = [
+    *("/usr/bin/env", "OPENBLAS_NUM_THREADS=1"),
+    *(sys.executable, "-I", str(Path(__file__).with_name("raster.py"))),
+]
 _TOO_MUCH = "!takes too much memory or time to be opened: make it smaller, or export it again"
 
 # The suffix of an image and, if browsers need another, that image; a suffix that begins with "!" is a refusal.
@@ -93,8 +97,11 @@ class _Opener:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},  # each thread takes tens of megabytes
             )
+            assert self._process.stdout is not None
+            if not self._process.stdout.read(1):
+                self._end()
+                raise OSError("the program that opens images does not start: see the server's Python")
         return self._process
 
     def _end(self) -> int:

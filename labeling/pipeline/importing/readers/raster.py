@@ -4,6 +4,7 @@ Run as a script, in a process of its own, because a few kilobytes can unpack to 
 less. It answers one batch of images after the other, limits what each may take, waits its turn with a large one, and
 ends when nobody asks any more:
 
+    at first    "+": it is ready
     batch       how many images, most pixels of each (4 bytes each); and for each its length (4 bytes)
                 and its bytes
     answers     for each: length, length (4 bytes each), the suffix of its real format, and the image as PNG if browsers
@@ -31,6 +32,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+
+READY = b"+"
 
 _MIB = 1024 * 1024
 # Decoders need several times what they make: 50 million pixels of WebP, which may come in 38 bytes, take 800 MB.
@@ -227,6 +230,8 @@ def main(requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -> None:
     with suppress(ValueError, OSError):  # macOS has no such limit
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
+    answers.write(READY)
+    answers.flush()
     while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(8)):
         images, max_pixels = _read_batch(requests, head)
         begun = time.monotonic()
