@@ -42,6 +42,8 @@ try:
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
+    PROJECT_STORAGE_MB: int = env.int("PROJECT_STORAGE_MB", 100 * 1024, validate=validate.Range(min=1))
+    PROJECT_WAITING_MB: int = env.int("PROJECT_WAITING_MB", 20 * 1024, validate=validate.Range(min=1))
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
     MODEL_STORE: str = env.str("MODEL_STORE", "", validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z"))
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
