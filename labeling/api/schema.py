@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.pagination import BasePagination
@@ -13,6 +14,13 @@ from labeling import access
 from labeling.api.examples import EXAMPLES
 
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
+
+
+class _SessionByHeader(SessionScheme):
+    """In the schema it is a session like any other."""
+
+    target_class = "labeling.api.sessions.SessionByHeader"
+
 
 # Headings of the schema in their order, and what stands below each.
 SUBJECTS = {

@@ -29,7 +29,7 @@ CLASSES_TOLD = 1000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(access.MANAGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form and the list. A small file is taken in at once, a large one by the worker."""
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
