@@ -47,7 +47,17 @@ class MembershipInline(admin.TabularInline):
 
 @admin.register(Project)
 class ProjectAdmin(admin.ModelAdmin):
-    list_display = ["slug", "name", "kind", "question", "loop", "batch_size", "strategy", "class_guard"]
+    list_display = [
+        "slug",
+        "name",
+        "kind",
+        "question",
+        "loop",
+        "batch_size",
+        "strategy",
+        "class_guard",
+        "storage_limit_mb",
+    ]
     readonly_fields = ["slug", "kind", "question", "seed"]
     inlines = [MembershipInline]
 

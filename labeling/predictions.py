@@ -8,7 +8,7 @@ from pathlib import Path
 from django.db import transaction
 from django.utils import timezone
 
-from labeling import uploads
+from labeling import storage, uploads
 from labeling.models import Job, ModelVersion, PredictionRun, User
 from labeling.pipeline.predicting import results
 
@@ -40,7 +40,7 @@ def ask(
         raise PredictionError(f"{MOST_WAITING} files of this project wait to be predicted. Send it when one is done.")
     for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:
         results.remove(old)
-    path = uploads.keep(name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
         with transaction.atomic():
             run = PredictionRun.objects.create(
@@ -53,7 +53,7 @@ def ask(
             )
             Job.objects.enqueue(Job.Kind.PREDICT, project=project, prediction=run)
     except BaseException:
-        path.unlink(missing_ok=True)
+        storage.discard(path)
         raise
     return run
 
@@ -61,7 +61,7 @@ def ask(
 def remove(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     results.remove(run)
-    Path(run.path).unlink(missing_ok=True)
+    storage.discard(Path(run.path))
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:

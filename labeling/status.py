@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Count, F, Q, Sum
 from django.utils import timezone
 
+from labeling import storage
 from labeling.batches import seconds_until_open
 from labeling.control_slice import ControlSlice
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task
@@ -38,6 +39,7 @@ def status_of(project: Project) -> dict[str, Any]:
         "batches": batches,
         "models": models_of(project),
         "model_in_use": found.version.number if (found := in_use(project)) else None,
+        "storage": storage_of(project),
         "imports": _imports(project),
         "failures": failures_of(project),
     }
@@ -172,6 +174,12 @@ def models_of(project: Project) -> list[dict[str, Any]]:
         }
         for version in project.versions.select_related("batch").order_by("number")
     ]
+
+
+def storage_of(project: Project) -> dict[str, int]:
+    """Bytes that the project's files take, and may take."""
+    use = storage.use_of(project)
+    return {**use._asdict(), "total": use.total}
 
 
 def _imports(project: Project) -> list[dict[str, Any]]:

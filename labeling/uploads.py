@@ -13,15 +13,19 @@ import re
 import time
 import uuid
 from collections.abc import Iterable
+from copy import copy
 from pathlib import Path
+from typing import NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import TemporaryUploadedFile, UploadedFile
 from django.db import transaction
-from django.http import UnreadablePostError
+from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
+from labeling import storage
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
 from labeling.models.jobs import worker_name
 from labeling.pipeline.importing.run import import_items
@@ -50,6 +54,30 @@ def folder() -> Path:
     return path
 
 
+class Admission(NamedTuple):
+    """Leave to store the file of a request. `proven`: it is known not to come from a page of another site."""
+
+    project: Project
+    proven: bool
+
+
+def admit(request: HttpRequest, project: Project, *, proven: bool) -> None:
+    """Let the request's file be stored, for whoever sends it may. Without this, none is: `labeling.spool`."""
+    request.file_admission = Admission(project, proven)  # type: ignore[attr-defined]
+
+
+def admission_of(request: HttpRequest | None) -> Admission | None:
+    return getattr(request, "file_admission", None)
+
+
+def without_body(request: HttpRequest, fields: QueryDict | None = None) -> HttpRequest:
+    """The request as far as its headers tell, and with the fields, as if those were all of its form."""
+    bare = copy(request)  # Django leaves the stream out
+    bare._post = fields or QueryDict()  # type: ignore[attr-defined]
+    bare._files = MultiValueDict()  # type: ignore[attr-defined]
+    return bare
+
+
 def check_length(length: int | None) -> None:
     """Refuse, before a byte of it is stored, an upload that says it is too large. Raises `ValidationError`."""
     if length is not None and length > settings.MAX_UPLOAD_MB << 20:
@@ -73,9 +101,10 @@ def receive(
     """Store an upload, of `length` bytes if that is known, and import it.
 
     One that lies `spooled_at` a path already is not copied if that can be helped. Raises `ValidationError`, and leaves
-    nothing behind, if it is empty, larger than allowed, broken off by the client, or more than the disk can hold.
+    nothing behind, if it is empty, larger than allowed, broken off by the client, or more than the project or the disk
+    can hold.
     """
-    path = keep(name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
         at_once = path.stat().st_size <= AT_ONCE_BYTES
         taken_by = worker_name() if at_once else ""
@@ -83,7 +112,7 @@ def receive(
             project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
         )
     except BaseException:
-        path.unlink(missing_ok=True)
+        storage.discard(path)
         raise
     item_import = job.item_import
     assert item_import is not None
@@ -93,18 +122,28 @@ def receive(
     return item_import
 
 
-def keep(*, name: str, chunks: Iterable[bytes], length: int | None = None, spooled_at: Path | None = None) -> Path:
+def keep(
+    *,
+    project: Project,
+    name: str,
+    chunks: Iterable[bytes],
+    length: int | None = None,
+    spooled_at: Path | None = None,
+) -> Path:
     """Store an upload in the uploads' folder, and say where. Parameters and errors are those of `receive`."""
     sweep()
     check_length(length)
     suffix = "".join(re.findall(r"\.[a-z0-9]{1,10}\Z", name.lower()))
     path = folder() / f"{uuid.uuid4().hex}{suffix}"
+    if not (spooled_at and storage.rename(spooled_at, path)):
+        storage.reserve(project=project, path=path, size=length or 0)
     try:
         size = _store(path, chunks, spooled_at)
         if length is not None and size != length:  # a server may end a body early without a word
             raise ValidationError(BROKE_OFF)
+        storage.reserve(project=project, path=path, size=size)
     except BaseException:
-        path.unlink(missing_ok=True)
+        storage.discard(path)
         raise
     return path
 
@@ -218,7 +257,8 @@ def retry(*, item_import: ItemImport) -> None:
 
 
 def sweep() -> None:
-    """Remove files from the uploads' folder that nothing is going to read."""
+    """Remove files from the uploads' folder that nothing is going to read, and what was counted of such as are gone."""
+    storage.forget_missing()
     now = time.time()
     old = [path for path in folder().iterdir() if _age(path, now) > ORPHAN_SECONDS]
     if not old:
@@ -230,7 +270,7 @@ def sweep() -> None:
         if str(path) in wanted or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
             continue
         logger.warning("Removed %s, which nothing is going to read.", path)
-        path.unlink(missing_ok=True)
+        storage.discard(path)
 
 
 def _age(path: Path, now: float) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -54,6 +56,41 @@ def worker(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     finally:
         process.kill()
         print(process.communicate()[0])  # noqa: T201
+
+
+@contextmanager
+def web(**variables: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A web server as in production, with one process if nothing else is said: the master, and the port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi:application"],
+        cwd=ROOT,
+        env={
+            **environment(),
+            "DJANGO_SETTINGS_MODULE": "settings_web",
+            "PYTHONPATH": str(ROOT / "tests"),
+            "PORT": str(port),
+            "WEB_CONCURRENCY": "1",
+            **variables,
+        },
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: listens(port))
+        yield process, port
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def wait_until(condition: Callable[[], bool], *, seconds: float = 60, every: float = 0.02) -> None:

@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from labeling import uploads
 from labeling.api.reading import read
+from labeling.models import Project
 
 
 class _Body:
@@ -97,12 +98,15 @@ class Sent(NamedTuple):
     chosen: bool
 
 
-def sent(request: Request, options: type[serializers.Serializer[Any]], option: str) -> Sent:
-    """The file of the request; `option` is a field of `options`, given in the address or in the form.
+def sent(request: Request, project: Project, options: type[serializers.Serializer[Any]], option: str) -> Sent:
+    """The file of the request, for the project; `option` is a field of `options`, given in the address or in the form.
+
+    Call once it is known that whoever sends it may: its body is read here.
 
     Raises DRF's `ValidationError` if there is none, or none that could be kept.
     """
     chosen = read(options, request.query_params)[option]
+    uploads.admit(request._request, project, proven=True)
     data: Any = request.data  # a body as it is, or a form, which is spooled as it is taken apart
     file = data.get("file")
     if problem := getattr(request._request, "upload_problem", ""):

@@ -78,7 +78,7 @@ class ItemsUpload(ProjectView):
         Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
         Rows that are bad are set aside, and told with the reason; the rest goes in.
         """
-        file, strict = sent(request, UploadOptions, "strict")
+        file, strict = sent(request, self.project, UploadOptions, "strict")
         item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)
         body = ImportSerializer(item_import).data
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):

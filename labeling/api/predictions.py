@@ -111,7 +111,7 @@ class Predict(_Predictions):
         """
         missing = f"There is no model version {number} in this project."
         version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
-        file, probabilities = sent(request, PredictOptions, "probabilities")
+        file, probabilities = sent(request, self.project, PredictOptions, "probabilities")
         run = predictions.ask(version=version, user=self.user, probabilities=probabilities, **file)
         return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 

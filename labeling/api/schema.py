@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from drf_spectacular.authentication import SessionScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 from rest_framework.pagination import BasePagination
@@ -14,6 +15,13 @@ from labeling.api.examples import EXAMPLES
 from labeling.api.visible import mark_in_schema
 
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
+
+
+class _SessionByHeader(SessionScheme):
+    """In the schema it is a session like any other."""
+
+    target_class = "labeling.api.sessions.SessionByHeader"
+
 
 # Headings of the schema in their order, and what stands below each.
 SUBJECTS = {

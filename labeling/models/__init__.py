@@ -8,6 +8,7 @@ from labeling.models.people import Invitation, Membership, Role, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import PrivateTraining, Release
 from labeling.models.projects import LabelClass, Project
+from labeling.models.storage import ProjectStorage, Upload
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "PredictionRun",
     "PrivateTraining",
     "Project",
+    "ProjectStorage",
     "RejectedRow",
     "Release",
     "Role",
     "Task",
+    "Upload",
     "User",
     "VersionChoice",
 ]

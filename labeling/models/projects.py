@@ -179,6 +179,13 @@ class Project(models.Model):
     )
     currency = models.CharField(max_length=8, blank=True, default="EUR", help_text="Of the hourly cost.")
 
+    storage_limit_mb = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="What the project's files may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
+    )
+
     # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)

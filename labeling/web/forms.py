@@ -18,7 +18,7 @@ from labeling.projects import check_classes, class_lines, slug_for
 from labeling.web.words import figure, number
 
 # 20,000 names of 200 characters.
-MAX_CLASSES_BYTES = 4 << 20
+MAX_CLASSES_BYTES = 2 << 20
 
 KINDS = [
     (Project.Kind.IMAGE, "Images: photographs, scans, drawings"),

@@ -14,6 +14,9 @@ from models_store.encoders.base import EncodingError
 # What Pillow raises for damaged files, by its own documentation and by experience with truncated ones.
 _DAMAGED = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error, zlib.error)
 
+# Of deep greys, stretched at once.
+_ROWS = 256
+
 
 class Sight(NamedTuple):
     """The pictures that a network was trained on: height and width, and mean and deviation of each colour."""
@@ -55,10 +58,24 @@ def _rgb(image: Image.Image) -> Image.Image:
     seldom fill the whole of it, and plain conversion would clip nearly all to white.
     """
     if image.mode.startswith(("I", "F")):
-        grey = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
-        spread = float(np.ptp(grey)) or 1.0
-        image = Image.fromarray(((grey - grey.min()) / spread * 255).astype(np.uint8))
+        image = _stretched(image)
     if image.has_transparency_data:
         seen = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen)
     return image.convert("RGB")
+
+
+def _stretched(image: Image.Image) -> Image.Image:
+    """Greys as 8 bits, their range the whole of it. A few rows at a time: in numpy an image is many times as large."""
+    image.load()
+    boxes = [(0, top, image.width, min(top + _ROWS, image.height)) for top in range(0, image.height, _ROWS)]
+
+    def greys(box: tuple[int, int, int, int]) -> np.ndarray:
+        return np.nan_to_num(np.asarray(image.crop(box), dtype=np.float64), posinf=0.0, neginf=0.0)
+
+    darkest = min(greys(box).min() for box in boxes)
+    spread = float(max(greys(box).max() for box in boxes) - darkest) or 1.0
+    shown = Image.new("L", image.size)
+    for box in boxes:
+        shown.paste(Image.fromarray(((greys(box) - darkest) / spread * 255).astype(np.uint8)), box)
+    return shown

@@ -13,45 +13,48 @@ from import_files import picture
 from PIL import Image
 
 from labeling.pipeline.importing.readers import BadImage
-from labeling.pipeline.importing.readers.raster import check_image
+from labeling.pipeline.importing.readers.images import open_image
 
-FORMATS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".tif"}
+FORMATS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".png"}
 PICTURES = {form: picture(form, (40, 30)) for form in FORMATS}
 
 
+def stored_as(data: bytes) -> str:
+    return open_image(data)[1]
+
+
 @pytest.mark.parametrize("form", FORMATS)
-def test_the_suffix_is_that_of_the_real_format(form):
-    assert check_image(PICTURES[form]) == FORMATS[form]
+def test_the_suffix_is_that_of_what_is_stored(form):
+    assert stored_as(PICTURES[form]) == FORMATS[form]
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "I;16", "CMYK", "F"])
 def test_any_kind_of_pixel_will_do(mode):
     buffer = io.BytesIO()
     Image.new(mode, (5, 5)).save(buffer, "TIFF")
-    assert check_image(buffer.getvalue()) == ".tif"
+    assert stored_as(buffer.getvalue()) == ".png"
 
 
 def test_pictures_of_phones_with_more_behind_them_are_jpeg():
     buffer = io.BytesIO()
     frame = Image.new("RGB", (8, 8))
     frame.save(buffer, "MPO", save_all=True, append_images=[frame])
-    assert check_image(buffer.getvalue()) == ".jpg"
+    assert stored_as(buffer.getvalue()) == ".jpg"
 
 
 def test_an_animation_is_an_image():
     buffer = io.BytesIO()
     frames = [Image.new("L", (8, 8), shade) for shade in (0, 99, 200)]
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
-    assert check_image(buffer.getvalue()) == ".gif"
+    assert stored_as(buffer.getvalue()) == ".gif"
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_image_that_is_cut_short_is_refused(form):
     data = PICTURES[form]
     for length in (0, 1, 10, len(data) // 2, len(data) * 3 // 4):
         with pytest.raises(BadImage):
-            check_image(data[:length])
+            open_image(data[:length])
 
 
 @pytest.mark.parametrize(
@@ -68,7 +71,7 @@ def test_an_image_that_is_cut_short_is_refused(form):
 )
 def test_what_is_no_raster_image_is_refused(data, complaint):
     with pytest.raises(BadImage, match=complaint):
-        check_image(data)
+        open_image(data)
 
 
 def png_claiming(width: int, height: int) -> bytes:
@@ -83,25 +86,18 @@ def png_claiming(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(8000, 8000), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_pixel_bombs_are_refused_by_their_header(size):
     with pytest.raises(BadImage, match="more than 50 million pixels"):
-        check_image(png_claiming(*size))
-
-
-@pytest.mark.filterwarnings("error")
-def test_a_warning_about_pixels_counts_as_a_refusal():
-    with pytest.raises(BadImage, match="more than 50 million pixels"):
-        check_image(png_claiming(10_000, 10_000))
+        open_image(png_claiming(*size))
 
 
 def test_the_limits_are_the_callers():
     with pytest.raises(BadImage, match="40 × 30 pixels"):
-        check_image(PICTURES["PNG"], max_pixels=1199)
+        open_image(PICTURES["PNG"], max_pixels=1199)
     with pytest.raises(BadImage, match="larger than 100 bytes"):
-        check_image(PICTURES["PNG"], max_bytes=100)
-    assert check_image(PICTURES["PNG"], max_pixels=1200)
+        open_image(PICTURES["PNG"], max_bytes=100)
+    assert open_image(PICTURES["PNG"], max_pixels=1200)
 
 
 def test_text_that_unpacks_to_megabytes_within_a_png_is_refused():
@@ -109,16 +105,15 @@ def test_text_that_unpacks_to_megabytes_within_a_png_is_refused():
     chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
     data = PICTURES["PNG"]
     with pytest.raises(BadImage):
-        check_image(data[:33] + chunk + data[33:])
+        open_image(data[:33] + chunk + data[33:])
 
 
 @given(form=st.sampled_from(sorted(FORMATS)), seed=st.integers(0, 2**32 - 1), count=st.integers(1, 30))
 @settings(max_examples=400, deadline=None)
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 def test_damaged_bytes_make_an_image_or_a_refusal_and_nothing_else(form, seed, count):
     rng = np.random.default_rng(seed)
     data = np.frombuffer(PICTURES[form], np.uint8).copy()
     reach = len(data) if seed % 2 else min(len(data), 200)  # the header, where it hurts most, half of the time
     data[rng.integers(0, reach, count)] = rng.integers(0, 256, count)
     with contextlib.suppress(BadImage):
-        assert check_image(data.tobytes()) in FORMATS.values()
+        assert stored_as(data.tobytes()) in FORMATS.values()

@@ -45,6 +45,7 @@ def test_the_pages_are_found() -> None:
 def test_nothing_is_taken_from_a_form_of_another_site(path: str) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(make_user("boss", is_staff=True, is_superuser=True))
+    make_project()  # where files are taken, it is asked first who may
     for headers in ({}, {"HTTP_ORIGIN": "https://evil.example"}, {"HTTP_ORIGIN": "null"}):
         assert client.post(path, {"username": "x"}, **headers).status_code == 403
 

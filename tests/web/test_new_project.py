@@ -128,7 +128,13 @@ def test_a_file_whose_form_has_other_errors_is_not_lost() -> None:
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"\xff\xfe\x00", "UTF-8"), (b"", "empty"), (b"x" * (5 << 20), "larger than 4 MB"), (b"a\n" * 3, "twice")],
+    [
+        (b"\xff\xfe\x00", "UTF-8"),
+        (b"", "empty"),
+        (b"x" * ((2 << 20) + 1), "larger than 2 MB"),
+        (b"x" * (5 << 20), "No file as large as that"),
+        (b"a\n" * 3, "twice"),
+    ],
 )
 def test_a_bad_file_is_told(content: bytes, says: str) -> None:
     values: dict[str, Any] = {**GOOD, "classes": "", "classes_file": classes_file(content)}

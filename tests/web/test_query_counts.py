@@ -49,7 +49,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project", [], Role.ANNOTATOR, 9),
     ("project", [], Role.ENGINEER, 34),
     ("project", [], Role.MANAGER, 35),
-    ("project-import", [], Role.MANAGER, 7),
+    ("project-import", [], Role.MANAGER, 10),
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 15),
     ("project-encoder", [], Role.MANAGER, 3),

@@ -56,7 +56,7 @@ def test_the_terminal_prints_the_link_to_a_page_with_that_button() -> None:
 
 def test_the_formats_keys_and_columns_that_it_names_are_those() -> None:
     for form in re.findall(r"\((PNG[^)]+)\)", TUTORIAL)[0].replace(" or ", ", ").split(", "):
-        assert form.upper() in raster._SUFFIXES
+        assert form.upper() in raster.SUFFIXES
     for column in ("source", "label"):
         assert f"under `{column}`" in joined(TUTORIAL)
         assert column in [each.name for each in COLUMNS]

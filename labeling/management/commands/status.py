@@ -15,7 +15,10 @@ from labeling.measures.payoff import payoff_values
 from labeling.models import Batch, Job, Project
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.status import status_of
+from labeling.storage import shown
 
+# What a project's files are.
+PARTS = {"media": "media", "waiting": "waiting to be taken in", "predictions": "predictions"}
 # The newest batches and models are shown; --json has all of them.
 SHOWN = 10
 
@@ -51,6 +54,7 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
             ("Answers", _answers(status["annotations"])),
             ("Batch", _batch(status)),
             ("Step", _step(status["step"])),
+            ("Files", _files(status["storage"])),
             *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
             *(("Import", _import(each)) for each in status["imports"][:3]),
         ]
@@ -108,6 +112,11 @@ def _step(step: dict[str, Any] | None) -> str:
         return f"{step['phase'] or step['kind']}: no sign of its worker for {silent:.0f} s; is one running?"
     then = "" if left is None else f", next batch in about {left:.0f} s"
     return f"{step['phase'] or step['kind']}, {step['share']:.0%}{then}"
+
+
+def _files(use: dict[str, int]) -> str:
+    parts = ", ".join(f"{shown(use[name])} {what}" for name, what in PARTS.items())
+    return f"{shown(use['total'])} of {shown(use['limit'])}: {parts}"
 
 
 def _import(each: dict[str, Any]) -> str:

@@ -18,13 +18,13 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import media
+from labeling import media, storage
 from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.pipeline.importing.ids import RepeatedIds, hash_of
 from labeling.pipeline.importing.numbering import numbers_for, settle_sequence
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
-from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check
+from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check, check_images
 from labeling.pipeline.step import Step, StepFailed
 
 # A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
@@ -34,6 +34,9 @@ IMAGE_CHUNK = 100
 CHUNK_BYTES = 64 << 20
 EXPANSION = 8
 CHUNK_SECONDS = 3.0
+
+# Bytes in front of a block's numbers.
+NPY_HEAD = 128
 
 # Rows that are kept of a file that is refused as a whole.
 LISTED = 1000
@@ -52,8 +55,10 @@ def import_items(step: Step) -> None:
             _import_from(step, source, item_import, project)
     except (UnreadableFile, OSError) as error:
         _refuse(step, item_import, str(error))
+    except storage.NoRoom as error:
+        _refuse(step, item_import, str(error.message))
     if step.finished and item_import.owns_file:
-        Path(item_import.path).unlink(missing_ok=True)
+        storage.discard(Path(item_import.path))
 
 
 def _opened(item_import: ItemImport, project: Project) -> Source:
@@ -118,9 +123,13 @@ def chunks(
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
+    records = source.records(skip=skip)
+    if rules.kind == Project.Kind.IMAGE:
+        results = check_images(records, rules, source)
+    else:
+        results = ((record, check(record, rules, source)) for record in records)  # by the rules as they are by then
     try:
-        for record in source.records(skip=skip):
-            result = check(record, rules, source)
+        for record, result in results:
             places.append(record.where)
             checked.append(result)
             if isinstance(result, Draft):
@@ -143,14 +152,18 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
     report = step.progress(f"checking {item_import.name}")
     ids = RepeatedIds()
     rejections: list[Rejection] = []
+    size = 0
     for places, checked, _ in chunks(source, rules):
         good, bad = _without_duplicates(project, checked, places)
+        size += _media_bytes(draft for _, draft in good)
         ids.add(draft.external_id for _, draft in good)
         rejections += bad[: max(0, LISTED - len(rejections))]
         report(source.position())
     if not rejections and (repeated := ids.repeated()):
         rejections = _repetitions(source, rules, repeated)
     if not rejections:
+        if item_import.owns_file:
+            storage.check_room(project, size)
         return True
     first = rejections[0]
     number = f"{LISTED:,} or more" if len(rejections) == LISTED else len(rejections)
@@ -212,6 +225,10 @@ def _write_chunk(
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, places)
         items = [_item(project, numbers[at], draft, places[at], indices) for at, draft in good]
+        size = _media_bytes(draft for _, draft in good)
+        # A file that lies on the server was named by somebody who can fill its disk anyway: it counts, without a limit.
+        if item_import.owns_file:
+            storage.check_room(project, size)
         try:
             _store_media(project, block, [draft for _, draft in good], items)
         except OSError as error:
@@ -228,6 +245,10 @@ def _write_chunk(
                     accepted=F("accepted") + len(items),
                     rejected=F("rejected") + len(bad),
                 )
+                if size:
+                    if item_import.owns_file:
+                        storage.check_room(project, size, lock=True)
+                    storage.count_media(project, size)
         except IntegrityError:  # another import has just brought one of these ids: look again
             if attempt == 2:
                 raise
@@ -264,6 +285,17 @@ def _item(project: Project, number: int, draft: Draft, source: str, indices: dic
 def control_key(project: Project, external_id: str) -> float:
     """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
     return int.from_bytes(project.keyed("control", external_id)[:6], "big") / 2**48
+
+
+def _media_bytes(drafts: Iterable[Draft]) -> int:
+    """What `_store_media` is going to write. Images that are alike are stored once, but count for each of their items:
+    which of them are there already is known for sure only to those who wrote them.
+    """
+    images, vectors = 0, 0
+    for draft in drafts:
+        images += len(draft.image or b"")
+        vectors += 0 if draft.vector is None else draft.vector.nbytes
+    return images + (vectors and vectors + NPY_HEAD)
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:

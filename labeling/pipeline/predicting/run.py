@@ -14,6 +14,7 @@ import orjson
 from django.db.models import F
 from django.utils import timezone
 
+from labeling import storage
 from labeling.models import PredictionRun
 from labeling.pipeline.files import ProjectFiles
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
@@ -48,7 +49,7 @@ def predict(step: Step) -> None:
             result.unlink(missing_ok=True)
         raise
     if step.finished:
-        Path(run.path).unlink(missing_ok=True)
+        storage.discard(Path(run.path))
 
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
@@ -92,7 +93,17 @@ def _write(step: Step, run: PredictionRun, part: Part, file: IO[bytes]) -> None:
         )
     told = [{"where": each.where, "reason": each.reason} for each in part.rejections]
     run.rejections = [*run.rejections, *told][:LISTED]
+    try:
+        _count(step, run, part, size)
+    except storage.NoRoom as error:
+        file.truncate(run.size)
+        raise _Refused(str(error.message)) from error
+
+
+def _count(step: Step, run: PredictionRun, part: Part, size: int) -> None:
+    """Let the part count, with the `size` that the result has by now. Raises `NoRoom`."""
     with step.write():
+        storage.check_room(run.project, size - run.size, lock=True)
         PredictionRun.objects.filter(pk=run.pk).update(
             position=F("position") + part.records,
             predicted=F("predicted") + len(part.rows),
@@ -101,6 +112,7 @@ def _write(step: Step, run: PredictionRun, part: Part, file: IO[bytes]) -> None:
             size=size,
         )
     run.position += part.records
+    run.size = size
 
 
 def _finish(step: Step, run: PredictionRun, **values: object) -> None:

@@ -32,6 +32,8 @@ def new_project(request: HttpRequest) -> HttpResponse:
             told = f"{name} is there, at the address {project.slug}, and you are its manager."
             messages.success(request, f"{told} Now bring in its items.")
             return redirect("project-import", project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.spool`, which kept no file
+        form.add_error("classes_file", problem)
     return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from labeling import access, uploads
+from labeling import access, storage, uploads
 from labeling.models import ItemImport, Membership, Project
 from labeling.web.forms import UploadForm
 from labeling.web.import_rows import as_json, encoding_row, import_rows, stalled, states_of
@@ -29,7 +29,7 @@ CLASSES_TOLD = 1000
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(access.MANAGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form and the list. A small file is taken in at once, a large one by the worker."""
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
@@ -44,6 +44,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
         "max_mb": number(settings.MAX_UPLOAD_MB),
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
+        "storage": _storage(project),
         **_class_names(project),
         **_under_way(project),
     }
@@ -103,6 +104,12 @@ def _under_way(project: Project) -> dict[str, Any]:
         "stalled": is_stalled,
         "states": states_of(rows, encoding, is_stalled),
     }
+
+
+def _storage(project: Project) -> dict[str, str]:
+    """What the project's files take, in words."""
+    use = storage.use_of(project)
+    return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
 
 
 def _class_names(project: Project) -> dict[str, str]:

@@ -29,7 +29,7 @@ SHOWN_ROWS, SHOWN_RUNS = 10, 20
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.EXPORT)
+@for_members(access.EXPORT, takes_files=True)
 def predict(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """The form that takes a file, and what was asked of this version in the last days."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)

@@ -1,6 +1,7 @@
 """What a Parquet file says of itself: whether it is a bomb, and how many of its rows fit into memory at once.
 
-Run as a script, in a process of its own, because Arrow aborts the whole process on some damaged footers:
+Run as a script, in a process of its own and of limited memory, because Arrow aborts the whole process on some damaged
+footers:
 
     python parquet_facts.py PATH MOST RATIO     prints {"problem": "…", "groups": [[rows, rows at once], …]}
 
@@ -11,13 +12,16 @@ dictionary page that a column begins with, and Arrow copies them out for every r
 from __future__ import annotations
 
 import json
+import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow.parquet as pq
 
 _MIB = 1024 * 1024
+MEMORY_BYTES = 2048 * _MIB
 _BATCH_BYTES = 64 * _MIB  # what the shared values of a batch may come to
 _UNKNOWN = 1 << 62
 _INT_AFTER_PREVIOUS = 0x15  # Thrift's compact protocol: the next field, a 32-bit integer
@@ -89,4 +93,6 @@ def main(path: Path, most: int, ratio: int) -> None:
 
 
 if __name__ == "__main__":
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

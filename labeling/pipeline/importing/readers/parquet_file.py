@@ -21,6 +21,8 @@ from .base import MIB, RESERVED, Limits, Record, Source, UnreadableFile, check_c
 
 _BATCH = {"image": 16, "text": 256, "vector": 256}  # the most rows held at once
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
+# To look through the footer of a file, which takes a second where there are millions of rows.
+FOOTER_SECONDS = 60.0
 _NO_PARQUET = "the file is no Parquet file or is damaged: write it anew"
 _DAMAGE = (pa.ArrowException, OSError, ValueError)
 
@@ -129,7 +131,14 @@ class _Group(NamedTuple):
 def _groups(path: Path, *, name: str, most: int, ratio: int) -> list[_Group]:
     """The row groups of the file, looked at in a process of its own, which Arrow may abort. Raises UnreadableFile."""
     command = [sys.executable, "-I", parquet_facts.__file__, str(path.absolute()), str(most), str(ratio)]
-    child = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)  # noqa: S603
+    try:
+        child = subprocess.run(  # noqa: S603  a fixed command
+            command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False, timeout=FOOTER_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise UnreadableFile(
+            f"{name}: the file takes more than {FOOTER_SECONDS:g} s to look through: write it with fewer row groups"
+        ) from error
     if child.returncode != 0:
         raise UnreadableFile(f"{name}: {_NO_PARQUET}")
     facts = json.loads(child.stdout)

@@ -1,20 +1,55 @@
-"""Is this a raster image that can be shown, stored and learned from? Told by its bytes, never by its name."""
+"""Is this a raster image that can be shown, stored and learned from? Told by its bytes, never by its name.
+
+Run as a script, in a process of its own, because a few kilobytes can unpack to gigabytes, and decoders have crashed on
+less. It answers one batch of images after the other, limits what each may take, waits its turn with a large one, and
+ends when nobody asks any more:
+
+    at first    "+": it is ready
+    batch       how many images, most pixels of each (4 bytes each); and for each its length (4 bytes)
+                and its bytes
+    answers     for each: length, length (4 bytes each), the suffix of its real format, and the image as PNG if browsers
+                need that; if it is refused, a suffix that begins with "!" and says why. Two lengths of 0: it took long
+                so far, ask for the rest again.
+
+Without an answer it has ended: by itself, exit status 0, or because the image took too much memory or time.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import io
+import resource
+import select
+import signal
 import struct
+import sys
+import time
 import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from math import ceil
+from pathlib import Path
+from typing import BinaryIO
 
-import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from .base import MIB, BadImage, too_large
+READY = b"+"
 
-MAX_PIXELS = 50_000_000
-MAX_BYTES = 20 * MIB
+_MIB = 1024 * 1024
+# Decoders need several times what they make: 50 million pixels of WebP, which may come in 38 bytes, take 800 MB.
+MEMORY_BYTES = 1024 * _MIB
+CPU_SECONDS = 20
+SECONDS = 60
+REST_SECONDS = 60
+# Whoever asks has more to do than to wait for a whole batch of slow images.
+BATCH_SECONDS = 0.5
 
-_SUFFIXES = {
+MOST_DECODED_BYTES = 160_000_000
+# Of larger ones, one at a time is opened on this machine.
+LARGE_BYTES = 32_000_000
+MOST_PNG_BYTES = 64 * _MIB
+
+SUFFIXES = {
     "PNG": ".png",
     "JPEG": ".jpg",
     "MPO": ".jpg",  # a JPEG with more pictures behind it, as phones write them
@@ -23,7 +58,10 @@ _SUFFIXES = {
     "BMP": ".bmp",
     "TIFF": ".tif",
 }
-_FORMATS = tuple(name for name in _SUFFIXES if name != "MPO")  # Pillow finds it by way of JPEG
+_FORMATS = tuple(name for name in SUFFIXES if name != "MPO")  # Pillow finds it by way of JPEG
+_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "PA": 2, "I;16": 2, "I;16B": 2, "RGB": 3, "YCbCr": 3, "LAB": 3}
+_BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # tags of a TIFF
+_ROWS = 256  # of floating-point greys, stretched at once
 
 # What Pillow's decoders raise on damaged or hostile bytes.
 _DAMAGE = (
@@ -35,62 +73,64 @@ _DAMAGE = (
     ArithmeticError,
     AttributeError,
     EOFError,
-    MemoryError,
     RuntimeError,
     struct.error,
     zlib.error,
 )
 
 
-def check_image(data: bytes, *, max_bytes: int = MAX_BYTES, max_pixels: int = MAX_PIXELS) -> str:
-    """The file name suffix of the image's real format. Raises BadImage.
+class Unfit(Exception):
+    """The image is refused. The message ends the sentence "the image …"."""
 
-    The size is taken from the header, before anything is decoded; then the first frame is decoded in full.
+
+def examine(data: bytes, *, max_pixels: int, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
+    """The file name suffix of what browsers can show; and the PNG to be shown, b"" if it is the image as it is.
+
+    The size is taken from the header, before anything is decoded; then the first frame is decoded in full. Of a TIFF
+    the first page becomes a PNG, turned as it says, its colours as they are; floating-point greys are stretched over
+    their own range, as the encoder does. `before_large` is called before a large one is decoded. Raises `Unfit`.
     """
-    if len(data) > max_bytes:
-        raise BadImage(too_large(max_bytes))
-    if not data:
-        raise BadImage("is empty")
+    try:
+        suffix = _check(data, max_pixels, before_large)
+        return (".png", _png(data)) if suffix == ".tif" else (suffix, b"")
+    except MemoryError as error:
+        raise Unfit("takes too much memory to be opened: make it smaller") from error
+
+
+def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> str:
     try:
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            _check_pixels(image, max_pixels)
-            suffix = _SUFFIXES[image.format or ""]
+            if _decoded_bytes(image, max_pixels) > LARGE_BYTES:
+                before_large()
+            suffix = SUFFIXES[image.format or ""]
             image.verify()
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:  # verify() leaves it unusable
             image.load()
-    except BadImage:
-        raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise BadImage(_too_many(max_pixels)) from error
+        raise Unfit(_too_many(max_pixels)) from error
     except UnidentifiedImageError as error:
-        raise BadImage(_what_else(data)) from error
+        raise Unfit(_what_else(data)) from error
     except _DAMAGE as error:
-        raise BadImage("is damaged or cut short: export it again") from error
+        raise Unfit("is damaged or cut short: export it again") from error
     return suffix
 
 
-def for_browsers(data: bytes, suffix: str) -> tuple[bytes, str]:
-    """The image as browsers can show it, and its suffix: all but TIFF as it is. Give it what `check_image` has passed.
-
-    Of a TIFF the first page becomes a PNG, turned as it says, its colours as they are; floating-point greys are
-    stretched over their own range, as the encoder does. Raises BadImage.
-    """
-    if suffix != ".tif":
-        return data, suffix
+def _png(data: bytes) -> bytes:
     buffer = io.BytesIO()
     try:
         with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-            _as_png(ImageOps.exif_transpose(image)).save(buffer, "PNG")
+            ImageOps.exif_transpose(image, in_place=True)
+            _as_png(image).save(buffer, "PNG")
     except _DAMAGE as error:
-        raise BadImage("is a TIFF that cannot be shown in a browser: convert it to PNG") from error
-    return buffer.getvalue(), ".png"
+        raise Unfit("is a TIFF that cannot be shown in a browser: convert it to PNG") from error
+    if buffer.tell() > MOST_PNG_BYTES:
+        raise Unfit(f"is a TIFF of more than {MOST_PNG_BYTES // _MIB} MiB as PNG: make it smaller")
+    return buffer.getvalue()
 
 
 def _as_png(page: Image.Image) -> Image.Image:
     if page.mode in ("F", "I"):
-        grey = np.nan_to_num(np.asarray(page, dtype=np.float32), posinf=0.0, neginf=0.0)
-        spread = float(np.ptp(grey)) or 1.0
-        return Image.fromarray(((grey - grey.min()) / spread * 255).astype(np.uint8))
+        return _stretched(page)
     if page.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"):
         return page
     page = page.convert("RGB")
@@ -98,10 +138,45 @@ def _as_png(page: Image.Image) -> Image.Image:
     return page
 
 
-def _check_pixels(image: Image.Image, max_pixels: int) -> None:
+def _stretched(page: Image.Image) -> Image.Image:
+    """Greys as 8 bits, their range the whole of it. A few rows at a time: in numpy a page is many times as large."""
+    import numpy as np  # few images need it, and it doubles what the process takes
+
+    page.load()
+    boxes = [(0, top, page.width, min(top + _ROWS, page.height)) for top in range(0, page.height, _ROWS)]
+
+    def greys(box: tuple[int, int, int, int]) -> np.ndarray:
+        return np.nan_to_num(np.asarray(page.crop(box), dtype=np.float32), posinf=0.0, neginf=0.0)
+
+    darkest = np.min([greys(box).min() for box in boxes])
+    spread = float(np.max([greys(box).max() for box in boxes]) - darkest) or 1.0
+    shown = Image.new("L", page.size)
+    for box in boxes:
+        shown.paste(Image.fromarray(((greys(box) - darkest) / spread * 255).astype(np.uint8)), box)
+    return shown
+
+
+def _decoded_bytes(image: Image.Image, max_pixels: int) -> float:
+    """What the image takes when it is decoded, by its header. Raises `Unfit` if that is too much."""
     width, height = image.size
     if width * height > max_pixels:
-        raise BadImage(f"has {width:,} × {height:,} pixels, {_too_many(max_pixels).removeprefix('has ')}")
+        raise Unfit(f"has {width:,} × {height:,} pixels, {_too_many(max_pixels).removeprefix('has ')}")
+    decoded = width * height * _pixel_bytes(image)
+    if decoded > MOST_DECODED_BYTES:
+        raise Unfit(
+            f"takes {decoded / 1e6:.0f} MB when it is decoded, more than {MOST_DECODED_BYTES / 1e6:.0f} MB: make it "
+            "smaller, or save it with fewer bits a pixel"
+        )
+    return decoded
+
+
+def _pixel_bytes(image: Image.Image) -> float:
+    """Bytes that a pixel takes when it is decoded; a TIFF may have deeper ones than any mode of Pillow's."""
+    size = _PIXEL_BYTES.get(image.mode, 4)
+    if image.format != "TIFF":
+        return size
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    return float(max(size, max(tags.get(_BITS_PER_SAMPLE, (1,))) * tags.get(_SAMPLES_PER_PIXEL, 1) / 8))
 
 
 def _too_many(max_pixels: int) -> str:
@@ -117,3 +192,63 @@ def _what_else(data: bytes) -> str:
     if head.startswith(b"<"):
         return "is a web page or XML, not an image"
     return "is not a PNG, JPEG, GIF, WEBP, BMP or TIFF image, or is damaged"
+
+
+def _limit_time() -> None:
+    """Let what follows take no longer than an image may: the system ends the process then, whatever it is at."""
+    spent = resource.getrusage(resource.RUSAGE_SELF)
+    _, most = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (ceil(spent.ru_utime + spent.ru_stime) + CPU_SECONDS, most))
+    signal.alarm(SECONDS)
+
+
+def _take_turn(turn: BinaryIO) -> None:
+    """Wait until no other process has the turn; it is given back with the answer, or by ending."""
+    signal.alarm(0)  # waiting is not the image's fault
+    with suppress(OSError):  # a disk that knows no locks
+        fcntl.flock(turn, fcntl.LOCK_EX)
+    signal.alarm(SECONDS)
+
+
+def _answer(data: bytes, max_pixels: int, turn: BinaryIO) -> bytes:
+    try:
+        suffix, png = examine(data, max_pixels=max_pixels, before_large=lambda: _take_turn(turn))
+    except Unfit as problem:
+        suffix, png = f"!{problem}", b""
+    head = suffix.encode()
+    return struct.pack(">II", len(head), len(png)) + head + png
+
+
+def _read_batch(requests: BinaryIO, head: bytes) -> tuple[list[bytes], int]:
+    count, max_pixels = struct.unpack(">II", head)
+    lengths = struct.unpack(f">{count}I", requests.read(4 * count))
+    return [requests.read(length) for length in lengths], max_pixels
+
+
+def main(requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
+    answers.write(READY)
+    answers.flush()
+    while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(8)):
+        images, max_pixels = _read_batch(requests, head)
+        begun = time.monotonic()
+        for image in images:
+            if time.monotonic() - begun > BATCH_SECONDS:
+                answers.write(bytes(8))
+                answers.flush()
+                break
+            _limit_time()
+            answer = _answer(image, max_pixels, turn)
+            signal.alarm(0)
+            with suppress(OSError):
+                fcntl.flock(turn, fcntl.LOCK_UN)
+            answers.write(answer)
+            answers.flush()  # at once: if the next one ends this process, it is known which it was
+
+
+if __name__ == "__main__":
+    with Path(__file__).open("rb") as turn:  # a file that every process of this installation can lock
+        main(sys.stdin.buffer, sys.stdout.buffer, turn)

@@ -1,0 +1,150 @@
+"""Images are opened in a process of their own: what ends it is one bad row, and it takes no more than it may."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.core.management import call_command
+from factories import make_project
+from import_files import picture, write_parquet, write_zip
+from PIL import Image
+
+from labeling.models import Item, RejectedRow
+from labeling.pipeline.importing.readers import BadImage, UnreadableFile, images, open_source, parquet_file
+from labeling.pipeline.importing.readers.images import open_image, open_images
+
+ROOT = Path(__file__).resolve().parents[2]
+ON_LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
+
+
+def encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)  # type: ignore[arg-type]
+    return buffer.getvalue()
+
+
+def large_tiff(mode: str = "L", size: tuple[int, int] = (10_000, 5000)) -> bytes:
+    return encoded(Image.new(mode, size), "TIFF", compression="tiff_adobe_deflate")
+
+
+def megabytes(pid: int | str, name: str) -> float:
+    line = next(each for each in Path(f"/proc/{pid}/status").read_text().splitlines() if each.startswith(name))
+    return int(line.split()[1]) / 1024
+
+
+def kill_at(size: float) -> threading.Thread:
+    """Kill the process that opens images when it takes so many megabytes, as a system does that runs short of them."""
+
+    def watch() -> None:
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            with suppress(OSError, StopIteration, AttributeError):  # there is none at the moment
+                pid = images._opener._process.pid  # type: ignore[union-attr]
+                if megabytes(pid, "VmRSS") > size:
+                    os.kill(pid, signal.SIGKILL)
+                    return
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    return thread
+
+
+@ON_LINUX
+@pytest.mark.django_db
+def test_an_image_that_ends_the_process_is_one_bad_row(tmp_path: Path) -> None:
+    make_project(kind="image")
+    files = {f"{number}.png": picture(color=number) for number in range(6)} | {"3.tif": large_tiff("F", (7000, 5000))}
+    watcher = kill_at(60)
+    call_command("import_items", "digits", str(write_zip(tmp_path / "a.zip", files)), stdout=io.StringIO())
+    watcher.join()
+    assert sorted(Item.objects.values_list("source", flat=True)) == [f"{number}.png" for number in range(6)]
+    row = RejectedRow.objects.get()
+    assert row.where == "3.tif"
+    assert row.reason.startswith("The image takes too much memory or time to be opened: make it smaller")
+
+
+def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
+    """The command that opens images, with other limits."""
+    program = (
+        "from pathlib import Path; import sys; from labeling.pipeline.importing.readers import raster as r;"
+        f"r.CPU_SECONDS, r.SECONDS = {cpu_seconds}, {seconds};"
+        "r.main(sys.stdin.buffer, sys.stdout.buffer, Path(r.__file__).open('rb'))"
+    )
+    return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
+
+
+@pytest.mark.parametrize(("cpu_seconds", "seconds"), [(0, 60), (20, 1)])
+def test_an_image_that_takes_too_long_is_refused_and_the_next_goes_in(
+    cpu_seconds: int, seconds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(images, "_COMMAND", slow_process(cpu_seconds, seconds))
+    monkeypatch.setattr(images, "_opener", images._Opener())
+    slow = encoded(Image.effect_noise((7000, 7000), 80), "TIFF", compression="tiff_adobe_deflate")
+    first, second, third = open_images([picture(), slow, picture()], max_bytes=len(slow))
+    assert isinstance(second, BadImage)
+    assert "memory or time" in str(second)
+    assert not isinstance(first, BadImage)
+    assert not isinstance(third, BadImage)
+
+
+def test_a_process_that_has_rested_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    opener = images._Opener()
+    monkeypatch.setattr(images, "_opener", opener)
+    assert open_image(picture())[1] == ".png"
+    assert opener._process
+    assert opener._process.stdin
+    os.dup2(os.open(os.devnull, os.O_WRONLY), opener._process.stdin.fileno())  # it ends, as it does after a rest
+    assert opener._process.wait() == 0
+    assert open_image(picture())[1] == ".png"
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "megabytes"),
+    [("F", (10_000, 5000), 200), ("RGBA", (10_000, 4500), 180), ("I", (9000, 5000), 180)],
+)
+def test_what_a_pixel_takes_counts(mode: str, size: tuple[int, int], megabytes: int) -> None:
+    with pytest.raises(BadImage, match=f"takes {megabytes} MB when it is decoded, more than 160 MB"):
+        open_image(large_tiff(mode, size))
+
+
+@ON_LINUX
+def test_the_largest_images_leave_this_process_small() -> None:
+    largest = {
+        "WEBP": encoded(Image.new("RGB", (10_000, 5000), (9, 9, 9)), "WEBP", lossless=True, method=0),
+        "TIFF": large_tiff("F", (7000, 5000)),
+        "PNG": encoded(Image.new("RGB", (10_000, 5000)), "PNG"),
+    }
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
+    before = megabytes("self", "VmRSS")
+    for form, image in largest.items():
+        assert open_image(image)[1] in (".webp", ".png"), form
+    assert megabytes("self", "VmHWM") - before < 60
+    assert images._opener._process
+    assert megabytes(images._opener._process.pid, "VmPeak") <= 1025
+
+
+def test_greys_of_floating_point_are_stretched_as_before() -> None:
+    grey = np.linspace(-3, 7, 600 * 20, dtype=np.float32).reshape(600, 20)
+    grey[0, 0], grey[500, 3] = np.nan, np.inf
+    shown = np.asarray(Image.open(io.BytesIO(open_image(encoded(Image.fromarray(grey), "TIFF"))[0])))
+    whole = np.nan_to_num(grey, posinf=0.0, neginf=0.0)
+    assert (shown == ((whole - whole.min()) / float(np.ptp(whole)) * 255).astype(np.uint8)).all()
+
+
+def test_a_parquet_file_that_takes_long_to_look_through_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_parquet(tmp_path / "a.parquet", {"text": ["a"]})
+    monkeypatch.setattr(parquet_file, "FOOTER_SECONDS", 0.001)
+    with pytest.raises(UnreadableFile, match=r"a.parquet: the file takes more than 0.001 s to look through"):
+        open_source(path, kind="text")
