@@ -8,12 +8,23 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from labeling import queue
-from labeling.api.fields import AnswerValue, Anything, StrictBoolean, StrictFloat, StrictInteger, StrictText, StrictUUID
+from labeling.api.fields import (
+    AnswerValue,
+    Anything,
+    ShortList,
+    StrictBoolean,
+    StrictFloat,
+    StrictInteger,
+    StrictText,
+    StrictUUID,
+)
 from labeling.models import Batch, Project
 
 MAX_SECONDS = 86_400.0
 MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
+# With all that may stand around its 32 digits.
+MAX_UUID = 64
 
 
 class ClaimRequest(serializers.Serializer[Any]):
@@ -74,7 +85,10 @@ class AnnotationRequest(serializers.Serializer[Any]):
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):
-    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`."""
+    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`.
+
+    All of them together may hold 20,000 class names.
+    """
 
     annotations = serializers.ListField(child=Anything(AnnotationRequest), max_length=MAX_ANSWERS)
 
@@ -99,7 +113,7 @@ class SubmitResponse(serializers.Serializer[Any]):
 
 
 class ReleaseRequest(serializers.Serializer[Any]):
-    tasks = serializers.ListField(
+    tasks = ShortList(
         child=StrictInteger(min_value=1, max_value=MAX_ID),
         required=False,
         max_length=queue.MAX_HELD,
