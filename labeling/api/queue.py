@@ -84,6 +84,7 @@ class Claim(ProjectView):
             "batch": claim.batch.number if claim.batch else None,
             "tasks": [task_json(task, self.project, names) for task in claim.tasks],
             "lease_expires_at": claim.lease_expires_at,
+            "claimed_at": claim.claimed_at,
             "remaining": claim.remaining,
         }
         if claim.reason:
@@ -144,7 +145,7 @@ class Release(ProjectView):
             project=self.project,
             user=self.user,
             task_ids=values.get("tasks"),
-            leased_until=values.get("lease_expires_at"),
+            claimed_at=values.get("claimed_at"),
         )
         return Response({"released": released})
 

@@ -38,7 +38,7 @@ def annotation(task: int, value: Any, **fields: Any) -> dict[str, Any]:
 def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
     client, _ = start(kind="image")
     body = post(client, "claim", {"count": 3}).json()
-    assert set(body) == {"batch", "tasks", "lease_expires_at", "remaining"}
+    assert set(body) == {"batch", "tasks", "lease_expires_at", "claimed_at", "remaining"}
     assert (body["batch"], body["remaining"]) == (1, 12)
     task = body["tasks"][0]
     assert set(task) == {"id", "item", "rank"}
@@ -202,12 +202,12 @@ def test_skip_and_undo() -> None:
 
 
 def test_release_gives_tasks_to_others() -> None:
-    client, project = start()
+    client, project = start(10)
     post(client, "claim", {"count": 12})
     other = APIClient()
     other.force_authenticate(make_member(project, "bob"))
     assert post(other, "claim", {}).json()["reason"] == "all_taken"
-    assert post(client, "release", {}).json() == {"released": 12}
+    assert post(client, "release", {}).json() == {"released": 10}
     assert len(post(other, "claim", {}).json()["tasks"]) == 10
 
 
@@ -216,10 +216,10 @@ def test_a_release_leaves_what_was_claimed_again_since_then() -> None:
     first = post(client, "claim", {"count": 5}).json()
     held = [task["id"] for task in first["tasks"]]
     post(client, "claim", {"count": 2})
-    stale = {"tasks": held, "lease_expires_at": first["lease_expires_at"]}
+    stale = {"tasks": held, "claimed_at": first["claimed_at"]}
     assert post(client, "release", stale).json() == {"released": 3}
     assert post(client, "release", stale).json() == {"released": 0}
-    assert post(client, "release", {"tasks": held, "lease_expires_at": "soon"}).status_code == 400
+    assert post(client, "release", {"tasks": held, "claimed_at": "soon"}).status_code == 400
     assert post(client, "release", {"tasks": held}).json() == {"released": 2}
 
 
