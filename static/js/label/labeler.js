@@ -100,6 +100,7 @@ export class Labeler {
     const before = queue.current;
     if (code === BATCH_GONE) queue.clear();
     else if (entry.type === "undo") queue.drop(entry.task);
+    else queue.refused(entry.task);
     if (queue.current !== before) this.show(sentence);
     batch.refresh();
   }

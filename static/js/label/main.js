@@ -101,13 +101,18 @@ function tieEvents() {
   };
   queue.onlost = (lost) => {
     const shown = lost.some((task) => String(task.id) === view.stage.dataset.task);
-    if (shown) labeler.lost();
+    if (!shown) return;
+    dialogs.cancelSkip();
+    labeler.lost();
   };
   outbox.onchange = () => {
     showUnsent();
     batch.show();
   };
-  outbox.onaccepted = (entry) => batch.taken(entry);
+  outbox.onaccepted = (entry) => {
+    batch.taken(entry);
+    if (entry.type !== "undo") queue.answered();
+  };
   outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
   history.onundo = (entry) => labeler.undo(entry);
   dialogs.onskip = (reason) => labeler.skip(reason);
