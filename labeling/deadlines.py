@@ -13,6 +13,7 @@ import time
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Sum
+from django.utils import timezone
 
 from labeling import batches, queue
 from labeling.batches import BatchError
@@ -90,7 +91,7 @@ def _end(batch: Batch) -> int:
     idle = list(pending.select_for_update(skip_locked=True).values_list("pk", flat=True))
     if len(idle) < pending.count():
         raise _Moved
-    pending.delete()
+    pending.update(ended_at=timezone.now())
     for start in range(0, len(locked), CHUNK):
         piece = locked[start : start + CHUNK]
         _let_go(unfinished.filter(pk__range=(piece[0], piece[-1])))

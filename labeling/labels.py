@@ -11,6 +11,9 @@ from typing import Any
 
 Stored = int | list[int] | bool
 
+MAX_NAME = 200
+"""Characters of a class name."""
+
 
 class InvalidValue(ValueError):
     """The value does not answer the project's question; the message says what would."""
@@ -33,10 +36,10 @@ def parse(value: Any, *, question: str, indices: Mapping[str, int]) -> Stored:
 
 
 def names_in(value: Any) -> set[str]:
-    """The class names that occur in a value as a client sent it. None has a NUL, and no database can look for one."""
+    """What may be class names in a value as a client sent it: short enough, and without a NUL, which no name has."""
     values = value if isinstance(value, list) else [value]
     names = {_name(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool)}
-    return {name for name in names if "\x00" not in name}
+    return {name for name in names if len(name) <= MAX_NAME and "\x00" not in name}
 
 
 def _name(value: str | int) -> str:

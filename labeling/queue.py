@@ -1,15 +1,9 @@
-"""claim · submit · skip · undo · release: the hot path.
-
-A task has `overlap` places. Taking one is a conditional update of the task's `free` count together with an
-`Assignment` row; the database's constraints, not this code's care, make it impossible to take one place twice. Leases
-that have run out are swept by whoever claims next in the batch.
-"""
+"""claim · submit · skip · undo · release: the hot path. Who may have which place stands in `places`."""
 
 from __future__ import annotations
 
 import datetime
 import uuid
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,14 +12,12 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count, F, Q
 from django.utils import timezone
 
-from labeling import batches
+from labeling import batches, places
 from labeling.labels import resolve
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
-from labeling.models.answers import AssignmentQuerySet
+from labeling.places import PlacesMoved
 
 MAX_CLAIM = 100
-# Nobody holds more unanswered tasks than this at one time, or a few greedy clients could lock up a batch.
-MAX_HELD = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +27,7 @@ class Claim:
     batch: Batch | None
     tasks: list[Task]
     lease_expires_at: datetime.datetime | None = None
+    claimed_at: datetime.datetime | None = None
     remaining: int = 0
     reason: str = ""
 
@@ -76,71 +69,48 @@ class QueueError(Exception):
         self.detail = detail
 
 
-@transaction.atomic
 def claim(*, project: Project, user: User, count: int) -> Claim:
-    """Give `user` up to `count` tasks of the open batch: own unanswered ones first, then free ones in rank order."""
+    """Give `user` up to `count` tasks of the open batch: own unanswered ones first, then free ones in rank order.
+
+    Where too few are free, places whose lease has run out are freed; whoever would get nothing at all shares with
+    somebody who does not answer.
+    """
+    try:
+        return _claim(project, user, count)
+    except (IntegrityError, PlacesMoved):
+        # A late answer of the same person took the same place at the same moment: now it is there to be seen.
+        return _claim(project, user, count)
+
+
+@transaction.atomic
+def _claim(project: Project, user: User, count: int) -> Claim:
     batch = project.batches.open().first()
     if batch is None or project.loop == Project.Loop.PAUSED:
         return Claim(batch=None, tasks=[], reason=_why_nothing(project))
-    now = timezone.now()
-    expires = now + datetime.timedelta(seconds=project.lease_seconds)
-    _sweep(batch, now)
-
-    held = Assignment.objects.pending().filter(user=user, task__batch=batch)
-    own = list(Task.objects.filter(pk__in=held.values("task")).select_related("item").order_by("rank")[: max(count, 0)])
-    held.filter(task__in=own).update(lease_expires_at=expires)
-
-    wanted = min(count - len(own), MAX_HELD - held.count())
-    fresh = _take_places(batch, user, wanted, expires) if wanted > 0 else []
-    tasks = own + fresh
+    person = places.lock_person(project=project, user=user, batch=batch)
+    own = places.own(person)
+    held = places.keep(person, own[:count])
+    room = min(count - len(held), places.most_held(batch) - len(own))
+    if room > 0:
+        held += _take(person, room, alone=not own)
     return Claim(
         batch=batch,
-        tasks=tasks,
-        lease_expires_at=expires if tasks else None,
+        tasks=[each.task for each in held],
+        lease_expires_at=min((each.until for each in held), default=None),
+        claimed_at=person.now if held else None,
         remaining=batch.remaining,
-        reason="" if tasks else "all_taken",
+        reason="" if held else "all_taken",
     )
 
 
-def _take_places(batch: Batch, user: User, wanted: int, expires: datetime.datetime) -> list[Task]:
-    """Take a place on up to `wanted` claimable tasks that the user has none on yet."""
-    candidates = list(
-        Task.objects.filter(batch=batch)
-        .claimable()
-        .exclude(pk__in=Assignment.objects.filter(user=user, task__batch=batch).values("task"))
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("item")[:wanted]
-    )
-    taken = Task.objects.filter(pk__in=[task.pk for task in candidates], free__gt=0).update(free=F("free") - 1)
-    if taken != len(candidates):  # impossible while the rows are locked; a rollback is the only honest answer
-        raise QueueError("conflict", "Somebody else took these tasks at the same moment. Ask again.")
-    Assignment.objects.bulk_create(Assignment(task=task, user=user, lease_expires_at=expires) for task in candidates)
-    return candidates
-
-
-def _sweep(batch: Batch, now: datetime.datetime) -> None:
-    """Give back the places whose lease has run out."""
-    _give_back(Assignment.objects.expired(batch, now))
-
-
-def _give_back(assignments: AssignmentQuerySet) -> int:
-    """Delete these pending assignments and free their places. Returns how many there were.
-
-    Rows are locked in one order everywhere (tasks, then assignments, then the batch), so that no two requests can
-    lock each other out. What another request is just working on is left to the next sweep.
-    """
-    task_ids = list(assignments.values_list("task_id", flat=True))
-    if not task_ids:
-        return 0
-    locked = Task.objects.filter(pk__in=task_ids).select_for_update(skip_locked=True).order_by("pk")
-    rows = list(assignments.filter(task__in=[task.pk for task in locked]).values_list("pk", "task_id"))
-    Assignment.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
-    # Several places on one task may come back together: one update for each number of places.
-    places = Counter(task_id for _, task_id in rows)
-    for number in set(places.values()):
-        ids = [task_id for task_id, n in places.items() if n == number]
-        Task.objects.filter(pk__in=ids).update(free=F("free") + number)
-    return len(rows)
+def _take(person: places.Person, room: int, *, alone: bool) -> list[places.Held]:
+    """Up to `room` more tasks for this person, who may have none yet."""
+    taken = places.take(person, room)
+    if len(taken) < room and places.free_lapsed(person, room - len(taken)):
+        taken += places.take(person, room - len(taken))
+    if alone and not taken and places.free_idle(person, room):
+        taken = places.take(person, room)
+    return taken
 
 
 def _why_nothing(project: Project) -> str:
@@ -160,12 +130,12 @@ def _why_nothing(project: Project) -> str:
 def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     """Take answers and skips. Each is accepted or refused on its own; one sent again is accepted again, once stored.
 
-    An answer whose lease has run out still counts as long as its place is free: nobody's work is thrown away without
-    need.
+    Only tasks that were once the user's can be answered. An answer whose lease has run out still counts as long as its
+    place is free: nobody's work is thrown away without need.
     """
     try:
         return _submit(project, user, answers)
-    except IntegrityError:
+    except (IntegrityError, PlacesMoved):
         # The same id came for another task at the same moment: now it is there to be seen, and refused.
         return _submit(project, user, answers)
 
@@ -197,10 +167,13 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
             outcome.accepted.append(answer.id)
         else:
             fresh[answer.task] = answer
-    held = _hold_places([tasks[pk] for pk in fresh], user)
+    held, strange = places.answer([tasks[pk] for pk in fresh], user)
     for task_id, answer in fresh.items():
         if task_id in held:
             outcome.accepted.append(answer.id)
+        elif task_id in strange:
+            detail = "You were never given this task: claim tasks, and answer those."
+            outcome.rejected.append(Refusal(answer.id, "not_assigned", detail))
         else:
             detail = "You, or somebody else, answered this task meanwhile."
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
@@ -232,25 +205,6 @@ def _refusal(
     if task.batch.state != Batch.State.OPEN:
         return Refusal(answer.id, "batch_closed", "The batch was completed meanwhile.")
     return None
-
-
-def _hold_places(tasks: list[Task], user: User) -> list[int]:
-    """Turn the user's places on these locked tasks into answered ones, taking a free one where the lease was lost.
-
-    Returns the ids of the tasks for which that was possible.
-    """
-    now = timezone.now()
-    places = dict(Assignment.objects.filter(task__in=tasks, user=user).values_list("task_id", "answered_at"))
-    pending = [task.pk for task in tasks if task.pk in places and places[task.pk] is None]
-    free = [task.pk for task in tasks if task.pk not in places and task.free > 0]
-    marked = Assignment.objects.pending().filter(task__in=pending, user=user).update(answered_at=now) if pending else 0
-    taken = Task.objects.filter(pk__in=free, free__gt=0).update(free=F("free") - 1) if free else 0
-    if (marked, taken) != (len(pending), len(free)):  # impossible while the tasks are locked
-        raise QueueError("conflict", "Somebody else changed these tasks at the same moment. Send the answers again.")
-    Assignment.objects.bulk_create(
-        Assignment(task_id=pk, user=user, lease_expires_at=now, answered_at=now) for pk in free
-    )
-    return pending + free
 
 
 def _write(tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
@@ -311,22 +265,22 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         )
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
+    person = places.lock_person(project=project, user=user, batch=annotation.task.batch, without=annotation.pk)
     task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
         raise QueueError("batch_closed", "The batch was ended before this came.")
     if Correction.objects.standing().filter(item=task.item_id).exists():
         raise QueueError("corrected", "A manager has settled this item: its label stands, and so do the answers.")
+    places.free_surplus(person, keeping=task)
+    places.reopen(person, task)
     # A change of the batch's row first: it waits for a submit that is just closing the batch.
     was_finished = task.outstanding == 0
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
         remaining=F("remaining") + int(was_finished)
     ):
         raise QueueError("batch_closed", "The batch is complete: its answers have gone into training.")
-    now = timezone.now()
-    if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=now):
+    if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=person.now):
         raise QueueError("undone", "This annotation was already taken back.")
-    expires = now + datetime.timedelta(seconds=project.lease_seconds)
-    Assignment.objects.filter(task=task, user=user).update(answered_at=None, lease_expires_at=expires)
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
     if was_finished:
         Item.objects.filter(pk=task.item_id).update(label=None, agreement=None, labeled_at=None)
@@ -339,18 +293,18 @@ def release(
     project: Project,
     user: User,
     task_ids: Sequence[int] | None = None,
-    leased_until: datetime.datetime | None = None,
+    claimed_at: datetime.datetime | None = None,
 ) -> int:
     """Give back the user's unanswered tasks (all of them, or those named). Returns how many were given back.
 
-    With `leased_until`, tasks whose lease was renewed to a later time stay: whoever sends this knows of no later claim.
+    With `claimed_at`, tasks that were claimed again after it stay: whoever sends this knows of no later claim.
     """
     held = Assignment.objects.pending().filter(user=user, task__batch__project=project)
     if task_ids is not None:
         held = held.filter(task__in=task_ids)
-    if leased_until is not None:
-        held = held.filter(lease_expires_at__lte=leased_until)
-    return _give_back(held)
+    if claimed_at is not None:
+        held = held.filter(claimed_at__lte=claimed_at)
+    return places.give_back(held)
 
 
 def progress_of(batch: Batch, user: User) -> dict[str, int]:

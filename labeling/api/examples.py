@@ -213,6 +213,7 @@ EXAMPLES: dict[str, Any] = {
         "batch": 4,
         "tasks": [_TASK],
         "lease_expires_at": "2026-03-02T10:03:00Z",
+        "claimed_at": "2026-03-02T10:00:00Z",
         "remaining": 87,
     },
     "AnnotationsRequest": {"annotations": [{"id": _UUID, "task": 4711, "value": "barn owl", "seconds": 2.4}]},

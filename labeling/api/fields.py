@@ -80,6 +80,15 @@ class StrictUUID(serializers.UUIDField):
         return super().to_internal_value(data)
 
 
+class ShortList(serializers.ListField):
+    """A list of bounded length. A longer one is refused before anything in it is looked at."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and len(data) > (self.max_length or 0):
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
 @extend_schema_field(OpenApiTypes.DOUBLE)
 class Price(StrictFloat):
     """A number with two decimals; what is finer is rounded."""

@@ -19,6 +19,7 @@ from labeling.api.queue_shapes import (
     MAX_ANSWERS,
     MAX_ID,
     MAX_SECONDS,
+    MAX_UUID,
     AnnotationsRequest,
     ClaimedTask,
     ClaimRequest,
@@ -32,6 +33,7 @@ from labeling.api.queue_shapes import (
 from labeling.api.reading import read
 from labeling.api.visible import visible
 from labeling.models import LabelClass, Project, Task
+from labeling.models.projects import MAX_CLASSES
 from labeling.progress import progress_of
 
 
@@ -83,6 +85,7 @@ class Claim(ProjectView):
             "batch": claim.batch.number if claim.batch else None,
             "tasks": [task_json(task, self.project, names) for task in claim.tasks],
             "lease_expires_at": claim.lease_expires_at,
+            "claimed_at": claim.claimed_at,
             "remaining": claim.remaining,
         }
         if claim.reason:
@@ -103,6 +106,8 @@ class Annotations(ProjectView):
             raise ValidationError({"annotations": "Send a list of annotations."})
         if len(given) > MAX_ANSWERS:
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
+        if sum(_size_of(each) for each in given) > MAX_CLASSES:
+            raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
         answers, refused = _parse_answers(self.project, given)
         outcome = queue.submit(project=self.project, user=self.user, answers=answers)
         return Response(_outcome_json(outcome, refused))
@@ -136,14 +141,12 @@ class Release(ProjectView):
 
     @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
     def post(self, request: Request, slug: str) -> Response:
-        serializer = ReleaseRequest(data=request.data)
-        serializer.is_valid(raise_exception=True)
-        values = serializer.validated_data
+        values = read(ReleaseRequest, request.data)
         released = queue.release(
             project=self.project,
             user=self.user,
             task_ids=values.get("tasks"),
-            leased_until=values.get("lease_expires_at"),
+            claimed_at=values.get("claimed_at"),
         )
         return Response({"released": released})
 
@@ -191,12 +194,19 @@ def _parse_answers(project: Project, given: list[Any]) -> tuple[list[queue.Answe
     return answers, refused
 
 
+def _size_of(annotation: Any) -> int:
+    """How many class names its value may hold."""
+    value = annotation.get("value") if isinstance(annotation, dict) else None
+    return len(value) if isinstance(value, list) else 1
+
+
 def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> queue.Answer:
     if not isinstance(each, dict):
         raise ValueError("An annotation must be an object.")
+    given_id = each.get("id")
     try:
-        annotation_id = uuid.UUID(str(each["id"]))
-    except (KeyError, ValueError):
+        annotation_id = uuid.UUID(given_id if isinstance(given_id, str) and len(given_id) <= MAX_UUID else "")
+    except ValueError:
         raise ValueError("An annotation needs an id that is a UUID.") from None
     task = each.get("task")
     if not isinstance(task, int) or isinstance(task, bool) or not 0 < task <= MAX_ID:

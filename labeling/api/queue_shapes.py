@@ -7,13 +7,24 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling import queue
-from labeling.api.fields import AnswerValue, Anything, StrictBoolean, StrictFloat, StrictInteger, StrictText, StrictUUID
+from labeling import places, queue
+from labeling.api.fields import (
+    AnswerValue,
+    Anything,
+    ShortList,
+    StrictBoolean,
+    StrictFloat,
+    StrictInteger,
+    StrictText,
+    StrictUUID,
+)
 from labeling.models import Batch, Project
 
 MAX_SECONDS = 86_400.0
 MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
+# With all that may stand around its 32 digits.
+MAX_UUID = 64
 
 
 class ClaimRequest(serializers.Serializer[Any]):
@@ -55,8 +66,10 @@ class ClaimResponse(serializers.Serializer[Any]):
     tasks = ClaimedTask(many=True)
     lease_expires_at = serializers.DateTimeField(
         allow_null=True,
-        help_text="Until then nobody else is given these tasks. A claim renews it.",
+        help_text="Until then nobody else is given these tasks. A claim renews it if an answer or skip was accepted "
+        "within one lease before.",
     )
+    claimed_at = serializers.DateTimeField(allow_null=True, help_text="The time of this claim, for `release`.")
     remaining = serializers.IntegerField(help_text="Tasks of the batch that lack answers.")
     reason = serializers.CharField(
         required=False,
@@ -75,7 +88,10 @@ class AnnotationRequest(serializers.Serializer[Any]):
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):
-    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`."""
+    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`.
+
+    All of them together may hold 20,000 class names.
+    """
 
     annotations = serializers.ListField(child=Anything(AnnotationRequest), max_length=MAX_ANSWERS)
 
@@ -90,7 +106,7 @@ class SkipRequest(serializers.Serializer[Any]):
 
 class RefusedAnswer(serializers.Serializer[Any]):
     id = serializers.CharField(allow_null=True, help_text="As it was sent.")
-    code = serializers.CharField(help_text="For programs: `invalid`, `not_yours`, `batch_closed` …")
+    code = serializers.CharField(help_text="For programs: `invalid`, `not_assigned`, `taken`, `batch_closed` …")
     detail = serializers.CharField(help_text="For people.")
 
 
@@ -100,16 +116,16 @@ class SubmitResponse(serializers.Serializer[Any]):
 
 
 class ReleaseRequest(serializers.Serializer[Any]):
-    tasks = serializers.ListField(
+    tasks = ShortList(
         child=StrictInteger(min_value=1, max_value=MAX_ID),
         required=False,
-        max_length=queue.MAX_HELD,
+        max_length=places.MAX_HELD,
         help_text="Task ids; all that are held if left out.",
     )
-    lease_expires_at = serializers.DateTimeField(
+    claimed_at = serializers.DateTimeField(
         required=False,
-        help_text="As the last claim told it: leases that were renewed since then are kept. A page that is left sends "
-        "it, so that a release that arrives late takes nothing from the page that follows.",
+        help_text="As the last claim told it: tasks that were claimed again since then are kept. A page that is left "
+        "sends it, so that a release that arrives late takes nothing from the page that follows.",
     )
 
 

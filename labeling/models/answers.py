@@ -2,50 +2,65 @@
 
 from __future__ import annotations
 
-import datetime
 import uuid
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
-
-if TYPE_CHECKING:
-    from labeling.models.batches import Batch
+from django.utils import timezone
 
 
 class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def pending(self) -> AssignmentQuerySet:
         """Places that are held but not yet answered."""
-        return self.filter(answered_at__isnull=True)
+        return self.filter(answered_at__isnull=True, ended_at__isnull=True)
 
-    def expired(self, batch: Batch, now: datetime.datetime) -> AssignmentQuerySet:
-        return self.pending().filter(lease_expires_at__lte=now, task__batch=batch)
+    def ended(self) -> AssignmentQuerySet:
+        """Places that were given back, or went to somebody else."""
+        return self.filter(ended_at__isnull=False)
 
 
 class Assignment(models.Model):
-    """One annotator's place on a task: held by a lease until it is answered, then for good."""
+    """One annotator's place on a task: held by a lease until it is answered, then for good.
+
+    One that is given back, or that somebody else gets, ends and stays: it tells whose the task was, and until when.
+    """
 
     task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="assignments")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="assignments")
     lease_expires_at = models.DateTimeField()
+    claimed_at = models.DateTimeField(default=timezone.now, help_text="When it was last claimed.")
     answered_at = models.DateTimeField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
 
     objects = AssignmentQuerySet.as_manager()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["task", "user"], name="one_place_per_annotator")]
+        constraints = [
+            models.UniqueConstraint(fields=["task", "user"], name="one_place_per_annotator"),
+            models.CheckConstraint(
+                condition=models.Q(answered_at__isnull=True) | models.Q(ended_at__isnull=True),
+                name="answered_places_stay",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["lease_expires_at"],
-                condition=models.Q(answered_at__isnull=True),
+                condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
                 name="assignment_pending",
             ),
-            models.Index(fields=["user"], condition=models.Q(answered_at__isnull=True), name="assignment_own"),
+            models.Index(
+                fields=["user"],
+                condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
+                name="assignment_own",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user} on {self.task}"
+
+    @property
+    def is_pending(self) -> bool:
+        return self.answered_at is None and self.ended_at is None
 
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):

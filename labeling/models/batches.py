@@ -119,9 +119,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
 class Task(models.Model):
     """One item in one batch, with its rank and why it was picked.
 
-    `free` + assignments = overlap, and `outstanding` + answers = overlap, as long as the batch is open. Both counters
-    change only by conditional updates, so that two people can never take the same place. When a batch ends early, both
-    become 0.
+    `free` + assignments that have not ended = overlap, and `outstanding` + answers = overlap, as long as the batch is
+    open. Both counters change only by conditional updates, so that two people can never take the same place. When a
+    batch ends early, both become 0.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")

@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from labeling.labels import MAX_NAME
+
 if TYPE_CHECKING:
     from labeling.models.people import User
 
@@ -214,7 +216,7 @@ class LabelClass(models.Model):
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
     index = models.PositiveIntegerField()
-    name = models.CharField(max_length=200)
+    name = models.CharField(max_length=MAX_NAME)
 
     class Meta:
         ordering = ["project", "index"]

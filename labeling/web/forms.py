@@ -278,8 +278,8 @@ class SettingsForm(forms.ModelForm):
             "teach it little. Empty: no limit.",
             "overlap": "How many people answer each item. With 2 or more, their agreement is known, and each label "
             "costs that many answers.",
-            "lease_seconds": "An item that somebody was given and has not answered within this time goes to somebody "
-            "else. Too short, and slow work is lost to others; too long, and an absent person holds up the batch.",
+            "lease_seconds": "Somebody who answers nothing for this long may lose the items held to others who find no "
+            "more. Too short, and slow work is lost to others; too long, and an absent person holds up the batch.",
             "deadline_hours": "So long after it opened a batch may end before its last answer, so that somebody who "
             "is away does not hold it up. Items that nobody has answered go back to the pool. Empty: no deadline.",
             "complete_share": "This part of the answers, 0.9 for nine of ten, must be there before the deadline ends "

@@ -72,7 +72,7 @@ FIELDS: dict[str, Fields] = {
         "described_now measured_by digest anew_at",
     },
     # What annotators send, and what they are answered.
-    "api:claim": {ANNOTATORS: "batch tasks lease_expires_at remaining"},
+    "api:claim": {ANNOTATORS: "batch tasks lease_expires_at claimed_at remaining"},
     "api:annotations": {ANNOTATORS: "accepted rejected"},
     "api:skip": {ANNOTATORS: "accepted rejected"},
     "api:release": {ANNOTATORS: "released"},

@@ -6,6 +6,8 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from factories import make_items, make_member, make_open_batch, make_project
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -36,7 +38,7 @@ def annotation(task: int, value: Any, **fields: Any) -> dict[str, Any]:
 def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
     client, _ = start(kind="image")
     body = post(client, "claim", {"count": 3}).json()
-    assert set(body) == {"batch", "tasks", "lease_expires_at", "remaining"}
+    assert set(body) == {"batch", "tasks", "lease_expires_at", "claimed_at", "remaining"}
     assert (body["batch"], body["remaining"]) == (1, 12)
     task = body["tasks"][0]
     assert set(task) == {"id", "item", "rank"}
@@ -125,6 +127,70 @@ def test_values_that_answer_another_question_are_refused(question: str, value: A
     assert not Annotation.objects.exists()
 
 
+def too_many(question: str, task: int) -> list[dict[str, Any]]:
+    names = [f"no such class {number}" for number in range(150_000)]
+    if question == "multi":
+        return [annotation(task, names)]
+    return [annotation(task, names[:1_000]) for _ in range(150)]
+
+
+@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+def test_more_class_names_than_there_can_be_classes_are_refused_at_the_door(
+    question: str, django_assert_num_queries: Any
+) -> None:
+    client, _ = start(question=question)
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    sent = {"annotations": [*too_many(question, task["id"]), annotation(task["id"], "1")]}
+    with django_assert_num_queries(1):  # the membership
+        response = post(client, "annotations", sent)
+    assert (response.status_code, response.json()) == (
+        400,
+        {
+            "code": "invalid",
+            "detail": "annotations: At most 20,000 class names in one request.",
+            "fields": {"annotations": ["At most 20,000 class names in one request."]},
+        },
+    )
+    assert not Annotation.objects.exists()
+
+
+def test_as_many_class_names_as_there_can_be_classes_are_read() -> None:
+    client, _ = start(question="multi")
+    first, second = post(client, "claim", {"count": 2}).json()["tasks"]
+    names = [f"no such class {number}" for number in range(19_998)]
+    bad, good = annotation(first["id"], names), annotation(second["id"], ["1"])
+    body = post(client, "annotations", {"annotations": [bad, good]}).json()
+    assert body["accepted"] == [good["id"]]
+    assert body["rejected"][0]["detail"] == "This project has no class 'no such class 0'."
+
+
+@pytest.mark.parametrize("value", ["x" * 4_000_000, ["x" * 4_000_000], [[["1"] * 500_000]], {"a": ["1"] * 500_000}])
+def test_what_is_too_long_to_be_a_class_name_is_looked_for_nowhere(value: Any) -> None:
+    client, _ = start(question="multi" if isinstance(value, list) else "single")
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    with CaptureQueriesContext(connection) as queries:
+        (refused,) = post(client, "annotations", {"annotations": [annotation(task["id"], value)]}).json()["rejected"]
+    assert refused["code"] == "invalid"
+    assert len(refused["detail"]) < 120
+    assert all(len(query["sql"]) < 10_000 for query in queries)
+
+
+@pytest.mark.parametrize("bad_id", ["7" * 4_000_000, ["7"] * 500_000, {"a": 1}, 7, None, True])
+def test_an_id_that_is_no_uuid_comes_back_short(bad_id: Any) -> None:
+    client, _ = start()
+    task = post(client, "claim", {"count": 1}).json()["tasks"][0]
+    response = post(client, "annotations", {"annotations": [annotation(task["id"], "1") | {"id": bad_id}]})
+    assert response.json()["rejected"][0]["detail"] == "An annotation needs an id that is a UUID."
+    assert len(response.content) < 300
+
+
+def test_a_release_of_more_tasks_than_anybody_holds_is_refused_before_they_are_looked_at() -> None:
+    client, _ = start()
+    response = post(client, "release", {"tasks": ["no task"] * 300_000})
+    assert response.status_code == 400
+    assert response.json()["fields"] == {"tasks": ["Ensure this field has no more than 200 elements."]}
+
+
 def test_skip_and_undo() -> None:
     client, _ = start()
     task = post(client, "claim", {"count": 1}).json()["tasks"][0]
@@ -136,12 +202,12 @@ def test_skip_and_undo() -> None:
 
 
 def test_release_gives_tasks_to_others() -> None:
-    client, project = start()
+    client, project = start(10)
     post(client, "claim", {"count": 12})
     other = APIClient()
     other.force_authenticate(make_member(project, "bob"))
     assert post(other, "claim", {}).json()["reason"] == "all_taken"
-    assert post(client, "release", {}).json() == {"released": 12}
+    assert post(client, "release", {}).json() == {"released": 10}
     assert len(post(other, "claim", {}).json()["tasks"]) == 10
 
 
@@ -150,10 +216,10 @@ def test_a_release_leaves_what_was_claimed_again_since_then() -> None:
     first = post(client, "claim", {"count": 5}).json()
     held = [task["id"] for task in first["tasks"]]
     post(client, "claim", {"count": 2})
-    stale = {"tasks": held, "lease_expires_at": first["lease_expires_at"]}
+    stale = {"tasks": held, "claimed_at": first["claimed_at"]}
     assert post(client, "release", stale).json() == {"released": 3}
     assert post(client, "release", stale).json() == {"released": 0}
-    assert post(client, "release", {"tasks": held, "lease_expires_at": "soon"}).status_code == 400
+    assert post(client, "release", {"tasks": held, "claimed_at": "soon"}).status_code == 400
     assert post(client, "release", {"tasks": held}).json() == {"released": 2}
 
 

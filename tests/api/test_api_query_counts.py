@@ -6,16 +6,18 @@ Every project here shows predictions and asks for verification where that costs 
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from pages import make_history, make_prediction
 from rest_framework.test import APIClient
 
 from labeling import invitations, queue
-from labeling.models import Project, Role, Task, User
+from labeling.models import Assignment, Project, Role, Task, User
 from labeling.uploads import register
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +80,7 @@ def test_the_list_of_projects(much: int, django_assert_num_queries: Any) -> None
 def project() -> Project:
     """Tasks that propose a class and have a prediction that is shown, each for two people."""
     project = make_project(question="verify", show_predictions=True, overlap=2)
-    make_open_batch(project, make_items(project, 40), overlap=2)
+    make_open_batch(project, make_items(project, 300), overlap=2)
     Task.objects.update(predicted=1, confidence=0.5, prompted=True)
     return project
 
@@ -86,16 +88,29 @@ def project() -> Project:
 @pytest.mark.parametrize("count", [2, 30])
 def test_claim(project: Project, count: int, django_assert_num_queries: Any) -> None:
     ann = make_member(project, "ann")
-    # Half of them are held already, and somebody else's lease has run out.
+    # Half of them are held already.
     queue.claim(project=project, user=ann, count=count // 2)
     queue.claim(project=project, user=make_member(project, "bob"), count=count)
-    project.batches.get().tasks.first().assignments.filter(user__username="bob").update(
-        lease_expires_at="2020-01-01T00:00Z"
-    )
     client = client_of(ann)
-    with django_assert_num_queries(TOKEN + MEMBER + 16):
+    with django_assert_num_queries(TOKEN + MEMBER + 11):
         response = client.post(f"{URL.format('digits')}claim/", {"count": count}, format="json")
     assert len(response.json()["tasks"]) == count
+
+
+@pytest.mark.parametrize("count", [2, 30])
+@pytest.mark.parametrize(("ago", "queries"), [(0, 18), (200, 16)])
+def test_claim_where_nothing_is_free(
+    project: Project, ago: int, queries: int, count: int, django_assert_num_queries: Any
+) -> None:
+    """Others do not answer, or their leases have run out: the rare cases, and the dearest."""
+    for name in ("bob", "cid"):
+        queue.claim(project=project, user=make_member(project, name), count=30)
+    Task.objects.update(free=0)
+    Assignment.objects.update(lease_expires_at=timezone.now() + timedelta(seconds=90 - ago))
+    client = client_of(make_member(project, "ann"))
+    with django_assert_num_queries(TOKEN + MEMBER + queries):
+        response = client.post(f"{URL.format('digits')}claim/", {"count": count}, format="json")
+    assert len(response.json()["tasks"]) == (count if ago else min(count, 15))
 
 
 @pytest.mark.parametrize("count", [2, 30])
@@ -126,5 +141,5 @@ def test_skip_and_undo(project: Project, django_assert_num_queries: Any) -> None
     body = {"id": str(uuid.uuid4()), "task": task.pk, "reason": "unclear"}
     with django_assert_num_queries(TOKEN + MEMBER + 9):
         assert client.post(f"{URL.format('digits')}skip/", body, format="json").json()["accepted"]
-    with django_assert_num_queries(TOKEN + MEMBER + 12):
+    with django_assert_num_queries(TOKEN + MEMBER + 15):
         assert client.delete(f"{URL.format('digits')}annotations/{body['id']}/").status_code == 200

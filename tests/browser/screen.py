@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
 
+LOOKS_MS, MOST_PRESSES = 60, 10
+SEES_MS = 350
 SHOWN = '#content[data-state="item"]'
 
 
@@ -16,11 +18,15 @@ class Screen:
 
     def open(self) -> None:
         self.page.goto(self.url)
-        expect(self.page.locator('#content:not([data-state="loading"])')).to_be_visible()
+        self._wait()
 
     def reload(self) -> None:
         self.page.reload()
+        self._wait()
+
+    def _wait(self) -> None:
         expect(self.page.locator('#content:not([data-state="loading"])')).to_be_visible()
+        self.look()
 
     @property
     def task(self) -> int:
@@ -32,13 +38,25 @@ class Screen:
             self.page.keyboard.press(key)
 
     def answer(self, *keys: str) -> list[int]:
-        """Answer one item after the other, each by one key. Returns the tasks in the order in which they were seen."""
+        """Answer one item after the other, each by one key. Returns the tasks in the order in which they were seen.
+
+        A key that comes sooner than anybody can have seen the item does nothing: it is pressed again.
+        """
         seen = []
         for key in keys:
             seen.append(self.task)
-            self.press(key)
-            expect(self.page.locator(f'#stage[data-task="{seen[-1]}"]')).to_have_count(0)
+            shown = self.page.locator(f'#stage[data-task="{seen[-1]}"]')
+            for _ in range(MOST_PRESSES):
+                self.press(key)
+                if not shown.count():
+                    break
+                self.page.wait_for_timeout(LOOKS_MS)
+            expect(shown).to_have_count(0)
         return seen
+
+    def look(self) -> None:
+        """Look at the item for as long as it takes to see it."""
+        self.page.wait_for_timeout(SEES_MS)
 
     def wait_until_sent(self) -> None:
         """Wait until the server has taken all that this browser has to send."""

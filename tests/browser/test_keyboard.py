@@ -37,7 +37,7 @@ def test_fifty_digits_without_once_waiting_for_the_next(open_screen: Any) -> Non
     truths = [item.truth for item in items[:50]]
     for truth in truths:
         screen.press(str(truth))
-        screen.page.wait_for_timeout(120)
+        screen.page.wait_for_timeout(170)
     seen = screen.page.evaluate("seen")
     tasks = list(Task.objects.order_by("rank").values_list("pk", flat=True))
     assert [int(moment["task"]) for moment in seen] == tasks[1:51]

@@ -22,7 +22,7 @@ def open_with_tasks(open_screen: Any, kind: str = "text") -> Any:
     project = make_project(kind=kind)
     make_open_batch(project, make_items(project, 30))
     screen = open_screen(project, make_member(project, "annie"))
-    wait_until(lambda: held() == 11)
+    wait_until(lambda: held() == 10)
     return screen
 
 
@@ -96,8 +96,8 @@ def test_a_release_that_comes_late_takes_nothing_from_the_page_that_follows(open
           return { asked: JSON.parse(body).tasks.length, ...(await response.json()) };
         }"""
     )
-    assert answer == {"asked": 11, "released": 0}
-    assert held() == 11
+    assert answer == {"asked": 10, "released": 0}
+    assert held() == 10
 
 
 def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) -> None:
@@ -110,7 +110,7 @@ def test_a_page_that_is_kept_for_the_way_back_keeps_its_tasks(open_screen: Any) 
     wait_until(lambda: "claim/" in asked)
     assert "release/" not in asked
     assert screen.task == here
-    assert held() == 11
+    assert held() == 10
 
 
 def test_a_tab_that_has_yielded_gives_back_nothing(open_screen: Any) -> None:
@@ -121,4 +121,4 @@ def test_a_tab_that_has_yielded_gives_back_nothing(open_screen: Any) -> None:
     expect(screen.title).to_have_text("You are labeling in another tab")
     screen.page.goto("/")
     other.wait_for_timeout(300)
-    assert held() == 11
+    assert held() == 10

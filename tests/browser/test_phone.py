@@ -50,7 +50,9 @@ def test_swipes_verify(open_screen: Any) -> None:
     make_open_batch(project, make_items(project, 10))
     screen = open_screen(project, make_member(project, "annie"), **PHONE)
     swipe(screen, 120)
+    screen.look()
     swipe(screen, -120)
+    screen.look()
     swipe(screen, 30)  # too short to mean anything
     screen.wait_until_sent()
     assert values() == [True, False]

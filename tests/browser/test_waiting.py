@@ -56,12 +56,12 @@ def test_the_next_batch_opens_by_itself(open_screen: Any, screenshot: Any) -> No
 
 def test_the_last_items_of_a_batch_come_back_when_another_gives_them_up(open_screen: Any, screenshot: Any) -> None:
     project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 13))
+    make_open_batch(project, make_items(project, 12))
     bert = open_screen(project, make_member(project, "bert"))
     annie = open_screen(project, make_member(project, "annie"))
     annie.answer("1", "1")
     expect(annie.title).to_have_text("Others have the last items")
-    expect(annie.page.locator("#panel-text")).to_contain_text("The last 11 items of batch 1 are with other annotators")
+    expect(annie.page.locator("#panel-text")).to_contain_text("The last 10 items of batch 1 are with other annotators")
     screenshot(annie.page, "waiting-others")
     bert.page.evaluate("""async () => {
       const token = document.cookie.match(/csrftoken=([^;]+)/)[1];
@@ -73,7 +73,7 @@ def test_the_last_items_of_a_batch_come_back_when_another_gives_them_up(open_scr
 
 def test_an_undo_works_while_others_have_the_last_items(open_screen: Any) -> None:
     project = make_project(kind="image")
-    make_open_batch(project, make_items(project, 12))
+    make_open_batch(project, make_items(project, 11))
     open_screen(project, make_member(project, "bert"))
     annie = open_screen(project, make_member(project, "annie"))
     seen = annie.answer("1")

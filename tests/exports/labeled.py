@@ -40,8 +40,9 @@ def make_batch(project: Project, items: Sequence[Item], *, overlap: int = 1, **v
 
 
 def answer(batch: Batch, user: User, values: Sequence[Any], **details: Any) -> None:
-    """Answer the batch's tasks from the first on; "skip" skips."""
-    tasks = batch.tasks.order_by("rank")[: len(values)]
+    """Answer the batch's tasks from the first on, as if all of them had been claimed; "skip" skips."""
+    tasks = list(batch.tasks.order_by("rank")[: len(values)])
+    factories.make_answerable(tasks, user)
     outcome = queue.submit(
         project=batch.project,
         user=user,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
 from labeling import queue
 from labeling.corrections import correct
@@ -46,7 +46,9 @@ def mixture(question: str = "single", kind: str = "text", **settings: Any) -> Pr
 
 def _answer(batch: Batch, rank: int, user: User, value: Any) -> None:
     said = {"skip_reason": "Cannot be made out"} if value == "skip" else {"value": value}
-    given = queue.Answer(uuid.uuid4(), batch.tasks.get(rank=rank).pk, seconds=1.5, **said)
+    task = batch.tasks.get(rank=rank)
+    make_answerable([task], user)
+    given = queue.Answer(uuid.uuid4(), task.pk, seconds=1.5, **said)
     assert not queue.submit(project=batch.project, user=user, answers=[given]).rejected
 
 

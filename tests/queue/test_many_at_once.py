@@ -11,8 +11,8 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling import queue
-from labeling.models import Annotation, Batch, Job, Project, Task, User
+from labeling import places, queue
+from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
 from labeling.queue import Answer, QueueError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,6 +84,59 @@ def test_sixteen_annotators_finish_a_batch_exactly(overlap: int) -> None:
     assert len(counts) == 150
     assert not Task.objects.exclude(free=0, outstanding=0).exists()
     assert Job.objects.filter(kind=Job.Kind.TRAIN).count() == 1
+
+
+@pytest.mark.parametrize(("overlap", "lease"), [(1, 0), (3, 0), (1, 1)])
+def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: int, lease: int) -> None:
+    """Leases that run out at once or soon, and two people who sit: places lapse, are shared and are taken again."""
+    project = make_project(overlap=overlap)
+    batch = make_open_batch(project, make_items(project, 60), overlap=overlap)
+    Project.objects.update(lease_seconds=lease)
+    project.refresh_from_db()
+    users = [make_member(project, f"user{number}") for number in range(8)]
+    sitters = set(users[:2])
+
+    def work(user: User, rng: random.Random) -> None:
+        while user in sitters and project.batches.open().exists():
+            assert len(queue.claim(project=project, user=user, count=100).tasks) <= places.MIN_HELD
+        while project.batches.open().exists():
+            labor(project, user, rng)
+
+    at_once(work, users)
+
+    batch.refresh_from_db()
+    assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
+    assert not Task.objects.exclude(free=0, outstanding=0).exists()
+    assert not Assignment.objects.pending().exists()
+    for task in Task.objects.all():
+        answered = set(task.annotations.standing().values_list("user", flat=True))
+        assert len(answered) == overlap
+        assert set(task.assignments.filter(answered_at__isnull=False).values_list("user", flat=True)) == answered
+    assert not Annotation.objects.filter(user__in=sitters).exists()
+
+
+def test_many_requests_of_one_person_at_once_take_one_share() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 100))
+    ann = make_member(project, "ann")
+    given: list[uuid.UUID] = []
+    for _ in range(3):
+        tasks = queue.claim(project=project, user=ann, count=10).tasks
+        answers = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks]
+        given += queue.submit(project=project, user=ann, answers=answers).accepted
+
+    at_once(lambda user, rng: queue.claim(project=project, user=user, count=10) and None, [ann] * 8)
+    assert Assignment.objects.pending().count() == 10
+
+    def take_back(user: User, rng: random.Random) -> None:
+        while given:
+            with suppress(IndexError):
+                queue.undo(project=project, user=user, annotation_id=given.pop())
+
+    at_once(take_back, [ann] * 8)
+    assert not given
+    assert Assignment.objects.pending().count() == 10
+    assert Task.objects.filter(free=0).count() == 10
 
 
 def test_the_two_last_answers_at_once_close_the_batch_once() -> None:

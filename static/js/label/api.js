@@ -55,9 +55,9 @@ export class Api {
     return this.#call("POST", this.#urls.skip, skip);
   }
 
-  /** Give tasks back, unless they were claimed again after the claim whose leases end at `lease_expires_at`. */
-  release(tasks, lease_expires_at) {
-    return this.#call("POST", this.#urls.release, { tasks, lease_expires_at });
+  /** Give tasks back, unless they were claimed again after the claim at `claimed_at`. */
+  release(tasks, claimed_at) {
+    return this.#call("POST", this.#urls.release, { tasks, claimed_at });
   }
 
   undo(annotationId) {

@@ -56,6 +56,11 @@ export class Dialogs {
     button.focus(); // Enter gives the last reason again
   }
 
+  /** The item that was to be skipped is gone. */
+  cancelSkip() {
+    if (this.#skip.open) shut(this.#skip);
+  }
+
   showGuide() {
     this.#guide.showModal();
   }

@@ -1,5 +1,7 @@
 // What happens when somebody answers, skips, takes back or flags. Always at once: the server hears of it afterwards.
+// An answer is taken only from a gesture that can have been meant for the item in sight: see guard.js.
 
+import { Guard } from "./guard.js";
 import { Stopwatch } from "./pace.js";
 import { rejected } from "./sentences.js";
 
@@ -9,6 +11,7 @@ const BATCH_GONE = "batch_closed";
 export class Labeler {
   #parts;
   #flagged = false;
+  #guard = new Guard();
   #stopwatch = new Stopwatch();
 
   /** `parts`: queue, outbox, preloader, history, picker, pace, batch, view, waiting. */
@@ -31,6 +34,7 @@ export class Labeler {
     }
     waiting.stop();
     view.showTask(task, preloader.image(task));
+    this.#guard.appeared();
     this.#stopwatch.start();
     const place = batch.size ? `Item ${task.rank + 1} of ${batch.size}.` : "New item.";
     view.announce([said, place, task.item.proposed ?? ""].filter(Boolean).join(" "));
@@ -38,6 +42,7 @@ export class Labeler {
   }
 
   answer(value, said) {
+    if (!this.#guard.admits()) return;
     this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value }));
   }
 
@@ -58,6 +63,7 @@ export class Labeler {
     if (!entry.skipped) pace.answered();
     view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${flagged ? ", flagged" : ""}`);
     this.show(`${entry.said}.`);
+    this.#guard.answered();
   }
 
   /** Take back one of the last answers; its item comes back at once. */
@@ -74,6 +80,7 @@ export class Labeler {
     if (!entry.skipped) pace.undone();
     view.tell(`Taken back: ${entry.said}`);
     this.show(`Taken back: ${entry.said}.`, entry.value, entry.flagged);
+    this.#guard.known();
   }
 
   toggleFlag() {
@@ -100,6 +107,7 @@ export class Labeler {
     const before = queue.current;
     if (code === BATCH_GONE) queue.clear();
     else if (entry.type === "undo") queue.drop(entry.task);
+    else queue.refused(entry.task);
     if (queue.current !== before) this.show(sentence);
     batch.refresh();
   }

@@ -101,13 +101,18 @@ function tieEvents() {
   };
   queue.onlost = (lost) => {
     const shown = lost.some((task) => String(task.id) === view.stage.dataset.task);
-    if (shown) labeler.lost();
+    if (!shown) return;
+    dialogs.cancelSkip();
+    labeler.lost();
   };
   outbox.onchange = () => {
     showUnsent();
     batch.show();
   };
-  outbox.onaccepted = (entry) => batch.taken(entry);
+  outbox.onaccepted = (entry) => {
+    batch.taken(entry);
+    if (entry.type !== "undo") queue.answered();
+  };
   outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
   history.onundo = (entry) => labeler.undo(entry);
   dialogs.onskip = (reason) => labeler.skip(reason);
@@ -169,13 +174,15 @@ function tieInput() {
   };
   const carryOut = (name, details) => !yielded && commands[name](details);
   document.addEventListener("keydown", (event) => {
+    // Browsers click a button again and again while a key is held down on it.
+    if (event.repeat && isButton(event.target) && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     if (dialogs.open) return;
     const command = commandOf(event, {
       picker: pickerKind,
       question: config.question,
       waiting: !view.showsItem,
       typed: picker.typed,
-      onButton: event.target instanceof HTMLButtonElement || event.target instanceof HTMLAnchorElement,
+      onButton: isButton(event.target) || event.target instanceof HTMLAnchorElement,
     });
     if (!command) return;
     // What is typed goes into the search field; a slash only opens it.
@@ -189,4 +196,8 @@ function tieInput() {
     left: () => (pickerKind === "verify" ? view.showsItem && picker.no() : carryOut("skip")),
     right: () => (pickerKind === "verify" ? view.showsItem && picker.yes() : carryOut("undo")),
   });
+}
+
+function isButton(element) {
+  return element instanceof HTMLButtonElement;
 }

@@ -2,12 +2,12 @@
 
 import { Refused, SignedOut } from "./api.js";
 
-// The item on the screen and the next ten.
-const HOLD = 11;
+// The item on the screen and the next nine: as many as one person may hold of the smallest batch.
+const HOLD = 10;
 // Fewer than this many ahead: ask for more.
 const LOW = 5;
 const MAX_CLAIM = 100;
-// When the server had no more, ask again only after this long, unless nothing is left.
+// When the server had none that are new, ask again only after this long, unless nothing is left.
 const DRY_MS = 5_000;
 const MIN_LEASE_CHECK_MS = 1_000;
 
@@ -28,7 +28,8 @@ export class TaskQueue {
   #answered = new Set();
   #claiming = null;
   #claimedAt = -Infinity;
-  #leasedUntil = null;
+  #leaseEndsAt = Infinity;
+  #lastClaim = null;
   #dryAt = -Infinity;
   #lastUse = Date.now();
 
@@ -68,6 +69,11 @@ export class TaskQueue {
     this.#preloader.keep(this.tasks);
   }
 
+  /** The answer to this task did not count: should it come again, it is to be shown. */
+  refused(taskId) {
+    this.#answered.delete(taskId);
+  }
+
   clear() {
     this.tasks = [];
     this.#preloader.keep([]);
@@ -81,7 +87,13 @@ export class TaskQueue {
     return this.claim();
   }
 
-  /** Ask the server for our tasks, which also renews their leases, and for more up to HOLD. */
+  /** An answer was taken: there is room for another task, and leases can be renewed. */
+  answered() {
+    this.#dryAt = -Infinity;
+    this.#renewIfUsed();
+  }
+
+  /** Ask the server for our tasks, which also renews their leases while answers come, and for more up to HOLD. */
   claim() {
     this.#claiming ??= this.#claim().finally(() => (this.#claiming = null));
     return this.#claiming;
@@ -97,7 +109,7 @@ export class TaskQueue {
   /** The page is being left: others may have what is not answered. The answers themselves are not touched. */
   release() {
     const held = this.tasks.map((task) => task.id);
-    if (held.length && this.#leasedUntil) this.#api.release(held, this.#leasedUntil).catch(() => {});
+    if (held.length && this.#lastClaim) this.#api.release(held, this.#lastClaim).catch(() => {});
   }
 
   async #claim() {
@@ -117,12 +129,14 @@ export class TaskQueue {
     }
     this.trouble = "";
     this.#claimedAt = askedAt;
-    this.#leasedUntil = reply.lease_expires_at ?? this.#leasedUntil;
-    this.#dryAt = reply.tasks.length < count ? Date.now() : -Infinity;
+    this.#lastClaim = reply.claimed_at ?? this.#lastClaim;
+    // By the server's clock alone: this machine's may be wrong.
+    const lease = Date.parse(reply.lease_expires_at) - Date.parse(reply.claimed_at);
+    if (reply.tasks.length) this.#leaseEndsAt = askedAt + lease;
     this.batch = reply.batch ?? this.batch;
     this.reason = reply.reason ?? "";
     const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
-    this.#take(reply.tasks);
+    this.#dryAt = this.#take(reply.tasks) ? -Infinity : Date.now();
     this.onchange();
     if (lost.length) this.onlost(lost);
   }
@@ -136,18 +150,21 @@ export class TaskQueue {
     return lost;
   }
 
+  /** Put what is new behind the others. Returns how many that were. */
   #take(claimed) {
+    const before = this.tasks.length;
     const known = new Set(this.tasks.map((task) => task.id));
     const onTheirWay = this.#outbox.answeredTasks();
     for (const task of claimed) {
       if (!known.has(task.id) && !onTheirWay.has(task.id) && !this.#answered.has(task.id)) this.tasks.push(task);
     }
     this.#preloader.keep(this.tasks);
+    return this.tasks.length - before;
   }
 
   #renewIfUsed() {
     const now = Date.now();
     const inUse = !document.hidden && now - this.#lastUse < Math.max(this.#leaseMs, 120_000);
-    if (this.tasks.length && inUse && now - this.#claimedAt > this.#leaseMs / 2) this.claim();
+    if (this.tasks.length && inUse && now > this.#leaseEndsAt - this.#leaseMs / 2) this.claim();
   }
 }

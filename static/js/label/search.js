@@ -25,7 +25,8 @@ export class SearchPicker {
     this.#input.addEventListener("keydown", (event) => this.#key(event));
     this.#list.addEventListener("click", (event) => {
       const option = event.target.closest("[role=option]");
-      if (option) this.#pick(option.dataset.name);
+      // Of a double click only the first half is meant for what stood there: the list may have changed under it.
+      if (option && !(choice.multi && event.detail > 1)) this.#pick(option.dataset.name);
     });
     // The field keeps the focus while the list is clicked.
     this.#list.addEventListener("mousedown", (event) => event.preventDefault());

@@ -1,0 +1,153 @@
+"""What one gesture does is done once: its echo answers no item that nobody has seen yet. Fast people lose nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_open_batch, make_project
+from playwright.sync_api import expect
+
+from labeling.models import Annotation
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+ANIMALS = ["cat", "dog", "hen", "pig"]
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def values(screen: Any) -> list[Any]:
+    """What was answered, in the order of the tasks, once all of it has arrived."""
+    screen.wait_until_sent()
+    return list(Annotation.objects.standing().order_by("task__rank").values_list("value", flat=True))
+
+
+def open_animals(open_screen: Any, classes: list[str] = ANIMALS, options: Any = None, **settings: Any) -> Any:
+    project = make_project("animals", classes=classes, **settings)
+    make_open_batch(project, make_items(project, 20))
+    return open_screen(project, make_member(project, "annie"), **(options or {}))
+
+
+@pytest.mark.parametrize("delay", [0, 150])
+def test_a_double_click_answers_once(open_screen: Any, delay: int) -> None:
+    screen = open_animals(open_screen)
+    for _ in range(2):
+        screen.choice("dog").click()
+        screen.page.wait_for_timeout(delay)
+        screen.choice("dog").click()
+        screen.look()
+    screen.choice("hen").dblclick()
+    assert values(screen) == [1, 1, 2]
+
+
+def test_a_double_tap_answers_once(open_screen: Any) -> None:
+    screen = open_animals(open_screen, options=PHONE)
+    for name in ("dog", "dog", "hen"):
+        screen.choice(name).tap()
+        screen.choice(name).tap()
+        screen.look()
+    assert values(screen) == [1, 1, 2]
+
+
+def test_a_double_click_in_the_list_answers_once(open_screen: Any) -> None:
+    """The list changes under the second half: what stands there then is another class."""
+    screen = open_animals(open_screen, [f"animal {number}" for number in range(40)])
+    screen.press(*"animal 33")
+    screen.page.get_by_role("option", name="animal 33").dblclick()
+    assert values(screen) == [33]
+
+
+def test_a_double_click_in_the_list_chooses_one_class_of_several(open_screen: Any) -> None:
+    screen = open_animals(open_screen, [f"animal {number}" for number in range(40)], question="multi")
+    screen.press(*"animal 33")
+    screen.page.get_by_role("option", name="animal 33").dblclick()
+    expect(screen.page.locator("#chosen .chip")).to_have_text(["animal 33"])
+    screen.page.locator("#send").dblclick()
+    assert values(screen) == [[33]]
+
+
+@pytest.mark.parametrize("pause", [0, 40, 150])
+def test_enter_pressed_twice_sends_once(open_screen: Any, pause: int) -> None:
+    screen = open_animals(open_screen, question="multi")
+    screen.press("1", "Enter")
+    screen.page.wait_for_timeout(pause)
+    screen.press("Enter")
+    screen.look()
+    screen.press("2", "Enter")
+    assert values(screen) == [[0], [1]]
+
+
+def test_a_key_pressed_twice_answers_once_and_so_do_two_at_once(open_screen: Any) -> None:
+    screen = open_animals(open_screen)
+    screen.press("1", "1")
+    screen.look()
+    screen.press("2", "3")  # nobody has seen what the 3 would answer
+    assert values(screen) == [0, 1]
+
+
+@pytest.mark.parametrize("key", ["Enter", " "])
+def test_a_key_held_down_on_a_button_answers_once(open_screen: Any, key: str) -> None:
+    screen = open_animals(open_screen)
+    screen.choice("hen").focus()
+    for _ in range(6):
+        screen.page.keyboard.down(key)  # repeats, as from a finger that stays
+        screen.page.wait_for_timeout(120)
+    screen.page.keyboard.up(key)
+    assert values(screen) == [2]
+    screen.look()
+    screen.press(key)
+    assert values(screen) == [2, 2]
+
+
+def test_a_key_held_down_answers_once(open_screen: Any) -> None:
+    screen = open_animals(open_screen, question="verify")
+    for _ in range(6):
+        screen.page.keyboard.down("y")
+        screen.page.wait_for_timeout(120)
+    screen.page.keyboard.up("y")
+    assert values(screen) == [True]
+
+
+@pytest.mark.parametrize("question", ["single", "multi"])
+def test_a_reason_that_is_given_twice_skips_once_and_answers_nothing(open_screen: Any, question: str) -> None:
+    screen = open_animals(open_screen, question=question)
+    screen.press(" ", "1", "1")
+    screen.look()
+    screen.press(" ", "Enter", "Enter")
+    screen.look()
+    screen.press(" ")
+    screen.page.get_by_role("button", name="Broken or empty").dblclick()
+    assert values(screen) == [None, None, None]
+
+
+def test_six_different_answers_a_second_all_count(open_screen: Any) -> None:
+    screen = open_animals(open_screen)
+    digits = [1, 2, 3, 4, 3, 1, 2, 4, 1, 3, 2, 4]
+    for digit in digits:
+        screen.press(str(digit))
+        screen.page.wait_for_timeout(160)
+    assert values(screen) == [digit - 1 for digit in digits]
+
+
+def test_the_same_answer_to_one_item_after_the_other_counts(open_screen: Any) -> None:
+    screen = open_animals(open_screen, question="verify")
+    for _ in range(6):
+        screen.press("y")
+        screen.page.wait_for_timeout(200)
+    for _ in range(3):
+        screen.page.locator('#answers [data-value="false"]').click()
+        screen.look()
+    assert values(screen) == [True] * 6 + [False] * 3
+
+
+def test_skipping_in_a_row_goes_as_fast_as_fingers_do(open_screen: Any) -> None:
+    screen = open_animals(open_screen)
+    for _ in range(5):
+        screen.press(" ", "Enter")
+    assert values(screen) == [None] * 5
+
+
+def test_an_item_that_was_taken_back_can_be_answered_at_once(open_screen: Any) -> None:
+    screen = open_animals(open_screen)
+    screen.press("1", "Backspace", "2")
+    assert values(screen) == [1]
