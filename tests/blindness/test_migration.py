@@ -9,8 +9,6 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from labeling.models import Project
-
 BEFORE, AFTER = ("labeling", "0017_privacy_noise"), ("labeling", "0018_blind_control")
 
 
@@ -37,13 +35,13 @@ def test_existing_projects_get_what_nobody_can_foresee() -> None:
                 for name, key in keys.items()
             )
         apps.get_model("labeling", "Batch").objects.create(project=project, number=1)
-        migrate(AFTER)
-        fresh, begun = Project.objects.get(slug="fresh"), Project.objects.get(slug="begun")
+        projects = migrate(AFTER).get_model("labeling", "Project").objects
+        fresh, begun = projects.get(slug="fresh"), projects.get(slug="begun")
         assert len(bytes(fresh.secret)) == len(bytes(begun.secret)) == 32
         assert bytes(fresh.secret) != bytes(begun.secret)
         before = {name for name, key in keys.items() if key < 0.1}
         reserved = {
-            project.slug: set(project.items.control().values_list("external_id", flat=True))
+            project.slug: set(project.items.filter(is_control=True).values_list("external_id", flat=True))
             for project in (fresh, begun)
         }
         assert reserved["begun"] == before, "a new draw from what is left would be no fair sample"
