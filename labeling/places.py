@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.utils import timezone
@@ -31,6 +31,9 @@ IDLE = datetime.timedelta(seconds=30)
 
 class PlacesMoved(Exception):
     """Another request changed the same places meanwhile: the transaction is to be rolled back and tried again."""
+
+    def __str__(self) -> str:
+        return "Somebody else changed these tasks at the same moment. Try again."
 
 
 class Held(NamedTuple):
@@ -68,10 +71,12 @@ def lock_person(*, project: Project, user: User, batch: Batch, without: uuid.UUI
     """
     now, lease = timezone.now(), datetime.timedelta(seconds=project.lease_seconds)
     lately = Annotation.objects.standing().filter(user=user, task__batch=batch, created_at__gt=now - lease)
+    if without is not None:
+        lately = lately.exclude(pk=without)
     answers = (
         Membership.objects.filter(project=project, user=user)
         .select_for_update(of=("self",))
-        .annotate(answers=Exists(lately.exclude(pk=without)))
+        .annotate(answers=Exists(lately))
         .values_list("answers", flat=True)
         .first()
     )
@@ -134,7 +139,7 @@ def _take_again(person: Person, tasks: Sequence[Task]) -> None:
         raise PlacesMoved
 
 
-def _closed_to(person: Person) -> QuerySet[Assignment, dict[str, int]]:
+def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
     """Tasks that the person has a place on, or let lapse less than one lease ago: others get those first."""
     closed = Q(ended_at__isnull=True)
     if not person.answers:

@@ -17,6 +17,7 @@ from rest_framework.views import exception_handler
 from labeling.batches import BatchError
 from labeling.clusterings import ClusteringError
 from labeling.corrections import CorrectionError
+from labeling.places import PlacesMoved
 from labeling.predictions import PredictionError
 from labeling.queue import QueueError
 
@@ -38,7 +39,7 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, QueueError | CorrectionError):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
-    if isinstance(exc, BatchError | ClusteringError | PredictionError):
+    if isinstance(exc, BatchError | ClusteringError | PlacesMoved | PredictionError):
         exc = Conflict(str(exc))
     if isinstance(exc, DjangoValidationError):
         exc = ValidationError(exc.message_dict if hasattr(exc, "error_dict") else {"detail": exc.messages})
