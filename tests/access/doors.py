@@ -63,7 +63,7 @@ ALREADY_IN = dict.fromkeys(SIGNED_IN, 302)
 DOORS = [
     # operators
     Door("healthz", "get", EVERYBODY, 200),
-    Door("metrics", "get", EVERYBODY, 200),
+    Door("metrics", "get", EVERYBODY, 403),  # METRICS_FROM names who may ask: addresses, not people
     # one's own account
     Door("home", "get", SIGNED_IN, 200),
     Door("login", "get", EVERYBODY, 200, others=ALREADY_IN),
