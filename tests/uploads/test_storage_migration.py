@@ -10,7 +10,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from labeling import media, uploads
 
-BEFORE, HERE = [("labeling", "0017_privacy_noise")], [("labeling", "0020_storage")]
+BEFORE, HERE = [("labeling", "0019_invitations")], [("labeling", "0020_storage")]
 
 
 def migrate(target: list[tuple[str, str]]) -> Any:
