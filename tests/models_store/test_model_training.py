@@ -185,7 +185,7 @@ def test_the_clock_ends_a_training_that_would_go_on_for_hours():
         ("single", [0.5, 0.3, 0.2, 0.23, 0.25, 0.25, 0.25], 3),  # of 100 labels, 0.04 is one standard error
         ("single", [0.1, 0.0, 0.01, 0.02, 0.02, 0.02], 2),  # one wrong answer rather than none is chance
         ("single", [0.1, 0.01, 0.02, 0.03, 0.03, 0.03], 2),  # and so are two rather than one
-        ("multi", [0.1, 0.0, 0.0025, 0.005, 0.005, 0.005], 2),  # a class of an item is an answer, of which there are 400
+        ("multi", [0.1, 0.0, 0.0025, 0.005, 0.005, 0.005], 2),  # each class of an item is an answer: 400
     ],
 )
 def test_it_ends_with_the_latest_weights_as_good_as_the_best_when_patience_is_over(

@@ -1,6 +1,7 @@
 """The temperature: it finds the one that made a model too sure, changes no answer, and beats every other one."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -81,22 +82,22 @@ def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(question):
-    """The pool's labels are wrong now and then, so that being sure of them is a mistake."""
-    pool = blobs(1500, seed=1)
+    """The pool's labels are wrong now and then and are learned to the end, so that being sure of them is a mistake."""
+    pool = blobs(600, seed=1)
     rng = np.random.default_rng(0)
-    noisy = Pool(pool.features, np.where(rng.random(1500) < 0.2, rng.integers(0, 4, 1500), pool.classes), 4)
+    noisy = Pool(pool.features, np.where(rng.random(600) < 0.3, rng.integers(0, 4, 600), pool.classes), 4)
+    config = TrainConfig(weight_decay=0, validation_share=0, epochs=30, calibration_labels=120)
     plain, cooled = (
-        train_on(noisy, question=question, config=TrainConfig(weight_decay=0, temperature=by, patience=1000, epochs=20))
-        for by in ("none", "likelihood")
+        train_on(noisy, question=question, config=replace(config, temperature=by)) for by in ("none", "likelihood")
     )
     assert plain.temperature is None
-    assert cooled.temperature > 1
+    assert cooled.temperature > 1  # over seeds 1.3 to 2.1
     proposed = asked(noisy, question).get("proposed")
     before, after = (
         np.concatenate([p for _, p in probabilities(trained.model, noisy.features, proposed=proposed)])
         for trained in (plain, cooled)
     )
-    assert np.abs(after - before).max() > 0.02
+    assert np.abs(after - before).max() > 0.02  # over seeds 0.06 to 0.2
     one, other = (
         np.concatenate([part.best for part in predict(trained.model, noisy.features, proposed=proposed)])
         for trained in (plain, cooled)
