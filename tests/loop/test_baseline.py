@@ -14,6 +14,7 @@ from labeling.models import Item, Job, Project
 from labeling.pipeline import baseline
 from labeling.pipeline.baselines import MISSING, load_baseline
 from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.layout import FEW
 from labeling.pipeline.step import Step
 from labeling.pipeline.steps import run_step
 from labeling.worker import Worker
@@ -38,7 +39,7 @@ def drain() -> None:
 def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
     """A project with so many batches done and estimated."""
     project = digits_project(
-        folder, **{"n": 450, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
+        folder, **{"n": FEW, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
     )  # type: ignore[arg-type]
     user = annotator(project)
     drain()

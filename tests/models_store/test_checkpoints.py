@@ -153,7 +153,7 @@ def test_other_settings_are_another_training(tmp_path, change):
 
 
 def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
-    """To the rounding: without dropout, which draws differently in parts, and a soft error, which is a whole batch's."""
+    """To the rounding: without dropout, which draws anew for each part, and a soft error, which is of a whole batch."""
     pool = blobs(400, seed=1)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
