@@ -14,13 +14,20 @@ from labeling.models import Item, Job, Project
 from labeling.pipeline import baseline
 from labeling.pipeline.baselines import MISSING, load_baseline
 from labeling.pipeline.files import ProjectFiles
+from labeling.pipeline.layout import FEW
 from labeling.pipeline.step import Step
 from labeling.pipeline.steps import run_step
 from labeling.worker import Worker
 
-QUICK = {"epochs": 12, "min_steps": 60}
+QUICK = {"epochs": 12, "min_steps": 60, "calibration_labels": 0}
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long a training takes hangs on the machine: here an estimate may take as long as it likes."""
+    monkeypatch.setattr(baseline, "FREE_SECONDS", 86_400.0)
 
 
 def drain() -> None:
@@ -32,7 +39,7 @@ def drain() -> None:
 def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
     """A project with so many batches done and estimated."""
     project = digits_project(
-        folder, **{"n": 450, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
+        folder, **{"n": FEW, "batch_size": 100, "control_share": 0.3, "training": QUICK, **settings}
     )  # type: ignore[arg-type]
     user = annotator(project)
     drain()
@@ -95,6 +102,7 @@ def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
 
 def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline, "FREE_SECONDS", 0.0)
+    monkeypatch.setattr(baseline, "SHARE", 0.01)  # far less than it takes, however slow the first training was
     project = labeled(tmp_path, batches=2)
     assert load_baseline(ProjectFiles(project).baseline) is None
     assert payoff_of(project).missing == Missing.NOT_YET

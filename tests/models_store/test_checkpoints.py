@@ -15,6 +15,7 @@ import torch
 from model_data import SHAPES, Pool, blobs, train_on
 
 from models_store.config import TrainConfig
+from models_store.networks import Mlp, MlpConfig
 from models_store.training import run
 
 # Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
@@ -152,15 +153,18 @@ def test_other_settings_are_another_training(tmp_path, change):
 
 
 def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
+    """To the rounding: without dropout, which draws anew for each part, and a soft error, which is of a whole batch."""
     pool = blobs(400, seed=1)
-    config = TrainConfig(batch_size=256, epochs=5, validation_share=0, calibration_labels=0)
-    whole = train_on(pool, config=config)
-    monkeypatch.setattr(run, "MOST_ROWS", 16)
-    parts = train_on(pool, config=config)
-    # Dropout draws differently in parts: the same course, not the same bits.
-    assert np.isclose(whole.steps, parts.steps)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        network = Mlp(MlpConfig(n_inputs=12, n_classes=4, dropout=0.0))
+    config = TrainConfig(batch_size=100, min_steps=30, epochs=5, temperature="none", secondary="none")
+    whole = train_on(pool, network=network, config=config)
+    monkeypatch.setattr(run, "MOST_ROWS", 16)  # seven parts of 15 and 14
+    parts = train_on(pool, network=network, config=config)
+    assert whole.steps == parts.steps
     best = [np.concatenate([t.numpy().ravel() for t in weights(each).values()]) for each in (whole, parts)]
-    assert np.corrcoef(*best)[0, 1] > 0.99
+    assert np.corrcoef(*best)[0, 1] > 1 - 1e-6  # it is 1e-14 off, and 1e-3 if a part is left out
 
 
 def test_the_batch_grows_from_first_to_last_step(monkeypatch):
