@@ -36,6 +36,7 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
             "loop",
             "batch",
             "state",
+            "reason",
             "size",
             "remaining",
             "phase",

@@ -63,7 +63,9 @@ def write(project: Project, folder: Path) -> list[dict[str, Any]]:
 
 def awkward_project(question: str) -> Project:
     """Two batches, the first without a model; skips, flags, a correction, control items, class names that are traps."""
-    project = make_project(question=question, classes=["7", "NA", "None", '=cat, "a"\nb'], overlap=2)
+    project = make_project(question=question, classes=["7", "NA", "None", "=cat"], overlap=2)
+    # No new class may have a line break in its name; those of older projects may.
+    project.classes.filter(index=3).update(name='=cat, "a"\nb')
     items = make_items(project, 24, control_every=4, data={"text": 'one\ntwo, "three"', "n": 1.5})
     ann, bob = (make_member(project, name) for name in ("ann", "bob"))
     values: list[Any] = {

@@ -142,7 +142,7 @@ def test_account(tokens: int, django_assert_num_queries: Any) -> None:
         assert client.get("/account/").status_code == 200
 
 
-@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 2), ("/api/docs/", 2)])
+@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 3), ("/api/docs/", 2)])
 def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
     client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
     with django_assert_num_queries(queries):
