@@ -184,8 +184,9 @@ def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def labeled(db: None) -> Project:
     """A project whose texts and class names are as awkward as they come."""
-    classes = ["=1+1", "naïve, 猫", '"quoted"\nname']
-    project = make_project(classes=classes)
+    project = make_project(classes=["=1+1", "naïve, 猫", '"quoted"'])
+    # No new class may have a line break in its name; those of older projects may.
+    project.classes.filter(index=2).update(name='"quoted"\nname')
     items = make_items(project, 30)
     for item in items:
         item.data = {"text": f"=x\n{item.row}\t\"'é\u2028", "big": 10**30}
