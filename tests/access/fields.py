@@ -55,7 +55,8 @@ FIELDS: dict[str, Fields] = {
     "api:imports": IMPORT,
     "api:import": IMPORT,
     "api:progress": {
-        MEMBERS: "loop batch state reason size remaining phase share seconds_left step_seconds_left own.answered own.skipped",
+        MEMBERS: "loop batch state reason size remaining phase share seconds_left step_seconds_left "
+        "own.answered own.skipped",
         READERS: "detail",
     },
     "api:batches": BATCH,
