@@ -32,7 +32,9 @@ async function tell() {
   }
 }
 
-const typed = (field) => (field.type === "checkbox" && !field.checked ? "" : field.value);
+function typed(field) {
+  return field.type === "checkbox" && !field.checked ? "" : field.value;
+}
 
 /** Put what was and what would be into each row; or, for values that would be refused, why. */
 function show({ errors, rows = {}, changes = "", warnings: warned = [] }) {
