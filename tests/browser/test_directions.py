@@ -62,11 +62,11 @@ def left_of(page: Page, one: str, other: str) -> bool:
 
 
 def test_the_labeling_page(open_screen: Any, project: Project) -> None:
-    project.batches.get().tasks.update(predicted=True, confidence=0.9)
+    project.batches.get().tasks.update(predicted=True, confidence=0.9, prompted=True)
     page = open_screen(project, make_member(project, "annie")).page
     expect(page.locator("#item .text")).to_be_visible()
     assert left_of(page, "#prompt", "#proposed")
-    assert forward(page, "The model thinks: Yes")
+    assert forward(page, "The model predicts: Yes")
     assert forward(page, "yard")
     assert forward(page, "Batch 1")
 
