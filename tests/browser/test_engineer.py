@@ -35,9 +35,9 @@ def import_digits(project: Project, user: User, n: int) -> None:
 
 
 def answer_the_batch(project: Project, user: User) -> None:
-    tasks = queue.claim(project=project, user=user, count=100).tasks
-    answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 10) for task in tasks]
-    assert not queue.submit(project=project, user=user, answers=answers).rejected
+    while tasks := queue.claim(project=project, user=user, count=100).tasks:
+        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 10) for task in tasks]
+        assert not queue.submit(project=project, user=user, answers=answers).rejected
 
 
 def download(page: Page, link: Locator) -> Path:

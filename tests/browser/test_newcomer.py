@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, expect
 from policy import keep_to_policy
 from processes import worker
+from screen import SEES_MS
 
 from labeling.models import Batch, Item, Project, User
 from labeling.web import first_account
@@ -84,6 +85,7 @@ def label_batch(page: Page) -> None:
         stage = page.locator("#stage[data-task]")
         task = stage.get_attribute("data-task")
         item = Item.objects.get(task__pk=task)
+        page.wait_for_timeout(SEES_MS)
         page.keyboard.press("1" if "/circle/" in item.source else "2")
         if left > 1:
             expect(page.locator(f'#stage[data-task="{task}"]')).to_have_count(0)

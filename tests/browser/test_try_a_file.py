@@ -28,9 +28,9 @@ def test_a_file_is_predicted_while_one_looks_on(open_page: Any, screenshot: Any,
     receive(project=project, user=annie, name="texts.jsonl", chunks=[rows.encode()], strict=True)
     with worker():
         wait_until(lambda: project.batches.open().exists())
-        tasks = queue.claim(project=project, user=annie, count=50).tasks
-        answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 2) for task in tasks]
-        assert not queue.submit(project=project, user=annie, answers=answers).rejected
+        while tasks := queue.claim(project=project, user=annie, count=50).tasks:
+            answers = [queue.Answer(id=uuid.uuid4(), task=task.pk, value=task.pk % 2) for task in tasks]
+            assert not queue.submit(project=project, user=annie, answers=answers).rejected
         wait_until(lambda: project.batches.open().filter(number=2).exists())
 
     sent = tmp_path / "new.csv"
