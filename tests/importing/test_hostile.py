@@ -131,7 +131,8 @@ PROBE = """
 import json, sys, time
 from pathlib import Path
 from labeling.pipeline.importing.readers import UnreadableFile, open_source
-from labeling.pipeline.importing.rows import Rules, check
+from labeling.pipeline.importing.checking import check
+from labeling.pipeline.importing.rows import Rules
 
 def kilobytes(name):
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))

@@ -11,9 +11,9 @@ from factories import make_project
 from import_files import picture, rules
 
 from labeling.models import ItemImport, Job
-from labeling.pipeline.importing import run
+from labeling.pipeline.importing import checking
 from labeling.pipeline.importing.ids import RepeatedIds, hash_of
-from labeling.pipeline.importing.readers import Record, Source, UnreadableFile
+from labeling.pipeline.importing.readers import Record, Source, UnreadableFile, open_source
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.step import Step
 from labeling.uploads import register
@@ -34,7 +34,7 @@ class Fake(Source):
 
 
 def lengths(source: Source) -> list[int]:
-    return [len(places) for places, _, _ in run.chunks(source, rules("text"))]
+    return [len(places) for places, _, _ in checking.chunks(source, rules("text"))]
 
 
 def test_many_small_ones_go_together_and_large_ones_apart() -> None:
@@ -44,24 +44,24 @@ def test_many_small_ones_go_together_and_large_ones_apart() -> None:
 
 
 def test_slow_ones_do_not_keep_the_others_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run, "CHUNK_SECONDS", 0.0)
+    monkeypatch.setattr(checking, "CHUNK_SECONDS", 0.0)
     assert lengths(Fake([1] * 3)) == [1, 1, 1]
 
 
 def test_what_was_read_before_the_damage_counts() -> None:
     seen: list[int] = []
     with pytest.raises(UnreadableFile):
-        seen.extend(len(places) for places, _, _ in run.chunks(Fake([1] * 7, damaged=True), rules("text")))
+        seen.extend(len(places) for places, _, _ in checking.chunks(Fake([1] * 7, damaged=True), rules("text")))
     assert seen == [7]
 
 
 def test_images_count_by_their_bytes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     content = picture(size=(64, 64))
-    monkeypatch.setattr(run, "CHUNK_BYTES", 3 * len(content))
+    monkeypatch.setattr(checking, "CHUNK_BYTES", 3 * len(content))
     for number in range(7):
         (tmp_path / f"{number}.png").write_bytes(content)
-    with run.open_source(tmp_path, kind="image") as source:
-        assert [len(places) for places, _, _ in run.chunks(source, rules("image"))] == [3, 3, 1]
+    with open_source(tmp_path, kind="image") as source:
+        assert [len(places) for places, _, _ in checking.chunks(source, rules("image"))] == [3, 3, 1]
 
 
 def test_repeated_ids_are_found_among_any_number() -> None:
@@ -74,7 +74,7 @@ def test_repeated_ids_are_found_among_any_number() -> None:
 
 @pytest.mark.django_db
 def test_a_strict_import_tells_of_ids_that_occur_again_chunks_later(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(run, "CHUNK", 2)
+    monkeypatch.setattr(checking, "CHUNK", 2)
     path = tmp_path / "a.csv"
     path.write_text("id,text\n" + "".join(f"{number % 7},x\n" for number in range(9)))
     project = make_project()

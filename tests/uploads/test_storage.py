@@ -31,7 +31,7 @@ from sending import Sender, by_token, stored
 from labeling import media, predictions, storage, uploads
 from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, Project, ProjectStorage, Role, Upload
 from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.importing import run
+from labeling.pipeline.importing import checking
 from labeling.pipeline.importing.run import import_items
 from labeling.pipeline.predicting import run as predicting
 from labeling.pipeline.predicting.file import Part
@@ -167,7 +167,7 @@ def test_so_much_may_wait_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch
 @usual
 def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PROJECT_STORAGE_MB = 1
-    monkeypatch.setattr(run, "IMAGE_CHUNK", 3)
+    monkeypatch.setattr(checking, "IMAGE_CHUNK", 3)
     project = make_project(kind="image")
     client = manager(project)
     # 20 images of 30 KB each: with the upload itself they are more than a megabyte.
@@ -189,7 +189,7 @@ def test_a_strict_import_that_would_pass_the_limit_takes_nothing_in(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PROJECT_STORAGE_MB = 1
-    monkeypatch.setattr(run, "IMAGE_CHUNK", 3)
+    monkeypatch.setattr(checking, "IMAGE_CHUNK", 3)
     project = make_project(kind="image")
     file = SimpleUploadedFile("a.zip", zip_of(20))
     answer = manager(project).post(API, {"file": file, "strict": "1"}, format="multipart")

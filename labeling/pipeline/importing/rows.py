@@ -7,8 +7,8 @@ import binascii
 import hashlib
 import math
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -16,16 +16,12 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
-from .readers.base import MIB, BadImage, Record, Source, UnreadableFile, excerpt, printable
+from .readers.base import BadImage, Record, Source, excerpt, printable
 from .readers.csv_file import number
-from .readers.images import MAX_BYTES, MAX_PIXELS, open_images
+from .readers.images import MAX_BYTES, MAX_PIXELS
 from .readers.values import BadValue, json_safe
 
 ID_LENGTH = 200
-
-# Images are opened so many at once, or when they have so many bytes together.
-BATCH = 32
-BATCH_BYTES = MIB
 
 
 @dataclass(frozen=True)
@@ -55,8 +51,8 @@ class Draft:
     `truth` is None where it is not known, else a class (single), a list of classes without repeats, possibly
     empty (multi), or whether the proposed class is there (verify). `proposed` is set for verify alone.
     `image` holds the file's bytes and `image_suffix` its real format, ".png", ".jpg", ".gif", ".webp", ".bmp" or
-    ".tif". `vector` is 1-D float32, all of it finite. `place_id` is the id that a row
-    without one had in earlier versions; "" where it names its own.
+    ".tif"; they are as they came, and "", until the image is opened. `vector` is 1-D float32, all of it finite.
+    `place_id` is the id that earlier versions gave a row without one; "" where the row names its own.
     """
 
     external_id: str
@@ -83,55 +79,8 @@ class Rejection:
     excerpt: str
 
 
-def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The draft of an item, or why there can be none. Duplicate ids are not looked for."""
-    return next(_with_images([(record, _checked(record, rules, source))], rules))[1]
-
-
-def check_images(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Each record with what `check` says of it, quicker where there are many small images.
-
-    What the records raise is raised behind the last result.
-    """
-    waiting: list[tuple[Record, Draft | Rejection]] = []
-    size = 0
-    try:
-        for record in records:
-            result = _checked(record, rules, source)
-            waiting.append((record, result))
-            size += len(result.image or b"") if isinstance(result, Draft) else 0
-            if len(waiting) == BATCH or size >= BATCH_BYTES:
-                yield from _with_images(waiting, rules)
-                waiting, size = [], 0
-    except UnreadableFile:
-        yield from _with_images(waiting, rules)
-        raise
-    yield from _with_images(waiting, rules)
-
-
-def _with_images(
-    checked: list[tuple[Record, Draft | Rejection]], rules: Rules
-) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """The results with their images looked into."""
-    images = [result.image for _, result in checked if isinstance(result, Draft) and result.image is not None]
-    opened = open_images(images, max_bytes=rules.max_image_bytes, max_pixels=rules.max_pixels)
-    for record, result in checked:
-        if isinstance(result, Draft) and result.image is not None:
-            image = next(opened)
-            if isinstance(image, BadImage):
-                yield record, _refused(record, image)
-            else:
-                yield record, replace(result, image=image[0], image_suffix=image[1])
-        else:
-            yield record, result
-
-
-def _refused(record: Record, problem: BadImage) -> Rejection:
-    return Rejection(record.where, _sentence(f"the image {problem}"), _excerpt(_flat(record.fields or {})))
-
-
-def _checked(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
-    """The same, but for the image, which is as it came."""
+def check_row(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
+    """The draft of an item, or why there can be none. An image is not opened, and duplicate ids are not looked for."""
     if record.fields is None:
         return Rejection(record.where, _sentence(record.problem), record.excerpt)
     fields = _flat(record.fields)
@@ -140,7 +89,12 @@ def _checked(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
     except BadValue as problem:
         return Rejection(record.where, _sentence(str(problem)), _excerpt(fields))
     except BadImage as problem:
-        return _refused(record, problem)
+        return bad_image(record, problem)
+
+
+def bad_image(record: Record, problem: BadImage) -> Rejection:
+    """The rejection of a record whose image cannot be had, or is none."""
+    return Rejection(record.where, _sentence(f"the image {problem}"), _excerpt(_flat(record.fields or {})))
 
 
 def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source) -> Draft:

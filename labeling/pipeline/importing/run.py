@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import errno
 import io
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +19,12 @@ from django.utils import timezone
 from labeling import media, storage
 from labeling.labels import parse
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
+from labeling.pipeline.importing.checking import Checked, chunks
 from labeling.pipeline.importing.ids import RepeatedIds, hash_of
 from labeling.pipeline.importing.numbering import numbers_for, settle_sequence
 from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
-from labeling.pipeline.importing.rows import Draft, Rejection, Rules, check, check_images
+from labeling.pipeline.importing.rows import Draft, Rejection, Rules
 from labeling.pipeline.step import Step, StepFailed
-
-# A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
-# as much there as in its file), so long since it was begun.
-CHUNK = 500
-IMAGE_CHUNK = 100
-CHUNK_BYTES = 64 << 20
-EXPANSION = 8
-CHUNK_SECONDS = 3.0
 
 # Bytes in front of a block's numbers.
 NPY_HEAD = 128
@@ -41,8 +32,6 @@ NPY_HEAD = 128
 # Rows that are kept of a file that is refused as a whole.
 LISTED = 1000
 TWICE = "This id occurs twice in the file."
-
-Checked = list[Draft | Rejection]
 
 
 def import_items(step: Step) -> None:
@@ -74,8 +63,9 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
         return
     report = step.progress(f"importing {item_import.name}")
+    estimate = source.estimate
     for places, checked, learned in chunks(source, rules, skip=item_import.position):
-        numbers = numbers_for(item_import, len(places), estimate=source.estimate)
+        numbers = numbers_for(item_import, len(places), estimate=estimate)
         _write_chunk(step, item_import, project, checked, learned, places, numbers)
         report(source.position())
         if step.should_give_way():
@@ -109,42 +99,6 @@ def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = Tr
 def blind_id(project: Project, place: str) -> str:
     """An id that follows from a row's place in its file (80 bits of it), and from which nobody finds the place."""
     return project.keyed("id", place)[:10].hex()
-
-
-def chunks(
-    source: Source, rules: Rules, *, skip: int = 0, most: int | None = None
-) -> Iterator[tuple[list[str], Checked, Rules]]:
-    """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
-
-    The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
-    """
-    usual = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
-    most = min(usual, most or usual)
-    places: list[str] = []
-    checked: Checked = []
-    weight, begun = 0, time.monotonic()
-    records = source.records(skip=skip)
-    if rules.kind == Project.Kind.IMAGE:
-        results = check_images(records, rules, source)
-    else:
-        results = ((record, check(record, rules, source)) for record in records)  # by the rules as they are by then
-    try:
-        for record, result in results:
-            places.append(record.where)
-            checked.append(result)
-            if isinstance(result, Draft):
-                weight += EXPANSION * record.size + len(result.image or b"")
-                if result.vector is not None and rules.vector_length is None:
-                    rules = replace(rules, vector_length=len(result.vector))
-            if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
-                yield places, checked, rules
-                places, checked, weight, begun = [], [], 0, time.monotonic()
-    except UnreadableFile:  # what was read before counts
-        if places:
-            yield places, checked, rules
-        raise
-    if places:
-        yield places, checked, rules
 
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:

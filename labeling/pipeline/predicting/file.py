@@ -10,9 +10,10 @@ import numpy as np
 
 from labeling.models import ModelVersion, Project
 from labeling.pipeline.encoding import encode_good, load_encoder
+from labeling.pipeline.importing.checking import chunks
 from labeling.pipeline.importing.readers import Source
 from labeling.pipeline.importing.rows import Draft, Rejection, Rules
-from labeling.pipeline.importing.run import chunks, rules_of
+from labeling.pipeline.importing.run import rules_of
 from labeling.pipeline.predicting.formats import Shape
 from labeling.pipeline.step import StepFailed
 from labeling.pipeline.training import load_model

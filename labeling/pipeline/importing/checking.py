@@ -1,0 +1,108 @@
+"""Checks the records of a source, images many at a time, in chunks that fit into memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from labeling.models import Project
+
+from .readers.base import MIB, BadImage, Record, Source, UnreadableFile
+from .readers.images import open_images
+from .rows import Draft, Rejection, Rules, bad_image, check_row
+
+# A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
+# as much there as in its file), so long since it was begun.
+CHUNK = 500
+IMAGE_CHUNK = 100
+CHUNK_BYTES = 64 << 20
+EXPANSION = 8
+CHUNK_SECONDS = 3.0
+
+# Images are opened so many at once, or when they have so many bytes together.
+BATCH = 32
+BATCH_BYTES = MIB
+
+Checked = list[Draft | Rejection]
+
+
+def chunks(
+    source: Source, rules: Rules, *, skip: int = 0, most: int | None = None
+) -> Iterator[tuple[list[str], Checked, Rules]]:
+    """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
+
+    The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
+    """
+    usual = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
+    most = min(usual, most or usual)
+    places: list[str] = []
+    checked: Checked = []
+    weight, begun = 0, time.monotonic()
+    records = source.records(skip=skip)
+    if rules.kind == Project.Kind.IMAGE:
+        results = _check_images(records, rules, source)
+    else:
+        results = ((record, check_row(record, rules, source)) for record in records)  # by the rules as they are by then
+    try:
+        for record, result in results:
+            places.append(record.where)
+            checked.append(result)
+            if isinstance(result, Draft):
+                weight += EXPANSION * record.size + len(result.image or b"")
+                if result.vector is not None and rules.vector_length is None:
+                    rules = replace(rules, vector_length=len(result.vector))
+            if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
+                yield places, checked, rules
+                places, checked, weight, begun = [], [], 0, time.monotonic()
+    except UnreadableFile:  # what was read before counts
+        if places:
+            yield places, checked, rules
+        raise
+    if places:
+        yield places, checked, rules
+
+
+def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
+    """The draft of an item, or why there can be none. Duplicate ids are not looked for."""
+    return next(_with_images([(record, check_row(record, rules, source))], rules))[1]
+
+
+def _check_images(
+    records: Iterable[Record], rules: Rules, source: Source
+) -> Iterator[tuple[Record, Draft | Rejection]]:
+    """Each record with what `check` says of it, quicker where there are many small images.
+
+    What the records raise is raised behind the last result.
+    """
+    waiting: list[tuple[Record, Draft | Rejection]] = []
+    size = 0
+    try:
+        for record in records:
+            result = check_row(record, rules, source)
+            waiting.append((record, result))
+            size += len(result.image or b"") if isinstance(result, Draft) else 0
+            if len(waiting) == BATCH or size >= BATCH_BYTES:
+                yield from _with_images(waiting, rules)
+                waiting, size = [], 0
+    except UnreadableFile:
+        yield from _with_images(waiting, rules)
+        raise
+    yield from _with_images(waiting, rules)
+
+
+def _with_images(
+    checked: list[tuple[Record, Draft | Rejection]], rules: Rules
+) -> Iterator[tuple[Record, Draft | Rejection]]:
+    """The results of `check_row`, with their images opened."""
+    images = [result.image for _, result in checked if isinstance(result, Draft) and result.image is not None]
+    opened = open_images(images, max_bytes=rules.max_image_bytes, max_pixels=rules.max_pixels)
+    for record, result in checked:
+        if isinstance(result, Draft) and result.image is not None:
+            image = next(opened)
+            if isinstance(image, BadImage):
+                yield record, bad_image(record, image)
+            else:
+                yield record, replace(result, image=image[0], image_suffix=image[1])
+        else:
+            yield record, result
