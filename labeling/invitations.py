@@ -1,6 +1,6 @@
 """Invitations: a manager makes a link, and whoever has it joins the project in the link's role.
 
-So nobody has to type, or be told, the name of an account.
+Managers add people without knowing, or finding out, the names of accounts.
 """
 
 from __future__ import annotations

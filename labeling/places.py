@@ -219,7 +219,7 @@ def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
 
 
 def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
-    """Turn the user's places on these locked tasks into answered ones; one that was given back is taken again if free.
+    """Turn the user's places on these locked tasks into answered ones; one that has ended is taken again if it is free.
 
     Returns the ids of the tasks for which that was possible, and of those that were never the user's.
     """

@@ -13,8 +13,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from labeling import access, invisible, queue
+from labeling.labels import MAX_NAME
 from labeling.models import Job, LabelClass, Membership, Project, Role, User
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.projects import MAX_CLASSES, MAX_SLUG
 from labeling.pipeline.encoder_settings import check_encoder
 
 # What people read. It can be changed at any time, and holds at once.
@@ -46,7 +47,6 @@ SETTINGS = (
 # Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 ENDING_LENGTH = 4
-MAX_SLUG = 60
 
 
 class EncoderSettled(Exception):
@@ -58,8 +58,8 @@ def check_classes(names: Sequence[str]) -> list[str]:
     trimmed = [name.strip() for name in names]
     if any(not name for name in trimmed):
         raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
-    if any(len(name) > 200 for name in trimmed):
-        raise ValidationError({"classes": "A class name may have at most 200 characters."})
+    if any(len(name) > MAX_NAME for name in trimmed):
+        raise ValidationError({"classes": f"A class name may have at most {MAX_NAME} characters."})
     if len(trimmed) > MAX_CLASSES:
         raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
     for number, name in enumerate(trimmed, start=1):

@@ -23,7 +23,7 @@ from labeling.api.reading import read
 from labeling.api.schema import SIGNED_IN
 from labeling.api.visible import VisibleToMember
 from labeling.models import Membership, Project, Role, User
-from labeling.models.projects import MAX_CLASSES, slug_validator
+from labeling.models.projects import MAX_CLASSES, MAX_SLUG, slug_validator
 from labeling.pipeline.training_settings import TrainConfig, check_training
 from labeling.projects import SETTINGS, TEXTS
 
@@ -84,7 +84,7 @@ class ProjectSerializer(VisibleToMember, Body):
 
     resource = "Project"
 
-    slug = StrictText(max_length=60, validators=[slug_validator], help_text="Its short name in addresses.")
+    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Its short name in addresses.")
     classes = ClassNames(max_length=MAX_CLASSES)
     training = Training(required=False)
     hourly_cost = Price(

@@ -40,9 +40,9 @@ from labeling.progress import progress_of
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
-    What the model predicts is told only if the manager allows it, and on tasks that a coin has picked: on control tasks
-    as often as on others. How sure the model is, is never told: it would give control tasks away, on which models
-    doubt less. docs/decisions/0023-nothing-tells-a-control-task.md has the reasons.
+    It holds what the model predicts if the manager allows it and the task is prompted, which control tasks are as often
+    as others. It never holds the model's confidence, which is higher on control tasks.
+    See docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     item = task.item
     has_image = project.kind == Project.Kind.IMAGE and item.media

@@ -1,7 +1,7 @@
-"""What every member reads of a resource, annotators among them. Engineers and managers read all of it.
+"""The fields of a resource that every member may read, annotators among them. Engineers and managers read all fields.
 
-Resources that are not named here are read whole, by those whom the endpoint's `needs` admits. `tests/access/fields.py`
-says the same for every field of every answer, and holds the API to it.
+Other resources are read whole, by the roles in the endpoint's `needs`. `tests/access/fields.py` has the same table for
+every field of every response, and checks the API against it.
 
 An annotator must not be able to tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
 """
@@ -70,7 +70,7 @@ class VisibleToMember:
 
 
 def mark_in_schema(components: Mapping[str, Any]) -> None:
-    """Say in the published schema what only engineers and managers read."""
+    """Mark the fields for engineers and managers in the published schema."""
     for resource, names in EVERY_MEMBER.items():
         component = components[resource]
         component["required"] = [name for name in component["required"] if name in names]

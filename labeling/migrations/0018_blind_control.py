@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="itemimport",
             name="numbers",
-            field=models.PositiveBigIntegerField(default=0, help_text="How many numbers are set aside for it."),
+            field=models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it."),
         ),
         migrations.AddField(
             model_name="project",

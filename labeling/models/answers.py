@@ -15,14 +15,15 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
         return self.filter(answered_at__isnull=True, ended_at__isnull=True)
 
     def ended(self) -> AssignmentQuerySet:
-        """Places that were given back, or went to somebody else."""
+        """Places that were released, or went to somebody else."""
         return self.filter(ended_at__isnull=False)
 
 
 class Assignment(models.Model):
     """One annotator's place on a task: held by a lease until it is answered, then for good.
 
-    One that is given back, or that somebody else gets, ends and stays: it tells whose the task was, and until when.
+    A place that is released, or that goes to somebody else, has ended. Its row stays, as a record of who held the task
+    and until when.
     """
 
     task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="assignments")

@@ -161,7 +161,7 @@ class Task(models.Model):
                 name="task_by_pass",
             ),
             models.Index(fields=["batch", "rank"], condition=models.Q(is_control=True), name="task_control"),
-            # Few of many, or none: looked for with every figure of accuracy, to leave them out.
+            # Excluded from every figure of accuracy.
             models.Index(
                 fields=["item"], condition=models.Q(is_control=True, prompted=True), name="task_control_prompted"
             ),

@@ -39,7 +39,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(is_control=True)
 
     def measuring(self) -> ItemQuerySet:
-        """Labeled control items whose annotators were not shown a prediction: what a model may be measured on."""
+        """Labeled control items whose annotators were shown no prediction: the items that models are measured on."""
         prompted = Task.objects.filter(is_control=True, prompted=True)
         return self.control().labeled().exclude(pk__in=prompted.values("item"))
 
@@ -176,9 +176,9 @@ class ItemImport(models.Model):
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
     path = models.CharField(max_length=1000, help_text="Where it lies.")
     truth_path = models.CharField(max_length=1000, blank=True)
-    # Its items have the numbers from `first_number` on, in an order that says nothing: see importing/numbering.py.
+    # The block of item numbers reserved for it: see importing/numbering.py.
     first_number = models.PositiveBigIntegerField(null=True, unique=True)
-    numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are set aside for it.")
+    numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it.")
     numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
     owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
     strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")

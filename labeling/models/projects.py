@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_CLASSES = 20_000
+MAX_SLUG = 60
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
@@ -72,14 +73,14 @@ class Project(models.Model):
         BADGE = "badge"
         UNIFORM = "uniform"
 
-    slug = models.CharField(max_length=60, unique=True, validators=[slug_validator])
+    slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind)
     question = models.CharField(max_length=10, choices=Question, default=Question.SINGLE)
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
     guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")
     seed = models.PositiveIntegerField(default=random_seed, help_text="What trainings draw at random follows from it.")
-    # No page and no endpoint tells it: whoever knew it could foresee which items are control items.
+    # Never shown: whoever knows it can compute which items are control items.
     secret = models.BinaryField(default=new_secret, editable=False)
     loop = models.CharField(max_length=10, choices=Loop, default=Loop.RUNNING)
 
@@ -204,9 +205,7 @@ class Project(models.Model):
         return self.slug
 
     def keyed(self, purpose: str, subject: object) -> bytes:
-        """32 bytes that follow from the project's secret, and that nobody can foresee without it: HMAC-SHA256 over the
-        purpose (a word of its own for each use) and what it is for.
-        """
+        """HMAC-SHA256 of the purpose (one word for each use) and the subject under the project's secret: 32 bytes."""
         message = f"{purpose}/{subject}".encode("utf-8", "surrogatepass")
         return hmac.digest(bytes(self.secret), message, "sha256")
 

@@ -89,9 +89,9 @@ def seed_of(project: Project, number: int) -> int:
 
 
 def prompted(project: Project, number: int, n: int) -> np.ndarray:
-    """(n,) whose annotators are shown a prediction: each task by a coin that knows nothing of the task.
+    """(n,) bool: the tasks on which annotators are shown a prediction, drawn by chance whatever the task.
 
-    Those of control tasks that are not shown one tell how good the model is. See docs/decisions/0023.
+    Models are measured on the control tasks among the others: docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     if not project.show_predictions:
         return np.zeros(n, bool)

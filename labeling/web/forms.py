@@ -255,8 +255,8 @@ class SettingsForm(forms.ModelForm):
         help_texts = {
             "prompt": "What annotators read above each item. Empty: a sentence that fits the question.",
             "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
-            "show_predictions": "On half of the tasks, from the next batch on. Quicker, but people tend to agree with "
-            "what they see: accuracy is then measured on the control items of the other half alone.",
+            "show_predictions": "Shown on half of the tasks, from the next batch on. Labeling is quicker, but people "
+            "tend to agree with what they see. So accuracy is measured only on control items in the other half.",
             "batch_size": "The model is trained anew after this many answers. Small batches teach it sooner; large "
             "ones keep people busy longer between trainings.",
             "control_share": "This part of each batch, 0.1 for one item in ten, is drawn at random and kept out of "

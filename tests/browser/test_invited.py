@@ -65,7 +65,7 @@ def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any,
     assert Annotation.objects.get().user.username == "nora"
 
     late: Page = open_page(None, link)
-    expect(late.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(late.get_by_role("heading", name="This link no longer works")).to_be_visible()
     manager.reload()
     expect(manager.get_by_role("rowheader", name="nora")).to_be_visible()
     # The browser also reports the form that was sent back with status 400: that is meant.
@@ -110,7 +110,7 @@ def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None
     expect(manager.get_by_text("The invitation is withdrawn: its link lets nobody in.")).to_be_visible()
     expect(manager.get_by_role("button", name=re.compile("Withdraw"))).to_have_count(0)
     page: Page = open_page(make_user("enzo"), link)
-    expect(page.get_by_role("heading", name="This link does not work any more")).to_be_visible()
+    expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()
 
 
 def test_without_scripts_the_link_is_a_plain_field(open_page: Any) -> None:

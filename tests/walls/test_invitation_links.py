@@ -39,7 +39,7 @@ def roles() -> dict[str, str]:
 
 def is_over(path: str, client: Client | None = None) -> bool:
     response = (client or Client()).get(path)
-    return response.status_code == 404 and "This link does not work any more" in text_of(response)
+    return response.status_code == 404 and "This link no longer works" in text_of(response)
 
 
 def test_a_new_person_makes_an_account_and_is_in() -> None:

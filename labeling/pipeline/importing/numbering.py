@@ -1,7 +1,7 @@
-"""Item numbers that say nothing about where an item stood in its file.
+"""Item numbers that do not reveal an item's position in its file.
 
-Annotators see an item's number. Files are often sorted by class: numbers in their order would give answers away. An
-import sets a block of numbers aside and deals them out by a permutation that only the project's secret determines.
+Annotators see item numbers, and files are often sorted by class: numbers in file order would give answers away. Each
+import reserves a block of numbers and assigns them by a permutation keyed with the project's secret.
 """
 
 from __future__ import annotations
@@ -56,11 +56,11 @@ class Permutation:
 def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[int]:
     """Item numbers for the next `count` records, from the import's position on; the same ones if asked again.
 
-    `estimate`: about how many records the file has. Where there turn out to be more, another block is set aside.
+    `estimate`: about how many records the file has. Where there turn out to be more, another block is reserved.
     """
     first, last = item_import.position, item_import.position + count
     if item_import.first_number is None or last > item_import.numbered_from + item_import.numbers:
-        _set_aside(item_import, max(estimate, count))
+        _reserve(item_import, max(estimate, count))
     assert item_import.first_number is not None
     key = item_import.project.keyed("numbers", f"{item_import.pk}/{item_import.numbered_from}")
     permutation = Permutation(key, item_import.numbers)
@@ -68,8 +68,8 @@ def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[i
     return [item_import.first_number + permutation.at(place) for place in places]
 
 
-def _set_aside(item_import: ItemImport, size: int) -> None:
-    """A block of numbers behind all that are taken, for the records from the import's position on."""
+def _reserve(item_import: ItemImport, size: int) -> None:
+    """Reserve the next free block of numbers, for the records from the import's position on."""
     for _ in range(TRIES):
         last_item = Item.objects.aggregate(last=Max("pk"))["last"] or 0
         last_block = ItemImport.objects.aggregate(last=Max(F("first_number") + F("numbers") - 1))["last"] or 0
@@ -81,15 +81,15 @@ def _set_aside(item_import: ItemImport, size: int) -> None:
         try:
             with transaction.atomic():
                 ItemImport.objects.filter(pk=item_import.pk).update(**block)
-        except IntegrityError:  # another import has just set the same numbers aside
+        except IntegrityError:  # another import has just reserved the same numbers
             continue
         item_import.refresh_from_db(fields=list(block))
         return
-    raise IntegrityError(f"No numbers could be set aside for {item_import}: too many imports at once.")
+    raise IntegrityError(f"No numbers could be reserved for {item_import}: too many imports at once.")
 
 
 def settle_sequence() -> None:
-    """Let a database that counts numbers by itself (PostgreSQL) go on behind the highest one."""
+    """Move PostgreSQL's sequence of item numbers behind the highest one: inserts with explicit numbers do not."""
     with connection.cursor() as cursor:
         for statement in connection.ops.sequence_reset_sql(no_style(), [Item]):
             cursor.execute(statement)

@@ -29,10 +29,10 @@ def new_project(request: HttpRequest) -> HttpResponse:
         project = _create(form, request.user)
         if project is not None:
             name = isolated(project.name)
-            told = f"{name} is there, at the address {project.slug}, and you are its manager."
-            messages.success(request, f"{told} Now bring in its items.")
+            created = f"{name} is there, at the address {project.slug}, and you are its manager."
+            messages.success(request, f"{created} Now bring in its items.")
             return redirect("project-import", project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.spool`, which kept no file
         form.add_error("classes_file", problem)
     return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
 

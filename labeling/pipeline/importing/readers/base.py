@@ -94,7 +94,7 @@ class Source(ABC):
 
     @property
     def estimate(self) -> int:
-        """About how many records there are, told without parsing them; rather too many than too few."""
+        """About how many records there are; rather too many than too few. May read the whole file, without parsing."""
         return self.total or 1
 
     def position(self) -> float:
