@@ -20,6 +20,7 @@ from django.test import Client
 from django.utils import timezone
 from factories import make_member, make_open_batch, make_project
 from hostile import Hostile
+from processes import ON_LINUX
 from rest_framework.test import APIClient
 
 from labeling import media
@@ -152,7 +153,7 @@ for path, kind in json.load(sys.stdin):
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux tells")
+@ON_LINUX
 def test_memory_and_time_are_bounded(tmp_path: Path) -> None:
     """Measured in a process of its own, whose address space ends where an honest import never comes to."""
     paths = []

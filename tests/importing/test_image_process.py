@@ -17,13 +17,13 @@ from django.core.management import call_command
 from factories import make_project
 from import_files import picture, write_parquet, write_zip
 from PIL import Image
+from processes import ON_LINUX
 
 from labeling.models import Item, RejectedRow
 from labeling.pipeline.importing.readers import BadImage, UnreadableFile, images, open_source, parquet_file
 from labeling.pipeline.importing.readers.images import open_image, open_images
 
 ROOT = Path(__file__).resolve().parents[2]
-ON_LINUX = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
 
 
 def encoded(image: Image.Image, form: str, **options: object) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from factories import digit_png, make_member, make_project, make_user
 from PIL import Image
-from processes import wait_until, web
+from processes import ON_LINUX, wait_until, web
 from sending import API, CSRF, LARGE, PAGE, PREDICT, SENT_FIRST, Request, Sender, by_token, form, stored
 
 from labeling.models import Item, ItemImport, Project, RejectedRow, Role, Upload, User
@@ -139,7 +139,7 @@ def peak_below(pid: int) -> float:
     return max(peaks)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells")
+@ON_LINUX
 def test_four_images_of_fifty_million_pixels_at_once_leave_the_web_process_small(project: Project) -> None:
     Project.objects.update(kind="image")
     headers = by_token(people(project)["mona"]).headers
