@@ -1,12 +1,10 @@
-"""Checks the records of a source, images many at a time, in chunks that fit into memory."""
+"""Checks the records of a source, images many at a time, in chunks that fit into memory. No database."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-
-from labeling.models import Project
 
 from .readers.base import MIB, BadImage, Record, Source, UnreadableFile
 from .readers.images import open_images
@@ -34,13 +32,13 @@ def chunks(
 
     The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
     """
-    usual = IMAGE_CHUNK if rules.kind == Project.Kind.IMAGE else CHUNK
+    usual = IMAGE_CHUNK if rules.kind == "image" else CHUNK
     most = min(usual, most or usual)
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
     records = source.records(skip=skip)
-    if rules.kind == Project.Kind.IMAGE:
+    if rules.kind == "image":
         results = _check_images(records, rules, source)
     else:
         results = ((record, check_row(record, rules, source)) for record in records)  # by the rules as they are by then
