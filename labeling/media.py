@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
@@ -19,6 +21,8 @@ CONTENT_TYPES = {
     ".tif": "image/tiff",
     ".tiff": "image/tiff",
 }
+# Nobody writes one file for so long.
+DRAFT_SECONDS = 3600
 
 
 def image_name(project_id: int, content: bytes, suffix: str) -> str:
@@ -35,7 +39,15 @@ def write(name: str, content: bytes) -> None:
     """Store `content` under `name`, unless it is there already. `flush` before counting on it."""
     path = path_of(name)
     if not path.exists():
-        replace_file(path, content, durable=False)
+        replace_file(path, content, durable=False, drafts=_drafts(name.partition("/")[0]))
+
+
+def remove_drafts(project_id: int) -> None:
+    """Remove files that a killed process had begun to write."""
+    for draft in _drafts(str(project_id)).glob("*"):
+        with suppress(FileNotFoundError):  # it was moved, or another import removes it
+            if draft.stat().st_mtime < time.time() - DRAFT_SECONDS:
+                draft.unlink()
 
 
 def flush() -> None:
@@ -43,10 +55,15 @@ def flush() -> None:
     os.sync()
 
 
-def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True) -> None:
-    """Write a file in one step: whoever reads `path`, now or after a crash, sees all of it or what was there before."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=".draft-")
+def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, drafts: Path | None = None) -> None:
+    """Write a file in one step: whoever reads `path`, now or after a crash, sees all of it or what was there before.
+
+    It is written in the folder `drafts`, on the same disk, and then moved; by default beside `path`.
+    """
+    folder = drafts or path.parent
+    for each in (path.parent, folder):
+        each.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -57,3 +74,7 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+def _drafts(project_id: str) -> Path:
+    return path_of(project_id) / "drafts"

@@ -25,8 +25,10 @@ from schemathesis.specs.openapi import checks
 EXAMPLES = 6
 # Half of the addresses lead to what there is; the schema alone would never guess them.
 CONFIG = {"generation": {"mode": "all"}, "phases": {"coverage": {"enabled": True}}}
-# What a file, a filter or an option of an encoder means, no schema can say: one that it allows may still be refused.
+# What a file, a filter, an option of an encoder or a misleading class name means, no schema can say: one that it allows
+# may still be refused.
 MEANING = {
+    "/api/v1/projects/",
     "/api/v1/projects/{slug}/encoder/",
     "/api/v1/projects/{slug}/items/",
     "/api/v1/projects/{slug}/items/{item_id}/correction/",

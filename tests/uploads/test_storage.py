@@ -289,6 +289,19 @@ def test_what_a_killed_process_has_left_counts_until_it_is_removed(settings: Any
     assert list(folder.iterdir()) == []
 
 
+@usual
+def test_what_a_killed_process_had_begun_to_write_is_removed(tmp_path: Path) -> None:
+    project = make_project(kind="image")
+    client = manager(project)
+    send(client, zip_of(1))
+    drafts = media.path_of(f"{project.pk}/drafts")
+    for name in ("old", "new"):
+        (drafts / name).write_bytes(b"half of it")
+    os.utime(drafts / "old", (time.time() - 86_400,) * 2)
+    send(client, zip_of(2), "b.zip")
+    assert [path.name for path in drafts.iterdir()] == ["new"], "somebody may be writing that one"
+
+
 @with_processes
 def test_an_import_that_is_killed_again_and_again_counts_once(tmp_path: Path) -> None:
     project = make_project(kind="image")
@@ -301,6 +314,8 @@ def test_an_import_that_is_killed_again_and_again_counts_once(tmp_path: Path) ->
         of_items = {item.media for item in Item.objects.all()}
         assert counted() == sum(media.path_of(name).stat().st_size for name in of_items)
     assert Item.objects.count() < 600, "it was over before it could be killed"
+    for draft in media.path_of(f"{project.pk}/drafts").iterdir():  # killed while it was written
+        os.utime(draft, (time.time() - 86_400,) * 2)
     manage("import_items", "digits", str(tmp_path / "a.zip")).communicate()
     assert Item.objects.count() == 600
     consistent(project)

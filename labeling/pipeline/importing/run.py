@@ -39,6 +39,7 @@ def import_items(step: Step) -> None:
     item_import, project = step.job.item_import, step.job.project
     assert item_import is not None
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.RUNNING)
+    media.remove_drafts(project.pk)
     try:
         with _opened(item_import, project) as source:
             _import_from(step, source, item_import, project)
