@@ -9,7 +9,8 @@ from typing import Any
 from django.utils import timezone
 
 from labeling.models import Annotation, Assignment, Batch, Item, ModelVersion, Project, Role, Task, User
-from labeling.projects import create_project, get_or_create_user, set_role
+from labeling.projects.create import create_project
+from labeling.projects.members import get_or_create_user, set_role
 
 SLUG = "big"
 ITEMS, ROUNDS, BATCH = 200_000, 10, 5_000  # 50,000 tasks, an annotation each

@@ -50,7 +50,7 @@ def when_ready(server: Any) -> None:
 
 def first_account_link() -> str | None:
     """Where to make the first account, if there is none."""
-    from labeling.web import first_account  # when this file is read, there are no tables to ask yet
+    from labeling.web.account import first_account  # when this file is read, there are no tables to ask yet
 
     try:
         wanted = first_account.is_wanted()

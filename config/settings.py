@@ -80,8 +80,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "labeling.web.proxies.TrustedProxies",
-    "labeling.web.headers.MoreHeaders",
+    "labeling.web.gate.proxies.TrustedProxies",
+    "labeling.web.gate.headers.MoreHeaders",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -89,8 +89,8 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "labeling.web.login_header.LoginHeader",
-    "labeling.spool.given_back",
+    "labeling.web.gate.login_header.LoginHeader",
+    "labeling.intake.spool.given_back",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "axes.middleware.AxesMiddleware",
@@ -110,7 +110,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"markdown": "labeling.web.markdown"},
+            "libraries": {"markdown": "labeling.web.shared.markdown"},
         },
     }
 ]
@@ -141,9 +141,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 AUTHENTICATION_BACKENDS = [
-    "labeling.web.throttle.Throttle",
+    "labeling.web.gate.throttle.Throttle",
     "django.contrib.auth.backends.ModelBackend",
-    "labeling.web.login_header.HeaderBackend",
+    "labeling.web.gate.login_header.HeaderBackend",
 ]
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "home"
@@ -172,7 +172,7 @@ STORAGES = {
 # Uploads are spooled to the disk on which they stay until they are imported, once it is known that they may.
 FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
 FILE_UPLOAD_TEMP_DIR.mkdir(exist_ok=True)
-FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "labeling.spool.UploadSpool"]
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler", "labeling.intake.spool.UploadSpool"]
 # An upload is checked and limited by the view that takes it; a form field has no business being this large.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 
@@ -185,7 +185,7 @@ PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
-    # Only a trusted proxy's word is left by the time it is read: labeling/web/proxies.py.
+    # Only a trusted proxy's word is left by the time it is read: labeling/web/gate/proxies.py.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Monitoring asks the web server itself, past the proxy.
@@ -196,13 +196,13 @@ if HTTPS:
     SILENCED_SYSTEM_CHECKS = ["security.W021"]
 
 # Failed sign-ins are counted in the database, for all web processes alike, and forgotten when the cool-off is over.
-AXES_HANDLER = "labeling.web.throttle.Handler"
+AXES_HANDLER = "labeling.web.gate.throttle.Handler"
 AXES_FAILURE_LIMIT = LOGIN_ATTEMPTS
 AXES_COOLOFF_TIME = timedelta(minutes=LOGIN_COOL_OFF_MINUTES)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
-AXES_LOCKOUT_CALLABLE = "labeling.web.throttle.locked_out"
-AXES_CLIENT_IP_CALLABLE = "labeling.web.proxies.client_network"
-AXES_CLIENT_STR_CALLABLE = "labeling.web.throttle.client_in_log"
+AXES_LOCKOUT_CALLABLE = "labeling.web.gate.throttle.locked_out"
+AXES_CLIENT_IP_CALLABLE = "labeling.web.gate.proxies.client_network"
+AXES_CLIENT_STR_CALLABLE = "labeling.web.gate.throttle.client_in_log"
 AXES_RESET_ON_SUCCESS = True
 # Trying again while locked out does not make it longer: the page says until when.
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
@@ -214,15 +214,15 @@ AXES_VERBOSE = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "knox.auth.TokenAuthentication",
-        "labeling.api.sessions.SessionByHeader",
+        "labeling.api.shared.sessions.SessionByHeader",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_RENDERER_CLASSES": ["labeling.api.json_format.OrjsonRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["labeling.api.json_format.OrjsonParser"],
-    "DEFAULT_PAGINATION_CLASS": "labeling.api.pagination.Pages",
+    "DEFAULT_RENDERER_CLASSES": ["labeling.api.shared.json_format.OrjsonRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["labeling.api.shared.json_format.OrjsonParser"],
+    "DEFAULT_PAGINATION_CLASS": "labeling.api.shared.pagination.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "labeling.api.schema.PublishedSchema",
-    "EXCEPTION_HANDLER": "labeling.api.errors.handle",
+    "DEFAULT_SCHEMA_CLASS": "labeling.api.published.schema.PublishedSchema",
+    "EXCEPTION_HANDLER": "labeling.api.shared.errors.handle",
 }
 REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
@@ -241,7 +241,7 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "labeling.api.schema.finish",
+        "labeling.api.published.schema.finish",
     ],
 }
 

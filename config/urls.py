@@ -4,10 +4,10 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from labeling.api.page import api_docs
-from labeling.api.published import SchemaView
-from labeling.web.views.account import sign_in_to_admin
-from labeling.web.views.operators import healthz, metrics
+from labeling.api.published.document import SchemaView
+from labeling.api.published.page import api_docs
+from labeling.web.account.views import sign_in_to_admin
+from labeling.web.gate.operators import healthz, metrics
 
 urlpatterns = [
     path("", include("labeling.web.urls")),
@@ -22,6 +22,6 @@ urlpatterns = [
     path("metrics", metrics, name="metrics"),
 ]
 
-handler400 = "labeling.api.errors.bad_request"
-handler404 = "labeling.api.errors.not_found"
-handler500 = "labeling.api.errors.server_error"
+handler400 = "labeling.api.shared.errors.bad_request"
+handler404 = "labeling.api.shared.errors.not_found"
+handler500 = "labeling.api.shared.errors.server_error"

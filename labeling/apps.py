@@ -2,8 +2,13 @@
 
 from django.apps import AppConfig
 from django.urls import register_converter
+from django.urls.converters import StringConverter
 
-from labeling.converters import Word
+
+class Word(StringConverter):
+    """A part of an address: a text without a slash, and without the NUL that PostgreSQL has no way to look for."""
+
+    regex = "[^/\x00]+"
 
 
 class LabelingConfig(AppConfig):

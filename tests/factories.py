@@ -12,9 +12,10 @@ from django.utils import timezone
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling import media
+from labeling.kinds import media
 from labeling.models import Assignment, Batch, Item, Project, Role, Task, User
-from labeling.projects import create_project, set_role
+from labeling.projects.create import create_project
+from labeling.projects.members import set_role
 
 # The same in every run, so that what follows from it is.
 SECRET = b"a project's secret, of 32 bytes."

@@ -11,9 +11,9 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
-from labeling import access
-from labeling.api.base import ProjectView
-from labeling.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, export
+from labeling.api.shared.base import ProjectView
+from labeling.outgoing.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, export
+from labeling.projects import access
 
 DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}

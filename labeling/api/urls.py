@@ -2,22 +2,13 @@
 
 from django.urls import path
 
-from labeling.api import (
-    batches,
-    browse,
-    clusterings,
-    comparisons,
-    encoders,
-    export,
-    in_use,
-    invitations,
-    items,
-    payoff,
-    predictions,
-    privacy,
-    projects,
-    queue,
-)
+from labeling.api import batches, export
+from labeling.api.items import imports
+from labeling.api.items import views as items
+from labeling.api.label import views as queue
+from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, versions
+from labeling.api.projects import encoders, invitations, members
+from labeling.api.projects import views as projects
 
 app_name = "api"
 
@@ -27,17 +18,17 @@ urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="projects"),
     path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
     path(f"{PROJECT}encoder/", encoders.ProjectEncoder.as_view(), name="encoder"),
-    path(f"{PROJECT}members/", projects.MemberList.as_view(), name="members"),
-    path(f"{PROJECT}members/<word:username>/", projects.MemberDetail.as_view(), name="member"),
+    path(f"{PROJECT}members/", members.MemberList.as_view(), name="members"),
+    path(f"{PROJECT}members/<word:username>/", members.MemberDetail.as_view(), name="member"),
     path(f"{PROJECT}invitations/", invitations.InvitationList.as_view(), name="invitations"),
     path(f"{PROJECT}invitations/<int:invitation_id>/", invitations.InvitationDetail.as_view(), name="invitation"),
-    path(f"{PROJECT}items/", browse.Items.as_view(), name="items"),
-    path(f"{PROJECT}items/<int:item_id>/", browse.ItemDetail.as_view(), name="item"),
-    path(f"{PROJECT}items/<int:item_id>/correction/", browse.ItemCorrection.as_view(), name="item-correction"),
-    path(f"{PROJECT}items/<int:item_id>/media/", items.ItemMedia.as_view(), name="item-media"),
-    path(f"{PROJECT}imports/", items.ImportList.as_view(), name="imports"),
-    path(f"{PROJECT}imports/<int:import_id>/", items.ImportDetail.as_view(), name="import"),
-    path(f"{PROJECT}imports/<int:import_id>/rejected/", items.RejectedRows.as_view(), name="rejected-rows"),
+    path(f"{PROJECT}items/", items.Items.as_view(), name="items"),
+    path(f"{PROJECT}items/<int:item_id>/", items.ItemDetail.as_view(), name="item"),
+    path(f"{PROJECT}items/<int:item_id>/correction/", items.ItemCorrection.as_view(), name="item-correction"),
+    path(f"{PROJECT}items/<int:item_id>/media/", imports.ItemMedia.as_view(), name="item-media"),
+    path(f"{PROJECT}imports/", imports.ImportList.as_view(), name="imports"),
+    path(f"{PROJECT}imports/<int:import_id>/", imports.ImportDetail.as_view(), name="import"),
+    path(f"{PROJECT}imports/<int:import_id>/rejected/", imports.RejectedRows.as_view(), name="rejected-rows"),
     path(f"{PROJECT}claim/", queue.Claim.as_view(), name="claim"),
     path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
     path(f"{PROJECT}annotations/<uuid:annotation_id>/", queue.AnnotationDetail.as_view(), name="annotation"),
@@ -48,13 +39,13 @@ urlpatterns = [
     path(f"{PROJECT}batches/<int:number>/", batches.BatchDetail.as_view(), name="batch"),
     path(f"{PROJECT}batches/<int:number>/retry/", batches.BatchRetry.as_view(), name="batch-retry"),
     path(f"{PROJECT}batches/<int:number>/end/", batches.BatchEnd.as_view(), name="batch-end"),
-    path(f"{PROJECT}models/", batches.VersionList.as_view(), name="models"),
+    path(f"{PROJECT}models/", versions.VersionList.as_view(), name="models"),
     path(f"{PROJECT}models/compare/", comparisons.VersionComparison.as_view(), name="models-compare"),
-    path(f"{PROJECT}models/<int:number>/", batches.VersionDetail.as_view(), name="model"),
-    path(f"{PROJECT}models/in-use/", in_use.VersionInUse.as_view(), name="model-in-use"),
-    path(f"{PROJECT}models/<int:number>/use/", batches.VersionUse.as_view(), name="model-use"),
-    path(f"{PROJECT}models/<int:number>/release/", batches.VersionRelease.as_view(), name="model-release"),
-    path(f"{PROJECT}models/<int:number>/artifact/", batches.VersionArtifact.as_view(), name="model-artifact"),
+    path(f"{PROJECT}models/<int:number>/", versions.VersionDetail.as_view(), name="model"),
+    path(f"{PROJECT}models/in-use/", versions.VersionInUse.as_view(), name="model-in-use"),
+    path(f"{PROJECT}models/<int:number>/use/", versions.VersionUse.as_view(), name="model-use"),
+    path(f"{PROJECT}models/<int:number>/release/", versions.VersionRelease.as_view(), name="model-release"),
+    path(f"{PROJECT}models/<int:number>/artifact/", versions.VersionArtifact.as_view(), name="model-artifact"),
     path(f"{PROJECT}models/<int:number>/predict/", predictions.Predict.as_view(), name="model-predict"),
     path(f"{PROJECT}predictions/", predictions.PredictionList.as_view(), name="predictions"),
     path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.PredictionDetail.as_view(), name="prediction"),

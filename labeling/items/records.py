@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeling.items.filters import State
-from labeling.labels import Stored
 from labeling.models import Annotation, Correction, Item, Project, Task
+from labeling.questions.labels import Stored
 
 Names = dict[int, str]
 

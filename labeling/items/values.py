@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from labeling import labels
 from labeling.models import Project
 from labeling.models.projects import MAX_CLASSES
+from labeling.questions import labels
 
 
 def read_value(project: Project, value: Any) -> labels.Stored:

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from labeling.loop.versions import in_use
 from labeling.models import ModelVersion, Project
-from labeling.versions import in_use
 
 
 class VersionCommand(BaseCommand):

@@ -11,12 +11,12 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from labeling.labels import MAX_NAME
-
 if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_CLASSES = 20_000
+MAX_NAME = 200
+"""Characters of a class name."""
 MAX_SLUG = 60
 
 slug_validator = RegexValidator(

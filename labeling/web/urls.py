@@ -1,15 +1,30 @@
 """Addresses of the pages."""
 
 from django.contrib.auth.views import LogoutView
-from django.urls import include, path
+from django.urls import path
 
-from labeling.web.views.account import SignIn
-from labeling.web.views.home import home
-from labeling.web.views.invitation import invitation
-from labeling.web.views.label import label_classes, label_page, label_today
-from labeling.web.views.setup import setup
+from labeling.web.account import views as account
+from labeling.web.account.invitation import invitation
+from labeling.web.account.setup import setup
+from labeling.web.account.views import SignIn
+from labeling.web.batches import views as batches
+from labeling.web.export import views as engineer
+from labeling.web.imports import views as imports
+from labeling.web.items import views as items
+from labeling.web.label.views import label_classes, label_page, label_today
+from labeling.web.members import views as members
+from labeling.web.models import comparing, predictions, privacy
+from labeling.web.models import views as versions
+from labeling.web.overview import progress
+from labeling.web.overview import views as project
+from labeling.web.overview.home import home
+from labeling.web.settings import create, encoder, guidelines
+from labeling.web.settings import views as settings
 
 PROJECT = "p/<slug:slug>/"
+MEMBER = f"{PROJECT}members/<word:username>/"
+ITEM = f"{PROJECT}items/<int:item_id>/"
+BATCH = f"{PROJECT}batches/<int:number>/"
 
 urlpatterns = [
     path("", home, name="home"),
@@ -21,5 +36,55 @@ urlpatterns = [
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
-    path("", include("labeling.web.project_urls")),
+    path("new/", create.new_project, name="project-new"),
+    path("new/preview/", guidelines.preview, name="guidelines-preview"),
+    path("account/", account.account, name="account"),
+    path("account/password/", account.ChangePassword.as_view(), name="password"),
+    path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
+    # everybody in the project
+    path(PROJECT, project.overview, name="project"),
+    path(f"{PROJECT}batches/", batches.batch_list, name="project-batches"),
+    path(BATCH, batches.batch_detail, name="project-batch"),
+    # managers
+    path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
+    path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
+    path(f"{BATCH}end/", batches.end_batch, name="project-batch-end"),
+    path(f"{PROJECT}import/", imports.imports, name="project-import"),
+    path(f"{PROJECT}import/progress/", imports.imports_progress, name="project-import-progress"),
+    path(f"{PROJECT}imports/<int:import_id>/", imports.import_detail, name="project-import-detail"),
+    path(f"{PROJECT}imports/<int:import_id>/retry/", imports.import_retry, name="project-import-retry"),
+    path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
+    path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
+    path(f"{PROJECT}encoder/", encoder.encoder, name="project-encoder"),
+    path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
+    path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
+    path(f"{PROJECT}members/", members.members, name="project-members"),
+    path(f"{PROJECT}models/<int:number>/use/", versions.use, name="project-model-use"),
+    path(f"{PROJECT}models/automatic/", versions.use_gate, name="project-models-automatic"),
+    path(
+        f"{PROJECT}invitations/<int:invitation_id>/withdraw/",
+        members.withdraw_invitation,
+        name="project-invitation-withdraw",
+    ),
+    path(f"{MEMBER}role/", members.change_role, name="project-role"),
+    path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
+    path(f"{ITEM}correct/", items.correct_item, name="project-item-correct"),
+    path(f"{ITEM}withdraw/", items.withdraw_correction, name="project-item-withdraw"),
+    # engineers and managers
+    path(f"{PROJECT}items/", items.item_list, name="project-items"),
+    path(f"{PROJECT}items/classes/", items.class_proposals, name="project-item-classes"),
+    path(ITEM, items.item_detail, name="project-item"),
+    path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
+    path(f"{PROJECT}models/", versions.models, name="project-models"),
+    path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
+    path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),
+    path(f"{PROJECT}models/<int:number>/predict/", predictions.predict, name="project-model-predict"),
+    path(f"{PROJECT}predictions/<int:prediction_id>/", predictions.prediction, name="project-prediction"),
+    path(
+        f"{PROJECT}predictions/<int:prediction_id>/remove/",
+        predictions.remove_prediction,
+        name="project-prediction-remove",
+    ),
+    path(f"{PROJECT}privacy/", privacy.privacy, name="project-privacy"),
+    path(f"{PROJECT}export/", engineer.export, name="project-export"),
 ]

@@ -24,7 +24,6 @@ from factories import make_items, make_member, make_open_batch, make_project, ma
 from knox.models import AuthToken
 from pages import make_prediction
 
-from labeling import invitations
 from labeling.models import (
     Annotation,
     Assignment,
@@ -36,6 +35,7 @@ from labeling.models import (
     Role,
     User,
 )
+from labeling.projects import invitations
 
 
 class World:

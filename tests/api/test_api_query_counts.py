@@ -16,9 +16,10 @@ from knox.models import AuthToken
 from pages import make_history, make_prediction
 from rest_framework.test import APIClient
 
-from labeling import invitations, queue
+from labeling.answering import queue
+from labeling.intake.uploads import register
 from labeling.models import Assignment, Project, Role, Task, User
-from labeling.uploads import register
+from labeling.projects import invitations
 
 pytestmark = pytest.mark.django_db
 

@@ -4,7 +4,7 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from rest_framework.test import APIClient
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Assignment, Membership, Role
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from factories import make_member, make_project, make_user
 from rest_framework.test import APIClient
 
 from labeling.models import Project, Role
-from labeling.projects import SETTINGS
+from labeling.projects.create import SETTINGS
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"

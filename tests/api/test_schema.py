@@ -10,9 +10,9 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from labeling.api.examples import EXAMPLES
-from labeling.api.published import published
-from labeling.api.schema import SUBJECTS
+from labeling.api.published.document import published
+from labeling.api.published.examples import EXAMPLES
+from labeling.api.published.schema import SUBJECTS
 
 OPERATIONS = [
     (f"{method.upper()} {path}", operation)

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
+from labeling.intake.numbering import Permutation, numbers_for
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Project, Role
 from labeling.models.jobs import worker_name
-from labeling.pipeline.importing.numbering import Permutation, numbers_for
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.uploads import register
 
 CLASSES = ["cat", "dog", "owl"]
 EACH = 40

@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 
+from labeling.intake.run import control_key
 from labeling.models import Project, Role
 from labeling.models.projects import new_secret
-from labeling.pipeline.importing.run import control_key
-from labeling.pipeline.selecting import prompted, seed_of
+from labeling.steps.select import prompted, seed_of
 
 pytestmark = pytest.mark.django_db
 

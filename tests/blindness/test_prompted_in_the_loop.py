@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from loop.digits import annotator, answer_batch, digits_project
 
+from labeling.loop.worker import Worker
 from labeling.models import Batch, ModelVersion, Project, Task
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,9 +17,9 @@ from factories import make_user
 from playwright.sync_api import Page, expect
 from world import fill_world
 
-from labeling import invitations
 from labeling.models import Item, ItemImport, PredictionRun, Project, Role, User
-from labeling.web import first_account
+from labeling.projects import invitations
+from labeling.web.account import first_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -10,7 +10,7 @@ from pages import make_history
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 
-from labeling import versions
+from labeling.loop import versions
 from labeling.models import ModelVersion, Role, VersionChoice
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -17,9 +17,9 @@ from playwright.sync_api import Locator, Page, expect
 from policy import keep_to_policy
 from processes import wait_until, worker
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.intake.uploads import receive
 from labeling.models import Project, Role, User
-from labeling.uploads import receive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

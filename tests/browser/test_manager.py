@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from policy import keep_to_policy
 from processes import worker
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Batch, Project, Role, User
 
 # What appears by itself does so within a few seconds.

@@ -18,7 +18,7 @@ from processes import worker
 from screen import SEES_MS
 
 from labeling.models import Batch, Item, Project, User
-from labeling.web import first_account
+from labeling.web.account import first_account
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -12,7 +12,7 @@ from pages import make_history, signed_in
 from playwright.sync_api import ConsoleMessage, Page, expect
 
 from labeling.models import Project, Role, User
-from labeling.web.project_urls import urlpatterns
+from labeling.web.urls import urlpatterns
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from policy import keep_to_policy
 from world import ANIMALS
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Annotation, Correction, Project, Role
 from tests.exports.labeled import answer
 
@@ -155,7 +155,7 @@ def test_an_annotator_is_told_that_an_item_is_settled(open_screen: Any) -> None:
     screen = open_screen(project, annie)
     (first,) = screen.answer("1")
     screen.wait_until_sent()
-    from labeling.corrections import correct
+    from labeling.answering.corrections import correct
 
     item = project.items.get(task=first)
     correct(item=item, user=mona, value=5)

@@ -10,7 +10,7 @@ from django.db.models import F
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -12,9 +12,9 @@ from factories import make_member, make_project
 from playwright.sync_api import Page, expect
 from processes import wait_until, worker
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.intake.uploads import receive
 from labeling.models import Role
-from labeling.uploads import receive
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

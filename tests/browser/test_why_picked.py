@@ -11,10 +11,10 @@ from factories import make_items, make_member, make_project
 from pages import make_history
 from playwright.sync_api import Page, expect
 
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forecast import draw_sample, save_sample
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
 from labeling.models import Batch, Clustering, Project, Role, Task
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.foretelling import draw_sample, save_sample
-from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

@@ -11,9 +11,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, make_prediction
 
+from labeling.arrays.files import ProjectFiles, save_array
 from labeling.models import Annotation, Batch, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
-from labeling.pipeline.files import ProjectFiles, save_array
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]

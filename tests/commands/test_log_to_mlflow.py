@@ -12,8 +12,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 from pages import make_history
 
+from labeling.arrays.files import ProjectFiles
 from labeling.models import Project
-from labeling.pipeline.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db
 

@@ -20,9 +20,9 @@ from django.db import connection
 from knox.models import AuthToken
 from sklearn.datasets import load_breast_cancer
 
+from labeling.loop.worker import Worker
 from labeling.models import Annotation, Assignment, Membership, ModelVersion, Project
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps.registry import run_step
 from tests.factories import make_items, make_open_batch, make_project
 from tests.processes import manage, wait_until
 

@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knox.models import AuthToken
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.management.simulation import Game, Simulation, SimulationError, wrong
 from labeling.models import Annotation, Assignment, Batch, Job, Project
-from labeling.simulation import Game, Simulation, SimulationError, wrong
 from tests.factories import make_items, make_member, make_open_batch, make_project
 
 pytestmark = pytest.mark.django_db(transaction=True)

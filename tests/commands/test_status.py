@@ -13,13 +13,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from labeling import queue
-from labeling.control_slice import ControlSlice
-from labeling.deadlines import end_early
-from labeling.exports import choose, export
+from labeling.answering import queue
+from labeling.arrays.files import ProjectFiles, save_array
+from labeling.insight.control_slice import ControlSlice
+from labeling.insight.status import status_of
+from labeling.loop.deadlines import end_early
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
-from labeling.pipeline.files import ProjectFiles, save_array
-from labeling.status import status_of
+from labeling.outgoing.exports import choose, export
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

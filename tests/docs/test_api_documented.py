@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.urls import URLPattern
 
-from labeling.api.reference import Endpoint, subjects
+from labeling.api.published.reference import Endpoint, subjects
 from labeling.api.urls import urlpatterns
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Annotation, Batch, Item, Job, ModelVersion, Project, User
 from tests import factories
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from labeling.exports.rows import pages
-from labeling.exports.weights import Drawn, Weights, level_ends
+from labeling.arrays.plan import Pool, plan_batch
 from labeling.models import Item, Project
-from labeling.pipeline.plan import Pool, plan_batch
+from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.weights import Drawn, Weights, level_ends
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

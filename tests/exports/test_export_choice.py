@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from labeling.exports import ChoiceError, choose, count_rows
-from labeling.exports.rows import pages
 from labeling.models import Item, Project
+from labeling.outgoing.exports import ChoiceError, choose, count_rows
+from labeling.outgoing.exports.rows import pages
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from labeling.api.export import PARAMETERS
-from labeling.exports import FILTERS, FORMATS
-from labeling.exports.columns import COLUMNS
+from labeling.outgoing.exports import FILTERS, FORMATS
+from labeling.outgoing.exports.columns import COLUMNS
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/export.md").read_text()
 

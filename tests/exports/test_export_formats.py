@@ -19,11 +19,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.exports import FORMATS, export
-from labeling.exports.columns import COLUMNS
-from labeling.exports.parquet import schema_for
 from labeling.models import Project
-from labeling.tables import Page
+from labeling.outgoing.exports import FORMATS, export
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.parquet import schema_for
+from labeling.outgoing.tables import Page
 from tests.exports.labeled import answer, make_batch, make_items
 from tests.factories import make_member, make_project
 
@@ -174,7 +174,7 @@ def test_parquet_columns_are_typed_by_the_question() -> None:
 
 
 def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.tables.GROUP_ROWS", 4)
+    monkeypatch.setattr("labeling.outgoing.tables.GROUP_ROWS", 4)
     row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
     content = written("parquet", [[row, row]] * 5, "single")
     metadata = pq.ParquetFile(io.BytesIO(content)).metadata

@@ -18,9 +18,9 @@ import pyarrow.json
 import pyarrow.parquet
 import pytest
 
-from labeling.exports import FORMATS, export
+from labeling.insight.status import status_of
 from labeling.models import Correction, Project
-from labeling.status import status_of
+from labeling.outgoing.exports import FORMATS, export
 from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from labeling import queue
-from labeling.corrections import correct
-from labeling.exports import count_rows
-from labeling.exports.choice import Choice, choose
-from labeling.exports.columns import COLUMNS
-from labeling.exports.rows import pages
+from labeling.answering import queue
+from labeling.answering.corrections import correct
 from labeling.models import Annotation, Correction, Project
+from labeling.outgoing.exports import count_rows
+from labeling.outgoing.exports.choice import Choice, choose
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.rows import pages
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 

@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from labeling.pipeline.importing.checking import check
-from labeling.pipeline.importing.readers import Record, open_source
-from labeling.pipeline.importing.rows import Draft, Rejection, Rules
+from labeling.intake.checking import check
+from labeling.intake.readers import Record, open_source
+from labeling.intake.rows import Draft, Rejection, Rules
 
 CLASSES = ("cat", "dog", "great auk")
 

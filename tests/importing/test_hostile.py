@@ -23,10 +23,10 @@ from hostile import Hostile
 from processes import ON_LINUX
 from rest_framework.test import APIClient
 
-from labeling import media
+from labeling.intake.run import import_items
+from labeling.kinds import media
+from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow, Role, User
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
 
 MEGABYTES = 450
 SECONDS = 60
@@ -131,9 +131,9 @@ def test_what_is_served_is_an_image_and_nothing_else(client: Client) -> None:
 PROBE = """
 import json, sys, time
 from pathlib import Path
-from labeling.pipeline.importing.readers import UnreadableFile, open_source
-from labeling.pipeline.importing.checking import check
-from labeling.pipeline.importing.rows import Rules
+from labeling.intake.readers import UnreadableFile, open_source
+from labeling.intake.checking import check
+from labeling.intake.rows import Rules
 
 def kilobytes(name):
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))

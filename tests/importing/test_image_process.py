@@ -19,9 +19,9 @@ from import_files import picture, write_parquet, write_zip
 from PIL import Image
 from processes import ON_LINUX
 
+from labeling.intake.readers import BadImage, UnreadableFile, images, open_source, parquet_file
+from labeling.intake.readers.images import open_image, open_images
 from labeling.models import Item, RejectedRow
-from labeling.pipeline.importing.readers import BadImage, UnreadableFile, images, open_source, parquet_file
-from labeling.pipeline.importing.readers.images import open_image, open_images
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -76,7 +76,7 @@ def test_an_image_that_ends_the_process_is_one_bad_row(tmp_path: Path) -> None:
 def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
     """The command that opens images, with other limits."""
     program = (
-        "from pathlib import Path; import sys; from labeling.pipeline.importing.readers import raster as r;"
+        "from pathlib import Path; import sys; from labeling.intake.readers import raster as r;"
         f"r.CPU_SECONDS, r.SECONDS = {cpu_seconds}, {seconds};"
         "r.main(sys.stdin.buffer, sys.stdout.buffer, Path(r.__file__).open('rb'))"
     )

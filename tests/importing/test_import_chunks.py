@@ -10,13 +10,13 @@ import pytest
 from factories import make_project
 from import_files import picture, rules
 
+from labeling.intake import checking
+from labeling.intake.ids import RepeatedIds, hash_of
+from labeling.intake.readers import Record, Source, UnreadableFile, open_source
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
 from labeling.models import ItemImport, Job
-from labeling.pipeline.importing import checking
-from labeling.pipeline.importing.ids import RepeatedIds, hash_of
-from labeling.pipeline.importing.readers import Record, Source, UnreadableFile, open_source
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.uploads import register
 
 
 class Fake(Source):

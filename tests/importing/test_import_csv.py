@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import checked, picture, read, rules, split, write
 
-from labeling.pipeline.importing.readers import Limits, UnreadableFile
+from labeling.intake.readers import Limits, UnreadableFile
 
 
 def texts(path: Path) -> list[str]:
@@ -134,7 +134,7 @@ def test_any_soup_is_read_to_its_end_the_same_wherever_the_chunks_end(tmp_path_f
     limits = Limits(line=30)
     records = read(path, "text", limits=limits)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("labeling.pipeline.importing.readers.lines.CHUNK", chunk)
+        patch.setattr("labeling.intake.readers.lines.CHUNK", chunk)
         assert read(path, "text", limits=limits) == records
     lines = [int(record.where.removeprefix("line ")) for record in records]
     assert lines == sorted(set(lines))

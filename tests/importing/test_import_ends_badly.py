@@ -9,11 +9,11 @@ import pytest
 from factories import make_project
 from import_files import write, write_npy, write_parquet
 
+from labeling.intake import run
+from labeling.intake.uploads import register
+from labeling.loop.step import Step, StepFailed
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
-from labeling.pipeline.importing import run
-from labeling.pipeline.step import Step, StepFailed
-from labeling.uploads import register
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

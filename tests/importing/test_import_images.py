@@ -10,7 +10,7 @@ import zipfile
 import pytest
 from import_files import checked, picture, read, rules, split, write, write_folder, write_zip
 
-from labeling.pipeline.importing.readers import Limits, UnreadableFile, open_source
+from labeling.intake.readers import Limits, UnreadableFile, open_source
 
 FILES = {
     "cat/a.png": picture(),

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import checked, data_url, picture, read, rules, split, write
 
-from labeling.pipeline.importing.readers import Limits, UnreadableFile, open_source
-from labeling.pipeline.importing.readers.json_file import JsonLinesSource, JsonListSource
+from labeling.intake.readers import Limits, UnreadableFile, open_source
+from labeling.intake.readers.json_file import JsonLinesSource, JsonListSource
 
 ROWS = [
     {"id": "a", "text": "Hello, [you] {there}", "truth": "cat"},
@@ -56,8 +56,8 @@ def test_any_list_of_objects_is_cut_as_a_parser_would(tmp_path_factory, rows, in
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7])
 def test_a_list_is_cut_the_same_wherever_the_chunks_end(tmp_path, monkeypatch, chunk):
-    monkeypatch.setattr("labeling.pipeline.importing.readers.json_file.CHUNK", chunk)
-    monkeypatch.setattr("labeling.pipeline.importing.readers.lines.CHUNK", chunk)
+    monkeypatch.setattr("labeling.intake.readers.json_file.CHUNK", chunk)
+    monkeypatch.setattr("labeling.intake.readers.lines.CHUNK", chunk)
     assert [record.fields for record in read(write(tmp_path / "a.json", json.dumps(ROWS)), "text")] == ROWS
     path = write(tmp_path / "a.jsonl", lines(*ROWS, end="\r\n"))
     assert [(record.where, record.fields) for record in read(path, "text")] == [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import checked, read, rules, split, write, write_npy
 
-from labeling.pipeline.importing.readers import Limits, UnreadableFile, open_source
+from labeling.intake.readers import Limits, UnreadableFile, open_source
 
 VECTORS = np.arange(12, dtype=np.float64).reshape(4, 3)
 
@@ -146,7 +146,7 @@ def test_damaged_headers_are_refused_or_read_but_nothing_else_happens(tmp_path_f
 
 
 def test_long_arrays_are_read_in_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("labeling.pipeline.importing.readers.npy_file._BLOCK", 100)
+    monkeypatch.setattr("labeling.intake.readers.npy_file._BLOCK", 100)
     array = np.random.default_rng(0).normal(size=(50, 3))
     with open_source(write_npy(tmp_path / "a.npy", array), kind="vector") as source:
         assert source.total == 50

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 from import_files import checked, picture, read, rules, split, write, write_parquet
 
-from labeling.pipeline.importing.checking import check
-from labeling.pipeline.importing.readers import Limits, UnreadableFile, open_source, parquet_facts
-from labeling.pipeline.importing.readers.base import MIB
-from labeling.pipeline.importing.readers.parquet_facts import rows_at_once
+from labeling.intake.checking import check
+from labeling.intake.readers import Limits, UnreadableFile, open_source, parquet_facts
+from labeling.intake.readers.base import MIB
+from labeling.intake.readers.parquet_facts import rows_at_once
 
 
 def test_columns_become_an_item_that_json_can_hold(tmp_path):

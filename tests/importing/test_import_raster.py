@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from import_files import picture
 from PIL import Image
 
-from labeling.pipeline.importing.readers import BadImage
-from labeling.pipeline.importing.readers.images import open_image
+from labeling.intake.readers import BadImage
+from labeling.intake.readers.images import open_image
 
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".png"}
 PICTURES = {form: picture(form, (40, 30)) for form in FORMATS}

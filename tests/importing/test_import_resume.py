@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import picture, write, write_folder, write_npy, write_parquet, write_zip
 
-from labeling.pipeline.importing.readers import Limits, Record, UnreadableFile, open_source
+from labeling.intake.readers import Limits, Record, UnreadableFile, open_source
 
 LIMITS = Limits(line=400)
 CSV = (

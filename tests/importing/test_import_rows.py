@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from import_files import CLASSES, rules, write
 
-from labeling.pipeline.importing.checking import check
-from labeling.pipeline.importing.readers import Record, open_source
-from labeling.pipeline.importing.readers.values import BadValue, json_safe
-from labeling.pipeline.importing.rows import Draft, Rejection
+from labeling.intake.checking import check
+from labeling.intake.readers import Record, open_source
+from labeling.intake.readers.values import BadValue, json_safe
+from labeling.intake.rows import Draft, Rejection
 
 
 @pytest.fixture(scope="module")

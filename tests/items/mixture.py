@@ -7,8 +7,8 @@ from typing import Any
 
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
-from labeling import queue
-from labeling.corrections import correct
+from labeling.answering import queue
+from labeling.answering.corrections import correct
 from labeling.models import Annotation, Batch, Item, Project, Role, User
 
 ANSWERS: dict[str, list[list[Any]]] = {

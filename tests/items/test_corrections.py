@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling import queue
-from labeling.corrections import CorrectionError, correct, withdraw
-from labeling.exports import Choice, count_rows
+from labeling.answering import queue
+from labeling.answering.corrections import CorrectionError, correct, withdraw
+from labeling.answering.queue import QueueError
+from labeling.insight.status import status_of
 from labeling.models import Annotation, Batch, Correction, Item, Project, Role, User
-from labeling.queue import QueueError
-from labeling.status import status_of
+from labeling.outgoing.exports import Choice, count_rows
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db

@@ -10,10 +10,10 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling import queue
-from labeling.corrections import CorrectionError, correct, withdraw
+from labeling.answering import queue
+from labeling.answering.corrections import CorrectionError, correct, withdraw
+from labeling.answering.queue import QueueError
 from labeling.models import Annotation, Correction, Item, Role
-from labeling.queue import QueueError
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -9,8 +9,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 
-from labeling.corrections import correct
-from labeling.items.attention import attention_of
+from labeling.answering.corrections import correct
+from labeling.insight.attention import attention_of
 from labeling.items.filters import MARKS, READERS, STATES, FilterError, ItemFilter, matching, read_filter
 from labeling.items.order import (
     ORDERS,

@@ -11,8 +11,8 @@ from factories import make_items, make_project
 from mixture import mixture
 from pages import make_version, manager, member, text_of
 
+from labeling.answering.queue import undo
 from labeling.models import Batch, Item, Project, Role
-from labeling.queue import undo
 
 pytestmark = pytest.mark.django_db
 

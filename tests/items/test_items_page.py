@@ -12,7 +12,7 @@ from mixture import mixture, numbers
 from pages import manager, member, text_of
 
 from labeling.models import Project, Role
-from labeling.web.views.items import ITEMS_A_PAGE
+from labeling.web.items.views import ITEMS_A_PAGE
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,7 @@ def test_each_filter_can_be_taken_off() -> None:
 
 
 def test_pages_keep_the_filters_and_show_every_item_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.web.views.items.ITEMS_A_PAGE", 4)
+    monkeypatch.setattr("labeling.web.items.views.ITEMS_A_PAGE", 4)
     project = mixture()
     client, seen, query = manager(project), [], "?search=item&sort=imported"
     while query:

@@ -12,13 +12,14 @@ from factories import SECRET
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
 from labeling.models import Batch, Project, Role, User
 from labeling.models.jobs import worker_name
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.projects import create_project, set_role
-from labeling.uploads import register
+from labeling.projects.create import create_project
+from labeling.projects.members import set_role
 
 
 def digits_zip(path: Path, n: int) -> Path:

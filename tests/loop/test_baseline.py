@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling.measures.payoff import Advice, Missing, payoff_of
+from labeling.arrays.baseline import MISSING, load_baseline
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.layout import FEW
+from labeling.insight.payoff import Advice, Missing, payoff_of
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project
-from labeling.pipeline import baseline
-from labeling.pipeline.baselines import MISSING, load_baseline
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.layout import FEW
-from labeling.pipeline.step import Step
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps import baseline
+from labeling.steps.registry import run_step
 
 QUICK = {"epochs": 12, "min_steps": 60, "calibration_labels": 0}
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling import clusterings
+from labeling.arrays.files import ProjectFiles
+from labeling.insight import clusterings
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, Job, Project
-from labeling.pipeline.clustering import cluster, clusters_at
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.step import Step
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps.cluster import cluster, clusters_at
+from labeling.steps.registry import run_step
 from selector.dendrogram import Dendrogram
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,9 +6,9 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from test_loop import drain
 
-from labeling.corrections import correct, withdraw
+from labeling.answering.corrections import correct, withdraw
 from labeling.models import ModelVersion
-from labeling.pipeline.training import read_labels
+from labeling.steps.reading import read_labels
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

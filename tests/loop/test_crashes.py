@@ -9,8 +9,8 @@ import pytest
 from digits import annotator, answer_batch, digits_project, digits_zip
 from processes import manage, wait_until, worker
 
+from labeling.arrays.files import ProjectFiles
 from labeling.models import Item, ItemImport, Job, Project
-from labeling.pipeline.files import ProjectFiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.clusterings import LEAST_KEPT
+from labeling.arrays.drift import described, draw_pairs
+from labeling.insight.clusterings import LEAST_KEPT
 from labeling.models import Clustering
-from labeling.pipeline.drift import described, draw_pairs
 
 
 def blobs(n: int, groups: int, rng: np.random.Generator, *, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:

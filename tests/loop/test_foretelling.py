@@ -11,15 +11,15 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.forecast import Foretold, Sample, draw_sample, expected_draws, foretell, load_sample
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Job
-from labeling.pipeline import surveying
-from labeling.pipeline.clustering import clusters_at
-from labeling.pipeline.files import ProjectFiles, load_array
-from labeling.pipeline.foretelling import Foretold, Sample, draw_sample, expected_draws, foretell, load_sample
-from labeling.pipeline.selecting import read_pool
-from labeling.pipeline.step import Step
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps import survey as surveying
+from labeling.steps.cluster import clusters_at
+from labeling.steps.registry import run_step
+from labeling.steps.select import read_pool
 from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram

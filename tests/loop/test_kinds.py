@@ -13,15 +13,15 @@ import torchvision
 from digits import annotator, answer_batch, digits_project
 from factories import SECRET, digit_png
 
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step, StepFailed
+from labeling.loop.worker import Worker
 from labeling.models import Job, ModelVersion, Project
 from labeling.models.jobs import worker_name
-from labeling.pipeline.encoding import encode_good, load_encoder
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step, StepFailed
-from labeling.pipeline.steps import run_step
-from labeling.projects import EncoderSettled, choose_encoder, create_project
-from labeling.uploads import register
-from labeling.worker import Worker
+from labeling.projects.create import EncoderSettled, choose_encoder, create_project
+from labeling.steps.encode import encode_good, load_encoder
+from labeling.steps.registry import run_step
 from models_store import encoders
 from models_store.encoders.backbone import Backbone
 

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
+from labeling.arrays.files import ProjectFiles, load_array, sha256_of
+from labeling.arrays.plan import plan_batch
+from labeling.loop.worker import Worker
 from labeling.models import Annotation, Batch, Clustering, Item, Job, ModelVersion, Project, Task
-from labeling.pipeline import training
-from labeling.pipeline.clustering import clusters_at
-from labeling.pipeline.files import ProjectFiles, load_array, sha256_of
-from labeling.pipeline.plan import plan_batch
-from labeling.pipeline.selecting import read_pool
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps import train as training
+from labeling.steps.cluster import clusters_at
+from labeling.steps.registry import run_step
+from labeling.steps.select import read_pool
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,9 +132,9 @@ def test_items_that_come_later_are_encoded_placed_and_picked(tmp_path: Path) -> 
 def _import_more(project, folder: Path) -> None:
     from digits import digits_zip
 
-    from labeling.pipeline.importing.run import import_items
-    from labeling.pipeline.step import Step
-    from labeling.uploads import register
+    from labeling.intake.run import import_items
+    from labeling.intake.uploads import register
+    from labeling.loop.step import Step
 
     job = register(
         project=project,

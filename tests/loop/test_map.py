@@ -12,16 +12,17 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
+from labeling.arrays import layout
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forecast import load_sample, save_sample
+from labeling.arrays.layout import FEW, lay_out
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, load_map
+from labeling.loop.step import GaveWay, Step
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, Item, Job, Project
-from labeling.pipeline import layout, mapping
-from labeling.pipeline.clustering import clusters_at
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.foretelling import load_sample, save_sample
-from labeling.pipeline.layout import FEW, lay_out
-from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, load_map
-from labeling.pipeline.step import GaveWay, Step
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps import draw_map as mapping
+from labeling.steps.cluster import clusters_at
+from labeling.steps.registry import run_step
 
 
 @pytest.mark.parametrize("n", [120, FEW + 200])
@@ -146,7 +147,7 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",
-        "labeling.pipeline.layout",
+        "labeling.arrays.layout",
         str(tmp_path / "in.npy"),
         str(tmp_path / "out.npy"),
         "3",

@@ -13,11 +13,12 @@ from digits import annotator, answer_batch, digits_project
 from django.test import Client
 from factories import make_member
 
-from labeling import artifacts, batches
+from labeling.answering import batches
+from labeling.arrays.files import ProjectFiles
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, Project, Role
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.outgoing import artifacts
+from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

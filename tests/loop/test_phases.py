@@ -10,9 +10,9 @@ from django.utils import timezone
 from factories import make_project
 from pages import manager, text_of
 
+from labeling.loop.progress import progress_of
+from labeling.loop.step import Step
 from labeling.models import Batch, Job, Project
-from labeling.pipeline.step import Step
-from labeling.progress import progress_of
 
 pytestmark = pytest.mark.django_db
 

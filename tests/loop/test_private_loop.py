@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling import batches, privacy
+from labeling.answering import batches
+from labeling.loop import ledger
+from labeling.loop.worker import Worker
 from labeling.models import Batch, PrivateTraining, Project
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,8 +27,8 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     training = PrivateTraining.objects.get()
     assert training.version == version
     assert training.labels == version.labels
-    ledger = privacy.ledger(project)
-    assert ledger.spent == epsilon([Phase(**phase) for phase in training.phases], 1e-4) <= 8.0
+    state = ledger.ledger_of(project)
+    assert state.spent == epsilon([Phase(**phase) for phase in training.phases], 1e-4) <= 8.0
 
     answer_batch(project, user)
     worker.run()
@@ -41,4 +42,4 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     worker.run()
     assert project.versions.count() == PrivateTraining.objects.count() == 2
     project.refresh_from_db()
-    assert privacy.ledger(project).spent <= 12.0
+    assert ledger.ledger_of(project).spent <= 12.0

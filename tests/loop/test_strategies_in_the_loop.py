@@ -8,10 +8,10 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from test_kinds import drain, start, text_rows
 
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Job, Project
-from labeling.pipeline.files import ProjectFiles, load_array
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.steps.registry import run_step
 from selector import strategies
 from selector.class_guard import limit
 

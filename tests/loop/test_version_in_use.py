@@ -10,13 +10,13 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 
-from labeling import versions
+from labeling.arrays.files import ProjectFiles, load_array, sha256_of
+from labeling.loop import versions
+from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, ModelVersion, Project, User, VersionChoice
-from labeling.pipeline.encoding import load_encoder
-from labeling.pipeline.files import ProjectFiles, load_array, sha256_of
-from labeling.pipeline.steps import run_step
-from labeling.pipeline.training import load_model, open_features
-from labeling.worker import Worker
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import load_model, open_features
+from labeling.steps.registry import run_step
 from models_store.prediction import probabilities
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from factories import SECRET, make_member
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
 from labeling.models import Job, Project
 from labeling.models.jobs import worker_name
-from labeling.pipeline.files import ProjectFiles, load_array
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.pipeline.steps import run_step
-from labeling.projects import create_project
-from labeling.uploads import register
-from labeling.worker import Worker
+from labeling.projects.create import create_project
+from labeling.steps.registry import run_step
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
 CLASSES = list(WORDS)

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling import places, queue
+from labeling.answering import places, queue
+from labeling.answering.queue import Answer, QueueError
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
-from labeling.queue import Answer, QueueError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -7,9 +7,9 @@ import pytest
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.answering.queue import Answer, QueueError
 from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
-from labeling.queue import Answer, QueueError
 
 pytestmark = pytest.mark.django_db
 

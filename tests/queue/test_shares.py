@@ -15,9 +15,9 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 
-from labeling import queue
+from labeling.answering import queue
+from labeling.answering.queue import Answer, Claim
 from labeling.models import Annotation, Assignment, Batch, Project, Task, User
-from labeling.queue import Answer, Claim
 
 pytestmark = pytest.mark.django_db
 

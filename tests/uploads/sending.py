@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.test import Client
 from knox.models import AuthToken
 
-from labeling import uploads
+from labeling.intake import uploads
 from labeling.models import User
 
 PAGE, PREDICT, API = "/p/digits/import/", "/p/digits/models/1/predict/", "/api/v1/projects/digits/items/"

@@ -28,14 +28,16 @@ from processes import manage, wait_until, web, worker
 from rest_framework.test import APIClient
 from sending import Sender, by_token, stored
 
-from labeling import media, predictions, storage, uploads
+from labeling.arrays.files import ProjectFiles
+from labeling.intake import checking, uploads
+from labeling.intake.run import import_items
+from labeling.kinds import media
+from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, Project, ProjectStorage, Role, Upload
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.importing import checking
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.predicting import run as predicting
-from labeling.pipeline.predicting.file import Part
-from labeling.pipeline.step import Step
+from labeling.outgoing.predictions import requests
+from labeling.projects import storage
+from labeling.steps import predict as predicting
+from labeling.steps.prediction_rows import Part
 
 PAGE, API = "/p/digits/import/", "/api/v1/projects/digits/items/"
 MIB = 1 << 20
@@ -238,7 +240,7 @@ def test_predictions_count_until_they_are_removed(settings: Any) -> None:
     result = ask(project, size=MIB, state="done")
     with pytest.raises(ValidationError, match=r"predictions 1\.0 MB"):
         uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
-    predictions.remove(result)
+    requests.remove(result)
     uploads.keep(project=project, name="a.csv", chunks=[b"x"], length=1)
     consistent(project)
 

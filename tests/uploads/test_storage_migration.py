@@ -8,7 +8,9 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from labeling import media, uploads
+from labeling.arrays.atomic import replace_file
+from labeling.intake import uploads
+from labeling.kinds import media
 
 BEFORE, HERE = [("labeling", "0019_invitations")], [("labeling", "0020_storage")]
 
@@ -25,8 +27,8 @@ def test_files_that_are_there_are_counted() -> None:
     try:
         apps = migrate(BEFORE)
         project = apps.get_model("labeling", "Project").objects.create(slug="digits", name="d", kind="text", seed=1)
-        media.replace_file(media.path_of(f"{project.pk}/images/aa/a.png"), b"x" * 300)
-        media.replace_file(media.path_of(f"{project.pk}/vectors/import-1-0.npy"), b"x" * 20)
+        replace_file(media.path_of(f"{project.pk}/images/aa/a.png"), b"x" * 300)
+        replace_file(media.path_of(f"{project.pk}/vectors/import-1-0.npy"), b"x" * 20)
         for name, state in (("a", "waiting"), ("b", "failed"), ("c", "done"), ("d", "waiting")):
             path = uploads.folder() / name
             if name != "d":

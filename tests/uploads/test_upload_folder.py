@@ -14,7 +14,8 @@ from django.core.exceptions import ValidationError
 from django.http import UnreadablePostError
 from factories import make_member, make_project
 
-from labeling import media, uploads
+from labeling.intake import uploads
+from labeling.kinds import media
 from labeling.models import Item, ItemImport, Job, Role
 
 pytestmark = pytest.mark.django_db

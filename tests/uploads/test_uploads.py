@@ -15,9 +15,10 @@ from django.core.management import CommandError, call_command
 from factories import digit_png, make_member, make_project
 from rest_framework.test import APIClient
 
-from labeling import media, uploads
+from labeling.intake import uploads
+from labeling.intake.run import control_key
+from labeling.kinds import media
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow, Role
-from labeling.pipeline.importing.run import control_key
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"

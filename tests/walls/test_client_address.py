@@ -8,7 +8,7 @@ import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
 
-from labeling.web.proxies import TrustedProxies, client_network, parse
+from labeling.web.gate.proxies import TrustedProxies, client_network, parse
 
 PROXY, OUTER, CLIENT, VICTIM = "10.0.0.1", "10.0.0.2", "198.51.100.7", "203.0.113.9"
 

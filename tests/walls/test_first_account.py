@@ -14,7 +14,7 @@ from pages import errors_of, text_of
 
 from config import gunicorn
 from labeling.models import User
-from labeling.web import first_account
+from labeling.web.account import first_account
 
 pytestmark = pytest.mark.django_db
 

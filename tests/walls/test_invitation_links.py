@@ -17,8 +17,9 @@ from django.utils import timezone
 from factories import make_member, make_project, make_user
 from pages import errors_of, signed_in, text_of
 
-from labeling import invitations, projects
 from labeling.models import Invitation, Membership, Project, Role, User
+from labeling.projects import invitations
+from labeling.projects.members import remove_member, set_role
 
 pytestmark = pytest.mark.django_db
 
@@ -116,12 +117,12 @@ def expire(invitation: Invitation) -> None:
 
 def demote(invitation: Invitation) -> None:
     make_member(invitation.project, "marc", Role.MANAGER)
-    projects.set_role(project=invitation.project, user=invitation.invited_by, role=Role.ANNOTATOR)
+    set_role(project=invitation.project, user=invitation.invited_by, role=Role.ANNOTATOR)
 
 
 def remove(invitation: Invitation) -> None:
     make_member(invitation.project, "marc", Role.MANAGER)
-    projects.remove_member(project=invitation.project, user=invitation.invited_by)
+    remove_member(project=invitation.project, user=invitation.invited_by)
 
 
 def switch_off(invitation: Invitation) -> None:

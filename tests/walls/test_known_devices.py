@@ -14,7 +14,7 @@ from django.utils import timezone
 from factories import make_user
 from pages import text_of
 
-from labeling.web import devices
+from labeling.web.gate import devices
 
 pytestmark = pytest.mark.django_db
 

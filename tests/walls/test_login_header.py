@@ -19,7 +19,7 @@ from rest_framework.test import APIClient
 
 from config.security import content_policy
 from labeling.models import Membership, Project, User
-from labeling.web import first_account
+from labeling.web.account import first_account
 
 pytestmark = pytest.mark.django_db
 

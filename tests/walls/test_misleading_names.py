@@ -12,12 +12,12 @@ from factories import make_user
 from pages import errors_of, signed_in
 from rest_framework.test import APIClient
 
-from labeling.invisible import isolated
-from labeling.measures.balance import Balance, Frequency
+from labeling.insight.balance import Balance, Frequency
 from labeling.models import Project
-from labeling.projects import check_classes
+from labeling.projects.create import check_classes
+from labeling.projects.invisible import isolated
 from labeling.web.charts.balance import finding
-from labeling.web.item_view import label_text
+from labeling.web.items.item_view import label_text
 
 OVERRIDE = "do\u202eg"
 SENTENCE = (

@@ -15,7 +15,7 @@ from knox.models import AuthToken
 from pages import signed_in, text_of
 
 from labeling.models import User
-from labeling.web.views import account
+from labeling.web.account import views as account
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_project, make_user
 from pages import member, signed_in
 
-from labeling import media
+from labeling.kinds import media
 from labeling.models import Item, Role
 
 pytestmark = pytest.mark.django_db

@@ -12,8 +12,8 @@ from factories import make_items, make_member, make_open_batch, make_project
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling import queue
-from labeling.measures.annotators import accuracy, agreement, annotators_of, quantile
+from labeling.answering import queue
+from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
 from labeling.models import Correction, Project
 
 VOTES = st.lists(

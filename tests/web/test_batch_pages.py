@@ -10,7 +10,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, make_version, manager, member, text_of
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Batch, Project, Role
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.measures.annotators import Annotator, Share
-from labeling.measures.balance import Balance, Frequency
-from labeling.measures.certainty import interval
-from labeling.measures.work import Slice
+from labeling.insight.annotators import Annotator, Share
+from labeling.insight.balance import Balance, Frequency
+from labeling.insight.certainty import interval
+from labeling.insight.work import Slice
 from labeling.web.charts import balance, pace, people, rounds
 from labeling.web.charts.drawing import Figure, short
 from labeling.web.charts.rounds import Round

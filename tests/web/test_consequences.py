@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labeling.measures.pace import Pace
-from labeling.measures.pool import Pool
+from labeling.arrays import plan
+from labeling.insight.pace import Pace
+from labeling.insight.pool import Pool
+from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
-from labeling.pipeline import plan
-from labeling.privacy import Budget, Spent
-from labeling.web.consequences import (
+from labeling.web.settings.consequences import (
     Standing,
     Terms,
     answers_needed,

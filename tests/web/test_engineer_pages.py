@@ -11,10 +11,10 @@ from django.urls import reverse
 from factories import make_items, make_open_batch, make_project
 from pages import CONTROL, errors_of, make_history, member, text_of
 
-from labeling.exports.columns import COLUMNS
 from labeling.models import Role
-from labeling.web.export_columns import MEANINGS
-from labeling.web.views import engineer
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.web.export import views as engineer
+from labeling.web.export.columns import MEANINGS
 
 pytestmark = pytest.mark.django_db
 

@@ -9,9 +9,9 @@ import pytest
 from factories import make_items, make_project
 from pages import make_history, manager, text_of
 
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forecast import draw_sample, load_sample, save_sample
 from labeling.models import Project
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.foretelling import draw_sample, load_sample, save_sample
 
 pytestmark = pytest.mark.django_db
 

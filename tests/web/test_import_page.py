@@ -12,9 +12,9 @@ from django.urls import reverse
 from factories import digit_png, make_project
 from pages import errors_of, manager, text_of
 
-from labeling import uploads
+from labeling.intake import uploads
+from labeling.intake.uploads import register
 from labeling.models import ItemImport, Job, Project
-from labeling.uploads import register
 
 pytestmark = pytest.mark.django_db
 

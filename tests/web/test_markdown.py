@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from labeling.web.markdown import MAX_CHARACTERS, render_markdown
+from labeling.web.shared.markdown import MAX_CHARACTERS, render_markdown
 
 WRITTEN = """\
 # Signs

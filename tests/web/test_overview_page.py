@@ -12,7 +12,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Batch, ItemImport, Job, Project, Role
 
 pytestmark = pytest.mark.django_db

@@ -11,7 +11,7 @@ from django.urls import reverse
 from factories import make_items, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
-from labeling.measures.picked import ORDERS, RANK, Wanted, page_of, read_wanted
+from labeling.insight.picked import ORDERS, RANK, Wanted, page_of, read_wanted
 from labeling.models import Batch, Project, Role, Task
 
 pytestmark = pytest.mark.django_db

@@ -9,9 +9,9 @@ import pytest
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
 from labeling.models import Batch, Job, Project, Role
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
 from labeling.web.charts.pool_map import pool_map
 
 KINDS = np.array([PICKED, PICKED, REST, LABELED, CONTROL, REST, REST, PICKED], np.uint8)

@@ -11,7 +11,7 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
-from labeling import privacy
+from labeling.loop import ledger
 from labeling.models import Batch, PrivateTraining, Project, Release, Role
 from models_store.privacy.accounting import Phase, epsilon
 
@@ -35,53 +35,53 @@ def page_of(client: Client, project: Project) -> str:
 def test_every_training_counts_from_before_it_starts_and_the_last_one_uses_the_budget_up() -> None:
     project, batch = private_project()
     for labels in (100, 500, 2000):
-        training, config = privacy.start(project=project, batch=batch, labels=labels)
+        training, config = ledger.start(project=project, batch=batch, labels=labels)
         assert training.phases == [phase._asdict() for phase in config.phases(labels)]
     phases = [Phase(**phase) for row in PrivateTraining.objects.all() for phase in row.phases]
-    ledger = privacy.ledger(project)
-    assert ledger.spent == ledger.costs[-1] == epsilon(phases, 1e-6)
-    assert 3.9 < ledger.spent <= 4.0
-    assert ledger.costs == sorted(ledger.costs)
-    assert ledger.left == 0
+    state = ledger.ledger_of(project)
+    assert state.spent == state.costs[-1] == epsilon(phases, 1e-6)
+    assert 3.9 < state.spent <= 4.0
+    assert state.costs == sorted(state.costs)
+    assert state.left == 0
 
 
 def test_at_the_limit_no_training_starts_until_it_is_raised() -> None:
     project, batch = private_project(privacy_trainings=1)
-    privacy.start(project=project, batch=batch, labels=100)
-    with pytest.raises(privacy.BudgetSpent, match="made for 1 trainings, and all have started"):
-        privacy.start(project=project, batch=batch, labels=100)
+    ledger.start(project=project, batch=batch, labels=100)
+    with pytest.raises(ledger.BudgetSpent, match="made for 1 trainings, and all have started"):
+        ledger.start(project=project, batch=batch, labels=100)
     Project.objects.update(privacy_trainings=2)
-    with pytest.raises(privacy.BudgetSpent, match="ε = 4 is spent"):
-        privacy.start(project=project, batch=batch, labels=100)
+    with pytest.raises(ledger.BudgetSpent, match="ε = 4 is spent"):
+        ledger.start(project=project, batch=batch, labels=100)
     Project.objects.update(privacy_epsilon=6.0)
-    privacy.start(project=project, batch=batch, labels=100)
+    ledger.start(project=project, batch=batch, labels=100)
     assert PrivateTraining.objects.count() == 2
 
 
 def test_noise_that_is_given_holds_for_every_training_for_as_long_as_the_budget_lasts() -> None:
     project, batch = private_project(privacy_trainings=1, privacy_noise=60.0)
-    left = privacy.ledger(project).left
+    left = ledger.ledger_of(project).left
     assert left > 2
     for already in range(left):
-        assert privacy.ledger(project).left == left - already
-        training, config = privacy.start(project=project, batch=batch, labels=40)
+        assert ledger.ledger_of(project).left == left - already
+        training, config = ledger.start(project=project, batch=batch, labels=40)
         assert {phase["noise_multiplier"] for phase in training.phases[1:]} == {config.noise_multiplier} == {60.0}
-    ledger = privacy.ledger(project)
-    assert (ledger.left, ledger.noise) == (0, None)
-    assert ledger.spent is not None
-    assert ledger.spent <= 4.0
-    with pytest.raises(privacy.BudgetSpent, match=r"noise multiplier of 60 on 40 labels costs more than is left"):
-        privacy.start(project=project, batch=batch, labels=40)
+    state = ledger.ledger_of(project)
+    assert (state.left, state.noise) == (0, None)
+    assert state.spent is not None
+    assert state.spent <= 4.0
+    with pytest.raises(ledger.BudgetSpent, match=r"noise multiplier of 60 on 40 labels costs more than is left"):
+        ledger.start(project=project, batch=batch, labels=40)
     one_more = [Phase(**phase) for row in PrivateTraining.objects.all() for phase in row.phases]
     one_more += [Phase(**phase) for phase in PrivateTraining.objects.latest("pk").phases]
     assert epsilon(one_more, 1e-6) > 4.0, "it stops at the limit, and not before"
     Project.objects.update(privacy_epsilon=6.0)
-    privacy.start(project=project, batch=batch, labels=40)
+    ledger.start(project=project, batch=batch, labels=40)
 
 
 def test_the_page_says_of_given_noise_how_many_trainings_it_is_enough_for() -> None:
     project, _ = private_project(privacy_noise=60.0)
-    left = privacy.ledger(project).left
+    left = ledger.ledger_of(project).left
     page = page_of(manager(project), project)
     assert f"{left} trainings left" in page
     assert "adds noise of 60.0 clipping norms" in page
@@ -89,21 +89,21 @@ def test_the_page_says_of_given_noise_how_many_trainings_it_is_enough_for() -> N
 
 def test_the_api_tells_the_ledger_so_that_anybody_can_compute_epsilon_anew() -> None:
     project, batch = private_project()
-    privacy.start(project=project, batch=batch, labels=40)
+    ledger.start(project=project, batch=batch, labels=40)
     told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
-    ledger = privacy.ledger(project)
+    state = ledger.ledger_of(project)
     assert (told["private"], told["limit"], told["delta"], told["left"]) == (True, 4.0, 1e-6, 2)
-    assert told["spent"] == ledger.spent == told["trainings"][0]["epsilon"]
+    assert told["spent"] == state.spent == told["trainings"][0]["epsilon"]
     phases = [Phase(**phase) for phase in told["trainings"][0]["phases"]]
     assert epsilon(phases, told["delta"]) == told["spent"]
     assert (told["trainings"][0]["batch"], told["trainings"][0]["version"]) == (batch.number, None)
-    assert (told["noise"], told["labels_needed"], told["flaw"]) == (ledger.noise, ledger.labels_needed, "")
+    assert (told["noise"], told["labels_needed"], told["flaw"]) == (state.noise, state.labels_needed, "")
 
 
 def test_the_api_states_no_epsilon_where_none_holds() -> None:
     project = make_project(privacy_epsilon=4.0)
     batch = make_history(project, rounds=1)[-1]
-    privacy.start(project=project, batch=batch, labels=40)
+    ledger.start(project=project, batch=batch, labels=40)
     told = manager(project).get(f"/api/v1/projects/{project.slug}/privacy/").json()
     assert (told["spent"], told["trainings"][0]["epsilon"]) == (None, None)
     assert "without privacy" in told["flaw"]
@@ -118,9 +118,9 @@ def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes()
     assert "on the 40 labels there are now" in before
     assert "With δ = 0.000001" in before
     assert re.search(r"About [\d,]+00 labels are needed until models come close", before)
-    privacy.start(project=project, batch=batch, labels=40)
+    ledger.start(project=project, batch=batch, labels=40)
     after = page_of(client, project)
-    assert f"ε = {privacy.ledger(project).spent:.2f} of 4 spent" in after
+    assert f"ε = {ledger.ledger_of(project).spent:.2f} of 4 spent" in after
     assert "did not end" in after
     assert "2 trainings left" in after
     for words in ("The answer to any one item", "exports of labels hold them", "Control items", "picking of batches"):
@@ -130,8 +130,8 @@ def test_the_page_says_what_is_spent_what_is_left_and_how_many_labels_it_takes()
 def test_no_epsilon_is_stated_where_a_version_learned_outside_the_ledger() -> None:
     project = make_project(privacy_epsilon=4.0)
     batch = make_history(project, 2)[-1]
-    privacy.start(project=project, batch=batch, labels=40)
-    assert privacy.ledger(project).spent is None
+    ledger.start(project=project, batch=batch, labels=40)
+    assert ledger.ledger_of(project).spent is None
     told = page_of(manager(project), project)
     assert "Model versions 1, 2 were trained on the same labels without privacy: no ε holds" in told
     assert "No ε can be stated" in told
@@ -147,9 +147,9 @@ def test_a_project_without_a_budget_is_told_what_one_would_do() -> None:
 def test_the_ledger_is_read_in_few_queries(django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
     project, batch = private_project(privacy_trainings=20)
     for _ in range(3):
-        privacy.start(project=project, batch=batch, labels=40)
+        ledger.start(project=project, batch=batch, labels=40)
     with django_assert_num_queries(3):
-        privacy.ledger(project)
+        ledger.ledger_of(project)
 
 
 def test_files_of_a_version_that_is_not_private_leave_only_at_a_managers_word() -> None:
@@ -169,18 +169,18 @@ def test_files_of_a_version_that_is_not_private_leave_only_at_a_managers_word() 
     kept = Release.objects.get()
     assert (kept.user.username, kept.version.number) == ("mona", 1)
     assert engineer.get(artifact).status_code == 404  # it may leave; there are no files in this test
-    assert privacy.may_leave(kept.version)
+    assert ledger.may_leave(kept.version)
 
 
 def test_a_version_that_was_trained_privately_leaves_freely() -> None:
     project = make_project(privacy_epsilon=4.0)
     batch = make_history(project, 1)[0]
-    training, _ = privacy.start(project=project, batch=batch, labels=40)
+    training, _ = ledger.start(project=project, batch=batch, labels=40)
     version = project.versions.get()
-    assert not privacy.may_leave(version)
-    privacy.settle(training=training, version=version)
-    assert privacy.may_leave(version)
-    assert privacy.ledger(project).spent is not None
+    assert not ledger.may_leave(version)
+    ledger.settle(training=training, version=version)
+    assert ledger.may_leave(version)
+    assert ledger.ledger_of(project).spent is not None
 
 
 def test_releasing_over_the_api_is_for_managers() -> None:

@@ -15,9 +15,9 @@ from factories import make_member, make_project, make_user
 from knox.models import AuthToken
 from pages import make_history, make_prediction, signed_in
 
-from labeling import invitations
+from labeling.intake.uploads import register
 from labeling.models import Batch, Project, Role, User
-from labeling.uploads import register
+from labeling.projects import invitations
 
 pytestmark = pytest.mark.django_db
 

@@ -11,8 +11,8 @@ from django.urls import reverse
 from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
-from labeling import queue
-from labeling.measures.pool import Pool, pool_of
+from labeling.answering import queue
+from labeling.insight.pool import Pool, pool_of
 from labeling.models import Project
 from models_store.config import TrainConfig
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from labeling.exports.columns import COLUMNS
-from labeling.pipeline.importing.readers import raster
-from labeling.web import first_account
+from labeling.intake.readers import raster
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.web.account import first_account
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = (ROOT / "docs/tutorial/first-batch.md").read_text(encoding="utf-8")

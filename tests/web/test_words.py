@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from labeling.web.words import count, duration, moment, percent
+from labeling.web.shared.words import count, duration, moment, percent
 
 NOW = datetime.datetime(2025, 3, 1, 12, 0, 0, tzinfo=datetime.UTC)
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from knox.models import AuthToken
 
 from labeling.models import Project, Role
-from labeling.projects import get_or_create_user, set_role
+from labeling.projects.members import get_or_create_user, set_role
 
 # A year, as on the account page; what runs for longer is given a new one once in a while.
 TOKEN_DAYS = 365

@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db.models import DecimalField, Field, FloatField, IntegerField
 
 from labeling.models import Project, User
-from labeling.pipeline.encoder_settings import encoders_for
-from labeling.pipeline.training_settings import check_training
-from labeling.projects import SETTINGS, TEXTS, class_lines, create_project
+from labeling.projects.create import SETTINGS, TEXTS, class_lines, create_project
+from labeling.projects.encoder_settings import encoders_for
+from labeling.projects.training_settings import check_training
 
 # Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
 FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("training", "show_predictions")), "seed")

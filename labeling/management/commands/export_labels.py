@@ -10,9 +10,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from labeling.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.models import Project
+from labeling.outgoing.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
 
 
 class Command(BaseCommand):

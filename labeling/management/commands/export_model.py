@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from labeling import privacy
+from labeling.arrays.files import ProjectFiles
+from labeling.loop import ledger
+from labeling.loop.step import StepFailed
 from labeling.management.output import written_whole
 from labeling.management.versions import VersionCommand
-from labeling.pipeline.exporting import onnx_of
-from labeling.pipeline.files import ProjectFiles
-from labeling.pipeline.step import StepFailed
+from labeling.steps.export_onnx import onnx_of
 
 
 class Command(VersionCommand):
@@ -34,8 +34,8 @@ class Command(VersionCommand):
         self, *args: Any, slug: str, version: int | None, output: Path, encoder: Path | None, **options: Any
     ) -> None:
         project, found = self.find(slug, version)
-        if not privacy.may_leave(found):
-            raise CommandError(privacy.held(found))
+        if not ledger.may_leave(found):
+            raise CommandError(ledger.held(found))
         try:
             content = onnx_of(project, found)
         except (StepFailed, ImportError) as error:

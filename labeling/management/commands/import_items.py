@@ -9,13 +9,13 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.tables import csv_lines
-from labeling.uploads import register
-from labeling.worker import Worker
+from labeling.outgoing.tables import csv_lines
 
 SHOWN_REJECTIONS = 5
 

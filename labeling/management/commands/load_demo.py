@@ -14,12 +14,13 @@ from django.core.management.base import BaseCommand
 from PIL import Image
 from sklearn.datasets import load_breast_cancer, load_digits
 
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
 from labeling.models import Project, Role, User
 from labeling.models.jobs import worker_name
-from labeling.pipeline.importing.run import import_items
-from labeling.pipeline.step import Step
-from labeling.projects import create_project, get_or_create_user, set_role
-from labeling.uploads import register
+from labeling.projects.create import create_project
+from labeling.projects.members import get_or_create_user, set_role
 
 ACCOUNTS = {
     "annie": (Role.ANNOTATOR, "annotator"),

@@ -8,9 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from labeling import privacy
+from labeling.loop import ledger
 from labeling.management.versions import VersionCommand
-from labeling.tracking import Tracker, TrackingError
+from labeling.outgoing.tracking import Tracker, TrackingError
 
 
 class Command(VersionCommand):
@@ -36,8 +36,8 @@ class Command(VersionCommand):
         try:
             tracker = Tracker(project, uri=uri, experiment=experiment)
             for each in versions if version is None else versions.filter(pk=found.pk):
-                if not privacy.may_leave(each):
-                    raise CommandError(privacy.held(each))
+                if not ledger.may_leave(each):
+                    raise CommandError(ledger.held(each))
                 told = "logged" if tracker.log(each) else "is there already"
                 self.stdout.write(f"Version {each.number} {told}")
         except TrackingError as error:

@@ -11,14 +11,14 @@ from typing import IO, Any
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
+from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.intake.rows import Rejection
+from labeling.loop.step import StepFailed
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.management.versions import VersionCommand
-from labeling.pipeline.importing.readers import Source, UnreadableFile, open_source
-from labeling.pipeline.importing.rows import Rejection
-from labeling.pipeline.predicting.file import Predictor
-from labeling.pipeline.predicting.formats import FORMATS
-from labeling.pipeline.step import StepFailed
-from labeling.tables import Page, csv_lines
+from labeling.outgoing.predictions.formats import FORMATS
+from labeling.outgoing.tables import Page, csv_lines
+from labeling.steps.prediction_rows import Predictor
 
 SHOWN_REJECTIONS = 5
 

@@ -15,9 +15,9 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import AuthToken
 from tqdm import tqdm
 
+from labeling.management.simulation import Game, Simulation, SimulationError
 from labeling.models import Batch, Project, Role
-from labeling.projects import get_or_create_user, set_role
-from labeling.simulation import Game, Simulation, SimulationError
+from labeling.projects.members import get_or_create_user, set_role
 
 # Should this process be killed, its tokens do not outlive the day.
 TOKEN_LIFE = datetime.timedelta(days=1)

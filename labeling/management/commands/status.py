@@ -11,11 +11,11 @@ import orjson
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from labeling.measures.payoff import payoff_values
+from labeling.insight.payoff import payoff_values
+from labeling.insight.status import status_of
 from labeling.models import Batch, Job, Project
 from labeling.models.jobs import HEARTBEAT_SECONDS
-from labeling.status import status_of
-from labeling.storage import shown
+from labeling.projects.storage import shown
 
 # What a project's files are.
 PARTS = {"media": "media", "waiting": "waiting to be taken in", "predictions": "predictions"}

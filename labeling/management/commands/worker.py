@@ -11,8 +11,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from threadpoolctl import threadpool_limits
 
-from labeling.pipeline.steps import run_step
-from labeling.worker import Worker
+from labeling.loop.worker import Worker
+from labeling.outgoing.predictions.results import remove_expired
+from labeling.steps.registry import run_step
 
 
 class Command(BaseCommand):
@@ -30,4 +31,4 @@ class Command(BaseCommand):
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            Worker(run_step, drain=drain).run()
+            Worker(run_step, sweep=remove_expired, drain=drain).run()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from labeling.invisible import isolated
-from labeling.measures.balance import Balance, Frequency
+from labeling.insight.balance import Balance, Frequency
+from labeling.projects.invisible import isolated
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_to
-from labeling.web.words import count, number, percent
+from labeling.web.shared.words import count, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 20
 # Letters of a class's name that there is room for.

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from, whole_steps
-from labeling.web.words import count, number, percent
+from labeling.web.shared.words import count, number, percent
 
 WIDTH, HEIGHT = 380, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 200

@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 
-from labeling.measures.work import Slice
+from labeling.insight.work import Slice
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
 from labeling.web.charts.scales import Scale, whole_steps
-from labeling.web.words import DAY, HOUR, count, number
+from labeling.web.shared.words import DAY, HOUR, count, number
 
 WIDTH, HEIGHT = 380, 200
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 158

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.measures.payoff import Saved, Spent
+from labeling.insight.payoff import Saved, Spent
 from labeling.web.charts.drawing import Column, Figure, Mark
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
 from labeling.web.charts.scales import Scale
-from labeling.web.words import count, number, percent
+from labeling.web.shared.words import count, number, percent
 
 NOTE = (
     "Measured on control items, which no version learns from. Dashed: models that were trained on labels drawn at "

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from labeling.measures.annotators import Annotator
+from labeling.insight.annotators import Annotator
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
-from labeling.web.words import count, duration, number, percent
+from labeling.web.shared.words import count, duration, number, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 118, 356, 6, 26
 LETTERS = 15

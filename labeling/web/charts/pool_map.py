@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from labeling.pipeline.maps import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Text
-from labeling.web.words import count, number
+from labeling.web.shared.words import count, number
 
 WIDTH, HEIGHT, EDGE = 480, 340, 10
 # Clusters that are named in the drawing, and those that have a row in the table.

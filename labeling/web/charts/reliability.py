@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from labeling.control_slice import Bin, Calibration
+from labeling.insight.control_slice import Bin, Calibration
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from
-from labeling.web.words import count, number, percent
+from labeling.web.shared.words import count, number, percent
 
 WIDTH, HEIGHT = 380, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 220

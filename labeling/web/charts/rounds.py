@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from labeling.models import Batch
 from labeling.web.charts.drawing import Box, Column, Drawing, Figure, Line, Text
 from labeling.web.charts.scales import Scale, time_steps, time_word
-from labeling.web.words import duration, percent
+from labeling.web.shared.words import duration, percent
 
 WIDTH, LEFT, RIGHT, TOP, ROW = 380, 62, 320, 6, 24
 LEGEND = [("hollow", "picking"), ("bar", "open to people"), ("dark", "training")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from labeling.web.words import DAY, HOUR, MINUTE
+from labeling.web.shared.words import DAY, HOUR, MINUTE
 
 # Steps that people count time in, in seconds.
 TIME_STEPS = (

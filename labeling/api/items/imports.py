@@ -1,0 +1,157 @@
+"""Items on their way in, and their media on the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from django.http import FileResponse, Http404, StreamingHttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.errors import Error, find_or_404
+from labeling.intake import uploads
+from labeling.kinds import media
+from labeling.models import ItemImport, Project
+from labeling.outgoing.tables import csv_lines
+from labeling.projects import access
+
+
+class UploadOptions(serializers.Serializer[Any]):
+    strict = serializers.BooleanField(default=False, help_text="Refuse the whole upload if any row is bad.")
+
+
+class ImportSerializer(serializers.ModelSerializer[ItemImport]):
+    """How far an import is."""
+
+    class Meta:
+        model = ItemImport
+        fields = (
+            "id",
+            "name",
+            "state",
+            "reason",
+            "strict",
+            "position",
+            "total",
+            "accepted",
+            "rejected",
+            "created_at",
+            "finished_at",
+        )
+        read_only_fields = fields
+
+
+class Refusal(Error):
+    """The upload was refused as a whole."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        told = ImportSerializer(required=False, help_text="The import, where one was begun: see its rejected rows.")
+        return {**super().get_fields(), "import": told}
+
+
+class ItemsUpload(ProjectView):
+    """Items on their way in."""
+
+    subject = "Items"
+    needs = {"POST": access.MANAGE}
+    parser_classes = PARSERS
+
+    @extend_schema(
+        parameters=[UploadOptions],
+        request=bodies("strict"),
+        examples=[two_texts(ROWS)],
+        responses={
+            201: OpenApiResponse(ImportSerializer, description="All of it was looked at."),
+            202: OpenApiResponse(ImportSerializer, description="The worker takes it in."),
+            400: OpenApiResponse(Refusal, description="It cannot be read, or a row is bad and `strict` was asked for."),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Add items: a JSON list, JSON lines, or a file of any format that can be imported.
+
+        Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
+        Rows that are bad are set aside, and told with the reason; the rest goes in.
+        """
+        file, strict = sent(request, self.project, UploadOptions, "strict")
+        item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)
+        body = ImportSerializer(item_import).data
+        if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+            refused = {"code": "refused", "detail": item_import.reason, "import": body}
+            return Response(refused, status=status.HTTP_400_BAD_REQUEST)
+        done = item_import.state == ItemImport.State.DONE
+        return Response(body, status=status.HTTP_201_CREATED if done else status.HTTP_202_ACCEPTED)
+
+
+class ImportList(ProjectView):
+    """The newest imports, at most 100."""
+
+    subject = "Items"
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses=ImportSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(ImportSerializer(self.project.imports.all()[:100], many=True).data)
+
+
+class ImportDetail(ProjectView):
+    """One import."""
+
+    subject = "Items"
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses=ImportSerializer)
+    def get(self, request: Request, slug: str, import_id: int) -> Response:
+        return Response(ImportSerializer(_import(self.project, import_id)).data)
+
+
+class RejectedRows(ProjectView):
+    """The rows that an import set aside, as CSV: where, reason, excerpt."""
+
+    subject = "Items"
+    needs = {"GET": access.MANAGE}
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
+        item_import = _import(self.project, import_id)
+        response = StreamingHttpResponse(_rejected_csv(item_import), content_type="text/csv; charset=utf-8")
+        response["Content-Disposition"] = f'attachment; filename="rejected-{item_import.pk}.csv"'
+        return response
+
+
+def _import(project: Project, pk: int) -> ItemImport:
+    return find_or_404(project.imports.all(), f"There is no import {pk} in this project.", pk=pk)
+
+
+def _rejected_csv(item_import: ItemImport) -> Iterator[bytes]:
+    yield csv_lines([["where", "reason", "excerpt"]])
+    for row in item_import.rejected_rows.values_list("where", "reason", "excerpt").iterator(chunk_size=1000):
+        yield csv_lines([row])
+
+
+class ItemMedia(ProjectView):
+    """An item's image."""
+
+    subject = "Items"
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str, item_id: int) -> FileResponse:
+        name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
+        suffix = Path(name or "").suffix
+        if not name or suffix not in media.CONTENT_TYPES:
+            raise Http404("This item has no image.")
+        try:
+            file = media.path_of(name).open("rb")
+        except FileNotFoundError:
+            raise Http404("The image is gone from the disk.") from None
+        response = FileResponse(file, content_type=media.CONTENT_TYPES[suffix])
+        # Content never changes under its name, and is nobody else's business.
+        response["Cache-Control"] = "private, max-age=86400, immutable"
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        return response

@@ -1,0 +1,202 @@
+"""Items and their corrections as they come out of the API, and what goes in: for rendering and the published schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework import serializers
+
+from labeling.api.shared.fields import AnswerValue, StrictText
+from labeling.items.filters import MARKS, STATES, State
+from labeling.items.order import ORDERS
+from labeling.items.records import ItemLine, ItemRecord, Names, task_of
+from labeling.models import Annotation, Correction, Item, Project
+from labeling.questions import labels
+
+MAX_PAGE_SIZE = 1000
+PAGE_SIZE = 100
+
+_ASKED = {
+    "flagged": "Whether an annotator flagged them.",
+    "disagreement": "Whether their answers differ from the label. `false`: all agree.",
+    "skips": "Whether somebody skipped them.",
+    "corrected": "Whether a manager has settled them.",
+    "control": "Whether they are kept for the control slice.",
+}
+PARAMETERS = [
+    OpenApiParameter(
+        "search",
+        OpenApiTypes.STR,
+        description="A part of their external id, or of their place in the import (a file's name), in any case.",
+    ),
+    OpenApiParameter("label", OpenApiTypes.STR, description="Their label: a class, or for `verify` yes or no."),
+    OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES), description="`skipped`: by everybody."),
+    OpenApiParameter("batch", {"type": "integer", "minimum": 1}, description="The number of their batch."),
+    OpenApiParameter("annotator", OpenApiTypes.STR, description="Somebody who answered or skipped them."),
+    *(OpenApiParameter(name, OpenApiTypes.BOOL, description=_ASKED[name]) for name in MARKS),
+    OpenApiParameter("sort", OpenApiTypes.STR, enum=list(ORDERS), default="newest", description="Their order."),
+    OpenApiParameter("page_size", OpenApiTypes.INT, default=PAGE_SIZE, description=f"1 to {MAX_PAGE_SIZE}."),
+    OpenApiParameter("after", OpenApiTypes.STR, description="From `next`: the page behind this place."),
+    OpenApiParameter("before", OpenApiTypes.STR, description="From `previous`: the page in front of this place."),
+]
+
+
+class ItemSummary(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField()
+    media_url = serializers.CharField(allow_null=True, help_text="Of an image.")
+    state = serializers.ChoiceField(choices=State.choices, allow_null=True, help_text="Empty until it is encoded.")
+    label = serializers.JSONField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        allow_null=True, help_text="A class name, a list of class names, or true or false."
+    )
+    agreement = serializers.FloatField(allow_null=True)
+    labeled_at = serializers.DateTimeField(allow_null=True)
+    batch = serializers.IntegerField(allow_null=True)
+    rank = serializers.IntegerField(allow_null=True)
+    margin = serializers.FloatField(allow_null=True)
+    is_control = serializers.BooleanField()
+    annotators = serializers.ListField(child=serializers.CharField())
+    flagged = serializers.BooleanField()
+    corrected = serializers.BooleanField()
+
+
+class ItemPageResponse(serializers.Serializer[Any]):
+    count = serializers.IntegerField(help_text="How many match; more than 10,000 are not counted.")
+    more = serializers.BooleanField(help_text="Whether more match than `count`.")
+    next = serializers.CharField(allow_null=True)
+    previous = serializers.CharField(allow_null=True)
+    results = ItemSummary(many=True)
+
+
+class GivenAnnotation(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    annotator = serializers.CharField()
+    value = serializers.JSONField(allow_null=True)
+    skip_reason = serializers.CharField(allow_blank=True)
+    flagged = serializers.BooleanField()
+    seconds = serializers.FloatField()
+    created_at = serializers.DateTimeField()
+    undone_at = serializers.DateTimeField(allow_null=True, help_text="When it was taken back.")
+
+
+class CorrectionResponse(serializers.Serializer[Any]):
+    value = serializers.JSONField()
+    by = serializers.CharField()
+    note = serializers.CharField(allow_blank=True)
+    created_at = serializers.DateTimeField()
+    withdrawn_at = serializers.DateTimeField(allow_null=True)
+    withdrawn_by = serializers.CharField(allow_null=True)
+
+
+class Selection(serializers.Serializer[Any]):
+    """Why the item was picked, and what the model that picked it took it for."""
+
+    selected_by = serializers.IntegerField(allow_null=True, help_text="The model version; none for a first batch.")
+    margin = serializers.FloatField(allow_null=True)
+    cluster = serializers.IntegerField(allow_null=True)
+    cluster_size = serializers.IntegerField(allow_null=True)
+    draw_pass = serializers.IntegerField(allow_null=True, help_text="The pass over the clusters, counted from 0.")
+    predicted = serializers.JSONField(allow_null=True)
+    confidence = serializers.FloatField(allow_null=True)
+
+
+class ItemDetailResponse(ItemSummary):
+    data = serializers.DictField()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    source = serializers.CharField(allow_blank=True)  # type: ignore[assignment]
+    proposed = serializers.CharField(allow_null=True, help_text="The class to verify.")
+    encode_error = serializers.CharField(allow_blank=True)
+    correctable = serializers.BooleanField(help_text="Whether it has all the answers that it will get.")
+    selection = Selection(allow_null=True)
+    annotations = GivenAnnotation(many=True)
+    corrections = CorrectionResponse(many=True, help_text="The newest first; at most that one stands.")
+
+
+class CorrectionRequest(serializers.Serializer[Any]):
+    value = AnswerValue()
+    note = StrictText(max_length=300, allow_blank=True, default="")
+
+
+def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
+    annotators = [username for username, _ in line.said]
+    return _summary(project, line.item, names, line.state, annotators, flagged=line.flagged, corrected=line.corrected)
+
+
+def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
+    item, names = record.item, record.names
+    standing = [each.user.username for each in record.annotations if each.undone_at is None]
+    corrected = record.correction is not None
+    return {
+        **_summary(project, item, names, record.state, standing, flagged=record.flagged, corrected=corrected),
+        "data": item.data,
+        "source": item.source,
+        "proposed": None if item.proposed is None else names[item.proposed],
+        "encode_error": item.encode_error,
+        "correctable": record.can_be_corrected,
+        "selection": _selection(project, record),
+        "annotations": [_annotation(each, names) for each in record.annotations],
+        "corrections": [correction_json(each, names) for each in record.corrections],
+    }
+
+
+def correction_json(correction: Correction, names: Names) -> dict[str, Any]:
+    return {
+        "value": labels.show(correction.value, names),
+        "by": correction.user.username,
+        "note": correction.note,
+        "created_at": correction.created_at,
+        "withdrawn_at": correction.withdrawn_at,
+        "withdrawn_by": correction.withdrawn_by.username if correction.withdrawn_by else None,
+    }
+
+
+def _summary(
+    project: Project, item: Item, names: Names, state: str | None, annotators: list[str], **marks: bool
+) -> dict[str, Any]:
+    task = task_of(item)
+    image = project.kind == Project.Kind.IMAGE and item.media
+    return {
+        "id": item.pk,
+        "external_id": item.external_id,
+        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if image else None,
+        "state": state,
+        "label": labels.show(item.label, names),
+        "agreement": item.agreement,
+        "labeled_at": item.labeled_at,
+        "batch": task.batch.number if task else None,
+        "rank": task.rank if task else None,
+        "margin": task.margin if task else None,
+        "is_control": item.is_control,
+        "annotators": annotators,
+        **marks,
+    }
+
+
+def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
+    task = record.task
+    if task is None:
+        return None
+    return {
+        "selected_by": task.batch.selected_by.number if task.batch.selected_by else None,
+        "margin": task.margin,
+        "cluster": task.cluster,
+        "cluster_size": task.cluster_size,
+        "draw_pass": task.draw_pass,
+        "predicted": record.predicted,
+        "confidence": task.confidence,
+    }
+
+
+def _annotation(each: Annotation, names: Names) -> dict[str, Any]:
+    return {
+        "id": str(each.pk),
+        "annotator": each.user.username,
+        "value": labels.show(each.value, names),
+        "skip_reason": each.skip_reason,
+        "flagged": each.flagged,
+        "seconds": each.seconds,
+        "created_at": each.created_at,
+        "undone_at": each.undone_at,
+    }

@@ -1,0 +1,153 @@
+"""What goes into the annotator's endpoints and comes out: for validation, and for the published schema."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from labeling.answering import places, queue
+from labeling.api.shared.fields import (
+    AnswerValue,
+    Anything,
+    ShortList,
+    StrictBoolean,
+    StrictFloat,
+    StrictInteger,
+    StrictText,
+    StrictUUID,
+)
+from labeling.models import Batch, Project
+
+MAX_SECONDS = 86_400.0
+MAX_ID = 2**63 - 1
+MAX_ANSWERS = 1000
+# With all that may stand around its 32 digits.
+MAX_UUID = 64
+
+
+class ClaimRequest(serializers.Serializer[Any]):
+    count = StrictInteger(min_value=1, max_value=queue.MAX_CLAIM, default=10, help_text="At most so many tasks.")
+
+
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "boolean"}]})
+class PredictedValue(serializers.JSONField):
+    """A class name; for `verify` true or false."""
+
+
+class Prediction(serializers.Serializer[Any]):
+    value = PredictedValue(help_text="A class name; for `verify` true or false.")
+
+
+class TaskItem(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField(help_text="As it was imported.")
+    data = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        help_text="What there is to see besides an image: `text`, or named numbers."
+    )
+    media_url = serializers.CharField(allow_null=True, help_text="Where the image is.")
+    proposed = serializers.CharField(required=False, help_text="The class to verify.")
+    prediction = Prediction(
+        required=False, help_text="What the model predicts, on half of the tasks, if the manager allows it."
+    )
+
+
+class ClaimedTask(serializers.Serializer[Any]):
+    """One item to be answered."""
+
+    id = serializers.IntegerField()
+    item = TaskItem()
+    rank = serializers.IntegerField(help_text="Its place in the batch.")
+
+
+class ClaimResponse(serializers.Serializer[Any]):
+    batch = serializers.IntegerField(allow_null=True, help_text="The batch's number; null if none is open.")
+    tasks = ClaimedTask(many=True)
+    lease_expires_at = serializers.DateTimeField(
+        allow_null=True,
+        help_text="Until then nobody else is given these tasks. A claim renews it if an answer or skip was accepted "
+        "within one lease before.",
+    )
+    claimed_at = serializers.DateTimeField(allow_null=True, help_text="The time of this claim, for `release`.")
+    remaining = serializers.IntegerField(help_text="Tasks of the batch that lack answers.")
+    reason = serializers.CharField(
+        required=False,
+        help_text="Why there are no tasks: `all_taken`, `paused`, `no_items`, `training` …",
+    )
+
+
+class AnnotationRequest(serializers.Serializer[Any]):
+    """One answer."""
+
+    id = serializers.UUIDField(help_text="Made by the sender. Sent again under the same id, it counts once.")
+    task = serializers.IntegerField(min_value=1, max_value=MAX_ID)
+    value = AnswerValue()
+    seconds = serializers.FloatField(default=0, min_value=0, help_text="From the item's appearance to the answer.")
+    flagged = serializers.BooleanField(default=False, help_text="Somebody should look at it again.")
+
+
+class AnnotationsRequest(serializers.Serializer[Any]):
+    """Each is accepted or rejected by itself: one that is not as it should be comes back in `rejected`.
+
+    All of them together may hold 20,000 class names.
+    """
+
+    annotations = serializers.ListField(child=Anything(AnnotationRequest), max_length=MAX_ANSWERS)
+
+
+class SkipRequest(serializers.Serializer[Any]):
+    task = StrictInteger(min_value=1, max_value=MAX_ID)
+    reason = StrictText(max_length=200, help_text="Why it cannot be answered.")
+    id = StrictUUID(required=False, help_text="Made by the sender; sent again, it counts once.")
+    seconds = StrictFloat(default=0, min_value=0, max_value=MAX_SECONDS)
+    flagged = StrictBoolean(default=False)
+
+
+class RefusedAnswer(serializers.Serializer[Any]):
+    id = serializers.CharField(allow_null=True, help_text="As it was sent.")
+    code = serializers.CharField(help_text="For programs: `invalid`, `not_assigned`, `taken`, `batch_closed` …")
+    detail = serializers.CharField(help_text="For people.")
+
+
+class SubmitResponse(serializers.Serializer[Any]):
+    accepted = serializers.ListField(child=serializers.UUIDField())
+    rejected = RefusedAnswer(many=True)
+
+
+class ReleaseRequest(serializers.Serializer[Any]):
+    tasks = ShortList(
+        child=StrictInteger(min_value=1, max_value=MAX_ID),
+        required=False,
+        max_length=places.MAX_HELD,
+        help_text="Task ids; all that are held if left out.",
+    )
+    claimed_at = serializers.DateTimeField(
+        required=False,
+        help_text="As the last claim told it: tasks that were claimed again since then are kept. A page that is left "
+        "sends it, so that a release that arrives late takes nothing from the page that follows.",
+    )
+
+
+class ReleaseResponse(serializers.Serializer[Any]):
+    released = serializers.IntegerField(help_text="How many tasks were given back.")
+
+
+class OwnPart(serializers.Serializer[Any]):
+    answered = serializers.IntegerField()
+    skipped = serializers.IntegerField()
+
+
+class ProgressResponse(serializers.Serializer[Any]):
+    loop = serializers.ChoiceField(choices=Project.Loop.choices)
+    batch = serializers.IntegerField(allow_null=True, help_text="The active or last batch.")
+    state = serializers.ChoiceField(choices=Batch.State.choices, allow_null=True, help_text="Of the batch.")
+    reason = serializers.CharField(allow_blank=True, help_text="Why the batch failed.")
+    size = serializers.IntegerField()
+    remaining = serializers.IntegerField(help_text="Tasks that lack answers.")
+    phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
+    share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
+    detail = serializers.CharField(allow_blank=True, help_text="How the step fares, in words; of a training its loss.")
+    seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the next batch opens.")
+    step_seconds_left = serializers.IntegerField(allow_null=True, help_text="Until the step under way is done.")
+    own = OwnPart(required=False, help_text="The caller's part in the batch.")

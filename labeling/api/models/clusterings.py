@@ -1,0 +1,103 @@
+"""The clustering of the pool: how well it still fits, and a manager's wish for a new one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.insight import clusterings
+from labeling.models import Clustering
+from labeling.projects import access
+
+
+class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
+    """What it was built from, and how far pool and embeddings have drifted from it."""
+
+    embedded_by = serializers.IntegerField(
+        source="embedded_by.number", help_text="The model version whose embeddings it was built from."
+    )
+    joined_share = serializers.FloatField(
+        min_value=0, max_value=1, help_text="The part of its rows that joined after it was built."
+    )
+    measured_by = serializers.IntegerField(
+        source="measured_by.number", allow_null=True, help_text="The version that `described_now` was measured with."
+    )
+    described_then = serializers.FloatField(
+        allow_null=True,
+        help_text="1 - mean distance within clusters / mean distance of any two items, by the embeddings it was built "
+        "from.",
+    )
+    described_now = serializers.FloatField(allow_null=True, help_text="The same by the embeddings of `measured_by`.")
+    kept_share = serializers.FloatField(allow_null=True, help_text="`described_now` as a part of `described_then`.")
+    drifted = serializers.SerializerMethodField(
+        help_text=f"More than {clusterings.MOST_JOINED} joined later, or less than {clusterings.LEAST_KEPT} is kept."
+    )
+
+    class Meta:
+        model = Clustering
+        fields = (
+            "rows",
+            "joined_rows",
+            "joined_share",
+            "embedded_by",
+            "digest",
+            "described_then",
+            "described_now",
+            "measured_by",
+            "kept_share",
+            "drifted",
+            "anew_at",
+            "seconds",
+            "created_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.BooleanField())
+    def get_drifted(self, clustering: Clustering) -> bool:
+        return clusterings.drift_of(clustering).far
+
+
+class _Clustering(ProjectView):
+    """What concerns the clustering."""
+
+    subject = "Models"
+
+    def shown(self) -> Response:
+        found = clusterings.clustering_of(self.project)
+        if found is None:
+            raise Http404("The pool is not clustered yet: that is done before the second batch.")
+        return Response(ClusteringSerializer(found).data)
+
+
+class ClusteringDetail(_Clustering):
+    """The clustering of the pool, and how well it still fits."""
+
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(responses=ClusteringSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return self.shown()
+
+
+class ClusteringAnew(_Clustering):
+    """Whether the pool is clustered anew before the next batch."""
+
+    needs = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+
+    @extend_schema(request=None, responses=ClusteringSerializer)
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Have the pool clustered anew, before the next batch, by the embeddings of the version that picks it."""
+        clusterings.ask_anew(project=self.project)
+        return self.shown()
+
+    @extend_schema(request=None, responses={200: ClusteringSerializer})
+    def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Keep the clustering after all."""
+        clusterings.withdraw_anew(project=self.project)
+        return self.shown()

@@ -1,0 +1,208 @@
+"""Two model versions beside each other, for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.models.versions import ControlFigures
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.fields import MAX_INT
+from labeling.api.shared.reading import read
+from labeling.insight.comparisons import OnControl, OnPool, Side, compare_versions
+from labeling.models import Project
+from labeling.projects import access
+
+# Items that they disagree on, those first that either is surest of.
+LISTED = 100
+NUMBER = {"type": "integer", "minimum": 1, "maximum": MAX_INT}
+PARAMETERS = [
+    OpenApiParameter("a", NUMBER, required=True, description="The version to compare with."),
+    OpenApiParameter("b", NUMBER, required=True, description="The version to be compared."),
+]
+
+
+class Wanted(serializers.Serializer[Any]):
+    a = serializers.IntegerField(min_value=1, max_value=MAX_INT)
+    b = serializers.IntegerField(min_value=1, max_value=MAX_INT)
+
+
+class SideFigures(ControlFigures):
+    calibration_error = serializers.FloatField(allow_null=True, help_text="Expected calibration error, equal mass.")
+    sure = serializers.FloatField(allow_null=True, help_text="Its mean confidence.")
+
+
+class DifferenceFigures(serializers.Serializer[Any]):
+    """The accuracy of b less that of a, with its 95 % interval, from the same items."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class ClassPair(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    truth = serializers.IntegerField(help_text="Control items of the class.")
+    recall_a = serializers.FloatField(allow_null=True)
+    recall_b = serializers.FloatField(allow_null=True)
+    recall_differs = serializers.BooleanField(help_text="By more than noise, all classes taken into account.")
+    precision_a = serializers.FloatField(allow_null=True)
+    precision_b = serializers.FloatField(allow_null=True)
+    precision_differs = serializers.BooleanField()
+
+
+class MistakePair(serializers.Serializer[Any]):
+    truth = serializers.CharField()
+    said = serializers.CharField(help_text="What they were taken for.")
+    a = serializers.IntegerField(help_text="So many by a.")
+    b = serializers.IntegerField(help_text="So many by b.")
+
+
+class ItemApart(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    external_id = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # a field that DRF has an attribute for
+    a = serializers.CharField(help_text="What a takes it for.")
+    b = serializers.CharField(help_text="What b takes it for.")
+
+
+class KindApart(serializers.Serializer[Any]):
+    a = serializers.CharField()
+    b = serializers.CharField()
+    items = serializers.IntegerField()
+
+
+class ControlComparison(serializers.Serializer[Any]):
+    """On the control items that both have seen."""
+
+    n = serializers.IntegerField()
+    a = SideFigures()
+    b = SideFigures()
+    difference = DifferenceFigures()
+    gained = serializers.IntegerField(help_text="Items that only b has right.")
+    lost = serializers.IntegerField(help_text="Items that only a has right.")
+    verdict = serializers.ChoiceField(["better", "worse", "unknown"], help_text="Of b, by the exact sign test at 5 %.")
+    classes = ClassPair(many=True)
+    mistakes = MistakePair(many=True, help_text="Those whose number changed most.")
+    apart = serializers.IntegerField(help_text="Items that they take for something else.")
+    items = ItemApart(many=True, help_text="The first 100 of these.")
+
+
+class PoolComparison(serializers.Serializer[Any]):
+    """On all items that both have looked at."""
+
+    n = serializers.IntegerField()
+    apart = serializers.IntegerField()
+    kinds = KindApart(many=True, help_text="The most frequent ones.")
+
+
+class ComparisonResponse(serializers.Serializer[Any]):
+    a = serializers.IntegerField()
+    b = serializers.IntegerField()
+    same_labels = serializers.BooleanField(help_text="Whether both learned from the very same labels.")
+    control = ControlComparison(allow_null=True, help_text="null for `multi`, or if one has not seen the pool.")
+    pool = PoolComparison(allow_null=True)
+
+
+class VersionComparison(ProjectView):
+    """Two model versions on the same control items, and on the whole pool."""
+
+    subject = "Models"
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
+    def get(self, request: Request, slug: str) -> Response:
+        wanted = read(Wanted, request.query_params)
+        a, b = (
+            find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
+            for number in (wanted["a"], wanted["b"])
+        )
+        found = compare_versions(self.project, a, b)
+        names = _names(self.project)
+        return Response(
+            {
+                "a": a.number,
+                "b": b.number,
+                "same_labels": a.labels_hash == b.labels_hash != "",
+                "control": _control(self.project, found.control, names) if found.control else None,
+                "pool": _pool(found.pool, names) if found.pool else None,
+            }
+        )
+
+
+def _names(project: Project) -> dict[int, str]:
+    if project.question == Project.Question.VERIFY:
+        return {0: "no", 1: "yes"}
+    return dict(project.classes.values_list("index", "name"))
+
+
+def _control(project: Project, found: OnControl, names: dict[int, str]) -> dict[str, Any]:
+    verdict = "better" if found.compared.better else "worse" if found.compared.worse else "unknown"
+    return {
+        "n": found.compared.n,
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "difference": {name: getattr(found.difference, name) for name in ("value", "low", "high")},
+        "gained": found.compared.gained,
+        "lost": found.compared.lost,
+        "verdict": verdict,
+        "classes": list(_classes(found, names)),
+        "mistakes": [
+            {"truth": names[each.truth], "said": names[each.said], "a": each.a, "b": each.b} for each in found.mistakes
+        ],
+        "apart": len(found.apart),
+        "items": list(_items(project, found, names)),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    calibration = side.calibration
+    return {
+        "accuracy": side.right.value,
+        "low": side.right.low,
+        "high": side.right.high,
+        "n": side.right.n,
+        "calibration_error": calibration.ece if calibration else None,
+        "sure": calibration.sure if calibration else None,
+    }
+
+
+def _classes(found: OnControl, names: dict[int, str]) -> Any:
+    each = found.classes
+    for index in np.flatnonzero(each.truth + each.predicted_a + each.predicted_b):
+        truth = int(each.truth[index])
+        yield {
+            "name": names[int(index)],
+            "truth": truth,
+            "recall_a": _share(each.correct_a[index], truth),
+            "recall_b": _share(each.correct_b[index], truth),
+            "recall_differs": bool(each.recall_differs[index]),
+            "precision_a": _share(each.correct_a[index], each.predicted_a[index]),
+            "precision_b": _share(each.correct_b[index], each.predicted_b[index]),
+            "precision_differs": bool(each.precision_differs[index]),
+        }
+
+
+def _share(right: Any, of: Any) -> float | None:
+    return int(right) / int(of) if of else None
+
+
+def _items(project: Project, found: OnControl, names: dict[int, str]) -> Any:
+    pair, places = found.pair, found.apart[:LISTED]
+    rows = project.items.filter(row__in=[int(row) for row in pair.rows[places]]).values_list("row", "pk", "external_id")
+    known = {row: (pk, external_id) for row, pk, external_id in rows}
+    for place in places:
+        pk, external_id = known[int(pair.rows[place])]
+        said = {name: names[int(each[place])] for name, each in (("a", pair.said_a), ("b", pair.said_b))}
+        yield {"id": pk, "external_id": external_id, "label": names[int(pair.labels[place])], **said}
+
+
+def _pool(found: OnPool, names: dict[int, str]) -> dict[str, Any]:
+    kinds = [{"a": names[a], "b": names[b], "items": items} for a, b, items in found.kinds]
+    return {"n": found.n, "apart": found.apart, "kinds": kinds}

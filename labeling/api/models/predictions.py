@@ -1,0 +1,173 @@
+"""What a model version says of items that need not be in the project: ask, look how far it is, fetch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import Http404, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.export import IgnoreAccept
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
+from labeling.api.shared.errors import Conflict, Error, find_or_404
+from labeling.models import PredictionRun
+from labeling.outgoing.predictions import requests, results
+from labeling.outgoing.predictions.formats import FORMATS
+from labeling.projects import access
+
+FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl", description="Of the file.")
+LISTED = requests.MOST_KEPT + requests.MOST_WAITING
+
+
+class PredictOptions(serializers.Serializer[Any]):
+    probabilities = serializers.BooleanField(default=False, help_text="Also the probability of every class.")
+
+
+class LeftOut(serializers.Serializer[Any]):
+    where = serializers.CharField(help_text="Its place in the file.")
+    reason = serializers.CharField()
+
+
+class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
+    """How far a prediction is, and where its result will be."""
+
+    version = serializers.IntegerField(source="version.number", help_text="The model version that is asked.")
+    rejections = LeftOut(many=True, help_text="The first 100 rows that were left out, each with the reason.")
+    url = serializers.SerializerMethodField(help_text="Ask here again until `state` is `done` or `failed`.")
+    result_url = serializers.SerializerMethodField(help_text="Where to fetch the result, once it is done.")
+    expires_at = serializers.DateTimeField(allow_null=True, help_text="When it is removed, once it is finished.")
+
+    class Meta:
+        model = PredictionRun
+        fields = (
+            "id",
+            "version",
+            "name",
+            "state",
+            "reason",
+            "probabilities",
+            "position",
+            "total",
+            "predicted",
+            "rejected",
+            "rejections",
+            "url",
+            "result_url",
+            "created_at",
+            "finished_at",
+            "expires_at",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_url(self, run: PredictionRun) -> str:
+        return reverse("api:prediction", args=[run.project.slug, run.pk])
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_result_url(self, run: PredictionRun) -> str | None:
+        done = run.state == PredictionRun.State.DONE
+        return reverse("api:prediction-result", args=[run.project.slug, run.pk]) if done else None
+
+
+class _Predictions(ProjectView):
+    """What concerns predictions."""
+
+    subject = "Models"
+
+    def found(self) -> QuerySet[PredictionRun]:
+        return self.project.predictions.kept(timezone.now()).select_related("project", "version")
+
+    def find(self, prediction_id: int) -> PredictionRun:
+        missing = f"There is no prediction {prediction_id} in this project, or it is kept no longer."
+        return find_or_404(self.found(), missing, pk=prediction_id)
+
+
+class Predict(_Predictions):
+    """Items for a model version to predict."""
+
+    needs = {"POST": access.EXPORT}
+    parser_classes = PARSERS
+
+    @extend_schema(
+        parameters=[PredictOptions],
+        request=bodies("probabilities"),
+        examples=[two_texts([{"id": row["id"], "text": row["text"]} for row in ROWS])],
+        responses={202: OpenApiResponse(PredictionRunSerializer, description="A worker predicts it: poll `url`.")},
+    )
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Have the version predict items: a JSON list, JSON lines, or a file of any format that can be imported.
+
+        They do not enter the project. A worker does it in the background; rows that are bad are left out, and told
+        with the reason. At most 10 files of a project wait; a result is kept for 7 days.
+        """
+        missing = f"There is no model version {number} in this project."
+        version = find_or_404(self.project.versions.select_related("project"), missing, number=number)
+        file, probabilities = sent(request, self.project, PredictOptions, "probabilities")
+        run = requests.ask(version=version, user=self.user, probabilities=probabilities, **file)
+        return Response(PredictionRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+
+class PredictionList(_Predictions):
+    """The predictions that were asked for in the last days, the newest first."""
+
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(responses=PredictionRunSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(PredictionRunSerializer(self.found()[:LISTED], many=True).data)
+
+
+class PredictionDetail(_Predictions):
+    """One prediction."""
+
+    needs = {"GET": access.EXPORT, "DELETE": access.EXPORT}
+
+    @extend_schema(responses=PredictionRunSerializer)
+    def get(self, request: Request, slug: str, prediction_id: int) -> Response:
+        """How far a prediction is."""
+        return Response(PredictionRunSerializer(self.find(prediction_id)).data)
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, prediction_id: int) -> Response:
+        """Remove a prediction with its file and its result; one that is under way ends."""
+        requests.remove(self.find(prediction_id))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PredictionResult(_Predictions):
+    """A row for each item, streamed as JSONL, CSV or Parquet, in the file's order."""
+
+    needs = {"GET": access.EXPORT}
+    content_negotiation_class = IgnoreAccept
+
+    @extend_schema(
+        parameters=[FORMAT],
+        responses={
+            **{(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()},
+            409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
+        },
+    )
+    def get(self, request: Request, slug: str, prediction_id: int) -> StreamingHttpResponse:
+        name = request.query_params.get("format") or "jsonl"
+        if name not in FORMATS:
+            raise serializers.ValidationError({"format": f"There are {', '.join(FORMATS)}, not {name[:40]!r}."})
+        run = self.find(prediction_id)
+        if run.state != PredictionRun.State.DONE:
+            raise Conflict(run.reason or "It is not done yet: ask again later.")
+        fmt = FORMATS[name]
+        try:
+            chunks = fmt.write(results.pages(run), results.shape_of(run))
+        except FileNotFoundError:
+            raise Http404("The result is gone from the disk.") from None
+        response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
+        response["Content-Disposition"] = f'attachment; filename="{slug}-prediction-{run.pk}{fmt.suffix}"'
+        response["Cache-Control"] = "private, no-store"
+        return response

@@ -1,0 +1,88 @@
+"""The privacy ledger: what each training has cost, what all have cost together, and what is left."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.loop import ledger
+from labeling.projects import access
+
+
+class PhaseFigures(serializers.Serializer[Any]):
+    """Steps of one mechanism: all that an accountant asks for."""
+
+    noise_multiplier = serializers.FloatField(min_value=0)
+    sampling_rate = serializers.FloatField(min_value=0, max_value=1)
+    steps = serializers.IntegerField(min_value=0)
+
+
+class TrainingFigures(serializers.Serializer[Any]):
+    """One training, written down before it started."""
+
+    batch = serializers.IntegerField(min_value=1)
+    version = serializers.IntegerField(allow_null=True, help_text="Null if it did not end.")
+    labels = serializers.IntegerField(min_value=0)
+    phases = PhaseFigures(many=True)
+    epsilon = serializers.FloatField(
+        allow_null=True, help_text="Of all trainings up to this one; null where `flaw` says why none can be stated."
+    )
+    started_at = serializers.DateTimeField()
+
+
+class PrivacySerializer(serializers.Serializer[Any]):
+    """Budget, ledger, and what is left."""
+
+    private = serializers.BooleanField(help_text="Whether trainings are private.")
+    limit = serializers.FloatField(allow_null=True, help_text="ε that all trainings together may cost.")
+    delta = serializers.FloatField(help_text="δ at which ε holds.")
+    spent = serializers.FloatField(allow_null=True, help_text="ε of all trainings together, null as in `trainings`.")
+    flaw = serializers.CharField(allow_blank=True, help_text="Why no ε can be stated; empty if it can.")
+    left = serializers.IntegerField(min_value=0, help_text="Trainings that may still start.")
+    noise = serializers.FloatField(allow_null=True, help_text="Noise multiplier of the next one.")
+    labels = serializers.IntegerField(min_value=0, help_text="What the next one would learn from.")
+    labels_needed = serializers.IntegerField(
+        allow_null=True, help_text="About how many labels make it nearly as good as one without privacy."
+    )
+    trainings = TrainingFigures(many=True)
+
+
+class PrivacyDetail(ProjectView):
+    """The privacy ledger: what each training has cost, what all have cost together, and what is left."""
+
+    subject = "Models"
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(responses=PrivacySerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        project = self.project
+        state = ledger.ledger_of(project)
+        trainings = [
+            {
+                "batch": training.batch.number,
+                "version": training.version and training.version.number,
+                "labels": training.labels,
+                "phases": training.phases,
+                "epsilon": None if state.flaw else cost,
+                "started_at": training.created_at,
+            }
+            for training, cost in zip(state.trainings, state.costs, strict=True)
+        ]
+        told = {
+            "private": ledger.is_private(project),
+            "limit": project.privacy_epsilon,
+            "delta": project.privacy_delta,
+            "spent": state.spent,
+            "flaw": state.flaw,
+            "left": state.left,
+            "noise": state.noise,
+            "labels": state.labels,
+            "labels_needed": state.labels_needed,
+            "trainings": trainings,
+        }
+        return Response(PrivacySerializer(told).data)

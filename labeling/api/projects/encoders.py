@@ -1,0 +1,96 @@
+"""What turns a project's items into numbers, and what else could."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import StrictText
+from labeling.api.shared.reading import read
+from labeling.projects import access
+from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there
+
+
+class EncoderChoiceSerializer(serializers.Serializer[Any]):
+    """An encoder by its name, and what it is told."""
+
+    name = StrictText(max_length=100)
+    options = serializers.DictField(
+        required=False, help_text="By name. An option that names weights takes one of `weights`."
+    )
+
+
+class EncoderOptionSerializer(serializers.Serializer[Any]):
+    """What an encoder can be told."""
+
+    name = serializers.CharField()
+    meaning = serializers.CharField()
+    default = serializers.JSONField(help_text="A text or a whole number; null: it has to be given.")
+    names_weights = serializers.BooleanField(help_text="Whether it takes one of `weights`.")
+
+
+class KnownEncoderSerializer(serializers.Serializer[Any]):
+    """An encoder for the project's kind of item."""
+
+    name = serializers.CharField()
+    meaning = serializers.CharField()
+    options = EncoderOptionSerializer(many=True)
+
+
+class EncoderSerializer(serializers.Serializer[Any]):
+    """The project's encoder, and what can be chosen in its place."""
+
+    name = serializers.CharField()
+    options = serializers.DictField()
+    settled = serializers.BooleanField(help_text="Items are encoded: it cannot be changed any more.")
+    known = KnownEncoderSerializer(many=True, help_text="The encoders for this kind of item, the default first.")
+    weights = serializers.ListField(
+        child=serializers.CharField(), help_text="What lies in the server's folder of weights, by name."
+    )
+
+
+class ProjectEncoder(ProjectView):
+    """The project's encoder, what can be chosen in its place, and the weights that the server has."""
+
+    subject = "Projects"
+    needs = {"GET": access.EXPORT, "PUT": access.MANAGE}
+
+    @extend_schema(responses=EncoderSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return self._shown()
+
+    @extend_schema(request=EncoderChoiceSerializer, responses=EncoderSerializer)
+    def put(self, request: Request, slug: str) -> Response:
+        """Choose an encoder. Possible until the first item is encoded."""
+        choice = read(EncoderChoiceSerializer, request.data)
+        try:
+            choose_encoder(project=self.project, choice=choice)
+        except EncoderSettled as error:
+            raise Conflict(str(error)) from error
+        return self._shown()
+
+    def _shown(self) -> Response:
+        project = self.project
+        shown = {
+            "name": name_of(project.kind, project.encoder),
+            "options": project.encoder.get("options", {}),
+            "settled": project.features_generation > 0,
+            "known": [_known(encoder) for encoder in encoders_for(project.kind)],
+            "weights": weights_there(),
+        }
+        return Response(EncoderSerializer(shown).data)
+
+
+def _known(encoder: type[Encoder]) -> dict[str, Any]:
+    options = [
+        {"name": name, "meaning": option.meaning, "default": option.default, "names_weights": option.weights}
+        for name, option in encoder.options.items()
+    ]
+    return {"name": encoder.name, "meaning": encoder.meaning, "options": options}

@@ -1,0 +1,76 @@
+"""Invitations to a project."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import StrictChoice
+from labeling.api.shared.reading import read
+from labeling.models import Role
+from labeling.projects import access, invitations
+
+
+class InvitationSerializer(serializers.Serializer[Any]):
+    """An open invitation: for one person, into one role."""
+
+    id = serializers.IntegerField(read_only=True)
+    role = StrictChoice(choices=Role.choices)
+    invited_by = serializers.CharField(read_only=True, source="invited_by.username", help_text="Who made it.")
+    created_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+
+
+class NewInvitationSerializer(InvitationSerializer):
+    """An invitation with its link, which is shown this once."""
+
+    url = serializers.SerializerMethodField(help_text="The link to send. Nobody can look it up later.")
+
+    def get_url(self, invitation: Any) -> str:
+        return str(self.context["url"])
+
+
+class InvitationList(ProjectView):
+    """Invitations that somebody may still use, the newest first."""
+
+    subject = "Projects"
+    needs = {"GET": access.MANAGE, "POST": access.MANAGE}
+
+    @extend_schema(responses=InvitationSerializer(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = self.project.invitations.open().select_related("invited_by").order_by("-pk")
+        return Response(InvitationSerializer(rows, many=True).data)
+
+    @extend_schema(request=InvitationSerializer, responses={201: NewInvitationSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a link with which one person can join the project within 7 days. The answer alone has the link."""
+        role = read(InvitationSerializer, request.data)["role"]
+        try:
+            invitation, token = invitations.invite(project=self.project, user=self.user, role=role)
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
+        url = request.build_absolute_uri(reverse("invitation", args=[token]))
+        data = NewInvitationSerializer(invitation, context={"url": url}).data
+        return Response(data, status=status.HTTP_201_CREATED, headers={"Cache-Control": "no-store"})
+
+
+class InvitationDetail(ProjectView):
+    """Withdraw an invitation: its link lets nobody in any more."""
+
+    subject = "Projects"
+    needs = {"DELETE": access.MANAGE}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, invitation_id: int) -> Response:
+        if not self.project.invitations.filter(pk=invitation_id).close():
+            raise NotFound("There is no open invitation of this id in the project.")
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,0 +1,199 @@
+"""Projects, their settings and their members."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, cast
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.functional import cached_property
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import generics, serializers
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.answering import batches
+from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import Body, Price, StrictText
+from labeling.api.shared.visible import VisibleToMember
+from labeling.models import Membership, Project, User
+from labeling.models.projects import MAX_CLASSES, MAX_SLUG, slug_validator
+from labeling.projects import access
+from labeling.projects.create import SETTINGS, TEXTS, create_project, name_for, slug_for
+from labeling.projects.training_settings import TrainConfig, check_training
+
+MAX_COST = 9_999_999.99
+
+
+CLASSES = {
+    "type": "array",
+    "items": {"type": "string", "minLength": 1, "maxLength": 200},
+    "minItems": 2,
+    "maxItems": MAX_CLASSES,
+    "uniqueItems": True,
+    "description": "The classes in their order. No two are alike.",
+}
+
+
+@extend_schema_field(CLASSES)
+class ClassNames(serializers.ListField):
+    """The classes by name, in their order. `check_classes` looks at them as a whole."""
+
+    child = StrictText(max_length=200)
+
+    def to_representation(self, classes: Any) -> list[str]:
+        return [each.name for each in classes.all()]
+
+
+def _training_schema() -> dict[str, Any]:
+    """As the trainer's own config has it."""
+    kinds = {bool: "boolean", int: "integer", str: "string"}
+    properties: dict[str, Any] = {}
+    for field in dataclasses.fields(TrainConfig):
+        kind = kinds.get(field.type, "number")  # type: ignore[arg-type]  # a type, for annotations are not put off there
+        properties[field.name] = {"type": kind, "default": field.default, "description": field.metadata["meaning"]}
+        if kind == "string":
+            properties[field.name]["enum"] = list(field.metadata["choices"])
+        elif kind != "boolean":
+            properties[field.name] |= {"minimum": field.metadata["low"], "maximum": field.metadata["high"]}
+        if field.metadata["optional"]:
+            properties[field.name]["nullable"] = True
+    return {
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "description": "Overrides of the training settings; what is left out keeps its default.",
+    }
+
+
+@extend_schema_field(_training_schema())
+class Training(serializers.JSONField):
+    """The overrides of the training settings."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return check_training(data)
+
+
+class ProjectSerializer(VisibleToMember, Body):
+    """A project with its settings."""
+
+    resource = "Project"
+
+    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Its short name in addresses.")
+    classes = ClassNames(max_length=MAX_CLASSES)
+    training = Training(required=False)
+    hourly_cost = Price(
+        min_value=0, max_value=MAX_COST, allow_null=True, required=False, help_text="What an hour of labeling costs."
+    )
+
+    class Meta:
+        model = Project
+        fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
+        extra_kwargs = {
+            "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
+            "candidate_factor": {
+                "help_text": "A batch is drawn from this many times its size of the most doubted items; null: from as "
+                "many as it takes for each to come from another cluster, at most ten times its size."
+            },
+            "strategy": {
+                "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool "
+                "once for each item picked; only `uniform` gives a fair sample. See `docs/explanation/selection.md`."
+            },
+        }
+
+
+class ProjectChangeSerializer(ProjectSerializer):
+    """What can change at any time: not what is asked about what."""
+
+    class Meta(ProjectSerializer.Meta):
+        read_only_fields = ("slug", "kind", "question", "classes")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        for name in self.Meta.read_only_fields:  # declared fields do not heed it
+            fields[name].read_only = True
+        return fields
+
+
+class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
+    """The caller's projects."""
+
+    subject = "Projects"
+    who = {"GET": SIGNED_IN, "POST": "staff, and whoever manages a project"}
+    serializer_class = ProjectSerializer
+    filter_backends = ()
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "membership_in": self._membership_in}
+
+    @cached_property
+    def _memberships(self) -> dict[int, Membership]:
+        user = self.request.user
+        return {each.project.pk: each for each in access.projects_of(user)} if isinstance(user, User) else {}
+
+    def _membership_in(self, project: Project) -> Membership:
+        return self._memberships[project.pk]
+
+    def get_queryset(self) -> QuerySet[Project]:
+        user = self.request.user
+        every = Project.objects.prefetch_related("classes")
+        if not isinstance(user, User):
+            return every.none()
+        return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
+
+    @extend_schema(responses={201: ProjectSerializer})
+    def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer."""
+        user = request.user
+        if not isinstance(user, User) or not access.may_create_projects(user):
+            raise PermissionDenied("Only staff and managers of a project may create projects.")
+        return self.create(request, *args, **kwargs)
+
+    def perform_create(self, serializer: serializers.BaseSerializer[Project]) -> None:
+        user = cast(User, self.request.user)
+        values = dict(serializer.validated_data)
+        asked = values.pop("slug")
+        values["name"] = values.get("name") or name_for(asked)
+        slug = slug_for(user, asked)
+        if Project.objects.filter(slug=slug).exists():
+            raise Conflict("slug: This slug is taken.")
+        serializer.instance = create_project(
+            slug=slug,
+            kind=values.pop("kind"),
+            classes=values.pop("classes"),
+            manager=user,
+            settings=values,
+        )
+
+
+class ProjectDetail(ProjectView):
+    """One project with its settings."""
+
+    subject = "Projects"
+    needs = {"PATCH": access.MANAGE}
+
+    @extend_schema(responses=ProjectSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(self._shown())
+
+    @extend_schema(request=ProjectChangeSerializer(partial=True), responses=ProjectSerializer)
+    def patch(self, request: Request, slug: str) -> Response:
+        """Change settings. They hold from the next batch on; lease, texts and loop hold at once."""
+        serializer = ProjectChangeSerializer(self.project, data=request.data, partial=True)
+        serializer.is_valid(raise_exception=True)
+        change = dict(serializer.validated_data)
+        loop = change.pop("loop", None)
+        with transaction.atomic():
+            for name, value in change.items():
+                setattr(self.project, name, value)
+            if change:
+                self.project.save(update_fields=list(change))
+            if loop is not None:
+                batches.set_loop(project=self.project, loop=loop)
+        return Response(self._shown())
+
+    def _shown(self) -> dict[str, Any]:
+        return ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data

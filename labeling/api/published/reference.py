@@ -1,0 +1,285 @@
+"""The published schema as people read it: values for a page. No request, no database."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from http import HTTPStatus
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from labeling.api.published.document import published
+
+# What an address's variables are in the examples.
+SAMPLE = {
+    "slug": "owls",
+    "username": "ann",
+    "number": "3",
+    "item_id": "812",
+    "import_id": "3",
+    "prediction_id": "12",
+    "invitation_id": "5",
+    "annotation_id": "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52",
+}
+MAX_DEPTH = 4
+JSON = "application/json"
+KINDS = {"integer": "whole number", "string": "text", "boolean": "true or false"}
+FORMATS = {"uuid": "UUID", "date-time": "time", "uri": "address", "binary": "file"}
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an object, or one parameter."""
+
+    name: str
+    kind: str
+    needed: bool
+    text: SafeString
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A body that is sent or comes: its media type, the shape it has if that has a name, its fields, an example."""
+
+    media_type: str
+    shape: str
+    many: bool
+    fields: list[Field]
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: str
+    phrase: str
+    text: SafeString
+    contents: list[Content]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    anchor: str
+    method: str
+    path: str
+    summary: str
+    text: list[SafeString]
+    who: str
+    parameters: list[Field]
+    bodies: list[Content]
+    answers: list[Answer]
+    errors: list[Answer]
+    curl: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    anchor: str
+    name: str
+    text: str
+    endpoints: list[Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    anchor: str
+    name: str
+    text: SafeString
+    fields: list[Field]
+
+
+@cache
+def subjects() -> list[Subject]:
+    """Every endpoint below its heading."""
+    schema = published()
+    found: dict[str, list[Endpoint]] = {tag["name"]: [] for tag in schema["tags"]}
+    for path, methods in schema["paths"].items():
+        for method, operation in methods.items():
+            found[operation["tags"][0]].append(_endpoint(method.upper(), path, operation))
+    return [Subject(tag["name"].lower(), tag["name"], tag["description"], found[tag["name"]]) for tag in schema["tags"]]
+
+
+@cache
+def shapes() -> list[Shape]:
+    """Every named shape of what comes: answers refer to it."""
+    named = {content.shape for subject in subjects() for each in subject.endpoints for content in _contents(each)}
+    components = published()["components"]["schemas"]
+    return [
+        Shape(f"shape-{name}", name, _marked(components[name].get("description", "")), list(_fields(components[name])))
+        for name in sorted(named - {""})
+    ]
+
+
+def _contents(endpoint: Endpoint) -> Iterator[Content]:
+    for answer in [*endpoint.answers, *endpoint.errors]:
+        yield from answer.contents
+
+
+def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
+    bodies = _all_contents(operation.get("requestBody", {}).get("content", {}))
+    answers = [_answer(status, answer) for status, answer in operation["responses"].items()]
+    parameters = operation.get("parameters", [])
+    return Endpoint(
+        anchor=operation["operationId"],
+        method=method,
+        path=path,
+        summary=operation["summary"],
+        text=[_marked(part) for part in _beyond(operation["summary"], operation["description"])],
+        who=operation["x-who"],
+        parameters=[
+            Field(
+                each["name"], _kind(each["schema"]), each.get("required", False), _marked(each.get("description", ""))
+            )
+            for each in sorted(parameters, key=lambda each: each["in"] != "path")
+        ],
+        bodies=bodies,
+        answers=[answer for answer in answers if answer.status < "400"],
+        errors=[answer for answer in answers if answer.status >= "400"],
+        curl=_curl(method, path, bodies, answers),
+    )
+
+
+def _beyond(summary: str, description: str) -> list[str]:
+    """The paragraphs of the description, but for the sentence that is the summary."""
+    first, *others = description.split("\n\n")
+    rest = first.removeprefix(summary).lstrip(".")
+    return [part for part in (rest if rest.startswith(" ") else first if rest else "", *others) if part.strip()]
+
+
+def _parameter(given: dict[str, Any]) -> Field:
+    text = _marked(given.get("description", ""))
+    return Field(given["name"], _kind(given["schema"]), given.get("required", False), text)
+
+
+def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) -> list[str]:
+    """A line for a shell: what stands before the server's address, and what stands behind it."""
+    words = ["curl"] if method == "GET" else ["curl", "-X", method]
+    if any(content.media_type != JSON for answer in answers for content in answer.contents):
+        words.append("-OJ")
+    words += ["-H", '"Authorization: Token $TOKEN"']
+    body = bodies[0] if bodies else None
+    if body and body.example:
+        compact = json.dumps(json.loads(body.example), ensure_ascii=False).replace("'", "'\\''")
+        words += ["-H", f'"Content-Type: {body.media_type}"', "-d", f"'{compact}'"]
+    return [" ".join(words), re.sub(r"\{(\w+)\}", lambda found: SAMPLE[found[1]], path)]
+
+
+def _answer(status: str, answer: dict[str, Any]) -> Answer:
+    contents = _all_contents(answer.get("content", {}))
+    return Answer(status, HTTPStatus(int(status)).phrase, _marked(answer.get("description", "")), contents)
+
+
+def _all_contents(contents: dict[str, Any]) -> list[Content]:
+    return [_content(media_type, content) for media_type, content in contents.items()]
+
+
+def _content(media_type: str, content: dict[str, Any]) -> Content:
+    schema = content["schema"]
+    many = schema.get("type") == "array"
+    name = _name(schema["items"] if many else schema)
+    example = content.get("example")
+    if example is None and "examples" in content:
+        example = next(iter(content["examples"].values()))["value"]
+    if example is None:
+        example = _example(schema)
+    shown = "" if example is None else json.dumps(example, indent=2, ensure_ascii=False)
+    return Content(media_type, name, many, list(_fields(schema)), shown)
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    """The example that a shape has, or that follows from the shapes within it."""
+    if "example" in schema:
+        return schema["example"]
+    whole = _resolve(schema)
+    if "example" in whole:
+        return whole["example"]
+    if whole.get("type") == "array":
+        inner = _example(whole["items"])
+        return None if inner is None else [inner]
+    results = whole.get("properties", {}).get("results")
+    if results is not None:  # a page of a list
+        return {"count": 1, "next": None, "previous": None, "results": _example(results)}
+    return None
+
+
+def _fields(schema: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[Field]:
+    """The fields of an object, those of objects within it by their path: `tasks[].item.id`."""
+    schema = _resolve(schema)
+    if schema.get("type") == "array":
+        schema, prefix = _resolve(schema["items"]), f"{prefix}[]."
+    needed = schema.get("required", [])
+    for name, inner in schema.get("properties", {}).items():
+        text = inner.get("description") or _resolve(inner).get("description", "")
+        choices = "enum" in _resolve(inner) and "description" not in inner
+        yield Field(prefix + name, _kind(inner), name in needed, _marked("" if choices else text))
+        whole = _resolve(inner)
+        if depth < MAX_DEPTH and whole.get("type") == "array" and "properties" in _resolve(whole["items"]):
+            yield from _fields(whole["items"], f"{prefix}{name}[].", depth + 1)
+        elif depth < MAX_DEPTH and "properties" in whole:
+            yield from _fields(whole, f"{prefix}{name}.", depth + 1)
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    """What a value may be, in words."""
+    whole = _resolve(schema)
+    words = ", ".join(part for part in (_type(whole), _bounds(whole)) if part)
+    if schema.get("nullable") or whole.get("nullable"):
+        words += ", or null"
+    default = schema.get("default", whole.get("default"))
+    return words if default is None else f"{words}; {json.dumps(default)} if left out"
+
+
+def _type(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(json.dumps(value) if value is None else str(value) for value in schema["enum"])
+    for choice in ("oneOf", "anyOf"):
+        if choice in schema:
+            kinds = dict.fromkeys(_type(_resolve(each)) for each in schema[choice])
+            return " or ".join(kind for kind in kinds if kind != "anything")
+    if schema.get("type") == "array":
+        return f"list of: {_type(_resolve(schema['items']))}"
+    kind = schema.get("type", "")
+    return FORMATS.get(schema.get("format", ""), KINDS.get(kind, kind or "anything"))
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    """The limits of a number, a text or a list."""
+    low, high = schema.get("minimum"), schema.get("maximum")
+    if low is not None and high is not None and high < 2**63 - 1:
+        return f"{low:,} to {high:,}"
+    if low is not None:
+        return f"{low:,} or more"
+    if "maxLength" in schema:
+        return f"at most {schema['maxLength']:,} characters"
+    return f"at most {schema['maxItems']:,}" if "maxItems" in schema else ""
+
+
+def _name(schema: dict[str, Any]) -> str:
+    """The name of the shape that a schema refers to."""
+    return str(schema.get("$ref", "")).rpartition("/")[2]
+
+
+def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema that a reference means."""
+    if "$ref" in schema:
+        return dict(published()["components"]["schemas"][_name(schema)])
+    if len(schema.get("allOf", [])) == 1:
+        return {**_resolve(schema["allOf"][0]), **{key: value for key, value in schema.items() if key != "allOf"}}
+    if [each for each in schema.get("oneOf", []) if _name(each) == "NullEnum"]:
+        whole = next(_resolve(each) for each in schema["oneOf"] if _name(each) != "NullEnum")
+        return {**whole, "nullable": True, "description": schema.get("description", "")}
+    return schema
+
+
+def _marked(text: str) -> SafeString:
+    """A text whose `words` are code."""
+    parts = re.split(r"`([^`]*)`", " ".join(text.split()))
+    return format_html_join("", "{}", ((_code(part) if at % 2 else part,) for at, part in enumerate(parts)))
+
+
+def _code(text: str) -> SafeString:
+    return format_html("<code>{}</code>", text)

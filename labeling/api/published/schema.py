@@ -1,0 +1,166 @@
+"""The published schema: what the views say of themselves, and what holds for all of them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.urls import get_resolver
+from drf_spectacular.authentication import SessionScheme
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.pagination import BasePagination
+
+from labeling.api.published.examples import EXAMPLES
+from labeling.api.shared.base import SIGNED_IN
+from labeling.api.shared.errors import Error
+from labeling.api.shared.fields import MAX_ID, MAX_INT
+from labeling.api.shared.visible import mark_in_schema
+from labeling.projects import access
+
+
+class _SessionByHeader(SessionScheme):
+    """In the schema it is a session like any other."""
+
+    target_class = "labeling.api.shared.sessions.SessionByHeader"
+
+
+# Headings of the schema in their order, and what stands below each.
+SUBJECTS = {
+    "Projects": "Projects with their settings and members.",
+    "Items": "Items: on their way in, found again, corrected; and their images.",
+    "Labeling": "What an annotator's program does: claim tasks, answer or skip them, take back, give back.",
+    "Batches": "Batches: how each was selected, and how it goes.",
+    "Models": "Model versions with metrics, lineage and files.",
+    "Export": "Labels for training and analysis.",
+}
+
+# What the variables of all addresses may be.
+PATH = {
+    "slug": ({"type": "string", "pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 60}, "The project's short name."),
+    "username": ({"type": "string", "pattern": r"^[A-Za-z0-9_.@+-]+$", "maxLength": 150}, "The member's username."),
+    "number": ({"type": "integer", "minimum": 1, "maximum": MAX_INT}, "The number within the project."),
+    "item_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The item's id."),
+    "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
+    "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
+    "invitation_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The invitation's id."),
+    "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
+}
+
+WHO = {
+    access.MEMBER: "every member of the project",
+    access.ANNOTATE: "annotators and managers of the project",
+    access.MANAGE: "managers of the project",
+    access.EXPORT: "engineers and managers of the project",
+}
+
+# Every answer that is an error: its meaning, and an example.
+ERRORS = {
+    400: (
+        "What was sent is not right; `fields` says where.",
+        "invalid",
+        "page_size: Ensure this value is less than or equal to 1000.",
+    ),
+    401: (
+        "No token or session, or one that has ended.",
+        "not_authenticated",
+        "Give a token or sign in.",
+    ),
+    403: ("The caller may not do that.", "permission_denied", "Only managers of this project may do that."),
+    404: (
+        "It does not exist, or not for the caller.",
+        "not_found",
+        "There is no such project.",
+    ),
+    409: ("Not in the present state of things.", "conflict", "Only an open batch can be ended."),
+    413: ("The body is too large.", "too_large", "The body is larger than 5 MB. Send it in several requests."),
+    415: (
+        "The body's content type is not taken here.",
+        "unsupported_media_type",
+        "Unsupported media type: send JSON.",
+    ),
+}
+
+
+class PublishedSchema(AutoSchema):
+    """Adds to each endpoint who may call it, the errors that it answers with, and the bounds of its address."""
+
+    view: Any  # an `Endpoint`
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        operation = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        for parameter in operation.get("parameters", []):
+            if parameter["in"] == "path" and parameter["name"] in PATH:
+                parameter["schema"], parameter["description"] = PATH[parameter["name"]]
+        error = self.resolve_serializer(Error, "response").ref
+        for status in sorted(self._errors(operation)):
+            operation["responses"].setdefault(str(status), _error_answer(status, error))
+        return operation
+
+    def _get_serializer_name(self, *args: Any, **kwargs: Any) -> str:
+        return str(super()._get_serializer_name(*args, **kwargs)).replace("RequestRequest", "Request")
+
+    def get_operation_id(self) -> str:
+        """The method and the name of the address: `post_claim`, `get_batches`."""
+        addresses = get_resolver("labeling.api.urls").url_patterns
+        names = {each.callback.cls: each.name for each in addresses}  # type: ignore[union-attr]
+        return f"{self.method.lower()}_{names[type(self.view)]}".replace("-", "_")
+
+    def get_tags(self) -> list[str]:
+        return [self.view.subject]
+
+    def get_summary(self) -> str:
+        """The first sentence of the description."""
+        return re.split(r"(?<=[.:;])\s", self.get_description(), maxsplit=1)[0].rstrip(".:;")
+
+    def get_extensions(self) -> dict[str, Any]:
+        return {"x-who": self._who()}
+
+    def _who(self) -> str:
+        if hasattr(self.view, "who"):
+            return str(self.view.who[self.method])
+        return WHO[self.view.needs.get(self.method, access.MEMBER)]
+
+    def _errors(self, operation: dict[str, Any]) -> set[int]:
+        writes = self.method != "GET"
+        found = {401}
+        if "{" in self.path or (not writes and isinstance(getattr(self.view, "paginator", None), BasePagination)):
+            found.add(404)
+        if writes or self._who() not in (WHO[access.MEMBER], SIGNED_IN):
+            found.add(403)  # a session without its CSRF token, too
+        if writes:
+            found.add(409)
+        if "requestBody" in operation:
+            found |= {400, 413, 415}
+        if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
+            found.add(400)
+        return found
+
+
+def _error_answer(status: int, schema: dict[str, Any]) -> dict[str, Any]:
+    text, code, detail = ERRORS[status]
+    example: dict[str, Any] = {"code": code, "detail": detail}
+    if status == 400:
+        field, _, sentence = detail.partition(": ")
+        example["fields"] = {field: [sentence]}
+    return {"description": text, "content": {"application/json": {"schema": schema, "example": example}}}
+
+
+def finish(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """The headings; and of all texts that are sent that they hold no NUL, and more than white space if they must be."""
+    result["tags"] = [{"name": name, "description": text} for name, text in SUBJECTS.items()]
+    mark_in_schema(result["components"]["schemas"])
+    for name, component in result["components"]["schemas"].items():
+        if name in EXAMPLES:
+            component["example"] = EXAMPLES[name]
+        if name.endswith("Request"):
+            _bound_texts(component)
+    return result
+
+
+def _bound_texts(schema: Any) -> None:
+    for value in list(schema.values()) if isinstance(schema, dict) else schema if isinstance(schema, list) else []:
+        _bound_texts(value)
+    if isinstance(schema, dict) and schema.get("type") == "string" and not {"enum", "format", "pattern"} & set(schema):
+        schema["pattern"] = r"^[^\u0000]*\S[^\u0000]*$" if schema.get("minLength") else r"^[^\u0000]*$"

@@ -1,0 +1,129 @@
+"""Errors as `{"code", "detail", "fields"?}`: a code for programs, a sentence for people, and what to mend where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, TypeVar
+
+from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views import defaults
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler
+
+from labeling.answering.batches import BatchError
+from labeling.answering.corrections import CorrectionError
+from labeling.answering.places import PlacesMoved
+from labeling.answering.queue import QueueError
+from labeling.insight.clusterings import ClusteringError
+from labeling.outgoing.predictions.requests import PredictionError
+
+AnyModel = TypeVar("AnyModel", bound=Model)
+
+
+class Error(serializers.Serializer[Any]):
+    """What went wrong."""
+
+    code = serializers.CharField(help_text="For programs: `invalid`, `not_found`, `permission_denied`, `conflict` …")
+    detail = serializers.CharField(help_text="For people: one sentence.")
+    fields = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        child=serializers.ListField(child=serializers.CharField()),
+        required=False,
+        help_text="What is wrong where: for each field at fault (`classes`, `tasks.0`) its sentences.",
+    )
+
+
+class Conflict(APIException):
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class TooLarge(APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler: translate what the layers below raise, and give every error the one shape."""
+    if isinstance(exc, QueueError | CorrectionError):
+        known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
+        return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
+    if isinstance(exc, BatchError | ClusteringError | PlacesMoved | PredictionError):
+        exc = Conflict(str(exc))
+    if isinstance(exc, DjangoValidationError):
+        exc = ValidationError(exc.message_dict if hasattr(exc, "error_dict") else {"detail": exc.messages})
+    response = exception_handler(exc, context)
+    if response is not None:
+        response.data = _body(exc, response)
+    return response
+
+
+def find_or_404(found: QuerySet[AnyModel], missing: str, **wanted: Any) -> AnyModel:
+    """The one that is wanted. Where there is none, the answer says so in these words."""
+    one = found.filter(**wanted).first()
+    if one is None:
+        raise Http404(missing)
+    return one
+
+
+def _body(exc: Exception, response: Response) -> dict[str, Any]:
+    if isinstance(exc, ValidationError):
+        return _invalid(response.data)
+    detail = response.data.get("detail", "") if isinstance(response.data, dict) else response.data
+    return {"code": getattr(detail, "code", None) or _CODES.get(response.status_code, "error"), "detail": str(detail)}
+
+
+_CODES = {404: "not_found", 403: "permission_denied"}
+# What is said of the whole and of no field.
+_WHOLE = ("", "detail", "non_field_errors", "__all__")
+
+
+def _invalid(faults: Any) -> dict[str, Any]:
+    """The first fault as a sentence; and for each field its faults, the fields of lists and objects by their path."""
+    found: dict[str, list[str]] = {}
+    for path, text in _sentences(faults, ""):
+        found.setdefault(path, []).append(text)
+    path, texts = next(iter(found.items()), ("", ["The request cannot be read."]))
+    body: dict[str, Any] = {"code": "invalid", "detail": texts[0] if path in _WHOLE else f"{path}: {texts[0]}"}
+    fields = {path: texts for path, texts in found.items() if path not in _WHOLE}
+    return {**body, "fields": fields} if fields else body
+
+
+def _sentences(faults: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(faults, dict):
+        for name, inner in faults.items():
+            whole = name in _WHOLE
+            yield from _sentences(inner, path if whole else f"{path}.{name}" if path else str(name))
+    elif isinstance(faults, list):
+        for index, inner in enumerate(faults):
+            yield from _sentences(inner, f"{path}.{index}" if isinstance(inner, dict) else path)
+    else:
+        yield path, str(faults)
+
+
+# ── where no endpoint answers: JSON below /api/, Django's own pages elsewhere ──
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _outside(request, 400, "bad_request", "The request cannot be read.") or defaults.bad_request(
+        request, exception
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    text = "There is no such address. GET /api/schema/ lists all that there are."
+    return _outside(request, 404, "not_found", text) or defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
+    return _outside(request, 500, "server_error", text) or defaults.server_error(request)
+
+
+def _outside(request: HttpRequest, status_code: int, code: str, detail: str) -> HttpResponse | None:
+    if not request.path.startswith("/api/v1/"):
+        return None
+    return JsonResponse({"code": code, "detail": detail}, status=status_code)

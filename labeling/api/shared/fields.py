@@ -1,0 +1,149 @@
+"""Fields as JSON has them: a number is no text, a yes is no number. What the published schema says is what is taken."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any
+
+from django.db import models
+from drf_spectacular.extensions import OpenApiSerializerFieldExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class StrictInteger(serializers.IntegerField):
+    """A JSON number without a fraction: 5, and 5.0 too."""
+
+    default_error_messages = {"invalid": "Give a whole number."}
+
+    def to_internal_value(self, data: Any) -> int:
+        if not _number(data) or data != data // 1:
+            self.fail("invalid")
+        return int(data)
+
+
+class StrictFloat(serializers.FloatField):
+    """A JSON number."""
+
+    default_error_messages = {"invalid": "Give a number."}
+
+    def to_internal_value(self, data: Any) -> float:
+        if not _number(data) or not math.isfinite(data):
+            self.fail("invalid")
+        return float(data)
+
+
+class StrictBoolean(serializers.BooleanField):
+    """true or false."""
+
+    default_error_messages = {"invalid": "Give true or false."}
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            self.fail("invalid")
+        return data
+
+
+class StrictText(serializers.CharField):
+    """A JSON text. White space around it is cut off."""
+
+    default_error_messages = {"invalid": "Give a text."}
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class StrictChoice(serializers.ChoiceField):
+    """One of the texts that are listed."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str):
+            self.fail("invalid_choice", input=data)
+        return super().to_internal_value(data)
+
+
+class StrictUUID(serializers.UUIDField):
+    """A UUID as text, with its hyphens."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if not isinstance(data, str) or len(data) != 36:
+            self.fail("invalid", value=data)
+        return super().to_internal_value(data)
+
+
+class ShortList(serializers.ListField):
+    """A list of bounded length. A longer one is refused before anything in it is looked at."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, list) and len(data) > (self.max_length or 0):
+            self.fail("max_length", max_length=self.max_length)
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DOUBLE)
+class Price(StrictFloat):
+    """A number with two decimals; what is finer is rounded."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        return Decimal(str(round(super().to_internal_value(data), 2)))
+
+    def to_representation(self, value: Any) -> Any:
+        return float(value)
+
+
+_ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
+
+
+@extend_schema_field(
+    {
+        "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "array", "items": _ONE_CLASS}],
+        "description": "`single`: a class name. `multi`: a list of class names. `verify`: true or false. A class "
+        "that is called 7 may be given as the number 7.",
+    }
+)
+class AnswerValue(serializers.JSONField):
+    """What an item is said to be. Whether it answers the project's question is for the view to find out."""
+
+
+class Body(serializers.ModelSerializer[Any]):
+    """A serializer of a model whose fields are strict."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.BooleanField: StrictBoolean,
+        models.CharField: StrictText,
+        models.FloatField: StrictFloat,
+        models.IntegerField: StrictInteger,
+        models.PositiveBigIntegerField: StrictInteger,
+        models.PositiveIntegerField: StrictInteger,
+        models.PositiveSmallIntegerField: StrictInteger,
+        models.TextField: StrictText,
+    }
+    serializer_choice_field = StrictChoice
+
+
+class Anything(serializers.JSONField):
+    """Takes what comes: the view looks at it, and tells in its answer what was not as `meant`."""
+
+    def __init__(self, meant: type[serializers.Serializer[Any]], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.meant = meant
+
+
+class AnythingSchema(OpenApiSerializerFieldExtension):
+    target_class = Anything
+
+    def map_serializer_field(self, auto_schema: AutoSchema, direction: Any) -> dict[str, Any]:
+        component = auto_schema.resolve_serializer(self.target.meant, direction)
+        return {"anyOf": [component.ref, {"description": "Anything else comes back, with the reason."}]}

@@ -1,0 +1,54 @@
+"""Pages of lists, bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+from rest_framework.pagination import PageNumberPagination
+
+from labeling.api.shared.reading import read
+
+MAX_PAGE = 2**31 - 1
+
+
+class PageRequest(serializers.Serializer[Any]):
+    page = serializers.IntegerField(min_value=1, max_value=MAX_PAGE, required=False)
+    page_size = serializers.IntegerField(min_value=1, max_value=1000, required=False)
+
+
+class Pages(PageNumberPagination):
+    """A page that is no number is refused (400), one beyond the last is not there (404)."""
+
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+
+    def paginate_queryset(self, queryset: Any, request: Any, view: Any = None) -> Any:
+        read(PageRequest, request.query_params.dict())
+        return super().paginate_queryset(queryset, request, view)
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        return [
+            _parameter("page", "Which page.", maximum=MAX_PAGE, default=1),
+            _parameter("page_size", "Entries on a page.", maximum=self.max_page_size, default=self.page_size),
+        ]
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """All four keys are always there."""
+        link = {"type": "string", "format": "uri", "nullable": True}
+        return {
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": {"type": "integer", "minimum": 0, "description": "Entries on all pages together."},
+                "next": {**link, "description": "The address of the next page; null on the last."},
+                "previous": {**link, "description": "The address of the page before; null on the first."},
+                "results": schema,
+            },
+        }
+
+
+def _parameter(name: str, text: str, *, maximum: int, default: int) -> dict[str, Any]:
+    bounds = {"type": "integer", "minimum": 1, "maximum": maximum, "default": default}
+    return {"name": name, "in": "query", "required": False, "description": text, "schema": bounds}

@@ -1,0 +1,132 @@
+"""Where a project's arrays and artifacts lie, below DATA_DIR/projects/<id>/.
+
+encoder-<generation>.npz        the frozen encoder's state
+features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
+models/v<number>/               artifact of a model version, if MODEL_STORE does not say elsewhere
+training.safetensors            where the training under way stands, so that one that is killed goes on
+pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
+                                strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
+                                the version that picked last alone, and embeddings of the one that the pool was
+                                clustered by.
+dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
+                                the second one on: those before it stay, for the batches that were picked by them
+maps/batch-<number>.npz         where a batch lay in the pool
+predictions/<id>.jsonl          what a version said of the items of a file, for a time
+baseline.npz                    what throw-away models that learned from uniform labels alone take items to be
+sample.npz                      a sample of the pool, by which pages foretell what settings lead to
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from labeling.arrays.atomic import replace_file
+from labeling.models import ModelVersion, PredictionRun, Project
+
+HASH_BLOCK_BYTES = 1 << 24
+
+
+class ProjectFiles:
+    """Paths and array access of one project."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
+        self.sample = self.root / "sample.npz"
+        self.baseline = self.root / "baseline.npz"
+
+    def encoder(self, generation: int) -> Path:
+        return self.root / f"encoder-{generation}.npz"
+
+    def features(self, generation: int) -> Path:
+        return self.root / f"features-{generation}.bin"
+
+    def artifact(self, number: int) -> str:
+        """Where a new version is written, as it is recorded on the version."""
+        folder = f"models/v{number}"
+        store = settings.MODEL_STORE.rstrip("/")
+        return f"{store}/projects/{self.project.pk}/{folder}" if store else folder
+
+    def artifact_at(self, recorded: str) -> str:
+        """The location of a version's files, a path or a URL: what was recorded holds wherever later ones go."""
+        return recorded if "://" in recorded else str(self.root / recorded)
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.root / "training.safetensors"
+
+    def dendrogram(self, generation: int) -> Path:
+        return self.root / f"dendrogram{'' if generation == 1 else f'-{generation}'}.npz"
+
+    def joins(self, generation: int) -> Path:
+        return self.root / f"joins{'' if generation == 1 else f'-{generation}'}.npy"
+
+    def map(self, batch: int) -> Path:
+        return self.root / "maps" / f"batch-{batch}.npz"
+
+    def prediction(self, run: PredictionRun) -> Path:
+        return self.root / "predictions" / f"{run.pk}.jsonl"
+
+    def pool(self, version: ModelVersion, name: str) -> Path:
+        return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
+
+    def open_features(self, *, rows: int, dim: int, dtype: np.dtype) -> np.ndarray:
+        """The first `rows` rows of the features as a read-only memory map (rows, dim)."""
+        if rows == 0:
+            return np.empty((0, dim), dtype)
+        path = self.features(self.project.features_generation)
+        return np.memmap(path, dtype=dtype, mode="r", shape=(rows, dim))
+
+
+def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
+    """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("r+b" if path.exists() else "w+b") as file:
+        file.truncate(rows_before * block.shape[1] * block.itemsize)
+        file.seek(0, os.SEEK_END)
+        file.write(np.ascontiguousarray(block).tobytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Save as .npy, in one step."""
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    replace_file(path, buffer.getbuffer())
+
+
+@contextmanager
+def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+    """A new array to be filled on disk, for those too large to be held. At the end it is at `path`, as .npy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        array = np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
+        yield array
+        array.flush()
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
+    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+
+
+def sha256_of(array: np.ndarray) -> str:
+    """sha256 (hex) over the bytes of a C-ordered array, read in blocks: a memory map stays on disk."""
+    digest = hashlib.sha256()
+    rows = max(1, HASH_BLOCK_BYTES // max(1, array[:1].nbytes))
+    for start in range(0, len(array), rows):
+        digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+    return digest.hexdigest()

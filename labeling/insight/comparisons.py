@@ -1,0 +1,139 @@
+"""Two versions of a project's model beside each other: on the same control items, and on the whole pool.
+
+`a` is the one that is compared with, `b` the one that is compared; either may be the newer. For `verify` the classes
+are no (0) and yes (1). For `multi` only the best class of an item is on file: of control items nothing is known then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.insight.control_slice import Calibration, ControlSlice, Pair, calibration
+from labeling.models import ModelVersion, Project
+from models_store import contrast, metrics
+from models_store.contrast import ClassContrast, Difference
+from models_store.metrics import Share
+from models_store.paired import Compared, compare
+
+__all__ = ["ClassContrast", "Comparison", "Difference", "Mistake", "OnControl", "OnPool", "Share", "compare_versions"]
+
+# Mistakes, and kinds of disagreement in the pool, that are told: those with the largest numbers.
+MISTAKES, KINDS = 10, 10
+# Rows of the pool that are looked at together.
+ROWS = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One of the two on the common control items."""
+
+    right: Share
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """Items of class `truth` that were taken for `said`: how many by either version."""
+
+    truth: int
+    said: int
+    a: int
+    b: int
+
+
+@dataclass(frozen=True, slots=True)
+class OnControl:
+    """On the control items that both have seen. `pair` has what each said of each."""
+
+    a: Side
+    b: Side
+    compared: Compared
+    difference: Difference
+    classes: ClassContrast
+    mistakes: list[Mistake]
+    pair: Pair
+
+    @property
+    def apart(self) -> np.ndarray:
+        """Places in `pair` of the items that they disagree on: those first that either is surest of."""
+        places = np.flatnonzero(self.pair.said_a != self.pair.said_b)
+        return places[np.argsort(-np.maximum(self.pair.sure_a, self.pair.sure_b)[places], kind="stable")]
+
+
+@dataclass(frozen=True, slots=True)
+class OnPool:
+    """On all items that both have seen, labeled or not: how many, on how many they disagree, and the most frequent
+    kinds of that, (a's class, b's class, items).
+    """
+
+    n: int
+    apart: int
+    kinds: list[tuple[int, int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Each part is None where what it stands on is not on file."""
+
+    control: OnControl | None
+    pool: OnPool | None
+
+
+def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comparison:
+    """All of it. One query, and two files a version. Takes O(n) time for a pool of n items, and bounded memory."""
+    pair = ControlSlice(project).pair(a, b)
+    control = on_control(pair) if pair is not None and len(pair.rows) else None
+    return Comparison(control, _on_pool(project, a, b))
+
+
+def on_control(pair: Pair) -> OnControl:
+    """From what both said of n >= 1 items."""
+    right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
+    compared = compare(right_b, right_a)
+    n_classes = 1 + max(int(each.max()) for each in (pair.labels, pair.said_a, pair.said_b))
+    return OnControl(
+        a=_side(pair.labels, pair.said_a, pair.sure_a),
+        b=_side(pair.labels, pair.said_b, pair.sure_b),
+        compared=compared,
+        difference=contrast.difference(compared.n, compared.gained, compared.lost),
+        classes=contrast.by_class(pair.labels, pair.said_a, pair.said_b, n_classes),
+        mistakes=_mistakes(pair),
+        pair=pair,
+    )
+
+
+def _side(labels: np.ndarray, said: np.ndarray, sure: np.ndarray) -> Side:
+    return Side(metrics.accuracy(labels, said), calibration(np.clip(sure, 0, 1), said == labels))
+
+
+def _mistakes(pair: Pair) -> list[Mistake]:
+    """Those whose number changed most; of equal ones the most frequent."""
+    everything = len(pair.labels)
+    counts: dict[tuple[int, int], list[int]] = {}
+    for side, said in enumerate((pair.said_a, pair.said_b)):
+        for truth, taken, items in metrics.confused_pairs(pair.labels, said, limit=everything):
+            counts.setdefault((truth, taken), [0, 0])[side] = items
+    found = [Mistake(truth, taken, a, b) for (truth, taken), (a, b) in counts.items() if a != b]
+    found.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.said))
+    return found[:MISTAKES]
+
+
+def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | None:
+    paths = [ProjectFiles(project).pool(version, "best") for version in (a, b)]
+    if not all(path.exists() for path in paths):
+        return None
+    said_a, said_b = (load_array(path, mmap=True) for path in paths)
+    n = min(len(said_a), len(said_b))
+    counts: dict[tuple[int, int], int] = {}
+    for start in range(0, n, ROWS):
+        part_a, part_b = (np.asarray(each[start : min(start + ROWS, n)], np.int64) for each in (said_a, said_b))
+        apart = part_a != part_b
+        # Pairs as single numbers: sorted many times quicker.
+        for pair, items in zip(*np.unique(part_a[apart] << 32 | part_b[apart], return_counts=True), strict=True):
+            kind = int(pair) >> 32, int(pair) & 0xFFFFFFFF
+            counts[kind] = counts.get(kind, 0) + int(items)
+    kinds = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+    return OnPool(n, sum(counts.values()), [(*said, items) for said, items in kinds[:KINDS]])

@@ -1,0 +1,110 @@
+"""What the control slice says of a project's model versions.
+
+All versions are measured on the same items, all that are labeled by now, and none has learned from any of them: only so
+can they be compared. A version has said what it takes each item of the pool to be once it has picked a batch; before
+that nothing is on file. For `multi` only the best class is, which does not settle whether a set of classes is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.models import ModelVersion, Project
+from models_store import metrics
+from models_store.paired import Compared, compare
+from models_store.reliability import Bin, Calibration, calibration
+
+__all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "calibration"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassFigures:
+    """A class among the control items: how many are of it, were taken to be of it, and both."""
+
+    index: int
+    truth: int
+    predicted: int
+    correct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What two versions said of the same control items, (n,) each: rows in the pool, labels, answers, confidences."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+    said_a: np.ndarray
+    sure_a: np.ndarray
+    said_b: np.ndarray
+    sure_b: np.ndarray
+
+
+class ControlSlice:
+    """The labeled control items of a project. One query, when it is made; then files, one a version and question."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._files = ProjectFiles(project)
+        found: list[Any] = []
+        if project.question != Project.Question.MULTI:
+            found = list(project.items.measuring().values_list("row", "label"))
+        # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
+        found.sort(key=itemgetter(0))
+        self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
+
+    def measure(self, version: ModelVersion) -> dict[str, Any] | None:
+        """Accuracy with its 95 % interval, on the items that the version has seen; None if its word is not on file."""
+        best = self._said(version, "best")
+        if best is None:
+            return None
+        share = metrics.accuracy(self._labels[: len(best)], best)
+        return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
+
+    def by_class(self, version: ModelVersion) -> list[ClassFigures]:
+        """Each class that occurs, most frequent first; empty for other questions than `single`."""
+        best = self._said(version, "best")
+        if best is None or self._project.question != Project.Question.SINGLE:
+            return []
+        labels = self._labels[: len(best)]
+        counts = metrics.per_class(labels, best, int(max(labels.max(initial=0), best.max(initial=0))) + 1)
+        occurs = np.flatnonzero(counts.truth + counts.predicted)
+        order = occurs[np.argsort(-counts.truth[occurs], kind="stable")]
+        return [
+            ClassFigures(int(c), int(counts.truth[c]), int(counts.predicted[c]), int(counts.correct[c])) for c in order
+        ]
+
+    def calibration(self, version: ModelVersion) -> Calibration | None:
+        """Whether it is right as often as it says, on the items that it has seen; None if its word is not on file."""
+        best, sure = self._said(version, "best"), self._said(version, "confidence")
+        if best is None or sure is None:
+            return None
+        return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
+
+    def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
+        """Item by item; None if the word of one of the two is not on file."""
+        new, old = self._said(later, "best"), self._said(earlier, "best")
+        if new is None or old is None:
+            return None
+        n = min(len(new), len(old))
+        return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
+
+    def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
+        """What both said of the items that both have seen; None if the word of one is not on file."""
+        said = [self._said(version, name) for version in (earlier, later) for name in ("best", "confidence")]
+        if any(each is None for each in said):
+            return None
+        n = min(len(each) for each in said if each is not None)
+        return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in said if each is not None))
+
+    def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
+        """What the version said of the control items that it has seen, which are the first ones."""
+        path = self._files.pool(version, name)
+        if not len(self._rows) or not path.exists():
+            return None
+        pool = load_array(path, mmap=True)
+        return np.asarray(pool[self._rows[self._rows < len(pool)]])

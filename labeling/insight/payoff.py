@@ -1,0 +1,319 @@
+"""Whether picking pays off, by what the control slice says. Files and a few queries; no network.
+
+Labels of a version are those that it learned from. Labels spent are these and the control items labeled by then:
+uniform labeling is granted that it need not measure itself.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from django.db.models import Sum
+
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.insight.pace import pace_of
+from labeling.loop import ledger
+from labeling.loop.versions import in_use
+from labeling.models import Job, ModelVersion, Project
+from labeling.models.items import ItemQuerySet
+from models_store import metrics, payoff
+from models_store.payoff import Band, Estimate, Measured, NextGain
+
+__all__ = [
+    "Advice",
+    "Band",
+    "Estimate",
+    "Missing",
+    "Next",
+    "Payoff",
+    "Saved",
+    "Spent",
+    "advise",
+    "payoff_of",
+    "payoff_values",
+]
+
+LEAST_VERSIONS = 3
+"""Versions, below which there is no curve to go on from."""
+MOST_TIMES = 10
+MOST_VERSIONS = 24
+"""The newest ones tell what comes next."""
+WORTH = 0.005
+"""Accuracy, in shares of 1, that a batch should bring."""
+
+
+class Missing(StrEnum):
+    """Why it cannot be told what picking has saved."""
+
+    QUESTION = "question"
+    PRIVATE = "private"
+    NO_CONTROL = "no-control"
+    NOTHING_PICKED = "nothing-picked"
+    FEW_CONTROL = "few-control"
+    NOT_YET = "not-yet"
+    FAILED = "failed"
+
+
+class Advice(StrEnum):
+    """What follows for the loop, by whether the next batch brings WORTH. DONE: no item is left for one."""
+
+    TOO_EARLY = "too-early"
+    GO_ON = "go-on"
+    STOP = "stop"
+    UNCLEAR = "unclear"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Labels that the newest version learned from, and the control items labeled by then."""
+
+    learned: int
+    control: int
+
+    @property
+    def labels(self) -> int:
+        return self.learned + self.control
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Models that learned from `labels` uniform labels: their accuracy with its 95 % interval, by `n` items."""
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Labels that uniform labeling would need for the accuracy of the version in use, and how many fewer were spent.
+
+    Ends of intervals beyond the pool's `limit` items are None.
+    """
+
+    needed: Estimate
+    labels: Estimate
+    limit: int
+    points: list[Uniform]
+    curve: Band
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What the batch after the newest version brings: `items`, of which the next version learns from `labels`."""
+
+    items: int
+    labels: int
+    gain: NextGain
+
+
+@dataclass(frozen=True, slots=True)
+class Payoff:
+    """All of it; None for what cannot be told. `version`: in use. `control`: labeled items that it stands on.
+    `more_control`: about how many more it takes to tell. `missing`, `reason`: why `saved` is None.
+    """
+
+    advice: Advice
+    control: int
+    versions: int
+    version: int | None = None
+    spent: Spent | None = None
+    saved: Saved | None = None
+    missing: Missing | None = None
+    reason: str = ""
+    next: Next | None = None
+    more_control: int | None = None
+
+
+def payoff_of(project: Project) -> Payoff:
+    """What can be told now. At most twelve queries, and a file a version."""
+    if project.question == Project.Question.MULTI:
+        return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
+    items = _truth(project.items.measuring())
+    versions, measured = _versions(project, items)
+    if not versions:
+        return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
+    used = _in_use(project, versions)
+    until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
+    spent = Spent(versions[-1].labels, until.count())
+    size, more = _next_batch(project)
+    ahead = None
+    if more and len(versions) >= LEAST_VERSIONS and len(items.rows) >= LEAST_CONTROL:
+        ahead = Next(size, more, payoff.next_gain(measured, more))
+    advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
+    saved, missing, reason = _saved(project, versions, used, measured, items, spent)
+    number = versions[used].number
+    return Payoff(advice, len(items.rows), len(versions), number, spent, saved, missing, reason, ahead, more_control)
+
+
+def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
+    """The rule, on what labels bring apart from the luck of one version; and how many more control items tell, about.
+
+    An interval is half as wide with four times as many. None where it would take more than MOST_TIMES as many: the gain
+    lies too close to WORTH.
+    """
+    if ahead is None:
+        return Advice.TOO_EARLY, max(0, LEAST_CONTROL - control) or None
+    gain = ahead.gain.expected
+    assert gain.value is not None
+    assert gain.high is not None
+    if gain.high < WORTH:
+        return Advice.STOP, None
+    if gain.value >= WORTH:
+        return Advice.GO_ON, None
+    more = round((((gain.high - gain.value) / (WORTH - gain.value)) ** 2 - 1) * control)
+    return Advice.UNCLEAR, max(1, more) if more <= MOST_TIMES * control else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Items:
+    """Labeled items: rows (n,), ascending, and labels (n,)."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def _truth(items: ItemQuerySet) -> _Items:
+    found = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
+    rows, labels = np.array(found, np.int64).reshape(-1, 2).T
+    return _Items(rows, labels)
+
+
+def _versions(project: Project, items: _Items) -> tuple[list[ModelVersion], Measured]:
+    """The newest versions whose word on control items is on file, in order, and which of the items each has wrong."""
+    files, kept, said = ProjectFiles(project), [], []
+    newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
+    for version in reversed(newest):
+        path = files.pool(version, "best")
+        if path.exists():
+            best = load_array(path, mmap=True)
+            known = items.rows[items.rows < len(best)]
+            if len(known):
+                kept.append(version)
+                said.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
+    answers = np.array(said).reshape(len(kept), len(items.rows))
+    labels = np.array([version.labels for version in kept], np.int64)
+    return kept, Measured(labels, answers != items.labels, answers != MISSING, np.ones_like(labels))
+
+
+def _in_use(project: Project, versions: list[ModelVersion]) -> int:
+    """The place of the version in use; of the newest before it, as long as its word is not on file."""
+    found = in_use(project)
+    number = found.version.number if found else 0
+    return max((place for place, each in enumerate(versions) if each.number <= number), default=len(versions) - 1)
+
+
+def _next_batch(project: Project) -> tuple[int, int]:
+    """Items of the batch that is under way, or else of the next one, and those to learn from; 0 if no item is left."""
+    active = project.batches.active().filter(size__gt=0).first()
+    if active is not None:
+        return active.size, active.size - active.control_tasks
+    left = project.encoded_rows - project.batches.aggregate(n=Sum("size", default=0))["n"]
+    size = min(left, project.batch_size)
+    return size, size - round(size * project.control_share)
+
+
+def _saved(
+    project: Project, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: Spent
+) -> tuple[Saved | None, Missing | None, str]:
+    """What picking has saved, or why that cannot be told."""
+    first_picked = project.batches.picked().order_by("number").values_list("number", flat=True).first()
+    if first_picked is None or versions[used].batch.number < first_picked:
+        return None, Missing.NOTHING_PICKED, ""
+    if len(control.rows) < LEAST_CONTROL:
+        return None, Missing.FEW_CONTROL, ""
+    if ledger.is_private(project):
+        return None, Missing.PRIVATE, ""
+    baseline = load_baseline(ProjectFiles(project).baseline)
+    if baseline is None:
+        failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
+        return None, Missing.FAILED if failed else Missing.NOT_YET, failed.reason if failed else ""
+    first = _truth(project.items.of_batches_before(first_picked).filter(is_control=False))
+    rows = np.concatenate([control.rows, first.rows])
+    labels = np.concatenate([control.labels, first.labels])
+    by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
+    versions_on_all = _padded(measured, len(first.rows))
+    uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
+    limit = max(project.encoded_rows, spent.labels)
+    found = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
+    points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
+    return Saved(found.needed, _minus(found.needed, spent.labels), limit, points, found.curve), None, ""
+
+
+def _padded(measured: Measured, more: int) -> Measured:
+    """The same with items that no version was measured on."""
+    pad = ((0, 0), (0, more))
+    return Measured(measured.labels, np.pad(measured.wrong, pad), np.pad(measured.seen, pad), measured.models)
+
+
+def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Measured:
+    """Which of the items, in any order, the throw-away models have wrong, by what they are taken to be by now."""
+    place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
+    answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
+    models = np.full(len(baseline.labels), baseline.folds)
+    found = Measured(baseline.labels, answers != labels, answers != MISSING, models)
+    return found.rows(np.flatnonzero(found.seen.any(axis=1)))
+
+
+def _point(uniform: Measured, place: int) -> Uniform:
+    seen = uniform.seen[place]
+    n, right = int(seen.sum()), int((seen & ~uniform.wrong[place]).sum())
+    low, high = metrics.wilson(right, n)
+    return Uniform(int(uniform.labels[place]), right / max(n, 1), low, high, n)
+
+
+def _minus(needed: Estimate, spent: int) -> Estimate:
+    return Estimate(
+        value=None if needed.value is None else needed.value - spent,
+        low=needed.low - spent,
+        high=None if needed.high is None else needed.high - spent,
+    )
+
+
+def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
+    """The same as plain values, for programs: what the next batch takes is None as long as no pace is known."""
+    found, pace = payoff_of(project), pace_of(project, now)
+    values: dict[str, Any] = {
+        "advice": str(found.advice),
+        "version": found.version,
+        "versions": found.versions,
+        "control": found.control,
+        "more_control": found.more_control,
+        "spent": found.spent and {**asdict(found.spent), "labels": found.spent.labels},
+        "saved": None,
+        "missing": found.missing and str(found.missing),
+        "reason": found.reason,
+        "next": None,
+    }
+    if found.saved is not None:
+        saved = found.saved
+        curve = zip(*(getattr(saved.curve, name).tolist() for name in ("labels", "value", "low", "high")), strict=True)
+        values["saved"] = {
+            "labels": asdict(saved.labels),
+            "needed": asdict(saved.needed),
+            "limit": saved.limit,
+            "points": [asdict(point) for point in saved.points],
+            "curve": [dict(zip(("labels", "accuracy", "low", "high"), point, strict=True)) for point in curve],
+        }
+    if found.next is not None:
+        answers = found.next.items * project.overlap
+        hours = None if pace.seconds is None else answers * pace.seconds / 3600
+        cost = None if hours is None or project.hourly_cost is None else hours * float(project.hourly_cost)
+        values["next"] = {
+            "items": found.next.items,
+            "labels": found.next.labels,
+            "expected": asdict(found.next.gain.expected),
+            "predicted": asdict(found.next.gain.predicted),
+            "hours": hours,
+            "cost": cost,
+            "currency": project.currency,
+        }
+    return values

@@ -1,0 +1,304 @@
+"""Import: a file's records become items, chunk by chunk; bad rows are set aside with the reason.
+
+Media of a chunk are stored before the transaction that counts the chunk. Killed anywhere, the import goes on behind the
+last chunk that counted, and stores the same media under the same names.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from django.db import IntegrityError
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.arrays.atomic import replace_file
+from labeling.intake.checking import Checked, chunks
+from labeling.intake.ids import RepeatedIds, hash_of
+from labeling.intake.numbering import numbers_for, settle_sequence
+from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.kinds import media
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Item, ItemImport, Job, Project, RejectedRow
+from labeling.projects import storage
+from labeling.questions.labels import parse
+
+# Bytes in front of a block's numbers.
+NPY_HEAD = 128
+
+# Rows that are kept of a file that is refused as a whole.
+LISTED = 1000
+TWICE = "This id occurs twice in the file."
+
+
+def import_items(step: Step) -> None:
+    """Take the job's file in, or refuse it as a whole with a reason."""
+    item_import, project = step.job.item_import, step.job.project
+    assert item_import is not None
+    ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.RUNNING)
+    media.remove_drafts(project.pk)
+    try:
+        with _opened(item_import, project) as source:
+            _import_from(step, source, item_import, project)
+    except (UnreadableFile, OSError) as error:
+        _refuse(step, item_import, str(error))
+    except storage.NoRoom as error:
+        _refuse(step, item_import, str(error.message))
+    if step.finished and item_import.owns_file:
+        storage.discard(Path(item_import.path))
+
+
+def _opened(item_import: ItemImport, project: Project) -> Source:
+    truth = Path(item_import.truth_path) if item_import.truth_path else None
+    return open_source(Path(item_import.path), kind=project.kind, truth_path=truth, name=item_import.name)
+
+
+def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
+    # Only a file that lies on this machine may name image files beside it; an upload brings its own.
+    rules = rules_of(project, allow_image_files=not item_import.owns_file, blind_ids=True)
+    if item_import.total is None and source.total is not None:
+        ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
+    if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
+        return
+    report = step.progress(f"importing {item_import.name}")
+    estimate = source.estimate
+    for places, checked, learned in chunks(source, rules, skip=item_import.position):
+        numbers = numbers_for(item_import, len(places), estimate=estimate)
+        _write_chunk(step, item_import, project, checked, learned, places, numbers)
+        report(source.position())
+        if step.should_give_way():
+            step.give_way()
+            return
+    with step.finish():
+        settle_sequence()
+        ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
+        if item_import.accepted:
+            Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+
+
+def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
+    """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
+
+    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
+    """
+    return Rules(
+        kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
+        question=project.question,  # type: ignore[arg-type]
+        classes=tuple(project.classes.order_by("index").values_list("name", flat=True)),
+        vector_length=project.vector_length,
+        allow_image_files=allow_image_files,
+        with_truth=with_truth,
+        id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
+        # Imports of earlier versions set no numbers aside, and named items after their places.
+        knows_places=blind_ids and project.imports.filter(first_number__isnull=True, accepted__gt=0).exists(),
+    )
+
+
+def blind_id(project: Project, place: str) -> str:
+    """An id that follows from a row's place in its file (80 bits of it), and from which nobody finds the place."""
+    return project.keyed("id", place)[:10].hex()
+
+
+def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
+    """The first of the two passes of a strict import: refuse the file if any row is bad."""
+    report = step.progress(f"checking {item_import.name}")
+    ids = RepeatedIds()
+    rejections: list[Rejection] = []
+    size = 0
+    for places, checked, _ in chunks(source, rules):
+        good, bad = _without_duplicates(project, checked, places)
+        size += _media_bytes(draft for _, draft in good)
+        ids.add(draft.external_id for _, draft in good)
+        rejections += bad[: max(0, LISTED - len(rejections))]
+        report(source.position())
+    if not rejections and (repeated := ids.repeated()):
+        rejections = _repetitions(source, rules, repeated)
+    if not rejections:
+        if item_import.owns_file:
+            storage.check_room(project, size)
+        return True
+    first = rejections[0]
+    number = f"{LISTED:,} or more" if len(rejections) == LISTED else len(rejections)
+    rows = "bad row" if len(rejections) == 1 else "bad rows"
+    reason = f"Nothing was imported: {number} {rows}, the first at {first.where}: {first.reason}"
+    _refuse(step, item_import, reason, rejections)
+    return False
+
+
+def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list[Rejection]:
+    """Where ids occur again that have one of these hashes: the file is read once more, which is rare."""
+    seen: set[str] = set()
+    found: list[Rejection] = []
+    for places, checked, _ in chunks(source, rules):
+        for place, result in zip(places, checked, strict=True):
+            if isinstance(result, Draft) and hash_of(result.external_id) in repeated:
+                if result.external_id in seen:
+                    found.append(Rejection(place, TWICE, result.external_id))
+                seen.add(result.external_id)
+        if len(found) >= LISTED:
+            break
+    return found[:LISTED]
+
+
+def _without_duplicates(
+    project: Project, checked: Checked, places: list[str]
+) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
+    """Split into what can go in, with its number in the chunk, and what cannot; ids that are there are refused."""
+    ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
+    known = set(project.items.filter(external_id__in=ids).values_list("external_id", flat=True))
+    seen: set[str] = set()
+    good: list[tuple[int, Draft]] = []
+    bad: list[Rejection] = []
+    for at, (place, result) in enumerate(zip(places, checked, strict=True)):
+        if isinstance(result, Rejection):
+            bad.append(result)
+        elif not known.isdisjoint(result.ids):
+            bad.append(Rejection(place, "The project already has an item with this id.", result.external_id))
+        elif result.external_id in seen:
+            bad.append(Rejection(place, TWICE, result.external_id))
+        else:
+            seen.add(result.external_id)
+            good.append((at, result))
+    return good, bad
+
+
+def _write_chunk(
+    step: Step,
+    item_import: ItemImport,
+    project: Project,
+    checked: Checked,
+    rules: Rules,
+    places: list[str],
+    numbers: list[int],
+) -> None:
+    """Store one chunk: media first, then items, rejected rows and the new position in one transaction."""
+    indices = {name: index for index, name in enumerate(rules.classes)}
+    block = f"import-{item_import.pk}-{item_import.position}"
+    for attempt in range(3):
+        good, bad = _without_duplicates(project, checked, places)
+        items = [_item(project, numbers[at], draft, places[at], indices) for at, draft in good]
+        size = _media_bytes(draft for _, draft in good)
+        # A file that lies on the server was named by somebody who can fill its disk anyway: it counts, without a limit.
+        if item_import.owns_file:
+            storage.check_room(project, size)
+        try:
+            _store_media(project, block, [draft for _, draft in good], items)
+        except OSError as error:
+            raise StepFailed(_storing_problem(error)) from error
+        try:
+            with step.write():
+                # In the table's order, which is not the file's: neighbours share a page.
+                Item.objects.bulk_create(sorted(items, key=lambda item: item.pk))
+                _set_aside(item_import, bad)
+                if rules.vector_length and not project.vector_length:
+                    _settle_vector_length(project, rules.vector_length)
+                ItemImport.objects.filter(pk=item_import.pk).update(
+                    position=F("position") + len(places),
+                    accepted=F("accepted") + len(items),
+                    rejected=F("rejected") + len(bad),
+                )
+                if size:
+                    if item_import.owns_file:
+                        storage.check_room(project, size, lock=True)
+                    storage.count_media(project, size)
+        except IntegrityError:  # another import has just brought one of these ids: look again
+            if attempt == 2:
+                raise
+        else:
+            break
+    item_import.refresh_from_db(fields=["position", "accepted", "rejected"])
+
+
+def _settle_vector_length(project: Project, length: int) -> None:
+    """Make this the length of all the project's vectors, unless an import that runs beside this one was first."""
+    if Project.objects.filter(pk=project.pk, vector_length__isnull=True).update(vector_length=length):
+        return
+    settled = Project.objects.values_list("vector_length", flat=True).get(pk=project.pk)
+    if settled != length:
+        raise StepFailed(f"The vectors have {length} numbers, those of another import {settled}: only one length fits.")
+
+
+def _item(project: Project, number: int, draft: Draft, source: str, indices: dict[str, int]) -> Item:
+    key = control_key(project, draft.external_id)
+    truth = draft.truth
+    return Item(
+        pk=number,
+        project=project,
+        external_id=draft.external_id,
+        source=source[:300],
+        data=draft.data,
+        truth=None if truth is None else parse(truth, question=project.question, indices=indices),
+        proposed=None if draft.proposed is None else indices[draft.proposed],
+        control_key=key,
+        is_control=key < project.control_share,
+    )
+
+
+def control_key(project: Project, external_id: str) -> float:
+    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
+    return int.from_bytes(project.keyed("control", external_id)[:6], "big") / 2**48
+
+
+def _media_bytes(drafts: Iterable[Draft]) -> int:
+    """What `_store_media` is going to write. Images that are alike are stored once, but count for each of their items:
+    which of them are there already is known for sure only to those who wrote them.
+    """
+    images, vectors = 0, 0
+    for draft in drafts:
+        images += len(draft.image or b"")
+        vectors += 0 if draft.vector is None else draft.vector.nbytes
+    return images + (vectors and vectors + NPY_HEAD)
+
+
+def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:
+    """Write the images, or one block with all vectors of the chunk, and tell the items where they are."""
+    vectors: list[np.ndarray] = []
+    for draft, item in zip(drafts, items, strict=True):
+        if draft.image is not None:
+            item.media = media.image_name(project.pk, draft.image, draft.image_suffix)
+            media.write(item.media, draft.image)
+        elif draft.vector is not None:
+            item.media = f"{project.pk}/vectors/{block_name}.npy"
+            item.media_offset = len(vectors)
+            vectors.append(draft.vector)
+    if items and not vectors:
+        media.flush()
+    if vectors:
+        buffer = io.BytesIO()
+        np.save(buffer, np.stack(vectors).astype(np.float32), allow_pickle=False)
+        # Replaced, not kept: an attempt that did not count may have held other rows.
+        replace_file(media.path_of(f"{project.pk}/vectors/{block_name}.npy"), buffer.getvalue())
+
+
+def _storing_problem(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full. Free some space on the server, then retry."
+    return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."
+
+
+def _set_aside(item_import: ItemImport, rejections: Iterable[Rejection]) -> None:
+    RejectedRow.objects.bulk_create(
+        RejectedRow(item_import=item_import, where=r.where[:300], reason=r.reason[:500], excerpt=r.excerpt[:200])
+        for r in rejections
+    )
+
+
+def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Iterable[Rejection] = ()) -> None:
+    """End the import without taking in any (more) of it. What is in already stays, and goes on into the pool."""
+    with step.finish():
+        _set_aside(item_import, rejections)
+        if item_import.accepted:
+            items = "item" if item_import.accepted == 1 else "items"
+            reason = f"The {item_import.accepted:,} {items} before that are taken in. {reason}"
+            Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
+        ItemImport.objects.filter(pk=item_import.pk).update(
+            state=ItemImport.State.REFUSED,
+            reason=reason[:500],
+            rejected=RejectedRow.objects.filter(item_import=item_import).count(),
+            finished_at=timezone.now(),
+        )

@@ -1,0 +1,126 @@
+"""Where files of forms go while they arrive: the folder of uploads, of people who may, and as far as there is room.
+
+Django takes a form apart before any view has a say. So no file is stored unless `uploads.admit` was called for the
+request before its body was read, by the door of a page or of the API; then the form has to prove that it is ours by
+the fields in front of the file. Any other file is read and dropped as it comes.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Any, NoReturn
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.files.uploadhandler import SkipFile, StopUpload, TemporaryFileUploadHandler
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http.multipartparser import MultiPartParser
+from django.utils.datastructures import MultiValueDict
+from rest_framework.authentication import CSRFCheck
+
+from labeling.intake import uploads
+from labeling.models import Project
+from labeling.projects import storage
+
+logger = logging.getLogger(__name__)
+
+# What a form may have beside its file.
+FORM_BYTES = 1 << 20
+
+
+def given_back(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Middleware: what was counted of a file that nobody has kept counts no more when the request is answered."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        try:
+            return get_response(request)
+        finally:
+            if spooled := getattr(request, "spooled_at", None):
+                storage.forget(spooled)
+
+    return middleware
+
+
+class UploadSpool(TemporaryFileUploadHandler):
+    """Spools one file to the disk that it stays on. One that must not be stored is read and dropped as it comes.
+
+    `request.upload_problem` then says why, for the form to tell. A body that is the file itself is refused at once, by
+    a `ValidationError`.
+    """
+
+    _length = 0
+    _parser: MultiPartParser | None = None
+    _in_form = True
+
+    def handle_raw_input(
+        self,
+        input_data: IO[bytes],
+        META: dict[str, Any],
+        content_length: int | None,
+        boundary: Any,
+        encoding: str | None = None,
+    ) -> tuple[QueryDict, MultiValueDict[str, Any]] | None:
+        if self._parser is not None:
+            return None
+        self._length = content_length or 0
+        self._in_form = boundary is not None
+        if not self._in_form:
+            return None
+        # Taken apart by a parser of which this handler knows what fields have come so far.
+        assert self.request is not None
+        self._parser = MultiPartParser(META, input_data, self.request.upload_handlers, encoding)  # type: ignore[arg-type]
+        return self._parser.parse()
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        admission = uploads.admission_of(self.request)
+        if admission is None:
+            self._skip("No file as large as that is taken here.")
+        if not (admission.proven or self._form_is_ours()):
+            raise StopUpload(connection_reset=True)  # the check of the whole form fails for the same reason
+        if self._length > (settings.MAX_UPLOAD_MB << 20) + FORM_BYTES:
+            self._skip(uploads.too_large())
+        if hasattr(self.request, "spooled_at"):
+            self._skip("Send one file at a time.")
+        try:
+            super().new_file(*args, **kwargs)
+        except OSError as error:
+            self._broken(error)
+        self._reserve(admission.project)
+
+    def _form_is_ours(self) -> bool:
+        """Django's check, by the fields in front of the file."""
+        assert self.request is not None
+        bare = uploads.without_body(self.request, self._parser._post)  # type: ignore[union-attr]
+        return CSRFCheck(lambda request: HttpResponse()).process_view(bare, HttpResponse, (), {}) is None
+
+    def _reserve(self, project: Project) -> None:
+        path = Path(self.file.temporary_file_path())
+        try:
+            storage.reserve(project=project, path=path, size=self._length)
+        except storage.NoRoom as problem:
+            self.file.close()
+            self._skip(str(problem.message))
+        self.request.spooled_at = path  # type: ignore[union-attr]
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        try:
+            super().receive_data_chunk(raw_data, start)
+            self.file.flush()  # a full disk shows here, where the file can still be skipped
+        except OSError as error:
+            with suppress(OSError):  # it tries once more to write what is left, then removes the file
+                self.file.close()
+            self._broken(error)
+
+    def _broken(self, error: OSError) -> NoReturn:
+        logger.error("An upload could not be stored: %s", error)
+        self._skip(uploads.storing_problem(error))
+
+    def _skip(self, problem: str) -> NoReturn:
+        if self.request is not None:
+            self.request.upload_problem = problem  # type: ignore[attr-defined]
+        if not self._in_form:  # nobody goes on behind it, and a skipped file would be an error that nobody handles
+            raise ValidationError({"file": [problem]})
+        raise SkipFile

@@ -1,0 +1,178 @@
+"""The worker: takes due jobs one after the other and runs their step.
+
+A worker that dies leaves a job behind that says who ran it. Its successor on the same machine sees that the process is
+gone and takes the job at once; others wait until the heartbeat has gone stale.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from labeling.answering import batches
+from labeling.loop import deadlines
+from labeling.loop.step import Step, StepFailed, StepLost
+from labeling.models import Batch, ItemImport, Job, PredictionRun
+from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+LOOK_AROUND_SECONDS = 5.0
+# A busy or briefly absent database is worth a few more tries; a defect in a step is not.
+DATABASE_RETRIES = 3
+
+
+class Worker:
+    """Runs background steps until it is told to stop.
+
+    `run_step` does the work of one of them; `sweep` removes, at a given time, what has been kept long enough.
+    """
+
+    def __init__(
+        self,
+        run_step: Callable[[Step], None],
+        *,
+        sweep: Callable[[datetime.datetime], None] | None = None,
+        drain: bool = False,
+    ) -> None:
+        self._run_step = run_step
+        self._sweep = sweep
+        self.name = worker_name()
+        self.drain = drain
+        self._stop = threading.Event()
+        self._looked_around = float("-inf")
+
+    def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
+        """End after the present step; a second call ends at once (the step is picked up by the next worker)."""
+        if self._stop.is_set():
+            raise SystemExit(1)
+        self._stop.set()
+
+    def run(self) -> None:
+        """Work until stopped; with `drain`, until nothing is left to do."""
+        signal.signal(signal.SIGTERM, self.stop)
+        signal.signal(signal.SIGINT, self.stop)
+        logger.info("Worker %s is ready.", self.name)
+        while not self._stop.is_set():
+            if self.run_next():
+                continue
+            if self.drain and not Job.objects.unfinished().exists():
+                return
+            self._stop.wait(POLL_SECONDS)
+
+    def run_next(self) -> bool:
+        """Run one due job, if there is one. Returns whether there was."""
+        if time.monotonic() - self._looked_around > LOOK_AROUND_SECONDS:
+            self._looked_around = time.monotonic()
+            self.look_around()
+        now = timezone.now()
+        for job in Job.objects.due(now)[:5]:
+            if Job.objects.take(job, self.name, now):
+                self.execute(Step(job, stopping=self._stop.is_set))
+                return True
+        return False
+
+    def look_around(self) -> None:
+        """Put jobs of dead workers back into the queue, end overdue batches, remove what has been kept long enough."""
+        now = timezone.now()
+        deadlines.end_overdue(now)
+        if self._sweep:
+            self._sweep(now)
+        abandoned = set(Job.objects.stale(now))
+        abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
+        for job in abandoned:
+            logger.warning("Took up %s, left by worker %s.", job, job.worker)
+            if job.attempts >= MAX_ATTEMPTS:
+                self._fail(job, f"The worker died {job.attempts} times during this step: see its log, then retry.")
+            else:
+                Job.objects.held(job).update(state=Job.State.WAITING, worker="", run_after=now)
+
+    def _is_dead_neighbour(self, worker: str) -> bool:
+        host, pid, _ = worker.split(":")
+        if host != socket.gethostname() or worker == self.name:
+            return False
+        if int(pid) == os.getpid():  # an earlier process of the same number
+            return True
+        try:
+            os.kill(int(pid), 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False
+
+    def execute(self, step: Step) -> None:
+        """Run a step whose job this process holds; whatever happens, the job's row says so afterwards."""
+        job = step.job
+        started = time.monotonic()
+        with _Heartbeat(job):
+            try:
+                self._run_step(step)
+            except StepLost:
+                logger.warning("Lost %s to another worker.", job)
+            except StepFailed as failure:
+                logger.error("%s failed: %s", job, failure)
+                self._fail(job, str(failure))
+            except OperationalError as error:
+                logger.exception("%s met a database error.", job)
+                self._retry_later(job, f"The database did not answer: {error}")
+            except Exception as error:  # the last line of defence: the reason belongs on the row
+                logger.exception("%s failed.", job)
+                self._fail(job, f"{type(error).__name__}: {error}")
+        logger.info("%s took %.2f s.", job, time.monotonic() - started)
+
+    def _retry_later(self, job: Job, reason: str) -> None:
+        if job.attempts > DATABASE_RETRIES:
+            self._fail(job, reason)
+            return
+        later = timezone.now() + datetime.timedelta(seconds=2**job.attempts)
+        Job.objects.held(job).update(state=Job.State.WAITING, worker="", reason=reason[:500], run_after=later)
+
+    @transaction.atomic
+    def _fail(self, job: Job, reason: str) -> None:
+        failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
+        if failed and job.batch_id and job.kind in LOOP_KINDS:
+            batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
+        if failed and job.item_import_id:
+            ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
+        if failed and job.prediction_id:
+            PredictionRun.objects.filter(pk=job.prediction_id).update(
+                state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
+            )
+
+
+class _Heartbeat(threading.Thread):
+    """Tells the job's row every few seconds that its worker lives, also while a step computes without a word."""
+
+    def __init__(self, job: Job) -> None:
+        super().__init__(daemon=True)
+        self._job = job
+        self._over = threading.Event()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        try:
+            while not self._over.wait(HEARTBEAT_SECONDS):
+                try:
+                    Job.objects.held(self._job).update(heartbeat_at=timezone.now())
+                except OperationalError:
+                    logger.warning("A heartbeat of %s could not be written.", self._job)
+        finally:
+            connection.close()

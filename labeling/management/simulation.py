@@ -1,0 +1,338 @@
+"""Plays annotators over HTTP, from each item's known answer, until a number of batches is done.
+
+Every annotator is a thread with a client of its own; the calling thread watches the loop, opens and shuts the gate that
+they wait at, and ends the game. The database is only asked for the known answers and for what the API does not tell.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+import numpy as np
+from django.db import connection
+from django.db.models import Max
+from django.utils import timezone
+
+from labeling.models import Batch, Project
+from labeling.questions.labels import Stored, show
+
+CLAIM = 10
+POLL_SECONDS = 0.25
+# A server that restarts is waited for; the answers are sent again under the same ids.
+RETRY_SECONDS = 30.0
+# Once the game is over, no longer than this.
+LAST_TRIES_SECONDS = 1.5
+# Without a sign of life from the background for this long, there is probably no worker.
+STALL_SECONDS = 60.0
+
+OTHER_DATABASE = "Does it use the same database as this command?"
+
+
+class SimulationError(Exception):
+    """The simulation cannot go on; the message tells whoever runs it what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Game:
+    """What is played. Rates are shares of the answers; all that is random follows from the seed."""
+
+    url: str
+    slug: str
+    tokens: Sequence[str]
+    batches: int
+    error_rate: float = 0.0
+    skip_rate: float = 0.0
+    undo_rate: float = 0.0
+    seed: int = 0
+    stall_seconds: float = STALL_SECONDS
+    retry_seconds: float = RETRY_SECONDS
+
+
+class Watcher(Protocol):
+    """Is told how it goes, from the thread that called `play`."""
+
+    def progress(self, progress: dict[str, Any]) -> None: ...
+
+    def batch_done(self, number: int) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+
+class Client:
+    """The project's endpoints as one annotator sees them. What fails for a moment is tried again."""
+
+    def __init__(self, game: Game, token: str, stop: threading.Event) -> None:
+        self.retries = 0
+        self._game = game
+        self._stop = stop
+        self._http = httpx.Client(
+            base_url=f"{game.url.rstrip('/')}/api/v1/projects/{game.slug}/",
+            headers={"Authorization": f"Token {token}"},
+            timeout=90,
+            trust_env=False,  # a proxy of the environment knows no server on this machine
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, path: str, *, patient: bool = True) -> dict[str, Any]:
+        return self._checked(self._send("GET", path, None, patient=patient))
+
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._checked(self._send("POST", path, body))
+
+    def delete(self, path: str) -> bool:
+        """Whether it was deleted; False if it is too late for that."""
+        response = self._send("DELETE", path, None)
+        if response.status_code == httpx.codes.CONFLICT:
+            return False
+        self._checked(response)
+        return True
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None, *, patient: bool = True) -> httpx.Response:
+        end = time.monotonic() + self._game.retry_seconds
+        pause = 0.1
+        while True:
+            try:
+                response = self._http.request(method, path, json=body)
+                if response.status_code < 500:
+                    return response
+                problem = f"answers {response.status_code}"
+            except httpx.TransportError as error:
+                problem = f"does not answer ({error})"
+            if self._stop.is_set():  # all is done, or was called off: what is under way may still end well
+                end = min(end, time.monotonic() + LAST_TRIES_SECONDS)
+            if not patient or time.monotonic() > end:
+                raise SimulationError(
+                    f"The server at {self._game.url} {problem}. Start it (`make run`), or name another one with --url."
+                )
+            self.retries += 1
+            time.sleep(pause)
+            pause = min(2 * pause, 2.0)
+
+    def _checked(self, response: httpx.Response) -> dict[str, Any]:
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise SimulationError(f"What answers at {self._game.url} is not Marginalia.")
+        if response.is_success:
+            return body
+        detail = str(body.get("detail", response.reason_phrase))
+        hint = OTHER_DATABASE if response.status_code in (401, 404) else ""
+        raise SimulationError(f"The server at {self._game.url} refused: {detail} {hint}".strip())
+
+
+class Annotator:
+    """One simulated person: claims, answers from what is known, sometimes errs, skips or takes an answer back."""
+
+    def __init__(self, simulation: Simulation, number: int) -> None:
+        game = simulation.game
+        self.tally: Counter[str] = Counter()
+        self._simulation = simulation
+        self._client = Client(game, game.tokens[number], simulation.stop)
+        self._rng = np.random.default_rng([game.seed, number])
+
+    def run(self) -> Counter[str]:
+        """Work until the simulation stops; whatever is held then is given back. A failure stops everybody."""
+        simulation = self._simulation
+        try:
+            while not simulation.stop.is_set():
+                if simulation.gate.wait(POLL_SECONDS) and not self._turn():
+                    simulation.stop.wait(POLL_SECONDS)
+        finally:
+            simulation.stop.set()
+            # If the server is gone, the leases will run out.
+            with contextlib.suppress(SimulationError):
+                self._client.post("release/", {})
+            self._client.close()
+            connection.close()
+        self.tally["retries"] = self._client.retries
+        return self.tally
+
+    def _turn(self) -> bool:
+        """Claim some tasks and answer them. False if there are none for now."""
+        claimed = self._client.post("claim/", {"count": CLAIM})
+        tasks = claimed["tasks"]
+        if not tasks:
+            return False
+        if claimed["batch"] > self._simulation.last:
+            self._client.post("release/", {"tasks": [task["id"] for task in tasks]})
+            return False
+        truths = self._simulation.truths([task["item"]["id"] for task in tasks])
+        answers = []
+        for task in tasks:
+            if self._chance("skip_rate"):
+                self._skip(task["id"])
+            else:
+                answers.append(self._answer(task["id"], truths[task["item"]["id"]]))
+        accepted = self._submit(answers)
+        for each in accepted:
+            if self._chance("undo_rate") and self._client.delete(f"annotations/{each}/"):
+                self.tally["undone"] += 1
+        return True
+
+    def _answer(self, task: int, truth: Stored) -> dict[str, Any]:
+        value = truth
+        if self._chance("error_rate"):
+            value = wrong(truth, len(self._simulation.names), self._rng)
+        return {
+            "id": str(uuid.uuid4()),
+            "task": task,
+            "value": show(value, self._simulation.names),
+            "seconds": round(self._rng.uniform(0.5, 2.0), 2),
+        }
+
+    def _skip(self, task: int) -> None:
+        body = {"id": str(uuid.uuid4()), "task": task, "reason": "unclear", "seconds": 1.0}
+        self._count(self._client.post("skip/", body), "skips")
+
+    def _submit(self, answers: list[dict[str, Any]]) -> list[str]:
+        if not answers:
+            return []
+        return self._count(self._client.post("annotations/", {"annotations": answers}), "answers")
+
+    def _count(self, outcome: dict[str, Any], what: str) -> list[str]:
+        """Count what was accepted. A place may be lost when a lease runs out; any other refusal is an error."""
+        for refused in outcome["rejected"]:
+            if refused["code"] not in ("taken", "batch_closed"):
+                raise SimulationError(f"An answer was refused: {refused['detail']}")
+            self.tally["refused"] += 1
+        self.tally[what] += len(outcome["accepted"])
+        return list(outcome["accepted"])
+
+    def _chance(self, rate: str) -> bool:
+        return bool(self._rng.random() < getattr(self._simulation.game, rate))
+
+
+def wrong(truth: Stored, n_classes: int, rng: np.random.Generator) -> Stored:
+    """A value that differs from the truth: another class, one class more or less, or the other of yes and no."""
+    if isinstance(truth, bool):
+        return not truth
+    if isinstance(truth, list):
+        return sorted(set(truth) ^ {int(rng.integers(n_classes))})
+    other = int(rng.integers(n_classes - 1))
+    return other + (other >= truth)
+
+
+class Simulation:
+    """A game in progress."""
+
+    def __init__(self, game: Game, project: Project, watcher: Watcher) -> None:
+        self.game = game
+        self.stop = threading.Event()
+        # Open while there is something to answer: nobody need ask the server in vain while a model trains.
+        self.gate = threading.Event()
+        self.names = list(project.classes.order_by("index").values_list("name", flat=True))
+        self.last = 0
+        self._project = project
+        self._watcher = watcher
+        self._client = Client(game, game.tokens[0], self.stop)
+        self._seen: tuple[Any, ...] = ()
+        self._seen_at = time.monotonic()
+        self._noted = False
+
+    def play(self) -> Counter[str]:
+        """Play until the batches are done or no item is left. Returns counts: answers, skips, undone, refused, retries.
+
+        Raises `SimulationError`. Whatever happens, the annotators give back what they hold before this returns.
+        """
+        try:
+            progress = self._client.get("progress/", patient=False)
+            first = (progress["batch"] or 0) + (progress["state"] in (None, Batch.State.DONE))
+            self.last = first + self.game.batches - 1
+            with ThreadPoolExecutor(len(self.game.tokens)) as pool:
+                futures = [pool.submit(Annotator(self, number).run) for number in range(len(self.game.tokens))]
+                try:
+                    self._watch(first, futures)
+                finally:
+                    self.stop.set()
+            return sum((future.result() for future in futures), Counter())
+        finally:
+            self._client.close()
+
+    def truths(self, item_ids: list[int]) -> dict[int, Stored]:
+        """The known answers of items. Raises `SimulationError` if one is not known."""
+        found = self._project.items.filter(pk__in=item_ids).values_list("pk", "external_id", "truth")
+        truths: dict[int, Stored] = {}
+        for pk, name, truth in found:
+            if truth is None:
+                raise SimulationError(f"Item {name!r} has no known answer: import a `truth` with it, or label by hand.")
+            truths[pk] = truth
+        if len(truths) < len(item_ids):
+            raise SimulationError(f"The server at {self.game.url} gives out other items. {OTHER_DATABASE}")
+        return truths
+
+    def _watch(self, done: int, futures: list[Future[Counter[str]]]) -> None:
+        """Follow the loop from batch `done` on until the last batch is done or nothing is left to label."""
+        while True:
+            progress = self._client.get("progress/")
+            number, state = progress["batch"] or 0, progress["state"]
+            while done <= self.last and (number > done or (number == done and state == Batch.State.DONE)):
+                self._watcher.batch_done(done)
+                done += 1
+            self._watcher.progress(progress)
+            if done > self.last or self._is_over(progress):
+                return
+            if state == Batch.State.OPEN and number <= self.last:
+                self.gate.set()
+            else:
+                self.gate.clear()
+            for future in futures:
+                if future.done():
+                    future.result()
+            self._look_for_life(progress)
+            self.stop.wait(POLL_SECONDS)
+
+    def _is_over(self, progress: dict[str, Any]) -> bool:
+        """Whether no item is left. Raises `SimulationError` if nothing more will come although items are left."""
+        if progress["state"] == Batch.State.FAILED:
+            raise SimulationError(f"Batch {progress['batch']} failed: {progress['reason']}")
+        if progress["loop"] == Project.Loop.PAUSED:
+            raise SimulationError("The project is paused: nobody is given tasks. Set its loop to running.")
+        if progress["state"] not in (None, Batch.State.DONE):
+            return False
+        if self._project.jobs.unfinished().exists() or self._project.batches.active().exists():
+            return False
+        if not self._project.items.exists():
+            raise SimulationError("The project has no items yet: add some with `import_items`.")
+        if not self._project.items.unlabeled().exists():
+            return True
+        if progress["loop"] == Project.Loop.STOPPED:
+            raise SimulationError("The loop is stopped: no further batch comes. Set it to running.")
+        return False
+
+    def _look_for_life(self, progress: dict[str, Any]) -> None:
+        """Complain when nothing has changed for long: nobody works in the background, or others hold all tasks."""
+        seen = tuple(progress[key] for key in ("batch", "state", "phase", "share", "remaining"))
+        now = time.monotonic()
+        if seen != self._seen:
+            self._seen, self._seen_at, self._noted = seen, now, False
+        quiet = now - self._seen_at
+        if quiet < self.game.stall_seconds:
+            return
+        if progress["state"] == Batch.State.OPEN:
+            if not self._noted:
+                self._noted = True
+                self._watcher.note(f"{progress['remaining']} tasks of batch {progress['batch']} are held by others.")
+            return
+        beat = self._project.jobs.running().aggregate(last=Max("heartbeat_at"))["last"]
+        silent = quiet if beat is None else (timezone.now() - beat).total_seconds()
+        if silent < self.game.stall_seconds:
+            self._seen_at = now - silent  # a silent step is under way, and its worker lives
+            return
+        where = f"batch {progress['batch']} is {progress['state']}" if progress["batch"] else "there is no batch"
+        raise SimulationError(
+            f"Nothing has happened for {quiet:.0f} s, and {where}: is a worker running? Start one with "
+            "`python manage.py worker`."
+        )

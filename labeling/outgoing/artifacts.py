@@ -1,0 +1,74 @@
+"""A model version's files: what there is, what the manifest says, and all of it in one zip."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import zipfile
+from dataclasses import dataclass
+from typing import IO, Any
+
+from labeling.arrays.files import ProjectFiles
+from labeling.models import ModelVersion
+from models_store.folders import Folder, FolderError, folder_at
+
+__all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read"]
+
+SPOOL_BYTES = 8 << 20
+MANIFEST = "manifest.json"
+MOST_MANIFEST_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a version: its size in bytes and its sha256 (hex), both as they were when it was written."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """The version's manifest, and its files with the manifest as the last of them."""
+
+    manifest: dict[str, Any]
+    files: list[StoredFile]
+
+
+def read(version: ModelVersion) -> Artifact | None:
+    """What the version's folder holds, by its manifest alone; None if that is gone or cannot be read."""
+    try:
+        return _read(_folder(version))
+    except FolderError:
+        return None
+
+
+def as_zip(version: ModelVersion) -> IO[bytes]:
+    """The version's files as a zip, open at its start; a large one on disk. `FolderError` if one is gone or damaged."""
+    folder = _folder(version)
+    # Closed by the response that sends it.
+    spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
+    with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(_read(folder).files, key=lambda file: file.name):
+            content = folder.read(file.name, most=file.size)
+            if hashlib.sha256(content).hexdigest() != file.sha256:
+                raise FolderError(f"{folder}/{file.name}: truncated or changed, the content does not match its hash")
+            archive.writestr(file.name, content)
+    spool.seek(0)
+    return spool
+
+
+def _folder(version: ModelVersion) -> Folder:
+    return folder_at(ProjectFiles(version.project).artifact_at(version.artifact))
+
+
+def _read(folder: Folder) -> Artifact:
+    raw = folder.read(MANIFEST, most=MOST_MANIFEST_BYTES)
+    try:
+        manifest = json.loads(raw)
+        files = [StoredFile(name, int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()]
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise FolderError(f"{folder}/{MANIFEST}: is no manifest") from error
+    return Artifact(manifest, [*files, StoredFile(MANIFEST, len(raw), hashlib.sha256(raw).hexdigest())])

@@ -1,0 +1,37 @@
+"""Exports as Parquet: the types of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from labeling.outgoing import tables
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.tables import Page
+
+_TIME = pa.timestamp("us", tz="UTC")
+_LABELS = {"single": pa.string(), "multi": pa.list_(pa.string()), "verify": pa.bool_()}
+
+
+def schema_for(question: str) -> pa.Schema:
+    """The typed columns for a project's question."""
+    who = [("id", pa.string()), ("annotator", pa.string())]
+    when = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("created_at", _TIME)]
+    types = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+        "text": pa.string(),
+        "json": pa.string(),
+        "time": _TIME,
+        "label": _LABELS[question],
+        "answers": pa.list_(pa.struct([*who, ("value", _LABELS[question]), *when])),
+        "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
+    }
+    return pa.schema([(column.name, types[column.kind]) for column in COLUMNS])
+
+
+def parquet(rows: Iterable[Page], question: str) -> Iterator[bytes]:
+    """A Parquet file; the whole of it is never in memory, a row group is."""
+    return tables.parquet(rows, schema_for(question))

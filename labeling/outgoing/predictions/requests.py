@@ -1,0 +1,70 @@
+"""Files of items that a model version is asked about over HTTP: taken, worked on in the background, kept for a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.intake import uploads
+from labeling.models import Job, ModelVersion, PredictionRun, User
+from labeling.outgoing.predictions import results
+from labeling.projects import storage
+
+# Of one project: files that may wait, and results that are kept besides.
+MOST_WAITING = 10
+MOST_KEPT = 100
+
+
+class PredictionError(Exception):
+    """That cannot be done now; the message says why."""
+
+
+def ask(
+    *,
+    version: ModelVersion,
+    user: User,
+    name: str,
+    chunks: Iterable[bytes],
+    probabilities: bool,
+    length: int | None = None,
+    spooled_at: Path | None = None,
+) -> PredictionRun:
+    """Take a file whose items the version is to predict; a worker does so.
+
+    Raises `ValidationError` as `uploads.receive` does, `PredictionError` if too many files of the project wait.
+    """
+    project = version.project
+    if project.predictions.unfinished().count() >= MOST_WAITING:
+        raise PredictionError(f"{MOST_WAITING} files of this project wait to be predicted. Send it when one is done.")
+    for old in project.predictions.exclude(finished_at=None).order_by("-pk")[MOST_KEPT - 1 :]:
+        results.remove(old)
+    path = uploads.keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
+    try:
+        with transaction.atomic():
+            run = PredictionRun.objects.create(
+                project=project,
+                version=version,
+                name=uploads.plain_name(name),
+                path=str(path),
+                probabilities=probabilities,
+                created_by=user,
+            )
+            Job.objects.enqueue(Job.Kind.PREDICT, project=project, prediction=run)
+    except BaseException:
+        storage.discard(path)
+        raise
+    return run
+
+
+def remove(run: PredictionRun) -> None:
+    """Remove the file, if it still waits, and the result."""
+    results.remove(run)
+    storage.discard(Path(run.path))
+
+
+def kept(version: ModelVersion, most: int) -> list[PredictionRun]:
+    """The newest runs of the version that may still be asked for."""
+    return list(version.predictions.kept(timezone.now()).select_related("created_by")[:most])

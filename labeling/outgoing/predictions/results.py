@@ -1,0 +1,60 @@
+"""What runs in the background have written: rows to be fetched for some days, then removed. No torch."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from itertools import islice
+
+import orjson
+
+from labeling.arrays.files import ProjectFiles
+from labeling.models import PredictionRun
+from labeling.outgoing.predictions.formats import Shape
+from labeling.outgoing.tables import Page
+
+# A page ends at the first of these: so many rows, or so many bytes of them.
+PAGE = 500
+PAGE_BYTES = 4 << 20
+
+
+def shape_of(run: PredictionRun) -> Shape:
+    """What the rows of the result have in common. Raises FileNotFoundError."""
+    first = next(pages(run, most=1), None)
+    return Shape(run.project.question, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
+
+
+def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
+    """The rows that count by now, the first `most` of them. Raises FileNotFoundError if the result is gone."""
+    with ProjectFiles(run.project).prediction(run).open("rb") as file:
+        page: Page = []
+        weight = 0
+        for line in islice(_lines(file, run.size), most):
+            page.append(orjson.loads(line))
+            weight += len(line)
+            if len(page) == PAGE or weight >= PAGE_BYTES:
+                yield page
+                page, weight = [], 0
+        if page:
+            yield page
+
+
+def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """The lines within the first `size` bytes: behind them may be what a killed attempt has left."""
+    for line in file:
+        size -= len(line)
+        if size < 0:
+            return
+        yield line
+
+
+def remove(run: PredictionRun) -> None:
+    """Remove the run with its result. A worker that is at it notices, and stops."""
+    ProjectFiles(run.project).prediction(run).unlink(missing_ok=True)
+    run.delete()
+
+
+def remove_expired(now: datetime.datetime) -> None:
+    """Remove the runs whose time is over."""
+    for run in PredictionRun.objects.expired(now).select_related("project"):
+        remove(run)

@@ -1,0 +1,148 @@
+"""Creating a project, and choosing its encoder."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+from unicodedata import normalize
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from labeling.models import Job, LabelClass, Project, Role, User
+from labeling.models.projects import MAX_CLASSES, MAX_NAME, MAX_SLUG
+from labeling.projects import access, invisible
+from labeling.projects.encoder_settings import check_encoder
+from labeling.projects.members import set_role
+
+# What people read. It can be changed at any time, and holds at once.
+TEXTS = ("name", "prompt", "guidelines")
+# Settings that are fields of the project as they are, for the API and the commands alike. They can be changed at any
+# time, and hold from the next batch on.
+SETTINGS = (
+    "batch_size",
+    "candidate_factor",
+    "mean_cluster_size",
+    "control_share",
+    "overlap",
+    "lease_seconds",
+    "deadline_hours",
+    "complete_share",
+    "strategy",
+    "class_guard",
+    "training",
+    "privacy_epsilon",
+    "privacy_delta",
+    "privacy_trainings",
+    "privacy_noise",
+    "show_predictions",
+    "hourly_cost",
+    "currency",
+    "loop",
+)
+
+# Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
+ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
+ENDING_LENGTH = 4
+
+
+class EncoderSettled(Exception):
+    """The encoder of a project can no longer be changed; the message says why."""
+
+
+def check_classes(names: Sequence[str]) -> list[str]:
+    """The class names, trimmed. Raises `ValidationError` for too few, too many, empty, repeated or misleading ones."""
+    trimmed = [name.strip() for name in names]
+    if any(not name for name in trimmed):
+        raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
+    if any(len(name) > MAX_NAME for name in trimmed):
+        raise ValidationError({"classes": f"A class name may have at most {MAX_NAME} characters."})
+    if len(trimmed) > MAX_CLASSES:
+        raise ValidationError({"classes": f"{len(trimmed)} classes are too many: at most {MAX_CLASSES}."})
+    for number, name in enumerate(trimmed, start=1):
+        at = invisible.first_invisible(name)
+        if at is not None:
+            raise ValidationError({"classes": _misleading(number, name, at)})
+    # An é is an é, whether it is one character or two.
+    repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
+    if repeated:
+        raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
+    if len(trimmed) < 2:
+        raise ValidationError({"classes": "Give at least two classes."})
+    return trimmed
+
+
+def slug_for(user: User, slug: str) -> str:
+    """The slug that `user` gets for a new project: an operator the one asked for, others always with a random ending.
+
+    Whether a slug is taken would tell them the names of projects that they are not in.
+    """
+    if access.is_operator(user):
+        return slug
+    ending = "".join(secrets.choice(ENDING_LETTERS) for _ in range(ENDING_LENGTH))
+    return f"{slug[: MAX_SLUG - ENDING_LENGTH - 1].rstrip('-')}-{ending}"
+
+
+def name_for(slug: str) -> str:
+    """What a project is called until somebody names it."""
+    return slug.replace("-", " ").capitalize()
+
+
+def class_lines(text: str) -> list[str]:
+    """The names in a list with one a line. Only line breaks end a line: a name with a rarer separator is refused."""
+    return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
+
+
+def _misleading(number: int, name: str, at: int) -> str:
+    return (
+        f"Class {number}, “{invisible.shown(name)}”, has {invisible.named(name[at])} in place {at + 1}, "
+        "which nobody sees: one class could look like another. Delete it."
+    )
+
+
+@transaction.atomic
+def create_project(
+    *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
+) -> Project:
+    """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
+    names = check_classes(classes)
+    project = Project(slug=slug, kind=kind, **settings)
+    project.name = project.name or name_for(slug)
+    project.full_clean()
+    _check_encoder(project, project.encoder)
+    try:
+        with transaction.atomic():
+            project.save()
+    except IntegrityError:  # somebody else took the slug since it was checked
+        raise ValidationError({"slug": "This slug is taken."}) from None
+    LabelClass.objects.bulk_create(
+        [LabelClass(project=project, index=index, name=name) for index, name in enumerate(names)], batch_size=1000
+    )
+    if manager is not None:
+        set_role(project=project, user=manager, role=Role.MANAGER)
+    return project
+
+
+@transaction.atomic
+def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
+    """Have items encoded by this encoder, also those that wait because another could not be set up.
+
+    Raises `ValidationError` for a choice that cannot be, `EncoderSettled` once an item is encoded: features of two
+    encoders cannot be compared.
+    """
+    _check_encoder(project, choice)
+    if not Project.objects.filter(pk=project.pk, features_generation=0).update(encoder=choice):
+        raise EncoderSettled("The project's items are already encoded. Another encoder needs another project.")
+    project.encoder = dict(choice)
+    if project.items.unencoded().exists():
+        Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+
+
+def _check_encoder(project: Project, choice: Any) -> None:
+    try:
+        check_encoder(project.kind, choice)
+    except ValidationError as error:
+        raise ValidationError({"encoder": error.messages}) from error

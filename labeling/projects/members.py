@@ -1,0 +1,60 @@
+"""The people of a project: their roles, and the accounts behind them."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from labeling.answering import queue
+from labeling.models import Membership, Project, Role, User
+
+
+@transaction.atomic
+def set_role(*, project: Project, user: User, role: str) -> Membership:
+    """Make the user a member with this role, whatever he was before. Raises `ValidationError` on the last manager."""
+    if role != Role.MANAGER:
+        _keep_a_manager(project, user)
+    membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
+    if not membership.may_annotate:
+        queue.release(project=project, user=user)
+    return membership
+
+
+@transaction.atomic
+def remove_member(*, project: Project, user: User) -> bool:
+    """End the membership and give back the tasks held. What was answered stays. Raises on the last manager."""
+    membership = Membership.objects.filter(project=project, user=user).first()
+    if membership is None:
+        return False
+    _keep_a_manager(project, user)
+    queue.release(project=project, user=user)
+    membership.delete()
+    return True
+
+
+def _keep_a_manager(project: Project, user: User) -> None:
+    """Refuse what would leave the project without anybody who can manage it."""
+    # The lock lets two managers not step down at the same moment.
+    Project.objects.select_for_update().get(pk=project.pk)
+    managers = set(Membership.objects.filter(project=project, role=Role.MANAGER).values_list("user", flat=True))
+    if managers == {user.pk}:
+        raise ValidationError("This is the project's last manager. Make somebody else manager first.")
+
+
+def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:
+    """The user of that name, made if need be; a given password is set. Raises `ValidationError` for a bad name."""
+    user = User.objects.filter(username=username).first()
+    created = user is None
+    if user is None:
+        user = User(username=username)
+        user.set_unusable_password()
+        user.full_clean(exclude=["password"])
+        try:
+            with transaction.atomic():
+                user.save()
+        except IntegrityError:
+            return User.objects.get(username=username), False
+    if password:
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    return user, created

@@ -1,0 +1,129 @@
+"""After a batch: what models would be like if all labels had been drawn uniformly. Nobody waits for it.
+
+Uniform labels are those of the control slice, and of the first batches if chance drew them. They are parted into
+folds; for each fold and a few sizes a model learns from other folds' labels and says what it takes the fold's items to
+be. Only that is kept: the models are thrown away, and no version learns from control items.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+from django.utils import timezone
+
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline, save_baseline
+from labeling.arrays.files import ProjectFiles
+from labeling.loop import ledger
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import Job, ModelVersion, Project
+from labeling.steps.encode import load_encoder, network_of
+from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
+from models_store.config import TrainConfig
+from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
+
+SHARE, FREE_SECONDS = 0.5, 60.0
+"""It takes no more than this part of the time that trainings took since the last one, but for so many seconds."""
+
+
+LOOK_SECONDS = 0.5
+
+
+def baseline(step: Step) -> None:
+    """Keep what throw-away models take the uniform items to be, if there is enough to tell and it costs little."""
+    project = step.job.project
+    version, first_picked = project.versions.newest(), project.batches.picked().order_by("number").first()
+    # As long as chance has drawn all, what uniform labels do is what the versions do.
+    if version is not None and first_picked is not None and first_picked.number <= version.batch.number:
+        try:
+            _baseline(step, project, version, first_picked.number)
+        except GaveWay:
+            step.give_way()
+            return
+    with step.finish():
+        pass
+
+
+def _baseline(step: Step, project: Project, version: ModelVersion, first_picked: int) -> None:
+    files = ProjectFiles(project)
+    last = load_baseline(files.baseline)
+    if project.question == Project.Question.MULTI or (last is not None and last.version >= version.number):
+        return
+    if ledger.is_private(project):  # the ledger would have to pay for the control items
+        return
+    if project.items.measuring().count() < LEAST_CONTROL:
+        return
+    n_classes = project.classes.count()
+    uniform = project.items.measuring() | project.items.of_batches_before(first_picked).labeled()
+    labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
+    sizes = sizes_for(len(labeled.rows))
+    if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):
+        return
+    partial = files.baseline.with_suffix(".partial.npz")
+    found = _begin(labeled, sizes, version.number, load_baseline(partial))
+    watch = _watch(step)
+    for answers in _answers(project, labeled, sizes, n_classes, found.done, watch):
+        found.said[answers.size, answers.items] = answers.best
+        found = replace(found, done=found.done + 1)
+        save_baseline(partial, found)
+    with step.write():
+        partial.replace(files.baseline)
+
+
+def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseline | None) -> Baseline:
+    """A baseline without answers, or with those of an attempt that gave way or was killed."""
+    if earlier and (earlier.labels_hash, earlier.version) == (labeled.hash, version):
+        return earlier
+    said = np.full((len(sizes), len(labeled.rows)), MISSING, np.int32)
+    return Baseline(labeled.rows, np.array(sizes), said, FOLDS, 0, version, labeled.hash)
+
+
+def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
+    """Time that the models take, at the pace of the newest version's training."""
+    return FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
+
+
+def _granted_seconds(project: Project, last: Baseline | None) -> float:
+    since = project.versions.filter(number__gt=last.version if last else 0)
+    return max(FREE_SECONDS, SHARE * sum(since.values_list("seconds", flat=True)))
+
+
+def _answers(
+    project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
+) -> Iterator[Answers]:
+    encoder = load_encoder(project)
+    try:
+        config = TrainConfig.from_dict(project.training)
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error
+    return cross_fit(
+        open_features(project, encoder)[labeled.rows],
+        labeled.targets,
+        sizes,
+        question=project.question,
+        n_classes=n_classes,
+        input_shape=encoder.input_shape,
+        config=config,
+        seed=seed_for(project, "baseline", len(labeled.rows)),
+        proposed=labeled.proposed,
+        network=network_of(encoder, n_classes),
+        skip=skip,
+        progress=watch,
+    )
+
+
+def _watch(step: Step) -> Callable[[float], None]:
+    """Reports the share done, and raises `GaveWay` when a step is due that anybody waits for."""
+    report, looked = step.progress("estimating what uniform labels would do"), 0.0
+
+    def watch(share: float) -> None:
+        nonlocal looked
+        report(share)
+        if time.monotonic() - looked > LOOK_SECONDS:
+            looked = time.monotonic()
+            if step.urgent_work_is_due() or Job.objects.due(timezone.now()).awaited().exists():
+                raise GaveWay
+
+    return watch

@@ -1,0 +1,160 @@
+"""Cluster the pool, once or when a manager asks; place items that came later beside their nearest neighbour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from django.utils import timezone
+
+from labeling.arrays.drift import described, draw_pairs
+from labeling.arrays.files import ProjectFiles, load_array, save_array
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Clustering, Job, ModelVersion, Project
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import load_model, open_features, seed_for
+from models_store.prediction import predict
+from selector.joining import nearest
+from selector.linkage import Dendrogram, average_linkage
+
+Report = Callable[[float], None]
+
+# The parts of a step that are not its main one, as shares of it: what people are told of the time left goes by them.
+EMBEDDING_SHARE, JOINING_SHARE = 0.3, 0.9
+
+
+def cluster(step: Step) -> None:
+    """Build the dendrogram if there is none yet, or a manager asked for a new one; else let new rows join it, and
+    measure how well it still fits. Then select.
+
+    A new dendrogram lies in files of its own: until its row is written, the one before it holds.
+    """
+    project, batch = step.job.project, step.job.batch
+    assert batch is not None
+    assert batch.selected_by is not None
+    assert batch.pool_rows is not None
+    existing = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+    if existing is None or existing.anew_at is not None:
+        values = _build(step, batch.selected_by, batch.pool_rows, existing.generation + 1 if existing else 1)
+    else:
+        values = {
+            "joined_rows": _join_new_rows(step, project, existing, batch.pool_rows),
+            **_measure(step, existing, batch.selected_by),
+        }
+    with step.finish():
+        Clustering.objects.update_or_create(project=project, defaults=values)
+        Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+    if existing is not None and "generation" in values and existing.embedded_by != batch.selected_by:
+        # Large, and asked for by nobody any more.
+        ProjectFiles(project).pool(existing.embedded_by, "embeddings").unlink(missing_ok=True)
+
+
+def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
+    """Cluster the version's embeddings of the first `rows` rows into new files."""
+    project = step.job.project
+    files = ProjectFiles(project)
+    embeddings, begun = _embeddings_of(step, project, version, rows)
+
+    def report(phase: str, share: float) -> None:
+        step.progress(phase, start=begun)(share)
+
+    dendrogram = average_linkage(embeddings, progress=report)
+    dendrogram.save(files.dendrogram(generation))
+    save_array(files.joins(generation), np.empty(0, np.int64))
+    return {
+        "embedded_by": version,
+        "rows": rows,
+        "joined_rows": rows,
+        "generation": generation,
+        "digest": dendrogram.digest,
+        "seconds": step.seconds,
+        "created_at": timezone.now(),
+        "described_then": None,
+        "described_now": None,
+        "measured_by": None,
+        "anew_at": None,
+    }
+
+
+def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> tuple[np.ndarray, float]:
+    """The version's embeddings (rows, d), and the share of the step that it took to have them.
+
+    They are in the file that the embedding kept or, where it kept none, are computed now: a manager may have asked for
+    a clustering in between.
+    """
+    path = ProjectFiles(project).pool(version, "embeddings")
+    if path.exists() and len(kept := load_array(path, mmap=True)) >= rows:
+        return kept[:rows], 0.0
+    features = open_features(project, load_encoder(project))[:rows]
+    save_array(path, embed_rows(project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE)))
+    return load_array(path, mmap=True), EMBEDDING_SHARE
+
+
+def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
+    """The version's embeddings (m, d) of rows with these features (m, …)."""
+    # An embedding does not depend on the proposed class, but a `verify` model asks for one.
+    verify = project.question == Project.Question.VERIFY
+    proposed = np.zeros(len(features), np.int64) if verify else None
+    predicted = predict(load_model(project, version), features, progress=report, proposed=proposed)
+    return np.concatenate([part.embeddings for part in predicted])
+
+
+def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
+    """Find, for rows that the clustering has not seen, their nearest clustered row; return the rows now covered.
+
+    Both are embedded by the version that the dendrogram was built with: embeddings of two versions do not compare.
+    """
+    if pool_rows <= clustering.joined_rows:
+        return clustering.joined_rows
+    files = ProjectFiles(project)
+    features = open_features(project, load_encoder(project))[clustering.joined_rows : pool_rows]
+    new = embed_rows(project, clustering.embedded_by, features, step.progress("placing new items", end=JOINING_SHARE))
+    old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
+    # Joins of an attempt that was killed before it counted are cut off.
+    known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    save_array(files.joins(clustering.generation), np.concatenate([known, nearest(new, old)]))
+    return pool_rows
+
+
+def _measure(step: Step, clustering: Clustering, version: ModelVersion) -> dict[str, Any]:
+    """How much of the embeddings it was built from the clustering describes, and how much of this version's."""
+    project = step.job.project
+    if version == clustering.embedded_by:
+        return {}
+    # At 1 every item is a cluster of its own, which describes everything.
+    clusters, _ = clusters_at(project, clustering, max(2.0, project.mean_cluster_size))
+    assert step.job.batch is not None
+    rng = np.random.default_rng(seed_for(project, "drift", step.job.batch.number))
+    pairs = draw_pairs(clusters[: clustering.rows], rng) if clustering.rows > 1 else None
+    if pairs is None:
+        return {}
+    then = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)[pairs.rows]
+    features = open_features(project, load_encoder(project))[pairs.rows]
+    now = embed_rows(
+        project, version, features, step.progress("looking whether the clustering still fits", start=JOINING_SHARE)
+    )
+    return {
+        "described_then": described(then, pairs),
+        "described_now": described(now, pairs),
+        "measured_by": version,
+    }
+
+
+def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
+    """The project's dendrogram. Raises `StepFailed` if its file is missing, damaged, or not the one recorded."""
+    try:
+        dendrogram = Dendrogram.load(ProjectFiles(project).dendrogram(clustering.generation))
+    except (ValueError, OSError) as error:
+        raise StepFailed(f"The dendrogram cannot be read: {error}") from error
+    if dendrogram.digest != clustering.digest:
+        raise StepFailed("The dendrogram is not the one that was recorded. Restore it from a backup.")
+    return dendrogram
+
+
+def clusters_at(project: Project, clustering: Clustering, mean_cluster_size: float) -> tuple[np.ndarray, float]:
+    """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `StepFailed` if the files do not match."""
+    dendrogram = read_dendrogram(project, clustering)
+    clusters = dendrogram.cut(mean_cluster_size=mean_cluster_size)
+    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    return np.concatenate([clusters, clusters[joins]]), dendrogram.height_at(clusters=int(clusters.max(initial=-1)) + 1)

@@ -1,0 +1,115 @@
+"""Draw the map of the pool for a batch: which items are on it, and where each of them lies."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from django.conf import settings
+
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.layout import FEW, lay_out
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import Batch, Clustering, Project, Task
+from labeling.steps.cluster import clusters_at, embed_rows
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import open_features, seed_for
+
+# Points on the map: of the batch, of what was labeled before, and in all.
+FROM_BATCH, FROM_LABELED, POINTS = 600, 500, 2_000
+LOOK_SECONDS = 0.1
+
+
+def draw_map(step: Step, project: Project, clustering: Clustering, batch: Batch) -> PoolMap:
+    """The map with the clusters of the batch's cut. Raises `GaveWay` as soon as a more urgent step is due."""
+    report = step.progress("drawing the map of the pool")
+    report(0)
+    seed = seed_for(project, "map", batch.number)
+    rows, kinds = _choose(project, batch, clustering.joined_rows, np.random.default_rng(seed))
+    clusters, _ = clusters_at(project, clustering, batch.mean_cluster_size or project.mean_cluster_size)
+    places = _lay_out(step, _embeddings(project, clustering, rows), seed)
+    return PoolMap(places, kinds, clusters[rows])
+
+
+def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows (n,) and their kinds (n,): random ones of the batch, of what was labeled before, and of the rest."""
+    kinds: dict[int, int] = {}
+    for row in _unlabeled(project, covered, POINTS, rng):
+        kinds[row] = REST
+    earlier = list(project.batches.filter(number__lt=batch.number).values_list("pk", "size"))
+    for row, _ in _tasks(earlier, FROM_LABELED, rng, labeled=True):
+        kinds[row] = LABELED
+    for row, is_control in _tasks([(batch.pk, batch.size)], FROM_BATCH, rng):
+        kinds[row] = CONTROL if is_control else PICKED
+    # The rest is what there is room for: it was found in random order, and stands in front.
+    too_many = max(0, len(kinds) - POINTS)
+    chosen = np.array(list(kinds.items())[too_many:], np.int64).reshape(-1, 2)
+    return chosen[chosen[:, 0] < covered].T  # type: ignore[return-value]  # two rows of it
+
+
+def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generator) -> list[int]:
+    """Up to `most` random rows that no batch has taken, in random order."""
+    tried = rng.permutation(covered) if covered <= 2 * most else np.unique(rng.integers(0, covered, 2 * most))
+    free = set(project.items.unlabeled().filter(row__in=tried.tolist()).values_list("row", flat=True))
+    found = [int(row) for row in tried if row in free]
+    return [found[place] for place in rng.permutation(len(found))[:most]]
+
+
+def _tasks(
+    batches: list[tuple[int, int]], most: int, rng: np.random.Generator, *, labeled: bool = False
+) -> list[tuple[int, bool]]:
+    """(row, whether it is for control) of up to `most` random tasks of these batches, (key, size) each."""
+    ends = np.cumsum([size for _, size in batches])
+    total = int(ends[-1]) if len(ends) else 0
+    places = np.sort(rng.permutation(total)[:most] if total < 10 * most else np.unique(rng.integers(0, total, most)))
+    found: list[tuple[int, bool]] = []
+    for (key, size), end in zip(batches, ends, strict=True):
+        ranks = places[(places >= end - size) & (places < end)] - (end - size)
+        tasks = Task.objects.filter(batch=key, rank__in=ranks.tolist(), item__row__isnull=False)
+        if labeled:
+            tasks = tasks.filter(item__label__isnull=False)
+        found += tasks.values_list("item__row", "is_control")  # type: ignore[arg-type]  # rows that are not NULL
+    return found
+
+
+def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> np.ndarray:
+    """The rows' embeddings (n, d) by the version that the clustering was built from: those it was built over are on
+    file, those of rows that joined later are computed.
+    """
+    old = rows < clustering.rows
+    kept = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)
+    embeddings = np.empty((len(rows), kept.shape[1]), np.float32)
+    embeddings[old] = kept[rows[old]]
+    if not old.all():
+        features = open_features(project, load_encoder(project))[rows[~old]]
+        embeddings[~old] = embed_rows(project, clustering.embedded_by, features, None)
+    return embeddings
+
+
+def _lay_out(step: Step, embeddings: np.ndarray, seed: int) -> np.ndarray:
+    """`layout.lay_out` in a process of its own, which is ended when something more urgent is due."""
+    if len(embeddings) <= FEW:
+        return lay_out(embeddings, seed)
+    with tempfile.TemporaryDirectory() as folder:
+        source, target, log = (Path(folder) / name for name in ("embeddings.npy", "places.npy", "log"))
+        np.save(source, embeddings, allow_pickle=False)
+        command = [sys.executable, "-m", "labeling.arrays.layout", str(source), str(target), str(seed)]
+        with log.open("wb") as output:
+            child = subprocess.Popen(command, cwd=settings.BASE_DIR, stdout=output, stderr=output)  # noqa: S603  # ours
+        try:
+            while child.poll() is None:
+                if step.urgent_work_is_due():
+                    raise GaveWay
+                time.sleep(LOOK_SECONDS)
+        finally:
+            child.kill()
+            child.wait()
+        if child.returncode:
+            lines = log.read_text(errors="replace").splitlines() or ["no word of it"]
+            raise StepFailed(f"The map could not be laid out: {lines[-1]}")
+        return load_array(target)

@@ -1,0 +1,179 @@
+"""Encode: new items pass the frozen encoder, and get their row in the project's matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from django.core.exceptions import ValidationError
+from django.db.models import F
+from torch import nn
+
+from labeling.answering import batches
+from labeling.arrays.files import ProjectFiles, append_rows, load_array
+from labeling.kinds import media
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Item, Project
+from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from models_store import encoders
+from models_store.encoders import Encoder, EncoderSetupError, EncodingError
+
+CHUNK = 512
+# An encoder that learns from the pool is fitted anew while nothing depends on it yet, if the pool has grown this much.
+REFIT_GROWTH = 1.5
+
+
+def encode(step: Step) -> None:
+    """Encode every item that has no row yet; then let a first or next batch be picked."""
+    project = step.job.project
+    encoder = _current_encoder(step, project)
+    report = step.progress("encoding items")
+    missing = project.items.unencoded().count()
+    done = 0
+    while chunk := list(project.items.unencoded()[:CHUNK]):
+        _encode_chunk(step, project, encoder, chunk)
+        done += len(chunk)
+        report(done / max(missing, done))
+        if step.should_give_way():
+            step.give_way()
+            return
+    with step.finish():
+        batches.ensure_next(project=project)
+
+
+def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[Item]) -> None:
+    """One write transaction: the block is in the file before its rows count."""
+    block, good, bad = _encode_items(encoder, items)
+    rows_before = project.encoded_rows
+    if good:
+        path = ProjectFiles(project).features(project.features_generation)
+        append_rows(path, rows_before=rows_before, block=block)
+    with step.write():
+        for offset, item in enumerate(good):
+            item.row = rows_before + offset
+        Item.objects.bulk_update(good, ["row"], batch_size=200)
+        Item.objects.bulk_update(bad, ["encode_error"], batch_size=200)
+        Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
+    project.encoded_rows += len(good)
+
+
+def _encode_items(encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list[Item], list[Item]]:
+    """Features of the items that can be encoded, those items, and the others with their `encode_error` set."""
+    good, raws, bad = [], [], []
+    for item, raw in zip(items, _raw_contents(items), strict=True):
+        if isinstance(raw, OSError):
+            item.encode_error = f"Its file cannot be read: {raw.strerror or raw}"[:300]
+            bad.append(item)
+        else:
+            good.append(item)
+            raws.append(raw)
+    block, wrong = encode_good(encoder, raws)
+    for at, reason in wrong.items():
+        good[at].encode_error = reason[:300]
+        bad.append(good[at])
+    return block, [item for at, item in enumerate(good) if at not in wrong], bad
+
+
+def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
+    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot.
+
+    Raises `StepFailed` where the encoder lacks a library.
+    """
+    left = list(enumerate(raws))
+    wrong: dict[int, str] = {}
+    while True:
+        try:
+            return encoder.encode([raw for _, raw in left]), wrong
+        except EncodingError as error:
+            at, _ = left.pop(error.index)
+            wrong[at] = error.reason
+        except EncoderSetupError as error:
+            raise StepFailed(str(error)) from error
+
+
+def _raw_contents(items: Sequence[Item]) -> list[Any]:
+    """What the encoder takes of each item: image bytes, text or vector; an OSError where its file is gone."""
+    blocks: dict[str, Any] = {}
+    contents: list[Any] = []
+    for item in items:
+        try:
+            if not item.media:
+                contents.append(str(item.data.get("text", "")))
+            elif item.media.endswith(".npy"):
+                if item.media not in blocks:
+                    blocks[item.media] = load_array(media.path_of(item.media), mmap=True)
+                contents.append(np.asarray(blocks[item.media][item.media_offset]))
+            else:
+                contents.append(media.path_of(item.media).read_bytes())
+        except OSError as error:
+            contents.append(error)
+    return contents
+
+
+def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
+    """What every training begins with, if the encoder brings it. Raises `StepFailed` if it lacks a library."""
+    try:
+        return encoder.network(n_classes)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
+
+
+def load_encoder(project: Project) -> Encoder:
+    """The project's frozen encoder. Raises `StepFailed` if it is missing or damaged."""
+    try:
+        return encoders.load(ProjectFiles(project).encoder(project.features_generation))
+    except ValueError as error:
+        raise StepFailed(f"The encoder cannot be loaded: {error}. Restore it from a backup.") from error
+
+
+def _current_encoder(step: Step, project: Project) -> Encoder:
+    """The encoder to go on with: the stored one, or one fitted now."""
+    if project.features_generation:
+        kind = chosen(project.kind, project.encoder)
+        learns = kind.fit_samples > 0 and not project.versions.exists()
+        fitted_on = min(project.encoded_rows, kind.fit_samples)
+        available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
+        if not learns or available < REFIT_GROWTH * fitted_on:
+            return load_encoder(project)
+    return _new_generation(step, project)
+
+
+def _new_generation(step: Step, project: Project) -> Encoder:
+    """Fit an encoder, encode again what already has a row, and only then let the new files count."""
+    try:
+        kind, options = settled_choice(project.kind, project.encoder)
+    except ValidationError as error:
+        name = name_of(project.kind, project.encoder)
+        raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
+    samples: list[Any] = []
+    if kind.fit_samples:
+        step.progress("fitting the encoder")(0)
+        # The permutation's front is a uniform sample: an import sorted by class must not decide what is learned.
+        chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
+        samples = [raw for raw in _raw_contents(list(chosen)) if not isinstance(raw, OSError)]
+    elif project.kind == Project.Kind.VECTOR:
+        samples = _raw_contents(list(project.items.filter(encode_error="")[:1]))
+    try:
+        encoder = kind.fit(samples, **options)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
+    files = ProjectFiles(project)
+    generation = project.features_generation + 1
+    files.root.mkdir(parents=True, exist_ok=True)
+    encoder.save(files.encoder(generation))
+    report = step.progress("encoding items anew")
+    for start in range(0, project.encoded_rows, CHUNK):
+        items = list(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
+        block, good, _ = _encode_items(encoder, items)
+        if len(good) != len(items):
+            raise StepFailed("Files of items that were encoded before can no longer be read. Restore them, then retry.")
+        append_rows(files.features(generation), rows_before=start, block=block)
+        report(start / project.encoded_rows)
+    with step.write():
+        # The choice holds from here on: only one that has not been changed meanwhile may.
+        same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
+        if not same.update(features_generation=generation):
+            raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
+    project.features_generation = generation
+    return encoder

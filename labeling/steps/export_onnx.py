@@ -1,0 +1,25 @@
+"""A model version in the form that others run: its network as ONNX, with what is needed to make sense of it."""
+
+from __future__ import annotations
+
+from labeling.models import ModelVersion, Project
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import load_model
+from models_store.onnx_export import to_onnx
+
+
+def onnx_of(project: Project, version: ModelVersion) -> bytes:
+    """The version's graph. Raises `StepFailed` if it cannot be loaded, ImportError without the packages for ONNX."""
+    model, encoder = load_model(project, version), load_encoder(project)
+    return to_onnx(
+        model,
+        dtype=encoder.dtype,
+        metadata={
+            "project": project.slug,
+            "version": version.number,
+            "digest": version.digest,
+            "question": project.question,
+            "classes": model.manifest["classes"],
+            "encoder": model.manifest["encoder"],
+        },
+    )

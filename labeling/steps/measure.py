@@ -1,0 +1,106 @@
+"""What a version that was just trained is worth on the control slice: by itself, and beside the one in front of it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles
+from labeling.models import ModelVersion, Project
+from labeling.steps.reading import LabeledRows
+from models_store import artifact, metrics
+from models_store.model import Model
+from models_store.paired import compare
+from models_store.prediction import predict, probabilities
+from models_store.reliability import calibration
+
+LEAST_PROBABLE = 1e-7
+"""What a probability of nothing counts as: about what float32 leaves beside one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """A model's answers to `n` control items: whether each is right, (n,) bool, for `multi` in all its classes; and how
+    sure it was of each, (n,) floats, None for `multi`, which knows no single answer. `costs` (n,) are minus the
+    logarithms of the probabilities that it gave to what each item is.
+    """
+
+    right: np.ndarray
+    sure: np.ndarray | None
+    costs: np.ndarray
+
+
+def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRows) -> Answers:
+    """Have the model answer the control items, by the pool's `features` (rows, …)."""
+    if not len(control.rows):
+        return Answers(np.empty(0, bool), None, np.empty(0))
+    seen = features[control.rows]
+    right, costs = _held_against(project, model, seen, control)
+    if project.question == Project.Question.MULTI:
+        return Answers(right, None, costs)
+    parts = list(predict(model, seen, proposed=control.proposed))
+    best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
+    return Answers(best == control.targets, sure, costs)
+
+
+def _held_against(
+    project: Project, model: Model, seen: np.ndarray, control: LabeledRows
+) -> tuple[np.ndarray, np.ndarray]:
+    """(n,) whether all that is said of an item is right, and (n,) what it costs in nats, chunk by chunk."""
+    right, costs = [], []
+    for start, p in probabilities(model, seen, proposed=control.proposed):
+        targets = control.targets[start : start + len(p)]
+        if project.question == Project.Question.SINGLE:
+            of_truth = p[np.arange(len(p)), targets][:, None]
+            right.append(p.argmax(axis=1) == targets)
+        else:
+            of_truth = np.where(targets, p, 1 - p).reshape(len(p), -1)
+            right.append(((p >= 0.5) == targets).reshape(len(p), -1).all(axis=1))
+        costs.append(-np.log(np.maximum(of_truth.astype(np.float64), LEAST_PROBABLE)).sum(axis=1))
+    return np.concatenate(right), np.concatenate(costs)
+
+
+def measure(answers: Answers) -> dict[str, Any]:
+    """Accuracy and negative log-likelihood on the control items labeled so far, with 95 % intervals; unbiased for the
+    pool.
+    """
+    if not len(answers.right):
+        return {"n": 0}
+    share, cost = metrics.accuracy(np.ones_like(answers.right), answers.right), metrics.mean(answers.costs)
+    return {
+        "accuracy": share.value,
+        "low": share.low,
+        "high": share.high,
+        "n": share.n,
+        "nll": {"value": cost.value, "low": cost.low, "high": cost.high},
+    }
+
+
+def calibrate(answers: Answers) -> dict[str, Any] | None:
+    """How far it is right as often as it says, on the same items; None where there is nothing to say it of."""
+    found = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
+    if found is None:
+        return None
+    return {name: value for name, value in asdict(found).items() if name != "bins"}
+
+
+def gate(
+    project: Project, earlier: ModelVersion | None, answers: Answers, features: np.ndarray, control: LabeledRows
+) -> tuple[dict[str, Any], bool]:
+    """Hold a new version, by its answers, against the one that the gate let through last.
+
+    Both answer the same control items, now, and neither has learned from any. Returns what is to be told of it, and
+    whether the new one is to be held back because it is worse beyond chance. Where nothing can be compared, nothing
+    is held back: a version whose files are damaged could not pick a batch either.
+    """
+    if earlier is None:
+        return {}, False
+    try:
+        model = artifact.load(ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest)
+    except artifact.ArtifactError as error:
+        return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
+    compared = compare(answers.right, ask(project, model, features, control).right)
+    told = {"against": earlier.number, "n": compared.n, "gained": compared.gained, "lost": compared.lost}
+    return told, compared.worse

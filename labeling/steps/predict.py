@@ -1,0 +1,120 @@
+"""Predict the items of an uploaded file in the background.
+
+Rows go to the end of a file, and count once the transaction says how long it is. Killed anywhere, the run cuts off what
+does not count, and goes on behind it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import IO
+
+import orjson
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.arrays.files import ProjectFiles
+from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.loop.step import Step, StepFailed, StepLost
+from labeling.models import PredictionRun
+from labeling.projects import storage
+from labeling.steps.prediction_rows import Part, Predictor
+
+# Rows that were left out are told up to this many.
+LISTED = 100
+# A result is held on the server's disk.
+MOST_BYTES = 2 << 30
+
+
+class _Refused(Exception):
+    """The file cannot be predicted; the message tells its sender what to do."""
+
+
+def predict(step: Step) -> None:
+    """Predict the job's file, or say why that is not possible."""
+    run = step.job.prediction
+    assert run is not None
+    PredictionRun.objects.filter(pk=run.pk).update(state=PredictionRun.State.RUNNING)
+    result = ProjectFiles(run.project).prediction(run)
+    try:
+        _predict(step, run, result)
+    except (_Refused, UnreadableFile, StepFailed) as error:
+        _finish(step, run, state=PredictionRun.State.FAILED, reason=str(error)[:500])
+    except OSError as error:
+        reason = f"The server cannot read the file or store the result ({error.strerror or error}). See its log."
+        _finish(step, run, state=PredictionRun.State.FAILED, reason=reason)
+    except StepLost:
+        if not PredictionRun.objects.filter(pk=run.pk).exists():  # removed meanwhile, with its files
+            result.unlink(missing_ok=True)
+        raise
+    if step.finished:
+        storage.discard(Path(run.path))
+
+
+def _predict(step: Step, run: PredictionRun, result: Path) -> None:
+    step.progress(f"loading model version {run.version.number}")(0)
+    predictor = Predictor(run.project, run.version, probabilities=run.probabilities)
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        open_source(Path(run.path), kind=run.project.kind, name=run.name) as source,
+        result.open("r+b" if result.exists() else "w+b") as file,
+    ):
+        file.truncate(run.size)
+        file.seek(0, os.SEEK_END)
+        if run.total is None and source.total is not None:
+            PredictionRun.objects.filter(pk=run.pk).update(total=source.total)
+        if not _all_parts(step, run, predictor, source, file):
+            return
+    _finish(step, run, state=PredictionRun.State.DONE, total=run.position)
+
+
+def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
+    """Write the rows of all parts; False if the step had to give way before the last."""
+    report = step.progress(f"predicting {run.name}"[:100])
+    for part in predictor.parts(source, skip=run.position):
+        _write(step, run, part, file)
+        report(source.position())
+        if step.should_give_way():
+            step.give_way()
+            return False
+    return True
+
+
+def _write(step: Step, run: PredictionRun, part: Part, file: IO[bytes]) -> None:
+    file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in part.rows))
+    file.flush()
+    os.fsync(file.fileno())
+    size = file.tell()
+    if size > MOST_BYTES:
+        raise _Refused(
+            f"The result is larger than {MOST_BYTES >> 30} GiB. Split the file, or use the command `predict` on the "
+            "server."
+        )
+    told = [{"where": each.where, "reason": each.reason} for each in part.rejections]
+    run.rejections = [*run.rejections, *told][:LISTED]
+    try:
+        _count(step, run, part, size)
+    except storage.NoRoom as error:
+        file.truncate(run.size)
+        raise _Refused(str(error.message)) from error
+
+
+def _count(step: Step, run: PredictionRun, part: Part, size: int) -> None:
+    """Let the part count, with the `size` that the result has by now. Raises `NoRoom`."""
+    with step.write():
+        storage.check_room(run.project, size - run.size, lock=True)
+        PredictionRun.objects.filter(pk=run.pk).update(
+            position=F("position") + part.records,
+            predicted=F("predicted") + len(part.rows),
+            rejected=F("rejected") + len(part.rejections),
+            rejections=run.rejections,
+            size=size,
+        )
+    run.position += part.records
+    run.size = size
+
+
+def _finish(step: Step, run: PredictionRun, **values: object) -> None:
+    with step.finish():
+        PredictionRun.objects.filter(pk=run.pk).update(finished_at=timezone.now(), **values)

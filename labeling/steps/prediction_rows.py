@@ -1,0 +1,114 @@
+"""A file of items, the project's encoder and one of its model versions → predicted rows, chunk by chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labeling.intake.checking import chunks
+from labeling.intake.readers import Source
+from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.intake.run import rules_of
+from labeling.loop.step import StepFailed
+from labeling.models import ModelVersion, Project
+from labeling.outgoing.predictions.formats import Shape
+from labeling.outgoing.tables import Row
+from labeling.steps.encode import encode_good, load_encoder
+from labeling.steps.reading import load_model
+from models_store.encoders import Encoder
+from models_store.model import Model
+from models_store.prediction import Prediction, predict
+
+# Probabilities that are held at once, as numbers of Python.
+MOST_PROBABILITIES = 1_000_000
+# float32 has no more digits; as they are, they would be written with twice as many.
+DIGITS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What came of `records` records of the file, one after the other."""
+
+    records: int
+    rows: list[Row]
+    rejections: list[Rejection]
+
+
+class Predictor:
+    """A model version and what stands before it, loaded once for any number of chunks."""
+
+    def __init__(
+        self, project: Project, version: ModelVersion, *, probabilities: bool = False, allow_image_files: bool = False
+    ) -> None:
+        """`allow_image_files`: rows may name image files beside the file. Raises `StepFailed` for a version or an
+        encoder that is missing or damaged, or if the two do not belong together.
+        """
+        self._encoder: Encoder = load_encoder(project)
+        self._model: Model = load_model(project, version)
+        taught = self._model.manifest.get("encoder", {}).get("digest")
+        if taught != self._encoder.digest:
+            raise StepFailed(
+                f"Model version {version.number} learned from the features of another encoder than the project has "
+                "now. Ask a version that was trained later."
+            )
+        self.rules: Rules = rules_of(project, allow_image_files=allow_image_files, with_truth=False)
+        self._indices = {name: index for index, name in enumerate(self.rules.classes)}
+        self._probabilities = probabilities
+        names: tuple[str, ...] = ("yes", "no") if self.rules.question == "verify" else self.rules.classes
+        self.shape = Shape(project.question, names if probabilities else ())
+
+    def parts(self, source: Source, *, skip: int = 0) -> Iterator[Part]:
+        """Predictions for all records of the file but the first `skip`, in order. Raises `UnreadableFile`."""
+        most = max(1, MOST_PROBABILITIES // len(self.rules.classes)) if self._probabilities else None
+        for places, checked, _ in chunks(source, self.rules, skip=skip, most=most):
+            drafts = [(place, draft) for place, draft in zip(places, checked, strict=True) if isinstance(draft, Draft)]
+            rejections = [each for each in checked if isinstance(each, Rejection)]
+            features, wrong = encode_good(self._encoder, [_raw(draft) for _, draft in drafts])
+            rejections += [Rejection(drafts[at][0], f"{reason}.", "") for at, reason in wrong.items()]
+            good = [each for at, each in enumerate(drafts) if at not in wrong]
+            yield Part(len(places), self._rows(good, features) if good else [], rejections)
+
+    def _rows(self, drafts: list[tuple[str, Draft]], features: np.ndarray) -> list[Row]:
+        proposed = None
+        if self.rules.question == "verify":
+            proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
+        wanted = ["probabilities"] if self._probabilities or self.rules.question == "multi" else []
+        found = next(predict(self._model, features, proposed=proposed, extras=wanted, chunk=len(features)))
+        return [self._row(where, draft, found, at) for at, (where, draft) in enumerate(drafts)]
+
+    def _row(self, where: str, draft: Draft, found: Prediction, at: int) -> Row:
+        row: Row = {"where": where, "external_id": draft.external_id}
+        names, best, confidence = self.rules.classes, int(found.best[at]), _number(found.confidence[at])
+        if self.rules.question == "verify":
+            row |= {"proposed": draft.proposed, "label": bool(best), "confidence": confidence}
+        elif self.rules.question == "multi":
+            assert found.probabilities is not None
+            applying = np.flatnonzero(found.probabilities[at] >= 0.5)
+            row["label"] = [names[index] for index in applying]
+            row["confidence"] = [_number(found.probabilities[at, index]) for index in applying]
+        else:
+            row |= {"label": names[best], "confidence": confidence}
+        row["margin"] = _number(found.margins[at])
+        if self._probabilities:
+            assert found.probabilities is not None
+            row["probabilities"] = self._by_name(found.probabilities[at])
+        return row
+
+    def _by_name(self, p: np.ndarray) -> dict[str, float]:
+        if self.rules.question == "verify":
+            return {"yes": _number(p), "no": _number(1 - p)}
+        return dict(zip(self.rules.classes, map(_number, p), strict=True))
+
+
+def _raw(draft: Draft) -> Any:
+    """What the encoder takes of an item, as for those of the pool."""
+    if draft.image is not None:
+        return draft.image
+    return draft.data["text"] if draft.vector is None else draft.vector
+
+
+def _number(value: Any) -> float:
+    return float(f"{value:.{DIGITS}g}")

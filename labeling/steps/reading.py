@@ -1,0 +1,65 @@
+"""What several steps read: labels as arrays, features, a version's network; and the seeds of all that is drawn."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles
+from labeling.loop.step import StepFailed
+from labeling.models import ModelVersion, Project
+from models_store import artifact
+from models_store.encoders import Encoder
+from models_store.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledRows:
+    """Labeled items as arrays: rows (n,) ascending, targets by question, proposed (n,) for `verify`."""
+
+    rows: np.ndarray
+    targets: np.ndarray
+    proposed: np.ndarray | None
+    hash: str
+
+
+def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
+    """The given labeled items (a queryset) as arrays, with a hash over rows and labels."""
+    found = list(items.order_by("row").values_list("row", "label", "proposed"))
+    rows = np.array([row for row, _, _ in found], np.int64)
+    labels = [label for _, label, _ in found]
+    if project.question == Project.Question.MULTI:
+        targets = np.zeros((len(found), n_classes), bool)
+        for place, label in enumerate(labels):
+            targets[place, label] = True
+    else:
+        targets = np.array(labels, bool if project.question == Project.Question.VERIFY else np.int64)
+    proposed = None
+    if project.question == Project.Question.VERIFY:
+        proposed = np.array([index for _, _, index in found], np.int64)
+    digest = hashlib.sha256()
+    for row, label, index in found:
+        digest.update(f"{row}\t{label}\t{index}\n".encode())
+    return LabeledRows(rows, targets, proposed, digest.hexdigest())
+
+
+def seed_for(project: Project, purpose: str, number: int) -> int:
+    """A seed for one use, derived from the project's: different uses never share a stream."""
+    digest = hashlib.sha256(f"{project.seed}/{purpose}/{number}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
+
+
+def open_features(project: Project, encoder: Encoder) -> np.ndarray:
+    project.refresh_from_db(fields=["encoded_rows", "features_generation"])
+    return ProjectFiles(project).open_features(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
+
+
+def load_model(project: Project, version: ModelVersion) -> Model:
+    """The version's network. Raises `StepFailed` if its artifact is missing or damaged."""
+    try:
+        return artifact.load(ProjectFiles(project).artifact_at(version.artifact), digest=version.digest)
+    except artifact.ArtifactError as error:
+        raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error

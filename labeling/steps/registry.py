@@ -1,0 +1,33 @@
+"""The steps by name. Importing this loads torch: only the worker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeling.intake.run import import_items
+from labeling.loop.step import Step
+from labeling.models import Job
+from labeling.steps.baseline import baseline
+from labeling.steps.cluster import cluster
+from labeling.steps.encode import encode
+from labeling.steps.predict import predict
+from labeling.steps.select import select
+from labeling.steps.survey import survey
+from labeling.steps.train import embed, train
+
+STEPS: dict[str, Callable[[Step], None]] = {
+    Job.Kind.IMPORT: import_items,
+    Job.Kind.ENCODE: encode,
+    Job.Kind.TRAIN: train,
+    Job.Kind.EMBED: embed,
+    Job.Kind.CLUSTER: cluster,
+    Job.Kind.SELECT: select,
+    Job.Kind.SURVEY: survey,
+    Job.Kind.PREDICT: predict,
+    Job.Kind.BASELINE: baseline,
+}
+
+
+def run_step(step: Step) -> None:
+    """Run the step that the job names."""
+    STEPS[step.job.kind](step)

@@ -1,0 +1,101 @@
+"""Survey the pool once a batch is open: what settings are foretold by, and a map, kept on file. Nobody waits for it.
+
+The loop's own steps come first: a survey gives way to them, and begins again later.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.forecast import Sample, draw_sample, load_sample, save_sample
+from labeling.arrays.pool_map import save_map
+from labeling.loop.step import GaveWay, Step
+from labeling.models import Batch, Clustering, Project
+from labeling.steps.cluster import read_dendrogram
+from labeling.steps.draw_map import draw_map
+from labeling.steps.reading import seed_for
+from selector.leaves import in_line
+
+ROWS = 50_000
+
+
+def survey(step: Step) -> None:
+    """Write down what the next batch's settings are foretold by, and where the batch lies in the pool."""
+    batch, project = step.job.batch, step.job.project
+    assert batch is not None
+    try:
+        if batch.selected_by is not None:
+            _survey(step, project, batch)
+    except GaveWay:
+        step.give_way()
+        return
+    with step.finish():
+        pass
+
+
+def _survey(step: Step, project: Project, batch: Batch) -> None:
+    files = ProjectFiles(project)
+    sample = load_sample(files.sample)
+    # An attempt that gave way has left its sample; and a survey that waited long must not overwrite a later batch's.
+    if sample is None or sample.batch < batch.number:
+        save_sample(files.sample, _sample(step, project, batch))
+    clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+    # The tasks' clusters are those of the dendrogram that they were picked by.
+    if clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash:
+        save_map(files.map(batch.number), draw_map(step, project, clustering, batch))
+
+
+def _sample(step: Step, project: Project, batch: Batch) -> Sample:
+    """A sample of what is left, as the version saw it that the batch was picked by."""
+    assert batch.selected_by is not None
+    margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"), mmap=True)
+    rows = _open_rows(step, project, len(margins))
+    clustering = Clustering.objects.filter(project=project).first()
+    joined_by, leaves = np.zeros(max(len(rows) - 1, 0), np.int64), 0
+    if clustering is not None:
+        rows, joined_by = _line_up(project, clustering, rows)
+        leaves = clustering.rows
+    return draw_sample(
+        np.asarray(margins[rows]),
+        joined_by,
+        leaves=leaves,
+        version=batch.selected_by.number,
+        batch=batch.number,
+        rng=np.random.default_rng(seed_for(project, "survey", batch.number)),
+    )
+
+
+def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
+    """The rows that no batch has taken and that are not kept for control, ascending."""
+    report = step.progress("surveying the pool")
+    found = []
+    for start in range(0, pool_rows, ROWS):
+        if step.urgent_work_is_due():
+            raise GaveWay
+        report(start / pool_rows)
+        within = project.items.unlabeled().filter(
+            is_control=False, row__gte=start, row__lt=min(start + ROWS, pool_rows)
+        )
+        found.append(np.array(within.order_by("row").values_list("row", flat=True), np.int64))
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows in the dendrogram's order, and for each two neighbours the merge that joins them.
+
+    Rows that joined later lie where the row is that they joined. Those that have no place yet are left out.
+    """
+    items, joined_by = in_line(read_dendrogram(project, clustering))
+    place = np.empty(clustering.rows, np.int64)
+    place[items] = np.arange(clustering.rows)
+    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    rows = rows[rows < clustering.joined_rows]
+    at = np.concatenate([place, place[joins]])[rows]
+    order = np.argsort(at, kind="stable")
+    rows, at = rows[order], at[order]
+    if len(rows) < 2:
+        return rows, np.empty(0, np.int64)
+    # The latest merge between two neighbours; of two at the same place none is needed.
+    latest = np.maximum.reduceat(np.append(joined_by, 0), at)[:-1]
+    return rows, np.where(at[1:] == at[:-1], -1, latest)

@@ -1,0 +1,101 @@
+"""The page that an invitation's link opens. Looking at it changes nothing: chat programs open links by themselves."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth import login
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from labeling.models import Invitation, Role, User
+from labeling.projects import access, invitations
+from labeling.projects.invisible import isolated
+from labeling.projects.invitations import InvitationOver
+from labeling.web.gate import devices
+from labeling.web.shared.forms import AccountForm
+
+OFFERS: dict[str, str] = {
+    Role.ANNOTATOR: "As annotator you label its items.",
+    Role.ENGINEER: "As engineer you export its labels and models.",
+    Role.MANAGER: "As manager you may do everything in it.",
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@sensitive_post_parameters()
+def invitation(request: HttpRequest, token: str) -> HttpResponse:
+    """Join with one click, or with a new account. Links that are over and those that never were look the same."""
+    open_invitation = invitations.find(token)
+    if open_invitation is None:
+        return _over(request)
+    try:
+        if isinstance(request.user, User):
+            return _with_account(request, open_invitation, request.user)
+        if settings.LOGIN_HEADER:
+            return _named_by_proxy(request, open_invitation)
+        return _new_person(request, open_invitation)
+    except InvitationOver:
+        return _over(request)
+
+
+def _with_account(request: HttpRequest, invitation: Invitation, user: User) -> HttpResponse:
+    present = access.find_membership(user, invitation.project.slug)
+    if request.method != "POST":
+        role = present.get_role_display().lower() if present else ""
+        return _page(request, invitation, present_role=role)
+    membership = present or invitations.join(invitation=invitation, user=user)
+    return _joined(request, invitation, membership.get_role_display().lower())
+
+
+def _new_person(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    form = AccountForm(request.POST) if request.method == "POST" else AccountForm()
+    if form.is_bound and form.is_valid():
+        values = form.cleaned_data
+        try:
+            user = invitations.create_account(
+                invitation=invitation, username=values["username"], password=values["password1"]
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            response = _joined(request, invitation, invitation.get_role_display().lower())
+            devices.remember(request, response, user)
+            return response
+    return _page(request, invitation, form=form, status=400 if form.is_bound else 200)
+
+
+def _named_by_proxy(request: HttpRequest, invitation: Invitation) -> HttpResponse:
+    """A login provider knows the person, and there is no account yet: it is made under the provider's name."""
+    name = User.normalize_username(getattr(request, "named_by_proxy", "").strip())
+    if request.method != "POST":
+        return _page(request, invitation, named_by_proxy=name)
+    if not name:
+        return redirect_to_login(request.path)
+    try:
+        user = invitations.create_account(invitation=invitation, username=name, password=None)
+    except ValidationError:
+        return _page(request, invitation, named_by_proxy=name, refused=True, status=400)
+    login(request, user, backend="labeling.web.gate.login_header.HeaderBackend")
+    return _joined(request, invitation, invitation.get_role_display().lower())
+
+
+def _joined(request: HttpRequest, invitation: Invitation, role: str) -> HttpResponse:
+    messages.success(request, f"You are in {isolated(invitation.project.name)}, as {role}.")
+    return redirect("project", invitation.project.slug)
+
+
+def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **context: object) -> HttpResponse:
+    shared = {"project": invitation.project, "offer": OFFERS[invitation.role]}
+    return render(request, "invitation/join.html", {**shared, **context}, status=status)
+
+
+def _over(request: HttpRequest) -> HttpResponse:
+    return render(request, "invitation/over.html", status=404)

@@ -1,0 +1,140 @@
+"""One's own account: the password, and the tokens with which programs act in one's name."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import authenticate
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.views import LoginView, PasswordChangeView, redirect_to_login
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse_lazy
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from knox.models import AuthToken
+
+from labeling.models import User
+from labeling.web.account import first_account
+from labeling.web.gate import devices
+from labeling.web.shared.forms import TokenForm
+from labeling.web.shared.words import count, moment
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def account(request: HttpRequest) -> HttpResponse:
+    """The user's tokens, and a form for a new one. A token is in this one response and nowhere else."""
+    form = TokenForm(request.POST) if request.method == "POST" else TokenForm()
+    token = ""
+    if form.is_bound and form.is_valid():
+        token = _new_token(request.user, datetime.timedelta(days=form.cleaned_data["days"]))
+        if not token:
+            return redirect("login")
+        form = TokenForm()
+    now = timezone.now()
+    tokens = [
+        {
+            "key": each.token_key,
+            "created": moment(each.created, now),
+            "expires": moment(each.expiry, now),
+            "expired": each.expiry is not None and each.expiry <= now,
+        }
+        for each in AuthToken.objects.filter(user=request.user).order_by("-created")
+    ]
+    context = {"form": form, "token": token, "tokens": tokens}
+    return render(request, "account/account.html", context, status=400 if form.errors else 200)
+
+
+@transaction.atomic
+def _new_token(user: Any, life: datetime.timedelta) -> str:
+    """A token, or "" if the password was changed while this request was on its way: tokens end with a password."""
+    if not User.objects.select_for_update().filter(pk=user.pk, password=user.password).exists():
+        return ""
+    return str(AuthToken.objects.create(user=user, expiry=life)[1])
+
+
+@require_POST
+@login_required
+def revoke_token(request: HttpRequest, key: str) -> HttpResponse:
+    """End one of the user's own tokens."""
+    get_object_or_404(AuthToken, user=request.user, token_key=key).delete()
+    messages.success(request, f"The token {key[:8]}… is revoked: programs that use it are refused from now on.")
+    return redirect("account")
+
+
+class SignIn(LoginView):
+    """Name and password. On a new installation there is nothing to sign in with: the way goes to the first account."""
+
+    http_method_names = ["get", "head", "post", "options"]
+    redirect_authenticated_user = True
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "named_by_proxy": getattr(self.request, "named_by_proxy", "")}
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if first_account.is_wanted():
+            return redirect("setup")
+        return super().get(request, *args, **kwargs)
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.get_user())
+        return response
+
+
+class ChangePasswordForm(PasswordChangeForm):
+    """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""
+
+    def __init__(self, user: Any, *args: Any, request: HttpRequest, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.request = request
+
+    def clean_old_password(self) -> str:
+        old = self.cleaned_data["old_password"]
+        if authenticate(self.request, username=self.user.get_username(), password=old) != self.user:
+            raise ValidationError(self.error_messages["password_incorrect"], code="password_incorrect")
+        return old
+
+
+class ChangePassword(PasswordChangeView):
+    """Asks for the old password; ends the user's other sessions and API tokens, and says so before and after."""
+
+    http_method_names = ["get", "head", "post", "options"]
+    form_class = ChangePasswordForm
+    template_name = "account/password.html"
+    success_url = reverse_lazy("account")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return {**super().get_form_kwargs(), "request": self.request}
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return {**super().get_context_data(**kwargs), "tokens": self._tokens()}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        tokens = self._tokens()
+        response = super().form_valid(form)
+        devices.remember(self.request, response, form.user)
+        ended = f" {tokens} of yours ended with it: programs that used one need a new one." if tokens else ""
+        messages.success(self.request, f"Your password is changed. You are signed out everywhere else.{ended}")
+        return response
+
+    def _tokens(self) -> str:
+        """How many API tokens there are to end, in words; "" for none."""
+        number = AuthToken.objects.filter(user=self.request.user).count()
+        return count(number, "API token") if number else ""
+
+
+@require_safe
+def sign_in_to_admin(request: HttpRequest) -> HttpResponse:
+    """Where Django's admin sends whoever may not see it: there is one page for signing in."""
+    if request.user.is_authenticated:
+        raise PermissionDenied("Only staff may use the admin pages.")
+    return redirect_to_login(request.GET.get("next", ""))

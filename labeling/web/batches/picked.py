@@ -1,0 +1,70 @@
+"""Why the tasks of a batch were picked, in words. Values in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labeling.models import Batch, Project, Task
+from labeling.questions import labels
+from labeling.web.batches.reasons import reason
+from labeling.web.items.item_view import excerpt, label_text
+from labeling.web.shared.words import number, percent
+
+EXCERPT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class PickedRow:
+    """One task in the table. Empty texts where there is nothing to say."""
+
+    rank: str
+    item_id: int
+    external_id: str
+    image: bool
+    excerpt: str
+    reason: str
+    taken_for: str
+    sure: str
+    label: str
+    open: bool
+    margin: str
+    cluster: int | None
+    cluster_size: str
+    draw_pass: str
+    is_control: bool
+    flagged_by: str
+
+
+def picked_row(
+    project: Project, batch: Batch, task: Task, names: Mapping[int, str], flags: Mapping[int, str]
+) -> PickedRow:
+    """Needs the task's item selected with it; `names` of the classes that occur, `flags` by the tasks' keys."""
+    item = task.item
+    return PickedRow(
+        rank=number(task.rank),
+        item_id=item.pk,
+        external_id=item.external_id,
+        image=project.kind == Project.Kind.IMAGE and bool(item.media),
+        excerpt=excerpt(project, item)[:EXCERPT],
+        reason=reason(batch, task),
+        taken_for=taken_for(project, task, names),
+        sure="" if task.confidence is None else percent(task.confidence),
+        label=label_text(labels.show(item.label, dict(names))),
+        open=task.outstanding > 0,
+        margin="" if task.margin is None else f"{task.margin:.4f}",
+        cluster=task.cluster,
+        cluster_size="" if task.cluster_size is None else number(task.cluster_size),
+        draw_pass="" if task.draw_pass is None else number(task.draw_pass + 1),
+        is_control=task.is_control,
+        flagged_by=flags.get(task.pk, ""),
+    )
+
+
+def taken_for(project: Project, task: Task, names: Mapping[int, str]) -> str:
+    """What the model took the item to be when it was picked; empty if there was none."""
+    if task.predicted is None:
+        return ""
+    if project.question == Project.Question.VERIFY:
+        return "yes" if task.predicted else "no"
+    return names.get(task.predicted, "")

@@ -1,0 +1,63 @@
+"""Which version picks the batches, in words. Values in, words out."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from labeling.insight.control_slice import Compared
+from labeling.loop.versions import InUse
+from labeling.models import Batch, ModelVersion
+from labeling.web.models import version_words
+from labeling.web.shared.words import Moment, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Picking:
+    """What pages tell of it. `held_back`: the newest version, if only the gate keeps it from picking."""
+
+    version: int
+    by_gate: int
+    held_back: int | None
+    finding: str
+    chosen_by: str
+    chosen_at: Moment | None
+
+    @property
+    def by_hand(self) -> bool:
+        return self.chosen_at is not None
+
+
+def picking_of(found: InUse | None, now: datetime.datetime) -> Picking | None:
+    """None as long as there is no version."""
+    if found is None:
+        return None
+    return Picking(
+        version=found.version.number,
+        by_gate=found.by_gate.number,
+        held_back=found.newest.number if found.held_back else None,
+        finding=gate_finding(found.newest) if found.held_back else "",
+        chosen_by=found.choice.user.username if found.choice else "",
+        chosen_at=moment(found.choice.created_at, now) if found.choice else None,
+    )
+
+
+def gate_finding(version: ModelVersion) -> str:
+    """What the gate found when the version was trained; empty for one that it did not compare."""
+    gate = version.gate
+    if not gate:
+        return ""
+    if gate.get("reason"):
+        return f"It was not compared: the files of version {gate['against']} could not be read."
+    compared = Compared(gate["n"], gate["gained"], gate["lost"])
+    return version_words.comparison(compared, version.number, gate["against"]) or "No control item was labeled yet."
+
+
+def passed_over(batch: Batch) -> str:
+    """Why another version than the newest picked a batch, if so. Needs the choice’s user selected with it."""
+    picked_by, newest = batch.selected_by, batch.newest_version
+    if picked_by is None or newest is None or picked_by.number == newest:
+        return ""
+    if batch.choice is not None:
+        return f"Version {picked_by.number} picked it, for {batch.choice.user.username} had chosen that version."
+    return f"Version {picked_by.number} picked it: version {newest}, the newest then, is held back."

@@ -1,0 +1,88 @@
+"""Batches as tables show them."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from labeling.models import Batch, Project
+from labeling.web.shared.words import Moment, duration, moment, number, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a batch took and what came of it, for those who may see figures."""
+
+    lasted: str
+    work: str
+    accuracy: str
+    interval: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """One batch in a table."""
+
+    number: int
+    state: str
+    size: int
+    answered: int
+    shown: str
+    left_out: str
+    picked_by: str
+    version: int | None
+    opened: Moment | None
+    done: Moment | None
+    effort: Effort | None
+
+
+def batch_rows(
+    batches: Iterable[Batch], now: datetime.datetime, hours: Mapping[int, float] | None = None
+) -> list[BatchRow]:
+    """Needs `selected_by` and `model_version` selected with the batches; with the hours of work by their keys, the rows
+    tell what each batch took.
+    """
+    return [
+        BatchRow(
+            number=batch.number,
+            state=batch.state,
+            size=batch.size,
+            answered=batch.size - batch.remaining,
+            shown=f"{number(batch.size - batch.remaining)} of {number(batch.size)}" if batch.size else "–",
+            left_out=f"{number(batch.dropped)} left out" if batch.dropped else "",
+            picked_by=picked_by(batch),
+            version=batch.model_version.number if hasattr(batch, "model_version") else None,
+            opened=moment(batch.opened_at, now),
+            done=moment(batch.done_at, now),
+            effort=None if hours is None else _effort(batch, hours),
+        )
+        for batch in batches
+    ]
+
+
+def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
+    version = getattr(batch, "model_version", None)
+    control = (version.metrics.get("control") if version else None) or {}
+    known = bool(control.get("n"))
+    return Effort(
+        lasted=stretch(batch.opened_at, batch.completed_at) or "–",
+        work=duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
+        accuracy=percent(control["accuracy"], exact=True) if known else "–",
+        interval=f"{percent(control['low'], exact=True)} to {percent(control['high'], exact=True)}" if known else "",
+    )
+
+
+def picked_by(batch: Batch) -> str:
+    """How the batch came about, in a few words."""
+    if batch.strategy == Project.Strategy.UNIFORM or (batch.strategy and batch.selected_by is None):
+        return "at random"
+    if batch.selected_by is None:
+        return "–"
+    number, newest = batch.selected_by.number, batch.newest_version
+    return f"by {batch.strategy}, version {number}" + (f", not {newest}" if newest not in (None, number) else "")
+
+
+def stretch(start: datetime.datetime | None, end: datetime.datetime | None) -> str:
+    """The time between two moments, if both are there."""
+    return duration(max(0.0, (end - start).total_seconds())) if start and end else ""

@@ -1,0 +1,129 @@
+"""A batch as it goes: its parts, who is on it, and when it is likely to be done. Values in, words out."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.insight.pace import Pace
+from labeling.insight.work import Part, Places
+from labeling.models import Batch
+from labeling.web.charts.drawing import Box
+from labeling.web.settings.consequences import answers_needed
+from labeling.web.shared.words import Moment, count, duration, moment, number
+
+# Somebody who answered so lately is at work.
+AT_WORK = datetime.timedelta(minutes=10)
+BAR = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of the bar, with its meaning."""
+
+    kind: str
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    username: str
+    answers: str
+    skips: str
+    held: str
+    last: Moment | None
+    at_work: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    pieces: list[Piece]
+    people: list[Person]
+    outlook: str
+    deadline: str
+
+
+def running(batch: Batch, parts: Sequence[Part], places: Places, pace: Pace, now: datetime.datetime) -> Running:
+    people = [
+        Person(
+            username=part.username,
+            answers=number(part.answers),
+            skips=number(part.skips),
+            held=number(part.held),
+            last=moment(part.last_at, now),
+            at_work=part.last_at is not None and now - part.last_at <= AT_WORK,
+        )
+        for part in parts
+    ]
+    is_open = batch.state == Batch.State.OPEN
+    return Running(
+        pieces=_pieces(batch, places),
+        people=people,
+        outlook=_outlook(places, sum(person.at_work for person in people), pace) if is_open else "",
+        deadline=_deadline(batch, places, now) if is_open else "",
+    )
+
+
+def _pieces(batch: Batch, places: Places) -> list[Piece]:
+    """Answered, skipped, held and open, as far as there are any, in a bar of `BAR` units."""
+    is_open = batch.state == Batch.State.OPEN
+    named = [
+        ("answered", "answered", places.answered),
+        ("skipped", "skipped", places.skipped),
+        ("held", "in people’s hands", places.held),
+        ("free", "open" if is_open else "left out", places.open),
+    ]
+    total = max(1, sum(n for _, _, n in named))
+    pieces, before = [], 0
+    for kind, name, n in named:
+        if n:
+            left, right = BAR * before / total, BAR * (before + n) / total
+            text = f"{number(n)} {name}"
+            pieces.append(Piece(kind, text, Box(round(left, 1), 0, round(right - left, 1), 12, kind, text)))
+        before += n
+    return pieces
+
+
+def _outlook(places: Places, at_work: int, pace: Pace) -> str:
+    """When the rest is likely to be answered."""
+    left = places.open + places.held
+    if not left:
+        return ""
+    if not at_work:
+        return "Nobody has answered in the last 10 minutes." if places.answered + places.skipped else ""
+    if pace.seconds is None:
+        return ""
+    people = "one person" if at_work == 1 else f"{number(at_work)} people"
+    return f"At this pace done in about {duration(max(10.0, left * pace.seconds / at_work))}, with {people} at work."
+
+
+def _deadline(batch: Batch, places: Places, now: datetime.datetime) -> str:
+    if batch.deadline_at is None:
+        return ""
+    needed = answers_needed(batch.size, batch.overlap, 1.0 if batch.complete_share is None else batch.complete_share)
+    missing = needed - places.answered - places.skipped
+    more = f"{count(missing, 'answer')} more" if missing > 0 else ""
+    seconds = (batch.deadline_at - now).total_seconds()
+    if seconds > 0:
+        condition = f"with {more}" if more else "for enough is answered"
+        return f"Deadline in {duration(seconds)}: it ends the batch then, {condition}."
+    return f"The deadline is over: the batch ends {f'after {more}' if more else 'within a minute'}."
+
+
+def step_line(progress: dict[str, Any]) -> str:
+    """The background step under way: "training the model · 45 % · step 480 of 1,200, loss 0.31 · about 12 s left"."""
+    if not progress["phase"]:
+        return ""
+    parts = [str(progress["phase"])]
+    if progress["share"]:
+        parts.append(f"{100 * progress['share']:.0f}\u00a0%")
+    if progress["detail"]:
+        parts.append(str(progress["detail"]))
+    if progress["seconds_left"] is not None:
+        parts.append(f"next batch in about {duration(max(10, progress['seconds_left']))}")
+    elif progress["step_seconds_left"] is not None:
+        parts.append(f"about {duration(max(10, progress['step_seconds_left']))} left")
+    return " · ".join(parts)

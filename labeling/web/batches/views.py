@@ -1,0 +1,207 @@
+"""The history of batches, and how each of them was selected."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods, require_safe
+
+from labeling.answering import batches
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.pool_map import load_map
+from labeling.insight import picked
+from labeling.insight.balance import balance_of
+from labeling.insight.clusterings import clustering_of
+from labeling.insight.pace import pace_of
+from labeling.insight.work import hours_of, parts_of, places_of
+from labeling.loop import deadlines
+from labeling.loop.progress import progress_of
+from labeling.models import Batch, Job, Membership, Project
+from labeling.projects import access
+from labeling.web.batches.picked import picked_row
+from labeling.web.batches.picking import passed_over
+from labeling.web.batches.rows import batch_rows, picked_by, stretch
+from labeling.web.batches.running import running, step_line
+from labeling.web.charts.balance import class_balance
+from labeling.web.charts.pool_map import pool_map
+from labeling.web.charts.rounds import round_times, rounds_of
+from labeling.web.models.fit import fit_of
+from labeling.web.shared import words
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+BATCHES_A_PAGE = 25
+TASKS_A_PAGE = 50
+LIVE = (Batch.State.SELECTING, Batch.State.OPEN, Batch.State.TRAINING)
+"""Batches that a page follows: nobody else's step is under way meanwhile."""
+
+
+@require_safe
+@for_members()
+def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """All batches, the newest first."""
+    found = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
+    page = Paginator(found, BATCHES_A_PAGE).get_page(request.GET.get("page"))
+    hours = hours_of(list(page)) if membership.may_export else None
+    context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": membership.may_export}
+    return render_page(request, membership, "project/batches.html", context, section="project-batches")
+
+
+@require_safe
+@for_members()
+def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """One batch; its tasks only to those who may export, for they tell which of them are control tasks."""
+    found = membership.project.batches.select_related("selected_by", "model_version", "choice__user")
+    batch = get_object_or_404(found, number=number)
+    now = timezone.now()
+    progress = progress_of(membership.project) if batch.state in LIVE else None
+    context: dict[str, Any] = {
+        "batch": batch,
+        "progress": progress,
+        "step": step_line(progress) if progress else "",
+        "answered": words.number(batch.size - batch.remaining),
+        "size": words.number(batch.size),
+        "answered_tasks": batch.size - batch.remaining,
+        "picked_by": picked_by(batch),
+        "states": _states(batch, now),
+        "is_open": batch.state == Batch.State.OPEN,
+        "may_end": membership.may_manage and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
+    }
+    if membership.may_export:
+        parts = parts_of(batch, now)
+        context |= {
+            "running": running(batch, parts, places_of(batch, parts), pace_of(membership.project, now), now),
+            "rounds": round_times(rounds_of([batch], now)),
+            "passed_over": passed_over(batch),
+            "balance": class_balance(balance_of(membership.project, batch), batch.number),
+        }
+        clustering = clustering_of(membership.project) if batch.clusters else None
+        if clustering and clustering.digest == batch.dendrogram_hash:  # it is what this batch was picked by
+            context["fit"] = fit_of(clustering, now)
+        context |= _map(membership.project, batch, picked.read_wanted(request.GET).cluster)
+        context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
+    return render_page(request, membership, "project/batch.html", context, section="project-batches")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def end_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Ask; then end an open batch with the answers that it has."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    if request.method != "POST" and batch.state == Batch.State.OPEN:
+        unanswered = words.count(batch.remaining, "item has not", "items have not")
+        context = {
+            "batch": batch,
+            "size": words.count(batch.size, "item"),
+            "unanswered": unanswered,
+            "answered": batch.size - batch.remaining,
+        }
+        return render_page(request, membership, "project/batch_end.html", context, section="project-batches")
+    try:
+        dropped = deadlines.end_early(batch=batch)
+    except batches.BatchError as error:
+        messages.error(request, str(error))
+    else:
+        back = f", {words.count(dropped, 'item')} back in the pool" if dropped else ""
+        messages.success(request, f"Batch {number} is ended{back}. The model is trained on it now.")
+    return redirect("project", membership.project.slug)
+
+
+def _states(batch: Batch, now: datetime.datetime) -> list[dict[str, Any]]:
+    """The states that the batch has been through, when each began, and how long it took."""
+    begun = [
+        ("Selecting", batch.created_at, batch.opened_at),
+        ("Open", batch.opened_at, batch.completed_at),
+        ("Training", batch.completed_at, batch.done_at),
+        ("Done", batch.done_at, None),
+    ]
+    return [
+        {"name": name, "at": words.moment(start, now), "took": stretch(start, end)}
+        for name, start, end in begun
+        if start
+    ]
+
+
+def _facts(batch: Batch) -> list[tuple[str, str, str]]:
+    """(what, value, meaning) of all that a replay of the selection needs."""
+    if batch.seed is None:
+        return []
+    control = f"{words.number(batch.control_tasks)} ({words.percent(batch.control_share or 0)} asked for)"
+    facts: list[tuple[str, Any, str]] = [
+        ("Picked", picked_by(batch), ""),
+        ("Seed", str(batch.seed), "all that was random follows from it"),
+        ("Batch size", batch.batch_size, "k_t: items asked for"),
+        ("Candidates", batch.candidates, "k_m: items that the model doubted most, which the batch was drawn from"),
+        ("Candidate factor", batch.candidate_factor if batch.clusters else None, "k_m / k_t"),
+        ("Clusters", batch.clusters, "at the cut"),
+        ("Mean cluster size", batch.mean_cluster_size if batch.clusters else None, "asked for"),
+        ("Class guard", batch.class_guard, "even shares of the batch that one class may have"),
+        ("Cut height", batch.cut_height, "where the dendrogram was cut"),
+        ("Control tasks", control, "drawn at random"),
+        ("Pool", batch.pool_size, "unlabeled items at that time"),
+        ("Pool rows", batch.pool_rows, "rows of the matrices at that time"),
+        ("Answers an item", batch.overlap, "overlap"),
+        ("Deadline", _exactly(batch.deadline_at), _condition(batch)),
+        ("Left out", batch.dropped or None, "tasks without an answer when it was ended early; back in the pool"),
+        ("Took", words.duration(batch.select_seconds or 0), "to pick"),
+    ]
+    return [(name, _shown(value), meaning) for name, value, meaning in facts if value is not None]
+
+
+def _exactly(at: datetime.datetime | None) -> str | None:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else None
+
+
+def _condition(batch: Batch) -> str:
+    share = 1.0 if batch.complete_share is None else batch.complete_share
+    return f"ends it once {words.percent(share)} of the answers are there"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int):
+        return words.number(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
+    """The map of the pool, or why there is none yet; nothing where the batch was not picked by clusters."""
+    if not batch.clusters:
+        return {}
+    found = load_map(ProjectFiles(project).map(batch.number))
+    if found is not None:
+        return {"map": pool_map(found, cluster)}
+    survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
+    if survey is None or survey.state == Job.State.DONE:  # the pool had been clustered anew before it was drawn
+        return {}
+    if survey.state == Job.State.FAILED:
+        return {"map_state": f"It could not be drawn: {survey.reason}"}
+    return {
+        "map_state": "It is being drawn, while the worker has nothing more urgent to do. Reload the page in a minute."
+    }
+
+
+def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
+    """The tasks that the request looks for, in pages by key."""
+    wanted = picked.read_wanted(request.GET)
+    after, before = request.GET.get("after", ""), request.GET.get("before", "")
+    page = picked.page_of(batch, wanted, TASKS_A_PAGE, after=after, before=before)
+    names, flags = picked.names_on(project, page.tasks), picked.flags_on(page.tasks)
+    n, more = picked.count_up_to(picked.tasks_of(batch, wanted)) if wanted.filtered else (batch.size, False)
+    return {
+        "rows": [picked_row(project, batch, task, names, flags) for task in page.tasks],
+        "counted": f"More than {words.number(n)} tasks" if more else words.count(n, "task"),
+        "one": n == 1,
+        "wanted": wanted,
+        "by_rank": wanted.sort != picked.RANK and picked.order_of(batch, wanted) == picked.ORDERS[picked.RANK],
+        "sorts": [(name, order.title) for name, order in picked.ORDERS.items()],
+        "parts": picked.PARTS.items(),
+        "earlier": urlencode({**wanted.query, "before": page.before}) if page.before else "",
+        "later": urlencode({**wanted.query, "after": page.after}) if page.after else "",
+    }

@@ -1,0 +1,71 @@
+"""Labels, taken out as files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from labeling.models import Membership
+from labeling.outgoing.exports import FORMATS, count_rows
+from labeling.projects import access
+from labeling.web.export.columns import MEANINGS
+from labeling.web.export.form import ExportForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, number
+
+# What each format is for, the best one first.
+FORMAT_NOTES = {
+    "parquet": ("Parquet", "typed and compact: the best choice for programs"),
+    "jsonl": ("JSONL", "one JSON object a line"),
+    "csv": ("CSV", "for spreadsheets and people"),
+}
+# Rows are counted while somebody types: not further than to here.
+COUNTED = 100_000
+
+
+@require_safe
+@for_members(access.EXPORT)
+def export(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form that chooses rows, how many they are, and what is in the files. With a `format`, on to the file."""
+    project = membership.project
+    numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
+    form = ExportForm(project, request.GET, numbers)
+    url = reverse("api:export", args=[project.slug])
+    wanted = request.GET.get("format", "")
+    if form.is_valid() and wanted in FORMATS:
+        return redirect(f"{url}?{_query(form, wanted)}")
+    rows = count_rows(project, form.choice, at_most=COUNTED) if form.is_valid() else None
+    context: dict[str, Any] = {
+        "form": form,
+        "labeled": bool(rows) or project.items.labeled().exists(),
+        "rows": rows,
+        "counted": _counted(rows),
+        "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in FORMATS.items()},
+        "formats": [(name, *FORMAT_NOTES.get(name, (name, ""))) for name in sorted(FORMATS, key=_place)],
+        "columns": MEANINGS,
+        "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
+        "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
+    }
+    # Filters that are still being set are no request to be refused.
+    status = 400 if form.errors and wanted else 200
+    return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
+
+
+def _query(form: ExportForm, format_name: str) -> str:
+    return "&".join(filter(None, (f"format={format_name}", form.query())))
+
+
+def _counted(rows: int | None) -> str:
+    if rows is None:
+        return ""
+    return f"more than {number(COUNTED)} rows" if rows > COUNTED else count(rows, "row")
+
+
+def _place(name: str) -> int:
+    known = list(FORMAT_NOTES)
+    return known.index(name) if name in known else len(known)

@@ -1,0 +1,113 @@
+"""What the import page shows of each file, and of what is under way."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass, field
+from typing import Any
+
+from labeling.loop.progress import unattended
+from labeling.models import ItemImport, Job, Project
+from labeling.web.shared.words import Moment, moment, number, percent
+
+LISTED = 20
+UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """A step under way. `id` is that of its element in the page; `total` 0 where nobody knows it."""
+
+    id: str
+    phase: str
+    share: float
+    done: int
+    total: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.phase} · {percent(self.share)}" if self.share else self.phase
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRow:
+    """One file in the list. `step` is None where nothing is under way; `advice` says what to do about a failure."""
+
+    pk: int
+    name: str
+    state: str
+    reason: str
+    advice: str
+    accepted: str
+    rejected: int
+    at: Moment | None
+    can_retry: bool
+    step: StepRow | None = field(default=None)
+
+
+def import_rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
+    """The newest imports, each with the step that takes it in."""
+    return [_row(each, now) for each in project.imports.prefetch_related("jobs")[:LISTED]]
+
+
+def encoding_row(project: Project, unencoded: int) -> StepRow | None:
+    """How far the encoder is with what was imported; None if there is nothing to encode."""
+    if not unencoded:
+        return None
+    job = project.jobs.filter(kind=Job.Kind.ENCODE).unfinished().order_by("state").first()
+    phase = (job.phase or "encoding items") if job and job.state == Job.State.RUNNING else "waiting for the encoder"
+    total = project.encoded_rows + unencoded
+    return StepRow("encoding", phase, project.encoded_rows / total, project.encoded_rows, total)
+
+
+def stalled(project: Project, now: datetime.datetime) -> bool:
+    """Whether a step of the project waits for a worker, or has lost its own."""
+    return unattended(project, now) is not None
+
+
+def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:
+    """A word that changes whenever the list has to be drawn anew."""
+    states = [f"{row.pk}{row.state}" for row in rows]
+    return ".".join([*states, "encoding" if encoding else "", "stalled" if is_stalled else ""])
+
+
+def as_json(rows: list[ImportRow], encoding: StepRow | None, states: str) -> dict[str, Any]:
+    """For the page's script."""
+    steps = [*(row.step for row in rows if row.step), *([encoding] if encoding else [])]
+    names = ("id", "phase", "share", "done", "total")
+    return {"states": states, "steps": [{name: getattr(step, name) for name in names} for step in steps]}
+
+
+def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
+    jobs = list(item_import.jobs.all())
+    failed = item_import.state == ItemImport.State.FAILED
+    return ImportRow(
+        pk=item_import.pk,
+        name=item_import.name,
+        state=item_import.state,
+        reason=item_import.reason,
+        advice=_advice(item_import),
+        accepted=number(item_import.accepted),
+        rejected=item_import.rejected,
+        at=moment(item_import.finished_at or item_import.created_at, now),
+        can_retry=failed and bool(jobs),
+        step=_step(item_import, jobs[0] if jobs else None) if item_import.state in UNFINISHED else None,
+    )
+
+
+def _step(item_import: ItemImport, job: Job | None) -> StepRow:
+    phase, share = "waiting for its turn", 0.0
+    if job is not None and job.state == Job.State.RUNNING:
+        share = job.share
+        # The job's own words name the file, which the row does already.
+        phase = job.phase.removesuffix(item_import.name).strip() or "starting"
+    return StepRow(f"import-{item_import.pk}", phase, share, item_import.position, item_import.total or 0)
+
+
+def _advice(item_import: ItemImport) -> str:
+    if item_import.state == ItemImport.State.FAILED:
+        taken = f"{number(item_import.accepted)} items are in. " if item_import.accepted else ""
+        return f"{taken}A retry goes on behind the last record that was dealt with: nothing goes in twice."
+    if item_import.state == ItemImport.State.REFUSED:
+        return "Mend the file as the reason says, then import it again."
+    return ""

@@ -1,0 +1,149 @@
+"""Bringing items in, and what became of each file."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.intake import uploads
+from labeling.models import ItemImport, Membership, Project
+from labeling.projects import access, storage
+from labeling.web.imports.rows import as_json, encoding_row, import_rows, stalled, states_of
+from labeling.web.shared.forms import UploadForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, moment, number
+
+ROWS_A_PAGE = 100
+# More classes than this are not told to the page, which says what the folders' names will be taken for.
+CLASSES_TOLD = 1000
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE, takes_files=True)
+def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form and the list. A small file is taken in at once, a large one by the worker."""
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    if form.is_bound and form.is_valid() and _receive(request, membership, form):
+        return redirect("project-import", membership.project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
+    project = membership.project
+    context = {
+        "form": form,
+        "in_pool": project.encoded_rows and count(project.encoded_rows, "item"),
+        "max_mb": number(settings.MAX_UPLOAD_MB),
+        "max_bytes": settings.MAX_UPLOAD_MB << 20,
+        "storage": _storage(project),
+        **_class_names(project),
+        **_under_way(project),
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/import.html", context, section="project-import", status=status)
+
+
+@require_safe
+@never_cache
+@for_members(access.MANAGE)
+def imports_progress(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """What is under way, for the page's script."""
+    now = _under_way(membership.project)
+    return JsonResponse(as_json(now["rows"], now["encoding"], now["states"]))
+
+
+@require_safe
+@for_members(access.MANAGE)
+def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+    """What one file brought, and every row that was set aside."""
+    item_import = get_object_or_404(membership.project.imports.select_related("created_by"), pk=import_id)
+    page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
+    now = timezone.now()
+    context = {
+        "import": item_import,
+        "accepted": count(item_import.accepted, "item"),
+        "rejected": count(item_import.rejected, "row"),
+        "at": moment(item_import.finished_at or item_import.created_at, now),
+        "page": page,
+    }
+    return render_page(request, membership, "project/import_detail.html", context, section="project-import")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
+    """Let a failed import go on where it was."""
+    item_import = get_object_or_404(membership.project.imports, pk=import_id)
+    try:
+        uploads.retry(item_import=item_import)
+    except ValidationError as error:
+        messages.error(request, error.message)
+    else:
+        messages.success(request, f"{item_import.name} goes on behind record {number(item_import.position)}.")
+    return redirect("project-import", membership.project.slug)
+
+
+def _under_way(project: Project) -> dict[str, Any]:
+    now = timezone.now()
+    rows = import_rows(project, now)
+    encoding = encoding_row(project, project.items.unencoded().count())
+    under_way = bool(encoding) or any(row.step for row in rows)
+    is_stalled = under_way and stalled(project, now)
+    return {
+        "rows": rows,
+        "encoding": encoding,
+        "stalled": is_stalled,
+        "states": states_of(rows, encoding, is_stalled),
+    }
+
+
+def _storage(project: Project) -> dict[str, str]:
+    """What the project's files take, in words."""
+    use = storage.use_of(project)
+    return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
+
+
+def _class_names(project: Project) -> dict[str, str]:
+    """For projects of images: one class to explain folders by, and all as JSON, "" where they are too many."""
+    if project.kind != Project.Kind.IMAGE:
+        return {}
+    names = list(project.classes.order_by("index").values_list("name", flat=True)[: CLASSES_TOLD + 1])
+    return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}
+
+
+def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> bool:
+    """Take the file; False, with the reason beside the field, if it is refused."""
+    file = form.cleaned_data["file"]
+    try:
+        received = uploads.receive(
+            project=membership.project,
+            user=membership.user,
+            name=file.name,
+            chunks=file.chunks(),
+            length=file.size,
+            spooled_at=uploads.spooled(file),
+            strict=form.cleaned_data["strict"],
+        )
+    except ValidationError as error:
+        form.add_error("file", error)
+        return False
+    if received.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
+        form.add_error("file", received.reason)
+        return False
+    if received.state == ItemImport.State.DONE:
+        aside = f" {count(received.rejected, 'row')} set aside: see the list." if received.rejected else ""
+        tell = messages.warning if received.rejected else messages.success
+        tell(request, f"{count(received.accepted, 'item')} taken in from {received.name}.{aside}")
+    else:
+        messages.success(request, f"{received.name} has arrived and is taken in in the background.")
+    return True

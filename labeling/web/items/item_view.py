@@ -1,0 +1,202 @@
+"""Items in words, for pages. Values in, values out."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from labeling.items.filters import State
+from labeling.items.records import ItemLine, ItemRecord, Names
+from labeling.models import Annotation, Correction, Item, Project
+from labeling.projects.invisible import isolated
+from labeling.questions import labels
+from labeling.web.batches.reasons import reason
+from labeling.web.shared.words import Moment, duration, moment, number, percent
+
+EXCERPT = 240
+NAMED = 3  # annotators; more are counted
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """An item in a list. `label` is empty where there is none; `state` then says why."""
+
+    id: int
+    external_id: str
+    image: bool
+    excerpt: str
+    label: str
+    state: str
+    batch: int | None
+    annotators: str
+    marks: list[tuple[str, str]]
+
+
+def card(project: Project, line: ItemLine, names: Names) -> Card:
+    item, task = line.item, line.task
+    return Card(
+        id=item.pk,
+        external_id=item.external_id,
+        image=project.kind == Project.Kind.IMAGE and bool(item.media),
+        excerpt=excerpt(project, item),
+        label=label_text(labels.show(item.label, names)),
+        state=state_text(line.state),
+        batch=task.batch.number if task else None,
+        annotators=_people([username for username, _ in line.said]),
+        marks=list(_marks(line)),
+    )
+
+
+def _marks(line: ItemLine) -> Any:
+    """(what, how it looks)"""
+    if line.flagged:
+        yield "flagged", "warn"
+    if line.item.agreement is not None and line.item.agreement < 1:
+        yield f"{percent(line.item.agreement)} agree", "warn"
+    if line.corrected:
+        yield "settled", "good"
+    if line.item.is_control:
+        yield "control", ""
+
+
+def _people(usernames: list[str]) -> str:
+    more = len(usernames) - NAMED
+    return ", ".join(usernames[:NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def label_text(shown: Any) -> str:
+    """A label as people read it; empty if there is none."""
+    if isinstance(shown, bool):
+        return "yes" if shown else "no"
+    if isinstance(shown, list):
+        return ", ".join(map(isolated, shown)) or "none applies"
+    return "" if shown is None else isolated(str(shown))
+
+
+def state_text(state: State | None) -> str:
+    return str(state.label) if state else "not encoded yet"
+
+
+def excerpt(project: Project, item: Item) -> str:
+    """The beginning of a text, or the first fields of a vector."""
+    if project.kind == Project.Kind.TEXT:
+        return str(item.data.get("text", ""))[:EXCERPT]
+    if project.kind == Project.Kind.VECTOR:
+        return " · ".join(f"{name} {value_text(value)}" for name, value in list(item.data.items())[:8])[:EXCERPT]
+    return ""
+
+
+def fields_of(project: Project, item: Item) -> list[tuple[str, str]]:
+    """The fields that came with the item, as annotators see them."""
+    shown = {name: value for name, value in item.data.items() if value not in (None, "")}
+    if project.kind == Project.Kind.TEXT:
+        shown.pop("text", None)
+    return [(name, value_text(value)) for name, value in shown.items()]
+
+
+def value_text(value: Any) -> str:
+    """Numbers with at most five significant digits behind the point: enough to judge by, short enough to read."""
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.5g}"
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False) if not isinstance(value, float) else str(int(value))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What somebody said of the item: an annotator's answer or skip, or a manager's correction."""
+
+    who: str
+    what: str
+    skipped: bool
+    flagged: bool
+    took: str
+    at: Moment | None
+    undone: Moment | None
+    agrees: bool
+
+
+def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[Said]:
+    return [_said(each, record, now) for each in record.annotations]
+
+
+def _said(each: Annotation, record: ItemRecord, now: datetime.datetime) -> Said:
+    skipped = each.value is None
+    return Said(
+        who=each.user.username,
+        what=each.skip_reason if skipped else label_text(labels.show(each.value, record.names)),
+        skipped=skipped,
+        flagged=each.flagged,
+        took=duration(each.seconds) if each.seconds else "–",
+        at=moment(each.created_at, now),
+        undone=moment(each.undone_at, now),
+        agrees=not skipped and each.value == record.item.label,
+    )
+
+
+def correction_rows(record: ItemRecord, now: datetime.datetime) -> list[dict[str, Any]]:
+    return [_correction(each, record, now) for each in record.corrections]
+
+
+def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) -> dict[str, Any]:
+    return {
+        "who": each.user.username,
+        "what": label_text(labels.show(each.value, record.names)),
+        "note": each.note,
+        "at": moment(each.created_at, now),
+        "ended": moment(each.withdrawn_at, now),
+        "ended_by": each.withdrawn_by.username if each.withdrawn_by else "",
+    }
+
+
+def came_to_be(record: ItemRecord) -> str:
+    """How the label came to be, in a sentence."""
+    standing = [each for each in record.annotations if each.undone_at is None]
+    answers = [each for each in standing if each.value is not None]
+    if record.correction:
+        confirmed = answers and all(each.value == record.item.label for each in answers)
+        return f"{'Confirmed' if confirmed else 'Settled'} by {record.correction.user.username}."
+    if record.task is None:
+        return ""
+    if not record.task.has_all_answers:
+        return f"{len(standing)} of {record.task.batch.overlap} have answered."
+    if not answers:
+        return f"Everybody skipped it: {_people([each.user.username for each in standing])}." if standing else ""
+    if len(answers) == 1:
+        return f"{answers[0].user.username}’s answer."
+    agreeing = sum(each.value == record.item.label for each in answers)
+    if agreeing == len(answers):
+        return f"All {len(answers)} answers agree."
+    return f"{agreeing} of {len(answers)} answers agree."
+
+
+def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
+    """(what, value, meaning) of what made the item part of its batch."""
+    task = record.task
+    if task is None:
+        return []
+    version = task.batch.selected_by
+    facts: list[tuple[str, Any, str]] = [
+        ("Picked", reason(task.batch, task), ""),
+        ("Rank", number(task.rank), "the order in which a batch is given out"),
+        ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class before the second best"),
+        ("Taken for", _prediction(record), f"by version {version.number}" if version else ""),
+        ("Cluster", task.cluster, ""),
+        ("Cluster size", task.cluster_size, "candidates in it"),
+        ("Pass", None if task.draw_pass is None else task.draw_pass + 1, "of the round-robin over the clusters"),
+    ]
+    return [
+        (name, number(value) if isinstance(value, int) else value, meaning)
+        for name, value, meaning in facts
+        if value is not None
+    ]
+
+
+def _prediction(record: ItemRecord) -> str | None:
+    if record.predicted is None or record.task is None:
+        return None
+    sure = "" if record.task.confidence is None else f" ({percent(record.task.confidence)} sure)"
+    return label_text(record.predicted) + sure

@@ -1,0 +1,191 @@
+"""The item browser, and one item with its history and the power to correct its label."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.answering import corrections
+from labeling.insight.attention import attention_of
+from labeling.items.filters import classes_like
+from labeling.items.order import count_up_to, page_after, page_before, position_of
+from labeling.items.records import ItemRecord, lines_of, record_of
+from labeling.models import Item, LabelClass, Membership, Project
+from labeling.projects import access
+from labeling.questions import labels
+from labeling.web.items import item_view
+from labeling.web.items.finding import Finding
+from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
+from labeling.web.label.keys import keys_for
+from labeling.web.shared import words
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+ITEMS_A_PAGE = 60
+SECTION = "project-items"
+# Names that are proposed while somebody types.
+PROPOSED = 20
+
+
+@require_safe
+@for_members(access.EXPORT)
+def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The items that a filter lets through, in pages by key: as quick at the end of a million as at their beginning."""
+    project = membership.project
+    finding = Finding(request, project)
+    before = finding.place(request.GET.get("before"))
+    if before:
+        page = page_before(finding.items, finding.order, before, ITEMS_A_PAGE)
+    else:
+        page = page_after(finding.items, finding.order, finding.place(request.GET.get("after")), ITEMS_A_PAGE)
+    lines, names = lines_of(project, page.ids)
+    n, more = count_up_to(finding.items)
+    context = {
+        "form": finding.form,
+        "finding": finding,
+        "counted": f"More than {words.number(n)} items" if more else words.count(n, "item"),
+        "one": n == 1,
+        "cards": [item_view.card(project, line, names) for line in lines],
+        "earlier": finding.with_place("before", page.before),
+        "later": finding.with_place("after", page.after),
+        "attention": attention_of(project),
+        "annotators": project.memberships.order_by("user__username").values_list("user__username", flat=True),
+        **_class_names(project),
+    }
+    return render_page(
+        request, membership, "project/items.html", context, section=SECTION, status=200 if finding.valid else 400
+    )
+
+
+def _class_names(project: Project) -> dict[str, Any]:
+    """All classes, unless they are many: then the address that proposes some."""
+    if project.question == Project.Question.VERIFY:
+        return {}
+    names = list(project.classes.order_by("index").values_list("name", flat=True)[: MAX_LISTED + 1])
+    if len(names) > MAX_LISTED:
+        return {"propose": reverse("project-item-classes", args=[project.slug])}
+    return {"class_names": names}
+
+
+@require_safe
+@for_members(access.EXPORT)
+def class_proposals(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """A few names of classes that hold what was typed so far."""
+    text = request.GET.get("q", "").replace("\x00", "")[: LabelClass._meta.get_field("name").max_length]
+    return JsonResponse({"classes": classes_like(membership.project, text, PROPOSED)})
+
+
+@require_safe
+@for_members(access.EXPORT)
+def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """One item, how its label came to be, and for managers the form that corrects it."""
+    record = _record(membership.project, item_id)
+    classes = _class_names(membership.project)
+    return _page(request, membership, record, classes, _form(membership.project, record, classes))
+
+
+@require_POST
+@for_members(access.MANAGE)
+def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """Correct or confirm the label; then on to the next item that is looked for, or stay."""
+    project = membership.project
+    record = _record(project, item_id)
+    classes = _class_names(project)
+    form = _form(project, record, classes, request.POST)
+    if not form.is_valid() or form.stored is None:
+        return _page(request, membership, record, classes, form, status=400)
+    # Where to go next is looked up first: by the correction the item may leave its place, or the filter.
+    finding = Finding(request, project)
+    place = finding.place(request.GET.get("at")) or position_of(record.item, finding.order)
+    _, later = finding.around(record.item, str(place))
+    try:
+        corrections.correct(
+            item=record.item, user=membership.user, value=form.stored, note=form.cleaned_data["note"].strip()
+        )
+    except corrections.CorrectionError as error:
+        messages.error(request, error.detail)
+        return _to_item(project, item_id, finding.with_place("at", place))
+    messages.success(request, f"{record.item.external_id} is settled.")
+    if "next" not in request.POST:
+        return _to_item(project, item_id, finding.with_place("at", place))
+    if later is None:
+        messages.info(request, "That was the last item here.")
+        return redirect(f"{reverse('project-items', args=[project.slug])}?{finding.query}")
+    return _to_item(project, later, finding.query)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def withdraw_correction(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """Give the word back to the annotators."""
+    project = membership.project
+    record = _record(project, item_id)
+    finding = Finding(request, project)
+    place = finding.place(request.GET.get("at")) or position_of(record.item, finding.order)
+    try:
+        corrections.withdraw(item=record.item, user=membership.user)
+    except corrections.CorrectionError as error:
+        messages.error(request, error.detail)
+    else:
+        messages.success(request, "The correction is withdrawn: the annotators’ answers count again.")
+    return _to_item(project, item_id, finding.with_place("at", place))
+
+
+def _to_item(project: Project, item_id: int, query: str) -> HttpResponse:
+    path = reverse("project-item", args=[project.slug, item_id])
+    return redirect(f"{path}?{query}" if query else path)
+
+
+def _record(project: Project, item_id: int) -> ItemRecord:
+    try:
+        return record_of(project, item_id)
+    except Item.DoesNotExist:
+        raise Http404("There is no such item in this project.") from None
+
+
+def _form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:
+    names = classes.get("class_names", [])
+    return CorrectionForm(data, project=project, record=record, classes=names if len(names) <= MAX_CHOICES else [])
+
+
+def _page(
+    request: HttpRequest,
+    membership: Membership,
+    record: ItemRecord,
+    classes: dict[str, Any],
+    form: CorrectionForm,
+    status: int = 200,
+) -> HttpResponse:
+    project, now, item = membership.project, timezone.now(), record.item
+    finding = Finding(request, project)
+    at = finding.place(request.GET.get("at"))
+    earlier, later = finding.around(item, str(at) if at else None)
+    context = {
+        "record": record,
+        "item": item,
+        "finding": finding,
+        "query_at": finding.with_place("at", at) or finding.query,
+        "earlier": earlier,
+        "later": later,
+        "form": form,
+        "keys": keys_for(project, classes.get("class_names", [])),
+        "label": item_view.label_text(labels.show(item.label, record.names)),
+        "state": item_view.state_text(record.state),
+        "proposed": None if item.proposed is None else record.names.get(item.proposed),
+        "came_to_be": item_view.came_to_be(record),
+        "annotations": item_view.annotation_rows(record, now),
+        "corrections": item_view.correction_rows(record, now),
+        "why": item_view.why_picked(record),
+        "fields": item_view.fields_of(project, item),
+        "text": str(item.data.get("text", "")) if project.kind == Project.Kind.TEXT else "",
+        "agreement": None if item.agreement is None else words.percent(item.agreement),
+        "labeled": words.moment(item.labeled_at, now),
+        **classes,
+    }
+    return render_page(request, membership, "project/item.html", context, section=SECTION, status=status)

@@ -1,0 +1,120 @@
+"""The annotator's screen. The page is a frame; the items come and the answers go through the API."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.views.decorators.csrf import ensure_csrf_cookie
+from django.views.decorators.http import conditional_page, require_safe
+
+from labeling.models import Annotation, Membership, Project
+from labeling.projects import access
+from labeling.web.shared.permissions import for_members
+
+NO_CLASS_FITS = "None of the classes fits"
+SKIP_REASONS = [
+    "Two answers are equally likely",
+    "Cannot be made out",
+    NO_CLASS_FITS,
+    "Broken or empty",
+    "I do not know enough",
+]
+
+PROMPTS: dict[str, str] = {
+    Project.Question.SINGLE: "Which class is this?",
+    Project.Question.MULTI: "Which of these apply?",
+    Project.Question.VERIFY: "Is this right?",
+}
+
+# As many classes as there are digit keys: 1 to 9, and 0 for the tenth.
+MAX_BUTTONS = 10
+
+# Stands for an annotation's id in the address that the page fills in.
+NO_ID = "00000000-0000-0000-0000-000000000000"
+
+
+@require_safe
+@ensure_csrf_cookie
+@for_members(access.ANNOTATE)
+def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The frame of the screen, with what its modules need to know."""
+    project = membership.project
+    context = {
+        "project": project,
+        "prompt": project.prompt or PROMPTS[project.question],
+        "picker": _picker(project),
+        "skip_reasons": _skip_reasons(project),
+        "config": _config(membership),
+    }
+    return render(request, "label/page.html", context)
+
+
+def _skip_reasons(project: Project) -> list[str]:
+    if project.question == Project.Question.VERIFY:
+        return [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
+    return SKIP_REASONS
+
+
+def _picker(project: Project) -> str:
+    """How a class is picked: two buttons, a button and a key for each class, or a search."""
+    if project.question == Project.Question.VERIFY:
+        return "verify"
+    return "buttons" if project.classes.count() <= MAX_BUTTONS else "search"
+
+
+def _config(membership: Membership) -> dict[str, Any]:
+    project = membership.project
+    slug = project.slug
+    return {
+        "project": slug,
+        "user": membership.user.pk,
+        "kind": project.kind,
+        "question": project.question,
+        "overlap": project.overlap,
+        "leaseSeconds": project.lease_seconds,
+        "urls": {
+            "claim": reverse("api:claim", args=[slug]),
+            "annotations": reverse("api:annotations", args=[slug]),
+            "annotation": reverse("api:annotation", args=[slug, NO_ID]),
+            "skip": reverse("api:skip", args=[slug]),
+            "release": reverse("api:release", args=[slug]),
+            "progress": reverse("api:progress", args=[slug]),
+            "classes": reverse("label-classes", args=[slug]),
+            "today": reverse("label-today", args=[slug]),
+            "signIn": f"{reverse('login')}?{urlencode({'next': reverse('label', args=[slug])})}",
+        },
+    }
+
+
+@require_safe
+@conditional_page
+@for_members(access.ANNOTATE)
+def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """The names of all classes in their order. There may be 20,000: a browser that has them is told so (304)."""
+    names = membership.project.classes.order_by("index").values_list("name", flat=True)
+    response = JsonResponse({"classes": list(names)})
+    response["Cache-Control"] = "private, no-cache"
+    return response
+
+
+@require_safe
+@for_members(access.ANNOTATE)
+def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """How many answers the user has given in the project since `since`: his midnight, which only his browser knows."""
+    try:
+        since = parse_datetime(request.GET.get("since", ""))
+        since = since.astimezone(datetime.UTC) if since and since.tzinfo else None
+    except (ValueError, OverflowError):  # no time, or none that a calendar holds in UTC
+        since = None
+    if since is None:
+        return JsonResponse({"code": "invalid", "detail": "since must be a time with its zone."}, status=400)
+    answers = Annotation.objects.answers().filter(
+        user=membership.user, task__batch__project=membership.project, created_at__gte=since
+    )
+    return JsonResponse({"answers": answers.count()})

@@ -1,0 +1,111 @@
+"""Who is in the project, and as what; and invitations to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.models import Membership, Role
+from labeling.projects import access, invitations
+from labeling.projects import members as memberships
+from labeling.web.shared.forms import RoleForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@for_members(access.MANAGE)
+def members(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The members, the open invitations, and a form for a new one. Its link is in this one response alone."""
+    form = RoleForm(request.POST) if request.method == "POST" else RoleForm()
+    link = _invite(request, membership, form) if form.is_bound and form.is_valid() else None
+    now = timezone.now()
+    people = membership.project.memberships.select_related("user").order_by("user__username")
+    open_invitations = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
+    context: dict[str, Any] = {
+        "members": [{"user": each.user, "role": each.role, "since": moment(each.created_at, now)} for each in people],
+        "invitations": [{"row": each, "until": moment(each.expires_at, now)} for each in open_invitations],
+        "roles": Role.choices,
+        "form": form if form.errors else RoleForm(),
+        "link": link,
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/members.html", context, section="project-members", status=status)
+
+
+def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dict[str, str] | None:
+    """The link and the role that it gives; None, with the reason in the form, if there is none."""
+    try:
+        invitation, token = invitations.invite(
+            project=membership.project, user=membership.user, role=form.cleaned_data["role"]
+        )
+    except ValidationError as error:
+        form.add_error("role", error)
+        return None
+    url = request.build_absolute_uri(reverse("invitation", args=[token]))
+    return {"url": url, "role": invitation.get_role_display().lower()}
+
+
+@require_POST
+@for_members(access.MANAGE)
+def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
+    """End an invitation before somebody uses it."""
+    invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
+    if membership.project.invitations.filter(pk=invitation.pk).close():
+        messages.success(request, "The invitation is withdrawn: its link lets nobody in.")
+    else:
+        messages.error(request, "The invitation was over already: it was used, was withdrawn or had expired.")
+    return redirect("project-members", membership.project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+    """Give a member another role."""
+    member = _member(membership, username)
+    form, still = RoleForm(request.POST), True
+    try:
+        if not form.is_valid():
+            raise ValidationError("Choose a role.")
+        memberships.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, f"{username} is now {form.cleaned_data['role']}.")
+        # A manager who gave the role away may not see the list any more.
+        still = member.user_id != membership.user.pk or form.cleaned_data["role"] == membership.role
+    return redirect("project-members" if still else "project", membership.project.slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def remove_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+    """Ask; then end the membership. What the member has answered stays."""
+    member = _member(membership, username)
+    if request.method != "POST":
+        context = {"member": member, "own": member.user_id == membership.user.pk}
+        return render_page(request, membership, "project/member_remove.html", context, section="project-members")
+    try:
+        memberships.remove_member(project=membership.project, user=member.user)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("project-members", membership.project.slug)
+    messages.success(request, f"{username} is no longer a member of {membership.project.name}.")
+    if member.user_id == membership.user.pk:
+        return redirect("home")
+    return redirect("project-members", membership.project.slug)
+
+
+def _member(membership: Membership, username: str) -> Membership:
+    found = membership.project.memberships.select_related("user", "project")
+    return get_object_or_404(found, user__username=username)

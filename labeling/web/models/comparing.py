@@ -1,0 +1,144 @@
+"""Two model versions beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from labeling.insight.comparisons import Comparison, OnControl, compare_versions
+from labeling.models import Membership, ModelVersion, Project
+from labeling.outgoing import artifacts
+from labeling.projects import access
+from labeling.web.items.item_view import excerpt
+from labeling.web.models import comparison_words
+from labeling.web.models.version_words import comparison
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, percent
+
+ITEMS_A_PAGE = 30
+EXCERPT = 160
+# Which of the items that they disagree on: all, those that one of them has right, or neither.
+PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "both wrong"}
+
+
+@require_safe
+@for_members(access.EXPORT)
+def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Figures on the same control items, where they disagree, and what they were made with."""
+    project = membership.project
+    versions = list(project.versions.select_related("batch", "parent").order_by("-number"))
+    a, b = (_chosen(request, versions, name) for name in ("a", "b"))
+    context: dict[str, Any] = {"versions": versions, "a": a, "b": b}
+    if a and b and a != b:
+        context |= _compared(request, project, a, b)
+    return render_page(request, membership, "project/compare.html", context, section="project-models")
+
+
+def _chosen(request: HttpRequest, versions: list[ModelVersion], name: str) -> ModelVersion | None:
+    """The version that is asked for; without a word of it the newest (b) and the one before (a)."""
+    asked = request.GET.get(name, "")
+    if not asked:
+        place = 0 if name == "b" else 1
+        return versions[place] if place < len(versions) else None
+    found = next((each for each in versions if str(each.number) == asked), None)
+    if found is None:
+        raise Http404("There is no such version.")
+    return found
+
+
+def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelVersion) -> dict[str, Any]:
+    found = compare_versions(project, a, b)
+    items = _items(request, project, found.control) if found.control else {}
+    names = _names(project, found, items.get("shown", ()))
+    context: dict[str, Any] = {
+        "made": comparison_words.differences(a, b, artifacts.read(a), artifacts.read(b)),
+        "same_labels": a.labels_hash == b.labels_hash != "",
+        "training": comparison_words.training_differences(a, b),
+        "control": found.control,
+    }
+    if found.control:
+        context |= {
+            "finding": comparison_words.finding(found.control, a.number, b.number),
+            "interval": comparison_words.interval(found.control, a.number, b.number),
+            "sentence": comparison(found.control.compared, b.number, a.number),
+            "figures": comparison_words.figures(found.control),
+            "classes": comparison_words.class_rows(found.control, names),
+            "mistakes": comparison_words.mistake_rows(found.control, names),
+            "parts": [
+                (name, title.format(a=f"version {a.number}", b=f"version {b.number}")) for name, title in PARTS.items()
+            ],
+            "part": items["part"],
+            "page": items["page"],
+            "query": f"a={a.number}&b={b.number}&part={items['part']}&",
+            "apart": count(len(found.control.apart), "control item"),
+            "items": [_row(project, found.control, place, items["by_row"], names) for place in items["places"]],
+        }
+    if found.pool and found.pool.n:
+        context |= {
+            "pool": found.pool,
+            "pool_share": percent(found.pool.apart / found.pool.n),
+            "pool_items": count(found.pool.n, "item"),
+            "kinds": comparison_words.pool_rows(found.pool, names),
+        }
+    return context
+
+
+def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[str, Any]:
+    """A page of the control items that they disagree on."""
+    part = request.GET.get("part", "")
+    part = part if part in PARTS else ""
+    pair, places = control.pair, control.apart
+    right_a, right_b = (said[places] == pair.labels[places] for said in (pair.said_a, pair.said_b))
+    wanted = {"": right_a | True, "a": right_a, "b": right_b, "neither": ~(right_a | right_b)}[part]
+    page = Paginator(places[wanted], ITEMS_A_PAGE).get_page(request.GET.get("page"))
+    chosen = [int(place) for place in page]
+    found = project.items.filter(row__in=[int(pair.rows[place]) for place in chosen])
+    shown = {int(each[place]) for each in (pair.labels, pair.said_a, pair.said_b) for place in chosen}
+    return {
+        "part": part,
+        "page": page,
+        "places": chosen,
+        "shown": shown,
+        "by_row": {item.row: item for item in found},
+    }
+
+
+def _names(project: Project, found: Comparison, shown: Iterable[int]) -> dict[int, str]:
+    """Of the classes that are named on the page. One query."""
+    if project.question == Project.Question.VERIFY:
+        return {0: "no", 1: "yes"}
+    wanted = set(shown)
+    if found.control:
+        wanted |= set(comparison_words.shown_classes(found.control))
+        wanted |= {index for each in found.control.mistakes for index in (each.truth, each.said)}
+    if found.pool:
+        wanted |= {index for a, b, _ in found.pool.kinds for index in (a, b)}
+    return dict(project.classes.filter(index__in=wanted).values_list("index", "name"))
+
+
+def _row(
+    project: Project, control: OnControl, place: int, by_row: dict[int | None, Any], names: dict[int, str]
+) -> dict[str, Any]:
+    """One item that they disagree on."""
+    pair = control.pair
+    item = by_row.get(int(pair.rows[place]))
+    label = int(pair.labels[place])
+
+    def said(values: np.ndarray, sure: np.ndarray) -> dict[str, Any]:
+        index = int(values[place])
+        return {"name": names.get(index, ""), "sure": percent(float(sure[place])), "right": index == label}
+
+    return {
+        "item": item,
+        "image": item is not None and project.kind == Project.Kind.IMAGE and bool(item.media),
+        "excerpt": excerpt(project, item)[:EXCERPT] if item else "",
+        "label": names.get(label, ""),
+        "a": said(pair.said_a, pair.sure_a),
+        "b": said(pair.said_b, pair.sure_b),
+    }

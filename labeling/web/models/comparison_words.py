@@ -1,0 +1,151 @@
+"""Two model versions beside each other, in words and rows. Values in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from labeling.insight.comparisons import OnControl, OnPool, Share
+from labeling.insight.control_slice import Calibration
+from labeling.models import ModelVersion
+from labeling.outgoing.artifacts import Artifact
+from labeling.web.models.version_words import CLASSES_SHOWN
+from labeling.web.models.version_words import settings as settings_words
+from labeling.web.shared.words import NBSP, number, percent
+
+Names = Mapping[int, str]
+Figure = tuple[str, str]
+"""A number and its interval, empty if it has none."""
+
+
+def finding(found: OnControl, a: int, b: int) -> str:
+    """The title: what the comparison comes to."""
+    if found.compared.better or found.compared.worse:
+        than = "more" if found.compared.better else "less"
+        return f"Version {b} is {than} accurate, by {_points(abs(found.difference.value))}"
+    return "Neither is better beyond chance"
+
+
+def interval(found: OnControl, a: int, b: int) -> str:
+    value, low, high = found.difference.value, found.difference.low, found.difference.high
+    where = "above" if value > 0 else "below"
+    apart = f"{_points(abs(value))} {where} that" if value else "the same as that"
+    return (
+        f"On the {number(found.compared.n)} control items that both have seen, the accuracy of version {b} is {apart} "
+        f"of version {a}; with 95{NBSP}% certainty the difference lies between {_signed(low)} and {_signed(high)} "
+        "points."
+    )
+
+
+def figures(found: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
+    """Rows of a table: what is measured, and of both what it is."""
+    rows = [("Accuracy", (_share(found.a.right), _share(found.b.right)))]
+    a, b = found.a.calibration, found.b.calibration
+    if a and b:
+        rows += [
+            ("Mean confidence", ((percent(a.sure, exact=True), ""), (percent(b.sure, exact=True), ""))),
+            ("Calibration error", (_error(a), _error(b))),
+            ("Brier score", ((f"{a.brier:.3f}", ""), (f"{b.brier:.3f}", ""))),
+        ]
+    return rows
+
+
+def class_rows(found: OnControl, names: Names) -> list[dict[str, Any]]:
+    """Rows of the table of classes, most frequent first."""
+    classes = found.classes
+    rows = []
+    for index in shown_classes(found):
+        counts = [int(each[index]) for each in (classes.truth, classes.predicted_a, classes.predicted_b)]
+        right_a, right_b = int(classes.correct_a[index]), int(classes.correct_b[index])
+        truth, predicted_a, predicted_b = counts
+        rows.append(
+            {
+                "name": names.get(index, str(index)),
+                "truth": number(truth),
+                "recall": _both(right_a, truth, right_b, truth, bool(classes.recall_differs[index])),
+                "precision": _both(right_a, predicted_a, right_b, predicted_b, bool(classes.precision_differs[index])),
+            }
+        )
+    return rows
+
+
+def shown_classes(found: OnControl) -> list[int]:
+    """Of those that occur: first those that differ by more than noise, then the most frequent."""
+    classes = found.classes
+    differs = classes.recall_differs | classes.precision_differs
+    occurs = np.flatnonzero(classes.truth + classes.predicted_a + classes.predicted_b)
+    order = np.lexsort((-classes.truth[occurs], ~differs[occurs]))
+    return [int(index) for index in occurs[order][:CLASSES_SHOWN]]
+
+
+def _both(right_a: int, of_a: int, right_b: int, of_b: int, differs: bool) -> dict[str, str]:
+    told = ""
+    if differs:
+        told = "better" if right_b * of_a > right_a * of_b else "worse"
+    return {"a": _part(right_a, of_a), "b": _part(right_b, of_b), "told": told}
+
+
+def mistake_rows(found: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:
+    return [
+        (names.get(each.truth, ""), names.get(each.said, ""), number(each.a), number(each.b), f"{each.b - each.a:+,}")
+        for each in found.mistakes
+    ]
+
+
+def pool_rows(found: OnPool, names: Names) -> list[tuple[str, str, str, str]]:
+    return [
+        (names.get(a, ""), names.get(b, ""), number(items), percent(items / found.apart, exact=True))
+        for a, b, items in found.kinds
+    ]
+
+
+def differences(
+    a: ModelVersion, b: ModelVersion, artifact_a: Artifact | None, artifact_b: Artifact | None
+) -> list[tuple[str, str, str]]:
+    """What the two were made with, as far as it is not the same."""
+    rows = zip(_made_with(a, artifact_a), _made_with(b, artifact_b), strict=True)
+    return [(name, one, other) for (name, one), (_, other) in rows if one != other]
+
+
+def _made_with(version: ModelVersion, artifact: Artifact | None) -> Iterator[tuple[str, str]]:
+    manifest = artifact.manifest if artifact else {}
+    yield "Labels", number(version.labels)
+    yield "Hash of the labels", version.labels_hash[:16] or "–"
+    yield "Last batch", number(version.batch.number)
+    yield "Parent", number(version.parent.number) if version.parent else "none"
+    yield "Seed", str(version.seed)
+    yield "Encoder", str(manifest.get("encoder", {}).get("name", "–"))
+    yield "Encoder’s digest", str(manifest.get("encoder", {}).get("digest", "–"))[:16]
+    yield "Network", str(manifest.get("network", {}).get("name", "–"))
+
+
+def training_differences(a: ModelVersion, b: ModelVersion) -> list[tuple[str, str, str]]:
+    one, other = (dict(settings_words(version.training)) for version in (a, b))
+    names = {**one, **other}
+    return [(name, one.get(name, "–"), other.get(name, "–")) for name in names if one.get(name) != other.get(name)]
+
+
+def _share(share: Share) -> Figure:
+    return ("–", "") if share.value is None else (percent(share.value, exact=True), _interval(share.low, share.high))
+
+
+def _error(found: Calibration) -> Figure:
+    return percent(found.ece, exact=True), _interval(found.low, found.high)
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{percent(low, exact=True)} to {percent(high, exact=True)}"
+
+
+def _part(right: int, of: int) -> str:
+    return percent(right / of, exact=True) if of else "–"
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")

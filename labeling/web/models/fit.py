@@ -1,0 +1,67 @@
+"""How well the clustering still fits, in words. Values in, words out."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+
+from labeling.insight.clusterings import LEAST_KEPT, MOST_JOINED, drift_of
+from labeling.models import Clustering
+from labeling.web.shared.words import Moment, count, duration, moment, number, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What pages tell of a clustering. `warnings` are empty if it fits; `asked`: a new one is on its way."""
+
+    built: str
+    at: Moment | None
+    joined: str
+    kept: str
+    warnings: list[str]
+    took: str
+    asked: Moment | None
+
+
+def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
+    """None if there is no clustering. Needs its versions selected with it."""
+    if clustering is None:
+        return None
+    drift = drift_of(clustering)
+    warnings = []
+    if drift.many_joined:
+        warnings.append(
+            f"{percent(drift.joined)} of the items came after the pool was clustered. They joined the clusters that "
+            "were there, and what is new about them has none of its own."
+        )
+    if drift.fits_badly:
+        warnings.append(
+            f"The clusters tell {_points(drift.kept)} of what they told: by the present model, items of one cluster "
+            "are less alike than they were."
+        )
+    return Fit(
+        built=f"{count(clustering.rows, 'item')}, by version {clustering.embedded_by.number}’s embeddings",
+        at=moment(clustering.created_at, now),
+        joined=f"{number(clustering.joined_rows - clustering.rows)} ({percent(drift.joined)})",
+        kept=_kept(clustering, drift.kept),
+        warnings=warnings,
+        took=duration(clustering.seconds),
+        asked=moment(clustering.anew_at, now),
+    )
+
+
+def _kept(clustering: Clustering, kept: float | None) -> str:
+    if kept is None or clustering.measured_by is None:
+        return ""
+    return f"{_points(kept)} of what they told at first, by version {clustering.measured_by.number}"
+
+
+def _points(share: float | None) -> str:
+    """Whole per cents: finer is noise."""
+    return f"{100 * (share or 0):.0f}\u00a0%"
+
+
+THRESHOLDS = (
+    f"It should be redone where more than {_points(MOST_JOINED)} of the items joined later, or where less than "
+    f"{_points(LEAST_KEPT)} is left of what the clusters told at first."
+)

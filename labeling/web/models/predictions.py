@@ -1,0 +1,150 @@
+"""A model version, tried on a file: the form, how far it is, and what came of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.intake import uploads
+from labeling.loop.progress import unattended
+from labeling.models import Job, Membership, ModelVersion, PredictionRun
+from labeling.models.predictions import KEPT
+from labeling.outgoing.predictions import requests, results
+from labeling.outgoing.predictions.formats import FORMATS
+from labeling.projects import access
+from labeling.web.export.views import FORMAT_NOTES
+from labeling.web.shared import words
+from labeling.web.shared.forms import PredictForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+SHOWN_ROWS, SHOWN_RUNS = 10, 20
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.EXPORT, takes_files=True)
+def predict(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """The form that takes a file, and what was asked of this version in the last days."""
+    version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
+    form = PredictForm(request.POST, request.FILES) if request.method == "POST" else PredictForm()
+    run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
+    if run is not None:
+        return redirect("project-prediction", membership.project.slug, run.pk)
+    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
+    now = timezone.now()
+    context = {
+        "version": version,
+        "form": form,
+        "max_mb": words.number(settings.MAX_UPLOAD_MB),
+        "kept": KEPT.days,
+        "runs": [
+            (run, words.number(run.predicted), words.number(run.rejected), words.moment(run.created_at, now))
+            for run in requests.kept(version, SHOWN_RUNS)
+        ],
+    }
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/predict.html", context, section="project-models", status=status)
+
+
+def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> PredictionRun | None:
+    """Take the file; None, with the reason beside the field, if it is refused."""
+    file = form.cleaned_data["file"]
+    try:
+        return requests.ask(
+            version=version,
+            user=membership.user,
+            name=file.name,
+            chunks=file.chunks(),
+            length=file.size,
+            spooled_at=uploads.spooled(file),
+            probabilities=form.cleaned_data["probabilities"],
+        )
+    except ValidationError as error:
+        form.add_error("file", error)
+    except requests.PredictionError as error:
+        form.add_error("file", str(error))
+    return None
+
+
+@require_safe
+@never_cache
+@for_members(access.EXPORT)
+def prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
+    """How far it is, the first rows, and the files."""
+    now = timezone.now()
+    kept = membership.project.predictions.kept(now).select_related("project", "version", "created_by", "job")
+    run = get_object_or_404(kept, pk=prediction_id)
+    done = run.state == PredictionRun.State.DONE
+    context: dict[str, Any] = {
+        "run": run,
+        "step": _step(run),
+        "stalled": run.finished_at is None and unattended(run.project, now) is not None,
+        "predicted": words.count(run.predicted, "item"),
+        "rejected": words.number(run.rejected),
+        "created": words.moment(run.created_at, now),
+        "expires": words.moment(run.expires_at, now),
+        "rows": _first_rows(run) if done else [],
+        "formats": [(name, title) for name, (title, _) in FORMAT_NOTES.items() if name in FORMATS] if done else [],
+    }
+    return render_page(request, membership, "project/prediction.html", context, section="project-models")
+
+
+@require_POST
+@for_members(access.EXPORT)
+def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
+    """Remove it with its file and its result."""
+    run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)
+    requests.remove(run)
+    messages.success(request, f"{run.name} and what was predicted of it are removed.")
+    return redirect("project-model-predict", membership.project.slug, run.version.number)
+
+
+def _step(run: PredictionRun) -> dict[str, Any] | None:
+    """What is under way; None if it is finished."""
+    if run.finished_at is not None:
+        return None
+    running = run.job.state == Job.State.RUNNING
+    phase = run.job.phase.removesuffix(run.name).strip() or "starting"
+    share = run.job.share if running else 0.0
+    return {
+        "text": (f"{phase} · {words.percent(share)}" if share else phase) if running else "waiting for its turn",
+        "share": f"{share:.3f}" if share else "",
+    }
+
+
+def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
+    try:
+        first = [row for page in results.pages(run, most=SHOWN_ROWS) for row in page]
+    except FileNotFoundError:
+        return []
+    return [
+        {
+            "where": row["where"],
+            "proposed": row.get("proposed", ""),
+            "label": _label(row["label"]),
+            "confidence": _confidence(row["confidence"]),
+            "margin": f"{row['margin']:.3f}",
+        }
+        for row in first
+    ]
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) or "none" if isinstance(value, list) else str(value)
+
+
+def _confidence(value: Any) -> str:
+    values = value if isinstance(value, list) else [value]
+    return ", ".join(words.percent(each, exact=True) for each in values) or "–"

@@ -1,0 +1,64 @@
+"""What the project's trainings have cost in privacy, what is left, and what that does and does not protect."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.loop import ledger
+from labeling.models import Membership
+from labeling.projects import access
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import figure, moment, number
+
+
+@require_safe
+@for_members(access.EXPORT)
+def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The ledger, and in plain words what it means."""
+    project, now = membership.project, timezone.now()
+    state = ledger.ledger_of(project)
+    rows: list[dict[str, Any]] = [
+        {
+            "batch": training.batch.number,
+            "version": training.version and training.version.number,
+            "labels": number(training.labels),
+            "noise": f"{training.phases[-1]['noise_multiplier']:.2f}",
+            "cost": f"{cost:.2f}",
+            "at": moment(training.created_at, now),
+        }
+        for training, cost in zip(state.trainings, state.costs, strict=True)
+    ]
+    limit = project.privacy_epsilon
+    needed = state.labels_needed
+    context = {
+        "on": ledger.is_private(project),
+        "ledger": state,
+        "rows": rows,
+        "limit": limit and figure(limit),
+        "delta": figure(project.privacy_delta) if project.privacy_delta >= 1e-6 else f"{project.privacy_delta:g}",
+        "spent": None if state.spent is None else f"{state.spent:.2f}",
+        "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),
+        "noise": state.noise and f"{state.noise:.1f}",
+        "labels": number(state.labels),
+        "needed": needed and number(needed),
+        "enough": needed is not None and state.labels >= needed,
+        "likely_to_fail": state.labels > 0 and project.privacy_delta >= 1 / state.labels,
+    }
+    return render_page(request, membership, "project/privacy.html", context, section="project-privacy")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def release(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Let the files of a version that is not private leave, at this manager's word."""
+    version = get_object_or_404(membership.project.versions, number=number)
+    ledger.release(version=version, user=membership.user)
+    messages.success(request, f"The files of version {number} can be downloaded now. Your name stands beside it.")
+    return redirect("project-model", membership.project.slug, number)

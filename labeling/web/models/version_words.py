@@ -1,0 +1,80 @@
+"""A model version in plain words and tables. Values in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labeling.insight.control_slice import ClassFigures, Compared
+from labeling.web.shared.words import count, figure, number, percent
+
+CLASSES_SHOWN = 50
+# A manifest names every class; a page need not, where there are thousands.
+NAMES_SHOWN = 20
+
+
+def comparison(compared: Compared | None, later: int, earlier: int) -> str:
+    """How a version does against the one before it, item by item on the same control items."""
+    if compared is None or not compared.n:
+        return ""
+    gained, lost = compared.gained, compared.lost
+    items = count(compared.n, "control item")
+    if not gained + lost:
+        return f"Of the same {items}, version {later} is right on exactly those that version {earlier} was right on."
+    told = (
+        f"Of the same {items}, version {later} is right on {number(gained)} that version {earlier} had wrong, "
+        f"and wrong on {number(lost)} that it had right"
+    )
+    if compared.better or compared.worse:
+        return f"{told}: it is {'better' if compared.better else 'worse'}."
+    return f"{told}: too few to say that one is better."
+
+
+def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:
+    """Rows of the table of classes, most frequent first."""
+    return [
+        {
+            "name": names.get(each.index, str(each.index)),
+            "truth": number(each.truth),
+            "found": percent(each.correct / each.truth, exact=True) if each.truth else "–",
+            "predicted": number(each.predicted),
+            "right": percent(each.correct / each.predicted, exact=True) if each.predicted else "–",
+        }
+        for each in figures[:CLASSES_SHOWN]
+    ]
+
+
+def likelihood(control: Mapping[str, Any] | None) -> str:
+    """0.352 nats an item, with 95 % certainty 0.301 to 0.414; empty if it was not measured."""
+    found = (control or {}).get("nll")
+    if not found:
+        return ""
+    told = f"{found['value']:.3f} nats an item"
+    return told if found["low"] is None else f"{told}, with 95 % certainty {found['low']:.3f} to {found['high']:.3f}"
+
+
+def size(n: int) -> str:
+    """812 bytes, 4.2 kB, 1.3 MB"""
+    for unit, bytes_each in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if n >= bytes_each:
+            return f"{n / bytes_each:.1f}\u00a0{unit}"
+    return count(n, "byte")
+
+
+def settings(training: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(name, _setting(value)) for name, value in training.items()]
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "no limit"}[value]
+    return figure(value) if isinstance(value, int | float) else str(value)
+
+
+def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest for the eye: of a long list of classes only the beginning."""
+    classes = manifest.get("classes")
+    if not isinstance(classes, list) or len(classes) <= NAMES_SHOWN:
+        return dict(manifest)
+    more = f"… and {number(len(classes) - NAMES_SHOWN)} more"
+    return {**manifest, "classes": [*classes[:NAMES_SHOWN], more]}

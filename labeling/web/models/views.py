@@ -1,0 +1,179 @@
+"""Model versions: what they can do, what they learned from, and their files."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.insight.control_slice import ControlSlice
+from labeling.insight.status import models_of
+from labeling.loop import ledger, versions
+from labeling.models import Membership, ModelVersion, Project, Release
+from labeling.outgoing import artifacts
+from labeling.projects import access
+from labeling.web.batches.picking import gate_finding, picking_of
+from labeling.web.charts.learning import Accuracy, accuracy_of
+from labeling.web.charts.reliability import reliability_diagram
+from labeling.web.models import version_words
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import duration, moment, number
+
+CHOICES_SHOWN = 20
+
+
+@require_safe
+@for_members(access.EXPORT)
+def models(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """All versions, the newest first, with their accuracy and where they come from."""
+    now = timezone.now()
+    measured = {model["version"]: accuracy_of(model) for model in models_of(membership.project)}
+    newest_first = membership.project.versions.select_related("batch", "parent").order_by("-number")
+    staying = ledger.staying(membership.project)
+    rows: list[dict[str, Any]] = [
+        {
+            "version": version,
+            "accuracy": measured.get(version.number),
+            "took": duration(version.seconds),
+            "created": moment(version.created_at, now),
+            "url": reverse("api:model-artifact", args=[membership.project.slug, version.number])
+            if version.number not in staying
+            else None,
+        }
+        for version in newest_first
+    ]
+    context = {
+        "rows": rows,
+        "versions": [row["version"] for row in rows],
+        "picking": picking_of(versions.in_use(membership.project), now),
+        "choices": [
+            {
+                "version": choice.version and choice.version.number,
+                "user": choice.user,
+                "at": moment(choice.created_at, now),
+            }
+            for choice in versions.choices(membership.project)[:CHOICES_SHOWN]
+        ],
+    }
+    return render_page(request, membership, "project/models.html", context, section="project-models")
+
+
+@require_safe
+@for_members(access.EXPORT)
+def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """One version, beside the one before it."""
+    project, now = membership.project, timezone.now()
+    beside = range(number - 1, number + 2)
+    found = {
+        each.number: each
+        for each in project.versions.filter(number__in=beside).select_related("project", "batch", "parent")
+    }
+    version = found.get(number) or get_object_or_404(project.versions, number=number)
+    context = {
+        "version": version,
+        "previous": number - 1 if number - 1 in found else None,
+        "next": number + 1 if number + 1 in found else None,
+        "created": moment(version.created_at, now),
+        "picking": picking_of(versions.in_use(project), now),
+        "gate": gate_finding(version),
+        **_worth(project, version, found.get(number - 1)),
+        **_lineage(version),
+        **_files(version),
+        **_leaving(version, now),
+    }
+    return render_page(request, membership, "project/model.html", context, section="project-models")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Have this version pick the batches, from the next one on."""
+    version = get_object_or_404(membership.project.versions, number=number)
+    versions.use(project=membership.project, version=version, user=membership.user)
+    messages.success(request, f"Version {number} picks the batches, from the next one on.")
+    return _back(request, membership)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Have the newest version that is not held back pick the batches."""
+    versions.use_gate(project=membership.project, user=membership.user)
+    messages.success(request, "The newest version that is not held back picks the batches, from the next one on.")
+    return _back(request, membership)
+
+
+def _back(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """To the page that the button was on."""
+    return redirect("project" if request.POST.get("back") == "overview" else "project-models", membership.project.slug)
+
+
+def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None) -> dict[str, Any]:
+    """What the control slice says of it."""
+    control = ControlSlice(project)
+    figures = control.by_class(version)
+    names = {}
+    if figures:
+        shown = [each.index for each in figures[: version_words.CLASSES_SHOWN]]
+        names = dict(project.classes.filter(index__in=shown).values_list("index", "name"))
+    compared = control.compare(version, earlier) if earlier else None
+    return {
+        "now": _accuracy(version, control.measure(version)),
+        "then": _accuracy(version, version.metrics.get("control")),
+        "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
+        "classes": version_words.by_class(figures, names),
+        "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
+        "likelihood": version_words.likelihood(version.metrics.get("control")),
+        "reliability": reliability_diagram(control.calibration(version)),
+    }
+
+
+def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
+    """Whether its files may be taken out, and whose word that stands on."""
+    if not ledger.is_private(version.project):
+        return {"may_leave": True}
+    released = Release.objects.filter(version=version).select_related("user").first()
+    return {
+        "may_leave": ledger.may_leave(version),
+        "released": released,
+        "released_at": moment(released.created_at if released else None, now),
+    }
+
+
+def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy | None:
+    return accuracy_of({"version": version.number, "labels": version.labels, "control_now": control, "metrics": {}})
+
+
+STEPS = ("steps", "trained_on", "held_back", "calibrated_on")
+
+
+def _lineage(version: ModelVersion) -> dict[str, Any]:
+    steps = version.metrics.get("training", {})
+    return {
+        "labels": number(version.labels),
+        "took": duration(version.seconds),
+        "picked": list(version.batches_selected.order_by("number").values_list("number", flat=True)),
+        "settings": version_words.settings(version.training),
+        "steps": {name: number(steps[name]) for name in STEPS if steps.get(name)},
+    }
+
+
+def _files(version: ModelVersion) -> dict[str, Any]:
+    artifact = artifacts.read(version)
+    if artifact is None:
+        return {"files": [], "encoder": None, "manifest": ""}
+    shown = json.dumps(version_words.shortened(artifact.manifest), indent=2, ensure_ascii=False)
+    return {
+        "files": [(each.name, version_words.size(each.size), each.sha256) for each in artifact.files],
+        "encoder": artifact.manifest.get("encoder"),
+        "network": artifact.manifest.get("network"),
+        "manifest": shown,
+    }

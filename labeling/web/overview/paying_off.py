@@ -1,0 +1,130 @@
+"""What picking has saved, what the next batch brings, and what follows: in words. Values in, words out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from labeling.arrays.baseline import LEAST_CONTROL
+from labeling.insight.pace import Pace
+from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Estimate, Missing, Payoff
+from labeling.models import Project
+from labeling.web.charts.payoff import about
+from labeling.web.settings.consequences import person_hours
+from labeling.web.settings.standing import terms_of
+from labeling.web.shared.words import HOUR, count, duration, money, number
+
+MINUS = "−"
+
+
+@dataclass(frozen=True, slots=True)
+class PayingOff:
+    """`advice` is the suggestion and `basis` what it stands on; `facts` are (name, value, detail)."""
+
+    advice: str
+    basis: str
+    facts: list[tuple[str, str, str]] = field(default_factory=list)
+
+
+def paying_off(project: Project, found: Payoff, pace: Pace, *, may_manage: bool) -> PayingOff:
+    """What a manager or an engineer reads; what the batch costs is for managers, if an hour's cost is set."""
+    facts = [_saved(found)]
+    if found.saved is not None and found.spent is not None:
+        spent = found.spent
+        facts.append(
+            (
+                "Labels spent",
+                number(spent.labels),
+                f"{number(spent.learned)} learned from, and {number(spent.control)} control items",
+            )
+        )
+        needed = found.saved.needed
+        facts.append(
+            (
+                "Drawn at random",
+                f"about {about(needed.value)}" if needed.value else f"at least {about(needed.low)}",
+                f"{_range(needed, found.saved.limit)}, for the accuracy of version {found.version}",
+            )
+        )
+    if found.next is not None:
+        gain = found.next.gain.predicted
+        facts.append(("Next batch brings", _points(gain.value), f"{_points(gain.low)} to {_points(gain.high)}"))
+        hours = person_hours(found.next.items, terms_of(project), pace)
+        facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(found.next.items, 'item')}"))
+        if may_manage and project.hourly_cost is not None:
+            facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))
+    return PayingOff(_advice(found), _basis(found), facts)
+
+
+def _saved(found: Payoff) -> tuple[str, str, str]:
+    name = "Labels saved"
+    if found.saved is not None:
+        labels, spent = found.saved.labels, found.spent.labels if found.spent else 0
+        interval = _range(labels, found.saved.limit - spent)
+        return (
+            name,
+            f"about {about(labels.value)}" if labels.value is not None else f"at least {about(labels.low)}",
+            interval,
+        )
+    return name, "–", _why_not(found)
+
+
+def _why_not(found: Payoff) -> str:
+    match found.missing:
+        case Missing.QUESTION:
+            return "not measured where an item may have any number of classes"
+        case Missing.PRIVATE:
+            return "not estimated where trainings are private: it would have to learn from control items"
+        case Missing.NOTHING_PICKED:
+            return "told once a batch has been picked and trained on: so far chance has drawn all labels"
+        case Missing.FEW_CONTROL | Missing.NO_CONTROL:
+            return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(found.control)}"
+        case Missing.FAILED:
+            return f"the estimate failed: {found.reason}"
+        case _:
+            return "being estimated, while the worker has nothing more urgent to do and it costs little"
+
+
+def _advice(found: Payoff) -> str:
+    worth = _share(WORTH)
+    match found.advice:
+        case Advice.GO_ON:
+            return f"Go on: more likely than not, the next batch brings {worth} or more."
+        case Advice.STOP:
+            return f"Consider stopping: the next batch brings less than {worth}, and that is as good as certain."
+        case Advice.UNCLEAR:
+            unclear = (
+                f"It cannot be told yet whether another batch is worth it: less than {worth} is likely, not certain."
+            )
+            if found.more_control is None:
+                return f"{unclear} It lies too close to that to be told apart."
+            return f"{unclear} Telling needs about {about(found.more_control)} more control answers."
+        case Advice.DONE:
+            return "No item is left to label."
+    if found.missing == Missing.QUESTION:
+        return "Nothing is suggested where an item may have any number of classes."
+    if found.more_control:
+        return f"Too early to suggest anything: that needs {count(found.more_control, 'more control answer')}."
+    return f"Too early to suggest anything: that needs {LEAST_VERSIONS} model versions."
+
+
+def _basis(found: Payoff) -> str:
+    if found.next is None:
+        return ""
+    return (
+        f"By {count(found.versions, 'model version')} on {count(found.control, 'control item')}. The suggestion is "
+        f"about what the labels bring, whatever luck the next version has. Worth it is {_share(WORTH)} of accuracy."
+    )
+
+
+def _share(gain: float) -> str:
+    return "half a point" if gain == 0.005 else f"{100 * gain:g} points"
+
+
+def _points(gain: float | None) -> str:
+    """+0.6 points: in points of accuracy."""
+    value = 100 * (gain or 0.0)
+    return f"{'+' if value >= 0 else MINUS}{abs(value):.1f} points"
+
+
+def _range(found: Estimate, limit: float) -> str:
+    return f"{about(found.low)} to {f'more than {about(limit)}' if found.high is None else about(found.high)}"

@@ -1,0 +1,71 @@
+"""How the labeling goes: when, by whom, how well, of which classes. For managers and engineers."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from labeling.insight.annotators import Annotator, Share, annotators_of
+from labeling.insight.balance import balance_of
+from labeling.insight.work import answers_by_time
+from labeling.models import Membership
+from labeling.projects import access
+from labeling.web.charts.balance import class_balance
+from labeling.web.charts.pace import pace_chart
+from labeling.web.charts.people import accuracy_of_people, pace_of_people
+from labeling.web.charts.rounds import round_times, rounds_of
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import duration, moment, number, percent
+
+# The newest so many batches are drawn.
+ROUNDS = 12
+
+
+@require_safe
+@for_members(access.EXPORT)
+def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Charts with their tables, and everybody who has answered. Annotators do not see each other's figures."""
+    project, now = membership.project, timezone.now()
+    newest = list(project.batches.order_by("-number")[:ROUNDS])
+    context: dict[str, Any] = {"begun": bool(newest)}
+    if newest:
+        first = project.batches.order_by("number").values_list("created_at", flat=True)[0]
+        people = annotators_of(project, now)
+        context |= {
+            "pace": pace_chart(*answers_by_time(project, first, now)),
+            "rounds": round_times(rounds_of(reversed(newest), now)),
+            "balance": class_balance(balance_of(project)),
+            "seconds": pace_of_people(people),
+            "right": accuracy_of_people(people),
+            "people": [_row(each, now) for each in people],
+            "overlapping": any(each.agreement for each in people),
+        }
+    return render_page(request, membership, "project/progress.html", context, section="project-progress")
+
+
+def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
+    return {
+        "username": each.username,
+        "answers": number(each.answers),
+        "skips": number(each.skips),
+        "today": number(each.today),
+        "median": duration(each.median) if each.answers else "–",
+        "hours": duration(each.hours * 3600),
+        "last": moment(each.last_at, now),
+        "agreement": _share(each.agreement),
+        "control": _share(each.control),
+        "interval": _interval(each.control) if each.control else "",
+    }
+
+
+def _interval(share: Share) -> str:
+    return f"{percent(share.low, exact=True)} to {percent(share.high, exact=True)}"
+
+
+def _share(share: Share | None) -> str:
+    return percent(share.value, exact=True) if share else "–"

@@ -1,0 +1,203 @@
+"""A project's first page: where its loop is, and what a manager can do about it."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.answering import batches
+from labeling.insight.attention import Attention, attention_of
+from labeling.insight.clusterings import clustering_of
+from labeling.insight.pace import pace_of
+from labeling.insight.payoff import payoff_of
+from labeling.insight.status import failures_of, items_of, leased_of, models_of
+from labeling.insight.work import parts_of, places_of
+from labeling.loop.progress import STEPS, progress_of, unattended
+from labeling.loop.versions import in_use
+from labeling.models import Batch, Job, Membership, Project
+from labeling.projects import access
+from labeling.web.batches.picking import picking_of
+from labeling.web.batches.rows import batch_rows
+from labeling.web.batches.running import running, step_line
+from labeling.web.charts.learning import Accuracy, accuracy_of, learning_curve
+from labeling.web.charts.payoff import payoff_chart
+from labeling.web.models.fit import fit_of
+from labeling.web.overview.paying_off import paying_off
+from labeling.web.overview.situation import situation
+from labeling.web.shared.forms import LoopForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, duration, number
+
+RECENT = 5
+
+# What a manager can make of the loop in each of its states, the next thing to do first.
+LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
+    Project.Loop.RUNNING: [
+        {
+            "loop": Project.Loop.PAUSED,
+            "title": "Pause",
+            "meaning": "Nobody is given items until you start again. What people hold they can still hand in, and "
+            "training goes on.",
+        },
+        {
+            "loop": Project.Loop.STOPPED,
+            "title": "Stop",
+            "meaning": "The batch at hand is labeled to its end and trained on, but no batch follows.",
+        },
+    ],
+    Project.Loop.PAUSED: [
+        {"loop": Project.Loop.RUNNING, "title": "Start", "meaning": "People are given items again."},
+        {
+            "loop": Project.Loop.STOPPED,
+            "title": "Stop",
+            "meaning": "People are given items again, to the end of the batch at hand; no batch follows.",
+        },
+    ],
+    Project.Loop.STOPPED: [
+        {
+            "loop": Project.Loop.RUNNING,
+            "title": "Start",
+            "meaning": "The next batch is picked as soon as no other is at hand.",
+        },
+    ],
+}
+SET = {
+    Project.Loop.RUNNING: "The loop is running.",
+    Project.Loop.PAUSED: "Paused: nobody is given items until you start again.",
+    Project.Loop.STOPPED: "Stopped: no batch follows the one at hand.",
+}
+
+
+@require_safe
+@for_members()
+def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Where the loop is, for everybody; counts and accuracy for those who may export; the loop for managers."""
+    project, now = membership.project, timezone.now()
+    progress = progress_of(project, membership.user)
+    recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
+    newest = recent[0] if recent else None
+    context: dict[str, Any] = {
+        "situation": situation(membership, newest),
+        "progress": progress,
+        "step": step_line(progress),
+        "batch": newest,
+        "answered": count_answered(progress),
+        "answered_tasks": progress["size"] - progress["remaining"],
+        "recent": batch_rows(recent, now),
+    }
+    if membership.may_export:
+        attention = attention_of(project)
+        context |= _numbers(membership, attention, now)
+        context["fit"] = fit_of(clustering_of(project), now)
+        context["picking"] = picking_of(in_use(project), now)
+        if newest and newest.state == Batch.State.OPEN:
+            parts = parts_of(newest, now)
+            context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)
+    if membership.may_manage:
+        context |= {
+            "attention": attention,
+            "actions": LOOP_ACTIONS[project.loop],
+            "waiting": _waiting_in_vain(project, now),
+            "may_end": newest is not None and newest.state == Batch.State.OPEN and newest.remaining < newest.size,
+        }
+    return render_page(request, membership, "project/overview.html", context, section="project")
+
+
+def count_answered(progress: dict[str, Any]) -> str:
+    done = progress["size"] - progress["remaining"]
+    return f"{number(done)} of {number(progress['size'])} done" if progress["size"] else ""
+
+
+def _numbers(membership: Membership, attention: Attention, now: datetime.datetime) -> dict[str, Any]:
+    """Counts, the accuracy of the versions, and whether it pays off. Asked again at every change, so nothing here reads
+    all answers.
+    """
+    project = membership.project
+    items, versions, leased = items_of(project), models_of(project), leased_of(project)
+    counts = [
+        ("Imported", items["total"]),
+        ("Encoded", items["encoded"]),
+        ("Unreadable", items["unreadable"]),
+        ("Labeled", items["labeled"]),
+        ("Skipped by all", attention.skipped),
+        ("Not yet in a batch", items["unlabeled"]),
+    ]
+    points = [point for point in map(accuracy_of, versions) if point]
+    unencoded = items["total"] - items["encoded"] - items["unreadable"]
+    return {
+        "items": items,
+        "unencoded": unencoded,
+        "counts": [(title, number(n)) for title, n in counts if n or title != "Unreadable"],
+        "leased": leased and count(leased, "item"),
+        "points": points,
+        "models": len(versions),
+        **_payoff(membership, points, now),
+        # A failed step of a batch is told of with the batch; an encoding that failed and was done later is past.
+        "failures": [
+            failure
+            for failure in failures_of(project)
+            if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
+        ][:3],
+    }
+
+
+def _payoff(membership: Membership, points: list[Accuracy], now: datetime.datetime) -> dict[str, Any]:
+    """The learning curve, beside that of uniform labels where it is known; what has been saved, and what follows."""
+    project = membership.project
+    if not points:
+        return {"curve": None}
+    found = payoff_of(project)
+    told = paying_off(project, found, pace_of(project, now), may_manage=membership.may_manage)
+    return {
+        "payoff": told,
+        "curve": payoff_chart(points, found.saved, found.spent)
+        if found.saved and found.spent
+        else learning_curve(points),
+    }
+
+
+def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
+    """The step that no worker is at, in a sentence; empty if all is well."""
+    found = unattended(project, now)
+    if found is None:
+        return ""
+    job, since = found
+    lasts = duration((now - since).total_seconds())
+    if job.state == Job.State.RUNNING:
+        at = job.phase or STEPS[job.kind]
+        return f"The worker that was {at} has given no sign for {lasts}, and no other has taken it up."
+    return f"{STEPS[job.kind].capitalize()} has waited for {lasts}, and no worker takes it up."
+
+
+@require_POST
+@for_members(access.MANAGE)
+def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Start, pause or stop."""
+    form = LoopForm(request.POST)
+    if not form.is_valid():
+        raise BadRequest("loop must be one of running, paused, stopped.")
+    batches.set_loop(project=membership.project, loop=form.cleaned_data["loop"])
+    messages.success(request, SET[form.cleaned_data["loop"]])
+    return redirect("project", membership.project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Take a failed batch up again."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    try:
+        batches.retry(batch=batch)
+    except batches.BatchError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Batch {number} goes on where it failed.")
+    return redirect("project", membership.project.slug)

@@ -1,0 +1,53 @@
+"""A new project."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods
+
+from labeling.models import Project, User
+from labeling.projects import access
+from labeling.projects.create import create_project
+from labeling.projects.invisible import isolated
+from labeling.web.shared.forms import NewProjectForm
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def new_project(request: HttpRequest) -> HttpResponse:
+    """The form, and the project once it is right. Goes on to its import."""
+    assert isinstance(request.user, User)
+    if not access.may_create_projects(request.user):
+        raise PermissionDenied("Only staff and people who manage a project may create one.")
+    sent = (request.POST, request.FILES) if request.method == "POST" else ()
+    form = NewProjectForm(request.user, *sent)
+    if form.is_bound and form.is_valid():
+        project = _create(form, request.user)
+        if project is not None:
+            name = isolated(project.name)
+            created = f"{name} is there, at the address {project.slug}, and you are its manager."
+            messages.success(request, f"{created} Now bring in its items.")
+            return redirect("project-import", project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
+        form.add_error("classes_file", problem)
+    return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
+
+
+def _create(form: NewProjectForm, manager: User) -> Project | None:
+    """The project; or None, with what is wrong told beside the fields."""
+    values = form.cleaned_data
+    try:
+        return create_project(
+            slug=values["slug"],
+            kind=values["kind"],
+            classes=form.names,
+            manager=manager,
+            settings=form.settings(),
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+    return None

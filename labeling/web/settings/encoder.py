@@ -1,0 +1,35 @@
+"""What turns a project's items into numbers, and its choice while it is open."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from labeling.models import Membership
+from labeling.projects import access
+from labeling.projects.create import EncoderSettled, choose_encoder
+from labeling.projects.encoder_settings import weights_there
+from labeling.web.settings.encoder_form import EncoderForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form; once an item is encoded, what was chosen."""
+    project = membership.project
+    form = EncoderForm(request.POST if request.method == "POST" else None, project=project)
+    if form.is_bound and form.is_valid():
+        try:
+            choose_encoder(project=project, choice=form.choice())
+        except EncoderSettled as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Items are encoded by {form.choice()['name']}.")
+        return redirect("project-encoder", project.slug)
+    context = {"form": form, "settled": project.features_generation > 0, "weights": weights_there()}
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/encoder.html", context, section="project-settings", status=status)

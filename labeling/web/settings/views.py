@@ -1,0 +1,104 @@
+"""A project's settings, each with its consequence."""
+
+from __future__ import annotations
+
+import copy
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.insight import clusterings
+from labeling.models import Membership
+from labeling.projects import access
+from labeling.web.models.fit import THRESHOLDS, fit_of
+from labeling.web.settings import consequences
+from labeling.web.settings.consequences import TELLING
+from labeling.web.settings.standing import standing_of, terms_of
+from labeling.web.settings.training_form import TrainingForm
+from labeling.web.shared.forms import SettingsForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form; what is saved holds for the next batch."""
+    project = membership.project
+    data = request.POST if request.method == "POST" else None
+    # A copy, for the form changes its instance even when it turns out to be wrong.
+    form = SettingsForm(data, instance=copy.copy(project))
+    training = TrainingForm(data, training=project.training)
+    # Both, so that all errors are told at once.
+    if data is not None and all([form.is_valid(), training.is_valid()]):
+        _save(form, training)
+        messages.success(request, "Saved. It holds from the next batch on; the lease and the texts hold at once.")
+        return redirect("project-settings", project.slug)
+    saved, now = terms_of(project), timezone.now()
+    typed = terms_of(form.cleaned_data) if data is not None and not _wrong(form) else saved
+    context = {
+        "form": form,
+        "training": training,
+        "telling": " ".join(TELLING),
+        "told": consequences.told(standing_of(project, now), saved, typed),
+        "fit": fit_of(clusterings.clustering_of(project), now),
+        "thresholds": THRESHOLDS,
+    }
+    status = 400 if data is not None else 200
+    return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
+
+
+def _save(form: SettingsForm, training: TrainingForm) -> None:
+    """Write what has changed and nothing else: the worker keeps counts on the same row."""
+    project = form.instance
+    project.training = training.cleaned_data
+    project.save(update_fields=[*form.changed_data, "training"])
+
+
+@require_safe
+@for_members(access.MANAGE)
+def settings_consequence(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """What the settings in the query would lead to beside those saved, which stand for what the query does not name;
+    for values that would not be taken, why.
+    """
+    project = membership.project
+    saved = SettingsForm(instance=project).initial
+    form = SettingsForm({**saved, **request.GET.dict()}, instance=copy.copy(project))
+    form.full_clean()
+    if wrong := _wrong(form):
+        return JsonResponse({"errors": wrong})
+    told = consequences.told(standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data))
+    rows = [*told.batch, *told.picked, *told.rest]
+    return JsonResponse(
+        {
+            "rows": {row.key: {"was": row.was, "now": row.now, "detail": row.detail} for row in rows},
+            "changes": consequences.changes(rows),
+            "warnings": told.warnings,
+        }
+    )
+
+
+@require_POST
+@for_members(access.MANAGE)
+def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Have the pool clustered anew before the next batch; or, with `keep`, not after all."""
+    project = membership.project
+    if "keep" in request.POST:
+        clusterings.withdraw_anew(project=project)
+        messages.success(request, "The clustering stays as it is.")
+    else:
+        try:
+            clusterings.ask_anew(project=project)
+        except clusterings.ClusteringError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, "The pool is clustered anew before the next batch.")
+    return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
+
+
+def _wrong(form: SettingsForm) -> list[str]:
+    """What is wrong with the telling fields, each with its name."""
+    return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in TELLING if name in form.errors]
