@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import Annotation, Correction, Item, Task, User
-from labeling.questions.labels import Stored, resolve
+from labeling.questions import Stored
 
 
 class CorrectionError(Exception):
@@ -59,7 +59,7 @@ def withdraw(*, item: Item, user: User) -> None:
     if standing is None:
         raise CorrectionError("not_corrected", "No correction of this item stands: there is nothing to withdraw.")
     _end(standing, user)
-    label, agreement = resolve(_answers(task))
+    label, agreement = task.batch.project.asks.resolve(_answers(task))
     Item.objects.filter(pk=item.pk).update(
         label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
     )
@@ -67,7 +67,7 @@ def withdraw(*, item: Item, user: User) -> None:
 
 def _lock_settled_task(item: Item) -> Task:
     """The item's task, locked until the transaction ends: nobody answers it or takes an answer back meanwhile."""
-    task = Task.objects.select_for_update(of=("self",)).select_related("batch").filter(item=item).first()
+    task = Task.objects.select_for_update(of=("self",)).select_related("batch__project").filter(item=item).first()
     if task is None:
         raise CorrectionError(
             "not_asked",

@@ -15,7 +15,6 @@ from django.utils import timezone
 from labeling.answering import batches, places
 from labeling.answering.places import PlacesMoved
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
-from labeling.questions.labels import resolve
 
 MAX_CLAIM = 100
 
@@ -248,7 +247,7 @@ def resolve_labels(tasks: list[Task]) -> None:
     now = timezone.now()
     for task in tasks:
         item = task.item
-        item.label, item.agreement = resolve(answers[task.pk])
+        item.label, item.agreement = task.batch.project.asks.resolve(answers[task.pk])
         item.labeled_at = now if item.label is not None else None
     # A manager's word stands, whatever was answered.
     Item.objects.uncorrected().bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])

@@ -54,12 +54,11 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
     labeled = project.items.labeled()
     labels, n_labeled = _count(labeled.filter(task__batch=batch) if batch else labeled)
     control, n_control = _count(project.items.measuring())
-    n_classes = 2 if project.question == Project.Question.VERIFY else project.classes.count()
     known = {index: n for index, n in labels.items() if index != NO_CLASS}
     shown = sorted(known, key=lambda index: (-known[index], index))[:SHOWN]
     if labels.get(NO_CLASS):
         shown.append(NO_CLASS)
-    names = _names(project, shown)
+    names = {**project.answer_names(shown), NO_CLASS: "none applies"}
     return Balance(
         classes=[
             _frequency(names[index], labels[index], n_labeled, control.get(index, 0), n_control) for index in shown
@@ -67,7 +66,7 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
         labeled=n_labeled,
         control=n_control,
         seen=len(known) + (NO_CLASS in shown),
-        n_classes=n_classes + (NO_CLASS in shown),
+        n_classes=project.answer_count + (NO_CLASS in shown),
     )
 
 
@@ -87,10 +86,3 @@ def _count(items: ItemQuerySet) -> tuple[Mapping[int, int], int]:
         if label == []:
             found[NO_CLASS] += n
     return found, total
-
-
-def _names(project: Project, indices: list[int]) -> dict[int, str]:
-    if project.question == Project.Question.VERIFY:
-        return {0: "no", 1: "yes", NO_CLASS: ""}
-    names = dict(project.classes.filter(index__in=indices).values_list("index", "name"))
-    return {**names, NO_CLASS: "none applies"}

@@ -51,7 +51,7 @@ class ControlSlice:
         self._project = project
         self._files = ProjectFiles(project)
         found: list[Any] = []
-        if project.question != Project.Question.MULTI:
+        if not project.asks.several:
             found = list(project.items.measuring().values_list("row", "label"))
         # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
         found.sort(key=itemgetter(0))
@@ -66,9 +66,9 @@ class ControlSlice:
         return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
-        """Each class that occurs, most frequent first; empty for other questions than `single`."""
+        """Each class that occurs, most frequent first; empty where answers are not single classes."""
         best = self._said(version, "best")
-        if best is None or self._project.question != Project.Question.SINGLE:
+        if best is None or self._project.asks.proposes:
             return []
         labels = self._labels[: len(best)]
         counts = metrics.per_class(labels, best, int(max(labels.max(initial=0), best.max(initial=0))) + 1)

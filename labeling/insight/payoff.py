@@ -135,7 +135,7 @@ class Payoff:
 
 def payoff_of(project: Project) -> Payoff:
     """What can be told now. At most twelve queries, and a file a version."""
-    if project.question == Project.Question.MULTI:
+    if project.asks.several:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
     items = _truth(project.items.measuring())
     versions, measured = _versions(project, items)

@@ -175,12 +175,12 @@ def _behind(tasks: QuerySet[Task], order: Order, place: tuple[float, int] | None
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
     """The names of the classes that occur on these tasks, as labels or as what the model took them for. One query."""
-    if project.question == Project.Question.VERIFY:
+    if project.asks.answers:
         return {}
     indices: set[int] = {task.predicted for task in tasks if task.predicted is not None}
     for label in (task.item.label for task in tasks if task.item.label is not None):
         indices.update(label if isinstance(label, list) else [label])
-    return dict(project.classes.filter(index__in=indices).values_list("index", "name")) if indices else {}
+    return project.class_names(indices)
 
 
 def flags_on(tasks: list[Task]) -> dict[int, str]:

@@ -16,6 +16,8 @@ from typing import Any, Literal
 import numpy as np
 import orjson
 
+from labeling.questions import Question
+
 from .readers.base import BadImage, Record, Source, excerpt, printable
 from .readers.csv_file import number
 from .readers.images import MAX_BYTES, MAX_PIXELS
@@ -29,7 +31,7 @@ class Rules:
     """What a project takes. `vector_length` None takes any; the caller sets it from the first draft it accepts."""
 
     kind: Literal["image", "text", "vector"]
-    question: Literal["single", "multi", "verify"]
+    question: Question
     classes: tuple[str, ...]
     vector_length: int | None = None
     with_truth: bool = True  # what a row says of the truth must be right; without, it is passed over
@@ -160,7 +162,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
     truth = _plain(left.pop("truth", label))
     truth = truth if rules.with_truth else None
     folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
-    if rules.question == "verify":
+    if rules.question.proposes:
         proposed = folder if _is_blank(proposed) else proposed
         if proposed is None and source.truth_from_folder:
             raise BadValue("no folder around the image bears the name of a class: that would be the one to be verified")
@@ -168,7 +170,7 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
         return _yes_or_no(truth), _class(proposed, "class", rules)
     truth = folder if _is_blank(truth) else truth
-    return (_classes(truth, rules) if rules.question == "multi" else _one_class(truth, rules)), None
+    return (_classes(truth, rules) if rules.question.several else _one_class(truth, rules)), None
 
 
 def _class_of_folder(name: Any, rules: Rules) -> str | None:

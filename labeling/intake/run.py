@@ -26,7 +26,6 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.projects import storage
-from labeling.questions.labels import parse
 
 # Bytes in front of a block's numbers.
 NPY_HEAD = 128
@@ -88,7 +87,7 @@ def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = Tr
     """
     return Rules(
         kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
-        question=project.question,  # type: ignore[arg-type]
+        question=project.asks,
         classes=tuple(project.classes.order_by("index").values_list("name", flat=True)),
         vector_length=project.vector_length,
         allow_image_files=allow_image_files,
@@ -232,7 +231,7 @@ def _item(project: Project, number: int, draft: Draft, source: str, indices: dic
         external_id=draft.external_id,
         source=source[:300],
         data=draft.data,
-        truth=None if truth is None else parse(truth, question=project.question, indices=indices),
+        truth=None if truth is None else project.asks.parse(truth, indices),
         proposed=None if draft.proposed is None else indices[draft.proposed],
         control_key=key,
         is_control=key < project.control_share,

@@ -91,7 +91,7 @@ def read_filter(project: Project, given: Mapping[str, Any]) -> ItemFilter:
 
 
 def _label(project: Project, name: str) -> int | bool:
-    if project.question == Project.Question.VERIFY:
+    if project.asks.proposes:
         if name.lower() not in YES_OR_NO:
             raise LookupError("Labels are yes or no here: enter one of them.")
         return YES_OR_NO[name.lower()]
@@ -162,8 +162,8 @@ def matching(project: Project, wanted: ItemFilter) -> ItemQuerySet:
     """The project's items that the filter lets through, in no order."""
     items: ItemQuerySet = project.items.order_by()
     if wanted.label is not None:
-        multi = project.question == Project.Question.MULTI
-        items = items.labeled_with(wanted.label) if multi else items.labeled_as(wanted.label)
+        several = project.asks.several
+        items = items.labeled_with(wanted.label) if several else items.labeled_as(wanted.label)
     if wanted.batch is not None:
         items = items.filter(task__batch=wanted.batch)
     if wanted.annotator is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from labeling.items.filters import State
 from labeling.models import Annotation, Correction, Item, Project, Task
-from labeling.questions.labels import Stored
+from labeling.questions import Stored
 
 Names = dict[int, str]
 
@@ -59,9 +59,8 @@ class ItemRecord:
         """What the model took the item for when it was picked: a class's name, or yes or no; None if there was none."""
         if self.task is None or self.task.predicted is None:
             return None
-        if self.item.proposed is not None:
-            return bool(self.task.predicted)
-        return self.names.get(self.task.predicted)
+        asks = self.item.project.asks
+        return asks.show(asks.of_model(self.task.predicted), self.names)
 
     @property
     def can_be_corrected(self) -> bool:
@@ -111,12 +110,9 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
     )
     corrections = list(item.corrections.select_related("user", "withdrawn_by").order_by("-pk"))
     values = [item.label, *(each.value for each in annotations), *(each.value for each in corrections)]
-    also = [index for index in (item.proposed, _predicted_class(project, task)) if index is not None]
+    predicted = None if task is None or project.asks.proposes else task.predicted
+    also = [index for index in (item.proposed, predicted) if index is not None]
     return ItemRecord(item, task, annotations, corrections, names_of(project, values, also))
-
-
-def _predicted_class(project: Project, task: Task | None) -> int | None:
-    return None if task is None or project.question == Project.Question.VERIFY else task.predicted
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:
@@ -125,6 +121,4 @@ def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) 
     for value in values:
         if value is not None and not isinstance(value, bool):
             indices.update(value if isinstance(value, list) else [value])
-    if not indices:
-        return {}
-    return dict(project.classes.filter(index__in=indices).values_list("index", "name"))
+    return project.class_names(indices)

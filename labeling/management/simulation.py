@@ -23,7 +23,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from labeling.models import Batch, Project
-from labeling.questions.labels import Stored, show
+from labeling.questions import Stored
 
 CLAIM = 10
 POLL_SECONDS = 0.25
@@ -189,7 +189,7 @@ class Annotator:
         return {
             "id": str(uuid.uuid4()),
             "task": task,
-            "value": show(value, self._simulation.names),
+            "value": self._simulation.asks.show(value, self._simulation.names),
             "seconds": round(self._rng.uniform(0.5, 2.0), 2),
         }
 
@@ -233,6 +233,7 @@ class Simulation:
         self.stop = threading.Event()
         # Open while there is something to answer: nobody need ask the server in vain while a model trains.
         self.gate = threading.Event()
+        self.asks = project.asks
         self.names = list(project.classes.order_by("index").values_list("name", flat=True))
         self.last = 0
         self._project = project

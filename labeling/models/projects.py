@@ -5,18 +5,20 @@ from __future__ import annotations
 import hmac
 import math
 import secrets
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from labeling import questions
+from labeling.questions.base import MAX_NAME
+
 if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_CLASSES = 20_000
-MAX_NAME = 200
-"""Characters of a class name."""
 MAX_SLUG = 60
 
 slug_validator = RegexValidator(
@@ -55,11 +57,6 @@ class Project(models.Model):
         TEXT = "text"
         VECTOR = "vector"
 
-    class Question(models.TextChoices):
-        SINGLE = "single", "one class of many"
-        MULTI = "multi", "any number of classes"
-        VERIFY = "verify", "yes or no on a proposed class"
-
     class Loop(models.TextChoices):
         RUNNING = "running"
         PAUSED = "paused", "paused: nobody is given tasks"
@@ -76,7 +73,7 @@ class Project(models.Model):
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind)
-    question = models.CharField(max_length=10, choices=Question, default=Question.SINGLE)
+    question = models.CharField(max_length=10, choices=questions.choices, default="single")
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
     guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")
     seed = models.PositiveIntegerField(default=random_seed, help_text="What trainings draw at random follows from it.")
@@ -203,6 +200,25 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    @property
+    def asks(self) -> questions.Question:
+        """The kind of question, which knows all that differs from the others."""
+        return questions.named(self.question)
+
+    def class_names(self, indices: Iterable[int]) -> dict[int, str]:
+        """The names of these classes. One query; none for no class."""
+        wanted = set(indices)
+        return dict(self.classes.filter(index__in=wanted).values_list("index", "name")) if wanted else {}
+
+    def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
+        """What these answers of a model are called: classes, or yes and no."""
+        return dict(enumerate(self.asks.answers)) or self.class_names(indices)
+
+    @property
+    def answer_count(self) -> int:
+        """How many answers a model tells apart. One query at most."""
+        return len(self.asks.answers) or self.classes.count()
 
     def keyed(self, purpose: str, subject: object) -> bytes:
         """HMAC-SHA256 of the purpose (one word for each use) and the subject under the project's secret: 32 bytes."""

@@ -23,6 +23,8 @@ GROUP_BYTES = 16 << 20
 # What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
 # Apostrophes before it count too, so that taking one off again always gives back what was there.
 _FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
+# Of labels: `Question.exported_as`.
+LABELS = {"text": pa.string(), "texts": pa.list_(pa.string()), "boolean": pa.bool_(), "number": pa.int64()}
 JSON_OPTIONS = orjson.OPT_UTC_Z
 
 

@@ -13,10 +13,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from labeling.models import Job, LabelClass, Project, Role, User
-from labeling.models.projects import MAX_CLASSES, MAX_NAME, MAX_SLUG
+from labeling.models.projects import MAX_CLASSES, MAX_SLUG
 from labeling.projects import access, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
+from labeling.questions.base import MAX_NAME
 
 # What people read. It can be changed at any time, and holds at once.
 TEXTS = ("name", "prompt", "guidelines")

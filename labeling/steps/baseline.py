@@ -49,7 +49,7 @@ def baseline(step: Step) -> None:
 def _baseline(step: Step, project: Project, version: ModelVersion, first_picked: int) -> None:
     files = ProjectFiles(project)
     last = load_baseline(files.baseline)
-    if project.question == Project.Question.MULTI or (last is not None and last.version >= version.number):
+    if project.asks.several or (last is not None and last.version >= version.number):
         return
     if ledger.is_private(project):  # the ledger would have to pay for the control items
         return

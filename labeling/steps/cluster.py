@@ -94,8 +94,7 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
 def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
     """The version's embeddings (m, d) of rows with these features (m, …)."""
     # An embedding does not depend on the proposed class, but a `verify` model asks for one.
-    verify = project.question == Project.Question.VERIFY
-    proposed = np.zeros(len(features), np.int64) if verify else None
+    proposed = np.zeros(len(features), np.int64) if project.asks.proposes else None
     predicted = predict(load_model(project, version), features, progress=report, proposed=proposed)
     return np.concatenate([part.embeddings for part in predicted])
 

@@ -38,7 +38,7 @@ def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRo
         return Answers(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
     right, costs = _held_against(project, model, seen, control)
-    if project.question == Project.Question.MULTI:
+    if project.asks.several:
         return Answers(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
@@ -52,7 +52,7 @@ def _held_against(
     right, costs = [], []
     for start, p in probabilities(model, seen, proposed=control.proposed):
         targets = control.targets[start : start + len(p)]
-        if project.question == Project.Question.SINGLE:
+        if not (project.asks.several or project.asks.proposes):
             of_truth = p[np.arange(len(p)), targets][:, None]
             right.append(p.argmax(axis=1) == targets)
         else:

@@ -57,8 +57,8 @@ class Predictor:
         self.rules: Rules = rules_of(project, allow_image_files=allow_image_files, with_truth=False)
         self._indices = {name: index for index, name in enumerate(self.rules.classes)}
         self._probabilities = probabilities
-        names: tuple[str, ...] = ("yes", "no") if self.rules.question == "verify" else self.rules.classes
-        self.shape = Shape(project.question, names if probabilities else ())
+        names: tuple[str, ...] = ("yes", "no") if self.rules.question.proposes else self.rules.classes
+        self.shape = Shape(project.asks, names if probabilities else ())
 
     def parts(self, source: Source, *, skip: int = 0) -> Iterator[Part]:
         """Predictions for all records of the file but the first `skip`, in order. Raises `UnreadableFile`."""
@@ -73,24 +73,25 @@ class Predictor:
 
     def _rows(self, drafts: list[tuple[str, Draft]], features: np.ndarray) -> list[Row]:
         proposed = None
-        if self.rules.question == "verify":
+        if self.rules.question.proposes:
             proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
-        wanted = ["probabilities"] if self._probabilities or self.rules.question == "multi" else []
+        wanted = ["probabilities"] if self._probabilities or self.rules.question.several else []
         found = next(predict(self._model, features, proposed=proposed, extras=wanted, chunk=len(features)))
         return [self._row(where, draft, found, at) for at, (where, draft) in enumerate(drafts)]
 
     def _row(self, where: str, draft: Draft, found: Prediction, at: int) -> Row:
         row: Row = {"where": where, "external_id": draft.external_id}
         names, best, confidence = self.rules.classes, int(found.best[at]), _number(found.confidence[at])
-        if self.rules.question == "verify":
+        if self.rules.question.proposes:
             row |= {"proposed": draft.proposed, "label": bool(best), "confidence": confidence}
-        elif self.rules.question == "multi":
+        elif self.rules.question.several:
             assert found.probabilities is not None
             applying = np.flatnonzero(found.probabilities[at] >= 0.5)
             row["label"] = [names[index] for index in applying]
             row["confidence"] = [_number(found.probabilities[at, index]) for index in applying]
         else:
-            row |= {"label": names[best], "confidence": confidence}
+            label = self.rules.question.show(self.rules.question.of_model(best), names)
+            row |= {"label": label, "confidence": confidence}
         row["margin"] = _number(found.margins[at])
         if self._probabilities:
             assert found.probabilities is not None
@@ -98,7 +99,7 @@ class Predictor:
         return row
 
     def _by_name(self, p: np.ndarray) -> dict[str, float]:
-        if self.rules.question == "verify":
+        if self.rules.question.proposes:
             return {"yes": _number(p), "no": _number(1 - p)}
         return dict(zip(self.rules.classes, map(_number, p), strict=True))
 

@@ -31,14 +31,9 @@ def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     found = list(items.order_by("row").values_list("row", "label", "proposed"))
     rows = np.array([row for row, _, _ in found], np.int64)
     labels = [label for _, label, _ in found]
-    if project.question == Project.Question.MULTI:
-        targets = np.zeros((len(found), n_classes), bool)
-        for place, label in enumerate(labels):
-            targets[place, label] = True
-    else:
-        targets = np.array(labels, bool if project.question == Project.Question.VERIFY else np.int64)
+    targets = project.asks.targets(labels, n_classes)
     proposed = None
-    if project.question == Project.Question.VERIFY:
+    if project.asks.proposes:
         proposed = np.array([index for _, _, index in found], np.int64)
     digest = hashlib.sha256()
     for row, label, index in found:

@@ -36,7 +36,7 @@ def select(step: Step) -> None:
         said = {name: load_array(files.pool(batch.selected_by, name), mmap=True) for name in needed}
         if project.class_guard is not None:
             best = load_array(files.pool(batch.selected_by, "best"))
-            guard = Guard(best, classes_told_apart(project), project.class_guard)
+            guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
     if strategy == Project.Strategy.CLUSTER_MARGIN:
         if clustering is None or clustering.joined_rows < pool_rows:
@@ -107,11 +107,6 @@ def read_pool(project: Project, pool_rows: int) -> Pool:
         dtype=[("row", np.int64), ("reserved", bool), ("key", np.float64)],
     )
     return Pool(values["row"], values["reserved"], values["key"])
-
-
-def classes_told_apart(project: Project) -> int:
-    """How many values the model's answer has: classes, or yes and no."""
-    return 2 if project.question == Project.Question.VERIFY else project.classes.count()
 
 
 def _trainable_rows(project: Project, pool_rows: int) -> np.ndarray:

@@ -221,7 +221,7 @@ def run_over_pool(
 ) -> None:
     """Write what the model says of every row, as it comes, to a file for each name: a field of `Prediction`."""
     proposed = None
-    if project.question == Project.Question.VERIFY:
+    if project.asks.proposes:
         proposed = np.zeros(len(features), np.int64)
         pairs = project.items.filter(row__lt=len(features)).values_list("row", "proposed")
         for row, index in pairs.iterator(chunk_size=10_000):

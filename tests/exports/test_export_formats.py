@@ -24,6 +24,7 @@ from labeling.outgoing.exports import FORMATS, export
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.parquet import schema_for
 from labeling.outgoing.tables import Page
+from labeling.questions import named
 from tests.exports.labeled import answer, make_batch, make_items
 from tests.factories import make_member, make_project
 
@@ -92,7 +93,7 @@ def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def written(name: str, pages: list[Page], question: str) -> bytes:
-    return b"".join(FORMATS[name].write(pages, question))
+    return b"".join(FORMATS[name].write(pages, named(question)))
 
 
 def read_jsonl(content: bytes) -> list[dict[str, Any]]:
@@ -163,13 +164,13 @@ def test_nothing_labeled_gives_empty_files_that_load(question: str) -> None:
     assert written("csv", [], question).decode().split(",")[:2] == ["item", "external_id"]
     table = pq.read_table(io.BytesIO(written("parquet", [], question)))
     assert table.num_rows == 0
-    assert table.schema.equals(schema_for(question))
+    assert table.schema.equals(schema_for(named(question)))
 
 
 def test_parquet_columns_are_typed_by_the_question() -> None:
-    types = {question: schema_for(question).field("label").type for question in QUESTIONS}
+    types = {question: schema_for(named(question)).field("label").type for question in QUESTIONS}
     assert types == {"single": pa.string(), "multi": pa.list_(pa.string()), "verify": pa.bool_()}
-    value = schema_for("multi").field("annotations").type.value_type.field("value").type
+    value = schema_for(named("multi")).field("annotations").type.value_type.field("value").type
     assert value == pa.list_(pa.string())
 
 

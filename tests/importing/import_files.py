@@ -17,12 +17,13 @@ from PIL import Image
 from labeling.intake.checking import check
 from labeling.intake.readers import Record, open_source
 from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.questions import named
 
 CLASSES = ("cat", "dog", "great auk")
 
 
 def rules(kind: str, question: str = "single", **settings: Any) -> Rules:
-    return Rules(kind=kind, question=question, classes=CLASSES, **settings)  # type: ignore[arg-type]
+    return Rules(kind=kind, question=named(question), classes=CLASSES, **settings)  # type: ignore[arg-type]
 
 
 def read(path: Path, kind: str, *, skip: int = 0, **settings: Any) -> list[Record]:

@@ -14,7 +14,6 @@ from labeling.items.filters import MARKS, STATES, State
 from labeling.items.order import ORDERS
 from labeling.items.records import ItemLine, ItemRecord, Names, task_of
 from labeling.models import Annotation, Correction, Item, Project
-from labeling.questions import labels
 
 MAX_PAGE_SIZE = 1000
 PAGE_SIZE = 100
@@ -136,14 +135,14 @@ def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
         "encode_error": item.encode_error,
         "correctable": record.can_be_corrected,
         "selection": _selection(project, record),
-        "annotations": [_annotation(each, names) for each in record.annotations],
-        "corrections": [correction_json(each, names) for each in record.corrections],
+        "annotations": [_annotation(project, each, names) for each in record.annotations],
+        "corrections": [correction_json(project, each, names) for each in record.corrections],
     }
 
 
-def correction_json(correction: Correction, names: Names) -> dict[str, Any]:
+def correction_json(project: Project, correction: Correction, names: Names) -> dict[str, Any]:
     return {
-        "value": labels.show(correction.value, names),
+        "value": project.asks.show(correction.value, names),
         "by": correction.user.username,
         "note": correction.note,
         "created_at": correction.created_at,
@@ -162,7 +161,7 @@ def _summary(
         "external_id": item.external_id,
         "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if image else None,
         "state": state,
-        "label": labels.show(item.label, names),
+        "label": project.asks.show(item.label, names),
         "agreement": item.agreement,
         "labeled_at": item.labeled_at,
         "batch": task.batch.number if task else None,
@@ -189,11 +188,11 @@ def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
     }
 
 
-def _annotation(each: Annotation, names: Names) -> dict[str, Any]:
+def _annotation(project: Project, each: Annotation, names: Names) -> dict[str, Any]:
     return {
         "id": str(each.pk),
         "annotator": each.user.username,
-        "value": labels.show(each.value, names),
+        "value": project.asks.show(each.value, names),
         "skip_reason": each.skip_reason,
         "flagged": each.flagged,
         "seconds": each.seconds,

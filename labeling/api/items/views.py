@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import corrections
+from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
 from labeling.api.items.shapes import (
     MAX_PAGE_SIZE,
@@ -37,10 +38,9 @@ from labeling.items.order import (
     read_position,
 )
 from labeling.items.records import ItemRecord, lines_of, record_of
-from labeling.items.values import read_value
 from labeling.models import Item
 from labeling.projects import access
-from labeling.questions import labels
+from labeling.questions import InvalidValue
 
 KNOWN = (*READERS, "sort", "page_size", "after", "before")
 
@@ -142,7 +142,7 @@ class ItemCorrection(_OneItem):
         given = read(CorrectionRequest, request.data)
         try:
             value = read_value(self.project, given["value"])
-        except labels.InvalidValue as error:
+        except InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from None
         corrections.correct(item=item, user=self.user, value=value, note=given["note"])
         return Response(record_json(self.project, self.record(item_id)))

@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import queue
+from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
     MAX_ID,
@@ -33,10 +34,10 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
-from labeling.models import LabelClass, Project, Task
+from labeling.models import Project, Task
 from labeling.models.projects import MAX_CLASSES
 from labeling.projects import access
-from labeling.questions import labels
+from labeling.questions import InvalidValue
 
 
 def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
@@ -57,8 +58,8 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     if project.show_predictions and task.prompted and task.predicted is not None:
-        verify = project.question == Project.Question.VERIFY
-        shown["prediction"] = {"value": bool(task.predicted) if verify else class_names[task.predicted]}
+        value = project.asks.of_model(task.predicted)
+        shown["prediction"] = {"value": project.asks.show(value, class_names)}
     return {"id": task.pk, "item": shown, "rank": task.rank}
 
 
@@ -67,9 +68,7 @@ def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
     indices = {task.item.proposed for task in tasks if task.item.proposed is not None}
     if project.show_predictions:
         indices |= {task.predicted for task in tasks if task.prompted and task.predicted is not None}
-    if not indices:
-        return {}
-    return dict(project.classes.filter(index__in=indices).values_list("index", "name"))
+    return project.class_names(indices)
 
 
 class Claim(ProjectView):
@@ -177,17 +176,15 @@ class Progress(ProjectView):
 
 def _parse_answers(project: Project, given: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:
     """Check each answer by itself, so that one bad one does not hold up the rest."""
-    names = set().union(*(labels.names_in(each.get("value")) for each in given if isinstance(each, dict)))
-    indices = {}
-    if project.question != Project.Question.VERIFY:
-        indices = dict(LabelClass.objects.filter(project=project, name__in=names).values_list("name", "index"))
+    names = (project.asks.names_in(each.get("value")) for each in given if isinstance(each, dict))
+    indices = indices_of(project, set().union(*names))
     answers: list[queue.Answer] = []
     refused: list[dict[str, Any]] = []
     seen: set[uuid.UUID] = set()
     for each in given:
         try:
             answer = _parse_answer(project, each, indices)
-        except (labels.InvalidValue, ValueError, TypeError) as error:
+        except (InvalidValue, ValueError, TypeError) as error:
             refused.append({"id": _shown_id(each), "code": "invalid", "detail": str(error)})
             continue
         if answer.id not in seen:  # the same answer twice in one request is one answer
@@ -221,7 +218,7 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
     return queue.Answer(
         id=annotation_id,
         task=task,
-        value=labels.parse(each["value"], question=project.question, indices=indices),
+        value=project.asks.parse(each["value"], indices),
         seconds=min(float(seconds), MAX_SECONDS),
         flagged=each.get("flagged") is True,
     )

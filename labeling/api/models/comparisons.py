@@ -137,9 +137,7 @@ class VersionComparison(ProjectView):
 
 
 def _names(project: Project) -> dict[int, str]:
-    if project.question == Project.Question.VERIFY:
-        return {0: "no", 1: "yes"}
-    return dict(project.classes.values_list("index", "name"))
+    return dict(enumerate(project.asks.answers)) or dict(project.classes.values_list("index", "name"))
 
 
 def _control(project: Project, found: OnControl, names: dict[int, str]) -> dict[str, Any]:

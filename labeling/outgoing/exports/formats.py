@@ -13,6 +13,7 @@ from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.parquet import parquet
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.tables import JSON_OPTIONS, Page, csv_lines
+from labeling.questions import Question
 
 
 class Format(NamedTuple):
@@ -20,7 +21,7 @@ class Format(NamedTuple):
 
     content_type: str
     suffix: str
-    write: Callable[[Iterable[Page], str], Iterator[bytes]]
+    write: Callable[[Iterable[Page], Question], Iterator[bytes]]
 
 
 def export(
@@ -34,7 +35,7 @@ def export(
 
     `progress` is told the number of rows of each page as it is read.
     """
-    return FORMATS[format_name].write(_told(pages(project, choice), progress), project.question)
+    return FORMATS[format_name].write(_told(pages(project, choice), progress), project.asks)
 
 
 def _told(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:
@@ -43,7 +44,7 @@ def _told(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page
         yield page
 
 
-def jsonl(rows: Iterable[Page], question: str) -> Iterator[bytes]:
+def jsonl(rows: Iterable[Page], question: Question) -> Iterator[bytes]:
     """One JSON object a line."""
     for page in rows:
         yield b"".join(
@@ -52,7 +53,7 @@ def jsonl(rows: Iterable[Page], question: str) -> Iterator[bytes]:
         )
 
 
-def csv_text(rows: Iterable[Page], question: str) -> Iterator[bytes]:
+def csv_text(rows: Iterable[Page], question: Question) -> Iterator[bytes]:
     """A header line and one record a row; lists and objects as JSON, text that looks like a formula defused."""
     yield csv_lines([[column.name for column in COLUMNS]])
     for page in rows:

@@ -20,7 +20,7 @@ from labeling.models import Annotation, Correction, Project, Task
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.weights import Weights, weights_of
 from labeling.outgoing.tables import Page, Row
-from labeling.questions.labels import show
+from labeling.questions import Question
 
 PAGE = 500
 UNCORRECTED = {"corrected_by": None, "corrected_at": None}
@@ -50,6 +50,7 @@ class Shared:
     """What all rows of an export are made with."""
 
     kind: str
+    asks: Question
     names: Mapping[int, str]
     weights: Weights
     trainings: list[Training]
@@ -72,7 +73,7 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     choice = choice or Choice()
     names = dict(project.classes.values_list("index", "name"))
     batches, trainings = _batches(project)
-    shared = Shared(project.kind, names, weights_of(project), trainings)
+    shared = Shared(project.kind, project.asks, names, weights_of(project), trainings)
     for facts in batches:
         if choice.batches is None or facts.number in choice.batches:
             yield from _pages_of(facts, Task.objects.filter(choice.tasks()), shared, size)
@@ -126,7 +127,7 @@ def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: in
         )
         if not found:
             return
-        answers = _annotations([task["pk"] for task in found], shared.names)
+        answers = _annotations([task["pk"] for task in found], shared)
         corrections = _corrections([task["item_id"] for task in found])
         yield [
             _row(task, answers[task["pk"]], corrections.get(task["item_id"], UNCORRECTED), facts, shared)
@@ -137,14 +138,14 @@ def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: in
         rank = found[-1]["rank"]
 
 
-def _annotations(tasks: list[int], names: Mapping[int, str]) -> dict[int, list[dict[str, Any]]]:
+def _annotations(tasks: list[int], shared: Shared) -> dict[int, list[dict[str, Any]]]:
     """The standing annotations of each task, in the order in which they were given."""
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
     standing = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
     for task, pk, annotator, value, reason, seconds, flagged, created_at in standing.values_list(
         "task_id", "pk", "user__username", "value", "skip_reason", "seconds", "flagged", "created_at"
     ):
-        said = {"value": show(value, names)} if value is not None else {"reason": reason}
+        said = {"value": shared.asks.show(value, shared.names)} if value is not None else {"reason": reason}
         common = {"seconds": seconds, "flagged": flagged, "created_at": created_at}
         found[task].append({"id": str(pk), "annotator": annotator, **said, **common})
     return found
@@ -175,7 +176,7 @@ def _row(
         # Vectors lie many to a file: its name would lead nobody to one of them.
         "media": (task["media"] or None) if shared.kind == Project.Kind.IMAGE else None,
         "proposed": None if proposed is None else names[proposed],
-        "label": show(task["label"], names),
+        "label": shared.asks.show(task["label"], names),
         "agreement": task["agreement"],
         "annotations": [each for each in given if "value" in each],
         "skips": [each for each in given if "reason" in each],

@@ -21,23 +21,18 @@ import pyarrow as pa
 
 from labeling.outgoing import tables
 from labeling.outgoing.tables import Page, Row
-
-_LABEL = {
-    "single": (pa.string(), pa.float32()),
-    "multi": (pa.list_(pa.string()), pa.list_(pa.float32())),
-    "verify": (pa.bool_(), pa.float32()),
-}
+from labeling.questions import Question
 
 
 class Shape(NamedTuple):
     """What all rows have in common: the project's question, and the names in `probabilities`, none if not asked for."""
 
-    question: str
+    question: Question
     probabilities: Sequence[str] = ()
 
     @property
     def columns(self) -> list[str]:
-        proposed = ["proposed"] if self.question == "verify" else []
+        proposed = ["proposed"] if self.question.proposes else []
         return ["where", "external_id", *proposed, "label", "confidence", "margin"]
 
 
@@ -65,8 +60,8 @@ def csv_text(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
 
 def parquet(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
     """A Parquet file, its columns as in CSV but typed."""
-    label, confidence = _LABEL[shape.question]
-    types = {"label": label, "confidence": confidence, "margin": pa.float32()}
+    confidence = pa.list_(pa.float32()) if shape.question.several else pa.float32()
+    types = {"label": tables.LABELS[shape.question.exported_as], "confidence": confidence, "margin": pa.float32()}
     fields = [(column, types.get(column, pa.string())) for column in shape.columns]
     fields += [(_column(name), pa.float32()) for name in shape.probabilities]
     return tables.parquet(([_flat(row) for row in page] for page in pages), pa.schema(fields))

@@ -21,7 +21,7 @@ PAGE_BYTES = 4 << 20
 def shape_of(run: PredictionRun) -> Shape:
     """What the rows of the result have in common. Raises FileNotFoundError."""
     first = next(pages(run, most=1), None)
-    return Shape(run.project.question, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
+    return Shape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:

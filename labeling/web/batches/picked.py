@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labeling.models import Batch, Project, Task
-from labeling.questions import labels
 from labeling.web.batches.reasons import reason
 from labeling.web.items.item_view import excerpt, label_text
 from labeling.web.shared.words import number, percent
@@ -50,7 +49,7 @@ def picked_row(
         reason=reason(batch, task),
         taken_for=taken_for(project, task, names),
         sure="" if task.confidence is None else percent(task.confidence),
-        label=label_text(labels.show(item.label, dict(names))),
+        label=label_text(project.asks.show(item.label, dict(names))),
         open=task.outstanding > 0,
         margin="" if task.margin is None else f"{task.margin:.4f}",
         cluster=task.cluster,
@@ -65,6 +64,5 @@ def taken_for(project: Project, task: Task, names: Mapping[int, str]) -> str:
     """What the model took the item to be when it was picked; empty if there was none."""
     if task.predicted is None:
         return ""
-    if project.question == Project.Question.VERIFY:
-        return "yes" if task.predicted else "no"
-    return names.get(task.predicted, "")
+    answers = project.asks.answers
+    return answers[task.predicted] if answers else names.get(task.predicted, "")

@@ -7,12 +7,12 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from labeling.answering.reading import read_value
 from labeling.items.filters import LONGEST, READERS, FilterError, ItemFilter, State, read_filter, unknown_class
 from labeling.items.order import NEWEST, ORDERS
 from labeling.items.records import ItemRecord
-from labeling.items.values import read_value
 from labeling.models import Project
-from labeling.questions import labels
+from labeling.questions import InvalidValue, Stored
 
 # As many classes as there are digit keys: 1 to 9, and 0 for the tenth. Beyond, one is searched for.
 MAX_CHOICES = 10
@@ -59,7 +59,7 @@ class FindForm(forms.Form):
         self.auto_id = "find-%s"
         self._project = project
         self.wanted = ItemFilter()
-        if project.question == Project.Question.VERIFY:
+        if project.asks.proposes:
             self.fields["label"].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
 
     def clean_sort(self) -> str:
@@ -99,12 +99,11 @@ class CorrectionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.auto_id = "correct-%s"
         self._project = project
-        self.stored: labels.Stored | None = None
-        shown = labels.show(record.item.label, record.names)
-        question = project.question
-        if question == Project.Question.VERIFY:
+        self.stored: Stored | None = None
+        shown = project.asks.show(record.item.label, record.names)
+        if project.asks.proposes:
             self._choose_one([("true", "Yes"), ("false", "No")], shown if shown is None else str(shown).lower())
-        elif question == Project.Question.MULTI:
+        elif project.asks.several:
             self._choose_many(classes or self._near(record), shown or [], all_there=bool(classes))
         elif classes:
             self._choose_one([(name, name) for name in classes], shown)
@@ -119,7 +118,7 @@ class CorrectionForm(forms.Form):
 
     def _choose_one(self, choices: list[tuple[str, str]], initial: str | None) -> None:
         self.fields["value"] = forms.ChoiceField(
-            label="What is it?",
+            label=self._project.asks.prompt_for_managers,
             choices=choices,
             widget=forms.RadioSelect,
             initial=initial,
@@ -128,7 +127,7 @@ class CorrectionForm(forms.Form):
 
     def _choose_many(self, names: list[str], initial: list[str], *, all_there: bool) -> None:
         self.fields["value"] = _Names(
-            label="Which apply?",
+            label=self._project.asks.prompt_for_managers,
             choices=[(name, name) for name in names],
             widget=forms.CheckboxSelectMultiple,
             initial=initial,
@@ -150,12 +149,12 @@ class CorrectionForm(forms.Form):
         value: Any = self.cleaned_data.get("value")
         if "value" in self.errors or "also" in self.errors:
             return
-        if self._project.question == Project.Question.VERIFY:
+        if self._project.asks.proposes:
             value = value == "true"
         if also := self.cleaned_data.get("also"):
             value = [*value, also]
         typed = also or (value if isinstance(value, str) else "")
         try:
             self.stored = read_value(self._project, value)
-        except labels.InvalidValue as error:
+        except InvalidValue as error:
             self.add_error("also" if also else "value", unknown_class(self._project, typed) if typed else str(error))

@@ -11,7 +11,6 @@ from labeling.items.filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names
 from labeling.models import Annotation, Correction, Item, Project
 from labeling.projects.invisible import isolated
-from labeling.questions import labels
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.words import Moment, duration, moment, number, percent
 
@@ -41,7 +40,7 @@ def card(project: Project, line: ItemLine, names: Names) -> Card:
         external_id=item.external_id,
         image=project.kind == Project.Kind.IMAGE and bool(item.media),
         excerpt=excerpt(project, item),
-        label=label_text(labels.show(item.label, names)),
+        label=label_text(project.asks.show(item.label, names)),
         state=state_text(line.state),
         batch=task.batch.number if task else None,
         annotators=_people([username for username, _ in line.said]),
@@ -127,7 +126,7 @@ def _said(each: Annotation, record: ItemRecord, now: datetime.datetime) -> Said:
     skipped = each.value is None
     return Said(
         who=each.user.username,
-        what=each.skip_reason if skipped else label_text(labels.show(each.value, record.names)),
+        what=each.skip_reason if skipped else label_text(record.item.project.asks.show(each.value, record.names)),
         skipped=skipped,
         flagged=each.flagged,
         took=duration(each.seconds) if each.seconds else "–",
@@ -144,7 +143,7 @@ def correction_rows(record: ItemRecord, now: datetime.datetime) -> list[dict[str
 def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) -> dict[str, Any]:
     return {
         "who": each.user.username,
-        "what": label_text(labels.show(each.value, record.names)),
+        "what": label_text(record.item.project.asks.show(each.value, record.names)),
         "note": each.note,
         "at": moment(each.created_at, now),
         "ended": moment(each.withdrawn_at, now),

@@ -18,11 +18,9 @@ from labeling.items.order import count_up_to, page_after, page_before, position_
 from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Item, LabelClass, Membership, Project
 from labeling.projects import access
-from labeling.questions import labels
 from labeling.web.items import item_view
 from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
-from labeling.web.label.keys import keys_for
 from labeling.web.shared import words
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -65,7 +63,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _class_names(project: Project) -> dict[str, Any]:
     """All classes, unless they are many: then the address that proposes some."""
-    if project.question == Project.Question.VERIFY:
+    if project.asks.proposes:
         return {}
     names = list(project.classes.order_by("index").values_list("name", flat=True)[: MAX_LISTED + 1])
     if len(names) > MAX_LISTED:
@@ -174,8 +172,8 @@ def _page(
         "earlier": earlier,
         "later": later,
         "form": form,
-        "keys": keys_for(project, classes.get("class_names", [])),
-        "label": item_view.label_text(labels.show(item.label, record.names)),
+        "keys": project.asks.keys(classes.get("class_names", [])),
+        "label": item_view.label_text(project.asks.show(item.label, record.names)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),

@@ -13,27 +13,9 @@ from django.utils.http import urlencode
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page, require_safe
 
-from labeling.models import Annotation, Membership, Project
+from labeling.models import Annotation, Membership
 from labeling.projects import access
 from labeling.web.shared.permissions import for_members
-
-NO_CLASS_FITS = "None of the classes fits"
-SKIP_REASONS = [
-    "Two answers are equally likely",
-    "Cannot be made out",
-    NO_CLASS_FITS,
-    "Broken or empty",
-    "I do not know enough",
-]
-
-PROMPTS: dict[str, str] = {
-    Project.Question.SINGLE: "Which class is this?",
-    Project.Question.MULTI: "Which of these apply?",
-    Project.Question.VERIFY: "Is this right?",
-}
-
-# As many classes as there are digit keys: 1 to 9, and 0 for the tenth.
-MAX_BUTTONS = 10
 
 # Stands for an annotation's id in the address that the page fills in.
 NO_ID = "00000000-0000-0000-0000-000000000000"
@@ -47,25 +29,12 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     context = {
         "project": project,
-        "prompt": project.prompt or PROMPTS[project.question],
-        "picker": _picker(project),
-        "skip_reasons": _skip_reasons(project),
+        "prompt": project.prompt or project.asks.prompt,
+        "picker": project.asks.picker(project.classes.count()),
+        "skip_reasons": project.asks.skip_reasons,
         "config": _config(membership),
     }
     return render(request, "label/page.html", context)
-
-
-def _skip_reasons(project: Project) -> list[str]:
-    if project.question == Project.Question.VERIFY:
-        return [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
-    return SKIP_REASONS
-
-
-def _picker(project: Project) -> str:
-    """How a class is picked: two buttons, a button and a key for each class, or a search."""
-    if project.question == Project.Question.VERIFY:
-        return "verify"
-    return "buttons" if project.classes.count() <= MAX_BUTTONS else "search"
 
 
 def _config(membership: Membership) -> dict[str, Any]:

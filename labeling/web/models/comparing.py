@@ -111,15 +111,13 @@ def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[s
 
 def _names(project: Project, found: Comparison, shown: Iterable[int]) -> dict[int, str]:
     """Of the classes that are named on the page. One query."""
-    if project.question == Project.Question.VERIFY:
-        return {0: "no", 1: "yes"}
     wanted = set(shown)
     if found.control:
         wanted |= set(comparison_words.shown_classes(found.control))
         wanted |= {index for each in found.control.mistakes for index in (each.truth, each.said)}
     if found.pool:
         wanted |= {index for a, b, _ in found.pool.kinds for index in (a, b)}
-    return dict(project.classes.filter(index__in=wanted).values_list("index", "name"))
+    return project.answer_names(wanted)
 
 
 def _row(

@@ -15,6 +15,7 @@ from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 from labeling.projects import access
 from labeling.projects.create import check_classes, class_lines, slug_for
+from labeling.questions import QUESTIONS
 from labeling.web.shared.words import figure, number
 
 # 20,000 names of 200 characters.
@@ -24,11 +25,6 @@ KINDS = [
     (Project.Kind.IMAGE, "Images: photographs, scans, drawings"),
     (Project.Kind.TEXT, "Texts: sentences, reviews, whole letters"),
     (Project.Kind.VECTOR, "Vectors: measurements, or embeddings that you have computed"),
-]
-QUESTIONS = [
-    (Project.Question.SINGLE, "One class of many. “What is this?”"),
-    (Project.Question.MULTI, "Any number of classes. “Which of these apply?”"),
-    (Project.Question.VERIFY, "Yes or no on one proposed class. “Is there a kayak in it?”"),
 ]
 STRATEGIES = [
     (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
@@ -92,7 +88,10 @@ class NewProjectForm(forms.Form):
         error_messages={"required": "Choose what is to be labeled."},
     )
     question = forms.ChoiceField(
-        label="What is asked?", choices=QUESTIONS, widget=forms.RadioSelect, initial=Project.Question.SINGLE
+        label="What is asked?",
+        choices=[(each.name, each.offer) for each in QUESTIONS.values()],
+        widget=forms.RadioSelect,
+        initial="single",
     )
     classes = forms.CharField(
         required=False,

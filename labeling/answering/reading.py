@@ -1,0 +1,24 @@
+"""Values of a project as people send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from labeling.models import Project
+from labeling.models.projects import MAX_CLASSES
+from labeling.questions import InvalidValue, Stored
+
+
+def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:
+    """The index of each of these classes that there is. One query; none for no name."""
+    wanted = set(names)
+    return dict(project.classes.filter(name__in=wanted).values_list("name", "index")) if wanted else {}
+
+
+def read_value(project: Project, value: Any) -> Stored:
+    """What a client sent (class names, or a bool) as it is stored. Raises `InvalidValue`. One query at most."""
+    names = project.asks.names_in(value)
+    if len(names) > MAX_CLASSES:
+        raise InvalidValue("These are more names than there can be classes.")
+    return project.asks.parse(value, indices_of(project, names))

@@ -1,0 +1,43 @@
+"""Any number of classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
+
+
+class Multi(Question):
+    """Stored is the ascending list of the indices; an empty one says that no class applies."""
+
+    name = "multi"
+    title = "any number of classes"
+    offer = "Any number of classes. “Which of these apply?”"
+    prompt = "Which of these apply?"
+    prompt_for_managers = "Which apply?"
+    several = True
+    exported_as = "texts"
+
+    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
+        if not isinstance(value, list):
+            raise InvalidValue("The answer must be a list of class names; an empty one means that none applies.")
+        return sorted({class_index(name, indices) for name in value})
+
+    def show(self, value: Stored | None, names: Names) -> Any:
+        return None if value is None else [names[index] for index in value]  # type: ignore[union-attr]
+
+    def settle(self, answers: Sequence[Stored]) -> Stored:
+        """A class is taken if more than half of the annotators chose it."""
+        votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
+        return sorted(index for index, n in votes.items() if 2 * n > len(answers))
+
+    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
+        """(n, n_classes) bool."""
+        targets = np.zeros((len(labels), n_classes), bool)
+        for place, label in enumerate(labels):
+            targets[place, label] = True
+        return targets

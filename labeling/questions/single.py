@@ -1,0 +1,12 @@
+"""One class of many."""
+
+from __future__ import annotations
+
+from labeling.questions.base import Question
+
+
+class Single(Question):
+    name = "single"
+    title = "one class of many"
+    offer = "One class of many. “What is this?”"
+    prompt = "Which class is this?"

@@ -1,0 +1,47 @@
+"""Yes or no on one proposed class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, InvalidValue, Names, Question, Stored
+
+
+class Verify(Question):
+    """Stored is a bool."""
+
+    name = "verify"
+    title = "yes or no on a proposed class"
+    offer = "Yes or no on one proposed class. “Is there a kayak in it?”"
+    prompt = "Is this right?"
+    proposes = True
+    answers = ("no", "yes")
+    exported_as = "boolean"
+    skip_reasons = [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
+
+    def names_in(self, value: Any) -> set[str]:
+        return set()
+
+    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
+        if not isinstance(value, bool):
+            raise InvalidValue("The answer must be true or false.")
+        return value
+
+    def show(self, value: Stored | None, names: Names) -> Any:
+        return value
+
+    def of_model(self, best: int) -> Stored:
+        return bool(best)
+
+    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
+        """(n,) bool."""
+        return np.array(labels, bool)
+
+    def picker(self, n_classes: int) -> str:
+        return "verify"
+
+    def keys(self, names: Sequence[str]) -> dict[str, str]:
+        return {"true": "y", "false": "n"}
