@@ -18,11 +18,10 @@ import torch
 from safetensors import SafetensorError
 
 import models_store
-from models_store import networks
+from models_store import networks, questions
 from models_store.card import model_card
 from models_store.folders import Folder, FolderError, folder_at
 from models_store.model import Model
-from models_store.questions import QUESTIONS
 from models_store.training import Trained
 
 FORMAT_VERSION = 1
@@ -107,8 +106,7 @@ def _stated(source: Folder, document: Mapping[str, Any]) -> dict[str, tuple[int,
 
 
 def _model(document: dict[str, Any], weights: bytes) -> Model:
-    if document["question"] not in QUESTIONS:
-        raise ValueError(f"unknown question {document['question']!r}")
+    questions.named(document["question"])
     network = networks.skeleton(document["network"])
     network.load_state_dict(safetensors.torch.load(weights), assign=True)
     return Model(

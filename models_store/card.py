@@ -1,6 +1,6 @@
 """The model card of a version: what its manifest says, in Markdown for people, with the front matter of model hubs.
 
-Laid out as in M. Mitchell et al., "Model Cards for Model Reporting" (2019), and as hubs read it. No dependency at all.
+Laid out as in M. Mitchell et al., "Model Cards for Model Reporting" (2019), and as hubs read it.
 """
 
 import json
@@ -8,19 +8,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from models_store import questions
+
 CLASSES_SHOWN = 50
-ANSWERS = {
-    "single": "which one of {n} classes an item is of",
-    "multi": "which of {n} classes apply to an item, any number of them",
-    "verify": "whether an item is of the one class, of {n}, that is proposed for it",
-}
 
 
 def model_card(manifest: Mapping[str, Any]) -> str:
     """The card of a version with this manifest, files and digest not needed. What it does not say is left out."""
     name = _name(manifest)
     n, question = manifest["n_classes"], manifest["question"]
-    answer = ANSWERS.get(question, "{n} classes").format(n=f"{n:,}")
+    answer = questions.named(question).card.format(n=f"{n:,}")
     encoder = manifest.get("encoder") or {}
     taken_from = f" that the encoder {_plain(encoder['name'])} makes of an item" if encoder.get("name") else ""
     shape = " × ".join(str(side) for side in manifest["input_shape"])

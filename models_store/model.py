@@ -9,6 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from models_store import questions
+from models_store.questions import Question
+
 
 @dataclass(frozen=True, eq=False)
 class Model:
@@ -20,6 +23,11 @@ class Model:
     network: nn.Module
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Of the artifact it was loaded from; empty before it was saved."""
+
+    @property
+    def asks(self) -> Question:
+        """The kind of question that it answers."""
+        return questions.named(self.question)
 
 
 def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None:

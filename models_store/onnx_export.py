@@ -22,7 +22,7 @@ class _Probabilities(nn.Module):
     def __init__(self, model: Model) -> None:
         super().__init__()
         self.network = model.network
-        self.one_of_many = model.question == "single"
+        self.one_of_many = model.asks.softmax
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         embeddings, logits = self.network(features)

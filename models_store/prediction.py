@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models_store import doubt, questions
 from models_store.model import Model, as_input, checked_features
-from models_store.questions import Decision, checked_proposed
+from models_store.questions.base import Decision, checked_proposed
 
 MOST_ROWS = 1024
 MOST_LOGITS = 2**23
@@ -24,21 +23,25 @@ class Prediction:
     embeddings: np.ndarray
     """(m, d) float32, the penultimate layer."""
     margins: np.ndarray
-    """(m,) float32 in [0, 1], see `questions.Decision`."""
+    """(m,) float32 in [0, 1], see `decide` of the question."""
     best: np.ndarray
     """(m,) int32: the most probable class, or for "verify" 1 for yes and 0 for no."""
     confidence: np.ndarray
     """(m,) float32: the probability of `best`."""
     entropies: np.ndarray | None = None
-    """(m,) float32, see `doubt.entropies`; None unless asked for."""
+    """(m,) float32, see `entropies` of the question; None unless asked for."""
     errors: np.ndarray | None = None
-    """(m, e) float32, see `doubt.errors`; None unless asked for."""
+    """(m, e) float32, see `error_vectors` of the question; None unless asked for."""
     probabilities: np.ndarray | None = None
     """(m, n_classes) float32, or for "verify" (m,) of yes; None unless asked for."""
 
 
-EXTRAS = {"entropies": doubt.entropies, "errors": doubt.errors, "probabilities": questions.probabilities}
-"""What `predict` gives only if asked for, since it takes time or memory."""
+EXTRAS = {
+    "entropies": "entropies",
+    "errors": "error_vectors",
+    "probabilities": "probabilities",
+}
+"""What `predict` gives only if asked for, since it takes time or memory: methods of the question."""
 
 
 def predict(
@@ -74,7 +77,7 @@ def probabilities(
     """
     pairs = _checked(model, features, proposed)
     for start, _, logits, some in _forward(model, features, pairs, 0, len(features)):
-        yield start, questions.probabilities(model.question, logits, some).numpy()
+        yield start, model.asks.probabilities(logits, some).numpy()
 
 
 def _predictions(
@@ -93,9 +96,9 @@ def _predictions(
         asked: dict[str, list[Tensor]] = {name: [] for name in extras}
         for _, embedding, logits, some in _forward(model, features, proposed, start, stop):
             embeddings.append(embedding)
-            decisions.append(questions.decide(model.question, logits, some))
+            decisions.append(model.asks.decide(logits, some))
             for name, parts in asked.items():
-                parts.append(EXTRAS[name](model.question, logits, some))
+                parts.append(getattr(model.asks, EXTRAS[name])(logits, some))
         margins, best, confidence = (torch.cat(parts).numpy() for parts in zip(*decisions, strict=True))
         more = {name: torch.cat(parts).numpy() for name, parts in asked.items()}
         yield Prediction(start, torch.cat(embeddings).numpy(), margins, best, confidence, **more)
@@ -118,8 +121,7 @@ def _forward(
 
 def _checked(model: Model, features: np.ndarray, proposed: np.ndarray | None) -> Tensor | None:
     checked_features(features, model.input_shape)
-    if (model.question == "verify") != (proposed is not None):
-        raise ValueError("`proposed` belongs to the question 'verify', and only to it")
+    model.asks.check_proposed(proposed)
     if proposed is None:
         return None
     return checked_proposed(proposed, n=len(features), n_classes=model.n_classes)

@@ -20,7 +20,6 @@ from opacus.optimizers import DPOptimizerFastGradientClipping
 from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
 from opacus.validators import ModuleValidator
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
@@ -30,6 +29,7 @@ from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
 from models_store.privacy import entropy, scaling
 from models_store.privacy.accounting import ACCOUNTANT, Phase, epsilon
 from models_store.privacy.config import PrivacyConfig
+from models_store.questions import Question
 from models_store.training import Trained, TrainingError
 
 ASSUMPTIONS = (
@@ -45,7 +45,7 @@ ASSUMPTIONS = (
 class _Records:
     """The labeled items; `features` may be a memory map."""
 
-    question: str
+    question: Question
     features: np.ndarray
     targets: Tensor
     proposed: Tensor | None
@@ -58,12 +58,9 @@ class _Records:
 
     def losses(self, logits: Tensor, rows: np.ndarray) -> Tensor:
         """(m,) the loss of each record, for (m, K) logits of the given rows."""
-        targets = self.targets[rows]
-        if self.question == "single":
-            return F.cross_entropy(logits, targets, reduction="none")
-        if self.proposed is not None:
-            logits = questions.of_proposed(logits, self.proposed[rows])
-        losses = F.binary_cross_entropy_with_logits(logits, targets.float(), reduction="none")
+        pairs = None if self.proposed is None else self.proposed[rows]
+        targets = self.question.as_learned(self.targets[rows])
+        losses = self.question.losses(self.question.of_answers(logits, pairs), targets).cross_entropy
         return losses if losses.ndim == 1 else losses.mean(dim=1)
 
 
@@ -90,7 +87,8 @@ def train_private(
     n = len(features)
     if n == 0:
         raise ValueError("nothing to train on: no labeled item")
-    answers, pairs = questions.checked_targets(question, targets, proposed, n=n, n_classes=n_classes)
+    asks = questions.named(question)
+    answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
     # Where global generators are asked (initial weights), they give what the seed says, and are given back.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -99,7 +97,7 @@ def train_private(
     perceptron = network if isinstance(network, Mlp) else network.mlp
     if isinstance(network, Edges):
         features = _frozen(network, features, input_shape, config.chunk)
-    records = _Records(question, features, answers, pairs)
+    records = _Records(asks, features, answers, pairs)
     scaling_phase, *stages = phases = config.phases(n)
     started = time.monotonic()
     _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)

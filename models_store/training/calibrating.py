@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models_store import networks, questions
+from models_store import networks
 from models_store.config import TrainConfig
 from models_store.training.labels import Labels, may_go
 from models_store.training.run import Run, logits_of
@@ -77,7 +77,7 @@ def answers_of(run: Run, rows: np.ndarray) -> Answers:
     """What the run's network says of the rows, as long as there is memory for it."""
     rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // run.n_classes)]
     parts = [
-        (questions.of_answers(run.labels.question, logits, proposed), targets)
+        (run.labels.question.of_answers(logits, proposed), targets)
         for logits, targets, proposed in logits_of(run.network, run.labels, rows, run.n_classes, run.device)
     ]
     return Answers(*(torch.cat(each) for each in zip(*parts, strict=True)))
@@ -87,7 +87,7 @@ def calibrate(run: Run, answers: Iterable[Answers]) -> Adaptive:
     """Fit a temperature to all answers, put it behind the last layer of the run's network, and return it."""
     logits, targets = (torch.cat(each) for each in zip(*answers, strict=True))
     by = run.config.temperature
-    if by == "adaptive" and run.labels.question == "single":
+    if by == "adaptive" and run.labels.question.adaptive:
         found = fit_adaptive(logits, targets)
     else:
         plain = "likelihood" if by == "adaptive" else by

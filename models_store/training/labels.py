@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from models_store.model import as_input
+from models_store.questions import Question
 
 SMALLEST_VALIDATION = 100
 """Fewer held-back labels say too little to stop by: then all are trained on, to the end."""
@@ -17,9 +18,9 @@ SHIFT = 2
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """The labeled items; `features` may be a memory map. `targets` as `questions.checked_targets` gives them."""
+    """The labeled items; `features` may be a memory map. `targets` as `Question.checked_targets` gives them."""
 
-    question: str
+    question: Question
     features: np.ndarray
     targets: Tensor
     proposed: Tensor | None
@@ -28,9 +29,7 @@ class Labels:
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs, targets and proposed classes of the rows."""
         index = torch.from_numpy(rows)
-        targets = self.targets[index]
-        if self.question != "single":
-            targets = targets.float()
+        targets = self.question.as_learned(self.targets[index])
         proposed = None if self.proposed is None else self.proposed[index]
         return as_input(self.features, rows, self.input_shape), targets, proposed
 
@@ -48,10 +47,8 @@ def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.nd
 def may_go(labels: Labels, order: np.ndarray) -> np.ndarray:
     """(n,) bool of the rows in this order: whether a training may hold them back. The first of every class stays."""
     may = np.ones(len(order), dtype=bool)
-    if labels.question != "multi":
-        groups = labels.targets.long()
-        if labels.proposed is not None:
-            groups = 2 * labels.proposed + groups
+    groups = labels.question.groups(labels.targets, labels.proposed)
+    if groups is not None:
         _, firsts = np.unique(groups.numpy()[order], return_index=True)
         may[firsts] = False
     return may

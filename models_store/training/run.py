@@ -12,7 +12,6 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from models_store import questions
 from models_store.config import TrainConfig
 from models_store.device import autocast
 from models_store.training import checkpoints
@@ -120,7 +119,7 @@ class Run:
         and then, the errors rise in time.
         """
         state = self.state
-        learned = max(LEARNED * questions.guessing_loss(self.labels.question, self.labels.targets), 1e-3)
+        learned = max(LEARNED * self.labels.question.guessing_loss(self.labels.targets), 1e-3)
         while not (state.step and (self.share() >= until or state.patience == 0)):
             loss = self._step()
             state.step += 1
@@ -196,15 +195,15 @@ class Run:
         for logits, targets, proposed in logits_of(
             self.average.module, self.labels, self.validation, self.n_classes, self.device
         ):
-            arguments = (self.labels.question, logits, targets, proposed)
-            loss += questions.loss(*arguments).item() * len(logits)
-            errors += questions.errors(*arguments).item() * len(logits)
+            answers = self.labels.question.of_answers(logits, proposed)
+            loss += self.labels.question.losses(answers, targets).cross_entropy.mean().item() * len(logits)
+            errors += self.labels.question.errors(answers, targets).item() * len(logits)
         return loss / len(self.validation), errors / len(self.validation)
 
     def keep_in(self, path: Path, seconds: float) -> None:
         """Save to the file every so many seconds; begin with what it holds, if that is of this very training."""
         labels = self.labels
-        told = (labels.question, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
+        told = (labels.question.name, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()
         self._print = checkpoints.fingerprint(
             labels.features, labels.targets, labels.proposed, told, *weights, *(each.cpu() for each in weights.values())

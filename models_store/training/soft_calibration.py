@@ -10,7 +10,8 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from models_store.questions import Certainty, Question
 
 BINS = 15
 SHARPNESS = 0.01
@@ -65,25 +66,12 @@ def s_avuc(
     return torch.log1p(bad / good.clamp_min(EDGE))
 
 
-def answers(question: str, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor, int]:
-    """What the objectives look at, (m,) each: confidence, entropy in nats, 1 where right and 0 where not; and of how
-    many classes an answer is one.
+def certainty(question: Question, answers: Tensor, targets: Tensor) -> Certainty:
+    """What the objectives look at: of more than MOST_ANSWERS answers, evenly spread ones.
 
-    From (m, K) logits and (m,) classes for "single"; for yes-or-no questions from logits and targets of 0 and 1 of any
-    one shape, each of them an answer. Of more than MOST_ANSWERS, evenly spread ones.
+    `answers` as `Question.of_answers` gives them, with targets as they are learned; of (m, K) yes or no each is one.
     """
-    if question != "single":
-        logits, targets = logits.reshape(-1), targets.reshape(-1)
+    if not question.softmax:
+        answers, targets = answers.reshape(-1), targets.reshape(-1)
     step = -(-len(targets) // MOST_ANSWERS)
-    logits, targets = logits[::step], targets[::step]
-    if question == "single":
-        logs = F.log_softmax(logits, dim=1)
-        best, chosen = logs.max(dim=1)
-        probabilities = logs.exp()
-        # An impossible class adds nothing; 0 times its infinite log would be no number.
-        entropy = -(probabilities * logs.clamp_min(torch.finfo(logs.dtype).min)).sum(dim=1)
-        return best.exp(), entropy, (chosen == targets).to(logits.dtype), logits.shape[1]
-    yes, no = F.logsigmoid(logits), F.logsigmoid(-logits)
-    entropy = -(yes.exp() * yes + no.exp() * no)
-    right = ((logits >= 0) == (targets >= 0.5)).to(logits.dtype)
-    return torch.maximum(yes, no).exp(), entropy, right, 2
+    return question.certainty(answers[::step], targets[::step])

@@ -15,7 +15,9 @@ from scipy.optimize import minimize
 from torch import Tensor
 from torch.nn import functional as F
 
+from models_store import questions
 from models_store.networks.calibration import apart
+from models_store.questions import Question
 from models_store.training import soft_calibration
 
 LOWEST, HIGHEST = 0.05, 20.0
@@ -58,21 +60,21 @@ def fit_adaptive(logits: Tensor, targets: Tensor) -> Adaptive:
         unlikely = float(place @ place) / LIKELY**2 / 2 / len(targets)
         return float(F.cross_entropy(scaled, targets)) + unlikely
 
-    start = -math.log(fit_temperature("single", logits, targets, by="likelihood"))
+    start = -math.log(fit_temperature(questions.named("single"), logits, targets, by="likelihood"))
     found = minimize(cost, np.array([start, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x
     power = float(np.clip(found[1], -MOST_POWER, MOST_POWER))
     return Adaptive(math.exp(float(found[0])) / usual**power, power)
 
 
-def fit_temperature(question: str, logits: Tensor, targets: Tensor, *, by: str) -> float:
+def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: str) -> float:
     """The temperature, in LOWEST … HIGHEST, at which held-back answers are told best, given what is LIKELY.
 
-    `logits` and `targets` as `soft_calibration.answers` takes them, of items that nothing was learned from; `by` is one
-    of OBJECTIVES. Deterministic. Takes about a hundred passes over the logits, and as much memory as they do. Raises
-    ValueError for an unknown objective or no answer.
+    `logits` and `targets` as `soft_calibration.certainty` takes them, of items that nothing was learned from; `by` is
+    one of OBJECTIVES. Deterministic. Takes about a hundred passes over the logits, and as much memory as they do.
+    Raises ValueError for an unknown objective or no answer.
 
     >>> logits = torch.tensor([[0.0, 4.0]] * 10)
-    >>> round(fit_temperature("single", logits, torch.tensor([1] * 8 + [0] * 2), by="likelihood"), 2)
+    >>> round(fit_temperature(questions.named("single"), logits, torch.tensor([1] * 8 + [0] * 2), by="likelihood"), 2)
     1.79
     """
     if by not in OBJECTIVES:
@@ -95,16 +97,14 @@ def fit_temperature(question: str, logits: Tensor, targets: Tensor, *, by: str) 
     return math.exp(refined if at(refined) < values[best] else places[best])
 
 
-def _objective(question: str, logits: Tensor, targets: Tensor, by: str) -> Callable[[float], float]:
+def _objective(question: Question, logits: Tensor, targets: Tensor, by: str) -> Callable[[float], float]:
     @torch.no_grad()
     def likelihood(temperature: float) -> float:
-        if question == "single":
-            return float(F.cross_entropy(logits / temperature, targets))
-        return float(F.binary_cross_entropy_with_logits(logits / temperature, targets.float()))
+        return float(question.losses(logits / temperature, question.as_learned(targets)).cross_entropy.mean())
 
     @torch.no_grad()
     def soft(temperature: float) -> float:
-        confidence, entropy, right, n_classes = soft_calibration.answers(question, logits / temperature, targets)
+        confidence, entropy, right, n_classes = soft_calibration.certainty(question, logits / temperature, targets)
         if by == "sb-ece":
             return float(soft_calibration.sb_ece(confidence, right))
         return float(soft_calibration.s_avuc(entropy, right, n_classes=n_classes))

@@ -94,8 +94,9 @@ def train(
     n = len(features)
     if n == 0:
         raise ValueError("nothing to train on: no labeled item")
-    answers, pairs = questions.checked_targets(question, targets, proposed, n=n, n_classes=n_classes)
-    labels = Labels(question, features, answers, pairs, tuple(input_shape))
+    asks = questions.named(question)
+    answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
+    labels = Labels(asks, features, answers, pairs, tuple(input_shape))
     rng = np.random.default_rng(seed)
     training, validation = split(labels, config.validation_share, rng)
     asked = asked_about(representative, n)

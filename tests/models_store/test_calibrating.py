@@ -11,6 +11,7 @@ from model_data import Pool, blobs, train_on
 
 from models_store.config import TrainConfig
 from models_store.prediction import probabilities
+from models_store.questions import named
 from models_store.reliability import calibration
 from models_store.training import forget, trainer
 from models_store.training.calibrating import (
@@ -29,12 +30,12 @@ QUICK = TrainConfig(min_steps=5, epochs=2)
 
 def some_labels(classes: np.ndarray, question: str = "single") -> Labels:
     n = len(classes)
-    features = np.zeros((n, 2), np.float32)
+    features, asks = np.zeros((n, 2), np.float32), named(question)
     if question == "verify":
-        return Labels(question, features, torch.from_numpy(classes % 2 == 0), torch.from_numpy(classes // 2), (2,))
+        return Labels(asks, features, torch.from_numpy(classes % 2 == 0), torch.from_numpy(classes // 2), (2,))
     if question == "multi":
-        return Labels(question, features, torch.from_numpy(classes[:, None] == np.arange(5)), None, (2,))
-    return Labels(question, features, torch.from_numpy(classes), None, (2,))
+        return Labels(asks, features, torch.from_numpy(classes[:, None] == np.arange(5)), None, (2,))
+    return Labels(asks, features, torch.from_numpy(classes), None, (2,))
 
 
 def noisy(n: int, seed: int) -> Pool:

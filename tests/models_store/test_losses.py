@@ -8,8 +8,10 @@ from model_data import Pool, asked, blobs, train_on
 from models_store.config import TrainConfig
 from models_store.metrics import per_class
 from models_store.prediction import predict
+from models_store.questions import named
+from models_store.questions.base import FOCUS, MOST_WEIGHT
 from models_store.training import soft_calibration
-from models_store.training.losses import FOCUS, MOST_WEIGHT, Objective
+from models_store.training.losses import Objective
 
 CPU = torch.device("cpu")
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.3, -2.0]])
@@ -20,7 +22,7 @@ YES = torch.sigmoid(LOGITS)
 
 
 def value(question, targets, **settings):
-    objective = Objective.of(question, TrainConfig(**{"secondary": "none", **settings}), targets, 3, CPU)
+    objective = Objective.of(named(question), TrainConfig(**{"secondary": "none", **settings}), targets, 3, CPU)
     return objective(LOGITS, targets, None).objective.item()
 
 
@@ -56,14 +58,14 @@ def test_losses_of_any_number_of_classes_are_those_of_each_yes_or_no(changes, fo
 
 def test_what_is_told_to_people_is_the_plain_cross_entropy():
     config = TrainConfig(loss="focal", secondary="sb-ece", secondary_weight=3.0, class_balance=1.0)
-    plain = Objective.of("single", config, CLASSES, 3, CPU)(LOGITS, CLASSES, None).plain
+    plain = Objective.of(named("single"), config, CLASSES, 3, CPU)(LOGITS, CLASSES, None).plain
     assert plain.item() == pytest.approx(-torch.log(P[[0, 1], CLASSES]).mean().item(), rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["sb-ece", "s-avuc"])
 def test_the_soft_error_counts_as_much_as_it_is_said_to(name):
     added = value("single", CLASSES, secondary=name, secondary_weight=2.5) - value("single", CLASSES)
-    confidence, entropy, right, n_classes = soft_calibration.answers("single", LOGITS, CLASSES)
+    confidence, entropy, right, n_classes = soft_calibration.certainty(named("single"), LOGITS, CLASSES)
     if name == "sb-ece":
         expected = soft_calibration.sb_ece(confidence, right)
     else:
@@ -73,14 +75,14 @@ def test_the_soft_error_counts_as_much_as_it_is_said_to(name):
 
 def test_balanced_classes_weigh_the_same_together_and_all_labels_one_on_average():
     targets = torch.tensor([0] * 6 + [1] * 3 + [2])
-    weights = Objective.of("single", TrainConfig(class_balance=1.0), targets, 4, CPU).weights
+    weights = Objective.of(named("single"), TrainConfig(class_balance=1.0), targets, 4, CPU).weights
     together = weights[:3] * torch.tensor([6.0, 3.0, 1.0])
     torch.testing.assert_close(together, torch.full((3,), 10 / 3))
 
 
 def test_one_label_of_a_class_does_not_drown_all_others():
     targets = torch.tensor([0] * 10_000 + [1])
-    weights = Objective.of("single", TrainConfig(class_balance=1.0), targets, 2, CPU).weights
+    weights = Objective.of(named("single"), TrainConfig(class_balance=1.0), targets, 2, CPU).weights
     assert weights[1] / weights[0] <= MOST_WEIGHT * 2
 
 

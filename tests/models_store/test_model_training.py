@@ -11,6 +11,7 @@ from model_data import SHAPES, Pool, asked, blobs, train_on
 from models_store.config import TrainConfig
 from models_store.metrics import accuracy
 from models_store.prediction import predict
+from models_store.questions import named
 from models_store.training import Progress, Trained, TrainingError, train
 from models_store.training.labels import Labels, shifted, split
 from models_store.training.run import Run
@@ -234,7 +235,7 @@ def test_no_class_loses_its_only_label_to_validation(question):
     pool = blobs(400, seed=1)
     classes = torch.arange(400).sub(389).clamp(min=0)  # one label each of ten classes, many of another
     targets, proposed = (classes, None) if question == "single" else (torch.ones(400, dtype=torch.bool), classes)
-    labels = Labels(question, pool.features, targets, proposed, (12,))
+    labels = Labels(named(question), pool.features, targets, proposed, (12,))
     rows, held_back = split(labels, 0.5, np.random.default_rng(0))
     assert set(classes[rows].tolist()) == set(range(11))
     assert sorted([*rows, *held_back]) == list(range(400))

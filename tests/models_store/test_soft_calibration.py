@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from models_store.questions import named
 from models_store.training import soft_calibration
-from models_store.training.soft_calibration import answers, s_avuc, sb_ece
+from models_store.training.soft_calibration import certainty, s_avuc, sb_ece
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -83,7 +84,7 @@ def test_gradients_are_those_of_finite_differences(logits, objective):
     targets = torch.arange(7) % 3
 
     def value(logits):
-        confidence, entropy, right, n_classes = answers("single", logits, targets)
+        confidence, entropy, right, n_classes = certainty(named("single"), logits, targets)
         return sb_ece(confidence, right) if objective == "ece" else s_avuc(entropy, right, n_classes=n_classes)
 
     assert torch.autograd.gradcheck(value, torch.from_numpy(logits).requires_grad_(), eps=1e-6, atol=1e-4)
@@ -120,7 +121,7 @@ def test_the_ends_have_finite_values_and_gradients(logits, right):
     tensor = torch.tensor([logits] * 4, requires_grad=True)
     best = int(np.argmax(logits))
     targets = torch.full((4,), best if right else (best + 1) % 3)
-    confidence, entropy, came, n_classes = answers("single", tensor, targets)
+    confidence, entropy, came, n_classes = certainty(named("single"), tensor, targets)
     assert torch.equal(came, torch.full((4,), right))
     total = sb_ece(confidence, came) + s_avuc(entropy, came, n_classes=n_classes)
     total.backward()
@@ -146,7 +147,7 @@ def test_where_the_error_is_nothing_the_gradient_is_nothing_too():
 
 def test_yes_or_no_answers_are_looked_at_one_by_one():
     logits, targets = torch.tensor([[2.0, -1.0], [-3.0, 0.5]]), torch.tensor([[1.0, 1.0], [0.0, 1.0]])
-    confidence, entropy, right, n_classes = answers("multi", logits, targets)
+    confidence, entropy, right, n_classes = certainty(named("multi"), logits, targets)
     p = 1 / (1 + np.exp(-np.array([2.0, 1.0, 3.0, 0.5])))
     np.testing.assert_allclose(confidence, p, rtol=1e-6)
     np.testing.assert_allclose(entropy, -(p * np.log(p) + (1 - p) * np.log(1 - p)), rtol=1e-6)
@@ -157,6 +158,6 @@ def test_yes_or_no_answers_are_looked_at_one_by_one():
 def test_of_very_many_answers_evenly_spread_ones_are_looked_at(monkeypatch):
     monkeypatch.setattr(soft_calibration, "MOST_ANSWERS", 10)
     logits = torch.linspace(-3, 3, 95).reshape(5, 19)
-    confidence, *_ = answers("multi", logits, torch.zeros(5, 19))
+    confidence, *_ = certainty(named("multi"), logits, torch.zeros(5, 19))
     assert len(confidence) == 10
     np.testing.assert_allclose(confidence, torch.sigmoid(logits.reshape(-1)[::10].abs()), rtol=1e-6)

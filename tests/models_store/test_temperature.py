@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from models_store.config import TrainConfig
 from models_store.networks.calibration import apart
 from models_store.prediction import predict, probabilities
+from models_store.questions import named
 from models_store.training.temperature import HIGHEST, LIKELY, LOWEST, OBJECTIVES, fit_adaptive, fit_temperature
 
 
@@ -30,20 +31,20 @@ def told(n, seed, *, n_classes=5, wrong_by=1.0):
 @pytest.mark.parametrize("wrong_by", [0.4, 1.0, 3.0])
 def test_it_finds_what_the_logits_were_multiplied_by(by, wrong_by):
     logits, targets = told(20_000, 1, wrong_by=wrong_by)
-    assert fit_temperature("single", logits, targets, by=by) == pytest.approx(wrong_by, rel=0.1)
+    assert fit_temperature(named("single"), logits, targets, by=by) == pytest.approx(wrong_by, rel=0.1)
 
 
 def test_accuracy_versus_uncertainty_cools_a_model_that_is_right_and_unsure():
     """Its best temperature is no estimate of the true one: it parts right from wrong answers by their entropy."""
     logits, targets = told(5000, 1, wrong_by=0.1)
-    assert fit_temperature("single", logits, targets, by="s-avuc") < 0.3
+    assert fit_temperature(named("single"), logits, targets, by="s-avuc") < 0.3
 
 
 @settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 60), wrong_by=st.floats(0.2, 5))
 def test_no_other_temperature_is_likelier_given_what_is_believed_beforehand(seed, n, wrong_by):
     logits, targets = told(n, seed, wrong_by=wrong_by)
-    found = fit_temperature("single", logits, targets, by="likelihood")
+    found = fit_temperature(named("single"), logits, targets, by="likelihood")
     assert LOWEST * 0.999 <= found <= HIGHEST * 1.001
 
     def cost(temperature):
@@ -57,7 +58,7 @@ def test_no_other_temperature_is_likelier_given_what_is_believed_beforehand(seed
 @pytest.mark.parametrize("right", [True, False])
 def test_a_model_that_is_always_right_may_be_surer_and_one_that_is_always_wrong_less(by, right):
     logits = torch.tensor([[3.0, 0.0]] * 20)
-    found = fit_temperature("single", logits, torch.full((20,), 0 if right else 1), by=by)
+    found = fit_temperature(named("single"), logits, torch.full((20,), 0 if right else 1), by=by)
     assert found < 1 if right else found > 1
 
 
@@ -67,7 +68,7 @@ def test_yes_or_no_questions_have_one_too(by, question):
     rng = np.random.default_rng(0)
     logits = torch.from_numpy(rng.normal(size=(5000, 3) if question == "multi" else 5000) * 1.5)
     targets = (torch.rand(logits.shape, generator=torch.Generator().manual_seed(1)) < torch.sigmoid(logits)).float()
-    found = fit_temperature(question, logits * 4, targets, by=by)
+    found = fit_temperature(named(question), logits * 4, targets, by=by)
     if by != "s-avuc":
         assert found == pytest.approx(4, rel=0.15)
 
@@ -77,7 +78,7 @@ def test_yes_or_no_questions_have_one_too(by, question):
 )
 def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
     with pytest.raises(ValueError, match=words):
-        fit_temperature("single", torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64), by=by)
+        fit_temperature(named("single"), torch.zeros(n, 2), torch.zeros(n, dtype=torch.int64), by=by)
 
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
@@ -127,7 +128,7 @@ def test_an_adaptive_one_finds_how_surely_the_logits_were_bent(power):
 def test_an_adaptive_one_is_never_less_likely_than_a_plain_one_nor_changes_an_answer():
     logits, targets = told(300, 3, wrong_by=2.0)
     found = fit_adaptive(logits, targets)
-    plain = fit_temperature("single", logits, targets, by="likelihood")
+    plain = fit_temperature(named("single"), logits, targets, by="likelihood")
     scaled = logits * found.scale * apart(logits) ** found.power
     cost = math.log(plain) ** 2 / LIKELY**2 / 2 / 300
     assert F.cross_entropy(scaled, targets) <= F.cross_entropy(logits / plain, targets) + cost + 1e-6
@@ -137,5 +138,5 @@ def test_an_adaptive_one_is_never_less_likely_than_a_plain_one_nor_changes_an_an
 def test_a_hundred_right_answers_do_not_make_a_model_boundlessly_sure():
     logits = torch.tensor([[0.0, 3.0]] * 100)
     targets = torch.ones(100, dtype=torch.int64)
-    assert 0.4 < fit_temperature("single", logits, targets, by="likelihood") < 1
+    assert 0.4 < fit_temperature(named("single"), logits, targets, by="likelihood") < 1
     assert 1 < fit_adaptive(logits, targets).scale < 3

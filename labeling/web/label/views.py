@@ -27,10 +27,14 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The frame of the screen, with what its modules need to know."""
     project = membership.project
+    picker = project.asks.picker(project.classes.count())
     context = {
         "project": project,
         "prompt": project.prompt or project.asks.prompt,
-        "picker": project.asks.picker(project.classes.count()),
+        "picker": picker,
+        "picker_template": f"label/pickers/{picker}.html",
+        "keys_template": f"label/pickers/{picker}_keys.html",
+        "letters_search": picker == "search",
         "skip_reasons": project.asks.skip_reasons,
         "config": _config(membership),
     }
@@ -44,7 +48,7 @@ def _config(membership: Membership) -> dict[str, Any]:
         "project": slug,
         "user": membership.user.pk,
         "kind": project.kind,
-        "question": project.question,
+        "several": project.asks.several,
         "overlap": project.overlap,
         "leaseSeconds": project.lease_seconds,
         "urls": {

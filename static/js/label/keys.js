@@ -5,14 +5,14 @@ const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
- * @param {{picker: string, question: string, waiting: boolean, typed: boolean, onButton: boolean}} state
+ * @param {{picker: object, several: boolean, waiting: boolean, typed: boolean, onButton: boolean}} state
  *   `typed`: something stands in the search field; `onButton`: the focus is on a button.
- * @returns {{name: string, digit?: string, by?: number} | null}
+ * @returns {{name: string, key?: string, by?: number} | null}
  */
 export function commandOf(event, state) {
   const { key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
-  if (state.picker === "search" && MOVE[key]) return { name: "move", by: MOVE[key] };
+  if (state.picker.searches && MOVE[key]) return { name: "move", by: MOVE[key] };
   if (SCROLL[key]) return { name: "scroll", by: SCROLL[key] };
   // A key that is held down must not answer one item after the other.
   if (state.typed || event.repeat) return null;
@@ -24,22 +24,15 @@ function always({ key, shiftKey }, { picker }) {
   if (key === "Backspace") return { name: "undo" };
   if (key === "?") return { name: "keys" };
   // Where letters search, the shortcuts that are letters need the shift key.
-  if (key.toLowerCase() === "g" && (picker !== "search" || shiftKey)) return { name: "guide" };
+  if (key.toLowerCase() === "g" && (!picker.searches || shiftKey)) return { name: "guide" };
   return null;
 }
 
-function onItem({ key, shiftKey }, { picker, question }) {
+function onItem({ key, shiftKey }, { picker, several }) {
   if (key === " ") return { name: "skip" };
-  if (key.toLowerCase() === "f" && (picker !== "search" || shiftKey)) return { name: "flag" };
-  if (picker === "verify") return verify(key);
-  if (/^[0-9]$/.test(key)) return { name: "digit", digit: key };
-  if (key === "Enter" && question === "multi") return { name: "send" };
-  if (picker === "search" && key.length === 1) return { name: "search" };
-  return null;
-}
-
-function verify(key) {
-  if (["y", "Y", "1", "ArrowRight"].includes(key)) return { name: "yes" };
-  if (["n", "N", "2", "ArrowLeft"].includes(key)) return { name: "no" };
+  if (key.toLowerCase() === "f" && (!picker.searches || shiftKey)) return { name: "flag" };
+  if (picker.takes(key)) return { name: "press", key };
+  if (key === "Enter" && several) return { name: "send" };
+  if (picker.searches && key.length === 1) return { name: "search" };
   return null;
 }

@@ -9,7 +9,7 @@ import { commandOf } from "./keys.js";
 import { Labeler } from "./labeler.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
-import { createPicker } from "./pickers.js";
+import { createPicker, needsClasses } from "./pickers/index.js";
 import { Preloader } from "./preload.js";
 import { TaskQueue } from "./queue.js";
 import { ENDLESS, unsentLine } from "./sentences.js";
@@ -21,7 +21,7 @@ import { Waiting } from "./waiting.js";
 
 const config = JSON.parse(document.querySelector("#label-config").textContent);
 const key = `marginalia:${config.user}:${config.project}`;
-const pickerKind = document.querySelector("#content").dataset.picker;
+const pickerName = document.querySelector("#content").dataset.picker;
 
 // Reasons for having no items after which the batch's answers cannot be taken back.
 const CLOSED = new Set(["training", "selecting", "failed", "finished", "stopped"]);
@@ -47,10 +47,10 @@ const waiting = new Waiting({
   onready: () => labeler.show(),
 });
 
-const names = pickerKind === "verify" ? [] : await loadClasses();
-const picker = createPicker(pickerKind, {
+const names = needsClasses(pickerName) ? await loadClasses() : [];
+const picker = createPicker(pickerName, {
   names,
-  multi: config.question === "multi",
+  several: config.several,
   onanswer: (value, said) => labeler.answer(value, said),
 });
 new Connection({
@@ -164,9 +164,7 @@ function tieInput() {
     flag: () => labeler.toggleFlag(),
     guide: () => dialogs.showGuide(),
     keys: () => dialogs.showKeys(),
-    digit: ({ digit }) => picker.digit(digit),
-    yes: () => picker.yes(),
-    no: () => picker.no(),
+    press: ({ key }) => picker.press(key),
     send: () => picker.send(),
     search: () => picker.focus(),
     move: ({ by }) => picker.move(by),
@@ -178,8 +176,8 @@ function tieInput() {
     if (event.repeat && isButton(event.target) && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     if (dialogs.open) return;
     const command = commandOf(event, {
-      picker: pickerKind,
-      question: config.question,
+      picker,
+      several: config.several,
       waiting: !view.showsItem,
       typed: picker.typed,
       onButton: isButton(event.target) || event.target instanceof HTMLAnchorElement,
@@ -193,8 +191,8 @@ function tieInput() {
     document.querySelector(`#${name}`).addEventListener("click", () => carryOut(name));
   }
   onSwipe(view.stage, view.item, {
-    left: () => (pickerKind === "verify" ? view.showsItem && picker.no() : carryOut("skip")),
-    right: () => (pickerKind === "verify" ? view.showsItem && picker.yes() : carryOut("undo")),
+    left: () => (picker.left ? view.showsItem && picker.left() : carryOut("skip")),
+    right: () => (picker.right ? view.showsItem && picker.right() : carryOut("undo")),
   });
 }
 

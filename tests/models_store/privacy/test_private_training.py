@@ -246,14 +246,13 @@ def test_scales_are_found_through_noise_and_one_record_changes_the_sums_by_one_u
 
 def _records(pool: Pool, question: str) -> private_training._Records:
     given = asked(pool, question)
-    answers, pairs = private_training.questions.checked_targets(
-        question, given["targets"], given.get("proposed"), n=len(pool.classes), n_classes=4
-    )
-    return private_training._Records(question, pool.features, answers, pairs)
+    asks = private_training.questions.named(question)
+    answers, pairs = asks.checked_targets(given["targets"], given.get("proposed"), n=len(pool.classes), n_classes=4)
+    return private_training._Records(asks, pool.features, answers, pairs)
 
 
 def _loss(logits: torch.Tensor, records: private_training._Records, row: int) -> torch.Tensor:
-    if records.question == "single":
+    if records.question.softmax:
         return F.cross_entropy(logits[0], records.targets[row])
     logit = logits[0] if records.proposed is None else logits[0, records.proposed[row]]
     return F.binary_cross_entropy_with_logits(logit, records.targets[row].float())

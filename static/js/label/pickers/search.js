@@ -1,9 +1,13 @@
 // Many classes: the first ten bear digit keys, typing finds the rest. A combobox with a list that is always open.
 
+import { keysFor } from "./keys.js";
+
 // More options than this are not drawn; typing on narrows them down.
 const SHOWN = 100;
 
 export class SearchPicker {
+  static needsClasses = true;
+  searches = true;
   #names;
   #folded;
   #keys;
@@ -15,10 +19,10 @@ export class SearchPicker {
   #options = [];
   #marked = -1;
 
-  constructor(names, keys, choice) {
+  constructor({ names, choice }) {
     this.#names = names;
     this.#folded = names.map(fold);
-    this.#keys = keys;
+    this.#keys = keysFor(names);
     this.#choice = choice;
     choice.onchange = () => this.#markChosen();
     this.#input.addEventListener("input", () => this.#show());
@@ -41,7 +45,11 @@ export class SearchPicker {
     this.#input.focus();
   }
 
-  digit(key) {
+  takes(key) {
+    return this.#keys.includes(key);
+  }
+
+  press(key) {
     const index = this.#keys.indexOf(key);
     if (index >= 0) this.#choice.pick(this.#names[index]);
   }

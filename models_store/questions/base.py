@@ -1,0 +1,183 @@
+"""What a network must know of one kind of question: targets, losses, decisions, doubt.
+
+Every network gives one logit per class and item.
+"""
+
+from abc import ABC, abstractmethod
+from functools import lru_cache
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+FOCUS = 2.0
+"""The exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002)."""
+MOST_WEIGHT = 20.0
+"""Of a rare class, however rare: one wrong label of it must not drown all others."""
+MOST_ERRORS = 64
+"""Numbers in an error vector. With more classes than that, it is a projection."""
+
+
+class Decision(NamedTuple):
+    """What a model takes m items to be: three (m,) tensors."""
+
+    margins: Tensor
+    """float32 in [0, 1]; 0 is full doubt. What it is of: see `decide` of the question."""
+    best: Tensor
+    """int32: the index of the class, or for "verify" 1 for yes and 0 for no."""
+    confidence: Tensor
+    """float32, the probability given to `best`."""
+
+
+class Certainty(NamedTuple):
+    """How sure a model was of m answers, and whether it was right: three (m,) tensors, and of how many answers it chose
+    one.
+    """
+
+    confidence: Tensor
+    entropy: Tensor
+    right: Tensor
+    n_classes: int
+
+
+class Losses(NamedTuple):
+    """What is made small, of each answer: (m,) or (m, K); and the cross-entropy alone, without smoothing."""
+
+    objective: Tensor
+    cross_entropy: Tensor
+
+
+class Question(ABC):
+    """One kind of question. `answers` are logits as `of_answers` gives them, `targets` as `as_learned` does."""
+
+    name: ClassVar[str]
+    card: ClassVar[str]
+    """What a model answers, for its card; `{n}` stands for the number of classes."""
+    proposes: ClassVar[bool] = False
+    """Whether the answer is about one proposed class of each item."""
+    softmax: ClassVar[bool]
+    """Whether the logits of an item are one distribution over the classes; if not, each is one of yes and no."""
+    adaptive: ClassVar[bool] = False
+    """Whether a temperature may follow how far an item's best class stands out."""
+
+    def checked_targets(
+        self, targets: np.ndarray, proposed: np.ndarray | None, *, n: int, n_classes: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Targets and proposed classes as tensors. Raises ValueError for shapes, types or classes that do not fit."""
+        targets = np.asarray(targets)
+        shape = self.target_shape(n, n_classes)
+        if targets.shape != shape:
+            raise ValueError(f"targets have the shape {targets.shape}, expected {shape}")
+        self.check_proposed(proposed)
+        return self.as_tensor(targets, n_classes), (
+            None if proposed is None else checked_proposed(proposed, n=n, n_classes=n_classes)
+        )
+
+    def check_proposed(self, proposed: np.ndarray | None) -> None:
+        """Raise ValueError if there are proposed classes, and should not be, or the other way round."""
+        if self.proposes != (proposed is not None):
+            raise ValueError("`proposed` belongs to the question 'verify', and only to it")
+
+    def target_shape(self, n: int, n_classes: int) -> tuple[int, ...]:
+        return (n,)
+
+    @abstractmethod
+    def as_tensor(self, targets: np.ndarray, n_classes: int) -> Tensor:
+        """Targets of the right shape as they are kept. Raises ValueError for wrong types or classes."""
+
+    def as_learned(self, targets: Tensor) -> Tensor:
+        """Kept targets as losses take them."""
+        return targets
+
+    def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """The logits that an answer is given by, of (m, K)."""
+        return logits
+
+    @abstractmethod
+    def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
+        """`form`: "cross-entropy" (its labels smoothed: Szegedy et al. 2016, arXiv 1512.00567), "focal" or "brier"
+        (Brier 1950)."""
+
+    @abstractmethod
+    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+        """Of each class, its share of an even division of the kept targets over what it has, to the given power, but
+        for the bound MOST_WEIGHT.
+        """
+
+    @abstractmethod
+    def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """Losses times the weights of what they are of."""
+
+    @abstractmethod
+    def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
+        """The share of the answers that is wrong, a scalar."""
+
+    @abstractmethod
+    def guessing_loss(self, targets: Tensor) -> float:
+        """The cross-entropy, in nats, of answering by the frequencies of the n >= 1 kept targets alone."""
+
+    def groups(self, targets: Tensor, proposed: Tensor | None) -> Tensor | None:
+        """(n,) a number for each kind of label, of which a training keeps one each; None if there are no kinds."""
+        return targets.long()
+
+    @abstractmethod
+    def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
+        """From (m, K) logits; O(m K), nothing of that size beside the logits is kept."""
+
+    @abstractmethod
+    def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m, K) of each class, or for "verify" (m,) of yes."""
+
+    @abstractmethod
+    def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m,) float32, in nats. 0 is no doubt."""
+
+    @abstractmethod
+    def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m, min(K, MOST_ERRORS)) float32: the gradient of the loss by the logits, were the model's own answer right.
+
+        With more classes, the product with a fixed random matrix of ± 1/8, in which products of two vectors keep their
+        value but for an error of about |a||b|/8.
+        """
+
+    @abstractmethod
+    def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
+        """How sure each answer is, and whether it is right."""
+
+
+def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
+    """(n,) int64 proposed classes. Raises ValueError."""
+    proposed = np.asarray(proposed)
+    if proposed.shape != (n,):
+        raise ValueError(f"proposed classes have the shape {proposed.shape}, expected {(n,)}")
+    return class_indices(proposed, n_classes, what="proposed classes")
+
+
+def class_indices(classes: np.ndarray, n_classes: int, *, what: str) -> Tensor:
+    """(n,) int64. Raises ValueError."""
+    if not np.issubdtype(classes.dtype, np.integer):
+        raise ValueError(f"{what} are integers, not {classes.dtype}")
+    if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
+        raise ValueError(f"{what} lie in 0 … {n_classes - 1}, got {classes.min()} … {classes.max()}")
+    return torch.from_numpy(classes.astype(np.int64))
+
+
+def even_weights(targets: Tensor, n_kinds: int, power: float) -> Tensor:
+    """(n_kinds,) as `class_weights`, of targets (n,) that are indices; over all labels the mean is 1."""
+    counts = torch.bincount(targets.long(), minlength=n_kinds).float()
+    weights = torch.where(counts > 0, len(targets) / ((counts > 0).sum() * counts.clamp_min(1)), 1.0)
+    weights = weights.clamp(max=MOST_WEIGHT) ** power
+    return weights * len(targets) / (weights * counts).sum()
+
+
+def projection(n_classes: int) -> Tensor | None:
+    """(n_classes, MOST_ERRORS) if there are more classes than that: what shortens error vectors."""
+    return _projection(n_classes) if n_classes > MOST_ERRORS else None
+
+
+@lru_cache(maxsize=4)
+def _projection(n_classes: int) -> Tensor:
+    """Always the same: error vectors of different runs must be comparable."""
+    signs = np.random.default_rng(0).integers(0, 2, size=(n_classes, MOST_ERRORS), dtype=np.int8)
+    return torch.from_numpy((2 * signs - 1).astype(np.float32) / np.sqrt(np.float32(MOST_ERRORS)))

@@ -1,0 +1,49 @@
+"""Yes or no on one proposed class: its sigmoid; the other classes are not looked at."""
+
+import torch
+from torch import Tensor
+
+from models_store.questions.base import Decision, even_weights, projection
+from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
+
+
+class Verify(YesOrNo):
+    """Targets are (n,), with the (n,) proposed classes. The margin is |2p − 1| of the proposed class."""
+
+    name = "verify"
+    card = "whether an item is of the one class, of {n}, that is proposed for it"
+    proposes = True
+
+    def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m,) the logits of the proposed classes."""
+        assert proposed is not None
+        return logits.gather(1, proposed[:, None])[:, 0]
+
+    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+        """(2,) of no and yes."""
+        return even_weights(targets, 2, power)
+
+    def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        return losses * weights[targets.long()]
+
+    def groups(self, targets: Tensor, proposed: Tensor | None) -> Tensor | None:
+        assert proposed is not None
+        return 2 * proposed + targets.long()
+
+    def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
+        answers = self.of_answers(logits, proposed)
+        return Decision(margin_of(answers), (answers >= 0).int(), torch.sigmoid(answers.abs()))
+
+    def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        return torch.sigmoid(self.of_answers(logits, proposed))
+
+    def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """Of yes or no for the proposed class."""
+        return entropy_of(self.of_answers(logits, proposed))
+
+    def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """p − round(p) at the place of the proposed class, 0 elsewhere: only its row of the last layer would learn."""
+        assert proposed is not None
+        shorten = projection(logits.shape[1])
+        rows = torch.eye(logits.shape[1]) if shorten is None else shorten
+        return error_of(self.of_answers(logits, proposed))[:, None] * rows[proposed]

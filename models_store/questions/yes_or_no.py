@@ -1,0 +1,62 @@
+"""What questions have in common whose answers are yes or no: a sigmoid each."""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models_store.questions.base import FOCUS, Certainty, Losses, Question
+
+
+class YesOrNo(Question):
+    """Targets are bools, learned as float32 of 0 and 1; 20,000 classes of every item take a byte each."""
+
+    softmax = False
+
+    def as_tensor(self, targets: np.ndarray, n_classes: int) -> Tensor:
+        if targets.dtype != np.bool_:
+            raise ValueError(f"targets for {self.name!r} are booleans, not {targets.dtype}")
+        return torch.from_numpy(np.array(targets))
+
+    def as_learned(self, targets: Tensor) -> Tensor:
+        return targets.float()
+
+    def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
+        cross = F.binary_cross_entropy_with_logits(answers, targets, reduction="none")
+        if form == "focal":
+            return Losses((1 - torch.exp(-cross)) ** FOCUS * cross, cross)
+        if form == "brier":
+            return Losses(2 * (1 - torch.exp(-cross)).square(), cross)
+        if not smoothing:
+            return Losses(cross, cross)
+        smooth = targets + smoothing * (0.5 - targets)
+        return Losses(F.binary_cross_entropy_with_logits(answers, smooth, reduction="none"), cross)
+
+    def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
+        return ((answers >= 0) != (targets >= 0.5)).float().mean()
+
+    def guessing_loss(self, targets: Tensor) -> float:
+        shares = targets.sum(dim=0) / len(targets)
+        return float((torch.special.entr(shares) + torch.special.entr(1 - shares)).mean())
+
+    def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
+        yes, no = F.logsigmoid(answers), F.logsigmoid(-answers)
+        entropy = -(yes.exp() * yes + no.exp() * no)
+        right = ((answers >= 0) == (targets >= 0.5)).to(answers.dtype)
+        return Certainty(torch.maximum(yes, no).exp(), entropy, right, 2)
+
+
+def margin_of(answers: Tensor) -> Tensor:
+    """|2 sigmoid(logit) − 1|."""
+    return torch.tanh(answers.abs() / 2)
+
+
+def entropy_of(answers: Tensor) -> Tensor:
+    """Of yes or no, in nats."""
+    return torch.special.entr(torch.sigmoid(answers)) + torch.special.entr(torch.sigmoid(-answers))
+
+
+def error_of(answers: Tensor) -> Tensor:
+    """p − round(p)."""
+    p = torch.sigmoid(answers)
+    return p - (p >= 0.5).float()

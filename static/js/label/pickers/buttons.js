@@ -1,0 +1,71 @@
+import { flash, keysFor } from "./keys.js";
+
+/** A button for each of at most ten classes. */
+export class ButtonPicker {
+  static needsClasses = true;
+  typed = false;
+  #buttons = new Map();
+  #choice;
+
+  constructor({ names, choice }) {
+    this.#choice = choice;
+    const keys = keysFor(names);
+    const place = document.querySelector("#choices");
+    place.dataset.width = this.widthOf(names);
+    names.forEach((name, index) => this.#buttons.set(keys[index], this.#button(name, keys[index])));
+    place.replaceChildren(...this.#buttons.values());
+    choice.onchange = () => this.#mark();
+    this.#mark();
+  }
+
+  /** How much room a button needs: the columns follow from it. */
+  widthOf(names) {
+    const longest = Math.max(...names.map((name) => name.length));
+    if (longest <= 3) return "short";
+    if (longest <= 9) return "narrow";
+    return longest <= 22 ? "medium" : "long";
+  }
+
+  takes(key) {
+    return this.#buttons.has(key);
+  }
+
+  press(key) {
+    const button = this.#buttons.get(key);
+    if (!button) return;
+    flash(button);
+    this.#choice.pick(button.value);
+  }
+
+  send() {
+    this.#choice.send();
+  }
+
+  reset(value) {
+    this.#choice.reset(value);
+  }
+
+  #button(name, key) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "button choice";
+    button.value = name;
+    const text = document.createElement("span");
+    text.textContent = name;
+    const hint = document.createElement("kbd");
+    hint.textContent = key;
+    hint.setAttribute("aria-hidden", "true");
+    button.setAttribute("aria-keyshortcuts", key);
+    button.append(text, hint);
+    button.addEventListener("click", () => {
+      flash(button);
+      this.#choice.pick(name);
+    });
+    return button;
+  }
+
+  #mark() {
+    if (!this.#choice.multi) return;
+    for (const button of this.#buttons.values()) button.setAttribute("aria-pressed", this.#choice.has(button.value));
+  }
+}

@@ -1,0 +1,22 @@
+// Pickers: how a value is chosen, by the name that the server gives (`Question.picker`).
+//
+// A picker has `takes(key)` and `press(key)` for keys of its own, `send()`, `reset(value)` and `typed`; `left()` and
+// `right()` if a swipe answers; `move(by)` and `focus()` if it searches. It calls `onanswer(value, said)` with a value
+// as the API takes it and as people say it.
+
+import { ButtonPicker } from "./buttons.js";
+import { ManyOf, OneOf } from "./choice.js";
+import { SearchPicker } from "./search.js";
+import { VerifyPicker } from "./verify.js";
+
+const PICKERS = { buttons: ButtonPicker, search: SearchPicker, verify: VerifyPicker };
+
+/** Whether it must know all classes. */
+export const needsClasses = (name) => PICKERS[name].needsClasses;
+
+/** `several`: an answer is a list of classes. */
+export function createPicker(name, { names, several, onanswer }) {
+  const choice = () => (several ? new ManyOf(onanswer) : new OneOf(onanswer));
+  const Picker = PICKERS[name];
+  return new Picker({ names, onanswer, choice: Picker.needsClasses ? choice() : null });
+}
