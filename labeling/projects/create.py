@@ -17,6 +17,7 @@ from labeling.models.projects import MAX_CLASSES, MAX_SLUG
 from labeling.projects import access, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
+from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME
 
 # What people read. It can be changed at any time, and holds at once.
@@ -54,7 +55,7 @@ class EncoderSettled(Exception):
     """The encoder of a project can no longer be changed; the message says why."""
 
 
-def check_classes(names: Sequence[str]) -> list[str]:
+def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
     """The class names, trimmed. Raises `ValidationError` for too few, too many, empty, repeated or misleading ones."""
     trimmed = [name.strip() for name in names]
     if any(not name for name in trimmed):
@@ -73,6 +74,11 @@ def check_classes(names: Sequence[str]) -> list[str]:
         raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
     if len(trimmed) < 2:
         raise ValidationError({"classes": "Give at least two classes."})
+    try:
+        if question in QUESTIONS:  # if not, the project's own check says so
+            QUESTIONS[question].check_classes(trimmed)
+    except InvalidValue as error:
+        raise ValidationError({"classes": str(error)}) from error
     return trimmed
 
 
@@ -109,8 +115,8 @@ def create_project(
     *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
 ) -> Project:
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
-    names = check_classes(classes)
     project = Project(slug=slug, kind=kind, **settings)
+    names = check_classes(classes, project.question)
     project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from labeling.questions.base import InvalidValue, Names, Question, Stored
 from labeling.questions.multi import Multi
+from labeling.questions.score import Score
 from labeling.questions.single import Single
 from labeling.questions.verify import Verify
 
 __all__ = ["QUESTIONS", "InvalidValue", "Names", "Question", "Stored", "choices", "named"]
 
-QUESTIONS: dict[str, Question] = {question.name: question for question in (Single(), Multi(), Verify())}
+QUESTIONS: dict[str, Question] = {question.name: question for question in (Single(), Multi(), Verify(), Score())}
 """By name, in the order in which they are offered."""
 
 

@@ -265,6 +265,17 @@ def test_verify_takes_yes_and_no(open_screen: Any, yes: str, no: str) -> None:
     assert values() == [True, False, True]
 
 
+def test_a_score_takes_the_points_by_their_keys(open_screen: Any) -> None:
+    project = make_project("taste", classes=[str(point) for point in range(1, 11)], question="score")
+    make_open_batch(project, make_items(project, 6))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.answer("4", "0", "1")
+    screen.wait_until_sent()
+    assert values() == [3, 9, 0]
+    screen.press("?")
+    expect(screen.page.locator("#keys-dialog")).to_contain_text("Answer with the point")
+
+
 def test_the_keyboard_alone_reaches_and_works_everything(open_screen: Any) -> None:
     project = make_project("animals", classes=["cat", "dog", "hen"])
     make_open_batch(project, make_items(project, 10))

@@ -52,13 +52,14 @@ def test_ten_classes_and_the_item_are_in_view_together(
 
 
 @pytest.mark.parametrize("size", ["desktop", "small"])
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", ["single", "multi", "verify", "score"])
 def test_every_question_fits(open_screen: Any, screenshot: Any, size: str, question: str) -> None:
-    project = make_project("animals", kind="text", classes=ANIMALS, question=question, prompt="Which animals occur?")
+    classes = [str(point) for point in range(1, 11)] if question == "score" else ANIMALS
+    project = make_project("animals", kind="text", classes=classes, question=question, prompt="Which animals occur?")
     text = "Past the old mill a mountain goat stood on the wall and looked at us as if we had come to buy it. " * 3
     make_open_batch(project, make_items(project, 20, data={"text": text.strip(), "source": "diary", "year": 1911}))
     screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
-    screen.answer(*{"single": "12", "multi": ["Enter"], "verify": "yn"}[question])
+    screen.answer(*{"single": "12", "multi": ["Enter"], "verify": "yn", "score": "40"}[question])
     if question == "multi":
         screen.press("1", "5")
     screenshot(screen.page, f"{question}-{size}")

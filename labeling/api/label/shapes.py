@@ -31,13 +31,13 @@ class ClaimRequest(serializers.Serializer[Any]):
     count = StrictInteger(min_value=1, max_value=queue.MAX_CLAIM, default=10, help_text="At most so many tasks.")
 
 
-@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "boolean"}]})
+@extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}]})
 class PredictedValue(serializers.JSONField):
-    """A class name; for `verify` true or false."""
+    """A class name; for `verify` true or false, for `score` a number."""
 
 
 class Prediction(serializers.Serializer[Any]):
-    value = PredictedValue(help_text="A class name; for `verify` true or false.")
+    value = PredictedValue(help_text="A class name; for `verify` true or false, for `score` a number.")
 
 
 class TaskItem(serializers.Serializer[Any]):

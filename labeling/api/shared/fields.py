@@ -108,8 +108,8 @@ _ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 @extend_schema_field(
     {
         "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "array", "items": _ONE_CLASS}],
-        "description": "`single`: a class name. `multi`: a list of class names. `verify`: true or false. A class "
-        "that is called 7 may be given as the number 7.",
+        "description": "`single`: a class name. `multi`: a list of class names. `verify`: true or false. `score`: "
+        "a number. A class that is called 7 may be given as the number 7.",
     }
 )
 class AnswerValue(serializers.JSONField):

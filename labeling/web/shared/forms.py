@@ -167,7 +167,7 @@ class NewProjectForm(forms.Form):
             self.add_error("classes", "Enter the classes, one a line, or choose a file.")
             return
         try:
-            self.names = check_classes(names)
+            self.names = check_classes(names, self.cleaned_data.get("question", ""))
         except ValidationError as error:
             self.add_error(None, error)
 

@@ -6,10 +6,11 @@
 
 import { ButtonPicker } from "./buttons.js";
 import { ManyOf, OneOf } from "./choice.js";
+import { ScalePicker } from "./scale.js";
 import { SearchPicker } from "./search.js";
 import { VerifyPicker } from "./verify.js";
 
-const PICKERS = { buttons: ButtonPicker, search: SearchPicker, verify: VerifyPicker };
+const PICKERS = { buttons: ButtonPicker, scale: ScalePicker, search: SearchPicker, verify: VerifyPicker };
 
 /** Whether it must know all classes. */
 export const needsClasses = (name) => PICKERS[name].needsClasses;

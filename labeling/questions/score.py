@@ -1,0 +1,45 @@
+"""A score on a scale, such as 1 to 5: the classes are its points in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored, class_index
+
+
+class Score(Question):
+    """Stored is the place on the scale; shown is the point, a number. A near miss costs a model less than a far one."""
+
+    name = "score"
+    title = "a score on a scale"
+    offer = "A score on a scale, such as 1 to 5. “How good is it?”"
+    prompt = "Which score?"
+    prompt_for_managers = "Which score?"
+    exported_as = "number"
+
+    def check_classes(self, names: Sequence[str]) -> None:
+        first = int(names[0]) if names[0].isdecimal() and names[0].isascii() else None
+        if first is None or list(names) != [str(first + place) for place in range(len(names))]:
+            raise InvalidValue(
+                "The classes of a score are the points of its scale: whole numbers, each one more than the one before, "
+                "such as 1, 2, 3, 4, 5."
+            )
+        if len(names) > len(KEYS):
+            raise InvalidValue(f"A scale may have at most {len(KEYS)} points, one for each digit key.")
+
+    def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
+        try:
+            return class_index(value, indices)
+        except InvalidValue:
+            raise InvalidValue(f"The answer must be a point of the scale, not {str(value)[:60]!r}.") from None
+
+    def show(self, value: Stored | None, names: Names) -> Any:
+        return None if value is None else int(names[value])  # type: ignore[index]
+
+    def settle(self, answers: Sequence[Stored]) -> Stored:
+        """The median: one far answer among three moves nothing. Between two, the lower."""
+        return sorted(answers)[(len(answers) - 1) // 2]
+
+    def picker(self, n_classes: int) -> str:
+        return "scale"

@@ -1,0 +1,81 @@
+"""A score on a scale: the classes are its points in their order, and a near miss costs less than a far one.
+
+The loss is that of K − 1 yes-or-no questions, "is it above this point?", answered by one distribution over the points:
+the logarithmic form of Epstein 1969, "A Scoring System for Probability Forecasts of Ranked Categories". It is proper:
+probabilities stay calibrated, which a penalty on distances would not leave them.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from models_store.questions.base import FOCUS, Decision, Losses, projection
+from models_store.questions.single import Single
+
+
+class Score(Single):
+    """Targets are (n,) int64 places on the scale. `best` is the median of the distribution, and the margin the least
+    |2 P(above) − 1| over the points: 0 where two neighbours are as likely to be the median. 1 for a single point.
+    """
+
+    name = "score"
+    card = "which of {n} points of a scale an item has"
+    adaptive = False
+
+    def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
+        """The sums over the K − 1 questions of the loss of each."""
+        above, not_above = _above(answers)
+        truth = (targets[:, None] > torch.arange(above.shape[1], device=targets.device)).to(answers.dtype)
+        each = -(truth * above + (1 - truth) * not_above)
+        cross = each.sum(dim=1)
+        if form == "focal":
+            return Losses(((1 - torch.exp(-each)) ** FOCUS * each).sum(dim=1), cross)
+        if form == "brier":
+            # The ranked probability score.
+            return Losses((1 - torch.exp(-each)).square().sum(dim=1), cross)
+        if not smoothing:
+            return Losses(cross, cross)
+        smooth = truth + smoothing * (0.5 - truth)
+        return Losses(-(smooth * above + (1 - smooth) * not_above).sum(dim=1), cross)
+
+    def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
+        return (_median(answers) != targets).float().mean()
+
+    def guessing_loss(self, targets: Tensor) -> float:
+        points = torch.bincount(targets)
+        above = 1 - points.cumsum(0)[:-1] / len(targets)
+        return float((torch.special.entr(above) + torch.special.entr(1 - above)).sum())
+
+    def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
+        best = _median(logits)
+        confidence = logits.softmax(dim=1).gather(1, best[:, None])[:, 0]
+        if logits.shape[1] == 1:
+            return Decision(torch.ones_like(confidence), best.int(), confidence)
+        margins = (2 * _above(logits)[0].exp() - 1).abs().amin(dim=1)
+        return Decision(margins.clamp(0, 1), best.int(), confidence)
+
+    def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """The gradient of the loss, were the median right: P(y = j) times what j's questions have too much of it."""
+        above, not_above = _above(logits)
+        best = _median(logits)
+        yes = best[:, None] > torch.arange(above.shape[1])
+        # d/dlogit_j of −log P(A) is p_j (1 − [j in A] / P(A)), for A of those above a point, or of those not above it.
+        inside = torch.where(yes, torch.exp(-above), torch.zeros_like(above))
+        outside = torch.where(yes, torch.zeros_like(above), torch.exp(-not_above))
+        zero = torch.zeros_like(logits[:, :1])
+        taken = torch.cat([zero, inside.cumsum(1)], 1) + torch.cat([outside.flip(1).cumsum(1).flip(1), zero], 1)
+        vectors = logits.softmax(dim=1) * (above.shape[1] - taken)
+        shorten = projection(logits.shape[1])
+        return vectors if shorten is None else vectors @ shorten
+
+
+def _above(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """(m, K − 1) log P(y > k) and log P(y <= k), for all points k but the last."""
+    logs = F.log_softmax(logits, dim=1)
+    above = logs.flip(1).logcumsumexp(dim=1).flip(1)[:, 1:]
+    return above.clamp(max=0), logs.logcumsumexp(dim=1)[:, :-1].clamp(max=0)
+
+
+def _median(logits: Tensor) -> Tensor:
+    """(m,) int64: the first point that half of the distribution does not lie above."""
+    return (_above(logits)[0].exp() > 0.5).sum(dim=1)
