@@ -105,9 +105,20 @@ def test_weights_help_a_rare_class():
     assert recall(1.0) > recall(0.0) + 0.25
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
-@pytest.mark.parametrize("name", ["sb-ece", "s-avuc"])
-@pytest.mark.parametrize("loss", ["cross-entropy", "focal", "brier"])
+@pytest.mark.parametrize(
+    ("question", "name", "loss"),
+    [  # each with each of another kind, once
+        ("single", "sb-ece", "cross-entropy"),
+        ("single", "s-avuc", "focal"),
+        ("single", "sb-ece", "brier"),
+        ("multi", "s-avuc", "cross-entropy"),
+        ("multi", "sb-ece", "focal"),
+        ("multi", "s-avuc", "brier"),
+        ("verify", "sb-ece", "cross-entropy"),
+        ("verify", "s-avuc", "focal"),
+        ("verify", "s-avuc", "brier"),
+    ],
+)
 def test_each_objective_learns_each_question(question, name, loss):
     """With much more weight on it, a soft-binned error beside a focal loss now and then keeps a network from learning:
     which seed, and on which processor, is chance.
