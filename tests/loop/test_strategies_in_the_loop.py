@@ -18,7 +18,7 @@ from selector.class_guard import limit
 pytestmark = pytest.mark.django_db(transaction=True)
 
 ALWAYS = {"margins", "best", "confidence"}
-QUICK = {"training": {"epochs": 5}}
+QUICK = {"training": {"epochs": 5, "min_steps": 60}}
 
 
 def rounds(project: Project, n: int = 2) -> None:
