@@ -1,7 +1,7 @@
 """Runs the project's checks and says at the end which passed, how long each took, and what pytest counted.
 
     python scripts/check.py                       # all of them; a failure does not stop the later ones
-    python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to its last command
+    python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to pytest, or to its last command
 
 Exit status: 0 if every check passed, 1 otherwise.
 """
@@ -24,6 +24,7 @@ from typing import NamedTuple, NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
+NO_TESTS = 5  # its exit status when it found none
 # As many processes as there are cores, but no crowd: some tests start threads and processes of their own. What lies
 # together goes to one process, until another has nothing left to do.
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
@@ -84,7 +85,10 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
-    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, "-m", "browser", "tests/browser"]],
+    "test-browser": [
+        [*PYTEST, *SIDE_BY_SIDE, "-m", "browser and not timed", "tests/browser"],
+        [*PYTEST, "-m", "browser and timed", "tests/browser"],
+    ],
 }
 # One process each, and short: when all is checked, they run beside the tests, which leave a core idle now and then.
 BESIDE_THE_TESTS = ("lint", "types", "migrations")
@@ -94,7 +98,7 @@ class Outcome(NamedTuple):
     name: str
     passed: bool
     seconds: float
-    counted: str  # pytest's closing line; empty for other tools
+    counted: list[str]  # pytest's closing lines; none for other tools
 
 
 class Processes:
@@ -160,22 +164,23 @@ def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str]:
     return processes.wait(process), tail.decode(errors="replace")
 
 
-def closing_line(output: str) -> str:
-    """The line in which pytest says what it counted; empty if there is none."""
-    lines = [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
-    return lines[-1] if lines else ""
+def closing_lines(output: str) -> list[str]:
+    """The lines in which pytest says what it counted."""
+    return [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
 
 
 def check(name: str, arguments: list[str], write: Callable[[bytes], None]) -> Outcome:
     write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
-    *first, last = CHECKS[name]
-    statuses, output = [], ""
-    for command in [*first, [*last, *arguments]]:
-        status, output = run(command, write)
+    tests = name.startswith("test-")
+    statuses, counted = [], []
+    for command in CHECKS[name]:
+        status, output = run([*command, *(arguments if tests or command is CHECKS[name][-1] else [])], write)
         statuses.append(status)
-    counted = closing_line(output) if name.startswith("test-") else ""
-    return Outcome(name, not any(statuses), time.monotonic() - started, counted)
+        counted += closing_lines(output)[-1:] if tests else []
+    # Of two commands of pytest, one may have nothing of what the arguments name.
+    ran = [status for status in statuses if status != NO_TESTS]
+    return Outcome(name, bool(ran) and not any(ran), time.monotonic() - started, counted)
 
 
 def say(output: bytes) -> None:
@@ -231,8 +236,8 @@ def main() -> int:
     for outcome in outcomes:
         say(f"{'passed' if outcome.passed else 'FAILED'}  {outcome.name:<14} {outcome.seconds:6.1f} s\n".encode())
     for outcome in outcomes:
-        if outcome.counted:
-            say(f"{outcome.counted}\n".encode())
+        for line in outcome.counted:
+            say(f"{line}\n".encode())
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 
