@@ -1,10 +1,13 @@
 """What every suite needs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
+from django.db import transaction
+from django.test import override_settings
 
 # A machine that is busy with other things is no fault of what is tested.
 hypothesis.settings.register_profile("here", deadline=None)
@@ -22,3 +25,16 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     settings.STATIC_ROOT = folder / "static_root"
     settings.STATIC_ROOT.mkdir()
     return folder
+
+
+@pytest.fixture(scope="module")
+def once(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a file's own fixtures put into the database once, within this one, is there for all its tests; what a test
+    changes is undone behind it, as ever. Gives the data folder meanwhile. Not for tests with transactions of their own,
+    nor for files whose tests begin with an empty database.
+    """
+    folder = tmp_path_factory.mktemp("once")
+    with django_db_blocker.unblock(), transaction.atomic():
+        with override_settings(DATA_DIR=folder, MEDIA_ROOT=folder / "media"):
+            yield folder
+        transaction.set_rollback(True)
