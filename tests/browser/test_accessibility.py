@@ -272,10 +272,12 @@ def test_the_first_page_of_all_has_no_fault(open_page: Any, screenshot: Any, sch
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_about_faults_have_none_themselves(open_page: Any, screenshot: Any, scheme: str) -> None:
     page: Page = open_page(make_user("mona"), color_scheme=scheme, **PHONE)
+    page.route(
+        "**/gone/*",
+        lambda route: route.fulfill(body=render_to_string(f"{route.request.url[-3:]}.html"), content_type="text/html"),
+    )
     for status in (400, 403, 404, 500):
-        body = render_to_string(f"{status}.html")
-        page.route(f"**/gone-{status}/", lambda route, body=body: route.fulfill(body=body, content_type="text/html"))
-        page.goto(f"/gone-{status}/")
+        page.goto(f"/gone/{status}")
         screenshot(page, f"page-{status}-phone-{scheme}", full=True)
         assert faults(page) == [], status
 
