@@ -1,7 +1,7 @@
 """Runs the project's checks and says at the end which passed, how long each took, and what pytest counted.
 
-    python scripts/check.py                       # all of them, in order; a failure does not stop the later ones
-    python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to its last command
+    python scripts/check.py                       # all of them; a failure does not stop the later ones
+    python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to pytest, or to its last command
 
 Exit status: 0 if every check passed, 1 otherwise.
 """
@@ -9,21 +9,56 @@ Exit status: 0 if every check passed, 1 otherwise.
 from __future__ import annotations
 
 import os
+import queue
 import re
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
-# As many processes as there are cores, but no crowd: some tests start threads and processes of their own.
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
-# Once is enough for these: they touch no database, or (who may what) ask it nothing that other tests do not.
-ON_SQLITE_ONLY = ["benchmarks", "selector", "models_store", "importing", "architecture", "docs", "access"]
+NO_TESTS = 5  # its exit status when it found none
+# As many processes as there are cores, but no crowd: some tests start threads and processes of their own. What lies
+# together goes to one process, until another has nothing left to do.
+SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+# Pages, files and models are tested once, on SQLite. Here is what asks of a database more than to keep rows: who gets
+# which task, locks and races, the steps of the loop, constraints, migrations, what backups take, and the queries.
+ON_POSTGRES = [
+    "api/test_annotating.py",
+    "api/test_api_query_counts.py",
+    "blindness/test_ids_and_numbers_say_nothing.py",
+    "blindness/test_migration.py",
+    "commands/test_simulation.py",
+    "commands/test_status.py",
+    "exports/test_export_rows.py",
+    "importing/test_import_chunks.py",
+    "importing/test_import_ends_badly.py",
+    "items/test_corrections.py",
+    "items/test_corrections_at_once.py",
+    "items/test_find_items.py",
+    "loop/test_cluster_anew.py",
+    "loop/test_corrected_loop.py",
+    "loop/test_crashes.py::test_killed_import_goes_on_where_it_was",
+    "loop/test_crashes.py::test_worker_killed_at_any_moment",
+    "loop/test_loop.py",
+    "loop/test_plan_batch.py",
+    "operations/test_back_up.py",
+    "queue",
+    "uploads/test_storage.py::test_many_at_once_do_not_pass_the_limit_together",
+    "uploads/test_storage_migration.py",
+    "walls/test_first_account.py::test_of_two_at_once_one_wins",
+    "walls/test_invitation_links.py::test_of_many_who_have_the_link_one_gets_in",
+    "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
+    "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
+    "web/test_query_counts.py",
+]
 # Generated requests for minutes: once, on the database that takes fewer characters and numbers.
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py"]
 
@@ -45,70 +80,140 @@ CHECKS: dict[str, list[list[str]]] = {
             "scripts/with-postgres.sh",
             *PYTEST,
             *SIDE_BY_SIDE,
-            *("-m", "not browser"),
-            *(f"--ignore=tests/{name}" for name in ON_SQLITE_ONLY),
+            *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
-    "test-browser": [[*PYTEST, "-m", "browser"]],
+    "test-browser": [
+        [*PYTEST, *SIDE_BY_SIDE, "-m", "browser and not timed", "tests/browser"],
+        [*PYTEST, "-m", "browser and timed", "tests/browser"],
+    ],
 }
+# One process each, and short: when all is checked, they run beside the tests, which leave a core idle now and then.
+BESIDE_THE_TESTS = ("lint", "types", "migrations")
 
 
 class Outcome(NamedTuple):
     name: str
     passed: bool
     seconds: float
-    counted: str  # pytest's closing line; empty for other tools
+    counted: list[str]  # pytest's closing lines; none for other tools
 
 
-def run(command: list[str]) -> tuple[int, str]:
+class Processes:
+    """The commands that are running, in whichever thread, so that an interrupt can end them all."""
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[bytes]] = set()
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def start(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._ended:
+                raise KeyboardInterrupt
+            # A group of its own, so that an interrupt ends all that the command started.
+            process = subprocess.Popen(  # noqa: S603  fixed commands, and the developer's own arguments
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        return process
+
+    def wait(self, process: subprocess.Popen[bytes]) -> int:
+        status = process.wait()
+        with self._lock:
+            self._running.discard(process)
+        return status
+
+    def end(self) -> None:
+        """End what runs, and let nothing start any more."""
+        with self._lock:
+            self._ended = True
+            running = list(self._running)
+        for process in running:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGINT)
+        for process in running:
+            process.wait()
+
+
+processes = Processes()
+
+
+def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str]:
     """Run the command, pass its output on as it comes, and return its exit status and its last lines."""
     # A DATABASE_URL of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh says.
     environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    # A group of its own, so that an interrupt ends all that the command started.
-    process = subprocess.Popen(  # noqa: S603  fixed commands, and the developer's own arguments
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    try:
+        process = processes.start(command, environment)
+    except FileNotFoundError as missing:
+        write(f"{missing}\n".encode())
+        return 127, ""
     assert process.stdout is not None
     tail = b""
-    try:
-        while chunk := os.read(process.stdout.fileno(), 8192):
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.flush()
-            tail = (tail + chunk)[-4096:]
-        return process.wait(), tail.decode(errors="replace")
-    except BaseException:
-        os.killpg(process.pid, signal.SIGINT)
-        process.wait()
-        raise
+    while chunk := os.read(process.stdout.fileno(), 8192):
+        write(chunk)
+        tail = (tail + chunk)[-4096:]
+    return processes.wait(process), tail.decode(errors="replace")
 
 
-def closing_line(output: str) -> str:
-    """The line in which pytest says what it counted; empty if there is none."""
-    lines = [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
-    return lines[-1] if lines else ""
+def closing_lines(output: str) -> list[str]:
+    """The lines in which pytest says what it counted."""
+    return [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
 
 
-def check(name: str, arguments: list[str]) -> Outcome:
-    say(f"\n──── {name} " + "─" * (90 - len(name)))
+def check(name: str, arguments: list[str], write: Callable[[bytes], None]) -> Outcome:
+    write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
-    *first, last = CHECKS[name]
-    statuses, output = [], ""
-    for command in [*first, [*last, *arguments]]:
-        status, output = run(command)
+    tests = name.startswith("test-")
+    statuses, counted = [], []
+    for command in CHECKS[name]:
+        status, output = run([*command, *(arguments if tests or command is CHECKS[name][-1] else [])], write)
         statuses.append(status)
-    counted = closing_line(output) if name.startswith("test-") else ""
-    return Outcome(name, not any(statuses), time.monotonic() - started, counted)
+        counted += closing_lines(output)[-1:] if tests else []
+    # Of two commands of pytest, one may have nothing of what the arguments name.
+    ran = [status for status in statuses if status != NO_TESTS]
+    return Outcome(name, bool(ran) and not any(ran), time.monotonic() - started, counted)
 
 
-def say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+def say(output: bytes) -> None:
+    sys.stdout.buffer.write(output)
     sys.stdout.flush()
+
+
+def check_all() -> list[Outcome]:
+    """The tests one after the other, the rest beside them: what it says comes between theirs, a check at a time."""
+    outcomes: dict[str, Outcome] = {}
+    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+
+    def check_beside() -> None:
+        with suppress(KeyboardInterrupt):
+            for name in BESIDE_THE_TESTS:
+                parts: list[bytes] = []
+                outcomes[name] = check(name, [], parts.append)
+                said.put(b"".join(parts))
+
+    beside = threading.Thread(target=check_beside)
+    beside.start()
+    try:
+        for name in CHECKS:
+            if name not in BESIDE_THE_TESTS:
+                outcomes[name] = check(name, [], say)
+                while not said.empty():
+                    say(said.get())
+    except BaseException:
+        processes.end()
+        raise
+    finally:
+        beside.join()
+    while not said.empty():
+        say(said.get())
+    return [outcomes[name] for name in CHECKS]
 
 
 def interrupt(*_: object) -> NoReturn:
@@ -121,15 +226,16 @@ def main() -> int:
     if name and name not in CHECKS:
         sys.exit(f"No check is called {name!r}. There are: {', '.join(CHECKS)}.")
     try:
-        outcomes = [check(one, arguments) for one in ([name] if name else CHECKS)]
+        outcomes = [check(name, arguments, say)] if name else check_all()
     except KeyboardInterrupt:
+        processes.end()
         return 130
-    say("\n──── summary " + "─" * 83)
+    say(f"\n──── summary {'─' * 83}\n".encode())
     for outcome in outcomes:
-        say(f"{'passed' if outcome.passed else 'FAILED'}  {outcome.name:<14} {outcome.seconds:6.1f} s")
+        say(f"{'passed' if outcome.passed else 'FAILED'}  {outcome.name:<14} {outcome.seconds:6.1f} s\n".encode())
     for outcome in outcomes:
-        if outcome.counted:
-            say(f"{outcome.counted}")
+        for line in outcome.counted:
+            say(f"{line}\n".encode())
     return 0 if all(outcome.passed for outcome in outcomes) else 1
 
 

@@ -1,9 +1,24 @@
 """What every suite needs."""
 
+import gc
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+from django.db import transaction
+from django.test import override_settings
+
+# A machine that is busy with other things is no fault of what is tested.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector need not look through a million such objects again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -17,3 +32,16 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     settings.STATIC_ROOT = folder / "static_root"
     settings.STATIC_ROOT.mkdir()
     return folder
+
+
+@pytest.fixture(scope="module")
+def once(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """What a file's own fixtures put into the database once, within this one, is there for all its tests; what a test
+    changes is undone behind it, as ever. Gives the data folder meanwhile. Not for tests with transactions of their own,
+    nor for files whose tests begin with an empty database.
+    """
+    folder = tmp_path_factory.mktemp("once")
+    with django_db_blocker.unblock(), transaction.atomic():
+        with override_settings(DATA_DIR=folder, MEDIA_ROOT=folder / "media"):
+            yield folder
+        transaction.set_rollback(True)

@@ -43,6 +43,7 @@ def _digits() -> Any:
     return load_digits()
 
 
+@lru_cache(maxsize=2000)
 def digit_png(number: int) -> bytes:
     """A real handwritten digit, 8 x 8 pixels, dark on white."""
     buffer = io.BytesIO()
@@ -54,8 +55,9 @@ def digit_png(number: int) -> bytes:
 def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> list[Item]:
     """Encoded, unlabeled items whose truth is known: real digits for images, sentences for texts."""
     items = []
+    n_classes = project.classes.count()
     for number in range(first, first + n):
-        truth = int(_digits().target[number % 1797]) % project.classes.count()
+        truth = int(_digits().target[number % 1797]) % n_classes
         values: dict[str, Any] = {
             "external_id": f"item-{number:04}",
             "row": number,

@@ -16,6 +16,7 @@ from access.doors import (
     SUPERUSER,
     Door,
 )
+from django.conf import settings
 from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
@@ -62,11 +63,12 @@ class World:
         invitations.join(invitation=used, user=make_user("newcomer"))
         self.missing_ids = {**dict.fromkeys(self.own_ids, 10**9), "username": "nobody-at-all", "key": "0" * 15}
         self.missing_ids["annotation_id"] = uuid.uuid4()
+        self.sessions = {role: _session_of(user) for role, user in self.users.items()}
 
     def client(self, role: str, **options: Any) -> Client:
         client = Client(raise_request_exception=False, **options)
         if role != SIGNED_OUT:
-            client.force_login(self.users[role])
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[role]
         return client
 
     def knock(
@@ -84,6 +86,12 @@ class World:
             response: HttpResponse = getattr(self.client(role, enforce_csrf_checks=csrf), door.method)(path, **body)
             transaction.set_rollback(True)
         return response
+
+
+def _session_of(user: User) -> str:
+    client = Client()
+    client.force_login(user)
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 def _between(route: str) -> list[str]:

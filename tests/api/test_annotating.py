@@ -254,7 +254,7 @@ LIKELY = st.fixed_dictionaries(
 
 
 @given(body=JSON | LIKELY | st.fixed_dictionaries({"annotations": st.lists(JSON | LIKELY, max_size=3)}))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_brings_the_server_down(db: None, body: Any) -> None:
     project = Project.objects.filter(slug="digits").first()
     if project is None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -52,20 +53,27 @@ LISTS: list[tuple[str, str, int]] = [
 ]
 
 
-@pytest.mark.parametrize(("path", "role", "queries"), LISTS)
-def test_lists(path: str, role: str, queries: int, tmp_path: Any, django_assert_num_queries: Any) -> None:
-    for much, slug in ((2, "small"), (7, "large")):
-        project = make_project(slug)
+@pytest.fixture(scope="module")
+def projects(once: Path) -> list[Project]:
+    """Two projects, with two and with seven of everything that is listed."""
+    made = [make_project(slug) for slug in ("small", "large")]
+    for project, much in zip(made, (2, 7), strict=True):
         make_history(project, much)
         mia = make_member(project, "mia", Role.MANAGER)
         for number in range(much):
             invitations.invite(project=project, user=mia, role=Role.ANNOTATOR)
             make_member(project, f"annie-{number}")
-            register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+            register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
             make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+    return made
+
+
+@pytest.mark.parametrize(("path", "role", "queries"), LISTS)
+def test_lists(projects: list[Project], path: str, role: str, queries: int, django_assert_num_queries: Any) -> None:
+    for project in projects:
         client = client_of(make_member(project, "mona", role))
         with django_assert_num_queries(TOKEN + MEMBER + queries):
-            assert client.get(URL.format(slug) + path).status_code == 200
+            assert client.get(URL.format(project.slug) + path).status_code == 200
 
 
 @pytest.mark.parametrize("much", [1, 6])

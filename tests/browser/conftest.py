@@ -1,4 +1,4 @@
-"""Journeys in the system's Chromium against a live server. Screenshots lie in tests/screenshots/."""
+"""Journeys in the system's Chromium against a live server. With SCREENSHOTS=1, pictures lie in tests/screenshots/."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from screen import Screen
 from labeling.models import Project, User
 
 SCREENSHOTS = Path(__file__).resolve().parents[1] / "screenshots"
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 QUIET = [
     "--no-sandbox",
     "--disable-gpu",
@@ -99,9 +99,12 @@ def open_screen(open_page: OpenPage, live_server: Any) -> OpenScreen:
 
 @pytest.fixture
 def screenshot() -> Callable[..., None]:
-    SCREENSHOTS.mkdir(exist_ok=True)
+    """Keep a picture to be looked at, if any are wanted."""
+    wanted = os.environ.get("SCREENSHOTS") == "1"
 
     def take(page: Page, name: str, *, full: bool = False) -> None:
-        page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)
+        if wanted:
+            SCREENSHOTS.mkdir(exist_ok=True)
+            page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full)
 
     return take

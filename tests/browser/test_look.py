@@ -1,4 +1,4 @@
-"""The screens in light and dark, on a desktop and on phones: to be looked at, and never wider than the screen."""
+"""The annotator's screen on a desktop and on a small phone: all of it in view, and never wider than the screen."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project, make_user
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from labeling.models import Batch, Project, Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1280, "height": 800}}
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SMALL: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
-SIZES = {"desktop": DESKTOP, "phone": PHONE, "small": SMALL}
+SIZES = {"desktop": DESKTOP, "small": SMALL}
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
 
 
@@ -30,17 +29,14 @@ def digits(n: int = 40) -> Project:
     return project
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_ten_classes_and_the_item_are_in_view_together(
-    open_screen: Any, screenshot: Any, size: str, scheme: str
-) -> None:
+def test_ten_classes_and_the_item_are_in_view_together(open_screen: Any, screenshot: Any, size: str) -> None:
     project = digits()
-    screen = open_screen(project, make_member(project, "annie"), color_scheme=scheme, **SIZES[size])
+    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
     screen.answer("0", "1", "2", "3")
     screen.press("f")
     screen.answer("5")
-    screenshot(screen.page, f"label-{size}-{scheme}")
+    screenshot(screen.page, f"label-{size}")
     assert fits(screen.page)
     expect(screen.page.locator("#item img")).to_be_in_viewport(ratio=1)
     for digit in range(10):
@@ -51,61 +47,54 @@ def test_ten_classes_and_the_item_are_in_view_together(
         assert box["height"] >= 44
 
 
-@pytest.mark.parametrize("size", ["desktop", "small"])
 @pytest.mark.parametrize("question", ["single", "multi", "verify", "score"])
-def test_every_question_fits(open_screen: Any, screenshot: Any, size: str, question: str) -> None:
+def test_every_question_fits(open_screen: Any, screenshot: Any, question: str) -> None:
     classes = [str(point) for point in range(1, 11)] if question == "score" else ANIMALS
     project = make_project("animals", kind="text", classes=classes, question=question, prompt="Which animals occur?")
     text = "Past the old mill a mountain goat stood on the wall and looked at us as if we had come to buy it. " * 3
     make_open_batch(project, make_items(project, 20, data={"text": text.strip(), "source": "diary", "year": 1911}))
-    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screen = open_screen(project, make_member(project, "annie"), **SMALL)
     screen.answer(*{"single": "12", "multi": ["Enter"], "verify": "yn", "score": "40"}[question])
     if question == "multi":
         screen.press("1", "5")
-    screenshot(screen.page, f"{question}-{size}")
+    screenshot(screen.page, f"{question}-small")
     assert fits(screen.page)
 
 
-@pytest.mark.parametrize("size", ["desktop", "small"])
-def test_many_classes_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+def test_many_classes_fit(open_screen: Any, screenshot: Any) -> None:
     classes = [f"{first} {second}" for first in ("grey", "red", "tiny", "giant") for second in ANIMALS]
     project = make_project(
         "animals", kind="image", classes=classes, question="multi", prompt="Which animals are there?"
     )
     make_open_batch(project, make_items(project, 20))
-    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screen = open_screen(project, make_member(project, "annie"), **SMALL)
     screen.press("2", "5", "g", "o")
-    screenshot(screen.page, f"search-{size}")
+    screenshot(screen.page, "search-small")
     assert fits(screen.page)
 
 
-@pytest.mark.parametrize("size", ["desktop", "small"])
-def test_tables_of_numbers_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+def test_tables_of_numbers_fit(open_screen: Any, screenshot: Any) -> None:
     project = make_project("tumours", kind="vector", classes=["malignant", "benign"])
     measures = [f"{what} {of}" for what in ("mean", "worst", "deviation of") for of in [*ANIMALS, "radius", "texture"]]
     data = {name: 17.123456 * 1.7**i / 100 for i, name in enumerate(measures)}
     make_open_batch(project, make_items(project, 20, data=data))
-    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
-    screenshot(screen.page, f"vector-{size}")
+    screen = open_screen(project, make_member(project, "annie"), **SMALL)
+    screenshot(screen.page, "vector-small")
     assert fits(screen.page)
 
 
-@pytest.mark.parametrize("size", ["desktop", "small"])
-def test_dialogs_fit(open_screen: Any, screenshot: Any, size: str) -> None:
+def test_dialogs_fit(open_screen: Any, screenshot: Any) -> None:
     project = digits()
     Project.objects.update(guidelines="Type the digit that you read.\n\nIf two are equally likely, skip it as unclear.")
-    screen = open_screen(project, make_member(project, "annie"), **SIZES[size])
+    screen = open_screen(project, make_member(project, "annie"), **SMALL)
     for key, name in ((" ", "skip"), ("g", "guidelines"), ("?", "keys")):
         screen.press(key)
-        screenshot(screen.page, f"dialog-{name}-{size}")
+        screenshot(screen.page, f"dialog-{name}-small")
         assert fits(screen.page)
         screen.press("Escape")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_sign_in_home_and_missing_pages(
-    browser: Browser, live_server: Any, sign_in: Any, screenshot: Any, scheme: str
-) -> None:
+def test_sign_in_home_and_missing_pages(open_page: Any, screenshot: Any) -> None:
     mona = make_user("mona")
     for slug, name, role, state in (
         ("digits", "Handwritten digits", Role.ANNOTATOR, Batch.State.OPEN),
@@ -121,24 +110,20 @@ def test_sign_in_home_and_missing_pages(
         Batch.objects.filter(pk=batch.pk).update(
             state=state, remaining=remaining, reason=reason, completed_at=timezone.now()
         )
-    for size, options in (("desktop", DESKTOP), ("small", SMALL)):
-        context = browser.new_context(**options, color_scheme=scheme)
-        page = context.new_page()
-        page.goto(live_server.url)
-        page.get_by_label("Username").fill("mona")
-        page.get_by_label("Password").fill("wrong")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("alert")).to_contain_text("correct username and password")
-        screenshot(page, f"sign-in-{size}-{scheme}")
-        page.get_by_label("Password").fill("mona-password")
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("link", name="Label in Handwritten digits")).to_be_visible()
-        screenshot(page, f"home-{size}-{scheme}")
-        assert fits(page)
-        page.goto(f"{live_server.url}/p/letters/label/")
-        expect(page.get_by_role("heading", name="That is not for your role")).to_be_visible()
-        screenshot(page, f"denied-{size}-{scheme}")
-        page.goto(f"{live_server.url}/p/nothing/label/")
-        expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
-        screenshot(page, f"missing-{size}-{scheme}")
-        context.close()
+    page = open_page(None, "/", **SMALL)
+    page.get_by_label("Username").fill("mona")
+    page.get_by_label("Password").fill("wrong")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("correct username and password")
+    screenshot(page, "sign-in-small")
+    page.get_by_label("Password").fill("mona-password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="Label in Handwritten digits")).to_be_visible()
+    screenshot(page, "home-small")
+    assert fits(page)
+    page.goto("/p/letters/label/")
+    expect(page.get_by_role("heading", name="That is not for your role")).to_be_visible()
+    screenshot(page, "denied-small")
+    page.goto("/p/nothing/label/")
+    expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()
+    screenshot(page, "missing-small")

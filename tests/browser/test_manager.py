@@ -20,6 +20,8 @@ from labeling.models import Batch, Project, Role, User
 # What appears by itself does so within a few seconds.
 BY_ITSELF = 15_000
 
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
@@ -216,3 +218,17 @@ def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:
     keys.press("Enter")
     expect(page.get_by_text("Signs is there, at the address signs, and you are its manager.")).to_be_visible()
     assert Project.objects.get().question == "multi"
+
+
+def test_errors_stand_beside_their_fields(open_page: Any, screenshot: Any) -> None:
+    page: Page = open_page(make_user("mona", is_staff=True), "/new/", **PHONE)
+    page.get_by_label("Name", exact=True).fill("Signs")
+    page.get_by_label("Classes", exact=True).fill("stop\nyield\nstop")
+    page.get_by_label("Batch size").fill("0")
+    page.get_by_role("button", name="Create the project").click()
+    screenshot(page, "manager-errors-phone", full=True)
+    assert page.get_by_label("Name", exact=True).input_value() == "Signs"
+    wrong = page.locator("[aria-describedby$=_error]")
+    assert wrong.count() == 3
+    for field in wrong.all():
+        assert page.locator(f"#{field.get_attribute('aria-describedby').split()[-1]}").is_visible()

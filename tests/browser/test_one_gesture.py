@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from labeling.models import Annotation
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.timed, pytest.mark.django_db(transaction=True)]
 
 ANIMALS = ["cat", "dog", "hen", "pig"]
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}

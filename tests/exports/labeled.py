@@ -19,7 +19,8 @@ def make_items(project: Project, count: int, *, control_every: int = 0, **fields
     items = factories.make_items(project, count, first=first, **fields)
     for item in items:
         item.is_control = bool(control_every) and item.row is not None and item.row % control_every == 0
-    Item.objects.bulk_update(items, ["is_control"], batch_size=500)
+    reserved = [item.pk for item in items if item.is_control]
+    Item.objects.filter(pk__in=reserved).update(is_control=True)
     Project.objects.filter(pk=project.pk).update(encoded_rows=first + count)
     return items
 

@@ -87,7 +87,7 @@ def awkward_project(question: str) -> Project:
 def records(rows: Any) -> list[dict[str, Any]]:
     if isinstance(rows, pd.DataFrame):
         return list(rows.to_dict("records"))
-    return list(rows.to_pylist()) if isinstance(rows, pyarrow.Table) else list(rows)
+    return list(rows.to_pylist() if isinstance(rows, pyarrow.Table) else rows.to_list())
 
 
 def plain(column: str, value: Any, *, as_text: bool) -> Any:

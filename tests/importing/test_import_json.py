@@ -47,7 +47,7 @@ ANY_JSON = st.recursive(
 
 
 @given(rows=st.lists(st.dictionaries(st.text(max_size=5), ANY_JSON, max_size=4)), indent=st.sampled_from([None, 1]))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_list_of_objects_is_cut_as_a_parser_would(tmp_path_factory, rows, indent):
     text = json.dumps(rows, indent=indent, ensure_ascii=False)
     path = write(tmp_path_factory.mktemp("json") / "a.json", text)

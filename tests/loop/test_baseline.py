@@ -49,8 +49,17 @@ def labeled(folder: Path, *, batches: int, **settings: object) -> Project:
     return project
 
 
-def test_it_learns_from_uniform_labels_and_answers_for_all_of_them(tmp_path: Path) -> None:
+def test_an_estimate_of_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its networks are trained once for all that is to be seen of it."""
     project = labeled(tmp_path, batches=2)
+    it_learns_from_uniform_labels_and_answers_for_all_of_them(project)
+    with monkeypatch.context() as patch:
+        killed_and_given_way_it_ends_with_the_same(project, patch)
+    a_corrected_label_counts_at_once(project)
+    nothing_learns_from_control_items_of_a_private_project(project)
+
+
+def it_learns_from_uniform_labels_and_answers_for_all_of_them(project: Project) -> None:
     found = load_baseline(ProjectFiles(project).baseline)
     assert found is not None
     assert found.version == 2
@@ -67,8 +76,7 @@ def test_it_learns_from_uniform_labels_and_answers_for_all_of_them(tmp_path: Pat
     assert {path.name for path in (ProjectFiles(project).root / "models").iterdir()} == {"v1", "v2"}
 
 
-def test_killed_and_given_way_it_ends_with_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    project = labeled(tmp_path, batches=2)
+def killed_and_given_way_it_ends_with_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ProjectFiles(project).baseline
     whole = load_baseline(path)
     assert whole is not None
@@ -134,8 +142,7 @@ def test_what_is_told_of_a_project(tmp_path: Path, django_assert_max_num_queries
     assert found.advice in (Advice.GO_ON, Advice.STOP, Advice.UNCLEAR)
 
 
-def test_a_corrected_label_counts_at_once(tmp_path: Path) -> None:
-    project = labeled(tmp_path, batches=2)
+def a_corrected_label_counts_at_once(project: Project) -> None:
     before = payoff_of(project)
     assert before.saved is not None
     for item in project.items.control().labeled()[:30]:
@@ -145,8 +152,7 @@ def test_a_corrected_label_counts_at_once(tmp_path: Path) -> None:
     assert after.saved.points[-1].accuracy < before.saved.points[-1].accuracy
 
 
-def test_nothing_learns_from_control_items_of_a_private_project(tmp_path: Path) -> None:
-    project = labeled(tmp_path, batches=2)
+def nothing_learns_from_control_items_of_a_private_project(project: Project) -> None:
     ProjectFiles(project).baseline.unlink()
     Project.objects.filter(pk=project.pk).update(privacy_epsilon=5.0)
     Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)

@@ -51,7 +51,7 @@ def check_rounds(project: Project, rounds: int) -> None:
 
 
 def test_worker_killed_in_the_midst_of_encoding_and_of_training(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=1200)
+    project = digits_project(tmp_path, n=1200, training={})
     user = annotator(project)
     kill_during(Job.Kind.ENCODE)
     with worker():
@@ -66,7 +66,7 @@ def test_worker_killed_in_the_midst_of_encoding_and_of_training(tmp_path: Path) 
 
 
 def test_worker_killed_while_the_model_is_calibrated_goes_on_behind_the_training(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=600, batch_size=150)
+    project = digits_project(tmp_path, n=600, batch_size=150, training={})
     user = annotator(project)
     with worker("--drain") as process:
         process.wait()
@@ -89,11 +89,11 @@ def test_worker_killed_while_the_model_is_calibrated_goes_on_behind_the_training
 
 def test_worker_killed_at_any_moment(tmp_path: Path) -> None:
     """Each round, a worker is killed some time after it took the first step up; in the end one may finish."""
-    project = digits_project(tmp_path, n=600)
+    project = digits_project(tmp_path, n=600, training={})
     user = annotator(project)
     rng = random.Random(11)
     for number in (1, 2):
-        for _ in range(3):
+        for _ in range(2):
             before = attempts()
             with worker() as process:
                 wait_until(lambda before=before: attempts() != before or not Job.objects.unfinished().exists())

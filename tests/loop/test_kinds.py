@@ -173,7 +173,7 @@ def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path)
         network = torchvision.models.get_model("shufflenet_v2_x0_5")
     torch.save(network.state_dict(), data_dir / "weights" / "shufflenet.pth")
     options = {"architecture": "torchvision/shufflenet_v2_x0_5", "weights": "shufflenet.pth", "size": 64}
-    version = two_rounds(digits_project(tmp_path, n=200, encoder={"name": "backbone", "options": options}))
+    version = two_rounds(digits_project(tmp_path, n=200, training={}, encoder={"name": "backbone", "options": options}))
     assert version.metrics["control"]["accuracy"] >= 0.3
     assert load_encoder(Project.objects.get()).dim == 1024
 

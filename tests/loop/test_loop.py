@@ -27,7 +27,7 @@ def drain() -> None:
 
 
 def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=600, batch_size=60)
+    project = digits_project(tmp_path, n=600, batch_size=60, training={})
     user = annotator(project)
     drain()
     for number in (1, 2, 3):

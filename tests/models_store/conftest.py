@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from model_data import SHAPES, Pool, blobs, digit_images, train_on
+from model_data import ALONE, SHAPES, Pool, blobs, digit_images, train_on
 
 from models_store import encoders
 from models_store.training import Trained
@@ -30,10 +30,12 @@ def digits() -> Pool:
 @pytest.fixture(scope="session", params=["single", "multi", "verify"])
 def trained(request: pytest.FixtureRequest) -> Trained:
     """A model of vectors for each question."""
-    return train_on(blobs(200, seed=1), question=request.param)
+    return train_on(blobs(200, seed=1), question=request.param, config=ALONE)
 
 
 @pytest.fixture(scope="session")
 def image_model(digits: Pool) -> Trained:
     rows = np.random.default_rng(0).permutation(len(digits.classes))[:90]
-    return train_on(Pool(digits.features[rows], digits.classes[rows], 10), question="single", shape=SHAPES["image"])
+    return train_on(
+        Pool(digits.features[rows], digits.classes[rows], 10), question="single", shape=SHAPES["image"], config=ALONE
+    )

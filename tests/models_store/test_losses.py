@@ -107,9 +107,17 @@ def test_weights_help_a_rare_class():
     assert recall(1.0) > recall(0.0) + 0.25
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
-@pytest.mark.parametrize("name", ["sb-ece", "s-avuc"])
-@pytest.mark.parametrize("loss", ["cross-entropy", "focal", "brier"])
+@pytest.mark.parametrize(
+    ("question", "name", "loss"),
+    [  # each question and each loss with both soft errors
+        ("single", "sb-ece", "cross-entropy"),
+        ("single", "s-avuc", "focal"),
+        ("multi", "sb-ece", "brier"),
+        ("multi", "s-avuc", "cross-entropy"),
+        ("verify", "sb-ece", "focal"),
+        ("verify", "s-avuc", "brier"),
+    ],
+)
 def test_each_objective_learns_each_question(question, name, loss):
     """With much more weight on it, a soft-binned error beside a focal loss now and then keeps a network from learning:
     which seed, and on which processor, is chance.

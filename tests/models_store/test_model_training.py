@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from model_data import SHAPES, Pool, asked, blobs, train_on
+from model_data import ALONE, SHAPES, Pool, asked, blobs, train_on
 
 from models_store.config import TrainConfig
 from models_store.metrics import accuracy
@@ -17,8 +17,6 @@ from models_store.training.labels import Labels, shifted, split
 from models_store.training.run import Run
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
-# Further trainings change no answer (test_calibrating.py), and would take four times as long again.
-ALONE = TrainConfig(calibration_labels=0)
 
 
 def best(trained: Trained, pool: Pool, proposed: np.ndarray | None = None) -> np.ndarray:
@@ -44,7 +42,7 @@ def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 def test_it_learns_each_question(question):
-    trained = train_on(blobs(400, seed=1), question=question)
+    trained = train_on(blobs(400, seed=1), question=question, config=ALONE)
     pool = blobs(1000, seed=2)
     answers = asked(pool, question, seed=3)
     taken = best(trained, pool, answers.get("proposed"))
@@ -97,7 +95,7 @@ def test_one_labeled_image_will_do(digits):
 @pytest.mark.parametrize("n", [5, 300])
 def test_labels_of_one_class_alone_will_do(n):
     pool = blobs(n, seed=1)
-    trained = train_on(Pool(pool.features, np.full(n, 2), 4))
+    trained = train_on(Pool(pool.features, np.full(n, 2), 4), config=ALONE)
     assert (best(trained, pool) == 2).all()
 
 
@@ -109,13 +107,13 @@ def test_a_project_of_one_class_will_do():
 
 def test_a_class_without_labels_is_never_the_guess():
     pool = blobs(200, seed=1)
-    assert best(train_on(Pool(pool.features, pool.classes, 6)), pool).max() < 4
+    assert best(train_on(Pool(pool.features, pool.classes, 6), config=ALONE), pool).max() < 4
 
 
 def test_a_class_that_was_never_proposed_stays_in_full_doubt():
     pool = blobs(200, seed=1)
     answers = asked(pool, "verify")
-    trained = train(pool.features, question="verify", n_classes=6, input_shape=(12,), seed=1, **answers)
+    trained = train(pool.features, question="verify", n_classes=6, input_shape=(12,), seed=1, config=ALONE, **answers)
     (part,) = predict(trained.model, pool.features, proposed=np.full(200, 5))
     assert part.margins.max() < 1e-6
 
@@ -131,7 +129,7 @@ def test_columns_that_never_vary_or_are_in_other_units_do_no_harm():
     constant = np.full((300, 1), 1e6, dtype=np.float32)
     units = np.logspace(-6, 6, 12, dtype=np.float32)
     odd = Pool(np.hstack([pool.features * units, constant]), pool.classes, 4)
-    assert accuracy(pool.classes, best(train_on(odd), odd)).value > 0.9
+    assert accuracy(pool.classes, best(train_on(odd, config=ALONE), odd)).value > 0.9
 
 
 def test_a_memory_map_gives_the_same_as_an_array(tmp_path):

@@ -5,18 +5,17 @@ A page that is new has to be given its number here, or the first test fails.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from addresses import OPERATORS, REDIRECTS, TAKERS, all_names
-from django.test import Client
 from django.urls import reverse
-from factories import make_member, make_project, make_user
-from knox.models import AuthToken
+from factories import make_member, make_project
 from pages import make_history, make_prediction, signed_in
 
 from labeling.intake.uploads import register
-from labeling.models import Batch, Project, Role, User
+from labeling.models import Batch, Project, Role
 from labeling.projects import invitations
 
 pytestmark = pytest.mark.django_db
@@ -96,62 +95,37 @@ def test_every_page_has_its_number() -> None:
     assert {name for name, *_ in PAGES} | ELSEWHERE == all_names() - TAKERS - OPERATORS - REDIRECTS
 
 
-def fill(project: Project, tmp_path: Any, much: int) -> None:
-    """A project with `much` of everything that pages list."""
+def fill(project: Project, much: int) -> None:
+    """Put `much` of everything that pages list into the project."""
     make_history(project, much)
     mia = make_member(project, "mia", Role.MANAGER)
     for number in range(much):
         invitations.invite(project=project, user=mia, role=Role.ANNOTATOR)
         make_member(project, f"annie-{number}")
-        register(project=project, user=None, path=tmp_path / "a.csv", name=f"{number}.csv", strict=False)
+        register(project=project, user=None, path=Path("/nowhere/a.csv"), name=f"{number}.csv", strict=False)
         make_prediction(project.versions.earliest("number"), name=f"{number}.csv")
+
+
+@pytest.fixture(scope="module")
+def projects(once: Path) -> list[Project]:
+    made = [make_project(slug) for slug in ("small", "large")]
+    for project, much in zip(made, (1, 6), strict=True):
+        fill(project, much)
+    return made
 
 
 @pytest.mark.parametrize(("name", "more", "role", "queries"), PAGES)
 def test_pages_of_a_project(
-    name: str, more: list[Any], role: str, queries: int, tmp_path: Any, django_assert_num_queries: Any
+    projects: list[Project],
+    name: str,
+    more: list[Any],
+    role: str,
+    queries: int,
+    django_assert_num_queries: Any,
 ) -> None:
-    for much, slug in ((1, "small"), (6, "large")):
-        project = make_project(slug)
-        fill(project, tmp_path, much)
+    for project in projects:
         client = signed_in(make_member(project, "mona", role))
         found = [each(project) if callable(each) else each for each in more]
-        path = reverse(name, args=[slug, *found], query=QUERIES.get(name))
+        path = reverse(name, args=[project.slug, *found], query=QUERIES.get(name))
         with django_assert_num_queries(queries):
             assert client.get(path).status_code == 200
-
-
-@pytest.mark.parametrize("projects", [1, 5])
-def test_home(projects: int, django_assert_num_queries: Any) -> None:
-    for number in range(projects):
-        project = make_project(f"project-{number}")
-        make_history(project, 2)
-        mona = make_member(project, "mona", Role.MANAGER)
-    client = signed_in(mona)
-    with django_assert_num_queries(5):
-        assert client.get("/").status_code == 200
-
-
-@pytest.mark.parametrize("tokens", [0, 5])
-def test_account(tokens: int, django_assert_num_queries: Any) -> None:
-    mona = make_member(make_project(), "mona", Role.MANAGER)
-    for _ in range(tokens):
-        AuthToken.objects.create(user=User.objects.get())
-    client = signed_in(mona)
-    with django_assert_num_queries(3):
-        assert client.get("/account/").status_code == 200
-
-
-@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 3), ("/api/docs/", 2)])
-def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
-    client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
-    with django_assert_num_queries(queries):
-        assert client.get(path).status_code == 200
-
-
-@pytest.mark.parametrize(("path", "accounts", "status"), [("/login/", 1, 200), ("/setup/", 0, 403)])
-def test_pages_for_whoever_is_signed_out(path: str, accounts: int, status: int, django_assert_num_queries: Any) -> None:
-    for number in range(accounts):
-        make_user(f"annie-{number}")
-    with django_assert_num_queries(1):
-        assert Client().get(path).status_code == status

@@ -58,7 +58,7 @@ def test_figures_of_another_library():
     assert epsilon([Phase(8.0, 1.0, 2)], 1e-5) == pytest.approx(0.69483, rel=1e-3)
 
 
-@settings(deadline=None)
+@settings(max_examples=30)
 @given(PLANS, st.sampled_from([1e-3, 1e-5, 1e-8]))
 def test_more_steps_cost_more_and_more_noise_costs_less(plan, delta):
     cost = epsilon(plan, delta)
@@ -75,7 +75,7 @@ def test_phases_add_up_in_whatever_order(one, other):
     assert epsilon([*one, *other], 1e-5) <= epsilon(one, 5e-6) + epsilon(other, 5e-6) + 1e-9
 
 
-@settings(deadline=None)
+@settings(max_examples=15)
 @given(st.floats(0.2, 20), st.sampled_from([0.001, 0.1, 0.9]), st.integers(1, 1000))
 def test_the_least_noise_keeps_the_budget_and_uses_it(target, rate, steps):
     noise = least_noise([Phase(1.0, rate, steps)], target, 1e-6)

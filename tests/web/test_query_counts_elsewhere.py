@@ -1,0 +1,51 @@
+"""The number of queries of the pages that belong to no project, pinned: test_query_counts.py has the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from factories import make_member, make_project, make_user
+from knox.models import AuthToken
+from pages import make_history, signed_in
+
+from labeling.models import Role, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("projects", [1, 5])
+def test_home(projects: int, django_assert_num_queries: Any) -> None:
+    for number in range(projects):
+        project = make_project(f"project-{number}")
+        make_history(project, 2)
+        mona = make_member(project, "mona", Role.MANAGER)
+    client = signed_in(mona)
+    with django_assert_num_queries(5):
+        assert client.get("/").status_code == 200
+
+
+@pytest.mark.parametrize("tokens", [0, 5])
+def test_account(tokens: int, django_assert_num_queries: Any) -> None:
+    mona = make_member(make_project(), "mona", Role.MANAGER)
+    for _ in range(tokens):
+        AuthToken.objects.create(user=User.objects.get())
+    client = signed_in(mona)
+    with django_assert_num_queries(3):
+        assert client.get("/account/").status_code == 200
+
+
+@pytest.mark.parametrize(("path", "queries"), [("/new/", 3), ("/account/password/", 3), ("/api/docs/", 2)])
+def test_forms_without_a_project(path: str, queries: int, django_assert_num_queries: Any) -> None:
+    client = signed_in(make_member(make_project(), "mona", Role.MANAGER))
+    with django_assert_num_queries(queries):
+        assert client.get(path).status_code == 200
+
+
+@pytest.mark.parametrize(("path", "accounts", "status"), [("/login/", 1, 200), ("/setup/", 0, 403)])
+def test_pages_for_whoever_is_signed_out(path: str, accounts: int, status: int, django_assert_num_queries: Any) -> None:
+    for number in range(accounts):
+        make_user(f"annie-{number}")
+    with django_assert_num_queries(1):
+        assert Client().get(path).status_code == status
