@@ -71,7 +71,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "django_filters",
     "knox",
     "drf_spectacular",
     "axes",
@@ -220,7 +219,6 @@ REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["labeling.api.shared.json_format.OrjsonRenderer"],
     "DEFAULT_PARSER_CLASSES": ["labeling.api.shared.json_format.OrjsonParser"],
     "DEFAULT_PAGINATION_CLASS": "labeling.api.shared.pagination.Pages",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "labeling.api.published.schema.PublishedSchema",
     "EXCEPTION_HANDLER": "labeling.api.shared.errors.handle",
 }

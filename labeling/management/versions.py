@@ -8,6 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from labeling.loop.versions import in_use
+from labeling.management.finding import project_named
 from labeling.models import ModelVersion, Project
 
 
@@ -26,9 +27,7 @@ class VersionCommand(BaseCommand):
 
     def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
         """The project and the version that is meant. Raises `CommandError`."""
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}.")
+        project = project_named(slug)
         found = in_use(project)
         if found is None:
             raise CommandError(f"{slug} has no model version yet: the first is trained when the first batch is done.")

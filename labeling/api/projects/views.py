@@ -124,7 +124,6 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
     subject = "Projects"
     who = {"GET": SIGNED_IN, "POST": "staff, and whoever manages a project"}
     serializer_class = ProjectSerializer
-    filter_backends = ()
 
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "membership_in": self._membership_in}

@@ -63,7 +63,5 @@ class ProjectView(Endpoint):
 class ProjectListView(ProjectView, generics.ListAPIView[Any]):
     """A list in pages, of what `get_queryset` finds in the project."""
 
-    filter_backends = ()
-
     def get_serializer_context(self) -> dict[str, Any]:
         return {**super().get_serializer_context(), "membership_in": self.membership_in}

@@ -11,7 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from knox.models import AuthToken
 
-from labeling.models import Project, Role
+from labeling.management.finding import project_named
+from labeling.models import Role
 from labeling.projects.members import get_or_create_user, set_role
 
 # A year, as on the account page; what runs for longer is given a new one once in a while.
@@ -49,9 +50,7 @@ class Command(BaseCommand):
         self, *args: Any, slug: str, username: str, role: str, password: str | None, token: bool, **options: Any
     ) -> None:
         days = _token_days(options["token_days"], token)
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+        project = project_named(slug)
         try:
             with transaction.atomic():
                 tokens = AuthToken.objects.filter(user__username=username).count() if password else 0

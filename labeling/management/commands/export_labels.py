@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from labeling.management.finding import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
-from labeling.models import Project
 from labeling.outgoing.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
 
 
@@ -38,9 +38,7 @@ class Command(BaseCommand):
         parser.add_argument("--skipped", action="store_true", help="Also items that everybody skipped, without label.")
 
     def handle(self, *args: Any, slug: str, format: str | None, output: str, **options: Any) -> None:
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}.")
+        project = project_named(slug)
         try:
             choice = choose(project, {name: options[name] for name in FILTERS})
         except ChoiceError as error:

@@ -13,6 +13,7 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
+from labeling.management.finding import project_named
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
 from labeling.outgoing.tables import csv_lines
@@ -57,9 +58,7 @@ class Command(BaseCommand):
         rejected: Path | None,
         **options: Any,
     ) -> None:
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+        project = project_named(slug)
         for path in [*paths, *([truth] if truth else [])]:
             if not path.exists():
                 raise CommandError(f"{path}: there is no such file or folder.")

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import AuthToken
 from tqdm import tqdm
 
+from labeling.management.finding import project_named
 from labeling.management.simulation import Game, Simulation, SimulationError
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
@@ -54,9 +55,7 @@ class Command(BaseCommand):
         super().run_from_argv(argv)
 
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
+        project = project_named(slug)
         if options["verbosity"] < 2:
             logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
         rates = {name: options[name] for name in ("error_rate", "skip_rate", "undo_rate")}

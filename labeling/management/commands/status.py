@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from labeling.insight.payoff import payoff_values
 from labeling.insight.status import status_of
-from labeling.models import Batch, Job, Project
+from labeling.management.finding import project_named
+from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.storage import shown
 
@@ -33,9 +34,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print all of it as one JSON object, for programs.")
 
     def handle(self, *args: Any, slug: str, json: bool, **options: Any) -> None:
-        project = Project.objects.filter(slug=slug).first()
-        if project is None:
-            raise CommandError(f"There is no project {slug!r}.")
+        project = project_named(slug)
         status = status_of(project)
         if json:
             status["payoff"] = payoff_values(project, timezone.now())
