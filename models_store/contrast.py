@@ -1,6 +1,6 @@
 """Two models on the very same items: how far apart they are, and which of many differences are more than noise.
 
-Numpy only. `paired` says whether one is better; this says by how much, and in which classes.
+`paired` says whether one is better; this says by how much, and in which classes.
 """
 
 import math
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import false_discovery_control
 
 from models_store.metrics import Z95
 from models_store.paired import chance
@@ -125,8 +126,4 @@ def more_than_noise(chances: ArrayLike, *, false_share: float = FALSE_SHARE) -> 
     [True, False, False]
     """
     p = np.asarray(chances, np.float64)
-    order = np.argsort(p, kind="stable")
-    passes = np.flatnonzero(p[order] <= false_share * np.arange(1, len(p) + 1) / max(1, len(p)))
-    found = np.zeros(len(p), bool)
-    found[order[: passes[-1] + 1 if len(passes) else 0]] = True
-    return found
+    return false_discovery_control(p) <= false_share if len(p) else np.zeros(0, bool)

@@ -1,4 +1,4 @@
-"""What the control slice says about a model. Numpy only.
+"""What the control slice says about a model. Numpy and scipy only.
 
 Control items are drawn uniformly and neither trained on nor selected by margin, so these are unbiased for the pool.
 """
@@ -6,6 +6,7 @@ Control items are drawn uniformly and neither trained on nor selected by margin,
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binomtest
 
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
@@ -46,10 +47,10 @@ class PerClass:
         return _ratio(self.correct, self.truth)
 
 
-def wilson(successes: int, n: int, *, z: float = Z95) -> tuple[float, float]:
-    """Score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and statistical
-    inference", JASA 22 (1927). Holds its coverage for few items and shares near 0 or 1, where the usual ± does not
-    (Brown, Cai & DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001).
+def wilson(successes: int, n: int) -> tuple[float, float]:
+    """The 95 % score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and
+    statistical inference", JASA 22 (1927). Holds its coverage for few items and shares near 0 or 1, where the usual ±
+    does not (Brown, Cai & DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001).
 
     (0, 1) for no item. Raises ValueError unless 0 <= successes <= n.
 
@@ -60,13 +61,8 @@ def wilson(successes: int, n: int, *, z: float = Z95) -> tuple[float, float]:
         raise ValueError(f"{successes} of {n} is no share")
     if n == 0:
         return 0.0, 1.0
-    share = successes / n
-    centre = share + z * z / (2 * n)
-    half = z * np.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    scale = 1 + z * z / n
-    low, high = (centre - half) / scale, (centre + half) / scale
-    # Exactly 0 and 1 at the ends, where rounding would leave a crumb.
-    return (0.0 if successes == 0 else float(low)), (1.0 if successes == n else float(high))
+    interval = binomtest(successes, n).proportion_ci(0.95, "wilson")
+    return float(interval.low), float(interval.high)
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> Share:

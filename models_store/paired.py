@@ -1,20 +1,19 @@
-"""Two models on the very same items: is one right more often than the other, beyond chance? Numpy only.
+"""Two models on the very same items: is one right more often than the other, beyond chance?
 
 Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
 Psychometrika 12 (1947), in its exact form. Only items that one of the two has right and the other wrong tell them
 apart. If both are equally good, each of these falls to either like a fair coin.
 """
 
-import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.stats import binomtest
 
 UNLIKELY = 0.05
 """Of two models that are equally good, chance alone parts one pair in twenty so far: one in forty to either side."""
-EXACT = 1000
-"""Beyond so many items that they differ on, the normal distribution tells the same, and quicker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +53,7 @@ def compare(later_right: ArrayLike, earlier_right: ArrayLike) -> Compared:
     return Compared(len(later), int((later > earlier).sum()), int((later < earlier).sum()))
 
 
+@lru_cache(maxsize=4096)  # of many classes, most differ on as few items as others
 def chance(gained: int, lost: int) -> float:
     """The probability that chance alone parts so many items as unevenly, or more so: the two-sided exact sign test.
 
@@ -62,9 +62,4 @@ def chance(gained: int, lost: int) -> float:
     >>> chance(3, 3)
     1.0
     """
-    n = gained + lost
-    if n > EXACT:
-        # Half an item at each end: without it, the smooth curve would call too much unlikely.
-        return math.erfc(max(0, abs(gained - lost) - 1) / math.sqrt(2 * n))
-    tail = sum(math.comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return float(binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from models_store import paired
 from models_store.paired import Compared, chance, compare
 
 COUNTS = st.integers(0, 120)
@@ -43,12 +42,6 @@ def test_what_does_not_belong_together_is_refused() -> None:
         compare([True], [True, False])
     with pytest.raises(ValueError, match="true or false, not int64"):
         compare(np.array([1, 0]), np.array([True, False]))
-
-
-def test_many_items_are_judged_alike_by_both_roads(monkeypatch: pytest.MonkeyPatch) -> None:
-    exact = [chance(430 + more, 370) for more in range(0, 60, 10)]
-    monkeypatch.setattr(paired, "EXACT", 0)
-    assert [chance(430 + more, 370) for more in range(0, 60, 10)] == pytest.approx(exact, rel=0.02)
 
 
 def rounds(n: int, differ: float, points: float, *, draws: int = 4000) -> tuple[float, float]:
