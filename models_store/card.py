@@ -25,7 +25,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         _front_matter(manifest, name),
         f"# {_plain(name)}",
         f"It tells {answer}, and how sure it is. What it takes is not the item but the {shape} numbers{taken_from}. "
-        f"Its network: {_plain(manifest['network']['name'])}.",
+        f"What learned: {_plain(_learner(manifest['network']))}.",
         *_classes(manifest.get("classes") or []),
         "## What it learned from",
         _data(manifest),
@@ -53,6 +53,11 @@ def model_card(manifest: Mapping[str, Any]) -> str:
 def _name(manifest: Mapping[str, Any]) -> str:
     version = manifest.get("version")
     return f"{manifest.get('project') or 'A model'}{f', version {version}' if version else ''}"
+
+
+def _learner(network: Mapping[str, Any]) -> str:
+    """The network's name; of an estimator its own."""
+    return str(network.get("config", {}).get("estimator") or network["name"])
 
 
 def _front_matter(manifest: Mapping[str, Any], name: str) -> str:

@@ -1,15 +1,17 @@
 """Models of several sizes, each asked about items that it has not learned from: what a learning curve is made of."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import nn
 
 from models_store.config import TrainConfig
+from models_store.estimators import Learner, Network
+from models_store.learning import learn
 from models_store.prediction import predict
-from models_store.training import Progress, train
+from models_store.training import Progress
 
 FOLDS = 3
 HALVINGS = 3
@@ -39,6 +41,8 @@ def cross_fit(
     question: str,
     n_classes: int,
     input_shape: tuple[int, ...],
+    learner: type[Learner] = Network,
+    options: Mapping[str, Any] | None = None,
     config: TrainConfig,
     seed: int,
     proposed: np.ndarray | None = None,
@@ -67,12 +71,14 @@ def cross_fit(
                 if progress is not None:
                     progress((done + at.share * size) / work)
 
-            trained = train(
+            trained = learn(
+                learner,
                 features[rows],
                 targets[rows],
                 question=question,
                 n_classes=n_classes,
                 input_shape=input_shape,
+                options=options or {},
                 config=replace(config, temperature="none"),  # no answer depends on it
                 seed=seed + number,
                 proposed=None if proposed is None else proposed[rows],

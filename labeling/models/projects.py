@@ -121,6 +121,9 @@ class Project(models.Model):
         help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
     )
     training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
+    model = models.JSONField(
+        default=dict, blank=True, help_text="What learns from the labels; if empty, a network. See also `training`."
+    )
     encoder = models.JSONField(
         default=dict,
         blank=True,

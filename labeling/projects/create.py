@@ -17,6 +17,7 @@ from labeling.models.projects import MAX_CLASSES, MAX_SLUG
 from labeling.projects import access, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
+from labeling.projects.model_settings import check_model
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME
 
@@ -35,6 +36,7 @@ SETTINGS = (
     "complete_share",
     "strategy",
     "class_guard",
+    "model",
     "training",
     "privacy_epsilon",
     "privacy_delta",
@@ -120,6 +122,7 @@ def create_project(
     project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)
+    check_project_model(project)
     try:
         with transaction.atomic():
             project.save()
@@ -131,6 +134,14 @@ def create_project(
     if manager is not None:
         set_role(project=project, user=manager, role=Role.MANAGER)
     return project
+
+
+def check_project_model(project: Project) -> None:
+    """Raise `ValidationError` if what is to learn cannot answer the question, or not within the privacy budget."""
+    try:
+        check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
+    except ValidationError as error:
+        raise ValidationError({"model": error.messages}) from error
 
 
 @transaction.atomic

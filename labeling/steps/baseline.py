@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline, save_baseline
@@ -19,6 +20,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Job, ModelVersion, Project
+from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
 from models_store.config import TrainConfig
@@ -96,6 +98,9 @@ def _answers(
     encoder = load_encoder(project)
     try:
         config = TrainConfig.from_dict(project.training)
+        learner, options = learner_of(project.model)
+    except ValidationError as error:
+        raise StepFailed(f"The project's model: {error.messages[0]}") from error
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
     return cross_fit(
@@ -105,6 +110,8 @@ def _answers(
         question=project.question,
         n_classes=n_classes,
         input_shape=encoder.input_shape,
+        learner=learner,
+        options=options,
         config=config,
         seed=seed_for(project, "baseline", len(labeled.rows)),
         proposed=labeled.proposed,

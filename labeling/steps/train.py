@@ -8,23 +8,27 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from django.core.exceptions import ValidationError
 
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.loop import ledger, versions
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
+from labeling.projects.model_settings import learner_of
 from labeling.steps import measure
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, load_model, open_features, read_labels, seed_for
 from models_store import artifact
 from models_store.encoders import Encoder
+from models_store.estimators import EstimatorError, Network
 from models_store.folders import FolderError
+from models_store.learning import learn
 from models_store.model import Model
+from models_store.networks.adapter import Adapter
 from models_store.prediction import EXTRAS, predict
 from models_store.privacy.training import train_private
 from models_store.training import Progress, TrainConfig, Trained, forget
-from models_store.training import train as train_network
 from selector.strategies import NEEDS
 
 # What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
@@ -148,13 +152,27 @@ def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
         config = TrainConfig.from_dict(project.training)
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
-    return train_network(
-        **given,
-        config=config,
-        start=load_model(project, parent) if parent and config.warm_start else None,
-        checkpoint=ProjectFiles(project).checkpoint,
-        progress=lambda at: _report(step, at),
-    )
+    try:
+        learner, options = learner_of(project.model)
+        return learn(
+            learner,
+            **given,
+            options=options,
+            config=config,
+            start=_start(project, parent) if parent and config.warm_start and learner is Network else None,
+            checkpoint=ProjectFiles(project).checkpoint,
+            progress=lambda at: _report(step, at),
+        )
+    except ValidationError as error:
+        raise StepFailed(f"The project's model: {error.messages[0]}") from error
+    except EstimatorError as error:
+        raise StepFailed(str(error)) from error
+
+
+def _start(project: Project, parent: ModelVersion) -> Model | None:
+    """What a warm start begins with: the parent, if it is a network."""
+    model = load_model(project, parent)
+    return None if isinstance(model.network, Adapter) else model
 
 
 def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[Trained, PrivateTraining]:

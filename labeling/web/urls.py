@@ -18,7 +18,7 @@ from labeling.web.models import views as versions
 from labeling.web.overview import progress
 from labeling.web.overview import views as project
 from labeling.web.overview.home import home
-from labeling.web.settings import create, encoder, guidelines
+from labeling.web.settings import create, encoder, guidelines, model
 from labeling.web.settings import views as settings
 
 PROJECT = "p/<slug:slug>/"
@@ -56,6 +56,7 @@ urlpatterns = [
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
     path(f"{PROJECT}encoder/", encoder.encoder, name="project-encoder"),
+    path(f"{PROJECT}model/", model.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
     path(f"{PROJECT}models/<int:number>/release/", privacy.release, name="project-model-release"),
     path(f"{PROJECT}members/", members.members, name="project-members"),

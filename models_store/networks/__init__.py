@@ -12,6 +12,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from models_store.networks.adapter import Adapter, AdapterConfig
 from models_store.networks.calibration import Calibration
 from models_store.networks.convnet import ConvNet, ConvNetConfig
 from models_store.networks.edges import Edges, EdgesConfig
@@ -37,6 +38,7 @@ __all__ = [
 
 NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
     "convnet": (ConvNet, ConvNetConfig),
+    "estimator": (Adapter, AdapterConfig),
     "edges": (Edges, EdgesConfig),
     "mlp": (Mlp, MlpConfig),
     "tuned": (Tuned, TunedConfig),
@@ -63,7 +65,7 @@ def describe(network: nn.Module) -> dict[str, Any]:
 def skeleton(description: Mapping[str, Any]) -> nn.Module:
     """As `build`, for weights that are about to be assigned: on "meta" nothing is allocated or drawn at random."""
     # Networks of other libraries work out constants as they are built, which "meta" would leave without a value.
-    with torch.device("cpu" if description["name"] == "tuned" else "meta"):
+    with torch.device("cpu" if description["name"] in ("tuned", "estimator") else "meta"):
         return build(description)
 
 

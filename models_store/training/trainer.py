@@ -15,7 +15,6 @@ from models_store.config import TrainConfig
 from models_store.device import best_device
 from models_store.model import Model, checked_features
 from models_store.networks import Mlp
-from models_store.privacy.config import PrivacyConfig
 from models_store.training.calibrating import answers_of, asked_about, calibrate, further_parts
 from models_store.training.labels import Labels, split
 from models_store.training.run import Check, Progress, Run
@@ -32,7 +31,8 @@ class Trained:
     """A model and how it came about."""
 
     model: Model
-    config: TrainConfig | PrivacyConfig
+    config: Any
+    """The settings, a dataclass: `TrainConfig` or `PrivacyConfig` of a network, or what else learned says."""
     seed: int
     steps: int
     seconds: float

@@ -104,6 +104,8 @@ DOORS = [
     Door("project-consequence", "get", MANAGERS, 200),
     Door("project-encoder", "get", MANAGERS, 200),
     Door("project-encoder", "post", MANAGERS, 302, {"name": "pixels"}),
+    Door("project-learner", "get", MANAGERS, 200),
+    Door("project-learner", "post", MANAGERS, 302, {"name": "scikit-learn"}),
     Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
     Door("project-model-use", "post", MANAGERS, 302),
     Door("project-model-release", "post", MANAGERS, 302),

@@ -15,7 +15,7 @@ Fields = dict[frozenset[str], str]
 PROJECT: Fields = {
     MEMBERS: "slug name kind question classes prompt guidelines loop created_at",
     READERS: "batch_size candidate_factor mean_cluster_size control_share overlap lease_seconds deadline_hours "
-    "complete_share strategy class_guard training privacy_epsilon privacy_delta privacy_trainings privacy_noise "
+    "complete_share strategy class_guard model training privacy_epsilon privacy_delta privacy_trainings privacy_noise "
     "show_predictions hourly_cost currency",
 }
 BATCH: Fields = {

@@ -25,6 +25,7 @@ OTHER: dict[str, Any] = {
     "complete_share": 0.8,
     "strategy": "badge",
     "class_guard": 2.5,
+    "model": {"name": "network"},
     "training": {"epochs": 4},
     "privacy_epsilon": 5.0,
     "privacy_delta": 1e-7,
@@ -98,6 +99,9 @@ def test_what_may_be_empty_is_emptied_with_null(name: str) -> None:
         ("hourly_cost", 1e300),
         ("currency", "groats of old"),
         ("training", {"epoch": 4}),
+        ("model", {"name": "crystal ball"}),
+        ("model", {"name": "scikit-learn", "options": {"trees": 9}}),
+        ("model", "network"),
         ("loop", "sideways"),
     ],
 )

@@ -191,6 +191,7 @@ STATES = [
     State("project-settings", "error", DIGITS, wrong_settings),
     State("project-encoder", "empty", EMPTY),
     State("project-encoder", "error", EMPTY, no_weights),
+    State("project-learner", "empty", EMPTY),
     State("project-members", "filled", DIGITS),
     State("project-members", "link", DIGITS, press("Make a link")),
     State("project-remove", "filled", {**DIGITS, "username": "enzo"}),

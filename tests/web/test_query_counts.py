@@ -52,6 +52,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 15),
     ("project-encoder", [], Role.MANAGER, 3),
+    ("project-learner", [], Role.MANAGER, 3),
     ("project-consequence", [], Role.MANAGER, 14),
     ("project-members", [], Role.MANAGER, 5),
     ("project-remove", ["annie-0"], Role.MANAGER, 5),

@@ -22,7 +22,7 @@ from labeling.api.shared.visible import VisibleToMember
 from labeling.models import Membership, Project, User
 from labeling.models.projects import MAX_CLASSES, MAX_SLUG, slug_validator
 from labeling.projects import access
-from labeling.projects.create import SETTINGS, TEXTS, create_project, name_for, slug_for
+from labeling.projects.create import SETTINGS, TEXTS, check_project_model, create_project, name_for, slug_for
 from labeling.projects.training_settings import TrainConfig, check_training
 
 MAX_COST = 9_999_999.99
@@ -77,6 +77,19 @@ class Training(serializers.JSONField):
         return check_training(data)
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "options": {"type": "object"}},
+        "additionalProperties": False,
+        "description": "What learns from the labels: `network`, `scikit-learn` with the options `classifier` and "
+        "`parameters`, or what else is installed. Empty: the network.",
+    }
+)
+class LearnerChoice(serializers.JSONField):
+    """The choice of what learns. Whether it can be is for `check_project_model`."""
+
+
 class ProjectSerializer(VisibleToMember, Body):
     """A project with its settings."""
 
@@ -85,6 +98,7 @@ class ProjectSerializer(VisibleToMember, Body):
     slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Its short name in addresses.")
     classes = ClassNames(max_length=MAX_CLASSES)
     training = Training(required=False)
+    model = LearnerChoice(required=False)
     hourly_cost = Price(
         min_value=0, max_value=MAX_COST, allow_null=True, required=False, help_text="What an hour of labeling costs."
     )
@@ -188,6 +202,7 @@ class ProjectDetail(ProjectView):
         with transaction.atomic():
             for name, value in change.items():
                 setattr(self.project, name, value)
+            check_project_model(self.project)
             if change:
                 self.project.save(update_fields=list(change))
             if loop is not None:

@@ -14,10 +14,12 @@ from django.db.models import DecimalField, Field, FloatField, IntegerField
 from labeling.models import Project, User
 from labeling.projects.create import SETTINGS, TEXTS, class_lines, create_project
 from labeling.projects.encoder_settings import encoders_for
+from labeling.projects.model_settings import known
 from labeling.projects.training_settings import check_training
 
 # Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
-FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("training", "show_predictions")), "seed")
+OTHERS = ("model", "training", "show_predictions")
+FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in OTHERS), "seed")
 
 
 class Command(BaseCommand):
@@ -40,6 +42,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--encoder-options", metavar="JSON", help='What the encoder is told, for example \'{"folder": "minilm"}\'.'
         )
+        parser.add_argument("--model", metavar="NAME", help=f"What learns from the labels: {', '.join(known())}.")
+        parser.add_argument(
+            "--model-options", metavar="JSON", help='Its options, for example \'{"classifier": "GaussianNB"}\'.'
+        )
         parser.add_argument("--show-predictions", action="store_true", help=str(_field("show_predictions").help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
@@ -54,7 +60,8 @@ class Command(BaseCommand):
                 settings={
                     **settings,
                     "training": _training(options["training"]),
-                    "encoder": _encoder(options["encoder"], options["encoder_options"]),
+                    "encoder": _choice("encoder", options),
+                    "model": _choice("model", options),
                     "show_predictions": options["show_predictions"],
                 },
             )
@@ -109,15 +116,17 @@ def _encoders() -> str:
     return "; ".join(f"{names} for {kind} items" for kind, names in kinds)
 
 
-def _encoder(name: str | None, text: str | None) -> dict[str, Any]:
+def _choice(what: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The encoder, or the model, with its options."""
+    name, text = given[what], given[f"{what}_options"]
     if name is None:
         if text is not None:
-            raise CommandError("encoder-options: name the encoder too, with --encoder.")
+            raise CommandError(f"{what}-options: name the {what} too, with --{what}.")
         return {}
     try:
         options = json.loads(text or "{}")
     except json.JSONDecodeError as error:
-        raise CommandError(f"encoder-options: this is not JSON: {error}.") from error
+        raise CommandError(f"{what}-options: this is not JSON: {error}.") from error
     return {"name": name, "options": options}
 
 

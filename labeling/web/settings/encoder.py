@@ -11,7 +11,7 @@ from labeling.models import Membership
 from labeling.projects import access
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import weights_there
-from labeling.web.settings.encoder_form import EncoderForm
+from labeling.web.settings.choice_form import EncoderForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 

@@ -15,6 +15,7 @@ from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 from labeling.projects import access
 from labeling.projects.create import check_classes, class_lines, slug_for
+from labeling.projects.model_settings import check_model
 from labeling.questions import QUESTIONS
 from labeling.web.shared.words import figure, number
 
@@ -313,6 +314,15 @@ class SettingsForm(forms.ModelForm):
             elif isinstance(value, float) and 1e-6 <= value < 1e-3:
                 self.initial[name] = figure(value)  # nor 1e-06
         say_bounds(self, Project._meta.get_field)
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or self.cleaned_data
+        try:
+            project = self.instance
+            check_model(project.model, question=project.question, private=values.get("privacy_epsilon") is not None)
+        except ValidationError as error:
+            self.add_error("privacy_epsilon", error.messages[0])
+        return values
 
 
 class RoleForm(forms.Form):

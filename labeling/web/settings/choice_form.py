@@ -1,0 +1,111 @@
+"""A choice among encoders, or models, as a form: a control for each, and below it one for each of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField, BoundWidget
+
+from labeling.models import Project
+from labeling.projects.encoder_settings import Option, check_encoder, encoders_for, name_of, weights_there
+from labeling.projects.model_settings import check_model, learners_for
+from labeling.web.shared.forms import figure_input
+
+
+class Offer(Protocol):
+    """What can be chosen."""
+
+    name: Any
+    meaning: Any
+    options: Any
+
+
+class ChoiceForm(forms.Form):
+    """`choice()` is what was chosen, once the form is valid: {"name": …, "options": {…}}."""
+
+    name = forms.ChoiceField(widget=forms.RadioSelect)
+
+    def __init__(self, *args: Any, offers: Sequence[Offer], chosen: dict[str, Any], **kwargs: Any) -> None:
+        """`offers`: the first is taken where `chosen` names none."""
+        super().__init__(*args, **kwargs)
+        self._offers = {offer.name: offer for offer in offers}
+        self.fields["name"].choices = [(name, name) for name in self._offers]  # type: ignore[attr-defined]
+        self.initial = {"name": chosen.get("name") or next(iter(self._offers))}
+        weights = weights_there()
+        for name, offer in self._offers.items():
+            for option, meant in offer.options.items():
+                self.fields[_field(name, option)] = _control(option, meant, weights)
+        for option, value in chosen.get("options", {}).items():
+            self.initial[_field(self.initial["name"], option)] = value
+
+    def check(self, choice: dict[str, Any]) -> Any:
+        """Raise `ValidationError` for a choice that cannot be; its `code` is the name of the option at fault."""
+        raise NotImplementedError
+
+    def rows(self) -> Iterator[tuple[BoundWidget, str, list[BoundField]]]:
+        """The button of each offer, what it does, and its options."""
+        for button in self["name"]:
+            offer = self._offers[str(button.data["value"])]
+            yield button, offer.meaning, [self[_field(offer.name, option)] for option in offer.options]
+
+    def choice(self) -> dict[str, Any]:
+        """What was chosen; what was left empty keeps its default."""
+        name = self.cleaned_data["name"]
+        given = {option: self.cleaned_data.get(_field(name, option)) for option in self._offers[name].options}
+        return {"name": name, "options": {option: value for option, value in given.items() if value not in ("", None)}}
+
+    def clean(self) -> None:
+        if "name" not in self.cleaned_data or self.errors:
+            return
+        try:
+            self.check(self.choice())
+        except ValidationError as error:
+            field = _field(self.cleaned_data["name"], error.code or "")
+            self.add_error(field if field in self.fields else "name", error.messages[0])
+
+
+class EncoderForm(ChoiceForm):
+    """What turns the project's items into numbers."""
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        self._kind = project.kind
+        chosen = {**project.encoder, "name": name_of(project.kind, project.encoder)}
+        super().__init__(*args, offers=encoders_for(project.kind), chosen=chosen, **kwargs)
+
+    def check(self, choice: dict[str, Any]) -> Any:
+        return check_encoder(self._kind, choice)
+
+
+class ModelForm(ChoiceForm):
+    """What learns from the project's labels."""
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        self._project = project
+        super().__init__(*args, offers=learners_for(project.question), chosen=project.model, **kwargs)
+
+    def check(self, choice: dict[str, Any]) -> Any:
+        private = self._project.privacy_epsilon is not None
+        return check_model(choice, question=self._project.question, private=private)
+
+
+def _field(offer: str, option: str) -> str:
+    return f"{offer}-{option}"
+
+
+def _control(name: str, option: Option, weights: list[str]) -> forms.Field:
+    told: dict[str, Any] = {
+        "label": name.capitalize(),
+        "help_text": option.meaning,
+        "required": False,
+    }
+    if option.weights:
+        return forms.ChoiceField(choices=[("", "Choose …"), *((each, each) for each in weights)], **told)
+    if isinstance(option.default, int):
+        text = f"Enter a whole number from {option.low} to {option.high}, or nothing for {option.default}."
+        widget = figure_input(whole=True, placeholder=str(option.default))
+        return forms.IntegerField(widget=widget, error_messages={"invalid": text}, **told)
+    placeholder = {"placeholder": option.default} if option.default else {}
+    return forms.CharField(strip=False, widget=forms.TextInput(attrs={"spellcheck": "false", **placeholder}), **told)

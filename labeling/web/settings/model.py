@@ -1,0 +1,30 @@
+"""What learns from a project's labels, and its choice."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_http_methods
+
+from labeling.models import Membership
+from labeling.projects import access
+from labeling.web.settings.choice_form import ModelForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def model(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The form; what is chosen learns from the next training on."""
+    project = membership.project
+    form = ModelForm(request.POST if request.method == "POST" else None, project=project)
+    if form.is_bound and form.is_valid():
+        project.model = form.choice()
+        project.save(update_fields=["model"])
+        messages.success(request, f"The next version is trained by {project.model['name']}.")
+        return redirect("project-learner", project.slug)
+    status = 400 if form.errors else 200
+    context = {"form": form}
+    return render_page(request, membership, "project/learner.html", context, section="project-settings", status=status)

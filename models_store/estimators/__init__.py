@@ -1,0 +1,44 @@
+"""What can learn from labels, by name: the networks of this package, scikit-learn, and what other packages bring.
+
+A package offers its own by an entry point of the group `marginalia.models`. Light to import: what an estimator needs is
+loaded when it is used.
+"""
+
+from functools import cache
+from importlib.metadata import entry_points
+
+from models_store.estimators.base import Estimator, EstimatorError, Learner, Network, Scores
+from models_store.estimators.scikit_learn import ScikitLearn
+
+__all__ = ["Estimator", "EstimatorError", "Learner", "Network", "Scores", "known", "named"]
+
+GROUP = "marginalia.models"
+OURS: tuple[type[Learner], ...] = (Network, ScikitLearn)
+"""The first is what projects use unless told otherwise."""
+
+
+@cache
+def known() -> dict[str, type[Learner]]:
+    """All estimators that are installed, by name, our own first.
+
+    Raises `EstimatorError` for a package whose entry point leads to none, or to a name that is taken.
+    """
+    found: dict[str, type[Learner]] = {each.name: each for each in OURS}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+        try:
+            theirs = point.load()
+        except Exception as error:  # of a stranger's package, anything may come
+            raise EstimatorError(f"The model {point.name!r} ({point.value}) cannot be loaded: {error}") from error
+        if not (isinstance(theirs, type) and issubclass(theirs, Estimator)):
+            raise EstimatorError(f"The entry point {point.name!r} ({point.value}) is no subclass of Estimator.")
+        if theirs.name in found:
+            raise EstimatorError(f"The model {point.name!r} ({point.value}) is called {theirs.name!r}, as another is.")
+        found[theirs.name] = theirs
+    return found
+
+
+def named(name: str) -> type[Learner]:
+    """The estimator of that name. Raises `EstimatorError`."""
+    if name not in known():
+        raise EstimatorError(f"No model is called {name!r} here; known: {', '.join(known())}.")
+    return known()[name]

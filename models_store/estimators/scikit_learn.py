@@ -1,0 +1,156 @@
+"""Any classifier of scikit-learn that tells probabilities."""
+
+import itertools
+import json
+import zipfile
+from importlib import import_module
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import Any, Self
+
+import numpy as np
+
+from models_store.encoders.options import Option
+from models_store.estimators.base import Estimator, EstimatorError, Scores, State
+
+SCHEMA = "schema.json"
+CLASSIFIERS = {
+    "AdaBoostClassifier": "ensemble",
+    "BaggingClassifier": "ensemble",
+    "BernoulliNB": "naive_bayes",
+    "DecisionTreeClassifier": "tree",
+    "ExtraTreeClassifier": "tree",
+    "ExtraTreesClassifier": "ensemble",
+    "GaussianNB": "naive_bayes",
+    "GaussianProcessClassifier": "gaussian_process",
+    "GradientBoostingClassifier": "ensemble",
+    "HistGradientBoostingClassifier": "ensemble",
+    "KNeighborsClassifier": "neighbors",
+    "LabelPropagation": "semi_supervised",
+    "LabelSpreading": "semi_supervised",
+    "LinearDiscriminantAnalysis": "discriminant_analysis",
+    "LogisticRegression": "linear_model",
+    "LogisticRegressionCV": "linear_model",
+    "MLPClassifier": "neural_network",
+    "NearestCentroid": "neighbors",
+    "QuadraticDiscriminantAnalysis": "discriminant_analysis",
+    "RadiusNeighborsClassifier": "neighbors",
+    "RandomForestClassifier": "ensemble",
+}
+"""Names, and the modules that they are in. No classifier that wraps another, and none that takes counts alone."""
+
+
+class ScikitLearn(Estimator):
+    """A classifier of scikit-learn. The embeddings are the features themselves."""
+
+    name = "scikit-learn"
+    meaning = (
+        "A classifier of scikit-learn, such as a random forest or a logistic regression: quick, and strong on vectors "
+        "and on features of a trained encoder. Clusters are of the features as they are."
+    )
+    questions = ("single", "multi", "score")
+    options = {
+        "classifier": Option("The name of its class, such as RandomForestClassifier.", default="LogisticRegression"),
+        "parameters": Option('Its parameters as JSON, such as {"n_estimators": 300}.', default="{}"),
+    }
+
+    def __init__(self, classifier: Any, content: bytes, classes: np.ndarray, n_classes: int) -> None:
+        """`classes` (k,): what the columns of its probabilities stand for. `content`: the classifier as it was when it
+        had learned; some count how often they are asked.
+        """
+        self.classifier, self.content, self.classes, self.n_classes = classifier, content, classes, n_classes
+
+    @classmethod
+    def fit(
+        cls, features: np.ndarray, targets: np.ndarray, *, question: str, n_classes: int, seed: int, **options: Any
+    ) -> Self:
+        from sklearn.dummy import DummyClassifier
+        from sklearn.multiclass import OneVsRestClassifier
+        from skops import io
+
+        classifier: Any = _classifier(options["classifier"], options["parameters"], seed)
+        if question == "multi":
+            classifier = OneVsRestClassifier(classifier)
+        elif len(np.unique(targets)) == 1:  # most classifiers refuse to learn a single class
+            classifier = DummyClassifier(strategy="prior")
+        try:
+            classifier.fit(np.asarray(features, np.float32), targets.astype(np.int64))
+        except (ValueError, TypeError) as error:
+            raise EstimatorError(f"{options['classifier']} cannot learn these labels: {_line(error)}") from error
+        classes = np.arange(n_classes) if question == "multi" else np.asarray(classifier.classes_, np.int64)
+        return cls(classifier, _repeatable(io.dumps(classifier)), classes, n_classes)
+
+    def predict(self, features: np.ndarray) -> Scores:
+        rows = np.asarray(features, np.float32)
+        probabilities = np.zeros((len(rows), self.n_classes), np.float32)
+        probabilities[:, self.classes] = self.classifier.predict_proba(rows)
+        return Scores(probabilities, rows)
+
+    def state(self) -> State:
+        content = np.frombuffer(self.content, np.uint8)
+        return {"classifier": content, "classes": self.classes, "n_classes": np.array(self.n_classes)}
+
+    @classmethod
+    def from_state(cls, state: State) -> Self:
+        from skops import io
+
+        content = np.asarray(state["classifier"], np.uint8).tobytes()
+        strange = [kind for kind in io.get_untrusted_types(data=content) if not kind.startswith(("sklearn.", "numpy."))]
+        if strange:
+            raise ValueError(f"it holds {strange[0]}, which is not scikit-learn's")
+        classifier = io.loads(content, trusted=io.get_untrusted_types(data=content))
+        return cls(classifier, content, np.asarray(state["classes"], np.int64), int(state["n_classes"]))
+
+
+def _classifier(name: str, parameters: str, seed: int) -> Any:
+    if name not in CLASSIFIERS:
+        known = ", ".join(CLASSIFIERS)
+        raise EstimatorError(f"No classifier of scikit-learn that can be taken is called {name!r}; known: {known}.")
+    try:
+        values = json.loads(parameters)
+    except ValueError as error:
+        raise EstimatorError(f"The parameters of {name} are not JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise EstimatorError(f'The parameters of {name} must be an object such as {{"max_iter": 1000}}.')
+    classifier = getattr(import_module(f"sklearn.{CLASSIFIERS[name]}"), name)()
+    takes = classifier.get_params(deep=False)
+    if unknown := [each for each in values if each not in takes]:
+        raise EstimatorError(f"{name} has no parameter {unknown[0]!r}; known: {', '.join(sorted(takes))}.")
+    fixed = {"random_state": seed} if "random_state" in takes else {}
+    return classifier.set_params(**{**fixed, **values})
+
+
+def _repeatable(content: bytes) -> bytes:
+    """What skops wrote, with its objects numbered in their order, not by where they lay in memory, and without a time:
+    the same classifier gives the same bytes.
+    """
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    count, numbers = itertools.count(), dict[int, int]()
+    renamed: dict[str, bytes] = {}
+
+    def number(node: Any) -> Any:
+        if isinstance(node, list):
+            return [number(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        if "__id__" in node:
+            if node.get("__loader__") != "CachedNode":  # places in memory are used again
+                numbers[node["__id__"]] = next(count)
+            node = {**node, "__id__": numbers[node["__id__"]]}
+        if "file" in node and "__loader__" in node:
+            name = f"{len(renamed)}{PurePosixPath(node['file']).suffix}"
+            renamed[name] = files[node["file"]]
+            node = {**node, "file": name}
+        return {key: number(value) for key, value in node.items()}
+
+    schema = json.dumps(number(json.loads(files[SCHEMA])), indent=2)
+    buffer = BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, each in {**renamed, SCHEMA: schema.encode()}.items():
+            archive.writestr(zipfile.ZipInfo(name), each)
+    return buffer.getvalue()
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -1,0 +1,68 @@
+"""Labels in, a trained model out, by whatever a project has chosen to learn with."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from models_store import questions, training
+from models_store.estimators import Estimator, EstimatorError, Learner
+from models_store.model import Model, checked_features
+from models_store.networks.adapter import Adapter, AdapterConfig
+from models_store.training import Trained
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a version was trained with: as `Trained.config`."""
+
+    estimator: str
+    options: Mapping[str, Any]
+
+
+def learn(
+    learner: type[Learner],
+    features: np.ndarray,
+    targets: np.ndarray,
+    *,
+    question: str,
+    n_classes: int,
+    input_shape: tuple[int, ...],
+    seed: int,
+    options: Mapping[str, Any],
+    proposed: np.ndarray | None = None,
+    **of_networks: Any,
+) -> Trained:
+    """What the learner makes of (n, dim) features of labeled items; arguments as for `training.train`.
+
+    `options`: its own. What only networks make use of (`of_networks`) is passed over by others. Raises ValueError for
+    arguments that do not fit, `EstimatorError` for options that cannot be or labels that cannot be learned.
+    """
+    if question not in learner.questions:
+        raise EstimatorError(
+            f"The model {learner.name!r} cannot learn the question {question!r}: take another, such as 'network'."
+        )
+    given: dict[str, Any] = {"question": question, "n_classes": n_classes, "seed": seed}
+    if not issubclass(learner, Estimator):
+        return training.train(features, targets, input_shape=input_shape, proposed=proposed, **given, **of_networks)
+    checked_features(features, input_shape)
+    if not len(features):
+        raise ValueError("nothing to train on: no labeled item")
+    asks = questions.named(question)
+    checked, _ = asks.checked_targets(targets, proposed, n=len(features), n_classes=n_classes)
+    started = time.monotonic()
+    network = Adapter(AdapterConfig(learner.name, asks.softmax))
+    network.estimator = learner.fit(np.asarray(features), checked.numpy(), **given, **options)
+    return Trained(
+        model=Model(question, n_classes, tuple(input_shape), network.eval()),
+        config=Chosen(learner.name, dict(options)),
+        seed=int(seed),
+        steps=0,
+        seconds=time.monotonic() - started,
+        training_size=len(features),
+        validation_size=0,
+        calibration_size=0,
+        checks=(),
+    )
