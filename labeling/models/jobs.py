@@ -23,6 +23,8 @@ HEARTBEAT_SECONDS = 3
 STALE_SECONDS = 30
 # A step that brings its worker down each time must not be tried for ever.
 MAX_ATTEMPTS = 10
+# Another worker may take a waiting step up while one more is enqueued; so often in a row is no accident.
+ENQUEUE_TRIES = 5
 
 
 def worker_name() -> str:
@@ -71,16 +73,24 @@ class JobQuerySet(models.QuerySet["Job"]):
         prediction: PredictionRun | None = None,
         delay_seconds: float = 0,
     ) -> Job:
-        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it."""
+        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it.
+
+        A step that waits already is held until that transaction ends: taken up before, it would not see what causes it.
+        """
         run_after = timezone.now() + datetime.timedelta(seconds=delay_seconds)
         cause = {"batch": batch, "item_import": item_import, "prediction": prediction}
         values = {"project": project, "kind": kind, **cause}
-        try:
-            with transaction.atomic():
-                return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
-        except IntegrityError:
-            same = self.filter(**values)
-            return same.get() if any(cause.values()) else same.waiting().get()
+        for _ in range(ENQUEUE_TRIES):
+            try:
+                with transaction.atomic():
+                    return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
+            except IntegrityError:
+                same = self.filter(**values)
+                there = (same if any(cause.values()) else same.waiting().select_for_update()).first()
+                if there is not None:
+                    return there
+        # Each time, the one that waited was taken up before it could be held.
+        return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
         """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
