@@ -6,7 +6,7 @@ import datetime
 import os
 import socket
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
@@ -115,6 +115,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def held(self, job: Job) -> JobQuerySet:
         """The job's row as long as this attempt holds it: what every write of a worker goes through."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
+
+    def put_back(self, job: Job, **fields: Any) -> None:
+        """Let a held job wait again. Where the same encoding waits already, that one does what is left of this."""
+        try:
+            with transaction.atomic():
+                self.held(job).update(state=Job.State.WAITING, worker="", **fields)
+        except IntegrityError:
+            self.held(job).update(state=Job.State.DONE, reason="", finished_at=timezone.now())
 
 
 class Job(models.Model):
