@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling import batches, privacy, versions
+from labeling import batches, deadlines, privacy, versions
 from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
 from labeling.pipeline import control as on_control
 from labeling.pipeline.encoding import load_encoder, network_of
@@ -45,6 +45,7 @@ def train(step: Step) -> None:
     """Train a version on everything labeled so far, measure it, let it through the gate or not, and end the batch."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
+    deadlines.clear(batch=batch, writing=step.write)
     n_classes = project.classes.count()
     labeled = read_labels(project, project.items.trainable(), n_classes)
     if not len(labeled.rows):

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from labeling import queue
 from labeling.control_slice import ControlSlice
-from labeling.deadlines import end_early
+from labeling.deadlines import clear, end_early
 from labeling.exports import choose, export
 from labeling.models import Assignment, Batch, ItemImport, Job, ModelVersion, Project
 from labeling.pipeline.files import ProjectFiles, save_array
@@ -210,6 +210,7 @@ def test_what_is_left_fits_when_a_batch_ends_early(project: Project) -> None:
     batch = make_batch(project, make_items(project, 20, control_every=4))
     answer(batch, make_member(project, "ann"), [0] * 7)
     assert end_early(batch=batch) == 13
+    clear(batch=batch)
     items = status_json()["items"]
     assert items["unlabeled"] == project.items.unlabeled().count() >= 13
     assert items["control_labeled"] == project.items.control().labeled().count() > 0
