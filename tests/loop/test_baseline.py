@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
+from django.utils import timezone
 
 from labeling.measures.payoff import Advice, Missing, payoff_of
 from labeling.models import Item, Job, Project
@@ -139,7 +140,7 @@ def test_a_corrected_label_counts_at_once(tmp_path: Path) -> None:
     before = payoff_of(project)
     assert before.saved is not None
     for item in project.items.control().labeled()[:30]:
-        Item.objects.filter(pk=item.pk).update(label=(item.label + 1) % 10)
+        Item.objects.filter(pk=item.pk).update(label=(item.label + 1) % 10, labeled_at=timezone.now())
     after = payoff_of(project)
     assert after.saved is not None
     assert after.saved.points[-1].accuracy < before.saved.points[-1].accuracy
