@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models_store.class_sets import ClassSets
+
 QUESTIONS = ("single", "multi", "verify")
 
 
@@ -30,25 +32,29 @@ class Decision(NamedTuple):
 
 
 def checked_targets(
-    question: str, targets: np.ndarray, proposed: np.ndarray | None, *, n: int, n_classes: int
-) -> tuple[Tensor, Tensor | None]:
-    """Targets and proposed classes as tensors: int64 for "single", otherwise bool: 20,000 classes of every item would
-    take four times as much as numbers.
+    question: str, targets: np.ndarray | ClassSets, proposed: np.ndarray | None, *, n: int, n_classes: int
+) -> tuple[Tensor | ClassSets, Tensor | None]:
+    """Targets and proposed classes: int64 for "single", bool for "verify", for "multi" the few classes of each item.
 
     Raises ValueError, saying what is wrong, for shapes, types or classes that do not fit the question.
     """
     if question not in QUESTIONS:
         raise ValueError(f"unknown question {question!r}; known: {', '.join(QUESTIONS)}")
-    targets = np.asarray(targets)
+    targets = targets if isinstance(targets, ClassSets) else np.asarray(targets)
     shape = (n, n_classes) if question == "multi" else (n,)
     if targets.shape != shape:
         raise ValueError(f"targets have the shape {targets.shape}, expected {shape}")
     if (question == "verify") != (proposed is not None):
         raise ValueError("`proposed` belongs to the question 'verify', and only to it")
+    if isinstance(targets, ClassSets):
+        _class_indices(targets.classes, n_classes, what="targets")
+        return targets, None
     if question == "single":
         return _class_indices(targets, n_classes, what="targets"), None
     if targets.dtype != np.bool_:
         raise ValueError(f"targets for {question!r} are booleans, not {targets.dtype}")
+    if question == "multi":
+        return ClassSets.of_dense(targets), None
     answers = torch.from_numpy(np.array(targets))
     return answers, None if proposed is None else checked_proposed(proposed, n=n, n_classes=n_classes)
 
@@ -79,9 +85,10 @@ def errors(question: str, logits: Tensor, targets: Tensor, proposed: Tensor | No
     return ((logits >= 0) != (targets >= 0.5)).float().mean()
 
 
-def guessing_loss(question: str, targets: Tensor) -> float:
+def guessing_loss(question: str, targets: Tensor | ClassSets) -> float:
     """The `loss` of answering by the frequencies of the n >= 1 targets alone: their entropy in nats."""
     if question == "single":
+        assert isinstance(targets, Tensor)
         shares = torch.bincount(targets) / len(targets)
         return float(torch.special.entr(shares).sum())
     shares = targets.sum(dim=0) / len(targets)

@@ -98,6 +98,7 @@ def _answers(
         config = TrainConfig.from_dict(project.training)
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
+    assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
     return cross_fit(
         open_features(project, encoder)[labeled.rows],
         labeled.targets,

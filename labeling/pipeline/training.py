@@ -17,6 +17,7 @@ from labeling.pipeline.encoding import load_encoder, network_of
 from labeling.pipeline.files import ProjectFiles, load_array, sha256_of, writing_array
 from labeling.pipeline.step import Step, StepFailed
 from models_store import artifact
+from models_store.class_sets import ClassSets
 from models_store.encoders import Encoder
 from models_store.folders import FolderError
 from models_store.model import Model
@@ -36,7 +37,7 @@ class LabeledRows:
     """Labeled items as arrays: rows (n,) ascending, targets by question, proposed (n,) for `verify`."""
 
     rows: np.ndarray
-    targets: np.ndarray
+    targets: np.ndarray | ClassSets
     proposed: np.ndarray | None
     hash: str
 
@@ -257,9 +258,7 @@ def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     rows = np.array([row for row, _, _ in found], np.int64)
     labels = [label for _, label, _ in found]
     if project.question == Project.Question.MULTI:
-        targets = np.zeros((len(found), n_classes), bool)
-        for place, label in enumerate(labels):
-            targets[place, label] = True
+        targets: np.ndarray | ClassSets = ClassSets.of(labels, n_classes)
     else:
         targets = np.array(labels, bool if project.question == Project.Question.VERIFY else np.int64)
     proposed = None

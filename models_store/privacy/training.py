@@ -25,6 +25,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 from models_store import questions
+from models_store.class_sets import ClassSets
 from models_store.model import Model, as_input, checked_features
 from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
 from models_store.privacy import entropy, scaling
@@ -47,7 +48,7 @@ class _Records:
 
     question: str
     features: np.ndarray
-    targets: Tensor
+    targets: Tensor | ClassSets
     proposed: Tensor | None
 
     def __len__(self) -> int:
@@ -58,7 +59,8 @@ class _Records:
 
     def losses(self, logits: Tensor, rows: np.ndarray) -> Tensor:
         """(m,) the loss of each record, for (m, K) logits of the given rows."""
-        targets = self.targets[rows]
+        sets = self.targets
+        targets = torch.from_numpy(sets.dense(rows)) if isinstance(sets, ClassSets) else sets[rows]
         if self.question == "single":
             return F.cross_entropy(logits, targets, reduction="none")
         if self.proposed is not None:
@@ -69,7 +71,7 @@ class _Records:
 
 def train_private(
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray | ClassSets,
     *,
     question: str,
     n_classes: int,

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models_store.class_sets import ClassSets
 from models_store.model import as_input
 
 SMALLEST_VALIDATION = 100
@@ -21,14 +22,17 @@ class Labels:
 
     question: str
     features: np.ndarray
-    targets: Tensor
+    targets: Tensor | ClassSets
     proposed: Tensor | None
     input_shape: tuple[int, ...]
 
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs, targets and proposed classes of the rows."""
         index = torch.from_numpy(rows)
-        targets = self.targets[index]
+        if isinstance(self.targets, ClassSets):
+            targets = torch.from_numpy(self.targets.dense(rows))
+        else:
+            targets = self.targets[index]
         if self.question != "single":
             targets = targets.float()
         proposed = None if self.proposed is None else self.proposed[index]
@@ -48,7 +52,7 @@ def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.nd
 def may_go(labels: Labels, order: np.ndarray) -> np.ndarray:
     """(n,) bool of the rows in this order: whether a training may hold them back. The first of every class stays."""
     may = np.ones(len(order), dtype=bool)
-    if labels.question != "multi":
+    if isinstance(labels.targets, Tensor) and labels.question != "multi":
         groups = labels.targets.long()
         if labels.proposed is not None:
             groups = 2 * labels.proposed + groups

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from models_store import questions
+from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.training import soft_calibration
 
@@ -40,7 +41,7 @@ class Objective:
 
     @classmethod
     def of(
-        cls, question: str, config: TrainConfig, targets: Tensor, n_classes: int, device: torch.device
+        cls, question: str, config: TrainConfig, targets: Tensor | ClassSets, n_classes: int, device: torch.device
     ) -> "Objective":
         """For the labels that are trained on; `targets` as `questions.checked_targets` gives them."""
         if not config.class_balance:
@@ -97,13 +98,14 @@ class Objective:
         return soft_calibration.s_avuc(entropy, right, n_classes=n_classes)
 
 
-def _weights(question: str, targets: Tensor, n_classes: int, power: float) -> Tensor:
+def _weights(question: str, targets: Tensor | ClassSets, n_classes: int, power: float) -> Tensor:
     """Of each class, its share of an even division of the labels over what it has, to the given power. Over all labels
     the mean is 1, but for the bound. For "multi" of a class's yes, as against its no.
     """
     if question == "multi":
         yes = targets.sum(dim=0) / len(targets)
         return ((1 - yes) / yes.clamp_min(1 / len(targets))).clamp(1 / MOST_WEIGHT, MOST_WEIGHT) ** power
+    assert isinstance(targets, Tensor)
     counts = torch.bincount(targets.long(), minlength=2 if question == "verify" else n_classes).float()
     weights = torch.where(counts > 0, len(targets) / ((counts > 0).sum() * counts.clamp_min(1)), 1.0)
     weights = weights.clamp(max=MOST_WEIGHT) ** power
