@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from models_store import questions, training
+from models_store.class_sets import ClassSets
 from models_store.estimators import Estimator, EstimatorError, Learner
 from models_store.model import Model, checked_features
 from models_store.networks.adapter import Adapter, AdapterConfig
@@ -25,7 +26,7 @@ class Chosen:
 def learn(
     learner: type[Learner],
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray | ClassSets,
     *,
     question: str,
     n_classes: int,
@@ -54,7 +55,7 @@ def learn(
     checked, _ = asks.checked_targets(targets, proposed, n=len(features), n_classes=n_classes)
     started = time.monotonic()
     network = Adapter(AdapterConfig(learner.name, asks.softmax))
-    network.estimator = learner.fit(np.asarray(features), checked.numpy(), **given, **options)
+    network.estimator = learner.fit(np.asarray(features), asks.as_array(checked), **given, **options)
     return Trained(
         model=Model(question, n_classes, tuple(input_shape), network.eval()),
         config=Chosen(learner.name, dict(options)),

@@ -57,5 +57,7 @@ for attempt in 1 2 3 4 5; do # until a port is free
 done
 as_owner "$bin/createdb" -h 127.0.0.1 -p $port -U marginalia marginalia || fail "createdb failed."
 
+# Where its data lie: pg_ctl restarts it by that.
+export PGDATA=$folder/data
 export DATABASE_URL="postgres://marginalia:$PGPASSWORD@127.0.0.1:$port/marginalia"
 "$@"

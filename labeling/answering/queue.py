@@ -18,6 +18,8 @@ from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job
 
 MAX_CLAIM = 100
 
+ENDED_EARLY = "The batch was ended before this answer came."
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -190,9 +192,9 @@ def _refusal(
 ) -> Refusal | None:
     """Why this answer cannot be taken, as far as what was read tells."""
     task = tasks.get(answer.task)
-    if task is None:
+    if task is None or task.batch.opened_at is None:  # one that is just being written is nobody's yet
         if ended_early:
-            return Refusal(answer.id, "batch_closed", "The batch was ended before this answer came.")
+            return Refusal(answer.id, "batch_closed", ENDED_EARLY)
         return Refusal(answer.id, "unknown_task", f"This project has no task {answer.task}.")
     before = known.get(answer.id)
     if before is not None:
@@ -202,7 +204,8 @@ def _refusal(
             return Refusal(answer.id, "undone", "This annotation was taken back. Send a new answer under a new id.")
         return None
     if task.batch.state != Batch.State.OPEN:
-        return Refusal(answer.id, "batch_closed", "The batch was completed meanwhile.")
+        completed = "The batch was completed meanwhile."
+        return Refusal(answer.id, "batch_closed", ENDED_EARLY if task.outstanding else completed)
     return None
 
 
@@ -233,7 +236,8 @@ def _finish_tasks(tasks: list[Task]) -> bool:
     resolve_labels(tasks)
     # All of one batch: only an open one takes answers, and a project has one at a time.
     batch_id = tasks[0].batch_id
-    Batch.objects.filter(pk=batch_id).update(remaining=F("remaining") - len(tasks))
+    if not Batch.objects.open().filter(pk=batch_id).update(remaining=F("remaining") - len(tasks)):
+        raise PlacesMoved  # it was ended early since the tasks were read
     return batches.complete(batch_id=batch_id)
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, drafts: Path | None = None) -> None:
@@ -12,13 +15,20 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 
     It is written in the folder `drafts`, on the same disk, and then moved; by default beside `path`.
     """
+    with replacing(path, durable=durable, drafts=drafts) as file:
+        file.write(content)
+
+
+@contextmanager
+def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -> Iterator[BinaryIO]:
+    """The same for what is too large to be held: it is written to the file that this gives."""
     folder = drafts or path.parent
     for each in (path.parent, folder):
         each.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())

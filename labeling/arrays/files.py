@@ -19,7 +19,6 @@ sample.npz                      a sample of the pool, by which pages foretell wh
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import uuid
 from collections.abc import Iterator
@@ -29,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.atomic import replace_file
+from labeling.arrays.atomic import replacing
 from labeling.models import ModelVersion, PredictionRun, Project
 
 HASH_BLOCK_BYTES = 1 << 24
@@ -100,9 +99,8 @@ def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Save as .npy, in one step."""
-    buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=False)
-    replace_file(path, buffer.getbuffer())
+    with replacing(path) as file:
+        np.save(file, array, allow_pickle=False)
 
 
 @contextmanager

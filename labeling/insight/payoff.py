@@ -9,17 +9,19 @@ from __future__ import annotations
 import datetime
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.db.models import Sum
+from django.db.models import Count, Max, Sum
 
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.insight.pace import pace_of
 from labeling.loop import ledger
 from labeling.loop.versions import in_use
-from labeling.models import Job, ModelVersion, Project
+from labeling.models import Correction, Job, ModelVersion, Project
 from labeling.models.items import ItemQuerySet
 from models_store import metrics, payoff
 from models_store.payoff import Band, Estimate, Measured, NextGain
@@ -134,22 +136,99 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """What can be told now. At most twelve queries, and a file a version."""
+    """What can be told now. At most thirteen queries; computed anew only where what it stands on has changed."""
     if project.asks.several:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
+    versions = _on_file(project)
+    if not versions:
+        n = project.items.measuring().filter(row__isnull=False).count()
+        return Payoff(Advice.TOO_EARLY, n, 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
+    return _computed(_facts(project, versions))
+
+
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """All that a payoff follows from; equal ones have the same. Labels by how many there are and when the last one
+    came: an answer, a correction, and an answer taken back change that.
+    """
+
+    project: Project
+    """Compared by its key: of its settings, those below count."""
+    versions: tuple[ModelVersion, ...]
+    """The newest ones whose word on the pool is on file, in order."""
+    words: tuple[int, ...]
+    """When their files were written."""
+    version: int
+    """In use; 0 for none."""
+    first_picked: int | None
+    """Number of the first batch that was not drawn by chance."""
+    next_batch: tuple[int, int]
+    baseline: int | None
+    """When its file was written."""
+    failure: str | None
+    """Why there is none, if that is told."""
+    control: tuple[int, datetime.datetime | None]
+    corrections: tuple[int | None, int]
+    pool: int
+    private: bool
+
+
+def _on_file(project: Project) -> dict[ModelVersion, int]:
+    """The newest versions whose word on the pool is on file, in order, and when it was written."""
+    files = ProjectFiles(project)
+    newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
+    written = {version: _written(files.pool(version, "best")) for version in reversed(newest)}
+    return {version: at for version, at in written.items() if at is not None}
+
+
+def _facts(project: Project, versions: dict[ModelVersion, int]) -> _Facts:
+    used, baseline, failed = in_use(project), _written(ProjectFiles(project).baseline), None
+    if baseline is None:
+        failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
+    control = project.items.control().labeled().aggregate(n=Count("pk"), last=Max("labeled_at"))
+    corrected = Correction.objects.filter(item__project=project).aggregate(last=Max("pk"), ended=Count("withdrawn_at"))
+    return _Facts(
+        project=project,
+        versions=tuple(versions),
+        words=tuple(versions.values()),
+        version=used.version.number if used else 0,
+        first_picked=project.batches.picked().order_by("number").values_list("number", flat=True).first(),
+        next_batch=_next_batch(project),
+        baseline=baseline,
+        failure=failed.reason if failed else None,
+        control=(control["n"], control["last"]),
+        corrections=(corrected["last"], corrected["ended"]),
+        pool=project.encoded_rows,
+        private=ledger.is_private(project),
+    )
+
+
+def _written(path: Path) -> int | None:
+    """When the file was written, in nanoseconds; None if there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=64)
+def _computed(facts: _Facts) -> Payoff:
+    """Kept by each process, for an overview is asked for again every few seconds. Nobody changes what it returns."""
+    project = facts.project
     items = _truth(project.items.measuring())
-    versions, measured = _versions(project, items)
+    versions, measured = _versions(facts, items)
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
-    used = _in_use(project, versions)
+    used = max((place for place, each in enumerate(versions) if each.number <= facts.version), default=-1)
+    used %= len(versions)  # the word of the one in use is not on file, and none before it
     until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
     spent = Spent(versions[-1].labels, until.count())
-    size, more = _next_batch(project)
+    size, more = facts.next_batch
     ahead = None
     if more and len(versions) >= LEAST_VERSIONS and len(items.rows) >= LEAST_CONTROL:
         ahead = Next(size, more, payoff.next_gain(measured, more))
     advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
-    saved, missing, reason = _saved(project, versions, used, measured, items, spent)
+    saved, missing, reason = _saved(facts, versions, used, measured, items, spent)
     number = versions[used].number
     return Payoff(advice, len(items.rows), len(versions), number, spent, saved, missing, reason, ahead, more_control)
 
@@ -187,28 +266,18 @@ def _truth(items: ItemQuerySet) -> _Items:
     return _Items(rows, labels)
 
 
-def _versions(project: Project, items: _Items) -> tuple[list[ModelVersion], Measured]:
-    """The newest versions whose word on control items is on file, in order, and which of the items each has wrong."""
-    files, kept, said = ProjectFiles(project), [], []
-    newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
-    for version in reversed(newest):
-        path = files.pool(version, "best")
-        if path.exists():
-            best = load_array(path, mmap=True)
-            known = items.rows[items.rows < len(best)]
-            if len(known):
-                kept.append(version)
-                said.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
+def _versions(facts: _Facts, items: _Items) -> tuple[list[ModelVersion], Measured]:
+    """The versions that have said something of control items, and which of the items each has wrong."""
+    files, kept, said = ProjectFiles(facts.project), [], []
+    for version in facts.versions:
+        best = load_array(files.pool(version, "best"), mmap=True)
+        known = items.rows[items.rows < len(best)]
+        if len(known):
+            kept.append(version)
+            said.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
     answers = np.array(said).reshape(len(kept), len(items.rows))
     labels = np.array([version.labels for version in kept], np.int64)
     return kept, Measured(labels, answers != items.labels, answers != MISSING, np.ones_like(labels))
-
-
-def _in_use(project: Project, versions: list[ModelVersion]) -> int:
-    """The place of the version in use; of the newest before it, as long as its word is not on file."""
-    found = in_use(project)
-    number = found.version.number if found else 0
-    return max((place for place, each in enumerate(versions) if each.number <= number), default=len(versions) - 1)
 
 
 def _next_batch(project: Project) -> tuple[int, int]:
@@ -222,27 +291,26 @@ def _next_batch(project: Project) -> tuple[int, int]:
 
 
 def _saved(
-    project: Project, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: Spent
+    facts: _Facts, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: Spent
 ) -> tuple[Saved | None, Missing | None, str]:
     """What picking has saved, or why that cannot be told."""
-    first_picked = project.batches.picked().order_by("number").values_list("number", flat=True).first()
+    project, first_picked = facts.project, facts.first_picked
     if first_picked is None or versions[used].batch.number < first_picked:
         return None, Missing.NOTHING_PICKED, ""
     if len(control.rows) < LEAST_CONTROL:
         return None, Missing.FEW_CONTROL, ""
-    if ledger.is_private(project):
+    if facts.private:
         return None, Missing.PRIVATE, ""
     baseline = load_baseline(ProjectFiles(project).baseline)
     if baseline is None:
-        failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
-        return None, Missing.FAILED if failed else Missing.NOT_YET, failed.reason if failed else ""
+        return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
     first = _truth(project.items.of_batches_before(first_picked).filter(is_control=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
     by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
     versions_on_all = _padded(measured, len(first.rows))
     uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
-    limit = max(project.encoded_rows, spent.labels)
+    limit = max(facts.pool, spent.labels)
     found = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
     points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
     return Saved(found.needed, _minus(found.needed, spent.labels), limit, points, found.curve), None, ""

@@ -1,7 +1,8 @@
 """Ending a batch before its last answer, at its deadline or at a manager's word: the loop goes on with what there is.
 
 Tasks that nobody has answered leave the batch, and their items go back to the pool. Tasks with some of their answers
-are settled with those.
+are settled with those. The end itself is one small change, seen by everybody at once; what follows for up to a million
+tasks is done in parts, by the training that it enqueues.
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ import datetime
 import logging
 import math
 import time
+from array import array
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Count, Exists, F, OuterRef, Q, Sum
 from django.utils import timezone
 
+from labeling import database
 from labeling.answering import batches, queue
 from labeling.answering.batches import BatchError
 from labeling.models import Annotation, Assignment, Batch, Task
@@ -22,15 +27,15 @@ from labeling.models.batches import TaskQuerySet
 
 logger = logging.getLogger(__name__)
 
-# Answers that arrive at the same moment make an end start over; so often in a row is no accident.
+# An answer that is taken back at the same moment makes an end start over; so often in a row is no accident.
 TRIES = 20
 PAUSE_SECONDS = 0.05
-# Tasks that are held in memory at once: a batch may have a million, and a page may ask for its end.
-CHUNK = 1000
+# Tasks that are let go in one transaction: others wait for its end.
+CHUNK = 200
 
 
 class _Moved(Exception):
-    """The batch changed between reading its tasks and closing it."""
+    """What was read has changed before it was locked."""
 
 
 def has_enough(batch: Batch) -> bool:
@@ -64,52 +69,72 @@ def end_overdue(now: datetime.datetime) -> int:
 def end_early(*, batch: Batch) -> int:
     """Close an open batch with the answers that it has, and enqueue its training. Returns the number of tasks dropped.
 
-    Raises `BatchError` if the batch is not open or nothing in it is answered.
+    From now on nobody is given one of its tasks or can answer one; `clear` does the rest. Raises `BatchError` if the
+    batch is not open or nothing in it is answered.
     """
     for _ in range(TRIES):
+        standing = Annotation.objects.standing().filter(task__batch=batch).order_by().values_list("pk", flat=True)
+        answer = next(iter(standing[:1]), None)
+        tasks = Task.objects.filter(batch=batch)
+        # Counted before anything is locked. What is answered at this very moment is counted by `clear`.
+        untouched = F("remaining") if batch.overlap == 1 else tasks.filter(outstanding=batch.overlap).count()
+        control = tasks.filter(is_control=True, outstanding__lt=batch.overlap).count()
         try:
-            return _end(batch)
+            with transaction.atomic():
+                closed = Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).update(
+                    size=F("size") - untouched, dropped=untouched, remaining=0, control_tasks=control
+                )
+                if not closed:
+                    batch.refresh_from_db()
+                    raise BatchError(f"Batch {batch.number} is not open: it is {batch.state}.")
+                if answer is None:
+                    raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
+                # Taking an answer back changes the batch too: none is taken back from here on.
+                if not Annotation.objects.standing().filter(pk=answer).exists():
+                    raise _Moved
+                batches.complete(batch_id=batch.pk)
         except _Moved:
             time.sleep(PAUSE_SECONDS)
-    raise BatchError(f"Answers to batch {batch.number} are arriving at this moment. Try again.")
+        else:
+            batch.refresh_from_db()
+            return batch.dropped
+    raise BatchError(f"Answers to batch {batch.number} are being taken back at this moment. Try again.")
 
 
-@transaction.atomic
-def _end(batch: Batch) -> int:
-    # Locked in the queue's order: tasks, assignments, batch. Whoever is answering one of these finishes first.
+def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] = transaction.atomic) -> None:
+    """Let go of the tasks that an early end left unanswered, a part in each transaction that `writing` begins.
+
+    Killed at any moment and called again, it does what is left. Nothing to do for a batch that was answered to its end.
+    """
     unfinished = Task.objects.filter(batch=batch).unanswered()
-    locked = list(unfinished.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-    current = Batch.objects.get(pk=batch.pk)
-    if current.state != Batch.State.OPEN:
-        raise BatchError(f"Batch {batch.number} is not open: it is {current.state}.")
-    dropped = unfinished.exclude(_touched()).count()
-    if dropped == current.size:
-        raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
-    # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
-    # circle, so that what is just being renewed makes this start over.
-    pending = Assignment.objects.pending().filter(task__batch=batch)
-    idle = list(pending.select_for_update(skip_locked=True).values_list("pk", flat=True))
-    if len(idle) < pending.count():
-        raise _Moved
-    pending.update(ended_at=timezone.now())
-    for start in range(0, len(locked), CHUNK):
-        piece = locked[start : start + CHUNK]
-        _let_go(unfinished.filter(pk__range=(piece[0], piece[-1])))
-    # Were tasks answered or taken back since they were read, the count tells, and all of this is undone.
-    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN, remaining=len(locked)).update(
-        remaining=0,
-        size=current.size - dropped,
-        dropped=dropped,
-        control_tasks=Task.objects.filter(batch=batch, is_control=True).count(),
-    ):
-        raise _Moved
-    if not batches.complete(batch_id=batch.pk):
-        raise _Moved
-    return dropped
+    keys = array("q", unfinished.order_by("pk").values_list("pk", flat=True).iterator())
+    if not keys:
+        return
+    for part in database.in_parts(keys, CHUNK):
+        while True:
+            try:
+                with writing():
+                    _let_go(unfinished.filter(pk__range=(part[0], part[-1])))
+                break
+            except _Moved:
+                time.sleep(PAUSE_SECONDS)
+    counts = Task.objects.filter(batch=batch).aggregate(all=Count("pk"), control=Count("pk", filter=Q(is_control=True)))
+    with writing():
+        Batch.objects.filter(pk=batch.pk).update(
+            dropped=F("size") + F("dropped") - counts["all"], size=counts["all"], control_tasks=counts["control"]
+        )
 
 
 def _let_go(tasks: TaskQuerySet) -> None:
-    """Drop those of these locked tasks that nobody has answered, and settle the others with the answers they have."""
+    """Drop those of these tasks that nobody has answered, and settle the others with the answers they have."""
+    # Locked in the queue's order: tasks, assignments. Whoever is answering one of these finishes first.
+    locked = list(tasks.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
+    # circle.
+    pending = Assignment.objects.pending().filter(task__in=locked)
+    if len(pending.select_for_update(skip_locked=True).values_list("pk", flat=True)) < pending.count():
+        raise _Moved
+    pending.update(ended_at=timezone.now())
     tasks.exclude(_touched()).delete()
     started = list(tasks.select_related("item"))
     tasks.update(free=0, outstanding=0)

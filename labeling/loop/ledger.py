@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
 
 from labeling.models import Batch, ModelVersion, PrivateTraining, Project, Release, User
-from models_store.privacy.accounting import Phase, epsilon
+from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
 from models_store.privacy.config import PrivacyConfig, noise_for_budget
 
 LABELS_PER_NOISE = 250
@@ -63,10 +64,11 @@ class Budget:
         if self.noise is None:
             return max(0, self.trainings - spent.started)
         one = PrivacyConfig(noise_multiplier=self.noise, delta=self.delta).phases(max(labels, 1))
+        before = renyi(spent.phases)
 
         def fit(trainings: int) -> bool:
             phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
-            return epsilon([*spent.phases, *phases], self.delta) <= self.epsilon
+            return epsilon(phases, self.delta, before=before) <= self.epsilon
 
         # All that fit, by halving: the first number that is one too many.
         return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
@@ -128,12 +130,9 @@ def ledger_of(project: Project) -> Ledger:
     budget = Budget.of(project)
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
     labels = project.items.trainable().count()
-    phases: list[Phase] = []
-    costs = []
-    for training in trainings:
-        phases += _phases(training)
-        costs.append(epsilon(phases, project.privacy_delta))
-    spent = Spent(len(trainings), tuple(phases))
+    phases = [_phases(training) for training in trainings]
+    costs = epsilons(phases, project.privacy_delta)
+    spent = Spent(len(trainings), tuple(chain.from_iterable(phases)))
     left = budget.left(labels, spent) if budget else 0
     noise = budget.noise_of_each(labels, left, spent) if budget and left and labels else None
     return Ledger(trainings, costs, left if noise or not labels else 0, noise, labels, _flaw(project))

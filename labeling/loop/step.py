@@ -99,4 +99,4 @@ class Step:
 
     def give_way(self) -> None:
         """Put the job back into the queue; its own position says where to go on."""
-        Job.objects.held(self.job).update(state=Job.State.WAITING, worker="", attempts=0, run_after=timezone.now())
+        Job.objects.put_back(self.job, attempts=0, run_after=timezone.now())

@@ -15,10 +15,12 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import TypeVar
 
-from django.db import OperationalError, connection, transaction
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
+from labeling import database
 from labeling.answering import batches
 from labeling.loop import deadlines
 from labeling.loop.step import Step, StepFailed, StepLost
@@ -27,8 +29,12 @@ from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, wo
 
 logger = logging.getLogger(__name__)
 
+Answer = TypeVar("Answer")
+
 POLL_SECONDS = 0.2
 LOOK_AROUND_SECONDS = 5.0
+# How long to wait before a database that did not answer is asked again.
+AWAY_SECONDS = 1.0
 # A busy or briefly absent database is worth a few more tries; a defect in a step is not.
 DATABASE_RETRIES = 3
 
@@ -51,7 +57,6 @@ class Worker:
         self.name = worker_name()
         self.drain = drain
         self._stop = threading.Event()
-        self._looked_around = float("-inf")
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """End after the present step; a second call ends at once (the step is picked up by the next worker)."""
@@ -64,24 +69,37 @@ class Worker:
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
         logger.info("Worker %s is ready.", self.name)
-        while not self._stop.is_set():
-            if self.run_next():
-                continue
-            if self.drain and not Job.objects.unfinished().exists():
-                return
-            self._stop.wait(POLL_SECONDS)
+        self._until_answered(self.look_around)
+        # Beside the steps: a training of hours must not put off the deadlines of other projects.
+        with _Meanwhile(LOOK_AROUND_SECONDS, self.look_around):
+            while not self._stop.is_set():
+                if self._until_answered(self.run_next):
+                    continue
+                if self.drain and not self._until_answered(Job.objects.unfinished().exists):
+                    return
+                self._stop.wait(POLL_SECONDS)
 
     def run_next(self) -> bool:
         """Run one due job, if there is one. Returns whether there was."""
-        if time.monotonic() - self._looked_around > LOOK_AROUND_SECONDS:
-            self._looked_around = time.monotonic()
-            self.look_around()
         now = timezone.now()
         for job in Job.objects.due(now)[:5]:
             if Job.objects.take(job, self.name, now):
                 self.execute(Step(job, stopping=self._stop.is_set))
                 return True
         return False
+
+    def _until_answered(self, ask: Callable[[], Answer]) -> Answer | None:
+        """What `ask` returns, however long the database is away; None for a worker that is told to stop meanwhile."""
+        while True:
+            try:
+                return ask()
+            except database.ERRORS as error:
+                if not database.is_away(error):
+                    raise
+                logger.warning("The database does not answer: %s", str(error).strip())
+                close_old_connections()
+            if self._stop.wait(AWAY_SECONDS):
+                return None
 
     def look_around(self) -> None:
         """Put jobs of dead workers back into the queue, end overdue batches, remove what has been kept long enough."""
@@ -96,7 +114,7 @@ class Worker:
             if job.attempts >= MAX_ATTEMPTS:
                 self._fail(job, f"The worker died {job.attempts} times during this step: see its log, then retry.")
             else:
-                Job.objects.held(job).update(state=Job.State.WAITING, worker="", run_after=now)
+                Job.objects.put_back(job, run_after=now)
 
     def _is_dead_neighbour(self, worker: str) -> bool:
         host, pid, _ = worker.split(":")
@@ -116,28 +134,32 @@ class Worker:
         """Run a step whose job this process holds; whatever happens, the job's row says so afterwards."""
         job = step.job
         started = time.monotonic()
-        with _Heartbeat(job):
+        with _Meanwhile(HEARTBEAT_SECONDS, lambda: Job.objects.held(job).update(heartbeat_at=timezone.now())):
             try:
                 self._run_step(step)
             except StepLost:
                 logger.warning("Lost %s to another worker.", job)
             except StepFailed as failure:
                 logger.error("%s failed: %s", job, failure)
-                self._fail(job, str(failure))
-            except OperationalError as error:
+                self._end(self._fail, job, str(failure))
+            except database.ERRORS as error:
                 logger.exception("%s met a database error.", job)
-                self._retry_later(job, f"The database did not answer: {error}")
+                self._end(self._retry_later, job, f"The database did not answer: {error}")
             except Exception as error:  # the last line of defence: the reason belongs on the row
                 logger.exception("%s failed.", job)
-                self._fail(job, f"{type(error).__name__}: {error}")
+                self._end(self._fail, job, f"{type(error).__name__}: {error}")
         logger.info("%s took %.2f s.", job, time.monotonic() - started)
+
+    def _end(self, how: Callable[[Job, str], None], job: Job, reason: str) -> None:
+        close_old_connections()
+        self._until_answered(lambda: how(job, reason))
 
     def _retry_later(self, job: Job, reason: str) -> None:
         if job.attempts > DATABASE_RETRIES:
             self._fail(job, reason)
             return
         later = timezone.now() + datetime.timedelta(seconds=2**job.attempts)
-        Job.objects.held(job).update(state=Job.State.WAITING, worker="", reason=reason[:500], run_after=later)
+        Job.objects.put_back(job, reason=reason[:500], run_after=later)
 
     @transaction.atomic
     def _fail(self, job: Job, reason: str) -> None:
@@ -152,12 +174,16 @@ class Worker:
             )
 
 
-class _Heartbeat(threading.Thread):
-    """Tells the job's row every few seconds that its worker lives, also while a step computes without a word."""
+class _Meanwhile(threading.Thread):
+    """Calls `work` every few seconds while the block runs, also while a step computes without a word.
 
-    def __init__(self, job: Job) -> None:
+    It has a database connection of its own, and goes on when the database was away.
+    """
+
+    def __init__(self, seconds: float, work: Callable[[], object]) -> None:
         super().__init__(daemon=True)
-        self._job = job
+        self._seconds = seconds
+        self._work = work
         self._over = threading.Event()
 
     def __enter__(self) -> None:
@@ -169,10 +195,13 @@ class _Heartbeat(threading.Thread):
 
     def run(self) -> None:
         try:
-            while not self._over.wait(HEARTBEAT_SECONDS):
+            while not self._over.wait(self._seconds):
                 try:
-                    Job.objects.held(self._job).update(heartbeat_at=timezone.now())
-                except OperationalError:
-                    logger.warning("A heartbeat of %s could not be written.", self._job)
+                    self._work()
+                except database.ERRORS as error:
+                    logger.warning("A look at the database failed: %s", str(error).strip())
+                except Exception:  # a defect here is no reason to leave deadlines and heartbeats alone from now on
+                    logger.exception("A look at the database failed.")
+                close_old_connections()
         finally:
             connection.close()

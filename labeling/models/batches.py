@@ -172,5 +172,5 @@ class Task(models.Model):
 
     @property
     def has_all_answers(self) -> bool:
-        """Whether no more answers will come, because it has them or its batch is closed."""
-        return self.outstanding == 0 or self.batch.state not in (Batch.State.SELECTING, Batch.State.OPEN)
+        """Whether no more answers will come, because it has them or an early end settled it with those it had."""
+        return self.outstanding == 0

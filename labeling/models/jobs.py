@@ -6,7 +6,7 @@ import datetime
 import os
 import socket
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
 from django.db.models import F, Q
@@ -23,6 +23,8 @@ HEARTBEAT_SECONDS = 3
 STALE_SECONDS = 30
 # A step that brings its worker down each time must not be tried for ever.
 MAX_ATTEMPTS = 10
+# Another worker may take a waiting step up while one more is enqueued; so often in a row is no accident.
+ENQUEUE_TRIES = 5
 
 
 def worker_name() -> str:
@@ -71,16 +73,24 @@ class JobQuerySet(models.QuerySet["Job"]):
         prediction: PredictionRun | None = None,
         delay_seconds: float = 0,
     ) -> Job:
-        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it."""
+        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it.
+
+        A step that waits already is held until that transaction ends: taken up before, it would not see what causes it.
+        """
         run_after = timezone.now() + datetime.timedelta(seconds=delay_seconds)
         cause = {"batch": batch, "item_import": item_import, "prediction": prediction}
         values = {"project": project, "kind": kind, **cause}
-        try:
-            with transaction.atomic():
-                return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
-        except IntegrityError:
-            same = self.filter(**values)
-            return same.get() if any(cause.values()) else same.waiting().get()
+        for _ in range(ENQUEUE_TRIES):
+            try:
+                with transaction.atomic():
+                    return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
+            except IntegrityError:
+                same = self.filter(**values)
+                there = (same if any(cause.values()) else same.waiting().select_for_update()).first()
+                if there is not None:
+                    return there
+        # Each time, the one that waited was taken up before it could be held.
+        return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
         """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
@@ -105,6 +115,14 @@ class JobQuerySet(models.QuerySet["Job"]):
     def held(self, job: Job) -> JobQuerySet:
         """The job's row as long as this attempt holds it: what every write of a worker goes through."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
+
+    def put_back(self, job: Job, **fields: Any) -> None:
+        """Let a held job wait again. Where the same encoding waits already, that one does what is left of this."""
+        try:
+            with transaction.atomic():
+                self.held(job).update(state=Job.State.WAITING, worker="", **fields)
+        except IntegrityError:
+            self.held(job).update(state=Job.State.DONE, reason="", finished_at=timezone.now())
 
 
 class Job(models.Model):

@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from models_store.class_sets import ClassSets
+
 Stored = int | list[int] | bool
 Names = Sequence[str] | Mapping[int, str]
 
@@ -97,7 +99,7 @@ class Question:
         """A model's best answer (`models_store.questions.Decision.best`) as it would be stored."""
         return best
 
-    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
+    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
         """Labels as a network learns them: (n,) int64."""
         return np.array(labels, np.int64)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from labeling.questions.base import InvalidValue, Names, Question, Stored, class_index
+from models_store.class_sets import ClassSets
 
 
 class Multi(Question):
@@ -35,9 +36,6 @@ class Multi(Question):
         votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
         return sorted(index for index, n in votes.items() if 2 * n > len(answers))
 
-    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
-        """(n, n_classes) bool."""
-        targets = np.zeros((len(labels), n_classes), bool)
-        for place, label in enumerate(labels):
-            targets[place, label] = True
-        return targets
+    def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
+        """The few classes of each item: as booleans, a million of 20,000 classes would take 20 GB."""
+        return ClassSets.of(labels, n_classes)

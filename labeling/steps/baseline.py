@@ -103,6 +103,7 @@ def _answers(
         raise StepFailed(f"The project's model: {error.messages[0]}") from error
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
+    assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
     return cross_fit(
         open_features(project, encoder)[labeled.rows],
         labeled.targets,

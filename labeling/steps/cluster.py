@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.utils import timezone
 
 from labeling.arrays.drift import described, draw_pairs
-from labeling.arrays.files import ProjectFiles, load_array, save_array
+from labeling.arrays.files import ProjectFiles, load_array, save_array, writing_array
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion, Project
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
-from models_store.prediction import predict
+from models_store.prediction import Prediction, predict
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 
@@ -87,16 +89,35 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
     if path.exists() and len(kept := load_array(path, mmap=True)) >= rows:
         return kept[:rows], 0.0
     features = open_features(project, load_encoder(project))[:rows]
-    save_array(path, embed_rows(project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE)))
+    _write_embeddings(path, project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE))
     return load_array(path, mmap=True), EMBEDDING_SHARE
 
 
 def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, report: Report | None) -> np.ndarray:
     """The version's embeddings (m, d) of rows with these features (m, …)."""
+    return np.concatenate([part.embeddings for part in _predicted(project, version, features, report)])
+
+
+def _write_embeddings(
+    path: Path, project: Project, version: ModelVersion, features: np.ndarray, report: Report | None
+) -> None:
+    """The same into a file: those of a whole pool may be larger than the memory."""
+    with ExitStack() as open_file:
+        array = None
+        for part in _predicted(project, version, features, report):
+            block = part.embeddings
+            if array is None:
+                shape = (len(features), block.shape[1])
+                array = open_file.enter_context(writing_array(path, shape, block.dtype))
+            array[part.start : part.start + len(block)] = block
+
+
+def _predicted(
+    project: Project, version: ModelVersion, features: np.ndarray, report: Report | None
+) -> Iterator[Prediction]:
     # An embedding does not depend on the proposed class, but a `verify` model asks for one.
     proposed = np.zeros(len(features), np.int64) if project.asks.proposes else None
-    predicted = predict(load_model(project, version), features, progress=report, proposed=proposed)
-    return np.concatenate([part.embeddings for part in predicted])
+    return predict(load_model(project, version), features, progress=report, proposed=proposed)
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
@@ -108,7 +129,11 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
         return clustering.joined_rows
     files = ProjectFiles(project)
     features = open_features(project, load_encoder(project))[clustering.joined_rows : pool_rows]
-    new = embed_rows(project, clustering.embedded_by, features, step.progress("placing new items", end=JOINING_SHARE))
+    report = step.progress("placing new items", end=JOINING_SHARE)
+    newcomers = files.pool(clustering.embedded_by, "newcomers")
+    _write_embeddings(newcomers, project, clustering.embedded_by, features, report)
+    new = load_array(newcomers, mmap=True)
+    newcomers.unlink()  # it lasts as long as it is mapped
     old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
     # Joins of an attempt that was killed before it counted are cut off.
     known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]

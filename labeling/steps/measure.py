@@ -11,6 +11,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.models import ModelVersion, Project
 from labeling.steps.reading import LabeledRows
 from models_store import artifact, metrics
+from models_store.class_sets import ClassSets
 from models_store.model import Model
 from models_store.paired import compare
 from models_store.prediction import predict, probabilities
@@ -51,7 +52,9 @@ def _held_against(
     """(n,) whether all that is said of an item is right, and (n,) what it costs in nats, chunk by chunk."""
     right, costs = [], []
     for start, p in probabilities(model, seen, proposed=control.proposed):
-        targets = control.targets[start : start + len(p)]
+        part = slice(start, start + len(p))
+        sets = control.targets
+        targets = sets.dense(part) if isinstance(sets, ClassSets) else sets[part]
         if not (project.asks.several or project.asks.proposes):
             of_truth = p[np.arange(len(p)), targets][:, None]
             right.append(p.argmax(axis=1) == targets)

@@ -12,6 +12,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
 from models_store import artifact
+from models_store.class_sets import ClassSets
 from models_store.encoders import Encoder
 from models_store.model import Model
 
@@ -21,7 +22,7 @@ class LabeledRows:
     """Labeled items as arrays: rows (n,) ascending, targets by question, proposed (n,) for `verify`."""
 
     rows: np.ndarray
-    targets: np.ndarray
+    targets: np.ndarray | ClassSets
     proposed: np.ndarray | None
     hash: str
 

@@ -1,9 +1,16 @@
-"""Select: read the pool, plan the next batch, write its tasks and open it."""
+"""Select: read the pool, plan the next batch, write its tasks and open it.
+
+The tasks, up to a million, are written in parts. Nobody is given one before the last transaction, which is small, opens
+the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned anew.
+"""
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 
+from labeling import database
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import SEED, Guard, Plan, Pool, plan_batch
@@ -14,15 +21,19 @@ from labeling.steps.cluster import clusters_at
 from selector.strategies import NEEDS
 
 CHUNK = 2000
+# Tasks that are written in one transaction: others wait for its end.
+PART = 200
+# How far the step is when the tasks are picked: what people are told of the time left goes by it.
+PICKING_SHARE = 0.5
 # Strategies that pick from some of the pool, not from all of it.
 BY_CANDIDATES = (Project.Strategy.CLUSTER_MARGIN, Project.Strategy.MARGIN, Project.Strategy.ENTROPY)
 
 
 def select(step: Step) -> None:
-    """Plan the batch, write its tasks and how they were picked, and open it: one transaction."""
+    """Plan the batch and write its tasks; then say how they were picked, and open it, in one transaction."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
-    report = step.progress("picking the batch")
+    report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
     strategy = batch.strategy or SEED
     margins = clusters = height = guard = None
@@ -42,6 +53,7 @@ def select(step: Step) -> None:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
+    _remove_tasks(step, batch)
     pool = read_pool(project, pool_rows)
     seed = seed_of(project, batch.number)
     plan = plan_batch(
@@ -58,8 +70,8 @@ def select(step: Step) -> None:
         rng=np.random.default_rng(seed),
         progress=report,
     )
+    _write_tasks(step, batch, project, plan)
     with step.finish():
-        _write_tasks(batch, project, plan)
         Batch.objects.filter(pk=batch.pk).update(
             strategy=strategy,
             seed=seed,
@@ -115,17 +127,26 @@ def _trainable_rows(project: Project, pool_rows: int) -> np.ndarray:
     return np.fromiter(found.values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
 
 
-def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:
+def _remove_tasks(step: Step, batch: Batch) -> None:
+    """Give back what an attempt that was killed had taken from the pool."""
+    keys = array("q", batch.tasks.order_by("pk").values_list("pk", flat=True).iterator())
+    for part in database.in_parts(keys, PART):
+        with step.write():
+            batch.tasks.filter(pk__range=(part[0], part[-1])).delete()
+
+
+def _write_tasks(step: Step, batch: Batch, project: Project, plan: Plan) -> None:
     """One task for each row of the plan, ranked in its order, with what the model said of the item."""
     said = {}
     shown = prompted(project, batch.number, len(plan.rows))
     if batch.selected_by is not None:
         files = ProjectFiles(project)
         said = {name: load_array(files.pool(batch.selected_by, name)) for name in ("margins", "best", "confidence")}
-    for start in range(0, len(plan.rows), CHUNK):
-        rows = plan.rows[start : start + CHUNK].tolist()
+    report = step.progress("writing the batch", start=PICKING_SHARE)
+    for ranks in database.in_parts(range(len(plan.rows)), PART):
+        rows = plan.rows[ranks.start : ranks.stop].tolist()
         ids = dict(Item.objects.filter(project=project, row__in=rows).values_list("row", "pk"))
-        Task.objects.bulk_create(
+        tasks = [
             Task(
                 batch=batch,
                 item_id=ids[row],
@@ -141,8 +162,11 @@ def _write_tasks(batch: Batch, project: Project, plan: Plan) -> None:
                 free=project.overlap,
                 outstanding=project.overlap,
             )
-            for rank, row in enumerate(rows, start)
-        )
+            for rank, row in zip(ranks, rows, strict=True)
+        ]
+        with step.write():
+            Task.objects.bulk_create(tasks)
+        report(ranks.stop / len(plan.rows))
 
 
 def _known(value: np.integer) -> int | None:

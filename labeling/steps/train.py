@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
-from labeling.loop import ledger, versions
+from labeling.loop import deadlines, ledger, versions
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
 from labeling.projects.model_settings import learner_of
@@ -40,6 +40,7 @@ def train(step: Step) -> None:
     """Train a version on everything labeled so far, measure it, let it through the gate or not, and end the batch."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
+    deadlines.clear(batch=batch, writing=step.write)
     n_classes = project.classes.count()
     labeled = read_labels(project, project.items.trainable(), n_classes)
     if not len(labeled.rows):

@@ -34,12 +34,13 @@ class Phase(NamedTuple):
         return self._replace(noise_multiplier=self.noise_multiplier * factor)
 
 
-def renyi(phases: Iterable[Phase]) -> NDArray[np.float64]:
+def renyi(phases: Iterable[Phase], *, before: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
     """Rényi divergence at each of ORDERS, of all phases together; 0 for none, infinite without noise.
 
+    `before` is that of phases in front of these, which are then not gone through again; it is not changed.
     Raises ValueError for a negative noise or number of steps, or a rate that is not in [0, 1].
     """
-    total = np.zeros(len(ORDERS))
+    total = np.zeros(len(ORDERS)) if before is None else before.copy()
     for noise, rate, steps in phases:
         if not (noise >= 0 and 0 <= rate <= 1 and steps >= 0):
             raise ValueError(f"no mechanism: noise {noise}, sampling rate {rate}, {steps} steps")
@@ -48,31 +49,49 @@ def renyi(phases: Iterable[Phase]) -> NDArray[np.float64]:
     return total
 
 
-def epsilon(phases: Iterable[Phase], delta: float) -> float:
+def epsilon(phases: Iterable[Phase], delta: float, *, before: NDArray[np.float64] | None = None) -> float:
     """The epsilon that holds at `delta` for all phases together, an upper bound (Balle et al. 2020, theorem 21).
 
-    0 for no phase, infinite without noise. Raises ValueError for a `delta` that is not in (0, 1).
+    With the divergence `before`, as `renyi` takes it, for the phases in front of them too. 0 for no phase, infinite
+    without noise. Raises ValueError for a `delta` that is not in (0, 1).
 
     >>> round(epsilon([Phase(1.0, 0.01, 1000)], 1e-5), 2)
     2.11
     """
-    if not 0 < delta < 1:
-        raise ValueError(f"delta must lie between 0 and 1, not {delta}")
-    divergence = renyi(phases)
+    _check_delta(delta)
+    return _epsilon(renyi(phases, before=before), delta)
+
+
+def epsilons(trainings: Iterable[Iterable[Phase]], delta: float) -> list[float]:
+    """The `epsilon` of the phases of the first training, of the first two, … and of all: one pass over the phases."""
+    _check_delta(delta)
+    costs, total = [], None
+    for phases in trainings:
+        total = renyi(phases, before=total)
+        costs.append(_epsilon(total, delta))
+    return costs
+
+
+def _epsilon(divergence: NDArray[np.float64], delta: float) -> float:
     if not divergence.any():
         return 0.0
     bounds = divergence + np.log1p(-1 / ORDERS) - np.log(delta * ORDERS) / (ORDERS - 1)
     return max(0.0, float(bounds.min()))
 
 
+def _check_delta(delta: float) -> None:
+    if not 0 < delta < 1:
+        raise ValueError(f"delta must lie between 0 and 1, not {delta}")
+
+
 def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: Iterable[Phase] = ()) -> float:
     """The least factor on the noise of the plan (to 0.1 %, rounded up) that keeps it within epsilon `target`, together
     with what was `spent` before. Raises ValueError if none does.
     """
-    plan, spent = list(plan), list(spent)
+    plan, before = list(plan), renyi(spent)
 
     def fits(factor: float) -> bool:
-        return epsilon([*spent, *(phase.noisier(factor) for phase in plan)], delta) <= target
+        return epsilon((phase.noisier(factor) for phase in plan), delta, before=before) <= target
 
     low, high = LEAST_NOISE, MOST_NOISE
     if not fits(high):
@@ -85,7 +104,8 @@ def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: It
     return high
 
 
-@lru_cache(maxsize=1024)
+# A project of a thousand trainings, of a few phases each, is gone through at every look at its ledger.
+@lru_cache(maxsize=8192)
 def _of_one_step(noise: float, rate: float) -> NDArray[np.float64]:
     """The divergence of one step at each of ORDERS."""
     if noise == 0:

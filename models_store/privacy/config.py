@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from models_store.privacy.accounting import Phase, least_noise
@@ -107,6 +108,11 @@ def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, sp
     """The noise multiplier with which `trainings` >= 1 more on n records each stay within epsilon, all that was `spent`
     included. Raises ValueError if no noise is enough.
     """
+    return _noise_for_budget(n, trainings, epsilon, delta, tuple(spent))
+
+
+@lru_cache(maxsize=256)
+def _noise_for_budget(n: int, trainings: int, epsilon: float, delta: float, spent: tuple[Phase, ...]) -> float:
     one = PrivacyConfig(noise_multiplier=1.0, delta=delta).phases(n)
     return least_noise([phase._replace(steps=phase.steps * trainings) for phase in one], epsilon, delta, spent=spent)
 

@@ -24,6 +24,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
 from models_store import questions
+from models_store.class_sets import ClassSets
 from models_store.model import Model, as_input, checked_features
 from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
 from models_store.privacy import entropy, scaling
@@ -47,7 +48,7 @@ class _Records:
 
     question: Question
     features: np.ndarray
-    targets: Tensor
+    targets: Tensor | ClassSets
     proposed: Tensor | None
 
     def __len__(self) -> int:
@@ -59,14 +60,14 @@ class _Records:
     def losses(self, logits: Tensor, rows: np.ndarray) -> Tensor:
         """(m,) the loss of each record, for (m, K) logits of the given rows."""
         pairs = None if self.proposed is None else self.proposed[rows]
-        targets = self.question.as_learned(self.targets[rows])
+        targets = self.question.take(self.targets, rows)
         losses = self.question.losses(self.question.of_answers(logits, pairs), targets).cross_entropy
         return losses if losses.ndim == 1 else losses.mean(dim=1)
 
 
 def train_private(
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray | ClassSets,
     *,
     question: str,
     n_classes: int,

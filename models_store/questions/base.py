@@ -11,12 +11,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models_store.class_sets import ClassSets
+
 FOCUS = 2.0
 """The exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002)."""
 MOST_WEIGHT = 20.0
 """Of a rare class, however rare: one wrong label of it must not drown all others."""
 MOST_ERRORS = 64
 """Numbers in an error vector. With more classes than that, it is a projection."""
+
+
+Targets = Tensor | ClassSets
 
 
 class Decision(NamedTuple):
@@ -62,15 +67,17 @@ class Question(ABC):
     """Whether a temperature may follow how far an item's best class stands out."""
 
     def checked_targets(
-        self, targets: np.ndarray, proposed: np.ndarray | None, *, n: int, n_classes: int
-    ) -> tuple[Tensor, Tensor | None]:
-        """Targets and proposed classes as tensors. Raises ValueError for shapes, types or classes that do not fit."""
+        self, targets: np.ndarray | ClassSets, proposed: np.ndarray | None, *, n: int, n_classes: int
+    ) -> tuple[Targets, Tensor | None]:
+        """Targets and proposed classes as they are kept. Raises ValueError for shapes, types or classes that do not
+        fit.
+        """
         targets = np.asarray(targets)
         shape = self.target_shape(n, n_classes)
         if targets.shape != shape:
             raise ValueError(f"targets have the shape {targets.shape}, expected {shape}")
         self.check_proposed(proposed)
-        return self.as_tensor(targets, n_classes), (
+        return self.kept(targets, n_classes), (
             None if proposed is None else checked_proposed(proposed, n=n, n_classes=n_classes)
         )
 
@@ -83,12 +90,22 @@ class Question(ABC):
         return (n,)
 
     @abstractmethod
-    def as_tensor(self, targets: np.ndarray, n_classes: int) -> Tensor:
+    def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
         """Targets of the right shape as they are kept. Raises ValueError for wrong types or classes."""
 
     def as_learned(self, targets: Tensor) -> Tensor:
-        """Kept targets as losses take them."""
+        """Targets as losses take them."""
         return targets
+
+    def take(self, targets: Targets, rows: np.ndarray) -> Tensor:
+        """The kept targets of these rows, as losses take them."""
+        assert isinstance(targets, Tensor)
+        return self.as_learned(targets[torch.from_numpy(rows)])
+
+    def as_array(self, targets: Targets) -> np.ndarray:
+        """All kept targets, for estimators: (n,), or (n, K) bool."""
+        assert isinstance(targets, Tensor)
+        return targets.numpy()
 
     def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """The logits that an answer is given by, of (m, K)."""
@@ -100,7 +117,7 @@ class Question(ABC):
         (Brier 1950)."""
 
     @abstractmethod
-    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+    def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         """Of each class, its share of an even division of the kept targets over what it has, to the given power, but
         for the bound MOST_WEIGHT.
         """
@@ -114,11 +131,12 @@ class Question(ABC):
         """The share of the answers that is wrong, a scalar."""
 
     @abstractmethod
-    def guessing_loss(self, targets: Tensor) -> float:
+    def guessing_loss(self, targets: Targets) -> float:
         """The cross-entropy, in nats, of answering by the frequencies of the n >= 1 kept targets alone."""
 
-    def groups(self, targets: Tensor, proposed: Tensor | None) -> Tensor | None:
+    def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         """(n,) a number for each kind of label, of which a training keeps one each; None if there are no kinds."""
+        assert isinstance(targets, Tensor)
         return targets.long()
 
     @abstractmethod
@@ -163,8 +181,9 @@ def class_indices(classes: np.ndarray, n_classes: int, *, what: str) -> Tensor:
     return torch.from_numpy(classes.astype(np.int64))
 
 
-def even_weights(targets: Tensor, n_kinds: int, power: float) -> Tensor:
+def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:
     """(n_kinds,) as `class_weights`, of targets (n,) that are indices; over all labels the mean is 1."""
+    assert isinstance(targets, Tensor)
     counts = torch.bincount(targets.long(), minlength=n_kinds).float()
     weights = torch.where(counts > 0, len(targets) / ((counts > 0).sum() * counts.clamp_min(1)), 1.0)
     weights = weights.clamp(max=MOST_WEIGHT) ** power

@@ -1,9 +1,11 @@
 """Any number of classes: yes or no for each."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from models_store.questions.base import MOST_WEIGHT, Decision, projection
+from models_store.class_sets import ClassSets
+from models_store.questions.base import MOST_WEIGHT, Decision, Targets, class_indices, projection
 from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
 
 
@@ -13,18 +15,42 @@ class Multi(YesOrNo):
     name = "multi"
     card = "which of {n} classes apply to an item, any number of them"
 
+    def checked_targets(
+        self, targets: np.ndarray | ClassSets, proposed: np.ndarray | None, *, n: int, n_classes: int
+    ) -> tuple[Targets, Tensor | None]:
+        if not isinstance(targets, ClassSets):
+            return super().checked_targets(targets, proposed, n=n, n_classes=n_classes)
+        if targets.shape != (n, n_classes):
+            raise ValueError(f"targets have the shape {targets.shape}, expected {(n, n_classes)}")
+        self.check_proposed(proposed)
+        class_indices(targets.classes, n_classes, what="targets")
+        return targets, None
+
+    def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
+        super().kept(targets, n_classes)
+        return ClassSets.of_dense(targets)
+
+    def take(self, targets: Targets, rows: np.ndarray) -> Tensor:
+        assert isinstance(targets, ClassSets)
+        return self.as_learned(torch.from_numpy(targets.dense(rows)))
+
+    def as_array(self, targets: Targets) -> np.ndarray:
+        assert isinstance(targets, ClassSets)
+        return targets.dense(slice(None))
+
     def target_shape(self, n: int, n_classes: int) -> tuple[int, ...]:
         return (n, n_classes)
 
-    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+    def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         """Of a class's yes, as against its no."""
-        yes = targets.sum(dim=0) / len(targets)
+        assert isinstance(targets, ClassSets)
+        yes = torch.from_numpy(targets.count()) / len(targets)
         return ((1 - yes) / yes.clamp_min(1 / len(targets))).clamp(1 / MOST_WEIGHT, MOST_WEIGHT) ** power
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return losses * torch.where(targets >= 0.5, weights, 1.0)
 
-    def groups(self, targets: Tensor, proposed: Tensor | None) -> Tensor | None:
+    def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         return None
 
     def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models_store.questions.base import FOCUS, Decision, Losses, projection
+from models_store.questions.base import FOCUS, Decision, Losses, Targets, projection
 from models_store.questions.single import Single
 
 
@@ -41,7 +41,8 @@ class Score(Single):
     def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
         return (_median(answers) != targets).float().mean()
 
-    def guessing_loss(self, targets: Tensor) -> float:
+    def guessing_loss(self, targets: Targets) -> float:
+        assert isinstance(targets, Tensor)
         points = torch.bincount(targets)
         above = 1 - points.cumsum(0)[:-1] / len(targets)
         return float((torch.special.entr(above) + torch.special.entr(1 - above)).sum())

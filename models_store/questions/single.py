@@ -11,6 +11,7 @@ from models_store.questions.base import (
     Decision,
     Losses,
     Question,
+    Targets,
     class_indices,
     even_weights,
     projection,
@@ -25,7 +26,7 @@ class Single(Question):
     softmax = True
     adaptive = True
 
-    def as_tensor(self, targets: np.ndarray, n_classes: int) -> Tensor:
+    def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
         return class_indices(targets, n_classes, what="targets")
 
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
@@ -38,7 +39,7 @@ class Single(Question):
             return Losses(torch.exp(logs).square().sum(dim=1) - 2 * torch.exp(-cross) + 1, cross)
         return Losses((1 - smoothing) * cross - smoothing * logs.mean(dim=1) if smoothing else cross, cross)
 
-    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+    def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         return even_weights(targets, n_classes, power)
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -47,7 +48,8 @@ class Single(Question):
     def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
         return (answers.argmax(dim=1) != targets).float().mean()
 
-    def guessing_loss(self, targets: Tensor) -> float:
+    def guessing_loss(self, targets: Targets) -> float:
+        assert isinstance(targets, Tensor)
         shares = torch.bincount(targets) / len(targets)
         return float(torch.special.entr(shares).sum())
 

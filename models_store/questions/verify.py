@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from models_store.questions.base import Decision, even_weights, projection
+from models_store.questions.base import Decision, Targets, even_weights, projection
 from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
 
 
@@ -19,15 +19,16 @@ class Verify(YesOrNo):
         assert proposed is not None
         return logits.gather(1, proposed[:, None])[:, 0]
 
-    def class_weights(self, targets: Tensor, n_classes: int, power: float) -> Tensor:
+    def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
         """(2,) of no and yes."""
         return even_weights(targets, 2, power)
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return losses * weights[targets.long()]
 
-    def groups(self, targets: Tensor, proposed: Tensor | None) -> Tensor | None:
+    def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         assert proposed is not None
+        assert isinstance(targets, Tensor)
         return 2 * proposed + targets.long()
 
     def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:

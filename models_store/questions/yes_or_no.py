@@ -5,7 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from models_store.questions.base import FOCUS, Certainty, Losses, Question
+from models_store.class_sets import ClassSets
+from models_store.questions.base import FOCUS, Certainty, Losses, Question, Targets
 
 
 class YesOrNo(Question):
@@ -13,7 +14,7 @@ class YesOrNo(Question):
 
     softmax = False
 
-    def as_tensor(self, targets: np.ndarray, n_classes: int) -> Tensor:
+    def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
         if targets.dtype != np.bool_:
             raise ValueError(f"targets for {self.name!r} are booleans, not {targets.dtype}")
         return torch.from_numpy(np.array(targets))
@@ -35,8 +36,9 @@ class YesOrNo(Question):
     def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
         return ((answers >= 0) != (targets >= 0.5)).float().mean()
 
-    def guessing_loss(self, targets: Tensor) -> float:
-        shares = targets.sum(dim=0) / len(targets)
+    def guessing_loss(self, targets: Targets) -> float:
+        counts = torch.from_numpy(targets.count()) if isinstance(targets, ClassSets) else targets.sum(dim=0)
+        shares = counts / len(targets)
         return float((torch.special.entr(shares) + torch.special.entr(1 - shares)).mean())
 
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:

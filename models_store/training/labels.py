@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models_store.class_sets import ClassSets
 from models_store.model import as_input
 from models_store.questions import Question
 
@@ -22,14 +23,14 @@ class Labels:
 
     question: Question
     features: np.ndarray
-    targets: Tensor
+    targets: Tensor | ClassSets
     proposed: Tensor | None
     input_shape: tuple[int, ...]
 
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs, targets and proposed classes of the rows."""
         index = torch.from_numpy(rows)
-        targets = self.question.as_learned(self.targets[index])
+        targets = self.question.take(self.targets, rows)
         proposed = None if self.proposed is None else self.proposed[index]
         return as_input(self.features, rows, self.input_shape), targets, proposed
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.questions import Question
 from models_store.training import soft_calibration
@@ -28,7 +29,7 @@ class Objective:
 
     @classmethod
     def of(
-        cls, question: Question, config: TrainConfig, targets: Tensor, n_classes: int, device: torch.device
+        cls, question: Question, config: TrainConfig, targets: Tensor | ClassSets, n_classes: int, device: torch.device
     ) -> "Objective":
         """For the labels that are trained on; `targets` as `Question.checked_targets` gives them."""
         if not config.class_balance:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.device import autocast
 from models_store.training import checkpoints
@@ -93,9 +94,9 @@ class Run:
         self.schedule = Schedule.of(config, len(training))
         self.check_every = max(self.schedule.per_pass, self.schedule.steps // 30)
         self.stream = Stream(training, seed)
-        self.objective = Objective.of(
-            labels.question, config, labels.targets[torch.from_numpy(training)], n_classes, device
-        )
+        sets = labels.targets
+        learned = sets.take(training) if isinstance(sets, ClassSets) else sets[torch.from_numpy(training)]
+        self.objective = Objective.of(labels.question, config, learned, n_classes, device)
         groups = _parameter_groups(network, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         self.most_rows = getattr(network, "most_rows", MOST_ROWS)
@@ -180,7 +181,7 @@ class Run:
         state.checks.append(check)
         fewest = min(each.validation_errors for each in state.checks)
         n = len(self.validation)
-        answers = n * self.labels.targets[0].numel()
+        answers = n * (self.n_classes if self.labels.question == "multi" else 1)
         # Where one answer or none is wrong, the standard error is less than an answer: a lucky check would end it all.
         chance = max(math.sqrt(fewest * (1 - fewest) / n), 1.5 / answers)
         if check.validation_errors <= fewest + chance:
@@ -205,8 +206,10 @@ class Run:
         labels = self.labels
         told = (labels.question.name, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()
+        sets = labels.targets
+        targets = (sets.classes, sets.starts) if isinstance(sets, ClassSets) else (sets,)
         self._print = checkpoints.fingerprint(
-            labels.features, labels.targets, labels.proposed, told, *weights, *(each.cpu() for each in weights.values())
+            labels.features, *targets, labels.proposed, told, *weights, *(each.cpu() for each in weights.values())
         )
         self._path, self._every, self._saved = path, seconds, time.monotonic()
         found = checkpoints.read(path, self._print)

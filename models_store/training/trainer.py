@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from models_store import networks, questions
+from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.device import best_device
 from models_store.model import Model, checked_features
@@ -56,7 +57,7 @@ class Trained:
 
 def train(
     features: np.ndarray,
-    targets: np.ndarray,
+    targets: np.ndarray | ClassSets,
     *,
     question: str,
     n_classes: int,
@@ -73,8 +74,9 @@ def train(
 ) -> Trained:
     """Train a network on (n, dim) features of labeled items, n >= 1.
 
-    `targets` for "single": (n,) class indices; "multi": (n, n_classes) bool; "verify": (n,) bool, with `proposed`,
-    (n,) class indices. Classes without any label are fine. Items of the control slice must not be among them.
+    `targets` for "single": (n,) class indices; "multi": `ClassSets`, or (n, n_classes) bool; "verify": (n,) bool, with
+    `proposed`, (n,) class indices. Classes without any label are fine. Items of the control slice must not be among
+    them.
     `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
     were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
     `network`: what is trained, a copy of it, in place of a new network for the shape; see `Encoder.network`.

@@ -101,8 +101,11 @@ def test_an_item_that_people_are_still_answering_waits_for_them() -> None:
     batch = project.batches.get()
     with pytest.raises(CorrectionError, match="still answering"):
         correct(item=other, user=mona, value=1)
-    # A batch that ended early takes no more answers: what it has is all there will be.
+    # A batch that ended early takes no more answers: what it has is all there will be, once its tasks are settled.
     Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
+    with pytest.raises(CorrectionError, match="still answering"):
+        correct(item=other, user=mona, value=1)
+    batch.tasks.update(free=0, outstanding=0)
     correct(item=other, user=mona, value=1)
     assert fresh(other) == (1, None, True)
 

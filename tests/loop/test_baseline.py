@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
+from django.utils import timezone
 
 from labeling.arrays.baseline import MISSING, load_baseline
 from labeling.arrays.files import ProjectFiles
@@ -146,7 +147,7 @@ def a_corrected_label_counts_at_once(project: Project) -> None:
     before = payoff_of(project)
     assert before.saved is not None
     for item in project.items.control().labeled()[:30]:
-        Item.objects.filter(pk=item.pk).update(label=(item.label + 1) % 10)
+        Item.objects.filter(pk=item.pk).update(label=(item.label + 1) % 10, labeled_at=timezone.now())
     after = payoff_of(project)
     assert after.saved is not None
     assert after.saved.points[-1].accuracy < before.saved.points[-1].accuracy

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
 from django.views import defaults
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from labeling import database
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.places import PlacesMoved
@@ -22,6 +25,9 @@ from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+
+RETRY_AFTER_SECONDS = 2
+"""When to ask a database again that does not answer: most are back from a restart by then."""
 
 
 class Error(serializers.Serializer[Any]):
@@ -119,8 +125,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """What failed a request, wherever that was. A database that is away is no defect: the same may succeed soon."""
+    if database.is_away(sys.exception()):
+        return _unavailable(request)
     text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
+
+
+def _unavailable(request: HttpRequest) -> HttpResponse:
+    text = "The database does not answer at this moment. Send the same again soon."
+    response = _outside(request, 503, "unavailable", text)
+    if response is None:
+        response = HttpResponse(loader.render_to_string("503.html"), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return response
 
 
 def _outside(request: HttpRequest, status_code: int, code: str, detail: str) -> HttpResponse | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
 from tqdm import tqdm
 
 from labeling.intake.run import import_items
@@ -96,7 +97,7 @@ class Command(BaseCommand):
         for job in unfinished:
             if job.state == Job.State.RUNNING:
                 raise CommandError(f"{path.name} is being imported by another process right now.")
-            if Job.objects.take(job, name, job.run_after):
+            if Job.objects.take(job, name, timezone.now()):
                 self.stdout.write(f"{path.name}: going on behind record {job.item_import.position}")  # type: ignore[union-attr]
                 return job
         return register(

@@ -1,0 +1,67 @@
+"""The targets of "multi": any number of classes an item. As booleans, a million items of 20,000 classes take 20 GB."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassSets:
+    """The classes of n items, as a matrix of so many rows and `n_classes` columns in which few are true.
+
+    classes (m,): those of the first item, of the second, …; starts (n + 1,): where each item's begin, and their number.
+    Takes O(n + m) memory.
+
+    >>> sets = ClassSets.of([[2], [], [0, 1]], 3)
+    >>> sets.dense(np.array([2, 0])).astype(int).tolist()
+    [[1, 1, 0], [0, 0, 1]]
+    >>> sets.count().tolist()
+    [1, 1, 1]
+    """
+
+    classes: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    n_classes: int
+
+    @classmethod
+    def of(cls, sets: Sequence[Sequence[int]], n_classes: int) -> "ClassSets":
+        """From each item's classes, from 0 to n_classes - 1 and none twice."""
+        sizes = np.fromiter((len(each) for each in sets), np.int64, len(sets))
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        classes = np.fromiter((index for each in sets for index in each), np.int32, int(starts[-1]))
+        return cls(classes, starts, n_classes)
+
+    @classmethod
+    def of_dense(cls, targets: NDArray[np.bool_]) -> "ClassSets":
+        """From (n, n_classes) booleans."""
+        rows, classes = np.nonzero(targets)
+        starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(targets)))])
+        return cls(classes.astype(np.int32), starts, targets.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), self.n_classes
+
+    def take(self, rows: NDArray[np.int64]) -> "ClassSets":
+        """Those of these rows."""
+        sizes = np.diff(self.starts)[rows]
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        # Where each class stands in `classes`: the place in its row, behind the row's start.
+        places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], sizes)
+        return ClassSets(self.classes[places], starts, self.n_classes)
+
+    def dense(self, rows: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
+        """(m, n_classes) booleans of these rows: few at a time."""
+        chosen = self.take(np.arange(len(self))[rows])
+        found = np.zeros(chosen.shape, bool)
+        found[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
+        return found
+
+    def count(self) -> NDArray[np.int64]:
+        """(n_classes,) how many items are of each class."""
+        return np.bincount(self.classes, minlength=self.n_classes)

@@ -1,0 +1,130 @@
+"""What a worker does beside its steps: deadlines and heartbeats do not wait for a step to end."""
+
+from __future__ import annotations
+
+import datetime
+import signal
+import time
+import uuid
+from typing import Any
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project
+from processes import wait_until
+
+from labeling.answering import queue
+from labeling.loop import worker
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
+from labeling.models import Batch, Job
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "LOOK_AROUND_SECONDS", 0.05)
+    monkeypatch.setattr(signal, "signal", lambda *arguments: None)
+
+
+def one_answered() -> Batch:
+    """An open batch of a project of its own, with one answer of two."""
+    project = make_project("waiting")
+    batch = make_open_batch(project, make_items(project, 2))
+    ann = make_member(project, "ann")
+    task = queue.claim(project=project, user=ann, count=1).tasks[0]
+    queue.submit(project=project, user=ann, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+    return batch
+
+
+def make_overdue(batch: Batch) -> None:
+    past = timezone.now() - datetime.timedelta(minutes=1)
+    Batch.objects.filter(pk=batch.pk).update(deadline_at=past, complete_share=0.5)
+
+
+def has_ended(batch: Batch) -> bool:
+    return Batch.objects.get(pk=batch.pk).state == Batch.State.TRAINING
+
+
+def run(do: Any) -> None:
+    """Run a worker until it has done the one job that there is, by `do`, and what follows from that."""
+
+    def step(step: Step) -> None:
+        if step.job.kind == Job.Kind.ENCODE:
+            do()
+        with step.finish():
+            pass
+
+    Job.objects.enqueue(Job.Kind.ENCODE, project=make_project("busy"))
+    Worker(step, drain=True).run()
+    assert set(Job.objects.values_list("kind", "state")) == {("encode", "done"), ("train", "done")}
+
+
+def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
+    batch = one_answered()
+
+    def long_step() -> None:
+        make_overdue(batch)
+        wait_until(lambda: has_ended(batch), seconds=10)
+
+    run(long_step)
+
+
+def test_a_look_around_that_failed_is_followed_by_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = one_answered()
+    errors: list[Exception] = [OperationalError("the connection is lost"), ValueError("a defect")]
+    end_overdue = worker.deadlines.end_overdue
+
+    def failing(now: datetime.datetime) -> int:
+        if errors and has_begun:
+            raise errors.pop()
+        return end_overdue(now)
+
+    has_begun: list[bool] = []
+    monkeypatch.setattr(worker.deadlines, "end_overdue", failing)
+
+    def long_step() -> None:
+        has_begun.append(True)
+        make_overdue(batch)
+        wait_until(lambda: has_ended(batch), seconds=10)
+
+    run(long_step)
+    assert not errors
+
+
+def test_an_encoding_of_a_dead_worker_beside_one_that_waits_is_let_go() -> None:
+    """Two may not wait: putting it back would break a constraint, and end every worker that looks around."""
+    project = make_project()
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    long_ago = timezone.now() - datetime.timedelta(hours=1)
+    assert Job.objects.take(job, "elsewhere:1:dead", long_ago)
+    Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+
+    Worker(lambda step: None).look_around()
+
+    assert list(Job.objects.order_by("pk").values_list("state", flat=True)) == ["done", "waiting"]
+
+
+def test_a_worker_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.01)
+    away = [OperationalError("the database system is starting up")] * 3
+    due = type(Job.objects.all()).due
+
+    def starting_up(self: Any, now: datetime.datetime) -> Any:
+        if away:
+            raise away.pop()
+        return due(self, now)
+
+    Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
+    monkeypatch.setattr(type(Job.objects.all()), "due", starting_up)
+
+    def step(step: Step) -> None:
+        with step.finish():
+            pass
+
+    began = time.monotonic()
+    Worker(step, drain=True).run()
+    assert Job.objects.get().state == Job.State.DONE
+    assert time.monotonic() - began < 10

@@ -1,0 +1,174 @@
+"""A PostgreSQL that is restarted: requests are answered 503 meanwhile, and the worker waits and goes on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.db import InterfaceError, OperationalError, ProgrammingError, connection
+from django.test import Client
+from factories import make_member, make_project
+from knox.models import AuthToken
+from processes import ROOT, environment, wait_until, web
+
+WITH_POSTGRES = ROOT / "scripts/with-postgres.sh"
+
+# An open batch of which one task of ten is answered, and a token.
+SEED = """
+import uuid
+from factories import make_items, make_member, make_open_batch, make_project
+from knox.models import AuthToken
+from labeling import queue
+project = make_project()
+batch = make_open_batch(project, make_items(project, 10))
+ann = make_member(project, "ann")
+task = queue.claim(project=project, user=ann, count=1).tasks[0]
+queue.submit(project=project, user=ann, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+print(AuthToken.objects.create(ann)[1])
+"""
+OVERDUE = """
+from django.utils import timezone
+from labeling.models import Batch
+Batch.objects.update(deadline_at=timezone.now(), complete_share=0.1)
+"""
+STATES = """
+from labeling.models import Batch, Job
+print(Batch.objects.get().state, *Job.objects.values_list("kind", "state"))
+"""
+
+
+class Postgres:
+    """A server of the test's own, which it can stop and start again."""
+
+    def __init__(self, url: str, data: str) -> None:
+        self.url = url
+        self._data = data
+        self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+
+    def control(self, *words: str) -> None:
+        command = [str(self._bin / "pg_ctl") if self._bin else "pg_ctl", "-D", self._data, "-m", "fast", "-w", *words]
+        if os.getuid() == 0:
+            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command]
+        # The server keeps what it inherits: no pipe may wait for its end.
+        subprocess.run(command, check=True, cwd=Path(self._data).parent, stdout=subprocess.DEVNULL, timeout=60)
+
+    def manage(self, *words: str) -> str:
+        env = {**environment(), "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT / "tests")}
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+
+    def python(self, text: str) -> str:
+        return self.manage("shell", "--no-imports", "--command", text)
+
+
+@pytest.fixture
+def postgres() -> Iterator[Postgres]:
+    if connection.vendor != "postgresql":
+        pytest.skip("runs with the tests on PostgreSQL")
+    told = 'echo "$DATABASE_URL $PGDATA"; cat'
+    with subprocess.Popen(
+        [WITH_POSTGRES, "bash", "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield Postgres(*process.stdout.readline().split())
+        finally:
+            process.stdin.close()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_requests_and_the_worker_outlive_a_restart(postgres: Postgres, tmp_path: Path) -> None:
+    postgres.manage("migrate", "--verbosity", "0")
+    token = postgres.python(SEED).split()[-1]
+    answers: list[httpx.Response] = []
+    over = threading.Event()
+
+    def claim(port: int) -> None:
+        with httpx.Client(headers={"Authorization": f"Token {token}"}, timeout=30, trust_env=False) as http:
+            while not over.is_set():
+                answers.append(http.post(f"http://127.0.0.1:{port}/api/v1/projects/digits/claim/", json={"count": 1}))
+                time.sleep(0.02)
+
+    def wait_for(status: int) -> None:
+        before = len(answers)
+        wait_until(lambda: any(each.status_code == status for each in answers[before:]))
+
+    env = {**environment(), "DATABASE_URL": postgres.url}
+    command = [sys.executable, "manage.py", "worker"]
+    log = tmp_path / "log"
+    with (
+        web(DATABASE_URL=postgres.url) as (_, port),
+        log.open("wb") as lines,
+        subprocess.Popen(command, cwd=ROOT, env=env, stdout=lines, stderr=lines) as worker,
+    ):
+        thread = threading.Thread(target=claim, args=(port,))
+        thread.start()
+        try:
+            wait_for(200)
+            wait_until(lambda: "is ready" in log.read_text())
+            time.sleep(0.5)  # it asks for work by now
+            postgres.control("restart")
+            wait_for(200)
+            postgres.control("stop")
+            wait_for(503)
+            postgres.control("restart")  # starts one that is not running, with the options it had
+            wait_for(200)
+            postgres.python(OVERDUE)
+            wait_until(lambda: "('train', 'failed')" in postgres.python(STATES))  # there is nothing to train with
+            assert worker.poll() is None
+        finally:
+            over.set()
+            thread.join()
+            worker.kill()
+    assert {each.status_code for each in answers} == {200, 503}
+    for each in answers:
+        if each.status_code == 503:
+            assert each.json()["code"] == "unavailable"
+            assert int(each.headers["Retry-After"]) > 0
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("error", [OperationalError("the server closed the connection"), InterfaceError("closed")])
+def test_whatever_asks_a_database_that_is_away_is_told_to_come_back(error: Exception) -> None:
+    project = make_project()
+    ann = make_member(project, "ann")
+    client = Client(raise_request_exception=False)
+    client.force_login(ann)
+    token = {"HTTP_AUTHORIZATION": f"Token {AuthToken.objects.create(ann)[1]}"}
+
+    def away(*arguments: Any) -> None:
+        raise error
+
+    with connection.execute_wrapper(away):
+        page = client.get("/projects/digits/")
+        told = client.post("/api/v1/projects/digits/claim/", {"count": 1}, "application/json", **token)
+
+    assert (page.status_code, told.status_code) == (503, 503)
+    assert page["Retry-After"] == told["Retry-After"] == "2"
+    assert "The server will be back in a moment" in page.content.decode()
+    detail = "The database does not answer at this moment. Send the same again soon."
+    assert told.json() == {"code": "unavailable", "detail": detail}
+
+
+@pytest.mark.django_db
+def test_a_defect_is_no_absence() -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(make_member(make_project(), "ann"))
+
+    def wrong(execute: Any, sql: str, *arguments: Any) -> Any:
+        if connection.vendor == "sqlite":
+            return execute("SELECT nothing FROM nowhere", (), *arguments[1:])
+        raise ProgrammingError("relation nowhere does not exist")
+
+    with connection.execute_wrapper(wrong):
+        assert client.get("/projects/digits/").status_code == 500

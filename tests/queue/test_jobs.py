@@ -1,0 +1,70 @@
+"""Jobs that are enqueued, taken up and put back by several processes at the same moment."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
+from factories import make_project
+
+from labeling.models import Job
+from labeling.models.jobs import JobQuerySet
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ON_POSTGRESQL = pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite has one writer at a time")
+
+
+def elsewhere(work: Any) -> threading.Thread:
+    """`work` in a thread with a connection of its own, as in another process."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@ON_POSTGRESQL
+def test_a_step_that_is_taken_up_while_it_is_enqueued_again_is_enqueued_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An import that ends at this moment has done its work: it must not fail for want of the waiting row."""
+    project = make_project()
+    waiting = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    create = JobQuerySet.create
+
+    def beaten(self: JobQuerySet, **values: Any) -> Job:
+        try:
+            with transaction.atomic():
+                return create(self, **values)
+        except IntegrityError:
+            monkeypatch.undo()
+            elsewhere(lambda: Job.objects.take(waiting, "host:1:other", timezone.now())).join()
+            raise
+
+    monkeypatch.setattr(JobQuerySet, "create", beaten)
+    with transaction.atomic():
+        again = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+
+    assert again.pk != waiting.pk
+    assert dict(Job.objects.values_list("pk", "state")) == {waiting.pk: "running", again.pk: "waiting"}
+
+
+@ON_POSTGRESQL
+def test_a_waiting_step_is_not_taken_up_before_what_it_is_enqueued_for_is_there() -> None:
+    """Encoding that begins before an import has ended would not see its last items, and none would follow."""
+    project = make_project()
+    waiting = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    with transaction.atomic():
+        assert Job.objects.enqueue(Job.Kind.ENCODE, project=project).pk == waiting.pk
+        taker = elsewhere(lambda: Job.objects.take(waiting, "host:1:other", timezone.now()))
+        taker.join(0.3)
+        assert taker.is_alive(), "it waits for the end of this transaction"
+    taker.join()
+    assert Job.objects.get().state == Job.State.RUNNING
