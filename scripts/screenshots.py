@@ -25,7 +25,7 @@ WIDTH = 1200
 LOOK_MS = 1_300
 SCALE = 1.5
 LARGEST = 200_000
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 

@@ -1,5 +1,6 @@
 """What every suite needs."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from django.test import override_settings
 # A machine that is busy with other things is no fault of what is tested.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("here")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported stays: the collector need not look through a million such objects again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
