@@ -42,7 +42,7 @@ def _digits() -> Any:
     return load_digits()
 
 
-@lru_cache(maxsize=200)
+@lru_cache(maxsize=2000)
 def digit_png(number: int) -> bytes:
     """A real handwritten digit, 8 x 8 pixels, dark on white."""
     buffer = io.BytesIO()

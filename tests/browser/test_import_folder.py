@@ -54,10 +54,10 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     assert said == []
 
 
-def test_ten_thousand_images_in_several_parcels(open_page: Any, tmp_path: Path) -> None:
+def test_thousands_of_images_in_one_file(open_page: Any, tmp_path: Path) -> None:
     page, project = import_page(open_page)
-    page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 10_000))
-    expect(page.locator("#chosen")).to_contain_text("10,000 images from many")
+    page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 6_000))
+    expect(page.locator("#chosen")).to_contain_text("6,000 images from many")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("many.zip has arrived")).to_be_visible(timeout=60_000)
     assert project.imports.get().state == "waiting"

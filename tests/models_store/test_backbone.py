@@ -68,7 +68,6 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
         ("torchvision/shufflenet_v2_x0_5", 224, 1024, IMAGENET),
         ("torchvision/resnet18", 224, 512, IMAGENET),
         ("torchvision/mobilenet_v3_small", 224, 1024, IMAGENET),
-        ("torchvision/efficientnet_b0", 224, 1280, IMAGENET),
     ],
 )
 def test_features_are_what_goes_into_the_last_layer(

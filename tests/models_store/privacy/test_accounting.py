@@ -58,7 +58,7 @@ def test_figures_of_another_library():
     assert epsilon([Phase(8.0, 1.0, 2)], 1e-5) == pytest.approx(0.69483, rel=1e-3)
 
 
-@settings(deadline=None)
+@settings(max_examples=30)
 @given(PLANS, st.sampled_from([1e-3, 1e-5, 1e-8]))
 def test_more_steps_cost_more_and_more_noise_costs_less(plan, delta):
     cost = epsilon(plan, delta)

@@ -64,8 +64,7 @@ def test_units_of_the_features_do_not_matter():
     assert accuracy(mixed.classes, best(train_on(mixed), mixed)).value > 0.8
 
 
-@pytest.mark.parametrize("n", [1, 2, 65])
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize(("n", "question"), [(1, "single"), (1, "multi"), (1, "verify"), (2, "single"), (65, "single")])
 def test_any_number_of_labels_will_do(question, n):
     trained = train_on(blobs(n, seed=1), question=question, steps=6)
     assert all(bool(each.isfinite().all()) for each in trained.model.network.parameters())
