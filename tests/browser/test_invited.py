@@ -9,6 +9,7 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project, make_user
 from playwright.sync_api import Page, expect
 from policy import keep_to_policy
+from screen import Screen
 
 from labeling.models import Annotation, Invitation, Membership, Role
 
@@ -60,8 +61,9 @@ def test_a_new_person_makes_an_account_and_labels(manager: Page, open_page: Any,
     expect(nora.get_by_text("You are in Handwritten digits, as annotator.")).to_be_visible()
     nora.get_by_role("navigation").get_by_role("link", name="Label", exact=True).click()
     expect(nora.locator('#content[data-state="item"]')).to_be_visible()
-    nora.keyboard.press("3")
-    nora.wait_for_function("() => !Object.keys(localStorage).some((key) => key.includes(':outbox:'))")
+    screen = Screen(nora, nora.url)
+    screen.answer("3")
+    screen.wait_until_sent()
     assert Annotation.objects.get().user.username == "nora"
 
     late: Page = open_page(None, link)

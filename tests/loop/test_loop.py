@@ -50,7 +50,7 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
     given = []
     real = training.train_network
     monkeypatch.setattr(training, "train_network", lambda **named: given.append(named) or real(**named))
-    project = digits_project(tmp_path, n=400, batch_size=50)
+    project = digits_project(tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30})
     user = annotator(project)
     drain()
     for _ in range(3):

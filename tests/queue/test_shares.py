@@ -117,8 +117,9 @@ def test_an_answer_that_was_taken_back_renews_nothing() -> None:
     queue.undo(project=project, user=ann, annotation_id=answer(project, ann, first)[0])
     claim(project, ann)
     left = {task.pk: task.assignments.get().lease_expires_at - timezone.now() for task in Task.objects.all()[:10]}
-    assert round(left.pop(first.pk).total_seconds()) == LEASE, "time to answer it again"
-    assert {round(each.total_seconds()) for each in left.values()} == {80}
+    # Give or take what a busy machine needs between the claim and this line.
+    assert left.pop(first.pk).total_seconds() == pytest.approx(LEASE, abs=10), "time to answer it again"
+    assert [each.total_seconds() for each in left.values()] == pytest.approx([80] * len(left), abs=10)
 
 
 def test_answering_and_taking_back_one_task_over_and_over_does_not_keep_it() -> None:
