@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labeling.models import Project
-from labeling.steps.train import read_labels
+from labeling.steps.reading import read_labels
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
@@ -36,7 +36,7 @@ def test_rows_and_counts_are_those_of_the_booleans(sets: list[list[int]], data: 
     for made in (ClassSets.of(sets, 7), ClassSets.of_dense(dense)):
         assert made.shape == dense.shape
         assert (made.dense(slice(None)) == dense).all()
-        assert made.sum(dim=0).tolist() == dense.sum(axis=0).tolist()
+        assert made.count().tolist() == dense.sum(axis=0).tolist()
         rows = np.array(data.draw(st.lists(st.integers(0, len(sets) - 1), max_size=9)) if sets else [], np.int64)
         assert (made.dense(rows) == dense[rows]).all()
         assert (made.take(rows).dense(slice(1, 4)) == dense[rows][1:4]).all()
@@ -61,9 +61,9 @@ def test_a_training_is_the_same_bit_for_bit(balance: float) -> None:
 
 def test_classes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="targets lie in 0 … 2"):
-        questions.checked_targets("multi", ClassSets.of([[3]], 3), None, n=1, n_classes=3)
+        questions.named("multi").checked_targets(ClassSets.of([[3]], 3), None, n=1, n_classes=3)
     with pytest.raises(ValueError, match="expected"):
-        questions.checked_targets("multi", ClassSets.of([[0]], 3), None, n=2, n_classes=3)
+        questions.named("multi").checked_targets(ClassSets.of([[0]], 3), None, n=2, n_classes=3)
 
 
 class Items:
@@ -82,10 +82,10 @@ def test_a_long_list_of_classes_takes_little_memory() -> None:
     tracemalloc.start()
     try:
         labeled = read_labels(project, Items(), 20_000)
-        targets, _ = questions.checked_targets("multi", labeled.targets, None, n=5000, n_classes=20_000)
-        labels = Labels("multi", np.zeros((5000, 4), np.float32), targets, None, (4,))
+        targets, _ = questions.named("multi").checked_targets(labeled.targets, None, n=5000, n_classes=20_000)
+        labels = Labels(questions.named("multi"), np.zeros((5000, 4), np.float32), targets, None, (4,))
         assert labels.take(np.arange(16))[1].sum() == 48
-        assert questions.guessing_loss("multi", targets) > 0
+        assert questions.named("multi").guessing_loss(targets) > 0
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
