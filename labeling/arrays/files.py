@@ -29,7 +29,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.atomic import replace_file
+from labeling.disk import replace_file
 from labeling.models import ModelVersion, PredictionRun, Project
 
 HASH_BLOCK_BYTES = 1 << 24

@@ -11,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from labeling import kinds
+
 if TYPE_CHECKING:
     from labeling.models.people import User
 
@@ -50,11 +52,6 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 class Project(models.Model):
     """Settings hold for the next batch; what a batch was made with is recorded on the batch."""
 
-    class Kind(models.TextChoices):
-        IMAGE = "image"
-        TEXT = "text"
-        VECTOR = "vector"
-
     class Question(models.TextChoices):
         SINGLE = "single", "one class of many"
         MULTI = "multi", "any number of classes"
@@ -75,7 +72,7 @@ class Project(models.Model):
 
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=10, choices=kinds.choices)
     question = models.CharField(max_length=10, choices=Question, default=Question.SINGLE)
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
     guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")

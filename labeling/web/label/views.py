@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page, require_safe
 
+from labeling import kinds
 from labeling.models import Annotation, Membership, Project
 from labeling.projects import access
 from labeling.web.shared.permissions import for_members
@@ -47,6 +48,7 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     project = membership.project
     context = {
         "project": project,
+        "kind": kinds.of(project),
         "prompt": project.prompt or PROMPTS[project.question],
         "picker": _picker(project),
         "skip_reasons": _skip_reasons(project),

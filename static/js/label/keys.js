@@ -5,7 +5,8 @@ const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
- * @param {{picker: string, question: string, waiting: boolean, typed: boolean, onButton: boolean}} state
+ * @param {{picker: string, question: string, kindKeys: object, waiting: boolean, typed: boolean, onButton: boolean}} state
+ *   `kindKeys`: commands that only this kind of item has, by their letters;
  *   `typed`: something stands in the search field; `onButton`: the focus is on a button.
  * @returns {{name: string, digit?: string, by?: number} | null}
  */
@@ -28,9 +29,11 @@ function always({ key, shiftKey }, { picker }) {
   return null;
 }
 
-function onItem({ key, shiftKey }, { picker, question }) {
+function onItem({ key, shiftKey }, { picker, question, kindKeys }) {
   if (key === " ") return { name: "skip" };
   if (key.toLowerCase() === "f" && (picker !== "search" || shiftKey)) return { name: "flag" };
+  const own = kindKeys[key.toLowerCase()];
+  if (own && (picker !== "search" || shiftKey)) return { name: own };
   if (picker === "verify") return verify(key);
   if (/^[0-9]$/.test(key)) return { name: "digit", digit: key };
   if (key === "Enter" && question === "multi") return { name: "send" };
