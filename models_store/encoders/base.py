@@ -152,14 +152,14 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
     return name, revision, state
 
 
-def library(name: str, *, encoder: str) -> Any:
+def library(name: str, *, encoder: str, requirements: str = "requirements-encoders.txt") -> Any:
     """A package that is not in the default installation, loaded. Raises `EncoderSetupError` if it is not installed."""
     try:
         return import_module(name)
     except ImportError as error:
         raise EncoderSetupError(
             f"The encoder {encoder!r} needs the package {name}, which cannot be loaded ({error}). "
-            "Install it with: scripts/setup.sh requirements-encoders.txt"
+            f"Install it with: scripts/setup.sh {requirements}"
         ) from error
 
 
