@@ -20,7 +20,7 @@ from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import file_response
 from labeling.intake import uploads
-from labeling.kinds import media
+from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
 from labeling.outgoing.tables import csv_lines
 from labeling.projects import access
@@ -138,12 +138,16 @@ def _rejected_csv(item_import: ItemImport) -> Iterator[bytes]:
         yield csv_lines([row])
 
 
+MEDIA_TYPES = {f"{each.split('/')[0]}/*" for kind in KINDS.values() for each in kind.content_types.values()}
+"""For example "image/*"."""
+
+
 class ItemMedia(ProjectView):
     """An item's file, an image for example. Part of it, if a range is asked for."""
 
     subject = "Items"
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    @extend_schema(responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)})
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
         kind = kinds.of(self.project)
         name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
