@@ -5,8 +5,9 @@
 //   thumbnail(task)          what stands for it in the list
 //   keys, commands           letters that only this kind has, as {letter: command}; and {command: function}
 
+import * as audio from "./audio.js";
 import * as image from "./image.js";
 import * as text from "./text.js";
 import * as vector from "./vector.js";
 
-export const KINDS = { image, text, vector };
+export const KINDS = { audio, image, text, vector };
