@@ -38,7 +38,7 @@ def get(name: str) -> type[Encoder]:
 
 
 def for_kind(kind: str) -> type[Encoder]:
-    """The default encoder for items of a kind: "image", "text" or "vector". Raises KeyError."""
+    """The default encoder for items of a kind, such as "image". Raises KeyError."""
     for encoder in ENCODERS:
         if encoder.kind == kind:
             return encoder

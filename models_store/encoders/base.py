@@ -59,7 +59,7 @@ class Encoder(ABC):
     """Raise it when `encode` starts to give other numbers: features of another revision are not comparable."""
 
     kind: ClassVar[str]
-    """Of the items it takes: "image" (bytes of a file), "text" (str) or "vector" (1-D array of numbers)."""
+    """Of the items it takes, and so what `encode` is given: the bytes of a file, a text, or a 1-D array of numbers."""
 
     meaning: ClassVar[str] = ""
     """What it makes of an item and when to take it, in a sentence for whoever chooses."""

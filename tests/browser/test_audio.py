@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe import faults
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Page, expect
 from sounds import recording
@@ -104,6 +105,7 @@ def test_it_fits(open_screen: Any, screenshot: Any, size: str, scheme: str) -> N
     page.wait_for_timeout(300)
     screenshot(page, f"audio-{size}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert faults(page) == []
     for name in ("Back", "Play", "From the start"):
         expect(page.locator("#item").get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
 
