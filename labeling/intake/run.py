@@ -7,7 +7,6 @@ last chunk that counted, and stores the same media under the same names.
 from __future__ import annotations
 
 import errno
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds
-from labeling.disk import replace_file
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.numbering import numbers_for, settle_sequence
@@ -271,10 +269,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     if items and not vectors:
         media.flush()
     if vectors:
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack(vectors).astype(np.float32), allow_pickle=False)
-        # Replaced, not kept: an attempt that did not count may have held other rows.
-        replace_file(media.path_of(f"{project.pk}/vectors/{block_name}.npy"), buffer.getvalue())
+        media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
 
 
 def _storing_problem(error: OSError) -> str:

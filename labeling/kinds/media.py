@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from contextlib import suppress
@@ -46,6 +47,16 @@ def write(name: str, content: bytes) -> None:
     path = path_of(name)
     if not path.exists():
         replace_file(path, content, durable=False, drafts=_drafts(name.partition("/")[0]))
+
+
+def write_block(name: str, vectors: np.ndarray) -> None:
+    """Store a block of vectors, (m, length), at once on the disk.
+
+    What is there is replaced: an attempt that did not count may have held other rows.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, vectors.astype(np.float32), allow_pickle=False)
+    replace_file(path_of(name), buffer.getvalue())
 
 
 def remove_drafts(project_id: int) -> None:

@@ -1,4 +1,4 @@
-"""Folders and zip files of files, described by metadata files as Hugging Face has them, or by their folders."""
+"""Folders and zip files whose files are the items, described by metadata as Hugging Face has it, or by folders."""
 
 from __future__ import annotations
 
