@@ -69,7 +69,7 @@ def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> li
         if project.question == "verify":
             values["proposed"] = truth
         if project.kind == "image":
-            values["media"] = media.image_name(project.pk, digit_png(number % 1797), ".png")
+            values["media"] = media.file_name(project.pk, "images", digit_png(number % 1797), ".png")
             media.write(values["media"], digit_png(number % 1797))
         elif project.kind == "text":
             values["data"] = {"text": f"This is text number {number}."}

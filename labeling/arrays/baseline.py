@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.arrays.atomic import replace_file
+from labeling.disk import replace_file
 
 MISSING = -1
 LEAST_CONTROL = 50

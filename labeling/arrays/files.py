@@ -28,7 +28,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.atomic import replacing
+from labeling.disk import replacing
 from labeling.models import ModelVersion, PredictionRun, Project
 
 HASH_BLOCK_BYTES = 1 << 24

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.atomic import replace_file
+from labeling.disk import replace_file
 from selector.candidates import MOST, fewest
 
 SAMPLE, STRETCH = 50_000, 2_000

@@ -1,4 +1,4 @@
-"""Checks the records of a source, images many at a time, in chunks that fit into memory. No database."""
+"""Checks the records of a source, files many at a time, in chunks that fit into memory. No database."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from .readers.base import MIB, BadImage, Record, Source, UnreadableFile
-from .readers.images import open_images
-from .rows import Draft, Rejection, Rules, bad_image, check_row
+from labeling import kinds
+from labeling.kinds import BadFile
+from labeling.kinds.values import MIB
 
-# A chunk ends at the first of these: so many records, so much held in memory (a row is reckoned to take eight times
-# as much there as in its file), so long since it was begun.
-CHUNK = 500
-IMAGE_CHUNK = 100
+from .readers.base import Record, Source, UnreadableFile
+from .rows import Draft, Rejection, Rules, bad_file, check_row
+
+# A chunk ends at the first of these: as many records as the kind has it, so much held in memory (a row is reckoned to
+# take eight times as much there as in its file), so long since it was begun.
 CHUNK_BYTES = 64 << 20
 EXPANSION = 8
 CHUNK_SECONDS = 3.0
 
-# Images are opened so many at once, or when they have so many bytes together.
+# Files are opened so many at once, or when they have so many bytes together.
 BATCH = 32
 BATCH_BYTES = MIB
 
@@ -32,14 +33,14 @@ def chunks(
 
     The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
     """
-    usual = IMAGE_CHUNK if rules.kind == "image" else CHUNK
-    most = min(usual, most or usual)
+    kind = kinds.get(rules.kind)
+    most = min(kind.chunk, most or kind.chunk)
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
     records = source.records(skip=skip)
-    if rules.kind == "image":
-        results = _check_images(records, rules, source)
+    if kind.is_file:
+        results = _check_files(records, rules, source)
     else:
         results = ((record, check_row(record, rules, source)) for record in records)  # by the rules as they are by then
     try:
@@ -47,7 +48,7 @@ def chunks(
             places.append(record.where)
             checked.append(result)
             if isinstance(result, Draft):
-                weight += EXPANSION * record.size + len(result.image or b"")
+                weight += EXPANSION * record.size + len(result.file or b"")
                 if result.vector is not None and rules.vector_length is None:
                     rules = replace(rules, vector_length=len(result.vector))
             if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
@@ -63,13 +64,11 @@ def chunks(
 
 def check(record: Record, rules: Rules, source: Source) -> Draft | Rejection:
     """The draft of an item, or why there can be none. Duplicate ids are not looked for."""
-    return next(_with_images([(record, check_row(record, rules, source))], rules))[1]
+    return next(_with_files([(record, check_row(record, rules, source))], rules))[1]
 
 
-def _check_images(
-    records: Iterable[Record], rules: Rules, source: Source
-) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """Each record with what `check` says of it, quicker where there are many small images.
+def _check_files(records: Iterable[Record], rules: Rules, source: Source) -> Iterator[tuple[Record, Draft | Rejection]]:
+    """Each record with what `check` says of it, quicker where there are many small files.
 
     What the records raise is raised behind the last result.
     """
@@ -79,28 +78,28 @@ def _check_images(
         for record in records:
             result = check_row(record, rules, source)
             waiting.append((record, result))
-            size += len(result.image or b"") if isinstance(result, Draft) else 0
+            size += len(result.file or b"") if isinstance(result, Draft) else 0
             if len(waiting) == BATCH or size >= BATCH_BYTES:
-                yield from _with_images(waiting, rules)
+                yield from _with_files(waiting, rules)
                 waiting, size = [], 0
     except UnreadableFile:
-        yield from _with_images(waiting, rules)
+        yield from _with_files(waiting, rules)
         raise
-    yield from _with_images(waiting, rules)
+    yield from _with_files(waiting, rules)
 
 
-def _with_images(
+def _with_files(
     checked: list[tuple[Record, Draft | Rejection]], rules: Rules
 ) -> Iterator[tuple[Record, Draft | Rejection]]:
-    """The results of `check_row`, with their images opened."""
-    images = [result.image for _, result in checked if isinstance(result, Draft) and result.image is not None]
-    opened = open_images(images, max_bytes=rules.max_image_bytes, max_pixels=rules.max_pixels)
+    """The results of `check_row`, with their files opened."""
+    files = [result.file for _, result in checked if isinstance(result, Draft) and result.file is not None]
+    opened = kinds.get(rules.kind).open(files)
     for record, result in checked:
-        if isinstance(result, Draft) and result.image is not None:
-            image = next(opened)
-            if isinstance(image, BadImage):
-                yield record, bad_image(record, image)
+        if isinstance(result, Draft) and result.file is not None:
+            file = next(opened)
+            if isinstance(file, BadFile):
+                yield record, bad_file(record, rules, file)
             else:
-                yield record, replace(result, image=image[0], image_suffix=image[1])
+                yield record, replace(result, file=file[0], suffix=file[1])
         else:
             yield record, result

@@ -7,7 +7,6 @@ last chunk that counted, and stores the same media under the same names.
 from __future__ import annotations
 
 import errno
-import io
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.arrays.atomic import replace_file
+from labeling import kinds
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.numbering import numbers_for, settle_sequence
@@ -58,8 +57,8 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
-    # Only a file that lies on this machine may name image files beside it; an upload brings its own.
-    rules = rules_of(project, allow_image_files=not item_import.owns_file, blind_ids=True)
+    # Only a file that lies on this machine may name files beside it; an upload brings its own.
+    rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
@@ -80,17 +79,17 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
             Job.objects.enqueue(Job.Kind.ENCODE, project=project)
 
 
-def rules_of(project: Project, *, allow_image_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
+def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
     """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
 
     With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
     """
     return Rules(
-        kind=project.kind,  # type: ignore[arg-type]  # one of the choices, which are the same words
+        kind=project.kind,
         question=project.asks,
         classes=tuple(project.classes.order_by("index").values_list("name", flat=True)),
         vector_length=project.vector_length,
-        allow_image_files=allow_image_files,
+        allow_files=allow_files,
         with_truth=with_truth,
         id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
         # Imports of earlier versions set no numbers aside, and named items after their places.
@@ -244,23 +243,24 @@ def control_key(project: Project, external_id: str) -> float:
 
 
 def _media_bytes(drafts: Iterable[Draft]) -> int:
-    """What `_store_media` is going to write. Images that are alike are stored once, but count for each of their items:
+    """What `_store_media` is going to write. Files that are alike are stored once, but count for each of their items:
     which of them are there already is known for sure only to those who wrote them.
     """
-    images, vectors = 0, 0
+    files, vectors = 0, 0
     for draft in drafts:
-        images += len(draft.image or b"")
+        files += len(draft.file or b"")
         vectors += 0 if draft.vector is None else draft.vector.nbytes
-    return images + (vectors and vectors + NPY_HEAD)
+    return files + (vectors and vectors + NPY_HEAD)
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:
-    """Write the images, or one block with all vectors of the chunk, and tell the items where they are."""
+    """Write the files, or one block with all vectors of the chunk, and tell the items where they are."""
+    folder = kinds.of(project).folder
     vectors: list[np.ndarray] = []
     for draft, item in zip(drafts, items, strict=True):
-        if draft.image is not None:
-            item.media = media.image_name(project.pk, draft.image, draft.image_suffix)
-            media.write(item.media, draft.image)
+        if draft.file is not None:
+            item.media = media.file_name(project.pk, folder, draft.file, draft.suffix)
+            media.write(item.media, draft.file)
         elif draft.vector is not None:
             item.media = f"{project.pk}/vectors/{block_name}.npy"
             item.media_offset = len(vectors)
@@ -268,10 +268,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     if items and not vectors:
         media.flush()
     if vectors:
-        buffer = io.BytesIO()
-        np.save(buffer, np.stack(vectors).astype(np.float32), allow_pickle=False)
-        # Replaced, not kept: an attempt that did not count may have held other rows.
-        replace_file(media.path_of(f"{project.pk}/vectors/{block_name}.npy"), buffer.getvalue())
+        media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
 
 
 def _storing_problem(error: OSError) -> str:

@@ -1,0 +1,39 @@
+"""The kinds of item that there are. To add one, write it next to these and list an instance in `KINDS`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from labeling.kinds.audio import Audio
+from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.files import FileKind
+from labeling.kinds.image import Image
+from labeling.kinds.text import Text
+from labeling.kinds.values import BadFile, BadValue
+from labeling.kinds.vector import Vector
+
+__all__ = ["KINDS", "BadFile", "BadValue", "Content", "FileKind", "Kind", "Surroundings", "choices", "get", "of"]
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (Image(), Text(), Vector(), Audio())}
+"""By name, in the order in which people choose."""
+
+
+class Kinded(Protocol):
+    """A project, as far as this goes."""
+
+    kind: str
+
+
+def of(project: Kinded) -> Kind:
+    """The kind of a project's items."""
+    return KINDS[project.kind]
+
+
+def get(name: str) -> Kind:
+    """The kind of this name. Raises KeyError."""
+    return KINDS[name]
+
+
+def choices() -> list[tuple[str, str]]:
+    """For the database: (name, label). A function, so that a new kind needs no migration."""
+    return [(name, name.capitalize()) for name in KINDS]

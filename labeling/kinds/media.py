@@ -1,39 +1,45 @@
-"""Files that came with items: images, and blocks of vectors. Written whole or not at all, and never changed."""
+"""Files of items, and blocks of their vectors. Written whole or not at all, and never changed."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 
-from labeling.arrays.atomic import replace_file
+from labeling.disk import replace_file
 
-CONTENT_TYPES = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".gif": "image/gif",
-    ".webp": "image/webp",
-    ".bmp": "image/bmp",
-    ".tif": "image/tiff",
-    ".tiff": "image/tiff",
-}
 # Nobody writes one file for so long.
 DRAFT_SECONDS = 3600
 
 
-def image_name(project_id: int, content: bytes, suffix: str) -> str:
-    """The name of an image follows from its content: taken in twice, it is stored once."""
+def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
+    """The name of a file, in the folder of its kind, follows from its content: taken in twice, it is stored once."""
     digest = hashlib.sha256(content).hexdigest()
-    return f"{project_id}/images/{digest[:2]}/{digest}{suffix}"
+    return f"{project_id}/{folder}/{digest[:2]}/{digest}{suffix}"
 
 
 def path_of(name: str) -> Path:
     return Path(settings.MEDIA_ROOT) / name
+
+
+def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | np.ndarray | None:
+    """What is stored of an item: its file's bytes, its vector, or None if nothing is. Raises OSError.
+
+    `blocks` keeps the blocks of vectors that are open, from one item to the next.
+    """
+    if not name:
+        return None
+    if not name.endswith(".npy"):
+        return path_of(name).read_bytes()
+    if name not in blocks:
+        blocks[name] = np.load(path_of(name), mmap_mode="r", allow_pickle=False)
+    return np.asarray(blocks[name][offset])
 
 
 def write(name: str, content: bytes) -> None:
@@ -41,6 +47,16 @@ def write(name: str, content: bytes) -> None:
     path = path_of(name)
     if not path.exists():
         replace_file(path, content, durable=False, drafts=_drafts(name.partition("/")[0]))
+
+
+def write_block(name: str, vectors: np.ndarray) -> None:
+    """Store a block of vectors, (m, length), at once on the disk.
+
+    What is there is replaced: an attempt that did not count may have held other rows.
+    """
+    buffer = io.BytesIO()
+    np.save(buffer, vectors.astype(np.float32), allow_pickle=False)
+    replace_file(path_of(name), buffer.getvalue())
 
 
 def remove_drafts(project_id: int) -> None:

@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from labeling import questions
+from labeling import kinds, questions
 from labeling.questions.base import MAX_NAME
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ class ProjectQuerySet(models.QuerySet["Project"]):
 class Project(models.Model):
     """Settings hold for the next batch; what a batch was made with is recorded on the batch."""
 
-    class Kind(models.TextChoices):
-        IMAGE = "image"
-        TEXT = "text"
-        VECTOR = "vector"
-
     class Loop(models.TextChoices):
         RUNNING = "running"
         PAUSED = "paused", "paused: nobody is given tasks"
@@ -72,7 +67,7 @@ class Project(models.Model):
 
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=10, choices=kinds.choices)
     question = models.CharField(max_length=10, choices=questions.choices, default="single")
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
     guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")

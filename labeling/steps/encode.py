@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import F
 from torch import nn
 
+from labeling import kinds
 from labeling.answering import batches
-from labeling.arrays.files import ProjectFiles, append_rows, load_array
+from labeling.arrays.files import ProjectFiles, append_rows
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
@@ -44,7 +45,7 @@ def encode(step: Step) -> None:
 
 def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[Item]) -> None:
     """One write transaction: the block is in the file before its rows count."""
-    block, good, bad = _encode_items(encoder, items)
+    block, good, bad = _encode_items(project, encoder, items)
     rows_before = project.encoded_rows
     if good:
         path = ProjectFiles(project).features(project.features_generation)
@@ -58,10 +59,10 @@ def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[It
     project.encoded_rows += len(good)
 
 
-def _encode_items(encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list[Item], list[Item]]:
+def _encode_items(project: Project, encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list[Item], list[Item]]:
     """Features of the items that can be encoded, those items, and the others with their `encode_error` set."""
     good, raws, bad = [], [], []
-    for item, raw in zip(items, _raw_contents(items), strict=True):
+    for item, raw in zip(items, _raw_contents(project, items), strict=True):
         if isinstance(raw, OSError):
             item.encode_error = f"Its file cannot be read: {raw.strerror or raw}"[:300]
             bad.append(item)
@@ -92,20 +93,14 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
             raise StepFailed(str(error)) from error
 
 
-def _raw_contents(items: Sequence[Item]) -> list[Any]:
-    """What the encoder takes of each item: image bytes, text or vector; an OSError where its file is gone."""
-    blocks: dict[str, Any] = {}
+def _raw_contents(project: Project, items: Sequence[Item]) -> list[Any]:
+    """What the encoder takes of each item, as its kind has it; an OSError where its file is gone."""
+    kind = kinds.of(project)
+    blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
     for item in items:
         try:
-            if not item.media:
-                contents.append(str(item.data.get("text", "")))
-            elif item.media.endswith(".npy"):
-                if item.media not in blocks:
-                    blocks[item.media] = load_array(media.path_of(item.media), mmap=True)
-                contents.append(np.asarray(blocks[item.media][item.media_offset]))
-            else:
-                contents.append(media.path_of(item.media).read_bytes())
+            contents.append(kind.raw(item.data, media.read(item.media, item.media_offset, blocks)))
         except OSError as error:
             contents.append(error)
     return contents
@@ -151,9 +146,7 @@ def _new_generation(step: Step, project: Project) -> Encoder:
         step.progress("fitting the encoder")(0)
         # The permutation's front is a uniform sample: an import sorted by class must not decide what is learned.
         chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
-        samples = [raw for raw in _raw_contents(list(chosen)) if not isinstance(raw, OSError)]
-    elif project.kind == Project.Kind.VECTOR:
-        samples = _raw_contents(list(project.items.filter(encode_error="")[:1]))
+        samples = [raw for raw in _raw_contents(project, list(chosen)) if not isinstance(raw, OSError)]
     try:
         encoder = kind.fit(samples, **options)
     except EncoderSetupError as error:
@@ -165,7 +158,7 @@ def _new_generation(step: Step, project: Project) -> Encoder:
     report = step.progress("encoding items anew")
     for start in range(0, project.encoded_rows, CHUNK):
         items = list(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
-        block, good, _ = _encode_items(encoder, items)
+        block, good, _ = _encode_items(project, encoder, items)
         if len(good) != len(items):
             raise StepFailed("Files of items that were encoded before can no longer be read. Restore them, then retry.")
         append_rows(files.features(generation), rows_before=start, block=block)

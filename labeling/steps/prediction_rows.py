@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling import kinds
 from labeling.intake.checking import chunks
 from labeling.intake.readers import Source
 from labeling.intake.rows import Draft, Rejection, Rules
@@ -41,11 +42,12 @@ class Predictor:
     """A model version and what stands before it, loaded once for any number of chunks."""
 
     def __init__(
-        self, project: Project, version: ModelVersion, *, probabilities: bool = False, allow_image_files: bool = False
+        self, project: Project, version: ModelVersion, *, probabilities: bool = False, allow_files: bool = False
     ) -> None:
-        """`allow_image_files`: rows may name image files beside the file. Raises `StepFailed` for a version or an
+        """`allow_files`: rows may name files beside the file. Raises `StepFailed` for a version or an
         encoder that is missing or damaged, or if the two do not belong together.
         """
+        self._kind = kinds.of(project)
         self._encoder: Encoder = load_encoder(project)
         self._model: Model = load_model(project, version)
         taught = self._model.manifest.get("encoder", {}).get("digest")
@@ -54,7 +56,7 @@ class Predictor:
                 f"Model version {version.number} learned from the features of another encoder than the project has "
                 "now. Ask a version that was trained later."
             )
-        self.rules: Rules = rules_of(project, allow_image_files=allow_image_files, with_truth=False)
+        self.rules: Rules = rules_of(project, allow_files=allow_files, with_truth=False)
         self._indices = {name: index for index, name in enumerate(self.rules.classes)}
         self._probabilities = probabilities
         names: tuple[str, ...] = ("yes", "no") if self.rules.question.proposes else self.rules.classes
@@ -66,7 +68,9 @@ class Predictor:
         for places, checked, _ in chunks(source, self.rules, skip=skip, most=most):
             drafts = [(place, draft) for place, draft in zip(places, checked, strict=True) if isinstance(draft, Draft)]
             rejections = [each for each in checked if isinstance(each, Rejection)]
-            features, wrong = encode_good(self._encoder, [_raw(draft) for _, draft in drafts])
+            features, wrong = encode_good(
+                self._encoder, [self._kind.raw(draft.data, _stored(draft)) for _, draft in drafts]
+            )
             rejections += [Rejection(drafts[at][0], f"{reason}.", "") for at, reason in wrong.items()]
             good = [each for at, each in enumerate(drafts) if at not in wrong]
             yield Part(len(places), self._rows(good, features) if good else [], rejections)
@@ -104,11 +108,9 @@ class Predictor:
         return dict(zip(self.rules.classes, map(_number, p), strict=True))
 
 
-def _raw(draft: Draft) -> Any:
-    """What the encoder takes of an item, as for those of the pool."""
-    if draft.image is not None:
-        return draft.image
-    return draft.data["text"] if draft.vector is None else draft.vector
+def _stored(draft: Draft) -> bytes | np.ndarray | None:
+    """What would be stored of the item, if it went into the pool."""
+    return draft.vector if draft.file is None else draft.file
 
 
 def _number(value: Any) -> float:

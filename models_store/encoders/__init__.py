@@ -8,6 +8,7 @@ import os
 from models_store.encoders.backbone import Backbone
 from models_store.encoders.base import Encoder, EncoderFileError, EncoderSetupError, EncodingError, load_state
 from models_store.encoders.fine_tuned import FineTuned
+from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
 from models_store.encoders.sentences import SentenceTransformers
 from models_store.encoders.tfidf_svd import TfidfSvd
@@ -24,7 +25,7 @@ __all__ = [
     "load",
 ]
 
-ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, FineTuned, TfidfSvd, SentenceTransformers, Vector)
+ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, FineTuned, TfidfSvd, SentenceTransformers, Vector, LogMel)
 """In order of preference: the first one of a kind is what projects of that kind use unless told otherwise."""
 
 
@@ -37,7 +38,7 @@ def get(name: str) -> type[Encoder]:
 
 
 def for_kind(kind: str) -> type[Encoder]:
-    """The default encoder for items of a kind: "image", "text" or "vector". Raises KeyError."""
+    """The default encoder for items of a kind, such as "image". Raises KeyError."""
     for encoder in ENCODERS:
         if encoder.kind == kind:
             return encoder

@@ -59,7 +59,7 @@ class Encoder(ABC):
     """Raise it when `encode` starts to give other numbers: features of another revision are not comparable."""
 
     kind: ClassVar[str]
-    """Of the items it takes: "image" (bytes of a file), "text" (str) or "vector" (1-D array of numbers)."""
+    """Of the items it takes, and so what `encode` is given: the bytes of a file, a text, or a 1-D array of numbers."""
 
     meaning: ClassVar[str] = ""
     """What it makes of an item and when to take it, in a sentence for whoever chooses."""
@@ -152,14 +152,14 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
     return name, revision, state
 
 
-def library(name: str, *, encoder: str) -> Any:
+def library(name: str, *, encoder: str, requirements: str = "requirements-encoders.txt") -> Any:
     """A package that is not in the default installation, loaded. Raises `EncoderSetupError` if it is not installed."""
     try:
         return import_module(name)
     except ImportError as error:
         raise EncoderSetupError(
             f"The encoder {encoder!r} needs the package {name}, which cannot be loaded ({error}). "
-            "Install it with: scripts/setup.sh requirements-encoders.txt"
+            f"Install it with: scripts/setup.sh {requirements}"
         ) from error
 
 

@@ -17,8 +17,11 @@ from PIL import Image
 from labeling.intake.checking import check
 from labeling.intake.readers import Record, open_source
 from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.kinds import BadFile
+from labeling.kinds.image import Image as ImageKind
 from labeling.questions import named
 
+IMAGE = ImageKind()
 CLASSES = ("cat", "dog", "great auk")
 
 
@@ -68,6 +71,14 @@ def write_zip(path: Path, files: Mapping[str, bytes | str], *, method: int = zip
         for name, content in files.items():
             archive.writestr(name, content)
     return path
+
+
+def open_image(image: bytes, **limits: int) -> tuple[bytes, str]:
+    """The image that can be shown, and its suffix. Raises BadFile."""
+    opened = next(IMAGE.open([image], **limits))
+    if isinstance(opened, BadFile):
+        raise opened
+    return opened
 
 
 def write_parquet(path: Path, columns: Mapping[str, Any], *, rows_a_group: int = 1000) -> Path:

@@ -15,12 +15,14 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 from factories import make_project
-from import_files import picture, write_parquet, write_zip
+from import_files import IMAGE, open_image, picture, write_parquet, write_zip
 from PIL import Image
 from processes import ON_LINUX
 
-from labeling.intake.readers import BadImage, UnreadableFile, images, open_source, parquet_file
-from labeling.intake.readers.images import open_image, open_images
+from labeling.intake.readers import UnreadableFile, open_source, parquet_file
+from labeling.kinds import BadFile
+from labeling.kinds.image import Image as ImageKind
+from labeling.kinds.opening import Opener
 from labeling.models import Item, RejectedRow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +50,7 @@ def kill_at(size: float) -> threading.Thread:
         end = time.monotonic() + 60
         while time.monotonic() < end:
             with suppress(OSError, StopIteration, AttributeError):  # there is none at the moment
-                pid = images._opener._process.pid  # type: ignore[union-attr]
+                pid = ImageKind.opener._process.pid  # type: ignore[union-attr]
                 if megabytes(pid, "VmRSS") > size:
                     os.kill(pid, signal.SIGKILL)
                     return
@@ -76,9 +78,9 @@ def test_an_image_that_ends_the_process_is_one_bad_row(tmp_path: Path) -> None:
 def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
     """The command that opens images, with other limits."""
     program = (
-        "from pathlib import Path; import sys; from labeling.intake.readers import raster as r;"
-        f"r.CPU_SECONDS, r.SECONDS = {cpu_seconds}, {seconds};"
-        "r.main(sys.stdin.buffer, sys.stdout.buffer, Path(r.__file__).open('rb'))"
+        "from pathlib import Path; import sys; from labeling.kinds import child, raster;"
+        f"child.CPU_SECONDS, child.SECONDS = {cpu_seconds}, {seconds};"
+        "child.main(raster, sys.stdin.buffer, sys.stdout.buffer, Path(child.__file__).open('rb'))"
     )
     return [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
 
@@ -87,19 +89,20 @@ def slow_process(cpu_seconds: int, seconds: int) -> list[str]:
 def test_an_image_that_takes_too_long_is_refused_and_the_next_goes_in(
     cpu_seconds: int, seconds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(images, "_COMMAND", slow_process(cpu_seconds, seconds))
-    monkeypatch.setattr(images, "_opener", images._Opener())
+    opener = Opener("raster.py")
+    opener.command = slow_process(cpu_seconds, seconds)
+    monkeypatch.setattr(ImageKind, "opener", opener)
     slow = encoded(Image.effect_noise((7000, 7000), 80).convert("RGB"), "TIFF")  # some six seconds of packing as PNG
-    first, second, third = open_images([picture(), slow, picture()], max_bytes=len(slow))
-    assert isinstance(second, BadImage)
+    first, second, third = IMAGE.open([picture(), slow, picture()], most_bytes=len(slow))
+    assert isinstance(second, BadFile)
     assert "memory or time" in str(second)
-    assert not isinstance(first, BadImage)
-    assert not isinstance(third, BadImage)
+    assert not isinstance(first, BadFile)
+    assert not isinstance(third, BadFile)
 
 
 def test_a_process_that_has_rested_is_started_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    opener = images._Opener()
-    monkeypatch.setattr(images, "_opener", opener)
+    opener = Opener("raster.py")
+    monkeypatch.setattr(ImageKind, "opener", opener)
     assert open_image(picture())[1] == ".png"
     assert opener._process
     assert opener._process.stdin
@@ -113,7 +116,7 @@ def test_a_process_that_has_rested_is_started_anew(monkeypatch: pytest.MonkeyPat
     [("F", (10_000, 5000), 200), ("RGBA", (10_000, 4500), 180), ("I", (9000, 5000), 180)],
 )
 def test_what_a_pixel_takes_counts(mode: str, size: tuple[int, int], megabytes: int) -> None:
-    with pytest.raises(BadImage, match=f"takes {megabytes} MB when it is decoded, more than 160 MB"):
+    with pytest.raises(BadFile, match=f"takes {megabytes} MB when it is decoded, more than 160 MB"):
         open_image(large_tiff(mode, size))
 
 
@@ -129,8 +132,8 @@ def test_the_largest_images_leave_this_process_small() -> None:
     for form, image in largest.items():
         assert open_image(image)[1] in (".webp", ".png"), form
     assert megabytes("self", "VmHWM") - before < 60
-    assert images._opener._process
-    assert megabytes(images._opener._process.pid, "VmPeak") <= 1025
+    assert ImageKind.opener._process
+    assert megabytes(ImageKind.opener._process.pid, "VmPeak") <= 1025
 
 
 def test_greys_of_floating_point_are_stretched_as_before() -> None:

@@ -15,6 +15,7 @@ from labeling.intake.ids import RepeatedIds, hash_of
 from labeling.intake.readers import Record, Source, UnreadableFile, open_source
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
+from labeling.kinds.text import Text
 from labeling.loop.step import Step
 from labeling.models import ItemImport, Job
 
@@ -74,7 +75,7 @@ def test_repeated_ids_are_found_among_any_number() -> None:
 
 @pytest.mark.django_db
 def test_a_strict_import_tells_of_ids_that_occur_again_chunks_later(tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(checking, "CHUNK", 2)
+    monkeypatch.setattr(Text, "chunk", 2)
     path = tmp_path / "a.csv"
     path.write_text("id,text\n" + "".join(f"{number % 7},x\n" for number in range(9)))
     project = make_project()

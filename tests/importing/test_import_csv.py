@@ -213,8 +213,8 @@ def test_a_vector_may_be_a_json_list_in_a_cell(tmp_path):
 def test_images_lie_beside_the_file_if_that_is_allowed(tmp_path):
     write(tmp_path / "pics/a.png", picture())
     path = write(tmp_path / "a.csv", "image,truth\npics/a.png,cat\npics\\a.png,dog\npics/b.png,cat\n")
-    good, bad = split(checked(path, rules("image", allow_image_files=True)))
-    assert [(draft.truth, draft.image_suffix, draft.data) for draft in good] == [
+    good, bad = split(checked(path, rules("image", allow_files=True)))
+    assert [(draft.truth, draft.suffix, draft.data) for draft in good] == [
         ("cat", ".png", {}),
         ("dog", ".png", {}),
     ]
@@ -232,6 +232,6 @@ def test_images_never_come_from_elsewhere(tmp_path):
     names = ["../secret.png", str(tmp_path / "secret.png"), "link.png", "circle.png", "..\\secret.png", "C:\\a.png"]
     names += ["x/../../secret.png", "http://example.org/a.png", "n" * 5000, "in", ".", "good-link.png"]
     path = write(inner / "a.csv", "image,x\n" + "".join(f"{name},1\n" for name in names))
-    good, bad = split(checked(path, rules("image", allow_image_files=True)))
+    good, bad = split(checked(path, rules("image", allow_files=True)))
     assert len(good) == 1
     assert len(bad) == len(names) - 1

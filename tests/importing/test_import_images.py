@@ -43,8 +43,8 @@ def test_images_come_sorted_and_all_else_is_set_aside(pack):
     assert [record.where for record in read(path, "image")] == ORDER
     good, bad = split(checked(path, rules("image")))
     assert [draft.external_id.split("-")[0] for draft in good] == ["a", "b", "cat.png", "c", "noend"]
-    assert [draft.image_suffix for draft in good] == [".png", ".jpg", ".png", ".gif", ".webp"]
-    assert good[0].image == FILES["cat/a.png"]
+    assert [draft.suffix for draft in good] == [".png", ".jpg", ".png", ".gif", ".webp"]
+    assert good[0].file == FILES["cat/a.png"]
     assert [row.where for row in bad] == [ORDER[4], *ORDER[6:]]
     assert "import it by itself" in bad[1].reason
 
@@ -219,7 +219,7 @@ def test_a_single_bomb_among_images_is_set_aside(tmp_path):
 
 def test_an_image_that_is_too_large_is_set_aside(pack):
     path = pack({"big.png": os.urandom(3000), "fine.png": picture(size=(2, 2))})
-    good, bad = split(checked(path, rules("image"), limits=Limits(image=2000)))
+    good, bad = split(checked(path, rules("image"), limits=Limits(file=2000)))
     assert [draft.external_id for draft in good] == ["fine.png"]
     assert bad[0].reason == "The image is larger than 2,000 bytes: make it smaller."
 

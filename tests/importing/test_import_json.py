@@ -173,7 +173,7 @@ def test_images_come_as_data_urls(tmp_path):
     rows = [url, url[:-7] + "!", url.replace(";base64", ""), "data:image/png;base64,", data_url(b"<html>"), 5, None]
     path = write(tmp_path / "a.jsonl", lines(*({"image": row, "page": 3} for row in rows)))
     good, bad = split(checked(path, rules("image")))
-    assert [(draft.image_suffix, draft.data) for draft in good] == [(".jpg", {"page": 3})]
+    assert [(draft.suffix, draft.data) for draft in good] == [(".jpg", {"page": 3})]
     assert [row.where for row in bad] == [f"line {number}" for number in range(2, 8)]
 
 

@@ -89,7 +89,7 @@ def test_hugging_face_images_and_class_names(tmp_path):
     ).replace_schema_metadata({"huggingface": orjson.dumps({"info": {"features": features}})})
     pq.write_table(table, tmp_path / "a.parquet")
     good, bad = split(checked(tmp_path / "a.parquet", rules("image")))
-    assert [(draft.truth, draft.image_suffix, draft.data) for draft in good] == [
+    assert [(draft.truth, draft.suffix, draft.data) for draft in good] == [
         ("cat", ".png", {}),
         (None, ".gif", {}),
     ]

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from import_files import picture
+from import_files import open_image, picture
 from PIL import Image
 
-from labeling.intake.readers import BadImage
-from labeling.intake.readers.images import open_image
+from labeling.kinds import BadFile
 
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".png"}
 PICTURES = {form: picture(form, (40, 30)) for form in FORMATS}
@@ -53,7 +52,7 @@ def test_an_animation_is_an_image():
 def test_an_image_that_is_cut_short_is_refused(form):
     data = PICTURES[form]
     for length in (0, 1, 10, len(data) // 2, len(data) * 3 // 4):
-        with pytest.raises(BadImage):
+        with pytest.raises(BadFile):
             open_image(data[:length])
 
 
@@ -70,7 +69,7 @@ def test_an_image_that_is_cut_short_is_refused(form):
     ],
 )
 def test_what_is_no_raster_image_is_refused(data, complaint):
-    with pytest.raises(BadImage, match=complaint):
+    with pytest.raises(BadFile, match=complaint):
         open_image(data)
 
 
@@ -88,23 +87,23 @@ def png_claiming(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(8000, 8000), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_pixel_bombs_are_refused_by_their_header(size):
-    with pytest.raises(BadImage, match="more than 50 million pixels"):
+    with pytest.raises(BadFile, match="more than 50 million pixels"):
         open_image(png_claiming(*size))
 
 
 def test_the_limits_are_the_callers():
-    with pytest.raises(BadImage, match="40 × 30 pixels"):
-        open_image(PICTURES["PNG"], max_pixels=1199)
-    with pytest.raises(BadImage, match="larger than 100 bytes"):
-        open_image(PICTURES["PNG"], max_bytes=100)
-    assert open_image(PICTURES["PNG"], max_pixels=1200)
+    with pytest.raises(BadFile, match="40 × 30 pixels"):
+        open_image(PICTURES["PNG"], most_content=1199)
+    with pytest.raises(BadFile, match="larger than 100 bytes"):
+        open_image(PICTURES["PNG"], most_bytes=100)
+    assert open_image(PICTURES["PNG"], most_content=1200)
 
 
 def test_text_that_unpacks_to_megabytes_within_a_png_is_refused():
     body = b"a\0\0" + zlib.compress(bytes(200 * 2**20))
     chunk = struct.pack(">I", len(body)) + b"zTXt" + body + struct.pack(">I", zlib.crc32(b"zTXt" + body))
     data = PICTURES["PNG"]
-    with pytest.raises(BadImage):
+    with pytest.raises(BadFile):
         open_image(data[:33] + chunk + data[33:])
 
 
@@ -115,5 +114,5 @@ def test_damaged_bytes_make_an_image_or_a_refusal_and_nothing_else(form, seed, c
     data = np.frombuffer(PICTURES[form], np.uint8).copy()
     reach = len(data) if seed % 2 else min(len(data), 200)  # the header, where it hurts most, half of the time
     data[rng.integers(0, reach, count)] = rng.integers(0, 256, count)
-    with contextlib.suppress(BadImage):
+    with contextlib.suppress(BadFile):
         assert stored_as(data.tobytes()) in FORMATS.values()

@@ -145,7 +145,7 @@ def test_many_rows_are_read_in_little_memory(tmp_path):
         ("a.docx", b"hello", "text", "this kind of file is not read: CSV, TSV"),
         ("a.csv", b"PAR1....", "text", "is called .csv but holds parquet"),
         ("a.csv", b"PK\x03\x04....", "text", "is called .csv but holds zip"),
-        ("a.zip", b"PK\x03\x04....", "text", "a zip is for projects of kind image, this one is of kind text"),
+        ("a.zip", b"PK\x03\x04....", "text", "a zip is for projects of kind image or audio, this one is of kind text"),
         ("a.npy", b"x", "image", "a npy is for projects of kind vector"),
         ("a.zip", b"nothing", "image", "is no zip file or is damaged"),
     ],

@@ -29,9 +29,10 @@ from rest_framework.test import APIClient
 from sending import Sender, by_token, stored
 
 from labeling.arrays.files import ProjectFiles
-from labeling.intake import checking, uploads
+from labeling.intake import uploads
 from labeling.intake.run import import_items
 from labeling.kinds import media
+from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
 from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, Project, ProjectStorage, Role, Upload
 from labeling.outgoing.predictions import requests
@@ -169,7 +170,7 @@ def test_so_much_may_wait_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch
 @usual
 def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.PROJECT_STORAGE_MB = 1
-    monkeypatch.setattr(checking, "IMAGE_CHUNK", 3)
+    monkeypatch.setattr(ImageKind, "chunk", 3)
     project = make_project(kind="image")
     client = manager(project)
     # 20 images of 30 KB each: with the upload itself they are more than a megabyte.
@@ -191,7 +192,7 @@ def test_a_strict_import_that_would_pass_the_limit_takes_nothing_in(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.PROJECT_STORAGE_MB = 1
-    monkeypatch.setattr(checking, "IMAGE_CHUNK", 3)
+    monkeypatch.setattr(ImageKind, "chunk", 3)
     project = make_project(kind="image")
     file = SimpleUploadedFile("a.zip", zip_of(20))
     answer = manager(project).post(API, {"file": file, "strict": "1"}, format="multipart")

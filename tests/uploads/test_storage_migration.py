@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from labeling.arrays.atomic import replace_file
+from labeling.disk import replace_file
 from labeling.intake import uploads
 from labeling.kinds import media
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from labeling.intake.readers import raster
+from labeling.kinds import raster
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.web.account import first_account
 

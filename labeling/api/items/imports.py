@@ -6,18 +6,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from django.http import FileResponse, Http404, StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling import kinds
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Error, find_or_404
+from labeling.api.shared.ranges import file_response
 from labeling.intake import uploads
-from labeling.kinds import media
+from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
 from labeling.outgoing.tables import csv_lines
 from labeling.projects import access
@@ -135,22 +138,26 @@ def _rejected_csv(item_import: ItemImport) -> Iterator[bytes]:
         yield csv_lines([row])
 
 
+MEDIA_TYPES = {f"{each.split('/')[0]}/*" for kind in KINDS.values() for each in kind.content_types.values()}
+"""For example "image/*"."""
+
+
 class ItemMedia(ProjectView):
-    """An item's image."""
+    """An item's file, an image for example. Part of it, if a range is asked for."""
 
     subject = "Items"
 
-    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
-    def get(self, request: Request, slug: str, item_id: int) -> FileResponse:
+    @extend_schema(responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)})
+    def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
+        kind = kinds.of(self.project)
         name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
-        suffix = Path(name or "").suffix
-        if not name or suffix not in media.CONTENT_TYPES:
-            raise Http404("This item has no image.")
+        content_type = kind.content_types.get(Path(name or "").suffix)
+        if not name or content_type is None:
+            raise Http404(f"This item has no {kind.noun}.")
         try:
-            file = media.path_of(name).open("rb")
+            response = file_response(request, media.path_of(name), content_type=content_type)
         except FileNotFoundError:
-            raise Http404("The image is gone from the disk.") from None
-        response = FileResponse(file, content_type=media.CONTENT_TYPES[suffix])
+            raise Http404(f"The {kind.noun} is gone from the disk.") from None
         # Content never changes under its name, and is nobody else's business.
         response["Cache-Control"] = "private, max-age=86400, immutable"
         response["Content-Security-Policy"] = "default-src 'none'; sandbox"

@@ -9,6 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
+from labeling import kinds
 from labeling.api.shared.fields import AnswerValue, StrictText
 from labeling.items.filters import MARKS, STATES, State
 from labeling.items.order import ORDERS
@@ -46,7 +47,7 @@ PARAMETERS = [
 class ItemSummary(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField()
-    media_url = serializers.CharField(allow_null=True, help_text="Of an image.")
+    media_url = serializers.CharField(allow_null=True, help_text="Of its file, where an item is one.")
     state = serializers.ChoiceField(choices=State.choices, allow_null=True, help_text="Empty until it is encoded.")
     label = serializers.JSONField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         allow_null=True, help_text="A class name, a list of class names, or true or false."
@@ -155,11 +156,11 @@ def _summary(
     project: Project, item: Item, names: Names, state: str | None, annotators: list[str], **marks: bool
 ) -> dict[str, Any]:
     task = task_of(item)
-    image = project.kind == Project.Kind.IMAGE and item.media
+    has_file = kinds.of(project).is_file and item.media
     return {
         "id": item.pk,
         "external_id": item.external_id,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if image else None,
+        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
         "state": state,
         "label": project.asks.show(item.label, names),
         "agreement": item.agreement,

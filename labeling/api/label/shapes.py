@@ -44,9 +44,9 @@ class TaskItem(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField(help_text="As it was imported.")
     data = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
-        help_text="What there is to see besides an image: `text`, or named numbers."
+        help_text="What there is to see besides a file: `text`, or named numbers."
     )
-    media_url = serializers.CharField(allow_null=True, help_text="Where the image is.")
+    media_url = serializers.CharField(allow_null=True, help_text="Where the file is, if the item is one.")
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
     prediction = Prediction(
         required=False, help_text="What the model predicts, on half of the tasks, if the manager allows it."

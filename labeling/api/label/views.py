@@ -13,6 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling import kinds
 from labeling.answering import queue
 from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
@@ -48,12 +49,12 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     See docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     item = task.item
-    has_image = project.kind == Project.Kind.IMAGE and item.media
+    has_file = kinds.of(project).is_file and item.media
     shown: dict[str, Any] = {
         "id": item.pk,
         "external_id": item.external_id,
         "data": item.data,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_image else None,
+        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
     }
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]

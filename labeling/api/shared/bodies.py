@@ -13,6 +13,7 @@ from rest_framework.request import Request
 
 from labeling.api.shared.reading import read
 from labeling.intake import uploads
+from labeling.kinds import KINDS
 from labeling.models import Project
 
 
@@ -57,9 +58,10 @@ class JsonLinesParser(_BodyParser):
 
 PARSERS = [ListParser, NdjsonParser, JsonLinesParser, MultiPartParser, FileUploadParser]
 
+_CONTENT = " or ".join(f"`{name}`" for name in KINDS)
 _ANY_ROW: dict[str, Any] = {
-    "description": "An item: an object with `text`, or `image` (a path within a zip, or base64), or numbers; and "
-    "`id`, `truth`, `proposed`. Anything else is set aside, with the reason."
+    "description": f"An item: an object with the content of its kind, {_CONTENT} (a file in base64), or numbers; and "
+    "`id`, `truth`, `class`. Anything else is set aside, with the reason."
 }
 ROWS = [{"id": "a1", "text": "What a lovely day."}, {"id": "a2", "text": "Never again.", "truth": "negative"}]
 

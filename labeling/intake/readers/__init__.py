@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .base import DEFAULT_LIMITS, BadImage, Limits, Record, Source, UnreadableFile
+from labeling import kinds
+from labeling.kinds import Kind
+
+from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile
 from .csv_file import CsvSource
-from .image_tree import ImageTreeSource
+from .file_tree import FileTreeSource
 from .json_file import JsonLinesSource, open_json
 from .npy_file import NpySource
 from .parquet_file import ParquetSource
 from .trees import FolderTree, Tree, ZipTree
 
-__all__ = ["BadImage", "Limits", "Record", "Source", "UnreadableFile", "open_source"]
+__all__ = ["Limits", "Record", "Source", "UnreadableFile", "open_source"]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -30,7 +33,7 @@ _SUFFIXES = {
     ".zip": "zip",
 }
 _MAGIC = {b"PAR1": "parquet", b"\x93NUMPY": "npy", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip"}
-_READ = "CSV, TSV, JSONL, JSON, Parquet, .npy, and folders or zip files of images are read"
+_READ = "CSV, TSV, JSONL, JSON, Parquet, .npy, and folders or zip files of {} are read"
 
 
 def open_source(
@@ -41,18 +44,20 @@ def open_source(
     name: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> Source:
-    """The reader for `path`, a file or a folder, in a project of this kind: "image", "text" or "vector".
+    """The reader for `path`, a file or a folder, in a project of the kind of this name.
 
     `name` is what people know the file by, where that is not its name on disk (an upload); messages and default
     external ids are made with it. `truth_path` goes with `.npy` only: a .npy, .csv or .txt of as many rows.
     Close the source after use. Raises UnreadableFile.
     """
-    name = name or path.name
+    name, its_kind = name or path.name, kinds.get(kind)
     try:
         form = "folder" if path.is_dir() else _form(path, name)
         if truth_path is not None and form != "npy":
             raise UnreadableFile(f"{name}: a truth file goes with .npy only: elsewhere, truth is a column")
-        return _open(path, form, kind=kind, name=name, truth_path=truth_path, limits=limits)
+        if problem := its_kind.missing():
+            raise UnreadableFile(f"{name}: {problem}")
+        return _open(path, form, kind=its_kind, name=name, truth_path=truth_path, limits=limits)
     except OSError as error:
         raise UnreadableFile(f"{name}: cannot be opened: {error.strerror or error}") from error
 
@@ -73,21 +78,24 @@ def _form(path: Path, name: str) -> str:
         raise UnreadableFile(f"{name}: spreadsheets are not read: save it as CSV in UTF-8")
     form = _SUFFIXES.get(suffix) or found
     if form is None:
-        raise UnreadableFile(f"{name}: this kind of file is not read: {_READ}")
+        raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
     if found not in (None, form):
         raise UnreadableFile(f"{name}: the file is called {suffix} but holds {found}: rename or convert it")
     return form
 
 
-def _open(path: Path, form: str, *, kind: str, name: str, truth_path: Path | None, limits: Limits) -> Source:
-    needed = {"npy": "vector", "folder": "image", "zip": "image"}.get(form, kind)
-    if needed != kind:
-        raise UnreadableFile(f"{name}: a {form} is for projects of kind {needed}, this one is of kind {kind}")
+def _open(path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits) -> Source:
+    needed = [each.name for each in kinds.KINDS.values() if form in each.forms]
+    if needed and kind.name not in needed:
+        needed_kinds = " or ".join(needed)
+        raise UnreadableFile(
+            f"{name}: a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
+        )
     match form:
         case "npy":
-            return NpySource(path, name=name, limits=limits, truth_path=truth_path)
+            return NpySource(path, kind=kind, name=name, limits=limits, truth_path=truth_path)
         case "folder" | "zip":
-            return _open_tree(path, form, name=name, limits=limits)
+            return _open_tree(path, form, kind=kind, name=name, limits=limits)
         case "csv":
             return CsvSource(path, kind=kind, name=name, limits=limits)
         case "json lines":
@@ -97,10 +105,19 @@ def _open(path: Path, form: str, *, kind: str, name: str, truth_path: Path | Non
     return ParquetSource(path, kind=kind, name=name, limits=limits)
 
 
-def _open_tree(path: Path, form: str, *, name: str, limits: Limits) -> Source:
-    tree: Tree = FolderTree(path, limits=limits) if form == "folder" else ZipTree(path, name=name, limits=limits)
+def _files() -> str:
+    """What folders may hold, in words."""
+    return " or ".join(kind.plural for kind in kinds.KINDS.values() if kind.is_file)
+
+
+def _open_tree(path: Path, form: str, *, kind: Kind, name: str, limits: Limits) -> Source:
+    tree: Tree
+    if form == "folder":
+        tree = FolderTree(path, kind=kind, limits=limits)
+    else:
+        tree = ZipTree(path, kind=kind, name=name, limits=limits)
     try:
-        return ImageTreeSource(path, tree, name=name, limits=limits)
+        return FileTreeSource(path, tree, kind=kind, name=name, limits=limits)
     except UnreadableFile:
         tree.close()
         raise

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-MIB = 1024 * 1024
-EXCERPT = 200  # characters of a bad row that are kept to be shown
+from labeling.kinds import BadFile, FileKind, Kind
+from labeling.kinds.values import MIB, excerpt, printable, too_large
 
 # Columns that say something about the item and so are never a part of a vector.
 RESERVED = frozenset({"id", "external_id", "truth", "label", "class"})
@@ -20,25 +20,25 @@ class UnreadableFile(ValueError):
     """The file as a whole cannot be read. The message is one line: where, what, and what to do about it."""
 
 
-class BadImage(ValueError):
-    """An image cannot be had or is none. The message ends the sentence "the image …"."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """Sizes in bytes, where nothing else is said, beyond which a row is set aside or a file refused."""
 
     line: int = MIB
-    image_line: int = 16 * MIB  # a row of an image project may hold the image itself, as a data: URL
-    image: int = 20 * MIB
+    file_line: int = 16 * MIB  # a row may hold a file itself, as a data: URL
+    file: int | None = None  # None: as its kind has it
     vector_length: int = 65_536  # numbers
     columns: int = 4096  # of tables, where they are not the numbers of a vector
     zip_directory: int = 128 * MIB  # zipfile holds the whole table of contents in memory
     unpack_ratio: int = 200  # unpacked to packed size, of zip and Parquet files
 
-    def row(self, kind: str) -> int:
+    def row(self, kind: Kind) -> int:
         """The most bytes that one row of a project of this kind may have."""
-        return self.image_line if kind == "image" else self.line
+        return self.file_line if kind.is_file else self.line
+
+    def of_file(self, kind: Kind) -> int:
+        """The most bytes that one file of this kind may have; 0 where an item is none."""
+        return (self.file or kind.most_bytes) if isinstance(kind, FileKind) else 0
 
 
 DEFAULT_LIMITS = Limits()
@@ -64,16 +64,16 @@ class Record:
 class Source(ABC):
     """One file or folder of rows, opened by `open_source`; a context manager.
 
-    `vector_columns` are the columns that make up the vector where no column is called `vector`.
-    `holds_images` says that images are named within the source itself, `truth_from_folder` that the folder
-    of an image may name its class.
+    `number_columns` are the columns that make up the vector where no column is called `vector`.
+    `holds_files` says that files are named within the source itself, `truth_from_folder` that the folder
+    of a file may name its class.
     """
 
-    vector_columns: tuple[str, ...] = ()
-    holds_images = False
+    number_columns: tuple[str, ...] = ()
+    holds_files = False
     truth_from_folder = False
 
-    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         self.path = path
         self.kind = kind
         self.name = name
@@ -101,9 +101,9 @@ class Source(ABC):
         """Share of the source, in [0, 1], that the latest call of `records` has read."""
         return self._position
 
-    def open_image(self, name: str) -> bytes:
-        """The bytes of the image file `name`, which lies beside this file or deeper. Raises BadImage."""
-        return read_inside(self.path.parent, name, limit=self.limits.image)
+    def open_file(self, name: str) -> bytes:
+        """The bytes of the file `name`, which lies beside this file or deeper. Raises BadFile."""
+        return read_inside(self.path.parent, name, limit=self.limits.of_file(self.kind))
 
     def close(self) -> None:  # noqa: B027  # most hold nothing open between calls
         """Give back what the source holds open."""
@@ -122,27 +122,15 @@ def numbered_id(name: str, number: int) -> str:
     return f"{name[-180:]}:{number}"
 
 
-def excerpt(raw: bytes | str) -> str:
-    """The beginning of `raw`, at most 200 characters, nothing unprintable in it."""
-    text = raw[: 4 * EXCERPT].decode("utf-8", "replace") if isinstance(raw, bytes) else raw
-    return printable(text[:EXCERPT])
-
-
-def printable(text: str) -> str:
-    """`text` with every character that cannot be shown or stored replaced."""
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
-
-
-def check_columns(columns: Collection[str], *, kind: str, name: str, limits: Limits) -> None:
+def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Limits) -> None:
     """Raise UnreadableFile unless the columns of a table can hold items of this kind."""
-    most = limits.columns + (limits.vector_length if kind == "vector" else 0)
+    most = limits.columns + (limits.vector_length if kind.takes_number_columns else 0)
     if len(columns) > most:
         raise UnreadableFile(
             f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
         )
-    needed = {"text": {"text"}, "image": {"image", "file_name"}, "vector": set()}[kind]
-    if needed and not needed.intersection(columns):
-        wanted = " or ".join(f'"{column}"' for column in sorted(needed, reverse=True))
+    if kind.columns and kind.columns.isdisjoint(columns):
+        wanted = " or ".join(f'"{column}"' for column in sorted(kind.columns, key=lambda column: column != kind.name))
         there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
         raise UnreadableFile(f"{name}: no column is called {wanted} (there are {there}): rename one in the header")
 
@@ -156,38 +144,29 @@ def inside(name: str) -> str | None:
 
 
 def find_inside(root: Path, name: str) -> Path:
-    """The path of the file `name` below `root`, links followed only within it. Raises BadImage."""
+    """The path of the file `name` below `root`, links followed only within it. Raises BadFile."""
     plain = inside(name)
     if plain is None:
-        raise BadImage("is named by a path that leads out of the folder: give a path within it")
+        raise BadFile("is named by a path that leads out of the folder: give a path within it")
     try:
         path = (root / plain).resolve()
         if not path.is_relative_to(root.resolve()):
-            raise BadImage("is a link that leads out of the folder: put the file itself there")
+            raise BadFile("is a link that leads out of the folder: put the file itself there")
         if not path.is_file():  # a pipe or a device would never end
-            raise BadImage(f"is missing: there is no file {excerpt(plain)}")
+            raise BadFile(f"is missing: there is no file {excerpt(plain)}")
     except (OSError, RuntimeError, UnicodeEncodeError) as error:  # too long a name, links in a circle, half a character
-        raise BadImage("is named by a path that no file can have") from error
+        raise BadFile("is named by a path that no file can have") from error
     return path
 
 
 def read_inside(root: Path, name: str, *, limit: int) -> bytes:
-    """The bytes of the file `name` below `root`. Raises BadImage."""
+    """The bytes of the file `name` below `root`. Raises BadFile."""
     path = find_inside(root, name)
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
     except OSError as error:
-        raise BadImage(f"cannot be opened: {error.strerror}") from error
+        raise BadFile(f"cannot be opened: {error.strerror}") from error
     if len(data) > limit:
-        raise BadImage(too_large(limit))
+        raise BadFile(too_large(limit))
     return data
-
-
-def too_large(limit: int) -> str:
-    return f"is larger than {size(limit)}: make it smaller"
-
-
-def size(count: int) -> str:
-    """A number of bytes as people write it."""
-    return f"{count / MIB:.3g} MiB" if count >= MIB else f"{count:,} bytes"

@@ -9,18 +9,11 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
-from .base import (
-    RESERVED,
-    Limits,
-    Record,
-    Source,
-    UnreadableFile,
-    check_columns,
-    excerpt,
-    numbered_id,
-    printable,
-    size,
-)
+from labeling.kinds import Kind
+from labeling.kinds.values import excerpt, printable, size
+from labeling.kinds.vector import number
+
+from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
 from .lines import Line, count_bytes, decode, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
@@ -32,17 +25,18 @@ _STRAY = "has text after a closing quotation mark (inside quotation marks, a quo
 class CsvSource(Source):
     """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) told from the header."""
 
-    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
         with path.open("rb") as file:
             table = self._table(file)
             check_columns(table.columns, kind=kind, name=name, limits=limits)
-            if kind == "vector" and "vector" not in table.columns:
-                self.vector_columns = _numeric_columns(table)
-                if not self.vector_columns:
+            if kind.takes_number_columns and kind.name not in table.columns:
+                self.number_columns = _numeric_columns(table)
+                if not self.number_columns:
                     raise UnreadableFile(
-                        f'{name}: no column holds numbers, and none is called "vector" (decimal commas are not read)'
+                        f'{name}: no column holds numbers, and none is called "{kind.name}" (decimal commas are not '
+                        "read)"
                     )
 
     @property
@@ -110,9 +104,9 @@ class CsvTable:
             raise UnreadableFile(f"{where}: the header {problem}")
         columns = tuple(cell.strip() for cell in cells)
         seen: set[str] = set()
-        for number, column in enumerate(columns, start=1):
+        for place, column in enumerate(columns, start=1):
             if not column:
-                raise UnreadableFile(f"{where}: column {number} has no name: name or remove it (pandas: index=False)")
+                raise UnreadableFile(f"{where}: column {place} has no name: name or remove it (pandas: index=False)")
             if column in seen:
                 raise UnreadableFile(f'{where}: two columns are called "{printable(column)}": rename one of them')
             seen.add(column)
@@ -235,12 +229,3 @@ def _numeric_columns(table: CsvTable) -> tuple[str, ...]:
         if column not in RESERVED and 2 * sum(number(cell) is not None for cell in filled) > len(filled):
             numeric.append(column)
     return tuple(numeric)
-
-
-def number(cell: str) -> float | None:
-    """The number that a cell holds, None if it holds none; NaN and infinities are numbers here."""
-    try:
-        value = float(cell)
-    except ValueError:
-        return None
-    return None if "_" in cell else value  # float() takes 1_000, people do not

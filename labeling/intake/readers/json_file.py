@@ -11,7 +11,10 @@ from typing import Any, BinaryIO, NamedTuple
 
 import orjson
 
-from .base import EXCERPT, Limits, Record, Source, UnreadableFile, excerpt, numbered_id, size
+from labeling.kinds import Kind
+from labeling.kinds.values import EXCERPT, excerpt, size
+
+from .base import Limits, Record, Source, UnreadableFile, numbered_id
 from .lines import CHUNK, count_bytes, decode, read_lines, skip_mark
 
 _IN_STRING = re.compile(rb'["\\]')
@@ -22,7 +25,7 @@ _NESTED = re.compile(rb'["\[\]{}]')
 class JsonLinesSource(Source):
     """A file with a JSON object on each line; blank lines are no records."""
 
-    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
         with path.open("rb") as file:
@@ -46,7 +49,7 @@ class JsonLinesSource(Source):
 class JsonListSource(Source):
     """A file that holds one JSON list of objects, of any length."""
 
-    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
 
@@ -68,7 +71,7 @@ class JsonListSource(Source):
         self._position = 1.0
 
 
-def open_json(path: Path, *, kind: str, name: str, limits: Limits) -> Source:
+def open_json(path: Path, *, kind: Kind, name: str, limits: Limits) -> Source:
     """The reader for a .json file: a list of objects, or else an object a line. Raises UnreadableFile."""
     with path.open("rb") as file:
         lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from .base import EXCERPT, UnreadableFile
+from labeling.kinds.values import EXCERPT
+
+from .base import UnreadableFile
 
 CHUNK = 256 * 1024
 _FOREIGN = {

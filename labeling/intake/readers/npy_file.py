@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from labeling.kinds import Kind
+
 from .base import DEFAULT_LIMITS, Limits, Record, Source, UnreadableFile, numbered_id
 from .csv_file import CsvTable
 from .lines import decode, read_lines, skip_mark
@@ -24,8 +26,8 @@ Companion = Callable[[int], Iterator[Record]]
 class NpySource(Source):
     """A 2-D `.npy` array of numbers, (rows, length of the vector); read through a memory map, never a pickle."""
 
-    def __init__(self, path: Path, *, name: str, limits: Limits, truth_path: Path | None) -> None:
-        super().__init__(path, kind="vector", name=name, limits=limits)
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits, truth_path: Path | None) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits)
         self._vectors = load(path, name)
         shape = self._vectors.shape
         if self._vectors.ndim != 2 or self._vectors.dtype.kind not in "fiu":
@@ -57,11 +59,11 @@ class NpySource(Source):
     def _record(self, number: int, vector: np.ndarray, known: Record | None) -> Record:
         where, default_id = f"row {number}", numbered_id(self.name, number)
         if known is None:
-            return Record(where, {"vector": vector}, default_id=default_id, size=vector.nbytes)
+            return Record(where, {self.kind.name: vector}, default_id=default_id, size=vector.nbytes)
         if known.fields is None:
             problem = f"in the truth file, {known.where}: {known.problem}"
             return Record(where, None, problem, known.excerpt, default_id)
-        return Record(where, {**known.fields, "vector": vector}, default_id=default_id, size=vector.nbytes)
+        return Record(where, {**known.fields, self.kind.name: vector}, default_id=default_id, size=vector.nbytes)
 
 
 def load(path: Path, name: str) -> np.ndarray:

@@ -15,11 +15,13 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from labeling.kinds import Kind
+from labeling.kinds.values import MIB, excerpt, printable
+
 from . import parquet_facts
 from .arrow_cells import Unreadable, cells, first_line, is_number
-from .base import MIB, RESERVED, Limits, Record, Source, UnreadableFile, check_columns, excerpt, numbered_id, printable
+from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
 
-_BATCH = {"image": 16, "text": 256, "vector": 256}  # the most rows held at once
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
 # To look through the footer of a file, which takes a second where there are millions of rows.
 FOOTER_SECONDS = 60.0
@@ -30,9 +32,9 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError)
 class ParquetSource(Source):
     """A Parquet file. Skipping steps over whole row groups."""
 
-    def __init__(self, path: Path, *, kind: str, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
-        self._groups = _groups(path, name=name, most=_BATCH[kind], ratio=limits.unpack_ratio)
+        self._groups = _groups(path, name=name, most=kind.rows_at_once, ratio=limits.unpack_ratio)
         try:
             self._file = pq.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False)
             schema = self._file.schema_arrow
@@ -76,12 +78,12 @@ class ParquetSource(Source):
         if times > 1:
             raise UnreadableFile(f'{self.name}: two columns are called "{printable(column)}": rename one of them')
         check_columns(schema.names, kind=self.kind, name=self.name, limits=self.limits)
-        if self.kind == "vector" and "vector" not in schema.names:
-            self.vector_columns = tuple(
+        if self.kind.takes_number_columns and self.kind.name not in schema.names:
+            self.number_columns = tuple(
                 field.name for field in schema if field.name not in RESERVED and is_number(field.type)
             )
-            if not self.vector_columns:
-                raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "vector"')
+            if not self.number_columns:
+                raise UnreadableFile(f'{self.name}: no column holds numbers, and none is called "{self.kind.name}"')
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
         """The records of one row group but the first `skip`; `before` is the number of rows before the group."""
@@ -101,7 +103,7 @@ class ParquetSource(Source):
 
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:
         names = batch.schema.names
-        limit = max(self.limits.row(self.kind), self.limits.image if self.kind == "image" else 0)
+        limit = max(self.limits.row(self.kind), self.limits.of_file(self.kind))
         columns = [cells(column, limit=limit) for column in batch.columns]
         for number, row in enumerate(zip(*columns, strict=True), start=before + 1):
             self._position = min(1.0, number / self._total)

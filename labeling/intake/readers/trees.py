@@ -8,16 +8,18 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
-from .base import MIB, BadImage, Limits, UnreadableFile, find_inside, inside, printable, read_inside, size, too_large
+from labeling.kinds import BadFile, Kind
+from labeling.kinds.values import MIB, printable, size, too_large
+
+from .base import Limits, UnreadableFile, find_inside, inside, read_inside
 
 # How a damaged or hostile zip file shows while it is read.
 ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError)
 
 _JUNK = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})
-_RASTER = frozenset({"", ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
 
 
 class Entry(NamedTuple):
@@ -36,8 +38,8 @@ class Tree(Protocol):
     def open(self, name: str) -> BinaryIO:
         """The file as a stream; raises OSError or one of ZIP_ERRORS, as reading the stream may."""
 
-    def read_image(self, name: str) -> bytes:
-        """The whole file, if it is not too large. Raises BadImage."""
+    def read_file(self, name: str) -> bytes:
+        """The whole file, if it is not too large. Raises BadFile."""
 
     def close(self) -> None: ...
 
@@ -45,8 +47,9 @@ class Tree(Protocol):
 class FolderTree:
     """A folder on disk. Links to folders are not followed, links to files only within the folder."""
 
-    def __init__(self, root: Path, *, limits: Limits) -> None:
+    def __init__(self, root: Path, *, kind: Kind, limits: Limits) -> None:
         self._root = root
+        self._kind = kind
         self._limits = limits
 
     def entries(self) -> Iterator[Entry]:
@@ -64,13 +67,13 @@ class FolderTree:
             elif item.is_dir():
                 yield Entry(name, "is a link to a folder: such links are not followed")
             else:
-                yield Entry(name, file_problem(name))
+                yield Entry(name, self._kind.file_problem(name))
 
     def open(self, name: str) -> BinaryIO:
         return find_inside(self._root, name).open("rb")
 
-    def read_image(self, name: str) -> bytes:
-        return read_inside(self._root, name, limit=self._limits.image)
+    def read_file(self, name: str) -> bytes:
+        return read_inside(self._root, name, limit=self._limits.of_file(self._kind))
 
     def close(self) -> None:
         pass
@@ -84,7 +87,8 @@ class FolderTree:
 class ZipTree:
     """A zip file. Nothing is unpacked to disk; raises UnreadableFile if it is damaged, locked or a bomb."""
 
-    def __init__(self, path: Path, *, name: str, limits: Limits) -> None:
+    def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
+        self._kind = kind
         self._limits = limits
         file = _Capped(io.FileIO(path), name=name, limit=limits.zip_directory)
         try:
@@ -108,21 +112,21 @@ class ZipTree:
             raise zipfile.BadZipFile(f"{name} cannot be read")
         return self._zip.open(self._infos[name])  # type: ignore[return-value]
 
-    def read_image(self, name: str) -> bytes:
+    def read_file(self, name: str) -> bytes:
         plain = inside(name)
         if plain is None:
-            raise BadImage("is named by a path that leads out of the zip file: give a path within it")
+            raise BadFile("is named by a path that leads out of the zip file: give a path within it")
         info = self._infos.get(plain)
         if info is None:
-            raise BadImage(f"is missing: there is no {printable(plain)} in the zip file, or it could not be read")
-        limit = self._limits.image
+            raise BadFile(f"is missing: there is no {printable(plain)} in the zip file, or it could not be read")
+        limit = self._limits.of_file(self._kind)
         if info.file_size > limit:
-            raise BadImage(too_large(limit))
+            raise BadFile(too_large(limit))
         try:
             with self._zip.open(info) as file:
                 return file.read(info.file_size + 1)  # zipfile unpacks no more than was declared, and then checks it
         except ZIP_ERRORS as error:
-            raise BadImage("cannot be unpacked, the zip file is damaged there") from error
+            raise BadFile("cannot be unpacked, the zip file is damaged there") from error
 
     def close(self) -> None:
         self._zip.close()
@@ -137,7 +141,7 @@ class ZipTree:
             problem = self._problem(info, name)
             if not problem and name is not None:
                 self._infos[name] = info
-                problem = file_problem(name)
+                problem = self._kind.file_problem(name)
             entries.append(Entry(printable(name or info.filename), problem))
         return entries
 
@@ -154,7 +158,8 @@ class ZipTree:
             # bzip2 and LZMA are unpacked without any bound on memory
             return "is packed in an unusual way: make the zip file with the usual method (deflate)"
         if info.file_size > max(MIB, self._limits.unpack_ratio * info.compress_size):
-            return f"would unpack to {size(info.file_size)}, far more than an image packs down from: it is not read"
+            what = f"far more than {self._kind.plural} pack down from"
+            return f"would unpack to {size(info.file_size)}, {what}: it is not read"
         return ""
 
 
@@ -178,20 +183,6 @@ def _check_whole(archive: zipfile.ZipFile, *, name: str, size: int, ratio: int) 
         raise UnreadableFile(f"{name}: the zip file is locked with a password: make one without")
     if sum(info.file_size for info in infos) > max(64 * MIB, ratio * size):
         raise UnreadableFile(f"{name}: the zip file would unpack to more than {ratio} times its size: it is not read")
-
-
-def file_problem(name: str) -> str:
-    """Why a file of this name is no image that is taken; "" if it may be one."""
-    suffix = PurePosixPath(name).suffix.lower()
-    if suffix in _RASTER:
-        return ""
-    if suffix in (".heic", ".heif", ".avif"):
-        return "is a HEIC or AVIF photograph: export it as JPEG"
-    if suffix == ".zip":
-        return "is a zip file, which is not opened here: import it by itself"
-    if suffix in (".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"):
-        return "is no image: import it by itself, or call it metadata.csv or metadata.jsonl if it describes the images"
-    return "is no PNG, JPEG, GIF, WEBP, BMP or TIFF image: convert it, or leave it out"
 
 
 def _hidden(name: str) -> bool:

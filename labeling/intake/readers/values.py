@@ -8,14 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from .base import printable
+from labeling.kinds.values import BadValue, printable
 
 _DEPTH = 32
 _WHOLE = 2**63  # what is no smaller is kept as text: few programs read such numbers back as they were
-
-
-class BadValue(ValueError):
-    """A value that an item cannot have. The message says which and why."""
 
 
 def json_safe(fields: dict[str, Any]) -> dict[str, Any]:

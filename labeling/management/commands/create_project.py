@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import DecimalField, Field, FloatField, IntegerField
 
+from labeling.kinds import KINDS
 from labeling.models import Project, User
 from labeling.projects.create import SETTINGS, TEXTS, class_lines, create_project
 from labeling.projects.encoder_settings import encoders_for
@@ -112,8 +113,8 @@ def _classes(listed: str | None, path: Path | None) -> list[str]:
 
 def _encoders() -> str:
     """The names for each kind of item, the default first."""
-    kinds = ((kind, ", ".join(encoder.name for encoder in encoders_for(kind))) for kind in Project.Kind.values)
-    return "; ".join(f"{names} for {kind} items" for kind, names in kinds)
+    known = ((kind, ", ".join(encoder.name for encoder in encoders_for(kind))) for kind in KINDS)
+    return "; ".join(f"{names} for {kind} items" for kind, names in known)
 
 
 def _choice(what: str, given: dict[str, Any]) -> dict[str, Any]:

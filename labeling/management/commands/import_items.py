@@ -37,7 +37,7 @@ class TerminalStep(Step):
 
 class Command(BaseCommand):
     help = (
-        "Import items from CSV, TSV, JSONL, JSON, Parquet, .npy vectors, or a folder or zip of images. Bad rows are "
+        "Import items from CSV, TSV, JSONL, JSON, Parquet, .npy vectors, or a folder or zip of files. Bad rows are "
         "set aside with the reason; the rest goes in. An import that was killed goes on where it was, by the worker or "
         "when the same command is given again."
     )

@@ -26,7 +26,7 @@ SHOWN_REJECTIONS = 5
 class Command(VersionCommand):
     help = (
         "Predict the items of a file that could be imported: CSV, TSV, JSONL, JSON, Parquet, .npy vectors, or a folder "
-        "or zip of images. They do not enter the project. Bad rows are named and left out, and the exit code is then "
+        "or zip of files. They do not enter the project. Bad rows are named and left out, and the exit code is then "
         "1. Columns: docs/reference/predictions.md."
     )
 
@@ -47,7 +47,7 @@ class Command(VersionCommand):
         project, found = self.find(slug, version)
         name = options["format"] or format_of(output)
         try:
-            predictor = Predictor(project, found, probabilities=options["probabilities"], allow_image_files=True)
+            predictor = Predictor(project, found, probabilities=options["probabilities"], allow_files=True)
             with ExitStack() as stack:
                 source = stack.enter_context(open_source(input, kind=project.kind))
                 rejected = options["rejected"] and stack.enter_context(written_whole(options["rejected"]))

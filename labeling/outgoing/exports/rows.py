@@ -16,6 +16,7 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 
+from labeling import kinds
 from labeling.models import Annotation, Correction, Project, Task
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.weights import Weights, weights_of
@@ -174,7 +175,7 @@ def _row(
         # Text from here on: all formats hold the same characters, and numbers of any length survive.
         "data": json.dumps(task["data"], ensure_ascii=False, separators=(",", ":")),
         # Vectors lie many to a file: its name would lead nobody to one of them.
-        "media": (task["media"] or None) if shared.kind == Project.Kind.IMAGE else None,
+        "media": (task["media"] or None) if kinds.get(shared.kind).is_file else None,
         "proposed": None if proposed is None else names[proposed],
         "label": shared.asks.show(task["label"], names),
         "agreement": task["agreement"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labeling import kinds
 from labeling.models import Batch, Project, Task
 from labeling.web.batches.reasons import reason
 from labeling.web.items.item_view import excerpt, label_text
@@ -44,7 +45,7 @@ def picked_row(
         rank=number(task.rank),
         item_id=item.pk,
         external_id=item.external_id,
-        image=project.kind == Project.Kind.IMAGE and bool(item.media),
+        image=kinds.of(project).is_picture and bool(item.media),
         excerpt=excerpt(project, item)[:EXCERPT],
         reason=reason(batch, task),
         taken_for=taken_for(project, task, names),

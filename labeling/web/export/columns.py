@@ -5,7 +5,7 @@ MEANINGS = {
     "external_id": "the id that it was imported with",
     "source": "where it stood in the file that was imported",
     "data": "the fields that it was imported with",
-    "media": "the image's name; empty for texts and vectors",
+    "media": "the file's name; empty for texts and vectors",
     "proposed": "the class to confirm, where the question is yes or no",
     "label": "the class, the list of classes, or yes and no",
     "agreement": "the share of its annotations that agree with the label",

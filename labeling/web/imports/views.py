@@ -15,9 +15,12 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from labeling import kinds
 from labeling.intake import uploads
+from labeling.kinds import FileKind, Kind
 from labeling.models import ItemImport, Membership, Project
 from labeling.projects import access, storage
+from labeling.projects.encoder_settings import encoders_for
 from labeling.web.imports.rows import as_json, encoding_row, import_rows, stalled, states_of
 from labeling.web.shared.forms import UploadForm
 from labeling.web.shared.pages import render_page
@@ -46,6 +49,8 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
         "max_mb": number(settings.MAX_UPLOAD_MB),
         "max_bytes": settings.MAX_UPLOAD_MB << 20,
         "storage": _storage(project),
+        "files": _files(kinds.of(project)),
+        "has_encoders": _has_choice(project),
         **_class_names(project),
         **_under_way(project),
     }
@@ -113,9 +118,31 @@ def _storage(project: Project) -> dict[str, str]:
     return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
 
 
+def _has_choice(project: Project) -> bool:
+    """Whether there is anything to be chosen about the encoder."""
+    known = encoders_for(project.kind)
+    return len(known) > 1 or bool(known[0].options)
+
+
+def _files(kind: Kind) -> str:
+    """What the page's script has to know to pick files of this kind from a folder, as JSON; "" where none is taken."""
+    if not isinstance(kind, FileKind):
+        return ""
+    foreign = {
+        each: [suffix for suffix in kind.foreign if kind.foreign[suffix] == each] for each in kind.foreign.values()
+    }
+    return json.dumps(
+        {
+            "noun": kind.noun,
+            "suffixes": sorted(kind.suffixes),
+            "foreign": [each._asdict() | {"suffixes": suffixes} for each, suffixes in foreign.items()],
+        }
+    )
+
+
 def _class_names(project: Project) -> dict[str, str]:
-    """For projects of images: one class to explain folders by, and all as JSON, "" where they are too many."""
-    if project.kind != Project.Kind.IMAGE:
+    """Where folders are taken: one class to explain them by, and all as JSON, "" where they are too many."""
+    if "folder" not in kinds.of(project).forms:
         return {}
     names = list(project.classes.order_by("index").values_list("name", flat=True)[: CLASSES_TOLD + 1])
     return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}

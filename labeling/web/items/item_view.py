@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import datetime
-import json
 from dataclasses import dataclass
 from typing import Any
 
+from labeling import kinds
 from labeling.items.filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names
 from labeling.models import Annotation, Correction, Item, Project
@@ -34,12 +34,12 @@ class Card:
 
 
 def card(project: Project, line: ItemLine, names: Names) -> Card:
-    item, task = line.item, line.task
+    item, task, kind = line.item, line.task, kinds.of(project)
     return Card(
         id=item.pk,
         external_id=item.external_id,
-        image=project.kind == Project.Kind.IMAGE and bool(item.media),
-        excerpt=excerpt(project, item),
+        image=kind.is_picture and bool(item.media),
+        excerpt=excerpt(project, item) or kind.bare,
         label=label_text(project.asks.show(item.label, names)),
         state=state_text(line.state),
         batch=task.batch.number if task else None,
@@ -79,29 +79,8 @@ def state_text(state: State | None) -> str:
 
 
 def excerpt(project: Project, item: Item) -> str:
-    """The beginning of a text, or the first fields of a vector."""
-    if project.kind == Project.Kind.TEXT:
-        return str(item.data.get("text", ""))[:EXCERPT]
-    if project.kind == Project.Kind.VECTOR:
-        return " · ".join(f"{name} {value_text(value)}" for name, value in list(item.data.items())[:8])[:EXCERPT]
-    return ""
-
-
-def fields_of(project: Project, item: Item) -> list[tuple[str, str]]:
-    """The fields that came with the item, as annotators see them."""
-    shown = {name: value for name, value in item.data.items() if value not in (None, "")}
-    if project.kind == Project.Kind.TEXT:
-        shown.pop("text", None)
-    return [(name, value_text(value)) for name, value in shown.items()]
-
-
-def value_text(value: Any) -> str:
-    """Numbers with at most five significant digits behind the point: enough to judge by, short enough to read."""
-    if isinstance(value, float) and not value.is_integer():
-        return f"{value:.5g}"
-    if isinstance(value, str):
-        return value
-    return json.dumps(value, ensure_ascii=False) if not isinstance(value, float) else str(int(value))
+    """What a list quotes of the item; empty if nothing."""
+    return kinds.of(project).excerpt(item.data)[:EXCERPT]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
+from labeling import kinds
 from labeling.answering import corrections
 from labeling.insight.attention import attention_of
 from labeling.items.filters import classes_like
@@ -180,8 +181,7 @@ def _page(
         "annotations": item_view.annotation_rows(record, now),
         "corrections": item_view.correction_rows(record, now),
         "why": item_view.why_picked(record),
-        "fields": item_view.fields_of(project, item),
-        "text": str(item.data.get("text", "")) if project.kind == Project.Kind.TEXT else "",
+        "fields": kinds.of(project).facts(item.data),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
         "labeled": words.moment(item.labeled_at, now),
         **classes,

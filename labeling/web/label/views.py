@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page, require_safe
 
+from labeling import kinds
 from labeling.models import Annotation, Membership
 from labeling.projects import access
 from labeling.web.shared.permissions import for_members
@@ -30,6 +31,7 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     picker = project.asks.picker(project.classes.count())
     context = {
         "project": project,
+        "kind": kinds.of(project),
         "prompt": project.prompt or project.asks.prompt,
         "picker": picker,
         "picker_template": f"label/pickers/{picker}.html",

@@ -10,6 +10,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from labeling import kinds
 from labeling.insight.comparisons import Comparison, OnControl, compare_versions
 from labeling.models import Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
@@ -134,7 +135,7 @@ def _row(
 
     return {
         "item": item,
-        "image": item is not None and project.kind == Project.Kind.IMAGE and bool(item.media),
+        "image": item is not None and kinds.of(project).is_picture and bool(item.media),
         "excerpt": excerpt(project, item)[:EXCERPT] if item else "",
         "label": names.get(label, ""),
         "a": said(pair.said_a, pair.sure_a),

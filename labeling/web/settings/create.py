@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
+from labeling.kinds import KINDS, FileKind
 from labeling.models import Project, User
 from labeling.projects import access
 from labeling.projects.create import create_project
@@ -34,7 +35,14 @@ def new_project(request: HttpRequest) -> HttpResponse:
             return redirect("project-import", project.slug)
     if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
         form.add_error("classes_file", problem)
-    return render(request, "project/new.html", {"form": form}, status=400 if form.is_bound else 200)
+    return render(
+        request, "project/new.html", {"form": form, "suffixes": _suffixes()}, status=400 if form.is_bound else 200
+    )
+
+
+def _suffixes() -> str:
+    """Of files that may be items, to tell folders that hold some."""
+    return " ".join(suffix for kind in KINDS.values() if isinstance(kind, FileKind) for suffix in sorted(kind.suffixes))
 
 
 def _create(form: NewProjectForm, manager: User) -> Project | None:

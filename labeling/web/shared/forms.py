@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.utils.text import slugify
 
+from labeling import kinds
 from labeling.models import Project, Role, User
 from labeling.models.projects import MAX_CLASSES
 from labeling.projects import access
@@ -22,11 +23,6 @@ from labeling.web.shared.words import figure, number
 # 20,000 names of 200 characters.
 MAX_CLASSES_BYTES = 2 << 20
 
-KINDS = [
-    (Project.Kind.IMAGE, "Images: photographs, scans, drawings"),
-    (Project.Kind.TEXT, "Texts: sentences, reviews, whole letters"),
-    (Project.Kind.VECTOR, "Vectors: measurements, or embeddings that you have computed"),
-]
 STRATEGIES = [
     (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
     (Project.Strategy.MARGIN, "Margin: what the model doubts most, near-duplicates included"),
@@ -84,7 +80,7 @@ class NewProjectForm(forms.Form):
     )
     kind = forms.ChoiceField(
         label="What is to be labeled?",
-        choices=KINDS,
+        choices=[(kind.name, kind.sentence) for kind in kinds.KINDS.values()],
         widget=forms.RadioSelect,
         error_messages={"required": "Choose what is to be labeled."},
     )

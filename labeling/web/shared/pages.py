@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
+from labeling import kinds
 from labeling.models import Membership
 
 
@@ -61,5 +62,6 @@ def render_page(
         for each in SECTIONS
         if each.allowed(membership)
     ]
-    shared = {"project": membership.project, "membership": membership, "ways": ways}
+    project = membership.project
+    shared = {"project": project, "kind": kinds.of(project), "membership": membership, "ways": ways}
     return render(request, template, {**shared, **(context or {})}, status=status)

@@ -1,6 +1,5 @@
 // The last ten answers, which can be taken back. They survive a reload of the tab.
 
-import { thumbnail } from "./item.js";
 
 const KEPT = 10;
 
@@ -77,7 +76,7 @@ export class History {
     const said = document.createElement("span");
     said.className = entry.skipped ? "said skipped" : "said";
     said.textContent = entry.skipped ? "Skipped" : entry.said;
-    button.append(whatItDoes(), thumbnail(entry.task, this.#kind), said);
+    button.append(whatItDoes(), this.#kind.thumbnail(entry.task), said);
     if (entry.flagged) button.append(" ", flagMark());
     button.title = `Take back: ${entry.said}`;
     button.addEventListener("mousedown", (event) => event.preventDefault());

@@ -5,7 +5,8 @@ const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
- * @param {{picker: object, several: boolean, waiting: boolean, typed: boolean, onButton: boolean}} state
+ * @param {{picker: object, several: boolean, kindKeys: object, waiting: boolean, typed: boolean, onButton: boolean}} state
+ *   `kindKeys`: commands that only this kind of item has, by their letters;
  *   `typed`: something stands in the search field; `onButton`: the focus is on a button.
  * @returns {{name: string, key?: string, by?: number} | null}
  */
@@ -28,9 +29,11 @@ function always({ key, shiftKey }, { picker }) {
   return null;
 }
 
-function onItem({ key, shiftKey }, { picker, several }) {
+function onItem({ key, shiftKey }, { picker, several, kindKeys }) {
   if (key === " ") return { name: "skip" };
   if (key.toLowerCase() === "f" && (!picker.searches || shiftKey)) return { name: "flag" };
+  const own = kindKeys[key.toLowerCase()];
+  if (own && (!picker.searches || shiftKey)) return { name: own };
   if (picker.takes(key)) return { name: "press", key };
   if (key === "Enter" && several) return { name: "send" };
   if (picker.searches && key.length === 1) return { name: "search" };

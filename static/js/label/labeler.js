@@ -33,7 +33,7 @@ export class Labeler {
       return;
     }
     waiting.stop();
-    view.showTask(task, preloader.image(task));
+    view.showTask(task, preloader.loaded(task));
     this.#guard.appeared();
     this.#stopwatch.start();
     const place = batch.size ? `Item ${task.rank + 1} of ${batch.size}.` : "New item.";

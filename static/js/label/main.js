@@ -6,6 +6,7 @@ import { Connection } from "./connection.js";
 import { Dialogs } from "./dialogs.js";
 import { History } from "./history.js";
 import { commandOf } from "./keys.js";
+import { KINDS } from "./kinds/index.js";
 import { Labeler } from "./labeler.js";
 import { Outbox } from "./outbox.js";
 import { Pace } from "./pace.js";
@@ -29,11 +30,12 @@ const CLOSED = new Set(["training", "selecting", "failed", "finished", "stopped"
 const START_MS = 3_000;
 
 const api = new Api(config.urls);
-const view = new View(config.kind);
+const kind = KINDS[config.kind];
+const view = new View(kind);
 const outbox = new Outbox(new Store(`${key}:outbox`), api);
-const preloader = new Preloader();
+const preloader = new Preloader(kind);
 const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds: config.leaseSeconds });
-const history = new History(key, config.kind);
+const history = new History(key, kind);
 const batch = new BatchProgress({ api, outbox, overlap: config.overlap });
 const pace = new Pace();
 const dialogs = new Dialogs();
@@ -169,6 +171,7 @@ function tieInput() {
     search: () => picker.focus(),
     move: ({ by }) => picker.move(by),
     scroll: ({ by }) => view.scroll(by),
+    ...kind.commands,
   };
   const carryOut = (name, details) => !yielded && commands[name](details);
   document.addEventListener("keydown", (event) => {
@@ -178,6 +181,7 @@ function tieInput() {
     const command = commandOf(event, {
       picker,
       several: config.several,
+      kindKeys: kind.keys,
       waiting: !view.showsItem,
       typed: picker.typed,
       onButton: isButton(event.target) || event.target instanceof HTMLAnchorElement,

@@ -1,6 +1,5 @@
 // The page's places, and what is put into them. Decides nothing.
 
-import { showItem } from "./item.js";
 import { ENDLESS, predictionSentence } from "./sentences.js";
 
 const TOLD_MS = 6_000;
@@ -48,10 +47,11 @@ export class View {
     return this.#item;
   }
 
-  showTask(task, image) {
+  showTask(task, loaded) {
     this.#main.dataset.state = "item";
     this.#stage.dataset.task = task.id;
-    showItem(this.#item, task, this.#kind, image);
+    this.#kind.show(this.#item, task, loaded);
+    this.#item.scrollTop = 0;
     this.#proposed.hidden = task.item.proposed === undefined;
     this.#proposed.textContent = task.item.proposed ?? "";
     this.#showPrediction(task.item.prediction);

@@ -2,22 +2,20 @@
 
 import { count, megabytes } from "./import-words.js";
 
-const IMAGES = new Set(["png", "jpg", "jpeg", "jpe", "jfif", "gif", "webp", "bmp", "tif", "tiff"]);
 const TABLES = new Set(["metadata.csv", "metadata.jsonl"]);
-const PHONES = new Set(["heic", "heif", "avif"]);
 // A zip file this large is begun anew: when the connection breaks, no more than this is sent again.
 const PARCEL_BYTES = 1 << 30;
 const NAMED = 8; // names that are shown of many
 
-/** The files of an <input webkitdirectory>: [{name, file, isImage}], the folder's own name first in each path. */
+/** The files of an <input webkitdirectory>: [{name, file}], the folder's own name first in each path. */
 export function fromInput(list) {
-  return Array.from(list, (file) => found(file.webkitRelativePath || file.name, file));
+  return Array.from(list, (file) => ({ name: file.webkitRelativePath || file.name, file }));
 }
 
 /** The files that were dropped, with all that lies in dropped folders. Call it before the event is over. */
 export function fromDrop(transfer) {
   const entries = Array.from(transfer.items, (item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  if (!entries.length) return Promise.resolve(Array.from(transfer.files, (file) => found(file.name, file)));
+  if (!entries.length) return Promise.resolve(Array.from(transfer.files, (file) => ({ name: file.name, file })));
   return walk(entries);
 }
 
@@ -28,7 +26,7 @@ async function walk(entries) {
     const entry = waiting.pop();
     if (entry.isFile) {
       const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
-      files.push(found(entry.fullPath.replace(/^\//, ""), file));
+      files.push({ name: entry.fullPath.replace(/^\//, ""), file });
     } else if (entry.isDirectory && !isHidden(entry.name)) waiting.push(...(await children(entry)));
   }
   return files;
@@ -45,36 +43,42 @@ async function children(folder) {
   }
 }
 
-function found(name, file) {
-  return { name, file, isImage: IMAGES.has(suffix(name)) && !isHidden(name) };
+/** Whether a file of this name may be an item. `files`: what the form says of such files as JSON, "" if it takes none. */
+export function isItem(name, { files }) {
+  return Boolean(files) && JSON.parse(files).suffixes.includes(suffix(name)) && !isHidden(name);
 }
 
 /** One file, sent as it is; null where none was chosen. */
 export function asItIs(file) {
   if (!file) return null;
-  const limit = Number(document.querySelector("#upload").dataset.maxBytes);
+  const { dataset } = document.querySelector("#upload");
+  const limit = Number(dataset.maxBytes);
   const whole = { told: `${file.name}, ${megabytes(file.size)}`, more: [], turns: 1 };
-  if (IMAGES.has(suffix(file.name))) return packed([found(file.name, file)], document.querySelector("#upload").dataset);
+  if (isItem(file.name, dataset)) return packed([{ name: file.name, file }], dataset);
   if (file.size > limit) return { ...whole, told: tooLarge(file.name, file.size, limit), problem: true };
   return { ...whole, parcels: () => [{ name: file.name, file }] };
 }
 
-/** Many files, sent as zip files that are made here. `dataset` is that of the form: how large one may be, what classes there are. */
-export function packed(files, { maxBytes, kind, classes = "" }) {
+/** Many files, sent as zip files that are made here. `dataset` is that of the form: what is taken, how large one may be, what classes there are. */
+export function packed(files, dataset) {
+  const { maxBytes, classes = "" } = dataset;
   const limit = Number(maxBytes);
-  const taken = files.filter(({ name, isImage }) => isImage || (TABLES.has(base(name)) && !isHidden(name)));
-  taken.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
-  const images = taken.filter(({ isImage }) => isImage);
-  const title = folderOf(files);
   if (!files.length) return { told: "There is nothing in this folder.", more: [], problem: true };
-  if (kind !== "image") return { told: "This project takes no images: choose one file.", more: [], problem: true };
-  const more = [...leftOut(files, taken), ...folders(images, classes)];
-  if (!images.length) return { told: `There is no image in ${title} that can be imported.`, more, problem: true };
+  if (!dataset.files) return { told: "This project takes no folders: choose one file.", more: [], problem: true };
+  const { noun, suffixes, foreign } = JSON.parse(dataset.files);
+  const known = new Set(suffixes);
+  const isOne = ({ name }) => known.has(suffix(name)) && !isHidden(name);
+  const taken = files.filter((each) => isOne(each) || (TABLES.has(base(each.name)) && !isHidden(each.name)));
+  taken.sort((one, other) => (one.name < other.name ? -1 : one.name > other.name ? 1 : 0));
+  const items = taken.filter(isOne);
+  const title = folderOf(files, noun);
+  const more = [...leftOut(files, taken, noun, foreign), ...folders(items, classes, noun)];
+  if (!items.length) return { told: `There is no ${noun} in ${title} that can be imported.`, more, problem: true };
   const bytes = taken.reduce((sum, { file }) => sum + file.size, 0);
-  // What describes the images must be in one zip file with them.
-  const inseparable = images.length < taken.length;
+  // What describes the files must be in one zip file with them.
+  const inseparable = items.length < taken.length;
   const problem = inseparable && bytes > limit;
-  const told = `${count(images.length, "image")} from ${title}, ${megabytes(bytes)}`;
+  const told = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), title);
   if (problem) return { told: tooLarge(title, bytes, limit), more, problem };
   return { told, more, parcels, turns: parcels(false).length };
@@ -96,40 +100,44 @@ function split(files, most, title) {
   return parcels.map((parcel, at) => ({ ...parcel, name: `${title}${part(at + 1)}.zip` }));
 }
 
-function leftOut(files, taken) {
+function leftOut(files, taken, noun, foreign) {
   const kept = new Set(taken);
   const out = files.filter((each) => !kept.has(each) && !isHidden(each.name));
   const hidden = files.length - taken.length - out.length;
-  const phone = out.filter(({ name }) => PHONES.has(suffix(name)));
-  const other = out.filter(({ name }) => !PHONES.has(suffix(name)));
   const lines = [];
-  if (phone.length)
-    lines.push(`${count(phone.length, "photo")} in HEIC or AVIF left out: export as JPEG, then import (${names(phone)}).`);
-  if (other.length) lines.push(`${count(other.length, "file")} left out, being no image: ${names(other)}.`);
+  const told = new Set();
+  for (const { suffixes, noun: what, formats, advice } of foreign) {
+    const some = out.filter(({ name }) => suffixes.includes(suffix(name)));
+    some.forEach((each) => told.add(each));
+    if (some.length)
+      lines.push(`${count(some.length, what)} in ${formats} left out: ${advice}, then import (${names(some)}).`);
+  }
+  const other = out.filter((each) => !told.has(each));
+  if (other.length) lines.push(`${count(other.length, "file")} left out, being no ${noun}: ${names(other)}.`);
   if (hidden) lines.push(`${count(hidden, "hidden file")} left out, such as ${hiddenName(files)}.`);
   return lines;
 }
 
 /** What the folders' names will be taken for. `classes` is JSON, "" where there are too many to say. */
-function folders(images, classes) {
-  const inner = new Set(images.flatMap(({ name }) => name.split("/").slice(0, -1)));
+function folders(items, classes, noun) {
+  const inner = new Set(items.flatMap(({ name }) => name.split("/").slice(0, -1)));
   if (!classes || !inner.size) return [];
   const known = new Set(JSON.parse(classes));
   const isClass = (name) => known.has(name) || known.has(name.normalize("NFC"));
   const named = (name) => name.split("/").slice(0, -1).some(isClass);
-  const answered = images.filter(({ name }) => named(name)).length;
+  const answered = items.filter(({ name }) => named(name)).length;
   if (!answered) return [];
   const found = [...inner].filter(isClass).sort();
   const some = found.slice(0, NAMED).join(", ") + (found.length > NAMED ? ", …" : "");
   return [
-    `${count(answered, "image")} in a folder that bears the name of a class (${some}): it is kept as the known answer, and not shown to annotators.`,
+    `${count(answered, noun)} in a folder that bears the name of a class (${some}): it is kept as the known answer, and not shown to annotators.`,
   ];
 }
 
-function folderOf(files) {
+function folderOf(files, noun) {
   const tops = new Set(files.map(({ name }) => (name.includes("/") ? name.split("/")[0] : "")));
   const [only] = tops;
-  return tops.size === 1 && only ? only : "images";
+  return tops.size === 1 && only ? only : `${noun}s`;
 }
 
 function names(files) {
@@ -150,10 +158,11 @@ function base(name) {
   return name.split("/").at(-1);
 }
 
-function suffix(name) {
-  return base(name).includes(".") ? name.split(".").at(-1).toLowerCase() : "";
+/** With its point: ".png". */
+export function suffix(name) {
+  return base(name).includes(".") ? `.${name.split(".").at(-1).toLowerCase()}` : "";
 }
 
-function isHidden(name) {
+export function isHidden(name) {
   return name.split("/").some((part) => part.startsWith(".") || ["__MACOSX", "Thumbs.db", "desktop.ini"].includes(part));
 }

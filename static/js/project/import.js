@@ -1,6 +1,6 @@
 // The import page: a file or a folder is chosen or dropped, and sent. Without it the form works as forms do.
 
-import { asItIs, fromDrop, fromInput, packed } from "./import-folder.js";
+import { asItIs, fromDrop, fromInput, isItem, packed } from "./import-folder.js";
 import { follow } from "./import-live.js";
 import { Cancelled, pack, post } from "./import-send.js";
 
@@ -56,7 +56,7 @@ async function drop(transfer) {
   say("Looking through it …");
   try {
     const files = await reading;
-    const table = files.length === 1 && !files[0].name.includes("/") && !files[0].isImage;
+    const table = files.length === 1 && !files[0].name.includes("/") && !isItem(files[0].name, form().dataset);
     choose(table ? asItIs(files[0].file) : packed(files, form().dataset), "id_file", "id_folder");
   } catch {
     say("It cannot be read: a file is locked or gone. Choose it again.", "error");

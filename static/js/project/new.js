@@ -1,6 +1,6 @@
 // Proposes an address from the project's name until somebody writes one, and takes classes from the names of folders.
 
-import { fromInput } from "./import-folder.js";
+import { fromInput, isHidden, suffix } from "./import-folder.js";
 import { count } from "./import-words.js";
 
 const name = document.querySelector("#id_name");
@@ -35,14 +35,16 @@ document.querySelector("#from-folders").hidden = false;
 folders.addEventListener("change", () => folders.files.length && takeNames());
 if (folders.files.length) takeNames();
 
-/** The folders that hold images, but the one that was chosen, become the classes. Only names are looked at. */
+/** The folders that hold files that may be items, but the one that was chosen, become the classes. Only names are looked at. */
 function takeNames() {
-  const paths = fromInput(folders.files).filter(({ isImage }) => isImage).map((each) => each.name.split("/"));
+  const suffixes = new Set(folders.dataset.suffixes.split(" "));
+  const files = fromInput(folders.files).filter(({ name }) => suffixes.has(suffix(name)) && !isHidden(name));
+  const paths = files.map((each) => each.name.split("/"));
   const names = [...new Set(paths.filter(({ length }) => length > 2).map((path) => path.at(-2)))].sort();
   const told = document.querySelector("#folders-told");
   folders.value = "";
   if (!names.length) {
-    told.textContent = "There are no folders with images in it: choose the folder that holds one folder a class.";
+    told.textContent = "There are no folders with images or the like in it: choose the folder that holds one folder a class.";
     return;
   }
   document.querySelector("#id_classes").value = names.join("\n").normalize("NFC");

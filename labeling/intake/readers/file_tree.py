@@ -1,4 +1,4 @@
-"""Folders and zip files of images, described by metadata files as Hugging Face has them, or by their folders."""
+"""Folders and zip files whose files are the items, described by metadata as Hugging Face has it, or by folders."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from labeling.kinds import Kind
+
 from .base import Limits, Record, Source, UnreadableFile, check_columns, inside
 from .csv_file import CsvTable
 from .json_file import json_line_records
@@ -20,17 +22,17 @@ from .trees import ZIP_ERRORS, Entry, Tree
 _TABLES = ("metadata.jsonl", "metadata.csv")
 
 
-class ImageTreeSource(Source):
-    """Images of a folder or zip file, each a record with its `file_name`; everything else is set aside.
+class FileTreeSource(Source):
+    """Files of a folder or zip file, each a record with its `file_name`; everything else is set aside.
 
     Where a `metadata.jsonl` or `metadata.csv` lies in a folder, its rows are the records, in its order, and
-    images that no such file names are set aside. Otherwise each image is a record, and its folder may be its class.
+    files that no such table names are set aside. Otherwise each file is a record, and its folder may be its class.
     """
 
-    holds_images = True
+    holds_files = True
 
-    def __init__(self, path: Path, tree: Tree, *, name: str, limits: Limits) -> None:
-        super().__init__(path, kind="image", name=name, limits=limits)
+    def __init__(self, path: Path, tree: Tree, *, kind: Kind, name: str, limits: Limits) -> None:
+        super().__init__(path, kind=kind, name=name, limits=limits)
         self._tree = tree
         self._count = 0
         self._tables: list[str] = []
@@ -43,7 +45,7 @@ class ImageTreeSource(Source):
         if len(set(folders)) < len(folders):
             raise UnreadableFile(f"{name}: there is both a metadata.jsonl and a metadata.csv: keep one of them")
         if not self._count:
-            raise UnreadableFile(f"{name}: there are no images in it")
+            raise UnreadableFile(f"{name}: there are no {kind.plural} in it")
         self.truth_from_folder = not self._tables
 
     @property
@@ -57,17 +59,17 @@ class ImageTreeSource(Source):
     def close(self) -> None:
         self._tree.close()
 
-    def open_image(self, name: str) -> bytes:
-        return self._tree.read_image(name)
+    def open_file(self, name: str) -> bytes:
+        return self._tree.read_file(name)
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        every = self._described() if self._tables else map(_image, self._images())
+        every = self._described() if self._tables else map(_alone, self._files())
         for done, record in enumerate(islice(every, skip, None), start=skip + 1):
             self._position = min(1.0, done / self._count)
             yield record
         self._position = 1.0
 
-    def _images(self) -> Iterator[Entry]:
+    def _files(self) -> Iterator[Entry]:
         return (entry for entry in self._tree.entries() if entry.name not in self._tables)
 
     def _described(self) -> Iterator[Record]:
@@ -77,13 +79,14 @@ class ImageTreeSource(Source):
                 if record.fields is not None:
                     names.append(hash(str(record.fields.get("file_name"))))
                 yield record
+        noun, tables = self.kind.noun, " or ".join(self._tables[:3])
         described = np.unique(np.array(names, dtype=np.int64))
-        for entry in self._images():
+        for entry in self._files():
             at = np.searchsorted(described, hash(entry.name))
             if entry.problem:
-                yield _image(entry)
+                yield _alone(entry)
             elif at == len(described) or described[at] != hash(entry.name):
-                yield Record(entry.name, None, f"the image is not named in {' or '.join(self._tables[:3])}")
+                yield Record(entry.name, None, f"the {noun} is not named in {tables}")
 
     def _table_records(self, table: str) -> Iterator[Record]:
         folder = PurePosixPath(table).parent
@@ -102,19 +105,21 @@ class ImageTreeSource(Source):
             return json_line_records(file, name=name, limit=limit)
         rows = CsvTable(file, name=name, limit=limit)
         if "file_name" not in rows.columns:
-            raise UnreadableFile(f'{name}: no column is called "file_name": rename the one that names the images')
-        check_columns(rows.columns, kind="image", name=name, limits=self.limits)
+            raise UnreadableFile(
+                f'{name}: no column is called "file_name": rename the one that names the {self.kind.plural}'
+            )
+        check_columns(rows.columns, kind=self.kind, name=name, limits=self.limits)
         return rows.records()
 
 
-def _image(entry: Entry) -> Record:
+def _alone(entry: Entry) -> Record:
     if entry.problem:
         return Record(entry.name, None, f"the file {entry.problem}")
     return Record(entry.name, {"file_name": entry.name}, default_id=_short(entry.name))
 
 
 def _within(record: Record, folder: PurePosixPath, table: str) -> Record:
-    """The record of a metadata file, with the image's name as seen from the top."""
+    """The record of a metadata file, with the file's name as seen from the top."""
     where = f"{table}, {record.where}"
     if record.fields is None:
         return Record(where, None, record.problem, record.excerpt)

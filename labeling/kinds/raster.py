@@ -1,49 +1,19 @@
 """Is this a raster image that can be shown, stored and learned from? Told by its bytes, never by its name.
 
-Run as a script, in a process of its own, because a few kilobytes can unpack to gigabytes, and decoders have crashed on
-less. It answers one batch of images after the other, limits what each may take, waits its turn with a large one, and
-ends when nobody asks any more:
-
-    at first    "+": it is ready
-    batch       how many images, most pixels of each (4 bytes each); and for each its length (4 bytes)
-                and its bytes
-    answers     for each: length, length (4 bytes each), the suffix of its real format, and the image as PNG if browsers
-                need that; if it is refused, a suffix that begins with "!" and says why. Two lengths of 0: it took long
-                so far, ask for the rest again.
-
-Without an answer it has ended: by itself, exit status 0, or because the image took too much memory or time.
+Run by `child.py` alone, in a process of its own.
 """
 
 from __future__ import annotations
 
-import fcntl
 import io
-import resource
-import select
-import signal
 import struct
-import sys
-import time
 import zlib
 from collections.abc import Callable
-from contextlib import suppress
-from math import ceil
-from pathlib import Path
-from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-READY = b"+"
-
 _MIB = 1024 * 1024
-# Decoders need several times what they make: 50 million pixels of WebP, which may come in 38 bytes, take 800 MB.
-MEMORY_BYTES = 1024 * _MIB
-CPU_SECONDS = 20
-SECONDS = 60
-REST_SECONDS = 60
-# Whoever asks has more to do than to wait for a whole batch of slow images.
-BATCH_SECONDS = 0.5
-
+# With that a decoder takes several times as much: 50 million pixels of WebP, which may come in 38 bytes, 800 MB.
 MOST_DECODED_BYTES = 160_000_000
 # Of larger ones, one at a time is opened on this machine.
 LARGE_BYTES = 32_000_000
@@ -83,7 +53,7 @@ class Unfit(Exception):
     """The image is refused. The message ends the sentence "the image …"."""
 
 
-def examine(data: bytes, *, max_pixels: int, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
+def examine(data: bytes, max_pixels: int, *, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
     """The file name suffix of what browsers can show; and the PNG to be shown, b"" if it is the image as it is.
 
     The size is taken from the header, before anything is decoded; then the first frame is decoded in full. Of a TIFF
@@ -192,63 +162,3 @@ def _what_else(data: bytes) -> str:
     if head.startswith(b"<"):
         return "is a web page or XML, not an image"
     return "is not a PNG, JPEG, GIF, WEBP, BMP or TIFF image, or is damaged"
-
-
-def _limit_time() -> None:
-    """Let what follows take no longer than an image may: the system ends the process then, whatever it is at."""
-    spent = resource.getrusage(resource.RUSAGE_SELF)
-    _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    resource.setrlimit(resource.RLIMIT_CPU, (ceil(spent.ru_utime + spent.ru_stime) + CPU_SECONDS, most))
-    signal.alarm(SECONDS)
-
-
-def _take_turn(turn: BinaryIO) -> None:
-    """Wait until no other process has the turn; it is given back with the answer, or by ending."""
-    signal.alarm(0)  # waiting is not the image's fault
-    with suppress(OSError):  # a disk that knows no locks
-        fcntl.flock(turn, fcntl.LOCK_EX)
-    signal.alarm(SECONDS)
-
-
-def _answer(data: bytes, max_pixels: int, turn: BinaryIO) -> bytes:
-    try:
-        suffix, png = examine(data, max_pixels=max_pixels, before_large=lambda: _take_turn(turn))
-    except Unfit as problem:
-        suffix, png = f"!{problem}", b""
-    head = suffix.encode()
-    return struct.pack(">II", len(head), len(png)) + head + png
-
-
-def _read_batch(requests: BinaryIO, head: bytes) -> tuple[list[bytes], int]:
-    count, max_pixels = struct.unpack(">II", head)
-    lengths = struct.unpack(f">{count}I", requests.read(4 * count))
-    return [requests.read(length) for length in lengths], max_pixels
-
-
-def main(requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -> None:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(ValueError, OSError):  # macOS has no such limit
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
-    answers.write(READY)
-    answers.flush()
-    while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(8)):
-        images, max_pixels = _read_batch(requests, head)
-        begun = time.monotonic()
-        for image in images:
-            if time.monotonic() - begun > BATCH_SECONDS:
-                answers.write(bytes(8))
-                answers.flush()
-                break
-            _limit_time()
-            answer = _answer(image, max_pixels, turn)
-            signal.alarm(0)
-            with suppress(OSError):
-                fcntl.flock(turn, fcntl.LOCK_UN)
-            answers.write(answer)
-            answers.flush()  # at once: if the next one ends this process, it is known which it was
-
-
-if __name__ == "__main__":
-    with Path(__file__).open("rb") as turn:  # a file that every process of this installation can lock
-        main(sys.stdin.buffer, sys.stdout.buffer, turn)

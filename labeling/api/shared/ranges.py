@@ -1,0 +1,57 @@
+"""Files over HTTP, whole or the part of them that is asked for: without parts, players cannot seek."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_BLOCK = 1 << 16
+
+
+def file_response(request: HttpRequest, path: Path, *, content_type: str) -> HttpResponseBase:
+    """The file, or the one range of bytes that the request names (206), or 416 if the file has none of it.
+
+    Several ranges, units other than bytes and conditions are passed over, as HTTP allows: the answer is the whole file.
+    Raises FileNotFoundError.
+    """
+    size = path.stat().st_size
+    part = _part(request, size)
+    response: HttpResponseBase
+    if part is None:
+        response = FileResponse(path.open("rb"), content_type=content_type)
+    elif not part:
+        response = HttpResponse(status=416, content_type=content_type)
+        response["Content-Range"] = f"bytes */{size}"
+    else:
+        response = StreamingHttpResponse(_blocks(path, part), status=206, content_type=content_type)
+        response["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+        response["Content-Length"] = str(len(part))
+    response["Accept-Ranges"] = "bytes"
+    return response
+
+
+def _part(request: HttpRequest, size: int) -> range | None:
+    """The bytes that are asked for, empty if there are none such; None for all."""
+    asked = _RANGE.fullmatch(request.headers.get("Range", "").strip())
+    if asked is None or "If-Range" in request.headers or len(asked[0]) > 50:
+        return None
+    first, last = (int(number) if number else None for number in asked.groups())
+    if first is None:
+        return None if last is None else range(max(0, size - last), size)
+    if last is None:
+        return range(first, size)
+    return None if last < first else range(first, min(last + 1, size))
+
+
+def _blocks(path: Path, part: range) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(part.start)
+        left = len(part)
+        while left and (block := file.read(min(left, _BLOCK))):
+            left -= len(block)
+            yield block

@@ -1,0 +1,47 @@
+"""Recordings: files of sound that browsers play, told by their bytes."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from labeling.kinds.files import FileKind, Foreign
+from labeling.kinds.opening import Opener
+from labeling.kinds.values import MIB
+
+MOST_MINUTES = 10
+
+_FOREIGN = Foreign(
+    "file",
+    "M4A, AAC, WMA, AIFF or AMR",
+    "is M4A, AAC, WMA, AIFF or AMR, which not all browsers play: export it as WAV, FLAC, OGG or MP3",
+    "export as MP3 or FLAC",
+)
+
+
+class Audio(FileKind):
+    """An item is a recording of at most ten minutes, stored as it came."""
+
+    name = "audio"
+    sentence = "Audio: speech, birdsong, the sound of a machine"
+    noun = "recording"
+    plural = "recordings"
+    columns = frozenset({"audio", "file_name"})
+    folder = "audio"
+    content_types = {".wav": "audio/wav", ".flac": "audio/flac", ".ogg": "audio/ogg", ".mp3": "audio/mpeg"}
+    formats = "WAV, FLAC, OGG or MP3"
+    suffixes = frozenset({".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3"})
+    foreign = dict.fromkeys((".m4a", ".aac", ".mp4", ".wma", ".aif", ".aiff", ".amr"), _FOREIGN)
+    most_bytes = 64 * MIB
+    most_content = MOST_MINUTES * 60  # seconds
+    opener = Opener("sound.py")
+    bare = "a recording"
+    keys = (("P", "Play, or pause"), ("B", "Back three seconds"), ("R", "Play from the start"))
+    styles = ("css/kinds/audio.css",)
+
+    def missing(self) -> str:
+        if find_spec("soundfile") is not None:
+            return ""
+        return (
+            "audio needs the package soundfile, which is not installed on the server. "
+            "Install it with: scripts/setup.sh requirements-audio.txt"
+        )

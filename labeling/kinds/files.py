@@ -1,0 +1,129 @@
+"""Kinds whose items are files: how a row names or holds one, and how bytes from outside are opened."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.opening import Opener
+from labeling.kinds.values import MIB, BadFile, BadValue, is_blank, too_large, type_name
+
+_TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
+
+
+class Foreign(NamedTuple):
+    """A kind of file that is not taken."""
+
+    noun: str
+    """One of them, for example "photo"."""
+
+    formats: str
+    """For example "HEIC or AVIF"."""
+
+    problem: str
+    """Ends the sentence "the file …"."""
+
+    advice: str
+    """What is to be done, before it can be imported."""
+
+
+class FileKind(Kind):
+    """An item is a file: of a folder or zip file, beside a table, or within a row."""
+
+    forms = frozenset({"folder", "zip"})
+    rows_at_once = 16
+    chunk = 100
+    is_file = True
+
+    formats: ClassVar[str]
+    """Those that are taken, in a sentence: "PNG, JPEG or GIF"."""
+
+    suffixes: ClassVar[frozenset[str]]
+    """Of file names that may be of this kind; what a file really is, its bytes tell."""
+
+    foreign: ClassVar[Mapping[str, Foreign]] = {}
+    """Files that many people have and that are not taken, by suffix."""
+
+    most_bytes: ClassVar[int] = 20 * MIB
+    """Of one file."""
+
+    most_content: ClassVar[int]
+    """What the opener is told about how much may be in a file, for example pixels."""
+
+    opener: ClassVar[Opener]
+    """The process in which bytes from outside are opened."""
+
+    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+        """Bytes, Hugging Face's {"bytes", "path"}, a data: URL, or a file's name."""
+        column = "file_name" if around.in_tree or is_blank(fields.get(self.name)) else self.name
+        value = fields.pop(column, None)
+        if column == "file_name":
+            fields.pop(self.name, None)
+        if isinstance(value, dict):
+            value = value.get("bytes") or value.get("path")
+        if isinstance(value, bytes):
+            return Content(file=value)
+        what = f"the {self.noun}"
+        if is_blank(value):
+            raise BadValue(f'{what} is missing: name a file or give a data: URL in column "{self.name}"')
+        if not isinstance(value, str):
+            raise BadValue(f'column "{column}" must name a file or hold a data: URL, not a {type_name(value)}')
+        if value[:5].lower() == "data:":
+            return Content(file=self._data_url(value))
+        if "://" in value[:20]:
+            raise BadValue(f"{what} is an address on the network, which is not fetched: give the file itself")
+        if around.open_file is None:
+            raise BadValue(f"{what} is named by a file, and an upload has none beside it: use a zip file or data: URLs")
+        return Content(file=around.open_file(value))
+
+    def _data_url(self, url: str) -> bytes:
+        head, comma, body = url.partition(",")
+        if not comma or not head.lower().endswith(";base64"):
+            raise BadValue(f"the data: URL of the {self.noun} is not in base64")
+        try:
+            return base64.b64decode(body.strip(), validate=True)
+        except (binascii.Error, ValueError):
+            raise BadValue(f"the data: URL of the {self.noun} is damaged or cut short") from None
+
+    def open(
+        self, files: Sequence[bytes], *, most_bytes: int | None = None, most_content: int | None = None
+    ) -> Iterator[tuple[bytes, str] | BadFile]:
+        """Of each file, in order: what browsers can show, as it is if they can, and the suffix of its real format; or
+        why it is refused. Many small ones at a time are opened quicker than one by one.
+        """
+        checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
+        good = [file for file, problem in checked if not problem]
+        answers = self.opener.answers(good, most_content or self.most_content)
+        for file, problem in checked:
+            suffix, instead = (f"!{problem}", b"") if problem else next(answers)
+            yield BadFile(suffix[1:]) if suffix.startswith("!") else (instead or file, suffix)
+
+    def file_problem(self, name: str) -> str:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in self.suffixes or not suffix:
+            return ""
+        if suffix in self.foreign:
+            return self.foreign[suffix].problem
+        if suffix == ".zip":
+            return "is a zip file, which is not opened here: import it by itself"
+        if suffix in _TABLES:
+            return (
+                f"is no {self.noun}: import it by itself, or call it metadata.csv or metadata.jsonl if it describes "
+                f"the {self.plural}"
+            )
+        return f"is no {self.formats} {self.noun}: convert it, or leave it out"
+
+    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+        return b"" if stored is None else stored
+
+
+def _problem(file: bytes, most_bytes: int) -> str:
+    if len(file) > most_bytes:
+        return too_large(most_bytes)
+    return "" if file else "is empty"

@@ -1,0 +1,35 @@
+"""Images: files that browsers show, told by their bytes."""
+
+from __future__ import annotations
+
+from labeling.kinds.files import FileKind, Foreign
+from labeling.kinds.opening import Opener
+
+_PHONES = Foreign("photo", "HEIC or AVIF", "is a HEIC or AVIF photograph: export it as JPEG", "export as JPEG")
+
+
+class Image(FileKind):
+    """An item is a raster image. A TIFF, which browsers do not show, is stored as the PNG of its first page."""
+
+    name = "image"
+    sentence = "Images: photographs, scans, drawings"
+    noun = "image"
+    plural = "images"
+    columns = frozenset({"image", "file_name"})
+    is_picture = True
+    content_types = {
+        ".png": "image/png",
+        ".jpg": "image/jpeg",
+        ".jpeg": "image/jpeg",
+        ".gif": "image/gif",
+        ".webp": "image/webp",
+        ".bmp": "image/bmp",
+        ".tif": "image/tiff",
+        ".tiff": "image/tiff",
+    }
+    formats = "PNG, JPEG, GIF, WEBP, BMP or TIFF"
+    suffixes = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
+    foreign = dict.fromkeys((".heic", ".heif", ".avif"), _PHONES)
+    folder = "images"
+    most_content = 50_000_000  # pixels
+    opener = Opener("raster.py")

@@ -1,0 +1,91 @@
+"""Is this a recording that can be played and learned from? Told by its bytes, never by its name.
+
+Run by `child.py` alone, in a process of its own. The sound is decoded to its end and thrown away: nothing of it is held
+but one block.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import soundfile
+
+# A form of the samples that browsers do not play is none that is taken.
+SUBTYPES = {
+    "WAV": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"},
+    "WAVEX": {"PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT"},
+    "FLAC": {"PCM_S8", "PCM_16", "PCM_24"},
+    "OGG": {"VORBIS", "OPUS"},
+    "MP3": {"MPEG_LAYER_III"},
+}
+SUFFIXES = {"WAV": ".wav", "WAVEX": ".wav", "FLAC": ".flac", "OGG": ".ogg", "MP3": ".mp3"}
+RATES = (4_000, 192_000)
+MOST_CHANNELS = 8
+_BLOCK = 1 << 16
+# What soundfile raises on damaged or hostile bytes.
+_DAMAGE = (soundfile.SoundFileError, RuntimeError, OSError, ValueError, TypeError, ArithmeticError, AssertionError)
+_AGAIN = "export it as WAV, FLAC, OGG or MP3"
+
+
+class Unfit(Exception):
+    """The recording is refused. The message ends the sentence "the recording …"."""
+
+
+def examine(data: bytes, most_seconds: int, *, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
+    """The file name suffix of the recording, which is stored as it is: the second part is empty. Raises `Unfit`.
+
+    How long it lasts is taken from its header first, and then from what it really holds.
+    """
+    try:
+        sound = soundfile.SoundFile(io.BytesIO(data))
+    except _DAMAGE as error:
+        raise Unfit(_what_else(data)) from error
+    with sound:
+        _check(sound, most_seconds)
+        try:
+            frames = _frames(sound, most_seconds)
+        except MemoryError as error:
+            raise Unfit("takes too much memory to be opened: make it shorter") from error
+        except _DAMAGE as error:
+            raise Unfit("is damaged or cut short: export it again") from error
+        if not frames:
+            raise Unfit("holds no sound")
+        if sound.format == "FLAC" and frames < sound.frames:
+            raise Unfit("is damaged or cut short: export it again")
+        return SUFFIXES[sound.format], b""
+
+
+def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:
+    if sound.format not in SUBTYPES:
+        raise Unfit(f"is {sound.format}, which not all browsers play: {_AGAIN}")
+    if sound.subtype not in SUBTYPES[sound.format]:
+        raise Unfit(f"is {sound.format} of the form {sound.subtype}, which not all browsers play: {_AGAIN}")
+    if not RATES[0] <= sound.samplerate <= RATES[1]:
+        raise Unfit(f"has {sound.samplerate:,} samples a second: {RATES[0]:,} to {RATES[1]:,} are taken")
+    if sound.channels > MOST_CHANNELS:
+        raise Unfit(f"has {sound.channels} channels, more than the {MOST_CHANNELS} that are taken")
+    if sound.frames > most_seconds * sound.samplerate:
+        raise Unfit(_too_long(most_seconds))
+
+
+def _frames(sound: soundfile.SoundFile, most_seconds: int) -> int:
+    """How many there are in truth, one for each moment that is sampled."""
+    frames, frame_bytes = 0, 4 * sound.channels
+    while block := len(sound.buffer_read(_BLOCK, dtype="float32")) // frame_bytes:
+        frames += block
+        if frames > most_seconds * sound.samplerate:
+            raise Unfit(_too_long(most_seconds))
+    return frames
+
+
+def _too_long(most_seconds: int) -> str:
+    return f"is longer than {most_seconds / 60:g} minutes: cut it into parts"
+
+
+def _what_else(data: bytes) -> str:
+    if data[4:8] == b"ftyp":
+        return f"is M4A, AAC or a film: {_AGAIN}"
+    if data[:4] == b"\x30\x26\xb2\x75":
+        return f"is WMA: {_AGAIN}"
+    return "is not a WAV, FLAC, OGG or MP3 file, or is damaged"

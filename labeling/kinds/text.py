@@ -1,0 +1,42 @@
+"""Texts: the column `text` of a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.values import BadValue, type_name
+
+
+class Text(Kind):
+    """An item is its field `text`; nothing is stored beside the database."""
+
+    name = "text"
+    sentence = "Texts: sentences, reviews, whole letters"
+    noun = "text"
+    plural = "texts"
+    columns = frozenset({"text"})
+
+    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+        if "text" not in fields:
+            raise BadValue('column "text" is missing')
+        text = fields.pop("text")
+        if text is None or text == "":
+            raise BadValue('column "text" is empty')
+        if not isinstance(text, str):
+            raise BadValue(f'column "text" must hold text, not a {type_name(text)}')
+        if not text.strip():
+            raise BadValue('column "text" holds nothing but white space')
+        return Content(shown={"text": text})
+
+    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+        return str(data.get("text", ""))
+
+    def excerpt(self, data: Mapping[str, Any]) -> str:
+        return str(data.get("text", ""))
+
+    def facts(self, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+        return super().facts({name: value for name, value in data.items() if name != "text"})

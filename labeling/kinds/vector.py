@@ -1,0 +1,95 @@
+"""Vectors: numbers in the column `vector`, in columns of their own, or in a `.npy` file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import orjson
+
+from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.values import BadValue, excerpt, is_blank, printable, type_name, value_text
+
+QUOTED = 8  # fields in a list
+
+
+class Vector(Kind):
+    """An item is a vector, all of one length in a project; named numbers are shown with their names."""
+
+    name = "vector"
+    sentence = "Vectors: measurements, or embeddings that you have computed"
+    noun = "vector"
+    plural = "vectors"
+    forms = frozenset({"npy"})
+    takes_number_columns = True
+    bare = "a bare vector"
+
+    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+        shown: dict[str, Any] = {}
+        if "vector" in fields:
+            vector = _as_vector(fields.pop("vector"), "number {} of the vector")
+        elif around.number_columns:
+            numbers = {column: _number(fields.pop(column, None), column) for column in around.number_columns}
+            vector = _as_vector(list(numbers.values()), 'column "{}"', names=around.number_columns)
+            shown = {column: _short(value) for column, value in numbers.items()}
+        else:
+            raise BadValue('column "vector" is missing')
+        _check_length(vector, around.vector_length)
+        return Content(shown=shown, vector=vector)
+
+    def excerpt(self, data: Mapping[str, Any]) -> str:
+        return " · ".join(f"{name} {value_text(value)}" for name, value in list(data.items())[:QUOTED])
+
+
+def number(cell: str) -> float | None:
+    """The number that a cell holds, None if it holds none; NaN and infinities are numbers here."""
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return None if "_" in cell else value  # float() takes 1_000, people do not
+
+
+def _number(cell: Any, column: str) -> float:
+    value = number(cell) if isinstance(cell, str) else cell
+    if value is None:
+        what = "is empty" if is_blank(cell) else f'holds "{excerpt(str(cell))[:60]}", which is no number'
+        raise BadValue(f'column "{printable(column)}" {what}')
+    return float(value)
+
+
+def _as_vector(value: Any, place: str, *, names: tuple[str, ...] = ()) -> np.ndarray:
+    """A list or array of numbers as float32; `place`, filled with a name or number, says where a wrong one stands."""
+    if isinstance(value, str):
+        try:
+            value = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            raise BadValue('column "vector" is not a list of finite numbers such as [0.5, 1, 2]') from None
+    if not isinstance(value, (list, np.ndarray)):
+        raise BadValue(f'column "vector" must hold a list of numbers, not a {type_name(value)}')
+    if isinstance(value, list) and not {type(item) for item in value} <= {int, float}:
+        raise BadValue('column "vector" holds something other than numbers')
+    if len(value) == 0:
+        raise BadValue("the vector is empty")
+    try:
+        with np.errstate(over="ignore"):  # what is too large for float32 shows as infinite below
+            vector = np.asarray(value, dtype=np.float64).astype(np.float32)
+    except OverflowError:
+        raise BadValue("the vector holds a number that is too large") from None
+    wrong = np.flatnonzero(~np.isfinite(vector))
+    if wrong.size:
+        at = int(wrong[0])
+        where = place.format(printable(names[at]) if names else at + 1)
+        raise BadValue(f"{where} is {'NaN' if np.isnan(vector[at]) else 'infinite or too large'}")
+    return vector
+
+
+def _check_length(vector: np.ndarray, length: int | None) -> None:
+    if length is not None and len(vector) != length:
+        raise BadValue(f"the vector has {len(vector)} numbers where this project's have {length}")
+
+
+def _short(value: float) -> int | float:
+    """3.0 is shown as 3."""
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value

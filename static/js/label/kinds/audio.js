@@ -1,0 +1,178 @@
+// Recordings: a drawn waveform with three buttons, each with its key. Nothing plays by itself.
+
+import { element, excerpt, facts, note } from "./parts.js";
+
+const BACK_SECONDS = 3;
+const RETRY_MS = 2_000;
+const PATIENCE_MS = 60_000;
+const BARS = 240;
+// What is drawn needs no more samples a second, and little memory with that: a tenth of what most recordings hold.
+const DRAWN_RATE = 8_000;
+const SVG = "http://www.w3.org/2000/svg";
+
+export const keys = { p: "play", b: "back", r: "replay" };
+
+let shown = null; // the player on the screen
+let drawing = Promise.resolve(); // one waveform at a time is computed
+
+export const commands = {
+  play: () => act((audio) => (audio.paused ? start(audio) : audio.pause())),
+  back: () => act((audio) => (audio.currentTime = Math.max(0, audio.currentTime - BACK_SECONDS))),
+  replay: () =>
+    act((audio) => {
+      audio.currentTime = 0;
+      start(audio);
+    }),
+};
+
+function act(what) {
+  if (shown?.isConnected) what(shown);
+}
+
+function start(audio) {
+  audio.play().catch(() => {}); // it has not arrived yet, which is said below it
+}
+
+/** The player of a task, tried again while somebody still wants it, and its waveform. */
+export function load(task, wanted) {
+  const url = task.item.media_url;
+  if (!url) return null;
+  const audio = document.createElement("audio");
+  audio.preload = "auto";
+  audio.dataset.state = "loading";
+  audio.addEventListener("loadeddata", () => (audio.dataset.state = "ready"));
+  audio.addEventListener("error", () => {
+    audio.dataset.state = "failed";
+    setTimeout(() => (wanted() || audio.isConnected) && (audio.src = url), RETRY_MS);
+  });
+  audio.src = url;
+  const bars = drawing.then(() => (wanted() || audio.isConnected ? barsOf(url) : null)).catch(() => null);
+  drawing = bars;
+  return { audio, bars };
+}
+
+export function show(place, task, loaded) {
+  shown?.pause();
+  shown = loaded?.audio ?? null;
+  const player = document.createElement("div");
+  player.className = "player";
+  if (loaded) fill(player, loaded);
+  else player.append(note("This item has no recording. Skip it as broken."));
+  place.replaceChildren(player, ...facts(task.item.data));
+}
+
+export function thumbnail(task) {
+  return excerpt(task.item.external_id);
+}
+
+function fill(player, { audio, bars }) {
+  const wave = document.createElementNS(SVG, "svg");
+  wave.setAttribute("class", "wave");
+  wave.setAttribute("viewBox", `0 0 ${BARS} 100`);
+  wave.setAttribute("preserveAspectRatio", "none");
+  wave.setAttribute("role", "img");
+  wave.setAttribute("aria-label", "The recording");
+  const time = element("p", "");
+  time.className = "time";
+  const buttons = document.createElement("div");
+  buttons.className = "player-buttons";
+  const play = button("Play", "P", commands.play);
+  play.classList.add("play");
+  buttons.append(button("Back 3 s", "B", commands.back), play, button("From the start", "R", commands.replay));
+  // A click must not take the focus along: the next press of Space would then repeat the click.
+  player.addEventListener("mousedown", (event) => event.preventDefault());
+  wave.addEventListener("click", (event) => {
+    const box = wave.getBoundingClientRect();
+    if (audio.duration) audio.currentTime = ((event.clientX - box.left) / box.width) * audio.duration;
+  });
+
+  let draw = () => {};
+  const tell = () => {
+    time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
+    play.firstChild.textContent = audio.paused || audio.ended ? "Play" : "Pause";
+    draw(audio.duration ? audio.currentTime / audio.duration : 0);
+  };
+  const follow = () => {
+    tell();
+    if (!audio.paused && audio.isConnected) requestAnimationFrame(follow);
+  };
+  audio.onplay = follow;
+  for (const event of ["onpause", "onended", "onseeked", "onloadedmetadata", "ontimeupdate"]) audio[event] = tell;
+  player.append(audio, wave, time, buttons);
+  player.append(note("The recording has not arrived yet. It is tried again every two seconds."));
+  audio.currentTime = 0;
+  tell();
+  bars.then((heights) => {
+    if (!heights) return;
+    draw = drawn(wave, heights);
+    const describe = () => wave.setAttribute("aria-label", inWords(heights, audio.duration));
+    audio.ondurationchange = describe;
+    describe();
+    wave.dataset.state = "drawn";
+    tell();
+  });
+}
+
+function button(text, key, onclick) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "button";
+  // Where letters search, keys need Shift.
+  const shift = document.querySelector("#content").dataset.picker === "search";
+  made.append(element("span", text), " ", element("kbd", shift ? `⇧${key}` : key));
+  made.setAttribute("aria-keyshortcuts", shift ? `Shift+${key}` : key);
+  made.addEventListener("click", onclick);
+  return made;
+}
+
+/** Draw the bars; what is returned marks the part that has been played, a share from 0 to 1. */
+function drawn(wave, heights) {
+  const strokes = heights.map((height, at) => `M${at + 0.5} ${50 - 48 * height}V${50 + 48 * height}`);
+  const bars = svg("path", { class: "bars", d: strokes.join("") });
+  const played = svg("path", { class: "bars played" });
+  const head = svg("line", { class: "head", y1: 0, y2: 100 });
+  wave.replaceChildren(bars, played, head);
+  return (share) => {
+    played.setAttribute("d", strokes.slice(0, Math.round(share * BARS)).join(""));
+    for (const end of ["x1", "x2"]) head.setAttribute(end, share * BARS);
+  };
+}
+
+function svg(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
+}
+
+/** How loud the recording is in each of its parts, as shares of the loudest. */
+async function barsOf(url) {
+  const answer = await fetch(url, { signal: AbortSignal.timeout(PATIENCE_MS) });
+  if (!answer.ok) return null;
+  const context = new OfflineAudioContext(1, 1, DRAWN_RATE);
+  const samples = (await context.decodeAudioData(await answer.arrayBuffer())).getChannelData(0);
+  const width = Math.max(1, samples.length / BARS);
+  const heights = Array.from({ length: BARS }, (_, at) => {
+    let most = 0;
+    const end = Math.min(samples.length, Math.ceil((at + 1) * width));
+    for (let index = Math.floor(at * width); index < end; index++) most = Math.max(most, Math.abs(samples[index]));
+    return most;
+  });
+  const loudest = Math.max(...heights, 1e-6);
+  return heights.map((height) => Math.max(0.01, height / loudest));
+}
+
+/** For those who do not see it. */
+function inWords(heights, duration) {
+  if (!Number.isFinite(duration)) return "Waveform of the recording";
+  const at = (heights.indexOf(Math.max(...heights)) / BARS) * duration;
+  return `Waveform of a recording of ${seconds(duration)}, loudest at ${seconds(at)}`;
+}
+
+function seconds(value) {
+  return `${Number(value.toFixed(value < 10 ? 1 : 0))} seconds`;
+}
+
+function clock(value) {
+  if (!Number.isFinite(value)) return "–";
+  return `${Math.floor(value / 60)}:${(value % 60).toFixed(1).padStart(4, "0")}`;
+}

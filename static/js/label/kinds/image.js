@@ -1,0 +1,62 @@
+// Images, as large as the place allows.
+
+import { excerpt, facts, note } from "./parts.js";
+
+// From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image helps nobody.
+const PIXELATED_FROM = 3;
+// Nor is it read more easily when each of its pixels gets as large as a thumb.
+const LARGEST_SCALE = 32;
+const RETRY_MS = 2_000;
+
+export const keys = {};
+export const commands = {};
+
+/** An image that is tried again while somebody still wants it. `data-state`: loading, ready or failed. */
+export function load(task, wanted) {
+  const url = task.item.media_url;
+  if (!url) return null;
+  const image = new Image();
+  image.alt = "The item to label";
+  image.draggable = false;
+  image.dataset.state = "loading";
+  image.addEventListener("load", () => (image.dataset.state = "ready"));
+  image.addEventListener("error", () => {
+    image.dataset.state = "failed";
+    setTimeout(() => (wanted() || image.isConnected) && (image.src = url), RETRY_MS);
+  });
+  image.src = url;
+  image.decode().catch(() => {}); // decoding ahead is a favour; failures arrive as `error`
+  return image;
+}
+
+export function show(place, task, image) {
+  place.replaceChildren(picture(place, image), ...facts(task.item.data));
+}
+
+export function thumbnail(task) {
+  if (!task.item.media_url) return excerpt(task.item.external_id);
+  const image = new Image();
+  image.src = task.item.media_url;
+  image.alt = "";
+  return image;
+}
+
+function picture(place, image) {
+  const frame = document.createElement("div");
+  frame.className = "picture";
+  if (!image) {
+    frame.append(note("This item has no image. Skip it as broken."));
+    return frame;
+  }
+  frame.append(image);
+  const fit = () => {
+    const scale = Math.min(place.clientWidth / image.naturalWidth, place.clientHeight / image.naturalHeight);
+    image.classList.toggle("pixelated", scale >= PIXELATED_FROM);
+    image.style.maxWidth = `${LARGEST_SCALE * image.naturalWidth}px`;
+    image.style.maxHeight = `${LARGEST_SCALE * image.naturalHeight}px`;
+  };
+  if (image.complete && image.naturalWidth) fit();
+  else image.addEventListener("load", fit, { once: true });
+  frame.append(note("The image has not arrived yet. It is tried again every two seconds."));
+  return frame;
+}

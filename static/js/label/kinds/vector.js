@@ -1,0 +1,35 @@
+// Vectors, as a table of what their numbers are called.
+
+import { element, excerpt, note, shown } from "./parts.js";
+
+export const keys = {};
+export const commands = {};
+
+export function load() {
+  return null;
+}
+
+export function show(place, task) {
+  place.replaceChildren(table(task.item.data));
+}
+
+export function thumbnail(task) {
+  return excerpt(task.item.external_id);
+}
+
+function table(data) {
+  const names = Object.keys(data);
+  if (!names.length) return note("This item is a bare vector: it has no named fields to show.");
+  const made = document.createElement("table");
+  made.className = "values";
+  const body = made.createTBody();
+  for (const name of names) {
+    const row = body.insertRow();
+    const head = element("th", name);
+    head.scope = "row";
+    const cell = element("td", shown(data[name]));
+    if (typeof data[name] === "number") cell.className = "number";
+    row.append(head, cell);
+  }
+  return made;
+}
