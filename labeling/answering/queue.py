@@ -178,7 +178,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
         else:
             detail = "You, or somebody else, answered this task meanwhile."
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
-    outcome.batch_completed = _write([tasks[pk] for pk in held], fresh, user)
+    outcome.batch_completed = _write(project, [tasks[pk] for pk in held], fresh, user)
     return outcome
 
 
@@ -209,7 +209,7 @@ def _refusal(
     return None
 
 
-def _write(tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
+def _write(project: Project, tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
     """Store the answers and count them on their tasks. Returns whether that completed the batch."""
     if not tasks:
         return False
@@ -226,14 +226,14 @@ def _write(tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
         for task in tasks
     )
     Task.objects.filter(pk__in=[task.pk for task in tasks]).update(outstanding=F("outstanding") - 1)
-    return _finish_tasks([task for task in tasks if task.outstanding == 1])
+    return _finish_tasks(project, [task for task in tasks if task.outstanding == 1])
 
 
-def _finish_tasks(tasks: list[Task]) -> bool:
+def _finish_tasks(project: Project, tasks: list[Task]) -> bool:
     """Resolve the labels of tasks that have all their answers; close the batch if they were its last."""
     if not tasks:
         return False
-    resolve_labels(tasks)
+    resolve_labels(project, tasks)
     # All of one batch: only an open one takes answers, and a project has one at a time.
     batch_id = tasks[0].batch_id
     if not Batch.objects.open().filter(pk=batch_id).update(remaining=F("remaining") - len(tasks)):
@@ -241,7 +241,7 @@ def _finish_tasks(tasks: list[Task]) -> bool:
     return batches.complete(batch_id=batch_id)
 
 
-def resolve_labels(tasks: list[Task]) -> None:
+def resolve_labels(project: Project, tasks: list[Task]) -> None:
     """Write what the standing answers to these locked tasks, read with their items, amount to."""
     answers: dict[int, list[Any]] = {task.pk: [] for task in tasks}
     for task_id, value in (
@@ -251,7 +251,7 @@ def resolve_labels(tasks: list[Task]) -> None:
     now = timezone.now()
     for task in tasks:
         item = task.item
-        item.label, item.agreement = task.batch.project.asks.resolve(answers[task.pk])
+        item.label, item.agreement = project.asks.resolve(answers[task.pk])
         item.labeled_at = now if item.label is not None else None
     # A manager's word stands, whatever was answered.
     Item.objects.uncorrected().bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])

@@ -59,8 +59,7 @@ class ItemRecord:
         """What the model took the item for when it was picked: a class's name, or yes or no; None if there was none."""
         if self.task is None or self.task.predicted is None:
             return None
-        asks = self.item.project.asks
-        return asks.show(asks.of_model(self.task.predicted), self.names)
+        return self.item.project.asks.predicted(self.task.predicted, self.names)
 
     @property
     def can_be_corrected(self) -> bool:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from labeling import database
 from labeling.answering import batches, queue
 from labeling.answering.batches import BatchError
-from labeling.models import Annotation, Assignment, Batch, Task
+from labeling.models import Annotation, Assignment, Batch, Project, Task
 from labeling.models.batches import TaskQuerySet
 
 logger = logging.getLogger(__name__)
@@ -114,7 +114,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         while True:
             try:
                 with writing():
-                    _let_go(unfinished.filter(pk__range=(part[0], part[-1])))
+                    _let_go(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
                 break
             except _Moved:
                 time.sleep(PAUSE_SECONDS)
@@ -125,7 +125,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
         )
 
 
-def _let_go(tasks: TaskQuerySet) -> None:
+def _let_go(project: Project, tasks: TaskQuerySet) -> None:
     """Drop those of these tasks that nobody has answered, and settle the others with the answers they have."""
     # Locked in the queue's order: tasks, assignments. Whoever is answering one of these finishes first.
     locked = list(tasks.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
@@ -138,7 +138,7 @@ def _let_go(tasks: TaskQuerySet) -> None:
     tasks.exclude(_touched()).delete()
     started = list(tasks.select_related("item"))
     tasks.update(free=0, outstanding=0)
-    queue.resolve_labels(started)
+    queue.resolve_labels(project, started)
 
 
 def _touched() -> Exists:

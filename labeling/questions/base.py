@@ -95,9 +95,9 @@ class Question:
         counts: Counter[Any] = Counter(answers)
         return counts.most_common(1)[0][0]
 
-    def of_model(self, best: int) -> Stored:
-        """A model's best answer (`models_store.questions.Decision.best`) as it would be stored."""
-        return best
+    def predicted(self, best: int, names: Names) -> Any:
+        """A model's best answer (`models_store.questions.Decision.best`) as clients see it; of several, one class."""
+        return self.show(best, names)
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
         """Labels as a network learns them: (n,) int64."""

@@ -31,6 +31,9 @@ class Multi(Question):
     def show(self, value: Stored | None, names: Names) -> Any:
         return None if value is None else [names[index] for index in value]  # type: ignore[union-attr]
 
+    def predicted(self, best: int, names: Names) -> Any:
+        return names[best]
+
     def settle(self, answers: Sequence[Stored]) -> Stored:
         """A class is taken if more than half of the annotators chose it."""
         votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]

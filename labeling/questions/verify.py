@@ -33,7 +33,7 @@ class Verify(Question):
     def show(self, value: Stored | None, names: Names) -> Any:
         return value
 
-    def of_model(self, best: int) -> Stored:
+    def predicted(self, best: int, names: Names) -> Any:
         return bool(best)
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:

@@ -94,8 +94,7 @@ class Predictor:
             row["label"] = [names[index] for index in applying]
             row["confidence"] = [_number(found.probabilities[at, index]) for index in applying]
         else:
-            label = self.rules.question.show(self.rules.question.of_model(best), names)
-            row |= {"label": label, "confidence": confidence}
+            row |= {"label": self.rules.question.predicted(best, names), "confidence": confidence}
         row["margin"] = _number(found.margins[at])
         if self._probabilities:
             assert found.probabilities is not None

@@ -155,6 +155,7 @@ from pathlib import Path
 from labeling.intake.readers import UnreadableFile, open_source
 from labeling.intake.checking import check
 from labeling.intake.rows import Rules
+from labeling.questions import named
 
 def kilobytes(name):
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
@@ -163,7 +164,7 @@ def kilobytes(name):
 for path, kind in json.load(sys.stdin):
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew
     before, started = kilobytes("VmRSS"), time.monotonic()
-    rules = Rules(kind=kind, question="single", classes=("a", "b"))
+    rules = Rules(kind=kind, question=named("single"), classes=("a", "b"))
     try:
         with open_source(Path(path), kind=kind) as source:
             for record in source.records():

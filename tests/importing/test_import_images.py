@@ -11,6 +11,7 @@ import pytest
 from import_files import checked, picture, read, rules, split, write, write_folder, write_zip
 
 from labeling.intake.readers import Limits, UnreadableFile, open_source
+from labeling.questions import named
 
 FILES = {
     "cat/a.png": picture(),
@@ -66,7 +67,7 @@ def test_images_of_the_same_name_in_two_class_folders_get_two_ids_that_stay(pack
 
 def test_a_folder_in_decomposed_spelling_is_still_the_class(pack):
     given = rules("image")
-    given = type(given)(kind="image", question="multi", classes=("caf\u00e9",))
+    given = type(given)(kind="image", question=named("multi"), classes=("caf\u00e9",))
     assert checked(pack({"cafe\u0301/a.png": picture()}), given)[0].truth == ["caf\u00e9"]
 
 

@@ -59,8 +59,7 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     if project.show_predictions and task.prompted and task.predicted is not None:
-        value = project.asks.of_model(task.predicted)
-        shown["prediction"] = {"value": project.asks.show(value, class_names)}
+        shown["prediction"] = {"value": project.asks.predicted(task.predicted, class_names)}
     return {"id": task.pk, "item": shown, "rank": task.rank}
 
 

@@ -251,7 +251,8 @@ def _records(pool: Pool, question: str) -> private_training._Records:
 
 
 def _loss(logits: torch.Tensor, records: private_training._Records, row: int) -> torch.Tensor:
+    target = records.question.take(records.targets, np.array([row]))[0]
     if records.question.softmax:
-        return F.cross_entropy(logits[0], records.targets[row])
+        return F.cross_entropy(logits[0], target)
     logit = logits[0] if records.proposed is None else logits[0, records.proposed[row]]
-    return F.binary_cross_entropy_with_logits(logit, records.targets[row].float())
+    return F.binary_cross_entropy_with_logits(logit, target)
