@@ -190,9 +190,9 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
     resolve = queue.resolve_labels
 
-    def end_first(tasks: list[Task]) -> None:
+    def end_first(project: Project, tasks: list[Task]) -> None:
         monkeypatch.undo()
-        resolve(tasks)
+        resolve(project, tasks)
         # As another process does it: on SQLite it would wait for this transaction.
         Batch.objects.filter(pk=batch.pk).update(
             state=Batch.State.TRAINING, size=F("size") - F("remaining"), dropped=F("remaining"), remaining=0
