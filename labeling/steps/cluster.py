@@ -14,11 +14,11 @@ from labeling.arrays.drift import described, draw_pairs
 from labeling.arrays.files import ProjectFiles, load_array, save_array, writing_array
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Clustering, Job, ModelVersion, Project
+from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
-from models_store.prediction import Prediction, predict
-from selector.joining import nearest
-from selector.linkage import Dendrogram, average_linkage
+from models_store.prediction import Prediction
+from selector.linkage import Dendrogram
 
 Report = Callable[[float], None]
 
@@ -61,7 +61,7 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
     def report(phase: str, share: float) -> None:
         step.progress(phase, start=begun)(share)
 
-    dendrogram = average_linkage(embeddings, progress=report)
+    dendrogram = compute.dendrogram(embeddings, progress=report)
     dendrogram.save(files.dendrogram(generation))
     save_array(files.joins(generation), np.empty(0, np.int64))
     return {
@@ -117,7 +117,7 @@ def _predicted(
 ) -> Iterator[Prediction]:
     # An embedding does not depend on the proposed class, but a `verify` model asks for one.
     proposed = np.zeros(len(features), np.int64) if project.asks.proposes else None
-    return predict(load_model(project, version), features, progress=report, proposed=proposed)
+    return compute.score(load_model(project, version), features, progress=report, proposed=proposed)
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
@@ -137,7 +137,7 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
     old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
     # Joins of an attempt that was killed before it counted are cut off.
     known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
-    save_array(files.joins(clustering.generation), np.concatenate([known, nearest(new, old)]))
+    save_array(files.joins(clustering.generation), np.concatenate([known, compute.neighbours(new, old)]))
     return pool_rows
 
 

@@ -17,6 +17,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderSetupError, EncodingError
 
@@ -85,7 +86,7 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
     wrong: dict[int, str] = {}
     while True:
         try:
-            return encoder.encode([raw for _, raw in left]), wrong
+            return compute.encode(encoder, [raw for _, raw in left]), wrong
         except EncodingError as error:
             at, _ = left.pop(error.index)
             wrong[at] = error.reason

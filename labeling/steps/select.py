@@ -18,15 +18,14 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Item, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.steps.cluster import clusters_at
-from selector.strategies import NEEDS
+from selector.strategies import KNOWN
 
+FIRST = KNOWN["uniform"]  # as the first batch is drawn
 CHUNK = 2000
 # Tasks that are written in one transaction: others wait for its end.
 PART = 200
 # How far the step is when the tasks are picked: what people are told of the time left goes by it.
 PICKING_SHARE = 0.5
-# Strategies that pick from some of the pool, not from all of it.
-BY_CANDIDATES = (Project.Strategy.CLUSTER_MARGIN, Project.Strategy.MARGIN, Project.Strategy.ENTROPY)
 
 
 def select(step: Step) -> None:
@@ -36,6 +35,7 @@ def select(step: Step) -> None:
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
     strategy = batch.strategy or SEED
+    known = KNOWN.get(strategy, FIRST)
     margins = clusters = height = guard = None
     pool_rows = project.encoded_rows
     said: dict[str, np.ndarray] = {}
@@ -43,13 +43,13 @@ def select(step: Step) -> None:
         files = ProjectFiles(project)
         margins = load_array(files.pool(batch.selected_by, "margins"))
         pool_rows = len(margins)
-        needed = (name for name in NEEDS[strategy] if name not in ("margins", "clusters"))
+        needed = (name for name in known.needs if name not in ("margins", "clusters"))
         said = {name: load_array(files.pool(batch.selected_by, name), mmap=True) for name in needed}
         if project.class_guard is not None:
             best = load_array(files.pool(batch.selected_by, "best"))
             guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
-    if strategy == Project.Strategy.CLUSTER_MARGIN:
+    if "clusters" in known.needs:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
@@ -65,7 +65,7 @@ def select(step: Step) -> None:
         margins=margins,
         clusters=clusters,
         **said,
-        labeled_rows=_trainable_rows(project, pool_rows) if strategy == Project.Strategy.CORESET else None,
+        labeled_rows=_trainable_rows(project, pool_rows) if known.apart_from_labeled else None,
         guard=guard,
         rng=np.random.default_rng(seed),
         progress=report,
@@ -77,7 +77,7 @@ def select(step: Step) -> None:
             seed=seed,
             batch_size=project.batch_size,
             candidate_factor=plan.candidate_factor,
-            candidates=plan.candidates if strategy in BY_CANDIDATES else None,
+            candidates=plan.candidates if known.by_candidates else None,
             mean_cluster_size=project.mean_cluster_size,
             cut_height=height,
             clusters=int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,

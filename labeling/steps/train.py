@@ -17,17 +17,16 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, PrivateTraining, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps import measure
+from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, load_model, open_features, read_labels, seed_for
 from models_store import artifact
 from models_store.encoders import Encoder
 from models_store.estimators import EstimatorError, Network
 from models_store.folders import FolderError
-from models_store.learning import learn
 from models_store.model import Model
 from models_store.networks.adapter import Adapter
-from models_store.prediction import EXTRAS, predict
-from models_store.privacy.training import train_private
+from models_store.prediction import EXTRAS
 from models_store.training import Progress, TrainConfig, Trained, forget
 from selector.strategies import NEEDS
 
@@ -155,7 +154,7 @@ def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
         raise StepFailed(f"The project's training settings: {error}") from error
     try:
         learner, options = learner_of(project.model)
-        return learn(
+        return compute.train(
             learner,
             **given,
             options=options,
@@ -185,7 +184,7 @@ def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[T
             in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(given["features"]))
     except ledger.BudgetSpent as spent:
         raise StepFailed(str(spent)) from spent
-    trained = train_private(**given, config=config, progress=step.progress("training the model"))
+    trained = compute.train_in_private(**given, config=config, progress=step.progress("training the model"))
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
         raise StepFailed("The private training did not do what the ledger says: its version is not kept.")
     return trained, in_ledger
@@ -250,7 +249,7 @@ def run_over_pool(
     extras = [name for name in names if name in EXTRAS]
     files, arrays = ProjectFiles(project), {}
     with ExitStack() as open_files:
-        for part in predict(model, features, proposed=proposed, extras=extras, progress=progress):
+        for part in compute.score(model, features, proposed=proposed, extras=extras, progress=progress):
             for name in names:
                 block = getattr(part, name)
                 if name not in arrays:

@@ -1,6 +1,7 @@
 """The ways of picking a batch, by name, behind one signature."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,20 +11,52 @@ from selector.cluster_margin import Selection, select
 from selector.strategies import badge, coreset, ranked
 from selector.strategies.pool import PoolArrays
 
-__all__ = ["NEEDS", "STRATEGIES", "PoolArrays", "Selection", "pick", "settle_factor"]
+__all__ = ["KNOWN", "NEEDS", "STRATEGIES", "PoolArrays", "Selection", "Strategy", "pick", "settle_factor"]
 
 Progress = Callable[[float], None]
 
-# The arrays that each cannot do without.
-NEEDS: dict[str, tuple[str, ...]] = {
-    "cluster-margin": ("margins", "clusters"),
-    "uniform": (),
-    "margin": ("margins",),
-    "entropy": ("entropies",),
-    "coreset": ("embeddings",),
-    "badge": ("embeddings", "errors"),
+
+class Strategy(NamedTuple):
+    """A way of picking, and what whoever calls it must know of it."""
+
+    needs: tuple[str, ...]
+    """The arrays of `PoolArrays` that it cannot do without."""
+    pick: Callable[[PoolArrays, int, float, np.random.Generator, Progress | None], Selection]
+    """From the pool so many items; then candidate_factor, the generator, and what is told the share done."""
+    by_candidates: bool = True
+    """Whether it looks at some of the pool alone, which the selection counts as its candidates."""
+    apart_from_labeled: bool = False
+    """Whether `centre_embeddings` are to be those of the labeled items."""
+
+
+def _cluster_margin(
+    pool: PoolArrays, wanted: int, candidate_factor: float, rng: np.random.Generator, progress: Progress | None
+) -> Selection:
+    assert pool.margins is not None
+    assert pool.clusters is not None
+    return select(pool.margins, pool.clusters, batch_size=wanted, candidate_factor=candidate_factor, rng=rng)
+
+
+def _ranked(name: str) -> Callable[..., Selection]:
+    return lambda pool, wanted, candidate_factor, rng, progress: ranked.pick(name, pool, wanted, rng)
+
+
+def _spread(picker: Callable[..., np.ndarray]) -> Callable[..., Selection]:
+    return lambda pool, wanted, candidate_factor, rng, progress: ranked.in_one_pass(
+        picker(pool, wanted, rng, progress), pool, candidates=None
+    )
+
+
+KNOWN: dict[str, Strategy] = {
+    "cluster-margin": Strategy(("margins", "clusters"), _cluster_margin),
+    "uniform": Strategy((), _ranked("uniform"), by_candidates=False),
+    "margin": Strategy(("margins",), _ranked("margin")),
+    "entropy": Strategy(("entropies",), _ranked("entropy")),
+    "coreset": Strategy(("embeddings",), _spread(coreset.pick), by_candidates=False, apart_from_labeled=True),
+    "badge": Strategy(("embeddings", "errors"), _spread(badge.pick), by_candidates=False),
 }
-STRATEGIES = tuple(NEEDS)
+STRATEGIES = tuple(KNOWN)
+NEEDS = {name: strategy.needs for name, strategy in KNOWN.items()}
 
 
 def settle_factor(strategy: str, pool: PoolArrays, *, batch_size: int, candidate_factor: float | None) -> float | None:
@@ -66,20 +99,12 @@ def pick(
     >>> pick("entropy", pool, batch_size=2, rng=np.random.default_rng(0)).indices.tolist()
     [1, 3]
     """
-    if strategy not in NEEDS:
+    if strategy not in KNOWN:
         raise ValueError(f"unknown strategy {strategy!r}; known: {', '.join(STRATEGIES)}")
-    missing = [name for name in NEEDS[strategy] if getattr(pool, name) is None]
+    missing = [name for name in KNOWN[strategy].needs if getattr(pool, name) is None]
     if missing:
         raise ValueError(f"{missing[0]} must be given for the strategy {strategy!r}")
     wanted = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     generator(rng)
     candidate_factor = factor(candidate_factor, "candidate_factor")
-    if strategy == "cluster-margin":
-        assert pool.margins is not None
-        assert pool.clusters is not None
-        return select(pool.margins, pool.clusters, batch_size=wanted, candidate_factor=candidate_factor, rng=rng)
-    if strategy == "coreset":
-        return ranked.in_one_pass(coreset.pick(pool, wanted, rng, progress), pool, candidates=None)
-    if strategy == "badge":
-        return ranked.in_one_pass(badge.pick(pool, wanted, rng, progress), pool, candidates=None)
-    return ranked.pick(strategy, pool, wanted, rng)
+    return KNOWN[strategy].pick(pool, wanted, candidate_factor, rng, progress)

@@ -48,8 +48,10 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
 
 def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = []
-    real = training.train_network
-    monkeypatch.setattr(training, "train_network", lambda **named: given.append(named) or real(**named))
+    real = training.compute.train
+    monkeypatch.setattr(
+        training.compute, "train", lambda learner, **named: given.append(named) or real(learner, **named)
+    )
     project = digits_project(tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30})
     user = annotator(project)
     drain()

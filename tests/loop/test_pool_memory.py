@@ -43,7 +43,7 @@ def test_embeddings_of_a_pool_are_written_as_they_come(tmp_path: Path, monkeypat
             n = min(BLOCK, len(features) - start)
             yield SimpleNamespace(start=start, embeddings=np.full((n, DIM), start // BLOCK, np.float32))
 
-    monkeypatch.setattr(clustering, "predict", predict)
+    monkeypatch.setattr(clustering.compute, "score", predict)
     monkeypatch.setattr(clustering, "load_model", lambda *of: None)
     features = np.zeros((60_500, 1), np.float32)
     path = tmp_path / "pool" / "embeddings.npy"
