@@ -181,7 +181,7 @@ class Run:
         state.checks.append(check)
         fewest = min(each.validation_errors for each in state.checks)
         n = len(self.validation)
-        answers = n * (self.n_classes if self.labels.question == "multi" else 1)
+        answers = math.prod(self.labels.question.target_shape(n, self.n_classes))
         # Where one answer or none is wrong, the standard error is less than an answer: a lucky check would end it all.
         chance = max(math.sqrt(fewest * (1 - fewest) / n), 1.5 / answers)
         if check.validation_errors <= fewest + chance:

@@ -137,7 +137,7 @@ def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None
     _, item, mona = settled(3)
     correct(item=item, user=mona, value=5)
     task = item.task
-    queue._finish_tasks([task])
+    queue._finish_tasks(task.batch.project, [task])
     assert fresh(item) == (5, 0.0, True)
 
 

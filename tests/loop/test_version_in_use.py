@@ -147,6 +147,7 @@ def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Projec
     versions.use(project=project, version=project.versions.get(number=1), user=user)
     long_ago = timezone.now() - datetime.timedelta(hours=1)
     assert Job.objects.take(Job.objects.waiting().get(kind=before), "elsewhere:1:gone", long_ago)
+    Worker(run_step).look_around()
     drain()
     batch = Batch.objects.get(number=4)
     assert batch.selected_by.number == (1 if before == "embed" else 3)

@@ -22,7 +22,7 @@ ON_POSTGRES = settings.DATABASES["default"]["ENGINE"].endswith("postgresql")
 
 LABEL = """
 import uuid
-from labeling import queue
+from labeling.answering import queue
 from labeling.models import Project, User
 project, user = Project.objects.get(), User.objects.get()
 tasks = queue.claim(project=project, user=user, count={count}).tasks

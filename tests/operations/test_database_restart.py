@@ -26,7 +26,7 @@ SEED = """
 import uuid
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
-from labeling import queue
+from labeling.answering import queue
 project = make_project()
 batch = make_open_batch(project, make_items(project, 10))
 ann = make_member(project, "ann")

@@ -22,6 +22,7 @@ _PROJECT: dict[str, Any] = {
     "complete_share": 0.9,
     "strategy": "cluster-margin",
     "class_guard": 3.0,
+    "model": {"name": "network"},
     "training": {"epochs": 40},
     "privacy_epsilon": 5.0,
     "privacy_delta": 1e-06,
