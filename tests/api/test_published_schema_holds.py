@@ -24,8 +24,8 @@ from schemathesis.specs.openapi import checks
 # How many made-up requests for each endpoint and role. Those at the bounds of what the schema allows come from the
 # manager alone: whoever may less is turned away before they are read.
 EXAMPLES = 6
-# What a file, a filter, an option of an encoder or a model, or a misleading class name means, no schema can say: one that
-# it allows may still be refused.
+# What a file, a filter, an option of an encoder or a model, or a misleading class name means, no schema can say: one
+# that it allows may still be refused.
 MEANING = {
     "/api/v1/projects/",
     "/api/v1/projects/{slug}/",

@@ -9,6 +9,7 @@ import pytest
 from django.db.models import F
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
+from processes import wait_until
 
 from labeling.answering import queue
 from labeling.models import Annotation, Assignment, Batch, Task
@@ -30,7 +31,7 @@ def test_who_has_nothing_shares_with_a_page_where_nothing_happens(open_screen: A
     annie.answer(*"67890")
     expect(annie.page.locator("#stage[data-task]")).to_have_count(0)
     annie.wait_until_sent()
-    assert Batch.objects.get().state == Batch.State.TRAINING
+    wait_until(lambda: Batch.objects.get().state == Batch.State.TRAINING)
     given = Annotation.objects.order_by("task__rank").values_list("user__username", "value")
     assert list(given) == [
         *zip(["annie"] * 5, (6, 7, 8, 9, 0), strict=True),
@@ -53,5 +54,5 @@ def test_an_item_that_another_had_first_comes_back_when_it_is_free_again(open_sc
     expect(annie.page.locator(f'#stage[data-task="{task}"]')).to_be_visible()
     annie.answer("4")
     annie.wait_until_sent()
-    assert Batch.objects.get().state == Batch.State.TRAINING
+    wait_until(lambda: Batch.objects.get().state == Batch.State.TRAINING)
     assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [4, 2, 3]
