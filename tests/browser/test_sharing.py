@@ -27,9 +27,9 @@ def test_who_has_nothing_shares_with_a_page_where_nothing_happens(open_screen: A
     assert Task.objects.get(pk=bert.task).rank == 5
     bert.answer(*"12345")
     bert.wait_until_sent()
+    bert.page.close()  # or he might be given more of what annie lets lie
     assert annie.task == first, "what is on the screen stays"
     annie.answer(*"67890")
-    expect(annie.page.locator("#stage[data-task]")).to_have_count(0)
     annie.wait_until_sent()
     wait_until(lambda: Batch.objects.get().state == Batch.State.TRAINING)
     given = Annotation.objects.order_by("task__rank").values_list("user__username", "value")
