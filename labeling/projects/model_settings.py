@@ -48,7 +48,7 @@ def known() -> list[str]:
 
 def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
     """The choice, if it can be for such a project. Raises `ValidationError`."""
-    if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
+    if not isinstance(value, dict) or not {*value} <= {"name", "options"} or not isinstance(value.get("name", ""), str):
         raise ValidationError('The model must be an object such as {"name": "scikit-learn", "options": {}}.')
     if not isinstance(value.get("options", {}), dict):
         raise ValidationError(

@@ -87,6 +87,7 @@ def test_options_that_only_the_step_can_judge_fail_the_batch_and_are_mended(tmp_
         ({"name": "scikit-learn", "options": {"depth": 3}}, "there is no option 'depth'"),
         ({"names": "network"}, "must be an object"),
         ("network", "must be an object"),
+        ({"name": {}}, "must be an object"),
     ],
 )
 def test_what_cannot_be_is_refused_with_a_line(model: Any, said: str) -> None:
