@@ -54,9 +54,7 @@ class Network(Learner):
     """The networks of this package: `models_store.training`, with the settings of `models_store.config`."""
 
     name = "network"
-    meaning = (
-        "A neural network of our own: learns every question, knows how sure it may be, and can be trained in private."
-    )
+    meaning = "The built-in neural network. It supports every question, calibrated confidence and private training."
     questions = ("single", "multi", "verify", "score")
     abilities = frozenset({"private", "onnx"})
 

@@ -45,8 +45,8 @@ class ScikitLearn(Estimator):
 
     name = "scikit-learn"
     meaning = (
-        "A classifier of scikit-learn, such as a random forest or a logistic regression: quick, and strong on vectors "
-        "and on features of a trained encoder. Clusters are of the features as they are."
+        "A classifier of scikit-learn, such as a random forest or a logistic regression. It is quick, and strong on "
+        "vectors and on the features of a pretrained encoder. The pool is clustered by the features."
     )
     questions = ("single", "multi", "score")
     options = {
