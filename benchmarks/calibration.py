@@ -27,12 +27,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -41,7 +39,7 @@ import numpy as np
 
 from benchmarks.efficiency.compare import mean_with_interval
 from benchmarks.efficiency.datasets import FASHION_FOLDER, Data, DataError, Source
-from benchmarks.measuring import machine
+from benchmarks.measuring import machine, side_by_side
 from models_store.config import TrainConfig
 
 DEFAULT = TrainConfig()
@@ -255,18 +253,12 @@ def _signed(difference: dict[str, Any]) -> str:
 
 
 def _run_all(works: list[Work], processes: int) -> dict[Work, dict[str, Any]]:
-    """Side by side, one thread each; a line on standard error for each model."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # read by the libraries when a process starts
+    """Side by side; a line on standard error for each model."""
     started, found = time.monotonic(), {}
-    # Not forked: a copy of a process that has used BLAS may hang.
-    with ProcessPoolExecutor(min(processes, len(works)), multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(run, work): work for work in works}
-        for done, future in enumerate(as_completed(running), start=1):
-            work = running[future]
-            found[work] = future.result()
-            told = f"{work.source.name}, seed {work.seed}, {work.recipe}: ECE {100 * found[work]['ece']:.2f} %"
-            print(f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {told}", file=sys.stderr, flush=True)
+    for done, (work, result) in enumerate(side_by_side(run, works, processes), start=1):
+        found[work] = result
+        told = f"{work.source.name}, seed {work.seed}, {work.recipe}: ECE {100 * result['ece']:.2f} %"
+        print(f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {told}", file=sys.stderr, flush=True)
     return found
 
 

@@ -21,18 +21,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.efficiency import loop, report
 from benchmarks.efficiency.datasets import BUILT_IN, FASHION_FOLDER, IMAGES, Data, DataError, Source
+from benchmarks.measuring import side_by_side
 from selector.strategies import STRATEGIES
 
 # The first batch, and every later one, and the budget.
@@ -103,30 +102,22 @@ def _plan_for(source: Source, data: Data, options: argparse.Namespace) -> loop.P
         )
     if seed_batch + rounds * batch > n:
         raise DataError(f"{source.name}: {seed_batch + rounds * batch} labels are asked for, the pool holds {n} items.")
-    return loop.Plan(seed_batch, batch, rounds, options.candidate_factor, options.mean_cluster_size)
+    return loop.Plan(
+        seed_batch, batch, rounds, options.candidate_factor, options.mean_cluster_size, options.ahead_share
+    )
 
 
 def _run_all(works: list[loop.Work], processes: int) -> None:
-    """Side by side, one thread each; a line on standard error for each piece done."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        os.environ[name] = "1"  # read by the libraries when a process starts
+    """Side by side; a line on standard error for each piece done."""
     works[0].folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    # Not forked: a copy of a process that has used BLAS may hang.
-    with ProcessPoolExecutor(min(processes, len(works)), multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(loop.run, work): work for work in works}
-        try:
-            for done, future in enumerate(as_completed(running), start=1):
-                work, seconds = running[future], future.result()
-                print(
-                    f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {work.source.name}, seed {work.seed}: "
-                    f"{seconds:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for done, (work, seconds) in enumerate(side_by_side(loop.run, works, processes), start=1):
+        print(
+            f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {work.source.name}, seed {work.seed}: "
+            f"{seconds:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -141,7 +132,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--labels", type=Path, metavar="y.npy", help="(n,) classes of those items.")
     add("--test-share", type=_share, default=0.3, metavar="P", help="Of arrays and digits, for testing. Default: 0.3.")
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
-    add("--strategies", type=_names(STRATEGIES), metavar="A,B", help="Default: all. uniform always takes part.")
+    add(
+        "--strategies",
+        type=_names((*STRATEGIES, loop.AHEAD)),
+        metavar="A,B",
+        help="Default: all. uniform always takes part.",
+    )
     add("--seeds", type=_whole, default=5, metavar="N", help="Default: 5.")
     add("--seed-batch", type=_whole, metavar="N", help="Size of the first batch. Default: as --batch.")
     add("--batch", type=_whole, metavar="N", help="Default: 500; longtail 250, digits 40, arrays 1 %% of the pool.")
@@ -150,6 +146,13 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     length.add_argument("--rounds", type=_whole, metavar="N", help="Batches after the first, instead of --budget.")
     add("--candidate-factor", type=_factor, default=CANDIDATE_FACTOR, metavar="F", help="Default: as in the product.")
     add("--mean-cluster-size", type=_factor, default=MEAN_CLUSTER_SIZE, metavar="F", help="Default: as in the product.")
+    add(
+        "--ahead-share",
+        type=_share,
+        default=0.2,
+        metavar="P",
+        help=f"{loop.AHEAD}: given before the new model is there.",
+    )
     add("--pool", type=_whole, metavar="N", help="Thin each pool to N items, for a quicker, rougher look.")
     add("--network", choices=("mlp", "convnet"), default="mlp", help="mlp: on pixels as they are (default).")
     add("--processes", type=_whole, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
@@ -160,7 +163,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     if problem:
         sys.exit(_refuse(problem))
     options.data = options.data or ([] if options.vectors else list(BUILT_IN))
-    options.strategies = list(dict.fromkeys(["uniform", *(options.strategies or STRATEGIES)]))
+    options.strategies = list(dict.fromkeys(["uniform", *(options.strategies or (*STRATEGIES, loop.AHEAD))]))
     options.seeds = list(range(options.seeds))
     return options
 

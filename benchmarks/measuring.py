@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import platform
 import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 BLOCK = 1 << 18
 POOLS = ("hierarchy", "blobs", "noise")
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 
 
 def make_embeddings(path: Path, items: int, dim: int, kind: str, seed: int) -> None:
@@ -76,6 +80,26 @@ def in_a_process(module: str, **options: Any) -> dict[str, Any]:
             f"{module}: {' '.join(command[3:])} ended with status {done.returncode}; see its message above"
         )
     return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+
+
+def side_by_side(run: Callable[[Work], Result], works: Sequence[Work], processes: int) -> Iterator[tuple[Work, Result]]:
+    """Each piece of work with what came of it, as soon as it is there. Each process computes with one thread; one alone
+    is this one.
+    """
+    if processes == 1:
+        yield from ((work, run(work)) for work in works)
+        return
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        os.environ[name] = "1"  # read by the libraries when a process starts
+    # Not forked: a copy of a process that has used BLAS may hang.
+    with ProcessPoolExecutor(min(processes, len(works)), multiprocessing.get_context("spawn")) as pool:
+        running = {pool.submit(run, work): work for work in works}
+        try:
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def machine() -> dict[str, Any]:

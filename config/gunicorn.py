@@ -20,7 +20,7 @@ bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
 # Requests are short and wait for the database more than they compute. Two processes use two cores; many more would
 # only queue for SQLite's one writer.
 workers = int(os.environ.get("WEB_CONCURRENCY", min(4, max(2, os.cpu_count() or 2))))
-worker_class = "config.web_worker.Worker"
+worker_class = "config.web_worker.WebWorker"
 threads = int(os.environ.get("WEB_THREADS", "8"))
 
 # Loaded once, then forked: memory is shared, and a mistake in the settings is reported once and ends the program.

@@ -110,6 +110,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
             ],
             "libraries": {"markdown": "labeling.web.shared.markdown"},
+            "builtins": ["labeling.web.shared.figures"],
         },
     }
 ]
@@ -120,14 +121,15 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 60,
     # Pages are copied into the database after 64 MB of writes, not after 4: rows of an import lie all over the table.
-    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000; "
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000; "
     "PRAGMA wal_autocheckpoint=16000;",
 }
 DATABASES = {"default": _database}
 if _database["ENGINE"] == "django.db.backends.sqlite3":
-    _database["OPTIONS"] = SQLITE_OPTIONS
+    # Its own file is opened in a millisecond, and then its tables are read: once a thread, not with each request.
+    _database |= {"ENGINE": "config.sqlite", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
     # SQLite gives the files beside it the rights of the database.
-    for _suffix in ("", "-wal", "-shm"):
+    for _suffix in ("", "-wal", "-shm", "-lock"):
         private.close_to_others(Path(f"{_database['NAME']}{_suffix}"))
 else:
     _database["CONN_MAX_AGE"] = 60
@@ -212,7 +214,7 @@ AXES_VERBOSE = False
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "labeling.api.shared.tokens.Token",
         "labeling.api.shared.sessions.SessionByHeader",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

@@ -4,14 +4,14 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from labeling.api.published.document import SchemaView
-from labeling.api.published.page import api_docs
+from labeling.api.published.views import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
 from labeling.web.gate.operators import healthz, metrics
 
 urlpatterns = [
-    path("", include("labeling.web.urls")),
+    # First, because claims and answers are asked for most: the pages are some fifty addresses to look through.
     path("api/v1/", include("labeling.api.urls")),
+    path("", include("labeling.web.urls")),
     path("api/docs/", api_docs, name="api-docs"),
     path("api/schema/", SchemaView.as_view(), name="schema"),
     # One door: the admin's own pages for signing in and for passwords are not throttled.

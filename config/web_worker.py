@@ -31,7 +31,7 @@ FILE_CHUNK = 1 << 18
 MAX_REST = 1 << 20
 
 
-class Pace:
+class Patience:
     """How long one direction of a connection has been waited for, and what has come of it."""
 
     def __init__(self, silence: float, waited: float = 0) -> None:
@@ -60,8 +60,8 @@ class ClientSocket(socket.socket):
     def start(self) -> None:
         """A thread takes the request. What the client has not sent while it waited, he has had the time to send."""
         self.too_slow = False
-        self.reading = Pace(self._silence, time.monotonic() - self._queued)
-        self.writing = Pace(TAKING * self._silence)
+        self.reading = Patience(self._silence, time.monotonic() - self._queued)
+        self.writing = Patience(TAKING * self._silence)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         self._wait(select.POLLIN, self.reading)
@@ -90,15 +90,15 @@ class ClientSocket(socket.socket):
             total += len(chunk)
         return total
 
-    def _wait(self, event: int, pace: Pace) -> None:
+    def _wait(self, event: int, patience: Patience) -> None:
         limit = self.gettimeout()
         if limit == 0:
             return
         began = time.monotonic()
         poll = select.poll()
         poll.register(self, event)
-        ready = poll.poll(1000 * (pace.left() if limit is None else min(limit, pace.left())))
-        pace.waited += time.monotonic() - began
+        ready = poll.poll(1000 * (patience.left() if limit is None else min(limit, patience.left())))
+        patience.waited += time.monotonic() - began
         if ready:
             return
         if limit is not None:  # gunicorn waits for a while itself, for what it does not need
@@ -107,7 +107,7 @@ class ClientSocket(socket.socket):
         raise ConnectionResetError(errno.ECONNRESET, "the client is too slow")
 
 
-class Worker(ThreadWorker):
+class WebWorker(ThreadWorker):
     """Serves with threads; see the module."""
 
     @classmethod

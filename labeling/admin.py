@@ -58,7 +58,8 @@ class ProjectAdmin(admin.ModelAdmin):
         "class_guard",
         "storage_limit_mb",
     ]
-    readonly_fields = ["slug", "kind", "question", "seed"]
+    # Each change of the guidelines makes a version: it is for the settings page.
+    readonly_fields = ["slug", "kind", "question", "seed", "guidelines"]
     inlines = [MembershipInline]
 
     def has_add_permission(self, request: object) -> bool:

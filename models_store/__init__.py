@@ -7,7 +7,7 @@ training settings, the encoders, the metrics) can be imported without loading to
     networks/       one file a network, each with a frozen config
     questions/      all that differs between "single", "multi" and "verify"
     config.py       the training settings, checked
-    training.py     features and labels -> a trained model
+    training/       features and labels -> a trained model
     privacy/        the same with differential privacy, and the accounting of it
     prediction.py   a model and features -> embeddings, margins, best classes, chunk by chunk
     artifact.py     a model version as a folder, verified by hashes

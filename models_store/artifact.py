@@ -4,13 +4,16 @@
 private that was, the hash of each file, whatever the caller adds (classes, lineage, metrics), and a digest of all that.
 `README.md` says it to people, and `model.safetensors` holds the weights. The same training saved twice gives the same
 digest: nothing in it depends on the clock. A folder is a path, or a URL of any store that fsspec knows.
+
+How sure the model may be is sometimes found later. Then the manifest says so, and `calibration.json` lies beside it
+from that moment on: it names the version by its digest, and has one of its own. What was sealed stays as it is.
 """
 
 import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import safetensors.torch
@@ -22,12 +25,15 @@ from models_store import networks, questions
 from models_store.card import model_card
 from models_store.folders import Folder, FolderError, folder_at
 from models_store.model import Model
+from models_store.networks import Adaptive
 from models_store.training import Trained
 
 FORMAT_VERSION = 1
 MANIFEST = "manifest.json"
 WEIGHTS = "model.safetensors"
 CARD = "README.md"
+CALIBRATION = "calibration.json"
+MOST_CALIBRATION_BYTES = 1 << 20
 MOST_MANIFEST_BYTES = 1 << 26
 """A manifest of 20,000 classes with the longest names has a quarter of that."""
 # What broken or forged descriptions of a network end in, in the libraries that are given them.
@@ -59,11 +65,31 @@ def save(folder: str | os.PathLike[str], trained: Trained, *, manifest: Mapping[
     return str(document["digest"])
 
 
-def load(folder: str | os.PathLike[str], *, digest: str | None = None) -> Model:
+def calibrate(
+    folder: str | os.PathLike[str], calibration: Adaptive, *, digest: str, fitted_to: int, measured: Mapping[str, Any]
+) -> str:
+    """Write beside the version of this digest how sure it may be, found in so many labels, and what was measured with
+    that. Returns the calibration's own digest (sha256, hex). Written again, it is replaced. Raises as `save`.
+    """
+    document = {
+        "format_version": FORMAT_VERSION,
+        "version": digest,
+        **calibration._asdict(),
+        "fitted_to": fitted_to,
+        "measured": measured,
+    }
+    document = json.loads(json.dumps(document, allow_nan=False))
+    document["digest"] = _digest(document)
+    folder_at(folder).add(CALIBRATION, _written(document))
+    return str(document["digest"])
+
+
+def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibration: str | None = None) -> Model:
     """The model of a folder that `save` wrote, every byte of it checked before anything is used.
 
     Give the `digest` that `save` returned to be certain that it is that very version: what lies in the folder alone
-    shows damage, but not a forger who rewrote the hashes too. Raises `ArtifactError`, naming the file at fault.
+    shows damage, but not a forger who rewrote the hashes too. `calibration`: the digest that `calibrate` returned, ""
+    for the model as it was sealed, None for whichever lies there. Raises `ArtifactError`, naming the file at fault.
     """
     try:
         source = folder_at(folder)
@@ -71,10 +97,11 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None) -> Model:
         if digest is not None and document["digest"] != digest:
             raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
         weights = _verified(source, document)
+        found = _read_calibration(source, document, calibration)
     except FolderError as error:
         raise ArtifactError(str(error)) from error
     try:
-        return _model(document, weights)
+        return replace(_model(document, weights), calibration=found)
     except MISFITS as error:
         raise ArtifactError(f"{source}: weights and manifest do not fit together ({error})") from error
 
@@ -136,6 +163,7 @@ def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
             "calibration_size": trained.calibration_size,
         },
         "temperature": trained.calibration and trained.calibration._asdict(),
+        **({"calibrated_later": CALIBRATION} if trained.later else {}),
         "seed": trained.seed,
         "privacy": {"private": trained.privacy is not None, **(trained.privacy or {})},
     }
@@ -148,21 +176,46 @@ def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_manifest(source: Folder) -> dict[str, Any]:
-    """The manifest, its format known, its digest checked, and no byte of it other than it was written."""
-    raw = source.read(MANIFEST, most=MOST_MANIFEST_BYTES)
+    return read_sealed(source, MANIFEST, most=MOST_MANIFEST_BYTES)
+
+
+def _read_calibration(source: Folder, manifest: Mapping[str, Any], digest: str | None) -> Adaptive | None:
+    """What is to be had of how sure the version may be, as for `load`."""
+    if digest == "" or (digest is None and "calibrated_later" not in manifest):
+        return None
+    try:
+        document = read_sealed(source, CALIBRATION, most=MOST_CALIBRATION_BYTES)
+    except FolderError as error:
+        if digest is None and isinstance(error.__cause__, FileNotFoundError):
+            return None  # not yet, or never
+        raise
+    if document.get("version") != manifest["digest"] or (digest is not None and document["digest"] != digest):
+        raise ArtifactError(f"{source}/{CALIBRATION}: is not this version's (digest {document['digest']})")
+    try:
+        return Adaptive(float(document["scale"]), float(document["power"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ArtifactError(f"{source}/{CALIBRATION}: does not say how sure the version may be") from error
+
+
+def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
+    """A document with a digest of itself: its format known, and no byte of it other than it was written. Raises
+    `ArtifactError`, and `FolderError` where it cannot be read.
+    """
+    what = "not the manifest of a model" if name == MANIFEST else "not a calibration"
+    raw = source.read(name, most=most)
     try:
         document = json.loads(raw)
         version, stated = document["format_version"], document["digest"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{source}/{MANIFEST}: not the manifest of a model, or truncated") from error
+        raise ArtifactError(f"{source}/{name}: {what}, or truncated") from error
     if type(version) is not int or version < 1:
-        raise ArtifactError(f"{source}/{MANIFEST}: format {version!r} is none that there has been")
+        raise ArtifactError(f"{source}/{name}: format {version!r} is none that there has been")
     if version > FORMAT_VERSION:
         raise ArtifactError(
-            f"{source}/{MANIFEST}: format {version} is newer than this release reads ({FORMAT_VERSION}): upgrade first"
+            f"{source}/{name}: format {version} is newer than this release reads ({FORMAT_VERSION}): upgrade first"
         )
     if _digest(document) != stated or _written(document) != raw:
-        raise ArtifactError(f"{source}/{MANIFEST}: the content does not match its digest")
+        raise ArtifactError(f"{source}/{name}: the content does not match its digest")
     return {**document}
 
 

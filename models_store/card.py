@@ -32,7 +32,7 @@ def model_card(manifest: Mapping[str, Any]) -> str:
         "## How good it is",
         _accuracy(manifest),
         "## How sure it may be",
-        _calibration(manifest.get("calibration")),
+        _calibration(manifest),
         "## Privacy",
         _privacy(manifest["privacy"]),
         "## How to load it",
@@ -123,20 +123,28 @@ def _accuracy(manifest: Mapping[str, Any]) -> str:
     return (
         f"**{_share(control['accuracy'])} accurate** on the {control['n']:,} control items, drawn from the pool at "
         f"random, that were labeled when it was trained; with 95 % certainty {low} to {high} on the whole pool."
-        + _likelihood(control.get("nll"))
+        + _mean("Mean absolute error", control.get("mae"), "points")
+        + _mean("Negative log-likelihood", control.get("nll"), "nats an item")
     )
 
 
-def _likelihood(found: Mapping[str, Any] | None) -> str:
-    if not found or found["low"] is None:
+def _mean(name: str, mean: Mapping[str, Any] | None, unit: str) -> str:
+    if not mean or mean["low"] is None:
         return ""
-    return (
-        f" Negative log-likelihood {found['value']:.3f} nats an item, with 95 % certainty {found['low']:.3f} to "
-        f"{found['high']:.3f}."
+    return f" {name} {mean['value']:.3f} {unit}, with 95 % certainty {mean['low']:.3f} to {mean['high']:.3f}."
+
+
+def _calibration(manifest: Mapping[str, Any]) -> str:
+    later = manifest.get("calibrated_later")
+    return _measured_calibration(manifest.get("calibration")) + (
+        f"\n\nThat is the network by itself. How sure it may be is found after it is sealed: where `{later}` lies "
+        "beside the manifest, that says so, and `artifact.load` goes by it."
+        if later
+        else ""
     )
 
 
-def _calibration(found: Mapping[str, Any] | None) -> str:
+def _measured_calibration(found: Mapping[str, Any] | None) -> str:
     if not found:
         return "Not measured: there was no control item, or no single answer whose confidence could be held against it."
     sure, right, ece, low, high, chance = (

@@ -74,7 +74,7 @@ class TrainConfig:
         0,
         1_000_000,
         meaning="Labels that the temperature is fitted to: while fewer are held back, up to four further trainings "
-        "hold back others. Few labels take up to five times as long; 0 does without.",
+        "hold back others, once the next batch is open. 0 does without.",
     )
     batch_growth: float = _setting(
         1.0, 1.0, 1000.0, meaning="Labels per step at the end for each one at the start; it grows evenly in between."

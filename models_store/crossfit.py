@@ -10,7 +10,7 @@ from torch import nn
 from models_store.config import TrainConfig
 from models_store.estimators import Learner, Network
 from models_store.learning import learn
-from models_store.prediction import predict
+from models_store.prediction import predict, probabilities
 from models_store.training import Progress
 
 FOLDS = 3
@@ -89,3 +89,52 @@ def cross_fit(
             said = predict(trained.model, features[mine], proposed=pairs)
             yield Answers(place, mine, np.concatenate([part.best for part in said]))
         done += size
+
+
+def held_out_probabilities(
+    features: np.ndarray,
+    targets: np.ndarray,
+    *,
+    folds: int,
+    question: str,
+    n_classes: int,
+    input_shape: tuple[int, ...],
+    learner: type[Learner] = Network,
+    options: Mapping[str, Any] | None = None,
+    config: TrainConfig,
+    seed: int,
+    proposed: np.ndarray | None = None,
+    network: nn.Module | None = None,
+    progress: Callable[[float], object] | None = None,
+) -> np.ndarray:
+    """What models that have not learned an item say of it: (n, n_classes) float32, or for "verify" (n,) the probability
+    of yes. Arguments as for `cross_fit`; one training for each of the folds, on the labels of all others.
+    """
+    n = len(features)
+    fold_of = np.random.default_rng(seed).permutation(n) % folds
+    held_out = np.empty(n if question == "verify" else (n, n_classes), np.float32)
+    for fold in range(folds):
+        mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
+
+        def report(at: Progress, fold: int = fold) -> None:
+            if progress is not None:
+                progress((fold + at.share) / folds)
+
+        trained = learn(
+            learner,
+            features[others],
+            targets[others],
+            question=question,
+            n_classes=n_classes,
+            input_shape=input_shape,
+            options=options or {},
+            config=config,
+            seed=seed + fold,
+            proposed=None if proposed is None else proposed[others],
+            network=network,
+            progress=report,
+        )
+        pairs = None if proposed is None else proposed[mine]
+        for start, p in probabilities(trained.model, features[mine], proposed=pairs):
+            held_out[mine[start : start + len(p)]] = p
+    return held_out

@@ -40,6 +40,19 @@ class Folder(ABC):
     def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
         """Make these the folder's files, the seal last. One writer a folder at a time. Raises `FolderError`."""
 
+    @abstractmethod
+    def remove(self) -> None:
+        """Remove the folder with all that is in it; one that is not there is fine. Raises `FolderError`."""
+
+    def add(self, name: str, content: bytes) -> None:
+        """Put one more file beside the others, or another in its place: whole or not at all. Raises `FolderError`."""
+        if not PLAIN_NAME.fullmatch(name):
+            raise FolderError(f"{self}: {name[:100]!r} is no name for a file in it")
+        self._add(name, content)
+
+    @abstractmethod
+    def _add(self, name: str, content: bytes) -> None: ...
+
     def read(self, name: str, *, most: int) -> bytes:
         """The file's content, or of a longer one the first most + 1 bytes. No memory is taken on the word of `most`."""
         content = bytearray()
@@ -75,6 +88,15 @@ class _Local(Folder):
         except OSError as error:
             raise FolderError(f"{path}: cannot be read ({error.strerror})") from error
 
+    def _add(self, name: str, content: bytes) -> None:
+        partial = self._path / f".{name}.partial"
+        try:
+            _write(partial, content)
+            partial.rename(self._path / name)
+            _sync(self._path)
+        except OSError as error:
+            raise FolderError(f"{self._path / name}: cannot be written ({error.strerror})") from error
+
     def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
         target = self._path
         partial = target.with_name(f".{target.name}.partial")
@@ -96,6 +118,14 @@ class _Local(Folder):
             raise FolderError(f"{target}: cannot be written ({error.strerror})") from error
         shutil.rmtree(replaced, ignore_errors=True)
 
+    def remove(self) -> None:
+        try:
+            shutil.rmtree(self._path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise FolderError(f"{self._path}: cannot be removed ({error.strerror})") from error
+
 
 class _Remote(Folder):
     """Wherever fsspec reaches. A folder is what has a seal: without it, half-written files do not count."""
@@ -116,6 +146,10 @@ class _Remote(Folder):
         with _telling(f"{self._url}/{name}", "cannot be read"):
             return super().read(name, most=most)
 
+    def _add(self, name: str, content: bytes) -> None:
+        with _telling(f"{self._url}/{name}", "cannot be written"):
+            self._store.pipe_file(f"{self._root}/{name}", content)
+
     def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
         with _telling(self._url, "cannot be written"):
             self._store.invalidate_cache()
@@ -124,6 +158,12 @@ class _Remote(Folder):
                 self._store.rm_file(f"{self._root}/{seal}")
             for name in sorted(files, key=lambda name: name == seal):
                 self._store.pipe_file(f"{self._root}/{name}", files[name])
+
+    def remove(self) -> None:
+        with _telling(self._url, "cannot be removed"):
+            self._store.invalidate_cache()
+            if self._store.exists(self._root):
+                self._store.rm(self._root, recursive=True)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from models_store import questions
+from models_store.networks.calibration import Adaptive
 from models_store.questions import Question
 
 
@@ -23,6 +24,9 @@ class Model:
     network: nn.Module
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Of the artifact it was loaded from; empty before it was saved."""
+    calibration: Adaptive | None = None
+    """What was found, after it was saved, of how sure it may be. It changes confidences and probabilities; what batches
+    are picked by (answers, margins, …) is what the network says by itself, whenever it is asked."""
 
     @property
     def asks(self) -> Question:

@@ -21,11 +21,13 @@ class _Probabilities(nn.Module):
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network = model.network
+        self.network, self.calibration = model.network, model.calibration
         self.one_of_many = model.asks.softmax
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
         embeddings, logits = self.network(features)
+        if self.calibration is not None:
+            logits = self.calibration.of(logits)
         return logits.softmax(dim=1) if self.one_of_many else logits.sigmoid(), embeddings
 
 

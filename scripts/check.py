@@ -35,21 +35,26 @@ ON_POSTGRES = [
     "api/test_api_query_counts.py",
     "blindness/test_ids_and_numbers_say_nothing.py",
     "blindness/test_migration.py",
-    "commands/test_simulation.py",
+    "classes/test_changes.py",
     "commands/test_status.py",
     "exports/test_export_rows.py",
     "importing/test_import_chunks.py",
     "importing/test_import_ends_badly.py",
     "items/test_corrections.py",
     "items/test_corrections_at_once.py",
+    "items/test_review.py",
     "items/test_find_items.py",
-    "loop/test_cluster_anew.py",
+    "items/test_removing.py",
+    "items/test_removing_at_once.py",
+    "items/test_search.py",
     "loop/test_corrected_loop.py",
     "loop/test_crashes.py::test_killed_import_goes_on_where_it_was",
     "loop/test_crashes.py::test_worker_killed_at_any_moment",
     "loop/test_long_writes.py",
     "loop/test_looking_around.py",
     "loop/test_loop.py",
+    "loop/test_pick_ahead.py",
+    "loop/test_replace.py",
     "loop/test_plan_batch.py",
     "operations/test_back_up.py",
     "operations/test_database_restart.py",
@@ -91,6 +96,8 @@ CHECKS: dict[str, list[list[str]]] = {
         [*PYTEST, "-m", "browser and timed", "tests/browser"],
     ],
 }
+# As many processes as cores are at work already: threads of their own would only wait for each other.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # One process each, and short: when all is checked, they run beside the tests, which leave a core idle now and then.
 BESIDE_THE_TESTS = ("lint", "types", "migrations")
 
@@ -151,7 +158,7 @@ processes = Processes()
 def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str]:
     """Run the command, pass its output on as it comes, and return its exit status and its last lines."""
     # A DATABASE_URL of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh says.
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | ONE_THREAD
     try:
         process = processes.start(command, environment)
     except FileNotFoundError as missing:

@@ -30,6 +30,7 @@ START_SECONDS = 60
 class Installation:
     folder: Path
     port: int
+    database: str = ""  # a DATABASE_URL; SQLite in the folder without one
 
     @property
     def url(self) -> str:
@@ -40,6 +41,7 @@ class Installation:
         kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "DEBUG")}
         return {
             **kept,
+            **({"DATABASE_URL": self.database} if self.database else {}),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DATA_DIR": str(self.folder),
             "PORT": str(self.port),
@@ -86,11 +88,11 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def installation(*, batches: int) -> Iterator[Installation]:
+def installation(*, batches: int, database: str = "") -> Iterator[Installation]:
     """The demo after so many rounds of simulated labeling in its project `digits`; gone at the end of the block."""
     subprocess.run([ROOT / "scripts/collect-static.sh"], cwd=ROOT, stdout=sys.stderr, check=True)  # noqa: S603
     with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
-        made = Installation(Path(folder), free_port())
+        made = Installation(Path(folder), free_port(), database)
         made.manage("migrate", "--verbosity", "0")
         made.manage("load_demo")
         if batches:

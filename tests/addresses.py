@@ -12,20 +12,44 @@ TAKERS = {
     "guidelines-preview",
     "token-revoke",
     "project-loop",
+    "project-archive",
+    "project-duplicate",
+    "project-delete",
     "project-cluster-anew",
     "project-model-use",
     "project-model-release",
     "project-models-automatic",
     "project-retry",
+    "project-batch-parts",
+    "project-batch-part-lift",
     "project-role",
     "project-invitation-withdraw",
     "project-import-retry",
     "project-item-correct",
+    "project-item-example",
     "project-item-withdraw",
+    "project-review-item",
+    "project-item-comment",
+    "project-items-change",
     "project-prediction-remove",
+    "project-classes-undo",
+    "project-class-merged",
+    "project-class-split-done",
+    "project-member-pause",
+    "project-class-archive",
+    "project-proposal-accept",
+    "project-proposal-dismiss",
+    "project-guidelines-restore",
 }
 # They answer with data.
-DATA = {"label-classes", "label-today", "project-consequence", "project-import-progress", "project-item-classes"}
+DATA = {
+    "label-classes",
+    "label-guidelines",
+    "label-today",
+    "project-consequence",
+    "project-import-progress",
+    "project-item-classes",
+}
 # For operators and programs.
 OPERATORS = {"schema", "healthz", "metrics"}
 # They lead to another page, whoever asks.

@@ -10,6 +10,9 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
+from labeling.answering import label_counts
+from labeling.insight import balance, control_slice
+
 # A machine that is busy with other things is no fault of what is tested.
 hypothesis.settings.register_profile("here", deadline=None)
 hypothesis.settings.load_profile("here")
@@ -19,6 +22,13 @@ def pytest_collection_finish() -> None:
     """What is imported stays: the collector need not look through a million such objects again and again."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_figures_kept() -> None:
+    """What a process keeps of a project or batch is of another one: their keys come again from test to test."""
+    for keeper in (control_slice._labeled, balance._control, label_counts._counted):
+        keeper.cache_clear()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from labeling.answering import counting, rechecking
 from labeling.kinds import media
 from labeling.models import Assignment, Batch, Item, Project, Role, Task, User
 from labeling.projects.create import create_project
@@ -29,7 +30,9 @@ def make_user(name: str, **fields: Any) -> User:
 def make_project(
     slug: str = "digits", *, kind: str = "text", classes: Sequence[str] = DIGITS, **settings: Any
 ) -> Project:
-    return create_project(slug=slug, kind=kind, classes=classes, settings={"seed": 1, "secret": SECRET, **settings})
+    """A project whose batches wait for the newest model, one at a time, unless a test asks for `pick_ahead`."""
+    settings = {"seed": 1, "secret": SECRET, "pick_ahead": None, **settings}
+    return create_project(slug=slug, kind=kind, classes=classes, settings=settings)
 
 
 def make_member(project: Project, name: str, role: str = Role.ANNOTATOR) -> User:
@@ -62,7 +65,7 @@ def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> li
             "external_id": f"item-{number:04}",
             "row": number,
             "control_key": (number + 0.5) / (first + n),
-            "is_control": False,
+            "reserved": False,
             "data": {},
             "truth": truth if project.question == "single" else [truth] if project.question == "multi" else True,
         }
@@ -80,7 +83,9 @@ def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> li
     return items
 
 
-def make_open_batch(project: Project, items: Sequence[Item], *, number: int = 1, overlap: int = 1) -> Batch:
+def make_open_batch(
+    project: Project, items: Sequence[Item], *, number: int = 1, overlap: int = 1, overlap_max: int | None = None
+) -> Batch:
     """An open batch with a task for each item, ranked in their order."""
     batch = Batch.objects.create(
         project=project,
@@ -88,15 +93,23 @@ def make_open_batch(project: Project, items: Sequence[Item], *, number: int = 1,
         state=Batch.State.OPEN,
         strategy="seed",
         overlap=overlap,
+        overlap_max=overlap_max,
+        answers_expected=rechecking.expected_answers(project, len(items)),
         size=len(items),
         remaining=len(items),
         opened_at=timezone.now(),
     )
     Task.objects.bulk_create(
-        Task(batch=batch, item=item, rank=rank, is_control=item.is_control, free=overlap, outstanding=overlap)
+        Task(batch=batch, item=item, rank=rank, is_control=item.reserved, free=overlap, outstanding=overlap)
         for rank, item in enumerate(items)
     )
     return batch
+
+
+def recount(project: Project) -> None:
+    """Make counters what they would be, where a test writes answers and labels itself."""
+    for batch in project.batches.all():
+        counting.recount(batch)
 
 
 def make_answerable(tasks: Sequence[Task], user: User) -> None:

@@ -48,7 +48,7 @@ def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
         )
         if number <= rounds:
             project.items.filter(task__batch=batch).update(label=1, agreement=1)
-            Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0)
+            Batch.objects.filter(pk=batch.pk).update(state=Batch.State.DONE, remaining=0, labeled=size)
             parent = make_version(batch, number, parent, metrics={"control": CONTROL})
         batches.append(batch)
     return batches

@@ -19,7 +19,9 @@ from models_store.training import train
 from selector.linkage import Dendrogram, average_linkage
 from selector.strategies import NEEDS, PoolArrays, pick, settle_factor
 
-CLUSTERED = ("cluster-margin",)
+AHEAD = "cluster-margin-ahead"
+"""Cluster-Margin where nobody waits: the first part of each batch is picked by the model before the newest."""
+CLUSTERED = ("cluster-margin", AHEAD)
 """Strategies that look at clusters."""
 FORMAT = 1
 
@@ -33,6 +35,8 @@ class Plan:
     rounds: int
     candidate_factor: float | None
     mean_cluster_size: float
+    ahead_share: float = 0.2
+    """Of a batch that is picked ahead: the part that people are given before the newer model is there."""
 
     @property
     def labels(self) -> list[int]:
@@ -114,11 +118,16 @@ def _dendrogram(work: Work, data: Data, model: Model) -> Dendrogram:
 def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str, Any]:
     """Rounds of labeling with one strategy: {"labels", "accuracy"}, one of each a model."""
     started = time.monotonic()
-    labeled, model = first.rows, first.model
+    labeled, model, before = first.rows, first.model, None
     accuracies = [accuracy(model, data)]
     for number in range(1, work.plan.rounds + 1):
-        labeled = np.concatenate([labeled, _batch(work, data, strategy, first.clusters, labeled, model, number)])
-        model = _train(work, data, np.sort(labeled), number)
+        size, rule = work.plan.batch, strategy
+        if strategy == AHEAD:
+            rule, ahead = "cluster-margin", round(work.plan.ahead_share * size)
+            rows = _pick(work, data, rule if before else "uniform", first.clusters, labeled, before, ahead, -number)
+            labeled, size = np.concatenate([labeled, rows]), size - ahead
+        labeled = np.concatenate([labeled, _pick(work, data, rule, first.clusters, labeled, model, size, number)])
+        before, model = model, _train(work, data, np.sort(labeled), number)
         accuracies.append(accuracy(model, data))
     return {
         "labels": work.plan.labels,
@@ -132,16 +141,19 @@ def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str,
     }
 
 
-def _batch(
+def _pick(
     work: Work,
     data: Data,
     strategy: str,
     clusters: np.ndarray | None,
     labeled: np.ndarray,
-    model: Model,
+    model: Model | None,
+    size: int,
     number: int,
 ) -> np.ndarray:
-    """Rows of the next batch."""
+    """So many rows for the batch of this number, below zero for the part that is picked ahead."""
+    if not size:
+        return np.empty(0, np.int64)
     unlabeled = np.setdiff1d(np.arange(len(data.labels)), labeled)
     said = _arrays(strategy, model, data.features[unlabeled])
     if clusters is not None:
@@ -149,21 +161,21 @@ def _batch(
     if strategy == "coreset":
         said["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
     pool = PoolArrays(size=len(unlabeled), **said)
-    factor = settle_factor(strategy, pool, batch_size=work.plan.batch, candidate_factor=work.plan.candidate_factor)
+    factor = settle_factor(strategy, pool, batch_size=size, candidate_factor=work.plan.candidate_factor)
     picked = pick(
         strategy,
         pool,
-        batch_size=work.plan.batch,
+        batch_size=size,
         candidate_factor=factor or 1.0,
         rng=np.random.default_rng(seed_for(work.seed, "select", number)),
     )
     return unlabeled[picked.indices]
 
 
-def _arrays(strategy: str, model: Model, features: np.ndarray) -> dict[str, np.ndarray]:
+def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[str, np.ndarray]:
     """What the strategy needs of the model."""
     names = [name for name in NEEDS[strategy] if name != "clusters"]
-    if not names:
+    if not names or model is None:
         return {}
     parts = list(predict(model, features, extras=[name for name in names if name in EXTRAS]))
     return {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
@@ -197,6 +209,8 @@ def _settings(work: Work, strategy: str, digest: str) -> dict[str, Any]:
     plan = asdict(work.plan)
     if strategy not in CLUSTERED:
         del plan["candidate_factor"], plan["mean_cluster_size"]
+    if strategy != AHEAD:
+        del plan["ahead_share"]
     return {
         "format": FORMAT,
         "data": digest,

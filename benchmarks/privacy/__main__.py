@@ -18,16 +18,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
 from benchmarks.efficiency.datasets import FASHION_FOLDER, DataError, Source
+from benchmarks.measuring import side_by_side
 from benchmarks.privacy import report, runs
 from benchmarks.privacy.runs import Work
 
@@ -77,26 +76,16 @@ def _plan(options: argparse.Namespace) -> list[Work]:
 
 
 def _run_all(works: list[Work], processes: int) -> list[dict[str, Any]]:
-    """Side by side, one thread each; a line on standard error for each piece done."""
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"  # read by the libraries when a process starts
+    """Side by side; a line on standard error for each piece done."""
     found: dict[Work, dict[str, Any]] = {}
-    # Not forked: a copy of a process that has used BLAS may hang.
-    with ProcessPoolExecutor(min(processes, len(works)), multiprocessing.get_context("spawn")) as pool:
-        running = {pool.submit(runs.run, work): work for work in works}
-        try:
-            for done, future in enumerate(as_completed(running), start=1):
-                work = running[future]
-                found[work] = future.result()
-                budget = "" if work.epsilon is None else f", ε = {work.epsilon:g}"
-                print(
-                    f"{done}/{len(works)}  {work.arm}{budget}, seed {work.seed}: {found[work]['seconds']:.0f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    for done, (work, result) in enumerate(side_by_side(runs.run, works, processes), start=1):
+        found[work] = result
+        budget = "" if work.epsilon is None else f", ε = {work.epsilon:g}"
+        print(
+            f"{done}/{len(works)}  {work.arm}{budget}, seed {work.seed}: {result['seconds']:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
     return [found[work] for work in works]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from labeling.answering import counting
 from labeling.models import Annotation, Correction, Item, Task, User
 from labeling.questions import Stored
 
@@ -42,9 +43,19 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
             return standing
         _end(standing, user)
     made = Correction.objects.create(item=item, user=user, value=value, note=note)
-    answers = _answers(task)
-    agreement = sum(answer == value for answer in answers) / len(answers) if answers else None
-    Item.objects.filter(pk=item.pk).update(label=value, agreement=agreement, labeled_at=made.created_at)
+    project = task.batch.project
+    answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
+    agreement = sum(answer == label for answer in answers) / len(answers) if answers else None
+    counting.relabel(item.pk, label)
+    Item.objects.filter(pk=item.pk).update(
+        label=label,
+        agreement=agreement,
+        labeled_at=made.created_at,
+        label_probability=None,
+        label_distribution=None,
+        again_at=None,
+        sent_back=False,
+    )
     return made
 
 
@@ -59,7 +70,9 @@ def withdraw(*, item: Item, user: User) -> None:
     if standing is None:
         raise CorrectionError("not_corrected", "No correction of this item stands: there is nothing to withdraw.")
     _end(standing, user)
-    label, agreement = task.batch.project.asks.resolve(_answers(task))
+    project = task.batch.project
+    label, agreement = project.asks.resolve([project.follow(answer) for answer in _answers(task)])
+    counting.relabel(item.pk, label)
     Item.objects.filter(pk=item.pk).update(
         label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
     )
@@ -67,7 +80,8 @@ def withdraw(*, item: Item, user: User) -> None:
 
 def _lock_settled_task(item: Item) -> Task:
     """The item's task, locked until the transaction ends: nobody answers it or takes an answer back meanwhile."""
-    task = Task.objects.select_for_update(of=("self",)).select_related("batch__project").filter(item=item).first()
+    tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
+    task = tasks.select_for_update(of=("self",)).first()
     if task is None:
         raise CorrectionError(
             "not_asked",

@@ -1,7 +1,8 @@
 """Places on tasks: who may take one, until when it is theirs, and when it goes to somebody else.
 
-A task has `overlap` places. Taking one is a conditional update of the task's `free` count together with an
-`Assignment` row; the database's constraints, not this code's care, make it impossible to take one place twice.
+A task has `overlap` places, and one more for each answer that is asked for beyond them (`rechecking`). Taking one is a
+conditional update of the task's `free` count together with an `Assignment` row; the database's constraints, not this
+code's care, make it impossible to take one place twice.
 
 Rows are locked in one order everywhere (the person, tasks, assignments, the batch), so that no two requests can lock
 each other out. Whatever another request has locked is passed over where places change hands, never waited for.
@@ -17,16 +18,49 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db.models import Case, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Annotation, Assignment, Batch, Membership, Project, Task, User
+from labeling.answering import parts
+from labeling.answering.parts import ALL, Span
+from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
+from labeling.statements import Columns, change, lock, marks, rows, several_write, stored
 
 # How many unanswered tasks of a batch one person holds at most: a tenth of them, within these bounds.
 MIN_HELD, MAX_HELD = 10, 200
-# Whoever has tasks and answers none of them for this long (or for half a lease) shares them with those who have none.
-IDLE = datetime.timedelta(seconds=30)
+# Of a batch that was picked ahead, as long as the model of the one before it is not there: what nobody holds by then is
+# picked again. Enough to go on at once, whatever comes.
+HELD_FOR_NOW = 4
+# A batch is near its end once no more is left than this many people may hold: from then on each holds a fair share.
+NEAR_END = 20
+
+
+# What annotators, and those who look after places, need of each.
+BATCH_FIELDS = (
+    "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
+    "opened_at", "in_parts",
+)  # fmt: skip
+BATCH = Columns(Batch, "b", only=BATCH_FIELDS)
+PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
+TASK = Columns(
+    Task,
+    "t",
+    only=(
+        "id", "batch_id", "item_id", "repeats_id", "is_gold", "rank", "predicted", "prompted", "prompted_by", "free",
+        "outstanding",
+    ),
+)  # fmt: skip
+ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "media", "proposed", "suggestion"))
+HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
+NO_ANNOTATION = uuid.UUID(int=0)
+# Of a gold task: that a person has not been asked about its item before. They would know it again.
+NEW_TO_THEM = """
+            AND (NOT t.is_gold OR NOT EXISTS (
+                SELECT 1 FROM labeling_task o
+                WHERE (o.repeats_id = t.repeats_id OR o.item_id = t.repeats_id)
+                AND EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = o.id AND a.user_id = %s)
+            ))"""
 
 
 class PlacesMoved(Exception):
@@ -37,21 +71,26 @@ class PlacesMoved(Exception):
 
 
 class Held(NamedTuple):
-    """A task, and until when its place is kept."""
+    """A task's id, and until when its place is kept."""
 
-    task: Task
+    task: int
     until: datetime.datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who takes places in a batch at one moment. `answers`: whether any of theirs came within one lease."""
+    """Somebody who takes places in a batch at one moment. `answers`: whether any of theirs came within one lease;
+    `most`: how many unanswered tasks they may hold of it, near its end no more than a fair share of what is left;
+    `spans`: the ranks of the tasks that they may be given, in order.
+    """
 
     user: User
     batch: Batch
     now: datetime.datetime
     lease: datetime.timedelta
     answers: bool
+    most: int
+    spans: tuple[Span, ...] = ALL
 
     @property
     def until(self) -> datetime.datetime:
@@ -59,130 +98,236 @@ class Person:
         return self.now + self.lease
 
 
-def most_held(batch: Batch) -> int:
-    """How many unanswered tasks of this batch one person may hold."""
-    return min(MAX_HELD, max(MIN_HELD, math.ceil(batch.size / 10)))
+def most_held(batch: Batch, *, for_now: bool = False) -> int:
+    """How many unanswered tasks of this batch one person may hold. `for_now`: it is about to be picked again."""
+    return min(MAX_HELD, max(MIN_HELD, math.ceil(batch.size / 10))) if not for_now else HELD_FOR_NOW
 
 
-def lock_person(*, project: Project, user: User, batch: Batch, without: uuid.UUID | None = None) -> Person:
-    """Let this person's requests take places one after the other: two at once could take more than one may hold.
-
-    `without` is an annotation that does not count as an answer.
+def person_in(
+    *, project: Project, user: User, batch: Batch, without: uuid.UUID | None = None, for_now: bool = False
+) -> Person:
+    """The user as somebody who takes places in this batch now. `without`: an annotation that counts as no answer;
+    `for_now`: what nobody holds of the batch is about to be picked again.
     """
     now, lease = timezone.now(), datetime.timedelta(seconds=project.lease_seconds)
-    lately = Annotation.objects.standing().filter(user=user, task__batch=batch, created_at__gt=now - lease)
-    if without is not None:
-        lately = lately.exclude(pk=without)
-    answers = (
-        Membership.objects.filter(project=project, user=user)
-        .select_for_update(of=("self",))
-        .annotate(answers=Exists(lately))
-        .values_list("answers", flat=True)
-        .first()
+    most, left = most_held(batch, for_now=for_now), batch.remaining * batch.overlap
+    near_end = left < most * NEAR_END
+    answer = [_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
+    [(answers, others)] = rows(
+        f"SELECT {_ANSWERS}, {_OTHERS if near_end else 0}",
+        [user.pk, *answer, *([project.pk, user.pk, _time(now), batch.pk, *answer] if near_end else [])],
     )
-    return Person(user, batch, now, lease, bool(answers))
+    share = math.ceil(left / (others + 1)) if near_end else most
+    return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)),
+                  spans=parts.spans_for(batch, user))  # fmt: skip
+
+
+_ANSWERED = """
+    SELECT 1 FROM labeling_annotation n JOIN labeling_task t ON t.id = n.task_id
+    WHERE n.user_id = {user} AND n.created_at > %s AND n.undone_at IS NULL AND n.id <> %s AND t.batch_id = %s
+"""
+_ANSWERS = f"CASE WHEN EXISTS ({_ANSWERED.format(user='%s')}) THEN 1 ELSE 0 END"
+# How many other members are at work on the batch: they hold a place whose lease runs, or have answered within one.
+_OTHERS = f"""(
+    SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id <> %s AND (
+        EXISTS (
+            SELECT 1 FROM labeling_assignment a WHERE a.user_id = m.user_id
+            AND a.answered_at IS NULL AND a.ended_at IS NULL AND a.lease_expires_at > %s
+            AND (SELECT h.batch_id FROM labeling_task h WHERE h.id = a.task_id) = %s
+        ) OR EXISTS ({_ANSWERED.format(user="m.user_id")})
+    )
+)"""
+
+
+def lock_person(project: Project, user: User) -> None:
+    """Let this person's requests take places one after the other: two at once could take more than one may hold."""
+    if several_write():
+        rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR UPDATE",
+             [project.pk, user.pk])  # fmt: skip
 
 
 def own(person: Person) -> list[Assignment]:
-    """The places that the person holds, with tasks and items in the batch's order. Locked."""
-    return list(
-        Assignment.objects.pending()
-        .filter(user=person.user, task__batch=person.batch)
-        .select_related("task__item")
-        .order_by("task__rank")
-        .select_for_update(skip_locked=True, of=("self",))
+    """The places that the person holds, in the batch's order."""
+    # Few places, each with its task looked up: as a join, either database would rather walk through the batch.
+    held = rows(
+        f"""
+        SELECT (SELECT t.rank FROM labeling_task t WHERE t.id = a.task_id AND t.batch_id = %s), {PLACE.sql}
+        FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
+        """,
+        [person.batch.pk, person.user.pk],
     )
+    return [PLACE.read(row[1:]) for row in sorted(row for row in held if row[0] is not None)]
+
+
+def held_in(project: Project, user: User) -> list[int]:
+    """The keys of the places that the user holds in the project, in whichever batch."""
+    held = rows(
+        """
+        SELECT a.id FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
+        AND (
+            SELECT b.project_id FROM labeling_task t JOIN labeling_batch b ON b.id = t.batch_id WHERE t.id = a.task_id
+        ) = %s
+        """,
+        [user.pk, project.pk],
+    )
+    return [row[0] for row in held]
+
+
+def any_for(person: Person) -> bool:
+    """Whether a task of the batch is free, or its lease has run out. It may still not be for this person: whoever has
+    answered a task is not given it again.
+    """
+    tasks = rows(
+        """
+        SELECT 1 WHERE EXISTS (SELECT 1 FROM labeling_task t WHERE t.batch_id = %s AND t.free > 0) OR EXISTS (
+            SELECT 1 FROM labeling_assignment a
+            WHERE a.answered_at IS NULL AND a.ended_at IS NULL AND a.lease_expires_at <= %s
+            AND (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id) = %s
+        )
+        """,
+        [person.batch.pk, _time(person.now), person.batch.pk],
+    )
+    return bool(tasks)
 
 
 def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
-    """Note that these locked places of the person were claimed again. If answers come, renew their leases."""
-    renewed = {"lease_expires_at": person.until} if person.answers else {}
-    if places:
-        Assignment.objects.filter(pk__in=[each.pk for each in places]).update(claimed_at=person.now, **renewed)
-    return [Held(each.task, person.until if person.answers else each.lease_expires_at) for each in places]
-
-
-def take(person: Person, number: int) -> list[Held]:
-    """Take free places on up to `number` tasks, in the batch's order."""
-    earlier = Assignment.objects.filter(user=person.user, task=OuterRef("pk")).values("lease_expires_at")
-    tasks = list(
-        Task.objects.filter(batch=person.batch)
-        .claimable()
-        .exclude(pk__in=_closed_to(person))
-        .annotate(earlier_lease=Subquery(earlier))
-        .select_for_update(skip_locked=True, of=("self",))
-        .select_related("item")[: max(number, 0)]
-    )
-    if not tasks:
+    """Note that those of these places that the person still holds were claimed again. If answers come, renew them."""
+    if not places:
         return []
-    if Task.objects.filter(pk__in=[task.pk for task in tasks], free__gt=0).update(free=F("free") - 1) != len(tasks):
-        raise PlacesMoved
-    again = [task for task in tasks if task.earlier_lease is not None]
-    _take_again(person, again)
-    Assignment.objects.bulk_create(
-        Assignment(task=task, user=person.user, lease_expires_at=person.until, claimed_at=person.now)
-        for task in tasks
-        if task.earlier_lease is None
+    lease = ", lease_expires_at = %s" if person.answers else ""
+    times = [_time(person.now), _time(person.until)] if person.answers else [_time(person.now)]
+    kept = rows(
+        f"""
+        UPDATE labeling_assignment SET claimed_at = %s{lease}
+        WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(places))}) RETURNING id
+        """,
+        [*times, *(each.pk for each in places)],
     )
-    kept = {task.pk: task.earlier_lease for task in again if not person.answers and task.earlier_lease > person.now}
-    return [Held(task, kept.get(task.pk, person.until)) for task in tasks]
+    ids = {row[0] for row in kept}
+    return [
+        Held(each.task_id, person.until if person.answers else each.lease_expires_at)
+        for each in places
+        if each.pk in ids
+    ]
 
 
-def _take_again(person: Person, tasks: Sequence[Task]) -> None:
-    """Hold places again that the person had before. Giving one back and taking it again makes no lease longer."""
-    if not tasks:
-        return
-    old = When(lease_expires_at__gt=person.now, then=F("lease_expires_at"))
-    lease = Value(person.until) if person.answers else Case(old, default=Value(person.until))
-    ended = Assignment.objects.ended().filter(user=person.user, task__in=tasks)
-    if ended.update(ended_at=None, claimed_at=person.now, lease_expires_at=lease) != len(tasks):
-        raise PlacesMoved
+def take(person: Person, number: int, *, known: bool = False) -> list[Held]:
+    """Take free places on up to `number` tasks, as far as the person may hold more.
 
+    A gold task is for people who have not been asked about its item; with `known` for others too, so that a batch can
+    always be completed.
 
-def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
-    """Tasks that the person has a place on, or let lapse less than one lease ago: others get those first."""
-    closed = Q(ended_at__isnull=True)
-    if not person.answers:
-        closed |= Q(lease_expires_at__gt=person.now - person.lease, lease_expires_at__lte=person.now)
-    return Assignment.objects.filter(closed, user=person.user, task__batch=person.batch).values("task")
-
-
-def _held_by_others(person: Person) -> AssignmentQuerySet:
-    """Places that others hold on tasks that this person could take."""
-    held = Assignment.objects.pending().filter(task__batch=person.batch)
-    return held.exclude(user=person.user).exclude(task__in=_closed_to(person))
-
-
-def free_lapsed(person: Person, number: int) -> int:
-    """Free a place on up to `number` tasks whose lease has run out, for this person. Returns how many."""
-    lapsed = _held_by_others(person).filter(lease_expires_at__lte=person.now)
-    one_a_task = lapsed.exclude(Exists(lapsed.filter(task=OuterRef("task"), pk__lt=OuterRef("pk"))))
-    return give_back(one_a_task.order_by("lease_expires_at", "task__rank"), most=number)
-
-
-def free_idle(person: Person, number: int) -> int:
-    """Free half of the places of somebody who does not answer, at most `number`, for this person. Returns how many.
-
-    The last in the batch's order go. The first, which is on that person's screen, stays until its lease runs out.
+    The first in the batch's order. Where tasks take several answers, the first behind those that the person took last:
+    the many that somebody has answered, and others have not, would have to be passed over each time.
     """
-    idle = min(IDLE, person.lease / 2)
-    answers = Annotation.objects.standing().filter(user=OuterRef("user"), task__batch=person.batch)
-    # A lease is as old as its place, or as the last answer that renewed it.
-    places = _held_by_others(person).filter(
-        ~Exists(answers.filter(created_at__gt=person.now - idle)), lease_expires_at__lte=person.until - idle
+    behind = 0 if person.batch.takes_one_answer else _last_rank(person) + 1
+    taken: list[Held] = []
+    for first, last in person.spans:
+        taken += _take(person, number - len(taken), first=max(first, behind), last=last, known=known)
+        taken += _take(person, number - len(taken), first=first, last=min(last, behind - 1), known=known)
+    return taken
+
+
+def _last_rank(person: Person) -> int:
+    """The rank of the task that the person took last, if it is in this batch; -1 if there is none."""
+    ranks = rows(
+        """
+        SELECT (SELECT t.rank FROM labeling_task t WHERE t.id = a.task_id AND t.batch_id = %s)
+        FROM labeling_assignment a WHERE a.user_id = %s ORDER BY a.id DESC LIMIT 1
+        """,
+        [person.batch.pk, person.user.pk],
     )
-    most = places.values("user").annotate(n=Count("pk")).filter(n__gt=1).order_by("-n", "user").first()
-    if most is None:
-        return 0
-    return give_back(places.filter(user=most["user"]).order_by("-task__rank"), most=min(number, most["n"] // 2))
+    return -1 if not ranks or ranks[0][0] is None else int(ranks[0][0])
+
+
+def _take(person: Person, number: int, *, known: bool, first: int, last: int) -> list[Held]:
+    """Take free places on up to `number` tasks with ranks from `first` to `last`.
+
+    Two statements, because all others who write wait for them. Subqueries, because both databases take up each task in
+    its turn then, and stop when there are enough; joins they would rather carry out for the whole batch.
+    """
+    if number < 1 or last < first:
+        return []
+    # Who lets a task lapse is not given it again for one lease: others get it first.
+    lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
+    new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
+    taken = rows(
+        f"""
+        WITH picked AS MATERIALIZED (
+            SELECT t.id FROM labeling_task t
+            WHERE t.batch_id = %s AND t.free > 0 AND t.rank BETWEEN %s AND %s AND COALESCE((
+                SELECT CASE WHEN e.ended_at IS NULL{lapsed} THEN 1 ELSE 0 END
+                FROM labeling_assignment e WHERE e.task_id = t.id AND e.user_id = %s
+            ), 0) = 0{new_to_them}
+            ORDER BY t.rank LIMIT (
+                SELECT CASE WHEN n >= %s THEN 0 WHEN %s - n < %s THEN %s - n ELSE %s END FROM (
+                    SELECT COUNT(*) AS n FROM labeling_assignment a
+                    WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
+                    AND (SELECT h.batch_id FROM labeling_task h WHERE h.id = a.task_id) = %s
+                ) AS held
+            ){lock("t", skip=True)}
+        )
+        UPDATE labeling_task SET free = free - 1 FROM picked
+        WHERE labeling_task.id = picked.id RETURNING labeling_task.rank, labeling_task.id
+        """,
+        [
+            *(person.batch.pk, first, last),
+            *([] if person.answers else [_time(person.now - person.lease), _time(person.now)]),
+            person.user.pk,
+            *([person.user.pk] if new_to_them else []),
+            *(person.most, person.most, number, person.most, number),
+            person.user.pk,
+            person.batch.pk,
+        ],
+    )
+    return _hold(person, [pk for _, pk in sorted(taken)]) if taken else []
+
+
+def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
+    """Write down that these tasks are the person's. Giving one back and taking it again makes no lease longer."""
+    new, old = "excluded.lease_expires_at", "labeling_assignment.lease_expires_at"
+    again = new if person.answers else f"CASE WHEN {old} > %s THEN {old} ELSE {new} END"
+    values = [value for pk in ids for value in (pk, person.user.pk, _time(person.until), _time(person.now))]
+    held = rows(
+        f"""
+        INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at)
+        VALUES {", ".join([f"({marks(4)})"] * len(ids))}
+        ON CONFLICT (task_id, user_id) DO UPDATE
+        SET ended_at = NULL, claimed_at = excluded.claimed_at, lease_expires_at = {again}
+        WHERE labeling_assignment.ended_at IS NOT NULL RETURNING {HELD.sql}
+        """,
+        values if person.answers else [*values, _time(person.now)],
+    )
+    if len(held) != len(ids):  # a late answer of the person came in between
+        raise PlacesMoved
+    until = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
+    return [Held(pk, until[pk]) for pk in ids]
+
+
+def read_tasks(ids: Sequence[int]) -> list[Task]:
+    """These tasks with their items, in this order; without those that were dropped since they were held."""
+    if not ids:
+        return []
+    task_rows = rows(
+        f"SELECT {TASK.sql}, {ITEM.sql} FROM labeling_task t "
+        "JOIN labeling_item i ON i.id = COALESCE(t.item_id, t.repeats_id) "
+        f"WHERE t.id IN ({marks(len(ids))})",
+        ids,
+    )
+    tasks = {}
+    for row in task_rows:
+        task = TASK.read(row[: len(TASK)])
+        task.shown = ITEM.read(row[len(TASK) :])
+        tasks[task.pk] = task
+    return [tasks[pk] for pk in ids if pk in tasks]
 
 
 def free_surplus(person: Person, *, keeping: Task) -> None:
     """Free what the person would hold beyond the limit with one more task, `keeping`: the last in the batch's order."""
-    held = Assignment.objects.pending().filter(user=person.user, task__batch=person.batch).exclude(task=keeping)
-    surplus = held.count() + 1 - most_held(person.batch)
+    held = [place.pk for place in own(person) if place.task_id != keeping.pk]
+    surplus = len(held) + 1 - most_held(person.batch)  # near the end too: nobody loses a share by taking back an answer
     if surplus > 0:
-        give_back(held.order_by("-task__rank"), most=surplus)
+        give_back(Assignment.objects.pending().filter(pk__in=held[-surplus:]))
 
 
 def reopen(person: Person, task: Task) -> None:
@@ -223,15 +368,42 @@ def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
 
     Returns the ids of the tasks for which that was possible, and of those that were never the user's.
     """
-    now = timezone.now()
-    places = {each.task_id: each for each in Assignment.objects.filter(task__in=tasks, user=user)}
-    known = [task for task in tasks if task.pk in places]
-    held = [task.pk for task in known if places[task.pk].is_pending]
-    free = [task.pk for task in known if places[task.pk].ended_at is not None and task.free > 0]
-    own = Assignment.objects.filter(user=user)
-    marked = own.pending().filter(task__in=held).update(answered_at=now) if held else 0
-    taken = Task.objects.filter(pk__in=free, free__gt=0).update(free=F("free") - 1) if free else 0
-    again = own.ended().filter(task__in=free).update(answered_at=now, ended_at=None) if free else 0
-    if (marked, taken, again) != (len(held), len(free), len(free)):  # impossible while the tasks are locked
+    if not tasks:
+        return [], set()
+    ids = [task.pk for task in tasks]
+    ended = dict(
+        rows(
+            "SELECT task_id, CASE WHEN ended_at IS NOT NULL THEN 1 WHEN answered_at IS NULL THEN 0 END "
+            f"FROM labeling_assignment WHERE user_id = %s AND task_id IN ({marks(len(ids))})",
+            [user.pk, *ids],
+        )
+    )
+    held = [pk for pk in ids if ended.get(pk) == 0]
+    free = [task.pk for task in tasks if ended.get(task.pk) == 1 and task.free > 0]
+    if held and not answer_held(held, user):  # impossible while the tasks are locked
         raise PlacesMoved
-    return held + free, {task.pk for task in tasks} - places.keys()
+    if free:
+        _answer_again(free, user)
+    return held + free, set(ids) - ended.keys()
+
+
+def answer_held(ids: Sequence[int], user: User) -> bool:
+    """Mark the user's places on these tasks as answered. False if one of them is not held any more."""
+    marked = change(
+        "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "
+        f"AND ended_at IS NULL AND task_id IN ({marks(len(ids))})",
+        [_time(timezone.now()), user.pk, *ids],
+    )
+    return marked == len(ids)
+
+
+def _answer_again(ids: Sequence[int], user: User) -> None:
+    """Answer on places that had ended and that nobody has taken since."""
+    taken = Task.objects.filter(pk__in=ids, free__gt=0).update(free=F("free") - 1)
+    again = Assignment.objects.ended().filter(user=user, task__in=ids).update(answered_at=timezone.now(), ended_at=None)
+    if (taken, again) != (len(ids), len(ids)):
+        raise PlacesMoved
+
+
+def _time(moment: datetime.datetime) -> Any:
+    return stored(Assignment, "claimed_at", moment)

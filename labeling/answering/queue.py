@@ -1,29 +1,50 @@
-"""claim · submit · skip · undo · release: the hot path. Who may have which place stands in `places`."""
+"""claim · submit · skip · undo · release: the hot path.
+
+Who may have which place stands in `places`, what becomes of answers in `submitting`.
+"""
 
 from __future__ import annotations
 
 import datetime
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q
+from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
-from labeling.answering import batches, places
-from labeling.answering.places import PlacesMoved
+from labeling.answering import batches, counting, limits, places, rechecking, sharing
+from labeling.answering.limits import DailyLimit
+from labeling.answering.parts import ALL
+from labeling.answering.places import BATCH, PlacesMoved
+from labeling.answering.submitting import Answer, Outcome, Refusal, submit
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
+from labeling.statements import rows
+
+__all__ = [
+    "Answer",
+    "Claim",
+    "Outcome",
+    "PlacesMoved",
+    "QueueError",
+    "Refusal",
+    "claim",
+    "progress_of",
+    "release",
+    "submit",
+    "undo",
+]
 
 MAX_CLAIM = 100
-
-ENDED_EARLY = "The batch was ended before this answer came."
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an annotator was given. `reason` says why there are no tasks, if there are none."""
+    """What an annotator was given. `reason` says why there are no tasks, if there are none.
+
+    `batch` is that of the first task: the next one's may follow.
+    """
 
     batch: Batch | None
     tasks: list[Task]
@@ -31,34 +52,12 @@ class Claim:
     claimed_at: datetime.datetime | None = None
     remaining: int = 0
     reason: str = ""
+    open_batches: Sequence[int] = ()
+    limit: DailyLimit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason."""
-
-    id: uuid.UUID
-    task: int
-    value: Any = None
-    skip_reason: str = ""
-    seconds: float = 0.0
-    flagged: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an answer was not taken: a code for programs, a sentence for people."""
-
-    id: uuid.UUID
-    code: str
-    detail: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    accepted: list[uuid.UUID] = field(default_factory=list)
-    rejected: list[Refusal] = field(default_factory=list)
-    batch_completed: bool = False
+ON_HOLD = Claim(batch=None, tasks=[], reason="on_hold")
+"""For somebody whose work is paused."""
 
 
 class QueueError(Exception):
@@ -70,12 +69,22 @@ class QueueError(Exception):
         self.detail = detail
 
 
-def claim(*, project: Project, user: User, count: int) -> Claim:
-    """Give `user` up to `count` tasks of the open batch: own unanswered ones first, then free ones in rank order.
+def claim(*, project: Project, user: User, count: int, daily_limit: int | None = None) -> Claim:
+    """Give `user` up to `count` tasks: own unanswered ones first, then free ones (`places.take`).
 
-    Where too few are free, places whose lease has run out are freed; whoever would get nothing at all shares with
-    somebody who does not answer.
+    Where too few are free, places whose lease has run out are freed, and then tasks of the next batch are given, if it
+    has been picked ahead. Whoever would get nothing at all shares with somebody who does not answer, or who holds more
+    than a fair share near the batch's end.
+
+    With a `daily_limit`, nobody holds more than may still be answered today. At the limit, what is held is given back.
     """
+    limit = None
+    if daily_limit is not None:
+        limit = limits.limit_now(project=project, user=user, answers=daily_limit, now=timezone.now())
+        if not limit.left:
+            release(project=project, user=user)
+            return Claim(batch=None, tasks=[], reason="limit_reached", limit=limit)
+        count = min(count, limit.left)
     try:
         return _claim(project, user, count)
     except (IntegrityError, PlacesMoved):
@@ -83,43 +92,95 @@ def claim(*, project: Project, user: User, count: int) -> Claim:
         return _claim(project, user, count)
 
 
-@transaction.atomic
 def _claim(project: Project, user: User, count: int) -> Claim:
-    batch = project.batches.open().first()
-    if batch is None or project.loop == Project.Loop.PAUSED:
+    resting = project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at
+    on_offer = [] if resting else _on_offer(project)
+    if not on_offer:
         return Claim(batch=None, tasks=[], reason=_why_nothing(project))
-    person = places.lock_person(project=project, user=user, batch=batch)
-    own = places.own(person)
-    held = places.keep(person, own[:count])
-    room = min(count - len(held), places.most_held(batch) - len(own))
-    if room > 0:
-        held += _take(person, room, alone=not own)
+    # All that can be read before is: others who write wait for the transaction, and it asks for the same again.
+    people = [places.person_in(project=project, user=user, batch=batch, for_now=for_now) for batch, for_now in on_offer]
+    held = _hold(project, people, [places.own(person) for person in people], count)
+    tasks = places.read_tasks([each.task for each in held])
+    last = people[-1].batch
+    by_id = {person.batch.pk: person.batch for person in people}
+    for task in tasks:
+        task.batch = by_id[task.batch_id]
+    if _is_nearly_over(project, last, tasks):
+        batches.pick_ahead(project=project, batch=last)
     return Claim(
-        batch=batch,
-        tasks=[each.task for each in held],
+        batch=tasks[0].batch if tasks else last,
+        tasks=tasks,
         lease_expires_at=min((each.until for each in held), default=None),
-        claimed_at=person.now if held else None,
-        remaining=batch.remaining,
-        reason="" if held else "all_taken",
+        claimed_at=people[0].now if held else None,
+        remaining=rechecking.told_remaining(tasks[0].batch if tasks else last),
+        reason="" if held else "all_taken" if all(person.spans == ALL for person in people) else "kept_for_others",
+        open_batches=[person.batch.number for person in people],
     )
 
 
-def _take(person: places.Person, room: int, *, alone: bool) -> list[places.Held]:
-    """Up to `room` more tasks for this person, who may have none yet."""
+@transaction.atomic
+def _hold(
+    project: Project, people: Sequence[places.Person], own: Sequence[Sequence[Assignment]], count: int
+) -> list[places.Held]:
+    """Up to `count` places for this person, as somebody in each of the batches on offer: the `own` ones first."""
+    places.lock_person(project, people[0].user)
+    kept: list[places.Held] = []
+    for person, own_places in zip(people, own, strict=True):
+        kept += places.keep(person, own_places[: count - len(kept)])
+    taken: list[places.Held] = []
+    for person, own_places in zip(people, own, strict=True):
+        room = min(count - len(kept) - len(taken), person.most - len(own_places))
+        if room < 1 or (person is not people[-1] and not places.any_for(person)):
+            continue
+        if person.batch.state == Batch.State.READY:
+            batches.open_ready(project=project)
+        taken += _take(person, room)
+    if not any(own) and not taken:
+        # Nobody gets nothing as long as somebody holds tasks without answering them, or more than a fair share.
+        ways = (sharing.free_idle, sharing.free_excess)
+        shared = next((person for free in ways for person in people if free(person, min(count, person.most))), None)
+        taken = places.take(shared, count) if shared else []
+    return kept + taken
+
+
+def _take(person: places.Person, room: int) -> list[places.Held]:
+    """Up to so many free places of one batch, or such whose lease has run out."""
     taken = places.take(person, room)
-    if len(taken) < room and places.free_lapsed(person, room - len(taken)):
+    if len(taken) < room and sharing.free_lapsed(person, room - len(taken)):
         taken += places.take(person, room - len(taken))
-    if alone and not taken and places.free_idle(person, room):
-        taken = places.take(person, room)
+    if len(taken) < room and person.batch.further:
+        taken += places.take(person, room - len(taken), known=True)
     return taken
+
+
+def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
+    """Whether a claim of these tasks may be the one after which the next batch is to be picked. It costs no query."""
+    if project.pick_ahead is None:
+        return False
+    given = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
+    return max(given, batch.size - batch.remaining) >= project.pick_ahead * batch.size
+
+
+def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
+    """The batches that people are given tasks of, in order, and whether each is about to be picked again, by the model
+    of an earlier one. The last may be one that is ready, and not open yet.
+    """
+    batch_rows = rows(
+        f"SELECT {BATCH.sql} FROM labeling_batch b WHERE b.project_id = %s "
+        "AND b.state IN ('open', 'ready', 'training') ORDER BY b.number",
+        [project.pk],
+    )
+    unfinished = [BATCH.read(row) for row in batch_rows]
+    # All but the first have one in front whose model is still to come.
+    return [(batch, batch is not unfinished[0]) for batch in unfinished if batch.state != Batch.State.TRAINING]
 
 
 def _why_nothing(project: Project) -> str:
     """The code that tells an annotator's page what is happening instead of work."""
-    batch = project.batches.active().first()
-    if project.loop == Project.Loop.PAUSED:
+    if project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at:
         return "paused"
-    if batch is not None:
+    batch = project.batches.current()
+    if batch is not None and batch.state != Batch.State.DONE:
         return batch.state if batch.state != Batch.State.OPEN else "all_taken"
     if project.jobs.unfinished().filter(kind__in=[Job.Kind.IMPORT, Job.Kind.ENCODE]).exists():
         return "encoding"
@@ -128,138 +189,13 @@ def _why_nothing(project: Project) -> str:
     return "finished" if project.batches.exists() else "no_items"
 
 
-def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    """Take answers and skips. Each is accepted or refused on its own; one sent again is accepted again, once stored.
-
-    Only tasks that were once the user's can be answered. An answer whose lease has run out still counts as long as its
-    place is free: nobody's work is thrown away without need.
-    """
-    try:
-        return _submit(project, user, answers)
-    except (IntegrityError, PlacesMoved):
-        # The same id came for another task at the same moment: now it is there to be seen, and refused.
-        return _submit(project, user, answers)
-
-
-@transaction.atomic
-def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    outcome = Outcome()
-    tasks = {
-        task.pk: task
-        for task in Task.objects.filter(pk__in={answer.task for answer in answers}, batch__project=project)
-        # Always in the same order, so that two requests over the same tasks cannot lock each other out.
-        .select_for_update(of=("self",))
-        .select_related("batch", "item")
-        .order_by("pk")
-    }
-    # Read behind the locks: the same answer, sent by two requests at once, is seen by the second.
-    known = {a.pk: a for a in Annotation.objects.filter(pk__in=[answer.id for answer in answers])}
-    fresh: dict[int, Answer] = {}
-    # The tasks that an early end dropped are gone: an answer to one of them is late, not wrong.
-    missing = any(answer.task not in tasks for answer in answers)
-    ended_early = missing and project.batches.filter(dropped__gt=0).exists()
-    for answer in answers:
-        refusal = _refusal(answer, known, tasks, user, ended_early=ended_early)
-        if refusal is None and answer.id not in known and answer.task in fresh:
-            refusal = Refusal(answer.id, "taken", "This request has another answer to the same task.")
-        if refusal:
-            outcome.rejected.append(refusal)
-        elif answer.id in known:
-            outcome.accepted.append(answer.id)
-        else:
-            fresh[answer.task] = answer
-    held, strange = places.answer([tasks[pk] for pk in fresh], user)
-    for task_id, answer in fresh.items():
-        if task_id in held:
-            outcome.accepted.append(answer.id)
-        elif task_id in strange:
-            detail = "You were never given this task: claim tasks, and answer those."
-            outcome.rejected.append(Refusal(answer.id, "not_assigned", detail))
-        else:
-            detail = "You, or somebody else, answered this task meanwhile."
-            outcome.rejected.append(Refusal(answer.id, "taken", detail))
-    outcome.batch_completed = _write(project, [tasks[pk] for pk in held], fresh, user)
-    return outcome
-
-
-def _refusal(
-    answer: Answer,
-    known: dict[uuid.UUID, Annotation],
-    tasks: dict[int, Task],
-    user: User,
-    *,
-    ended_early: bool,
-) -> Refusal | None:
-    """Why this answer cannot be taken, as far as what was read tells."""
-    task = tasks.get(answer.task)
-    if task is None or task.batch.opened_at is None:  # one that is just being written is nobody's yet
-        if ended_early:
-            return Refusal(answer.id, "batch_closed", ENDED_EARLY)
-        return Refusal(answer.id, "unknown_task", f"This project has no task {answer.task}.")
-    before = known.get(answer.id)
-    if before is not None:
-        if before.user_id != user.pk or before.task_id != task.pk:
-            return Refusal(answer.id, "id_in_use", "This id belongs to another annotation. Make a new one.")
-        if before.undone_at is not None:
-            return Refusal(answer.id, "undone", "This annotation was taken back. Send a new answer under a new id.")
-        return None
-    if task.batch.state != Batch.State.OPEN:
-        completed = "The batch was completed meanwhile."
-        return Refusal(answer.id, "batch_closed", ENDED_EARLY if task.outstanding else completed)
-    return None
-
-
-def _write(project: Project, tasks: list[Task], answers: dict[int, Answer], user: User) -> bool:
-    """Store the answers and count them on their tasks. Returns whether that completed the batch."""
-    if not tasks:
-        return False
-    Annotation.objects.bulk_create(
-        Annotation(
-            pk=answers[task.pk].id,
-            task=task,
-            user=user,
-            value=answers[task.pk].value,
-            skip_reason=answers[task.pk].skip_reason,
-            seconds=answers[task.pk].seconds,
-            flagged=answers[task.pk].flagged,
-        )
-        for task in tasks
-    )
-    Task.objects.filter(pk__in=[task.pk for task in tasks]).update(outstanding=F("outstanding") - 1)
-    return _finish_tasks(project, [task for task in tasks if task.outstanding == 1])
-
-
-def _finish_tasks(project: Project, tasks: list[Task]) -> bool:
-    """Resolve the labels of tasks that have all their answers; close the batch if they were its last."""
-    if not tasks:
-        return False
-    resolve_labels(project, tasks)
-    # All of one batch: only an open one takes answers, and a project has one at a time.
-    batch_id = tasks[0].batch_id
-    if not Batch.objects.open().filter(pk=batch_id).update(remaining=F("remaining") - len(tasks)):
-        raise PlacesMoved  # it was ended early since the tasks were read
-    return batches.complete(batch_id=batch_id)
-
-
-def resolve_labels(project: Project, tasks: list[Task]) -> None:
-    """Write what the standing answers to these locked tasks, read with their items, amount to."""
-    answers: dict[int, list[Any]] = {task.pk: [] for task in tasks}
-    for task_id, value in (
-        Annotation.objects.answers().filter(task__in=tasks).order_by("created_at").values_list("task_id", "value")
-    ):
-        answers[task_id].append(value)
-    now = timezone.now()
-    for task in tasks:
-        item = task.item
-        item.label, item.agreement = project.asks.resolve(answers[task.pk])
-        item.labeled_at = now if item.label is not None else None
-    # A manager's word stands, whatever was answered.
-    Item.objects.uncorrected().bulk_update([task.item for task in tasks], ["label", "agreement", "labeled_at"])
-
-
 @transaction.atomic
 def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
-    """Take back one's own answer or skip while its batch is open; the place is held again, for another answer."""
+    """Take back one's own answer or skip; the place is held again, for another answer.
+
+    As long as its batch is open, or has just been answered to its end and its training has not begun: then it is open
+    again, with this task.
+    """
     try:
         annotation = (
             Annotation.objects.select_related("task__batch", "task__item")
@@ -268,26 +204,36 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         )
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
-    person = places.lock_person(project=project, user=user, batch=annotation.task.batch, without=annotation.pk)
+    places.lock_person(project, user)
+    person = places.person_in(project=project, user=user, batch=annotation.task.batch, without=annotation.pk)
     task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
         raise QueueError("batch_closed", "The batch was ended before this came.")
-    if Correction.objects.standing().filter(item=task.item_id).exists():
+    if not task.is_gold and Correction.objects.standing().filter(item=task.item_key).exists():
         raise QueueError("corrected", "A manager has settled this item: its label stands, and so do the answers.")
     places.free_surplus(person, keeping=task)
     places.reopen(person, task)
+    # Before the batch's row, as in a submit: the user's own, at the same moment, may have this one and wait for that.
+    counting.take_back(annotation)
+    if annotation.task.batch.state == Batch.State.TRAINING:
+        batches.reopen(batch=annotation.task.batch)
     # A change of the batch's row first: it waits for a submit that is just closing the batch.
     was_finished = task.outstanding == 0
+    settles = was_finished and not task.is_gold
+    # A further task is not counted in its own batch, but in that which picked the item.
+    was_labeled = Exists(Item.objects.labeled().filter(pk=task.item_id or 0))
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
-        remaining=F("remaining") + int(was_finished)
+        remaining=F("remaining") + int(was_finished), labeled=F("labeled") - Case(When(was_labeled, then=1), default=0)
     ):
         raise QueueError("batch_closed", "The batch is complete: its answers have gone into training.")
     if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=person.now):
         raise QueueError("undone", "This annotation was already taken back.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
-    if was_finished:
-        Item.objects.filter(pk=task.item_id).update(label=None, agreement=None, labeled_at=None)
-    return Task.objects.select_related("item", "batch").get(pk=task.pk)
+    if settles:
+        if task.repeats_id is not None:
+            counting.relabel(task.repeats_id, None)
+        Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
+    return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)
 
 
 @transaction.atomic
@@ -302,7 +248,7 @@ def release(
 
     With `claimed_at`, tasks that were claimed again after it stay: whoever sends this knows of no later claim.
     """
-    held = Assignment.objects.pending().filter(user=user, task__batch__project=project)
+    held = Assignment.objects.pending().filter(pk__in=places.held_in(project, user))
     if task_ids is not None:
         held = held.filter(task__in=task_ids)
     if claimed_at is not None:
@@ -312,10 +258,4 @@ def release(
 
 def progress_of(batch: Batch, user: User) -> dict[str, int]:
     """How far the batch is, and this user's part in it."""
-    return (
-        Annotation.objects.standing()
-        .filter(user=user, task__batch=batch)
-        .aggregate(
-            answered=Count("pk", filter=Q(value__isnull=False)), skipped=Count("pk", filter=Q(value__isnull=True))
-        )
-    )
+    return batch.work.filter(user=user).aggregate(answered=Sum("answers", default=0), skipped=Sum("skips", default=0))

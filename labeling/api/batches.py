@@ -2,31 +2,53 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.answering import batches
+from labeling.answering import batches, rechecking
 from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import deadlines
-from labeling.models import Batch, Project
+from labeling.models import Batch, Project, Selection
 from labeling.projects import access
 
+# How tasks were picked, and all that a replay of it needs.
+SELECTION = (
+    "strategy",
+    "seed",
+    "batch_size",
+    "candidate_factor",
+    "candidates",
+    "mean_cluster_size",
+    "cut_height",
+    "clusters",
+    "class_guard",
+    "control_share",
+    "control_tasks",
+    "pool_size",
+    "pool_rows",
+    "features_hash",
+    "margins_hash",
+    "dendrogram_hash",
+    "selected_by",
+    "newest_version",
+    "chosen_by",
+    "select_seconds",
+    "kept",
+)
 
-class BatchSerializer(VisibleToMember, serializers.ModelSerializer[Batch]):
-    """State and progress; for engineers and managers, how it was selected."""
 
-    resource = "Batch"
+class _Facts(serializers.Serializer[Any]):
+    """What both a batch and an earlier selection of it tell in other words than the database's."""
 
     selected_by = serializers.IntegerField(
         source="selected_by.number", allow_null=True, help_text="The model version whose margins it was picked by."
-    )
-    model_version = serializers.IntegerField(
-        source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
     )
     newest_version = serializers.IntegerField(
         allow_null=True, help_text="The newest model version then. Another picked it if this one was held back."
@@ -37,7 +59,35 @@ class BatchSerializer(VisibleToMember, serializers.ModelSerializer[Batch]):
         default=None,
         help_text="The manager whose choice of a model version held then; null for the gate's.",
     )
+    kept = serializers.ListField(
+        child=serializers.ListField(child=serializers.IntegerField(), min_length=2, max_length=2),
+        help_text="Ranks [start, stop) that it left as an earlier selection had picked them: people held them.",
+    )
+
+
+class EarlierSelection(_Facts, serializers.ModelSerializer[Selection]):
+    """How a batch was picked before it was picked again. It tells of tasks that people held by then."""
+
+    class Meta:
+        model = Selection
+        fields = ("number", *SELECTION)
+        read_only_fields = fields
+
+
+class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch]):
+    """State and progress; for engineers and managers, how it was selected."""
+
+    resource = "Batch"
+
+    model_version = serializers.IntegerField(
+        source="model_version.number", allow_null=True, help_text="The model version that was trained on it."
+    )
+    remaining = serializers.SerializerMethodField(
+        help_text="Tasks that lack answers. Annotators are told about how many, where some are asked of more people."
+    )
     answered = serializers.SerializerMethodField(help_text="Tasks that have all their answers.")
+    selection = serializers.IntegerField(help_text="How often it was picked: 2 if a newer model came in time.")
+    earlier_selections = EarlierSelection(many=True, help_text="How it was picked before the last time.")
 
     class Meta:
         model = Batch
@@ -49,27 +99,12 @@ class BatchSerializer(VisibleToMember, serializers.ModelSerializer[Batch]):
             "remaining",
             "answered",
             "overlap",
-            "strategy",
-            "seed",
-            "batch_size",
-            "candidate_factor",
-            "candidates",
-            "mean_cluster_size",
-            "cut_height",
-            "clusters",
-            "class_guard",
-            "control_share",
-            "control_tasks",
-            "pool_size",
-            "pool_rows",
-            "features_hash",
-            "margins_hash",
-            "dendrogram_hash",
-            "selected_by",
-            "newest_version",
-            "chosen_by",
+            "overlap_max",
+            *SELECTION,
+            "selection",
+            "earlier_selections",
             "model_version",
-            "select_seconds",
+            "further",
             "dropped",
             "complete_share",
             "deadline_at",
@@ -85,8 +120,12 @@ class BatchSerializer(VisibleToMember, serializers.ModelSerializer[Batch]):
             }
         }
 
+    def get_remaining(self, batch: Batch) -> int:
+        sees_all = self.context["membership_in"](batch).may_export
+        return batch.remaining if sees_all else rechecking.told_remaining(batch)
+
     def get_answered(self, batch: Batch) -> int:
-        return batch.size - batch.remaining
+        return batch.size - self.get_remaining(batch)
 
 
 class BatchList(ProjectListView):
@@ -100,10 +139,12 @@ class BatchList(ProjectListView):
 
 
 def _with_versions(project: Project) -> QuerySet[Batch]:
-    return project.batches.select_related("selected_by", "model_version", "choice__user")
+    rows = project.batches.select_related("selected_by", "model_version", "choice__user")
+    earlier = Selection.objects.select_related("selected_by", "choice__user")
+    return rows.prefetch_related(Prefetch("earlier_selections", earlier))
 
 
-class _OneBatch(ProjectView):
+class OneBatch(ProjectView):
     """What concerns one batch."""
 
     subject = "Batches"
@@ -115,7 +156,7 @@ class _OneBatch(ProjectView):
         return Response(BatchSerializer(self.find(number), context={"membership_in": self.membership_in}).data)
 
 
-class BatchDetail(_OneBatch):
+class BatchDetail(OneBatch):
     """One batch."""
 
     @extend_schema(responses=BatchSerializer)
@@ -123,7 +164,7 @@ class BatchDetail(_OneBatch):
         return self.shown(number)
 
 
-class BatchRetry(_OneBatch):
+class BatchRetry(OneBatch):
     """Take a failed batch up again."""
 
     needs = {"POST": access.MANAGE}
@@ -134,7 +175,7 @@ class BatchRetry(_OneBatch):
         return self.shown(number)
 
 
-class BatchEnd(_OneBatch):
+class BatchEnd(OneBatch):
     """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
 
     needs = {"POST": access.MANAGE}

@@ -25,6 +25,7 @@ PARAMETERS = [
     OpenApiParameter("since", OpenApiTypes.STR, description=f"Labeled then or later. {DAY_OR_TIME}"),
     OpenApiParameter("until", OpenApiTypes.STR, description=f"Labeled earlier, or on that day. {DAY_OR_TIME}"),
     OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False, description="Also items that all skipped."),
+    OpenApiParameter("excluded", OpenApiTypes.BOOL, default=False, description="Also excluded and deleted items."),
 ]
 
 

@@ -2,12 +2,12 @@
 
 from django.urls import path
 
-from labeling.api import batches, export
-from labeling.api.items import imports
+from labeling.api import batch_parts, batches, export
+from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
 from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, versions
-from labeling.api.projects import encoders, invitations, members
+from labeling.api.projects import agreement, classes, encoders, guidelines, invitations, lifecycle, members, proposals
 from labeling.api.projects import views as projects
 
 app_name = "api"
@@ -16,15 +16,42 @@ PROJECT = "projects/<slug:slug>/"
 
 urlpatterns = [
     path("projects/", projects.ProjectList.as_view(), name="projects"),
+    path("deleted-projects/", lifecycle.DeletedProjects.as_view(), name="deleted-projects"),
     path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
+    path(f"{PROJECT}archive/", lifecycle.ProjectArchive.as_view(), name="project-archive"),
+    path(f"{PROJECT}deletion/", lifecycle.ProjectDeletion.as_view(), name="project-deletion"),
+    path(f"{PROJECT}duplicate/", lifecycle.ProjectCopy.as_view(), name="project-duplicate"),
+    path(f"{PROJECT}transfer/", lifecycle.ProjectTransfer.as_view(), name="project-transfer"),
+    path(f"{PROJECT}guidelines/", guidelines.GuidelinesList.as_view(), name="guidelines"),
+    path(
+        f"{PROJECT}guidelines/<int:number>/restore/", guidelines.GuidelinesRestore.as_view(), name="guidelines-restore"
+    ),
     path(f"{PROJECT}encoder/", encoders.ProjectEncoder.as_view(), name="encoder"),
+    path(f"{PROJECT}classes/", classes.ClassList.as_view(), name="classes"),
+    path(f"{PROJECT}classes/changes/", classes.ClassChanges.as_view(), name="class-changes"),
+    path(f"{PROJECT}classes/undo/", classes.ClassUndo.as_view(), name="class-undo"),
+    path(f"{PROJECT}classes/proposals/", proposals.ProposalList.as_view(), name="proposals"),
+    path(f"{PROJECT}classes/proposals/accept/", proposals.ProposalAccept.as_view(), name="proposal-accept"),
+    path(f"{PROJECT}classes/proposals/dismiss/", proposals.ProposalDismiss.as_view(), name="proposal-dismiss"),
+    path(f"{PROJECT}classes/<int:index>/", classes.ClassDetail.as_view(), name="class"),
+    path(f"{PROJECT}classes/<int:index>/merge/", classes.ClassMerge.as_view(), name="class-merge"),
+    path(f"{PROJECT}classes/<int:index>/split/", classes.ClassSplit.as_view(), name="class-split"),
+    path(f"{PROJECT}classes/<int:index>/archive/", classes.ClassArchive.as_view(), name="class-archive"),
+    path(
+        f"{PROJECT}classes/<int:index>/examples/<int:item_id>/",
+        classes.ClassExampleDetail.as_view(),
+        name="class-example",
+    ),
     path(f"{PROJECT}members/", members.MemberList.as_view(), name="members"),
     path(f"{PROJECT}members/<word:username>/", members.MemberDetail.as_view(), name="member"),
+    path(f"{PROJECT}members/<word:username>/pause/", members.MemberPause.as_view(), name="member-pause"),
     path(f"{PROJECT}invitations/", invitations.InvitationList.as_view(), name="invitations"),
     path(f"{PROJECT}invitations/<int:invitation_id>/", invitations.InvitationDetail.as_view(), name="invitation"),
     path(f"{PROJECT}items/", items.Items.as_view(), name="items"),
+    path(f"{PROJECT}items/changes/", items.ItemChanges.as_view(), name="item-changes"),
     path(f"{PROJECT}items/<int:item_id>/", items.ItemDetail.as_view(), name="item"),
     path(f"{PROJECT}items/<int:item_id>/correction/", items.ItemCorrection.as_view(), name="item-correction"),
+    path(f"{PROJECT}items/<int:item_id>/comments/", comments.ItemComments.as_view(), name="item-comments"),
     path(f"{PROJECT}items/<int:item_id>/media/", imports.ItemMedia.as_view(), name="item-media"),
     path(f"{PROJECT}imports/", imports.ImportList.as_view(), name="imports"),
     path(f"{PROJECT}imports/<int:import_id>/", imports.ImportDetail.as_view(), name="import"),
@@ -33,10 +60,13 @@ urlpatterns = [
     path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
     path(f"{PROJECT}annotations/<uuid:annotation_id>/", queue.AnnotationDetail.as_view(), name="annotation"),
     path(f"{PROJECT}skip/", queue.Skip.as_view(), name="skip"),
+    path(f"{PROJECT}comments/", comments.OwnComments.as_view(), name="comments"),
     path(f"{PROJECT}release/", queue.Release.as_view(), name="release"),
     path(f"{PROJECT}progress/", queue.Progress.as_view(), name="progress"),
     path(f"{PROJECT}batches/", batches.BatchList.as_view(), name="batches"),
     path(f"{PROJECT}batches/<int:number>/", batches.BatchDetail.as_view(), name="batch"),
+    path(f"{PROJECT}batches/<int:number>/parts/", batch_parts.BatchParts.as_view(), name="batch-parts"),
+    path(f"{PROJECT}batches/<int:number>/parts/<int:part_id>/", batch_parts.OnePart.as_view(), name="batch-part"),
     path(f"{PROJECT}batches/<int:number>/retry/", batches.BatchRetry.as_view(), name="batch-retry"),
     path(f"{PROJECT}batches/<int:number>/end/", batches.BatchEnd.as_view(), name="batch-end"),
     path(f"{PROJECT}models/", versions.VersionList.as_view(), name="models"),
@@ -54,6 +84,7 @@ urlpatterns = [
         predictions.PredictionResult.as_view(),
         name="prediction-result",
     ),
+    path(f"{PROJECT}agreement/", agreement.AgreementDetail.as_view(), name="agreement"),
     path(f"{PROJECT}payoff/", payoff.PayoffDetail.as_view(), name="payoff"),
     path(f"{PROJECT}privacy/", privacy.PrivacyDetail.as_view(), name="privacy"),
     path(f"{PROJECT}clustering/", clusterings.ClusteringDetail.as_view(), name="clustering"),

@@ -1,7 +1,7 @@
 """Where a project's arrays and artifacts lie, below DATA_DIR/projects/<id>/.
 
 encoder-<generation>.npz        the frozen encoder's state
-features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count
+features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count; .json: what a row is
 models/v<number>/               artifact of a model version, if MODEL_STORE does not say elsewhere
 training.safetensors            where the training under way stands, so that one that is killed goes on
 pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
@@ -13,7 +13,7 @@ dendrogram.npz, joins.npy       the clustering, and where later rows joined it; 
 maps/batch-<number>.npz         where a batch lay in the pool
 predictions/<id>.jsonl          what a version said of the items of a file, for a time
 baseline.npz                    what throw-away models that learned from uniform labels alone take items to be
-sample.npz                      a sample of the pool, by which pages foretell what settings lead to
+sample.npz                      a sample of the pool, by which pages forecast what settings lead to
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import orjson
 from django.conf import settings
 
-from labeling.disk import replacing
+from labeling.disk import replace_file, replacing
 from labeling.models import ModelVersion, PredictionRun, Project
 
 HASH_BLOCK_BYTES = 1 << 24
@@ -63,6 +64,10 @@ class ProjectFiles:
     def checkpoint(self) -> Path:
         return self.root / "training.safetensors"
 
+    def calibrating(self, version: ModelVersion) -> Path:
+        """As `checkpoint`, of what calibrates a version."""
+        return self.root / f"calibrating-v{version.number}.safetensors"
+
     def dendrogram(self, generation: int) -> Path:
         return self.root / f"dendrogram{'' if generation == 1 else f'-{generation}'}.npz"
 
@@ -85,10 +90,28 @@ class ProjectFiles:
         path = self.features(self.project.features_generation)
         return np.memmap(path, dtype=dtype, mode="r", shape=(rows, dim))
 
+    def stored_features(self) -> np.ndarray | None:
+        """The rows of the features that count, as `open_features`, for those who do not know the encoder; None if there
+        are none that can be read.
+        """
+        path, rows = self.features(self.project.features_generation), self.project.encoded_rows
+        try:
+            shape = orjson.loads(_shape_of(path).read_bytes())
+            return self.open_features(rows=rows, dim=shape["dim"], dtype=np.dtype(shape["dtype"]))
+        except (OSError, ValueError, KeyError):
+            return None
+
+
+def _shape_of(features: Path) -> Path:
+    """What one row of the features is, beside them."""
+    return features.with_suffix(".json")
+
 
 def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
     """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not (shape := _shape_of(path)).exists():
+        replace_file(shape, orjson.dumps({"dim": block.shape[1], "dtype": block.dtype.str}))
     with path.open("r+b" if path.exists() else "w+b") as file:
         file.truncate(rows_before * block.shape[1] * block.itemsize)
         file.seek(0, os.SEEK_END)

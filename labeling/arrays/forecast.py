@@ -1,22 +1,17 @@
-"""What the settings would pick from the pool, foretold from a sample of it. Arrays and one small file; no network.
+"""What the settings would pick from the pool, forecast from a sample of it. Arrays and one small file; no network.
 
 The sample is a few stretches of the pool's items in the order in which the dendrogram lines them up: there each
 cluster lies together, so that clusters are whole in the sample at any cut, but for the two at the ends of a stretch. A
-pool that is no larger than the sample is one stretch, and what is foretold is exact.
+pool that is no larger than the sample is one stretch, and the forecast is exact.
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from labeling.disk import replace_file
 from selector.candidates import MOST, fewest
 
 SAMPLE, STRETCH = 50_000, 2_000
@@ -24,7 +19,7 @@ SAMPLE, STRETCH = 50_000, 2_000
 EDGES = 4_000
 
 CLUSTER_MARGIN, MARGIN, UNIFORM = "cluster-margin", "margin", "uniform"
-FORETOLD = (CLUSTER_MARGIN, MARGIN, UNIFORM)
+STRATEGIES = (CLUSTER_MARGIN, MARGIN, UNIFORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +48,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Foretold:
+class BatchForecast:
     """The batch that would be picked; means over all that is random. Clusters are None where none are known.
 
     candidates: that it is drawn from. clusters: that they fall in. most: items that one cluster gives at most; most_of:
@@ -108,33 +103,15 @@ def draw_sample(
     )
 
 
-def save_sample(path: Path, sample: Sample) -> None:
-    """Write it in one step."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **{name: getattr(sample, name) for name in Sample.__dataclass_fields__})
-    replace_file(path, buffer.getbuffer())
-
-
-def load_sample(path: Path) -> Sample | None:
-    """The sample, or None if there is none, or none that can be read: then nothing is foretold."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            values: dict[str, Any] = {name: arrays[name] for name in Sample.__dataclass_fields__}
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-        return None
-    values |= {name: int(value) for name, value in values.items() if not value.ndim}
-    return Sample(**values)
-
-
-def foretell(
+def forecast_batch(
     sample: Sample, *, strategy: str, picked: int, candidates: int | None, mean_cluster_size: float
-) -> Foretold | None:
-    """What the strategy would make of the pool. None where nothing is picked, and for strategies not in `FORETOLD`.
+) -> BatchForecast | None:
+    """What the strategy would make of the pool. None where nothing is picked, and for strategies not in `STRATEGIES`.
 
     picked, candidates: in the whole pool; without `candidates`, as many as it takes for each item to come from another
     cluster (`selector.candidates.sufficient_factor`). Takes O(m) time, m being the sample's size.
     """
-    if strategy not in FORETOLD or not len(sample.margins) or picked < 1:
+    if strategy not in STRATEGIES or not len(sample.margins) or picked < 1:
         return None
     clusters = _cut(sample, mean_cluster_size) if sample.leaves else None
     if candidates is None:
@@ -145,17 +122,17 @@ def foretell(
     highest = float(np.interp(candidates, sample.ranks, sample.edges))
     if clusters is None:
         mean = float(margins.mean()) if strategy != CLUSTER_MARGIN else float("nan")
-        return None if np.isnan(mean) else Foretold(candidates, highest, mean, None, None, None, None)
+        return None if np.isnan(mean) else BatchForecast(candidates, highest, mean, None, None, None, None)
     _, groups, sizes = np.unique(clusters[chosen], return_inverse=True, return_counts=True)
     share = len(chosen) / candidates
     if strategy == CLUSTER_MARGIN:
-        wanted = max(1, round(picked * share))
-        drawn, first = expected_draws(sizes, wanted), min(len(sizes), wanted) / wanted
+        in_sample = max(1, round(picked * share))
+        drawn, first = expected_draws(sizes, in_sample), min(len(sizes), in_sample) / in_sample
     else:  # every candidate has the same chance
         drawn, first = sizes * (min(picked, candidates) / candidates), None
     mean = float((drawn * np.bincount(groups, margins) / sizes).sum() / drawn.sum())
     most = int(np.lexsort((sizes, drawn))[-1])
-    return Foretold(
+    return BatchForecast(
         candidates=candidates,
         highest_margin=highest,
         mean_margin=mean,
@@ -166,18 +143,18 @@ def foretell(
     )
 
 
-def expected_draws(sizes: np.ndarray, wanted: int) -> np.ndarray:
-    """How many items each group gives, (g,) floats, when `wanted` are drawn in passes, the smallest groups first.
+def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
+    """How many items each group gives, (g,) floats, when `n` are drawn in passes, the smallest groups first.
 
     The mean over the random order of groups of equal size, which decides who is still reached in the last pass.
     """
-    wanted = min(wanted, int(sizes.sum()))
+    n = min(n, int(sizes.sum()))
     low, high = 0, int(sizes.max(initial=0))
     while low < high:  # the full passes: as many as can be made without drawing more than is wanted
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if np.minimum(sizes, middle).sum() <= wanted else (low, middle - 1)
+        low, high = (middle, high) if np.minimum(sizes, middle).sum() <= n else (low, middle - 1)
     drawn = np.minimum(sizes, low).astype(np.float64)
-    rest = wanted - int(drawn.sum())
+    rest = n - int(drawn.sum())
     larger, counts = np.unique(sizes[sizes > low], return_counts=True)
     before = np.cumsum(counts) - counts
     reached = np.clip((rest - before) / counts, 0, 1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.arrays.sizes import divide
 from selector.class_guard import pick_guarded
 from selector.strategies import PoolArrays, Selection, pick, settle_factor
 
@@ -34,6 +35,7 @@ class Plan:
 
     rows: np.ndarray
     is_control: np.ndarray
+    is_asked: np.ndarray
     passes: np.ndarray
     clusters: np.ndarray
     cluster_sizes: np.ndarray
@@ -65,6 +67,7 @@ def plan_batch(
     errors: np.ndarray | None = None,
     labeled_rows: np.ndarray | None = None,
     guard: Guard | None = None,
+    asked: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
@@ -72,16 +75,21 @@ def plan_batch(
     The arrays from `margins` on are indexed by row; `selector.strategies.NEEDS` says which the strategy cannot do
     without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. Without `candidate_factor` there
     are as many candidates as it takes for each item to come from another cluster: `candidates.sufficient_factor`.
+    `asked`: rows that are taken before all others, as far as they are in the pool and not reserved. They are given out
+    before all others, but for the control items among them.
     The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
     when nothing else is left, and then they are control items all the same.
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
     others = np.flatnonzero(~pool.reserved)
-    n_control = min(len(reserved), round(control_share * batch_size))
-    n_control = max(n_control, min(len(reserved), batch_size - len(others)))
+    n_open, n_control = divide(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
     control = pool.rows[reserved[:n_control]]
+    asked_rows = _asked(asked, pool.rows[others])[:n_open]
     open_rows = pool.rows[others]
+    if len(asked_rows):
+        open_rows = open_rows[~np.isin(open_rows, asked_rows)]
+    n_open -= len(asked_rows)
     arrays = {
         "margins": margins, "clusters": clusters, "entropies": entropies, "embeddings": embeddings, "errors": errors,
     }  # fmt: skip
@@ -90,35 +98,43 @@ def plan_batch(
         **{name: array[open_rows] for name, array in arrays.items() if array is not None},
         centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
     )
-    wanted = min(batch_size - n_control, len(open_rows))
-    candidate_factor = settle_factor(strategy, open_pool, batch_size=wanted, candidate_factor=candidate_factor)
+    candidate_factor = settle_factor(strategy, open_pool, batch_size=n_open, candidate_factor=candidate_factor)
     selection = _pick(
         strategy,
         open_pool,
         guard=replace(guard, classes=guard.classes[open_rows]) if guard else None,
-        batch_size=wanted,
+        batch_size=n_open,
         candidate_factor=candidate_factor or 1.0,
         rng=rng,
         progress=progress,
     )
-    rows = np.concatenate([open_rows[selection.indices], control])
+    rows = np.concatenate([open_rows[selection.indices], asked_rows, control])
     n_picked = len(selection.indices)
+    n_learned = n_picked + len(asked_rows)
     passes = np.full(len(rows), NOT_APPLICABLE)
     cluster_sizes = np.full(len(rows), NOT_APPLICABLE)
     if clusters is not None:
         passes[:n_picked] = selection.passes
         cluster_sizes[:n_picked] = selection.cluster_sizes
-    # Nobody may see from a task's place whether it is a control task.
+    # Nobody may see from a task's place whether it is a control task: control tasks stay where chance has put them, and
+    # of the places in between, the first are for what was asked for.
     order = rng.permutation(len(rows))
+    learned = order < n_learned
+    order[learned] = order[learned][np.argsort(order[learned] < n_picked, kind="stable")]
     return Plan(
         rows=rows[order],
-        is_control=order >= n_picked,
+        is_control=order >= n_learned,
+        is_asked=(order >= n_picked) & (order < n_learned),
         passes=passes[order],
         clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), NOT_APPLICABLE),
         cluster_sizes=cluster_sizes[order],
         candidates=selection.candidates,
         candidate_factor=candidate_factor,
     )
+
+
+def _asked(asked: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
+    return np.empty(0, rows.dtype) if asked is None else asked[np.isin(asked, rows)]
 
 
 def _pick(strategy: str, pool: PoolArrays, *, guard: Guard | None, **options: Any) -> Selection:

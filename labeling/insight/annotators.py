@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any
 
-from django.db.models import Count, FloatField, IntegerField, Max, Q, Sum
-from django.db.models.functions import Cast, Round
+from django.db.models import Q
 
+from labeling.answering import gold
 from labeling.insight.certainty import interval
-from labeling.models import Annotation, Correction, Project
+from labeling.insight.work import Worked, answers_here, worked
+from labeling.models import Annotation, Correction, Project, WorkLog
+from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
 
-# The newest so many items tell how well people answer.
+# The newest so many items tell how well people answer, and so many answers of a person how fast.
 SAMPLE = 2000
+PACE_SAMPLE = 500
+# One query asks for the answers of so many people.
+PEOPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Rate:
     """`right` of `n`, with the 95 % interval."""
 
     right: int
@@ -35,10 +42,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """`fast`, `median` and `slow` are the quartiles of the seconds that an answer took, to a tenth of a second.
+    """`fast`, `median` and `slow` are the quartiles of the seconds that an answer took, to a tenth of a second, of the
+    newest `PACE_SAMPLE` answers.
 
     `agreement` is the share of the others' answers to the same items that were the same; `control` that of answers to
-    control items that were right. None where there is nothing to tell it by.
+    control items that were right, `gold` that of answers to items whose answer is known. None where there is nothing to
+    tell it by.
     """
 
     username: str
@@ -50,8 +59,9 @@ class Annotator:
     median: float
     slow: float
     last_at: datetime.datetime
-    agreement: Share | None = None
-    control: Share | None = None
+    agreement: Rate | None = None
+    control: Rate | None = None
+    gold: Rate | None = None
 
 
 # One answer in a sample: the item, who gave it, what.
@@ -59,56 +69,54 @@ Vote = tuple[int, str, Any]
 
 
 def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
-    """Everybody who has answered, most answers first. Four queries: one counts over all annotations, the others read
-    the answers to at most `SAMPLE` items.
+    """Everybody who has answered, most answers first. Nine queries: one over the counters, the others read the answers
+    to at most `SAMPLE` items, and `PACE_SAMPLE` of each person.
     """
-    paces = _paces(project, now)
+    work = worked(WorkLog.objects.filter(batch__project=project), now, PACE_SAMPLE)
+    seconds = _seconds(project, work)
     votes, known = _control_votes(project)
     right = accuracy(votes, known)
     same = agreement(_shared_votes(project))
-    found = [
-        _annotator(username, rows, agreement=same.get(username), control=right.get(username))
-        for username, rows in paces.items()
-    ]
-    return sorted(found, key=lambda each: (-each.answers, each.username))
-
-
-def _paces(project: Project, now: datetime.datetime) -> dict[str, list[dict[str, Any]]]:
-    """For each annotator how many answers took so many tenths of a second; skips have none."""
-    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    rows = (
-        Annotation.objects.standing()
-        .filter(task__batch__project=project)
-        .order_by()
-        .annotate(tenths=Cast(Round(Cast("seconds", FloatField()) * 10), IntegerField()))
-        .values("user__username", "tenths")
-        .annotate(
-            answers=Count("pk", filter=Q(value__isnull=False)),
-            skips=Count("pk", filter=Q(value__isnull=True)),
-            today=Count("pk", filter=Q(value__isnull=False, created_at__gte=midnight)),
-            total=Sum("seconds"),
-            last=Max("created_at"),
+    known_right = _gold_rates(project)
+    annotators = [
+        _annotator(
+            each,
+            seconds[each.user],
+            agreement=same.get(each.username),
+            control=right.get(each.username),
+            gold=known_right.get(each.user),
         )
-    )
-    paces: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        paces[row["user__username"]].append(dict(row))
-    return paces
+        for each in work
+    ]
+    return sorted(annotators, key=lambda each: (-each.answers, each.username))
 
 
-def _annotator(username: str, rows: list[dict[str, Any]], **quality: Share | None) -> Annotator:
-    counts = {row["tenths"]: row["answers"] for row in rows}
+def _seconds(project: Project, people: Sequence[Worked]) -> dict[int, Counter[int]]:
+    """For each of these people how many of the newest `PACE_SAMPLE` answers took so many tenths of a second."""
+    counts: dict[int, Counter[int]] = {each.user: Counter() for each in people}
+    for start in range(0, len(people), PEOPLE):
+        of_each = [
+            Q(user=each.user, created_at__gte=each.since) if each.since else Q(user=each.user)
+            for each in people[start : start + PEOPLE]
+        ]
+        answers = answers_here().filter(reduce(or_, of_each), task__batch__project=project)
+        for user, seconds in answers.values_list("user", "seconds"):
+            counts[user][round(10 * seconds)] += 1
+    return counts
+
+
+def _annotator(work: Worked, counts: Counter[int], **quality: Rate | None) -> Annotator:
     fast, median, slow = (quantile(counts, share) / 10 for share in (0.25, 0.5, 0.75))
     return Annotator(
-        username=username,
-        answers=sum(row["answers"] for row in rows),
-        skips=sum(row["skips"] for row in rows),
-        today=sum(row["today"] for row in rows),
-        hours=sum(row["total"] for row in rows) / 3600,
+        username=work.username,
+        answers=work.answers,
+        skips=work.skips,
+        today=work.today,
+        hours=work.seconds / 3600,
         fast=fast,
         median=median,
         slow=slow,
-        last_at=max(row["last"] for row in rows),
+        last_at=work.last_at,
         **quality,
     )
 
@@ -119,59 +127,68 @@ def quantile(counts: Mapping[int, int], share: float) -> int:
     >>> quantile({10: 1, 20: 2, 90: 1}, 0.5)
     20
     """
-    wanted = share * sum(counts.values())
+    enough = share * sum(counts.values())
     seen = 0
     for value in sorted(counts):
         seen += counts[value]
-        if seen >= wanted and seen:
+        if seen >= enough and seen:
             return value
     return 0
 
 
-def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Share]:
+def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]:
     """For each annotator the share of answers that were right.
 
     An item that is not known is judged by what most of the others answered: never by one's own answer. Where the
     others are divided, or there are none, the answer tells nothing and does not count.
     """
     results: dict[str, list[bool]] = defaultdict(list)
-    for item, given in _by_item(votes).items():
-        for username, value in given:
+    for item, answers in _by_item(votes).items():
+        for username, value in answers:
             if item in known:
                 results[username].append(value == _key(known[item]))
                 continue
-            most = Counter(other for name, other in given if name != username).most_common(2)
+            most = Counter(other for name, other in answers if name != username).most_common(2)
             if most and (len(most) == 1 or most[0][1] > most[1][1]):
                 results[username].append(value == most[0][0])
-    return {username: _share(sum(right), len(right)) for username, right in results.items()}
+    return {username: rate(sum(right), len(right)) for username, right in results.items()}
 
 
-def agreement(votes: Iterable[Vote]) -> dict[str, Share]:
+def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
     """For each annotator the share of the others' answers to the same items that were the same as his."""
     same: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
-    for given in _by_item(votes).values():
-        times = Counter(value for _, value in given)
-        for username, value in given:
+    for answers in _by_item(votes).values():
+        times = Counter(value for _, value in answers)
+        for username, value in answers:
             same[username] += times[value] - 1
-            pairs[username] += len(given) - 1
-    return {username: _share(same[username], n) for username, n in pairs.items() if n}
+            pairs[username] += len(answers) - 1
+    return {username: rate(same[username], n) for username, n in pairs.items() if n}
 
 
-def _share(right: int, n: int) -> Share:
+def rate(right: int, n: int) -> Rate:
+    """The share with its interval."""
     low, high = interval(right, n)
-    return Share(right, n, low, high)
+    return Rate(right, n, low, high)
 
 
 def _by_item(votes: Iterable[Vote]) -> dict[int, list[tuple[str, Hashable]]]:
-    found: dict[int, list[tuple[str, Hashable]]] = defaultdict(list)
+    answers: dict[int, list[tuple[str, Hashable]]] = defaultdict(list)
     for item, username, value in votes:
-        found[item].append((username, _key(value)))
-    return found
+        answers[item].append((username, _key(value)))
+    return answers
 
 
 def _key(value: Any) -> Hashable:
     return tuple(value) if isinstance(value, list) else value
+
+
+def _gold_rates(project: Project) -> dict[int, Rate]:
+    """For each person by key how often answers to gold items were right."""
+    results: dict[int, list[bool]] = defaultdict(list)
+    for answer in gold.answers_of(project):
+        results[answer.user].append(answer.is_right)
+    return {user: rate(sum(right), len(right)) for user, right in results.items()}
 
 
 def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
@@ -185,8 +202,18 @@ def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
 
 def _shared_votes(project: Project) -> list[Vote]:
     """The answers to the newest items that several people were asked about."""
-    items = project.items.labeled().filter(task__batch__overlap__gt=1).order_by("-labeled_at")[:SAMPLE]
-    return list(_answers_to(items).values_list("task__item", "user__username", "value"))
+    several = Q(overlap__gt=1) | Q(overlap_max__gt=1)
+    shared = list(project.batches.filter(several).exclude(strategy=IMPORTED).values_list("pk", flat=True))
+    if not shared:  # or all labeled items would be looked through for them
+        return []
+    labeled = project.items.labeled().filter(task__batch__in=shared).order_by("-labeled_at")[:SAMPLE]
+    # Ties have no label. Without them people would seem to agree more than they do.
+    undecided = project.items.undecided().filter(task__batch__in=shared).order_by("-pk")[:SAMPLE]
+    return [
+        vote
+        for items in (labeled, undecided)
+        for vote in _answers_to(items).values_list("task__item", "user__username", "value")
+    ]
 
 
 def _answers_to(items: ItemQuerySet) -> Any:

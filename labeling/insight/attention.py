@@ -3,36 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Count, IntegerField, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import F, Max, OuterRef, QuerySet, Subquery, Sum
 
-from labeling.models import Item, Project
-from labeling.models.items import ItemQuerySet
+from labeling.answering.counting import counted
+from labeling.models import Annotation, Correction, Project, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Items that nobody has settled: flagged, in disagreement, skipped by all. One item may be in several."""
+    """Items that nobody has settled: flagged, in disagreement, undecided by a tie, skipped by all. One item may be in
+    several.
+    """
 
     flagged: int
     disagreement: int
+    undecided: int
     skipped: int
 
     @property
     def any(self) -> bool:
-        return bool(self.flagged or self.disagreement or self.skipped)
+        return bool(self.flagged or self.disagreement or self.undecided or self.skipped)
+
+
+def flagged_in(project: Project) -> QuerySet[Any]:
+    """Standing annotations that ask somebody to look at the item, each with its item's key as `item`."""
+    # Few of many, each with its task looked up: as a join, SQLite would rather walk through all tasks.
+    item = Task.objects.filter(pk=OuterRef("task"), batch__project=project).order_by().values("item")
+    flagged = Annotation.objects.standing().filter(flagged=True)
+    return flagged.alias(item=Subquery(item)).filter(item__isnull=False)
 
 
 def attention_of(project: Project) -> Attention:
-    """The counts, in one query that reads no more than these items."""
-    unsettled = Item.objects.filter(project=project).uncorrected()
-    found: QuerySet[Project, tuple[int, int, int]] = Project.objects.filter(pk=project.pk).values_list(
-        _count(unsettled.flagged()), _count(unsettled.in_disagreement()), _count(unsettled.skipped())
+    """The counts, in one query that reads no more than the flagged items and those in disagreement."""
+    settled = Correction.objects.standing().values("item")
+    out = project.items.excluded()
+    unsettled = project.items.kept().uncorrected()
+    excluded_skips = out.uncorrected().filter(label__isnull=True, task__outstanding=0)
+    further = Task.objects.further().filter(batch__project=project, outstanding=0)
+    counts = project.batches.aggregate(
+        flagged=Max(
+            counted(flagged_in(project).exclude(item__in=settled).exclude(item__in=out.values("pk")), different="task")
+        ),
+        disagreement=Max(counted(unsettled.in_disagreement())),
+        undecided=Max(counted(project.items.undecided())),
+        # All their answers came to no label. A corrected one has a label.
+        skipped=Sum(F("size") - F("remaining") - F("labeled"))
+        - Max(counted(excluded_skips))
+        - Max(counted(further))
+        - Max(counted(project.items.undecided())),
     )
-    return Attention(*found.get())
-
-
-def _count(items: ItemQuerySet) -> Coalesce:
-    counted = items.order_by().values("project").annotate(n=Count("pk")).values("n")
-    return Coalesce(Subquery(counted), 0, output_field=IntegerField())
+    return Attention(**{name: n or 0 for name, n in counts.items()})

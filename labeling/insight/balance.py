@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from django.db.models import Count
-
+from labeling.answering.label_counts import NO_CLASS, Counts, count_labels, counts_of
 from labeling.insight.certainty import interval
+from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.models import Batch, Project
-from labeling.models.items import ItemQuerySet
 
 # Classes that are told of one by one.
 SHOWN = 20
-NO_CLASS = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +46,25 @@ class Balance:
 def balance_of(project: Project, batch: Batch | None = None) -> Balance:
     """Of the project's labels, or of one batch's; the pool is estimated by all control items in any case.
 
-    Four queries; the database counts over the labeled items. A `multi` item counts for each class of its label.
+    A `multi` item counts for each class of its label. Of a batch that is open the last hundredth may be missing.
     """
-    labeled = project.items.labeled()
-    labels, n_labeled = _count(labeled.filter(task__batch=batch) if batch else labeled)
-    control, n_control = _count(project.items.measuring())
-    known = {index: n for index, n in labels.items() if index != NO_CLASS}
+    batches = project.batches.filter(labeled__gt=0).select_related("label_counts")
+    labels = counts_of([batch] if batch else batches)
+    control = _control(project, control_facts(project))
+    known = {index: n for index, n in labels.classes.items() if index != NO_CLASS}
     shown = sorted(known, key=lambda index: (-known[index], index))[:SHOWN]
-    if labels.get(NO_CLASS):
+    if labels.classes.get(NO_CLASS):
         shown.append(NO_CLASS)
     names = {**project.answer_names(shown), NO_CLASS: "none applies"}
     return Balance(
         classes=[
-            _frequency(names[index], labels[index], n_labeled, control.get(index, 0), n_control) for index in shown
+            _frequency(names[index], labels.classes[index], labels.items, control.classes.get(index, 0), control.items)
+            for index in shown
         ],
-        labeled=n_labeled,
-        control=n_control,
+        labeled=labels.items,
+        control=control.items,
         seen=len(known) + (NO_CLASS in shown),
-        n_classes=project.answer_count + (NO_CLASS in shown),
+        n_classes=(len(project.asks.answers) or project.classes.offered().count()) + (NO_CLASS in shown),
     )
 
 
@@ -75,14 +73,7 @@ def _frequency(name: str, labels: int, n_labeled: int, control: int, n_control: 
     return Frequency(name, labels, labels / n_labeled, control, control / n_control if n_control else 0.0, low, high)
 
 
-def _count(items: ItemQuerySet) -> tuple[Mapping[int, int], int]:
-    """Items of each class, and items in all."""
-    found: Counter[int] = Counter()
-    total = 0
-    for label, n in items.order_by().values_list("label").annotate(n=Count("pk")):
-        total += n
-        for index in label if isinstance(label, list) else [int(label)]:
-            found[index] += n
-        if label == []:
-            found[NO_CLASS] += n
-    return found, total
+@lru_cache(maxsize=32)
+def _control(project: Project, facts: ControlFacts) -> Counts:
+    """Of the labeled control items. Kept by each process as long as the facts are the same."""
+    return count_labels(project.items.measuring())

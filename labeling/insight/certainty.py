@@ -6,6 +6,8 @@ from models_store import metrics
 
 # The share of which an interval is widest: what to expect as long as nothing is known.
 UNKNOWN = 0.5
+ENOUGH = 20
+"""Fewer items than these tell nothing yet: no share of them is printed as a figure."""
 
 
 def half_width(n: int, share: float | None) -> float | None:

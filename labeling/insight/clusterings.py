@@ -1,4 +1,4 @@
-"""How well a project's clustering still fits, and a manager's wish to have the pool clustered anew."""
+"""How well a project's clustering still fits, and a manager's wish to have it rebuilt."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ClusteringError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What speaks for clustering anew. `kept` is None where it is not measured."""
+    """What speaks for rebuilding the clustering. `kept` is None where it is not measured."""
 
     joined: float
     kept: float | None
@@ -35,30 +35,30 @@ class Drift:
 
     @property
     def far(self) -> bool:
-        """Whether the pool should be clustered anew."""
+        """Whether the clustering should be rebuilt."""
         return self.many_joined or self.fits_badly
 
 
 def clustering_of(project: Project) -> Clustering | None:
     """The project's clustering with the versions that it tells of. One query."""
-    found = Clustering.objects.filter(project=project).select_related("embedded_by", "measured_by")
-    return found.first()
+    clusterings = Clustering.objects.filter(project=project).select_related("embedded_by", "measured_by")
+    return clusterings.first()
 
 
 def drift_of(clustering: Clustering) -> Drift:
     return Drift(clustering.joined_share, clustering.kept_share)
 
 
-def ask_anew(*, project: Project) -> None:
-    """Have the pool clustered anew before the next batch that is picked by clusters. Asked twice, it counts once.
+def ask_rebuild(*, project: Project) -> None:
+    """Have the clustering rebuilt before the next batch that is picked by clusters. Asked twice, it counts once.
 
     Raises `ClusteringError` if there is no clustering.
     """
-    found = Clustering.objects.filter(project=project)
-    if not found.filter(anew_at__isnull=True).update(anew_at=timezone.now()) and not found.exists():
+    clusterings = Clustering.objects.filter(project=project)
+    if not clusterings.filter(anew_at__isnull=True).update(anew_at=timezone.now()) and not clusterings.exists():
         raise ClusteringError("The pool is not clustered yet: that is done before the second batch.")
 
 
-def withdraw_anew(*, project: Project) -> None:
+def withdraw_rebuild(*, project: Project) -> None:
     """Keep the clustering after all. Does nothing where nobody asked, or the new one is already there."""
     Clustering.objects.filter(project=project).update(anew_at=None)

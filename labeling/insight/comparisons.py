@@ -1,7 +1,7 @@
 """Two versions of a project's model beside each other: on the same control items, and on the whole pool.
 
 `a` is the one that is compared with, `b` the one that is compared; either may be the newer. For `verify` the classes
-are no (0) and yes (1). For `multi` only the best class of an item is on file: of control items nothing is known then.
+are no (0) and yes (1). For `multi` only the best class of an item is stored: of control items nothing is known then.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class OnPool:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Each part is None where what it stands on is not on file."""
+    """Each part is None where what it stands on is not stored."""
 
     control: OnControl | None
     pool: OnPool | None
@@ -105,20 +105,20 @@ def on_control(pair: Pair) -> OnControl:
     )
 
 
-def _side(labels: np.ndarray, said: np.ndarray, sure: np.ndarray) -> Side:
-    return Side(metrics.accuracy(labels, said), calibration(np.clip(sure, 0, 1), said == labels))
+def _side(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray) -> Side:
+    return Side(metrics.accuracy(labels, predicted), calibration(np.clip(sure, 0, 1), predicted == labels))
 
 
 def _mistakes(pair: Pair) -> list[Mistake]:
     """Those whose number changed most; of equal ones the most frequent."""
     everything = len(pair.labels)
     counts: dict[tuple[int, int], list[int]] = {}
-    for side, said in enumerate((pair.said_a, pair.said_b)):
-        for truth, taken, items in metrics.confused_pairs(pair.labels, said, limit=everything):
+    for side, predicted in enumerate((pair.said_a, pair.said_b)):
+        for truth, taken, items in metrics.confused_pairs(pair.labels, predicted, limit=everything):
             counts.setdefault((truth, taken), [0, 0])[side] = items
-    found = [Mistake(truth, taken, a, b) for (truth, taken), (a, b) in counts.items() if a != b]
-    found.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.said))
-    return found[:MISTAKES]
+    mistakes = [Mistake(truth, taken, a, b) for (truth, taken), (a, b) in counts.items() if a != b]
+    mistakes.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.said))
+    return mistakes[:MISTAKES]
 
 
 def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | None:

@@ -2,17 +2,22 @@
 
 All versions are measured on the same items, all that are labeled by now, and none has learned from any of them: only so
 can they be compared. A version has said what it takes each item of the pool to be once it has picked a batch; before
-that nothing is on file. For `multi` only the best class is, which does not settle whether a set of classes is right.
+that nothing is stored. For `multi` only the best class is, which does not settle whether a set of classes is right.
 """
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any
 
 import numpy as np
+from django.db.models import Count, Max, Subquery
 
+from labeling.answering.counting import counted
+from labeling.answering.label_counts import corrections_in
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.models import ModelVersion, Project
 from models_store import metrics
@@ -44,21 +49,69 @@ class Pair:
     sure_b: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class ControlFacts:
+    """What tells that no control item was labeled, or labeled otherwise, since: how many labels there are, when the
+    last one came, the newest correction, when one was last withdrawn, and how many were excluded.
+    """
+
+    labels: int
+    last: datetime.datetime | None
+    corrected: int | None
+    withdrawn: datetime.datetime | None
+    excluded: int
+
+
+def control_facts(project: Project) -> ControlFacts:
+    """The facts now. One query over an index and the corrections."""
+    corrections = corrections_in(project.batches.all())
+    withdrawn = corrections.filter(withdrawn_at__isnull=False).order_by("-withdrawn_at").values("withdrawn_at")
+    facts = (
+        project.items.control()
+        .labeled()
+        .aggregate(
+            labels=Count("*"),  # not of keys: PostgreSQL would look all of them up beside the index
+            last=Max("labeled_at"),
+            corrected=Max(Subquery(corrections.order_by("-pk").values("pk")[:1])),
+            withdrawn=Max(Subquery(withdrawn[:1])),
+            excluded=Max(counted(project.items.excluded().control().labeled()), default=0),
+        )
+    )
+    return ControlFacts(**facts)
+
+
+@lru_cache(maxsize=32)
+def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray]:
+    """The labeled control items' rows (n,), ascending, and labels (n,). Kept by each process: pages of a large project
+    would read fifty thousand of them, every few seconds.
+    """
+    labeled = list(project.items.measuring().values_list("row", "label"))
+    # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
+    labeled.sort(key=itemgetter(0))
+    rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
+    rows.flags.writeable = labels.flags.writeable = False
+    return rows, labels
+
+
 class ControlSlice:
-    """The labeled control items of a project. One query, when it is made; then files, one a version and question."""
+    """The labeled control items of a project. Two queries at most, when it is made; then files, one a version and
+    question.
+    """
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._files = ProjectFiles(project)
-        found: list[Any] = []
+        self._rows = self._labels = np.zeros(0, np.int64)
         if not project.asks.several:
-            found = list(project.items.measuring().values_list("row", "label"))
-        # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
-        found.sort(key=itemgetter(0))
-        self._rows, self._labels = np.array(found, np.int64).reshape(-1, 2).T
+            self._rows, self._labels = _labeled(project, control_facts(project))
+
+    @property
+    def size(self) -> int:
+        """How many there are; 0 for `multi`."""
+        return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Accuracy with its 95 % interval, on the items that the version has seen; None if its word is not on file."""
+        """Accuracy with its 95 % interval, on the items that the version has seen; None without stored predictions."""
         best = self._said(version, "best")
         if best is None:
             return None
@@ -79,14 +132,14 @@ class ControlSlice:
         ]
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
-        """Whether it is right as often as it says, on the items that it has seen; None if its word is not on file."""
+        """Whether it is right as often as it says, on the items that it has seen; None without stored predictions."""
         best, sure = self._said(version, "best"), self._said(version, "confidence")
         if best is None or sure is None:
             return None
         return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
-        """Item by item; None if the word of one of the two is not on file."""
+        """Item by item; None if the predictions of one of the two are not stored."""
         new, old = self._said(later, "best"), self._said(earlier, "best")
         if new is None or old is None:
             return None
@@ -94,12 +147,12 @@ class ControlSlice:
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
-        """What both said of the items that both have seen; None if the word of one is not on file."""
-        said = [self._said(version, name) for version in (earlier, later) for name in ("best", "confidence")]
-        if any(each is None for each in said):
+        """What both said of the items that both have seen; None if the predictions of one are not stored."""
+        predictions = [self._said(version, name) for version in (earlier, later) for name in ("best", "confidence")]
+        if any(each is None for each in predictions):
             return None
-        n = min(len(each) for each in said if each is not None)
-        return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in said if each is not None))
+        n = min(len(each) for each in predictions if each is not None)
+        return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """What the version said of the control items that it has seen, which are the first ones."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Annotation, Batch, Project, Role
+from labeling.models import Annotation, Batch, Project, Role, WorkLog
+from labeling.models.batches import IMPORTED
 
 # As many tasks of each of the newest batches tell how fast people are.
 SAMPLE = 1000
@@ -34,8 +35,8 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
     """Three queries, and at most `SAMPLE` tasks of each of two batches are read."""
     seconds = list(_newest_answers(project))
     annotators = project.memberships.filter(role__in=[Role.ANNOTATOR, Role.MANAGER])
-    answered = Annotation.objects.answers().filter(
-        user=OuterRef("user"), created_at__gte=now - RECENT, task__batch__project=project
+    answered = WorkLog.objects.filter(
+        user=OuterRef("user"), batch__project=project, answers__gt=0, last_at__gte=now - RECENT
     )
     known = list(annotators.values_list(Exists(answered), flat=True))
     return Pace(
@@ -50,7 +51,12 @@ def _newest_answers(project: Project) -> list[float]:
     """The seconds of the newest answers. Tasks are served by rank: about the first `answered` ones have answers, and
     those at the end of them are the newest.
     """
-    newest = project.batches.filter(size__gt=0).order_by("-number").only("project", "size", "remaining")[:2]
+    newest = (
+        project.batches.filter(size__gt=0)
+        .exclude(strategy=IMPORTED)
+        .order_by("-number")
+        .only("project", "size", "remaining")[:2]
+    )
     wanted = [_newest_tasks(batch) for batch in newest]
     if not wanted:
         return []

@@ -10,18 +10,17 @@ import datetime
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from django.db.models import Count, Max, Sum
 
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline
+from labeling.arrays import stored
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles, load_array
+from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pace import pace_of
-from labeling.loop import ledger
-from labeling.loop.versions import in_use
-from labeling.models import Correction, Job, ModelVersion, Project
+from labeling.insight.payoff_facts import Facts, facts_of, stored_predictions
+from labeling.models import ModelVersion, Project
 from labeling.models.items import ItemQuerySet
 from models_store import metrics, payoff
 from models_store.payoff import Band, Estimate, Measured, NextGain
@@ -30,11 +29,11 @@ __all__ = [
     "Advice",
     "Band",
     "Estimate",
+    "LabelsSpent",
     "Missing",
     "Next",
     "Payoff",
     "Saved",
-    "Spent",
     "advise",
     "payoff_of",
     "payoff_values",
@@ -43,8 +42,6 @@ __all__ = [
 LEAST_VERSIONS = 3
 """Versions, below which there is no curve to go on from."""
 MOST_TIMES = 10
-MOST_VERSIONS = 24
-"""The newest ones tell what comes next."""
 WORTH = 0.005
 """Accuracy, in shares of 1, that a batch should bring."""
 
@@ -72,7 +69,7 @@ class Advice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class LabelsSpent:
     """Labels that the newest version learned from, and the control items labeled by then."""
 
     learned: int
@@ -127,7 +124,7 @@ class Payoff:
     control: int
     versions: int
     version: int | None = None
-    spent: Spent | None = None
+    spent: LabelsSpent | None = None
     saved: Saved | None = None
     missing: Missing | None = None
     reason: str = ""
@@ -139,80 +136,16 @@ def payoff_of(project: Project) -> Payoff:
     """What can be told now. At most thirteen queries; computed anew only where what it stands on has changed."""
     if project.asks.several:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
-    versions = _on_file(project)
+    versions = stored_predictions(project)
     if not versions:
-        n = project.items.measuring().filter(row__isnull=False).count()
-        return Payoff(Advice.TOO_EARLY, n, 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
-    return _computed(_facts(project, versions))
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """All that a payoff follows from; equal ones have the same. Labels by how many there are and when the last one
-    came: an answer, a correction, and an answer taken back change that.
-    """
-
-    project: Project
-    """Compared by its key: of its settings, those below count."""
-    versions: tuple[ModelVersion, ...]
-    """The newest ones whose word on the pool is on file, in order."""
-    words: tuple[int, ...]
-    """When their files were written."""
-    version: int
-    """In use; 0 for none."""
-    first_picked: int | None
-    """Number of the first batch that was not drawn by chance."""
-    next_batch: tuple[int, int]
-    baseline: int | None
-    """When its file was written."""
-    failure: str | None
-    """Why there is none, if that is told."""
-    control: tuple[int, datetime.datetime | None]
-    corrections: tuple[int | None, int]
-    pool: int
-    private: bool
-
-
-def _on_file(project: Project) -> dict[ModelVersion, int]:
-    """The newest versions whose word on the pool is on file, in order, and when it was written."""
-    files = ProjectFiles(project)
-    newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
-    written = {version: _written(files.pool(version, "best")) for version in reversed(newest)}
-    return {version: at for version, at in written.items() if at is not None}
-
-
-def _facts(project: Project, versions: dict[ModelVersion, int]) -> _Facts:
-    used, baseline, failed = in_use(project), _written(ProjectFiles(project).baseline), None
-    if baseline is None:
-        failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
-    control = project.items.control().labeled().aggregate(n=Count("pk"), last=Max("labeled_at"))
-    corrected = Correction.objects.filter(item__project=project).aggregate(last=Max("pk"), ended=Count("withdrawn_at"))
-    return _Facts(
-        project=project,
-        versions=tuple(versions),
-        words=tuple(versions.values()),
-        version=used.version.number if used else 0,
-        first_picked=project.batches.picked().order_by("number").values_list("number", flat=True).first(),
-        next_batch=_next_batch(project),
-        baseline=baseline,
-        failure=failed.reason if failed else None,
-        control=(control["n"], control["last"]),
-        corrections=(corrected["last"], corrected["ended"]),
-        pool=project.encoded_rows,
-        private=ledger.is_private(project),
-    )
-
-
-def _written(path: Path) -> int | None:
-    """When the file was written, in nanoseconds; None if there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+        return Payoff(
+            Advice.TOO_EARLY, ControlSlice(project).size, 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL
+        )
+    return _computed(facts_of(project, versions))
 
 
 @lru_cache(maxsize=64)
-def _computed(facts: _Facts) -> Payoff:
+def _computed(facts: Facts) -> Payoff:
     """Kept by each process, for an overview is asked for again every few seconds. Nobody changes what it returns."""
     project = facts.project
     items = _truth(project.items.measuring())
@@ -220,9 +153,9 @@ def _computed(facts: _Facts) -> Payoff:
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
     used = max((place for place, each in enumerate(versions) if each.number <= facts.version), default=-1)
-    used %= len(versions)  # the word of the one in use is not on file, and none before it
+    used %= len(versions)  # the predictions of the one in use are not stored, and none before it
     until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
-    spent = Spent(versions[-1].labels, until.count())
+    spent = LabelsSpent(versions[-1].labels, until.count())
     size, more = facts.next_batch
     ahead = None
     if more and len(versions) >= LEAST_VERSIONS and len(items.rows) >= LEAST_CONTROL:
@@ -261,37 +194,27 @@ class _Items:
 
 
 def _truth(items: ItemQuerySet) -> _Items:
-    found = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
-    rows, labels = np.array(found, np.int64).reshape(-1, 2).T
+    labeled = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
+    rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
     return _Items(rows, labels)
 
 
-def _versions(facts: _Facts, items: _Items) -> tuple[list[ModelVersion], Measured]:
+def _versions(facts: Facts, items: _Items) -> tuple[list[ModelVersion], Measured]:
     """The versions that have said something of control items, and which of the items each has wrong."""
-    files, kept, said = ProjectFiles(facts.project), [], []
+    files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:
         best = load_array(files.pool(version, "best"), mmap=True)
         known = items.rows[items.rows < len(best)]
         if len(known):
             kept.append(version)
-            said.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
-    answers = np.array(said).reshape(len(kept), len(items.rows))
+            predictions.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
+    answers = np.array(predictions).reshape(len(kept), len(items.rows))
     labels = np.array([version.labels for version in kept], np.int64)
     return kept, Measured(labels, answers != items.labels, answers != MISSING, np.ones_like(labels))
 
 
-def _next_batch(project: Project) -> tuple[int, int]:
-    """Items of the batch that is under way, or else of the next one, and those to learn from; 0 if no item is left."""
-    active = project.batches.active().filter(size__gt=0).first()
-    if active is not None:
-        return active.size, active.size - active.control_tasks
-    left = project.encoded_rows - project.batches.aggregate(n=Sum("size", default=0))["n"]
-    size = min(left, project.batch_size)
-    return size, size - round(size * project.control_share)
-
-
 def _saved(
-    facts: _Facts, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: Spent
+    facts: Facts, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: LabelsSpent
 ) -> tuple[Saved | None, Missing | None, str]:
     """What picking has saved, or why that cannot be told."""
     project, first_picked = facts.project, facts.first_picked
@@ -301,19 +224,19 @@ def _saved(
         return None, Missing.FEW_CONTROL, ""
     if facts.private:
         return None, Missing.PRIVATE, ""
-    baseline = load_baseline(ProjectFiles(project).baseline)
+    baseline = stored.load(ProjectFiles(project).baseline, Baseline)
     if baseline is None:
         return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
-    first = _truth(project.items.of_batches_before(first_picked).filter(is_control=False))
+    first = _truth(project.items.of_batches_before(first_picked).filter(reserved=False))
     rows = np.concatenate([control.rows, first.rows])
     labels = np.concatenate([control.labels, first.labels])
     by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
     versions_on_all = _padded(measured, len(first.rows))
     uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
     limit = max(facts.pool, spent.labels)
-    found = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
+    needs = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
     points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
-    return Saved(found.needed, _minus(found.needed, spent.labels), limit, points, found.curve), None, ""
+    return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
 
 
 def _padded(measured: Measured, more: int) -> Measured:
@@ -327,8 +250,8 @@ def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Me
     place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
     answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
     models = np.full(len(baseline.labels), baseline.folds)
-    found = Measured(baseline.labels, answers != labels, answers != MISSING, models)
-    return found.rows(np.flatnonzero(found.seen.any(axis=1)))
+    measured = Measured(baseline.labels, answers != labels, answers != MISSING, models)
+    return measured.rows(np.flatnonzero(measured.seen.any(axis=1)))
 
 
 def _point(uniform: Measured, place: int) -> Uniform:
@@ -348,21 +271,21 @@ def _minus(needed: Estimate, spent: int) -> Estimate:
 
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
     """The same as plain values, for programs: what the next batch takes is None as long as no pace is known."""
-    found, pace = payoff_of(project), pace_of(project, now)
+    payoff_now, pace = payoff_of(project), pace_of(project, now)
     values: dict[str, Any] = {
-        "advice": str(found.advice),
-        "version": found.version,
-        "versions": found.versions,
-        "control": found.control,
-        "more_control": found.more_control,
-        "spent": found.spent and {**asdict(found.spent), "labels": found.spent.labels},
+        "advice": str(payoff_now.advice),
+        "version": payoff_now.version,
+        "versions": payoff_now.versions,
+        "control": payoff_now.control,
+        "more_control": payoff_now.more_control,
+        "spent": payoff_now.spent and {**asdict(payoff_now.spent), "labels": payoff_now.spent.labels},
         "saved": None,
-        "missing": found.missing and str(found.missing),
-        "reason": found.reason,
+        "missing": payoff_now.missing and str(payoff_now.missing),
+        "reason": payoff_now.reason,
         "next": None,
     }
-    if found.saved is not None:
-        saved = found.saved
+    if payoff_now.saved is not None:
+        saved = payoff_now.saved
         curve = zip(*(getattr(saved.curve, name).tolist() for name in ("labels", "value", "low", "high")), strict=True)
         values["saved"] = {
             "labels": asdict(saved.labels),
@@ -371,15 +294,15 @@ def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
             "points": [asdict(point) for point in saved.points],
             "curve": [dict(zip(("labels", "accuracy", "low", "high"), point, strict=True)) for point in curve],
         }
-    if found.next is not None:
-        answers = found.next.items * project.overlap
+    if payoff_now.next is not None:
+        answers = payoff_now.next.items * project.overlap
         hours = None if pace.seconds is None else answers * pace.seconds / 3600
         cost = None if hours is None or project.hourly_cost is None else hours * float(project.hourly_cost)
         values["next"] = {
-            "items": found.next.items,
-            "labels": found.next.labels,
-            "expected": asdict(found.next.gain.expected),
-            "predicted": asdict(found.next.gain.predicted),
+            "items": payoff_now.next.items,
+            "labels": payoff_now.next.labels,
+            "expected": asdict(payoff_now.next.gain.expected),
+            "predicted": asdict(payoff_now.next.gain.predicted),
             "hours": hours,
             "cost": cost,
             "currency": project.currency,

@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
-
+from labeling.items.order import Order, Position, finite, known_position, rows_behind
 from labeling.models import Annotation, Batch, Project, Task
+from labeling.models.batches import TaskQuerySet
 
-COUNTED = 10_000
 NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 RANK = "rank"
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
-    """What tasks are sorted by; tasks that are level come by rank."""
+def whole_number(text: str) -> int | None:
+    """The number, if the text is one that a column could hold."""
+    return int(text) if NUMBER.fullmatch(text.strip()) else None
 
-    title: str
-    field: str = ""
-    descending: bool = False
+
+def _whole(text: str) -> int:
+    if (number := whole_number(text)) is None:
+        raise ValueError("not a whole number")
+    return number
 
 
 ORDERS = {
-    RANK: Order("rank"),
-    "margin": Order("smallest margin", "margin"),
-    "-margin": Order("largest margin", "margin", descending=True),
-    "cluster": Order("cluster", "cluster"),
+    RANK: Order("rank", tie="rank"),
+    "margin": Order("smallest margin", "margin", read=finite, tie="rank"),
+    "-margin": Order("largest margin", "margin", descending=True, read=finite, tie="rank"),
+    "cluster": Order("cluster", "cluster", read=_whole, tie="rank"),
 }
 PARTS = {"": "all", "picked": "picked", "control": "control"}
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class TaskFilter:
     """Which tasks, in which order. `draw_pass` counts from 0, as it is stored."""
 
     part: str = ""
@@ -69,108 +69,65 @@ class TaskPage:
     after: str
 
 
-def whole_number(text: str) -> int | None:
-    """The number, if the text is one that a column could hold."""
-    return int(text) if NUMBER.fullmatch(text.strip()) else None
-
-
-def read_wanted(given: Mapping[str, str]) -> Wanted:
+def read_task_filter(query: Mapping[str, str]) -> TaskFilter:
     """What an address asks for; what cannot be read counts as not asked for."""
-    draw_pass = whole_number(given.get("pass", ""))
-    return Wanted(
-        part=part if (part := given.get("part", "")) in PARTS else "",
-        cluster=whole_number(given.get("cluster", "")),
+    draw_pass = whole_number(query.get("pass", ""))
+    return TaskFilter(
+        part=part if (part := query.get("part", "")) in PARTS else "",
+        cluster=whole_number(query.get("cluster", "")),
         draw_pass=draw_pass - 1 if draw_pass and draw_pass < 10**9 else None,
-        sort=sort if (sort := given.get("sort", RANK)) in ORDERS else RANK,
+        sort=sort if (sort := query.get("sort", RANK)) in ORDERS else RANK,
     )
 
 
-def tasks_of(batch: Batch, wanted: Wanted) -> QuerySet[Task]:
+def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
     """The tasks that are looked for, in no special order."""
-    found = Task.objects.filter(batch=batch)
-    if wanted.part:
-        found = found.filter(is_control=wanted.part == "control")
-    if wanted.cluster is not None:
-        found = found.filter(cluster=wanted.cluster)
-    if wanted.draw_pass is not None:
-        found = found.filter(draw_pass=wanted.draw_pass)
-    return found
+    tasks = batch.tasks.picked()
+    if chosen.part:
+        tasks = tasks.filter(is_control=chosen.part == "control")
+    if chosen.cluster is not None:
+        tasks = tasks.filter(cluster=chosen.cluster)
+    if chosen.draw_pass is not None:
+        tasks = tasks.filter(draw_pass=chosen.draw_pass)
+    return tasks
 
 
-def count_up_to(tasks: QuerySet[Task], most: int = COUNTED) -> tuple[int, bool]:
-    """How many tasks there are, but no further than `most`; and whether there are more."""
-    found = tasks.order_by().values("pk")[: most + 1].count()
-    return min(found, most), found > most
-
-
-def order_of(batch: Batch, wanted: Wanted) -> Order:
+def order_of(batch: Batch, chosen: TaskFilter) -> Order:
     """The order asked for; by rank where the batch has not what is sorted by, and among the tasks of a cluster or pass:
     an index finds those in this order alone, and to sort them would mean to read all.
     """
-    order = ORDERS[wanted.sort]
+    order = ORDERS[chosen.sort]
     there = {"": True, "margin": batch.selected_by_id is not None, "cluster": bool(batch.clusters)}[order.field]
-    return order if there and wanted.cluster is None and wanted.draw_pass is None else ORDERS[RANK]
+    return order if there and chosen.cluster is None and chosen.draw_pass is None else ORDERS[RANK]
 
 
-def page_of(batch: Batch, wanted: Wanted, n: int, *, after: str = "", before: str = "") -> TaskPage:
+def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before: str = "") -> TaskPage:
     """`n` tasks behind or in front of a place, or the first ones. One query; a place that is none counts as not given.
 
-    A batch was picked with or without margins and clusters as a whole, so a field holds values or nothing but NULL.
+    A batch was picked with or without margins and clusters as a whole, so an order has one part only.
     """
-    order = order_of(batch, wanted)
-    place, backwards = _read(before, order), True
-    if place is None:
-        place, backwards = _read(after, order), False
-    found = _behind(tasks_of(batch, wanted).select_related("item"), order, place, backwards)
-    tasks = list(found[: n + 1])
-    more, shown = len(tasks) > n, tasks[:n]
+    order = order_of(batch, chosen)
+    part = 0 if order.field else 1
+    end, start = known_position(before, order), known_position(after, order)
+    place, backwards = (end, True) if end else (start, False)
+    if place and place.part != part:
+        place, backwards = None, False
+    tasks = tasks_of(batch, chosen).select_related("item")
+    shown = list(rows_behind(tasks, order, part, place, backwards)[: n + 1])
+    more, shown = len(shown) > n, shown[:n]
+    if backwards and not more:
+        return page_of(batch, chosen, n)
     if backwards:
-        return _page(shown[::-1], order, earlier=True, later=True) if more else page_of(batch, wanted, n)
-    return _page(shown, order, earlier=place is not None, later=more)
-
-
-def _page(shown: list[Task], order: Order, *, earlier: bool, later: bool) -> TaskPage:
+        shown.reverse()
     return TaskPage(
         shown,
-        before=_place(shown[0], order) if shown and earlier else "",
-        after=_place(shown[-1], order) if shown and later else "",
+        before=_place(shown[0], order) if shown and place else "",
+        after=_place(shown[-1], order) if more else "",
     )
 
 
 def _place(task: Task, order: Order) -> str:
-    value = getattr(task, order.field) if order.field else ""
-    return f"{value!r}~{task.rank}" if order.field else f"~{task.rank}"
-
-
-def _read(text: str, order: Order) -> tuple[float, int] | None:
-    """The value and the rank of a place."""
-    value, _, rank = text.partition("~")
-    number = whole_number(rank)
-    if number is None or bool(value) != bool(order.field):
-        return None
-    if not value:
-        return 0, number
-    try:
-        read = float(value)
-    except ValueError:
-        return None
-    return (read, number) if math.isfinite(read) and abs(read) < 2**53 else None
-
-
-def _behind(tasks: QuerySet[Task], order: Order, place: tuple[float, int] | None, backwards: bool) -> QuerySet[Task]:
-    down = backwards != order.descending
-    field = order.field
-    if place is not None and field:
-        value, rank = place
-        beyond, rank_beyond = "lt" if down else "gt", "lt" if backwards else "gt"
-        # The second condition says nothing new, but lets an index begin at the right place.
-        tasks = tasks.filter(
-            Q(**{f"{field}__{beyond}": value}) | Q(**{f"rank__{rank_beyond}": rank}),
-            **{f"{field}__{beyond}e": value},
-        )
-    elif place is not None:
-        tasks = tasks.filter(**{f"rank__{'lt' if backwards else 'gt'}": place[1]})
-    return tasks.order_by(*([f"{'-' if down else ''}{field}"] if field else []), f"{'-' if backwards else ''}rank")
+    return str(Position(0, getattr(task, order.field), task.rank) if order.field else Position(1, None, task.rank))
 
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
@@ -178,7 +135,7 @@ def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
     if project.asks.answers:
         return {}
     indices: set[int] = {task.predicted for task in tasks if task.predicted is not None}
-    for label in (task.item.label for task in tasks if task.item.label is not None):
+    for label in (task.shown.label for task in tasks if task.shown.label is not None):
         indices.update(label if isinstance(label, list) else [label])
     return project.class_names(indices)
 

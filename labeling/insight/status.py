@@ -9,13 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, OuterRef, Q, Sum
 from django.utils import timezone
 
 from labeling.answering.batches import seconds_until_open
+from labeling.answering.counting import counted
+from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
+from labeling.insight.pool import encoded_of
+from labeling.insight.work import held_in
 from labeling.loop.versions import in_use
-from labeling.models import Annotation, Assignment, Batch, Job, Project, Task
+from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import storage
 
 # Imports and failures are listed up to this many.
@@ -25,7 +29,8 @@ LISTED = 20
 def status_of(project: Project) -> dict[str, Any]:
     """Everything that is known of the project, as plain values. The number of queries does not depend on its size."""
     batches = _batches(project)
-    active = next((batch for batch in batches if batch["state"] != Batch.State.DONE), None)
+    current = project.batches.active().current()
+    active = next((batch for batch in batches if current and batch["number"] == current.number), None)
     return {
         "project": project.slug,
         "name": project.name,
@@ -46,16 +51,27 @@ def status_of(project: Project) -> dict[str, Any]:
 
 
 def items_of(project: Project) -> dict[str, int]:
-    """How many items there are of each kind. Counts over indexes alone: it reads no items, tasks or annotations."""
+    """How many items there are of each kind. It counts no more than those without a row, the control items and those
+    that are excluded.
+    """
     items = project.items
-    encoded = items.filter(row__isnull=False).count()
-    taken = project.batches.aggregate(n=Sum("size", default=0))["n"]
+    encoded = encoded_of(project)
+    batches = project.batches.aggregate(
+        items=Sum(F("size") - F("further"), default=0), labeled=Sum("labeled", default=0)
+    )
+    without_row = items.filter(row__isnull=True).aggregate(
+        n=Count("pk"), unreadable=Count("pk", filter=~Q(encode_error=""))
+    )
+    unpicked = Q(row__isnull=False, task__isnull=True)
+    excluded = items.excluded().aggregate(n=Count("pk"), unpicked=Count("pk", filter=unpicked))
     return {
-        "total": items.count(),
+        "total": encoded + without_row["n"],
         "encoded": encoded,
-        "unreadable": items.filter(row__isnull=True).exclude(encode_error="").count(),
-        "unlabeled": encoded - taken,  # as many as `items.unlabeled()` finds, by visiting all of them
-        "labeled": items.labeled().count(),
+        "unreadable": without_row["unreadable"],
+        # As many as `items.unlabeled()` finds, by visiting all of them.
+        "unlabeled": encoded - batches["items"] - excluded["unpicked"] - items.gold_unpicked().count(),
+        "labeled": batches["labeled"],
+        "excluded": excluded["n"],
         "control": items.control().count(),
         "control_labeled": items.control().labeled().count(),
     }
@@ -63,16 +79,6 @@ def items_of(project: Project) -> dict[str, int]:
 
 def _batches(project: Project) -> list[dict[str, Any]]:
     """All batches in order. A task is answered when it has all its answers; skipped, when none of them is a label."""
-    answered = Q(outstanding=0)
-    labeled = Q(item__label__isnull=False)
-    counts = {
-        batch: {"labeled": n_labeled, "skipped": n_skipped}
-        for batch, n_labeled, n_skipped in Task.objects.filter(batch__project=project)
-        .order_by()
-        .values("batch")
-        .annotate(labeled=Count("pk", filter=labeled), skipped=Count("pk", filter=answered & ~labeled))
-        .values_list("batch", "labeled", "skipped")
-    }
     found = project.batches.order_by("number").values(
         "pk",
         "number",
@@ -80,7 +86,9 @@ def _batches(project: Project) -> list[dict[str, Any]]:
         "reason",
         "strategy",
         "size",
+        "further",
         "remaining",
+        "labeled",
         "control_tasks",
         "dropped",
         "deadline_at",
@@ -88,13 +96,15 @@ def _batches(project: Project) -> list[dict[str, Any]]:
         "opened_at",
         "completed_at",
         "done_at",
+        further_answered=counted(Task.objects.further().filter(batch=OuterRef("pk"), outstanding=0)),
         selected_with=F("selected_by__number"),
         trained=F("model_version__number"),
     )
-    return [_batch(batch, counts.get(batch["pk"], {"labeled": 0, "skipped": 0})) for batch in found]
+    return [_batch(batch) for batch in found]
 
 
-def _batch(batch: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
+def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:
+    answered = batch["size"] - batch["remaining"]
     return {
         "number": batch["number"],
         "state": batch["state"],
@@ -103,9 +113,10 @@ def _batch(batch: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any
         "selected_by": batch["selected_with"],
         "model_version": batch["trained"],
         "size": batch["size"],
-        "answered": batch["size"] - batch["remaining"],
+        "answered": answered,
         "remaining": batch["remaining"],
-        **counts,
+        "labeled": batch["labeled"],
+        "skipped": answered - batch["further_answered"] - batch["labeled"],
         "control": batch["control_tasks"],
         "dropped": batch["dropped"],
         "deadline_at": batch["deadline_at"],
@@ -118,29 +129,26 @@ def _batch(batch: Mapping[str, Any], counts: Mapping[str, int]) -> dict[str, Any
 
 def leased_of(project: Project) -> int:
     """Places on tasks of the active batch that annotators hold at this moment."""
-    held = Assignment.objects.pending().filter(task__batch__in=project.batches.active())
-    return held.filter(lease_expires_at__gt=timezone.now()).count()
+    return held_in(project.batches.active(), timezone.now()).count()
 
 
 def _annotations(project: Project) -> dict[str, int]:
-    answer = Q(value__isnull=False)
-    counts = (
-        Annotation.objects.standing()
-        .filter(task__batch__project=project)
-        .aggregate(
-            total=Count("pk"),
-            answers=Count("pk", filter=answer),
-            skips=Count("pk", filter=~answer),
-            flagged=Count("pk", filter=Q(flagged=True)),
-        )
-    )
-    return dict(counts)
+    work = WorkLog.objects.filter(batch__project=project)
+    counts = work.aggregate(answers=Sum("answers", default=0), skips=Sum("skips", default=0))
+    flagged = flagged_in(project).count()
+    return {"total": counts["answers"] + counts["skips"], **counts, "flagged": flagged}
 
 
 def _step(project: Project) -> dict[str, Any] | None:
     """The background step under way, or the first that waits for a worker; None if there is nothing to do."""
     # By name of the state "running" comes before "waiting".
-    job = project.jobs.unfinished().select_related("batch").order_by("state", "-urgent", "pk").first()
+    job = (
+        project.jobs.unfinished()
+        .exclude(kind=Job.Kind.REPLACE)
+        .select_related("batch")
+        .order_by("state", "-urgent", "pk")
+        .first()
+    )
     if job is None:
         return None
     running = job.state == Job.State.RUNNING
@@ -184,7 +192,18 @@ def storage_of(project: Project) -> dict[str, int]:
 
 def _imports(project: Project) -> list[dict[str, Any]]:
     """The newest imports."""
-    fields = ("name", "state", "reason", "position", "total", "accepted", "rejected", "created_at", "finished_at")
+    fields = (
+        "name",
+        "state",
+        "reason",
+        "position",
+        "total",
+        "accepted",
+        "labeled",
+        "rejected",
+        "created_at",
+        "finished_at",
+    )
     return list(project.imports.order_by("-pk").values(*fields)[:LISTED])
 
 

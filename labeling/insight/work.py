@@ -6,12 +6,13 @@ import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import CharField, Count, Max, Q, Sum
-from django.db.models.functions import Cast, Substr
+from django.db.models import CharField, Count, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Cast, Least, Substr
 
-from labeling.models import Annotation, Assignment, Batch, Project
-
-ANSWER, SKIP = Q(value__isnull=False), Q(value__isnull=True)
+from labeling.answering.counting import MINUTES, start_of, time_of
+from labeling.models import Annotation, Assignment, Batch, Project, Task, WorkLog
+from labeling.models.answers import AssignmentQuerySet
+from labeling.models.batches import IMPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Slice:
 
 # How long slices are, and how many letters of "2026-01-31 09:55:00" tell them apart.
 SLICES = ((datetime.timedelta(minutes=10), 15), (datetime.timedelta(hours=1), 13), (datetime.timedelta(days=1), 10))
+# An item that lies in view overnight takes no labeling: of ten minutes, and what was begun before them, no more counts.
+SPENT = Sum(Least("seconds", Value(2.0 * MINUTES * 60)))
 # At most so many slices make a chart that can be read.
 MOST_SLICES = 72
 
@@ -43,32 +46,63 @@ def answers_by_time(
     """
     length, letters = slice_length(since, now)
     since = max(since, now - MOST_SLICES * length)
-    found = (
-        Annotation.objects.answers()
-        .filter(task__batch__project=project, created_at__gte=since)
-        .order_by()
-        .annotate(slice=Substr(Cast("created_at", CharField()), 1, letters))
+    rows = (
+        WorkLog.objects.filter(batch__project=project, start__gte=start_of(since), answers__gt=0)
+        .annotate(slice=Substr(Cast("start", CharField()), 1, letters))
         .values("slice")
-        .annotate(n=Count("pk"))
+        .annotate(n=Sum("answers"))
     )
-    slices = [Slice(_start(row["slice"]), row["n"]) for row in found]
+    slices = [Slice(time_of(row["slice"]), row["n"]) for row in rows]
     return sorted(slices, key=lambda each: each.start), length
-
-
-def _start(text: str) -> datetime.datetime:
-    """The beginning of the slice that "2026-01-31", "2026-01-31 09" or "2026-01-31 09:5" stands for."""
-    whole = text + "0000-00-00 00:00"[len(text) :]
-    return datetime.datetime.strptime(whole, "%Y-%m-%d %H:%M").replace(tzinfo=datetime.UTC)
 
 
 def hours_of(batches: Sequence[Batch]) -> dict[int, float]:
     """Hours that people spent on each of these batches, skips included, by the batch's key."""
-    spent = Annotation.objects.standing().filter(task__batch__in=batches).order_by().values_list("task__batch")
-    return {pk: seconds / 3600 for pk, seconds in spent.annotate(total=Sum("seconds"))}
+    spent = WorkLog.objects.filter(batch__in=batches).values_list("batch").annotate(total=SPENT)
+    return {pk: seconds / 3600 for pk, seconds in spent if seconds > 0}
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class Worked:
+    """What somebody did in all; `today` are answers since a midnight."""
+
+    user: int
+    username: str
+    answers: int
+    skips: int
+    today: int
+    seconds: float
+    last_at: datetime.datetime
+    since: datetime.datetime | None
+    """When the first of the newest answers came, in whichever project; None if there are fewer."""
+
+
+def answers_here() -> QuerySet[Annotation]:
+    """Answers of people who were asked. Those that came in with labels are nobody's work here."""
+    return Annotation.objects.answers().exclude(task__batch__strategy=IMPORTED)
+
+
+def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> list[Worked]:
+    """The sums of these logs for each person, and when the newest `sample` answers began. One query."""
+    newest = answers_here().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    rows = (
+        logs.filter(Q(answers__gt=0) | Q(skips__gt=0))  # without what is left where everything was taken back
+        .values_list("user", "user__username")
+        .annotate(
+            n_answers=Sum("answers"),
+            n_skips=Sum("skips"),
+            today=Sum("answers", filter=Q(start__gte=midnight), default=0),
+            total=SPENT,
+            last=Max("last_at"),
+        )
+        .annotate(since=Subquery(newest[sample - 1 : sample]))
+    )
+    return [Worked(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
     """What one annotator has done in a batch, and holds of it at this moment."""
 
     username: str
@@ -78,23 +112,24 @@ class Part:
     last_at: datetime.datetime | None
 
 
-def parts_of(batch: Batch, now: datetime.datetime) -> list[Part]:
+def held_in(batches: QuerySet[Batch], now: datetime.datetime) -> AssignmentQuerySet:
+    """Places on tasks of these batches that annotators hold at this moment."""
+    # Few places, each with its task looked up: as a join, SQLite would rather walk through all tasks of the batch.
+    task = Task.objects.filter(pk=OuterRef("task"), batch__in=batches)
+    held = Assignment.objects.pending().filter(lease_expires_at__gt=now)
+    return held.annotate(in_batch=Subquery(task.values("batch")[:1])).filter(in_batch__isnull=False).order_by()
+
+
+def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]:
     """Who works on the batch, who answered most comes first. Two queries."""
-    done = (
-        Annotation.objects.standing()
-        .filter(task__batch=batch)
-        .order_by()
-        .values("user__username")
-        .annotate(answers=Count("pk", filter=ANSWER), skips=Count("pk", filter=SKIP), last=Max("created_at"))
-    )
-    holding = Assignment.objects.pending().filter(task__batch=batch, lease_expires_at__gt=now)
-    held = dict(holding.order_by().values_list("user__username").annotate(n=Count("pk")))
-    parts = [
-        Part(row["user__username"], row["answers"], row["skips"], held.pop(row["user__username"], 0), row["last"])
-        for row in done
+    done = worked(WorkLog.objects.filter(batch=batch), now)
+    holding = held_in(Batch.objects.filter(pk=batch.pk), now)
+    held = dict(holding.values_list("user__username").annotate(n=Count("pk")))
+    contributions = [
+        Contribution(each.username, each.answers, each.skips, held.pop(each.username, 0), each.last_at) for each in done
     ]
-    parts += [Part(username, 0, 0, n, None) for username, n in held.items()]
-    return sorted(parts, key=lambda part: (-part.answers - part.skips, part.username))
+    contributions += [Contribution(username, 0, 0, n, None) for username, n in held.items()]
+    return sorted(contributions, key=lambda each: (-each.answers - each.skips, each.username))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +146,13 @@ class Places:
         return max(0, self.total - self.answered - self.skipped - self.held)
 
 
-def places_of(batch: Batch, parts: Sequence[Part]) -> Places:
+def places_of(batch: Batch, contributions: Sequence[Contribution]) -> Places:
+    extra = 0
+    if batch.overlap_max is not None:
+        extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
     return Places(
-        total=batch.size * batch.overlap,
-        answered=sum(part.answers for part in parts),
-        skipped=sum(part.skips for part in parts),
-        held=sum(part.held for part in parts),
+        total=batch.size * batch.overlap + extra,
+        answered=sum(each.answers for each in contributions),
+        skipped=sum(each.skips for each in contributions),
+        held=sum(each.held for each in contributions),
     )

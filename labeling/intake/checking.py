@@ -31,10 +31,10 @@ def chunks(
 ) -> Iterator[tuple[list[str], Checked, Rules]]:
     """The records but the first `skip`, checked: for each chunk their places in the file, the results, and the rules.
 
-    The first good vector sets the length of all that follow. `most`: records of a chunk, if that is to be fewer.
+    The first good vector sets the length of all that follow. `most`: records of a chunk, if not the kind's own number.
     """
     kind = kinds.get(rules.kind)
-    most = min(kind.chunk, most or kind.chunk)
+    most = most or kind.chunk
     places: list[str] = []
     checked: Checked = []
     weight, begun = 0, time.monotonic()
@@ -100,6 +100,6 @@ def _with_files(
             if isinstance(file, BadFile):
                 yield record, bad_file(record, rules, file)
             else:
-                yield record, replace(result, file=file[0], suffix=file[1])
+                yield record, result._replace(file=file[0], suffix=file[1])
         else:
             yield record, result

@@ -7,6 +7,7 @@ import reserves a block of numbers and assigns them by a permutation keyed with 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from hashlib import blake2b
 
 from django.core.management.color import no_style
@@ -16,6 +17,7 @@ from django.db.models import F, Max
 from labeling.models import Item, ItemImport
 
 ROUNDS = 4
+HALVES_KEPT = 1 << 16
 TRIES = 20
 
 
@@ -34,6 +36,8 @@ class Permutation:
         self._key, self._size = key, size
         self._left = math.isqrt(max(size - 1, 0)) + 1
         self._right = -(-size // self._left)
+        # Halves are few: the root of the size.
+        self._mixed = lru_cache(HALVES_KEPT)(self._mix)
 
     def at(self, place: int) -> int:
         """Where `place`, in range(size), is sent. Raises `IndexError` outside of it."""
@@ -48,7 +52,7 @@ class Permutation:
             if place < self._size:
                 return place
 
-    def _mixed(self, step: int, half: int) -> int:
+    def _mix(self, step: int, half: int) -> int:
         message = bytes([step]) + half.to_bytes(8, "big")
         return int.from_bytes(blake2b(message, key=self._key, digest_size=16).digest(), "big")
 
@@ -63,9 +67,15 @@ def numbers_for(item_import: ItemImport, count: int, *, estimate: int) -> list[i
         _reserve(item_import, max(estimate, count))
     assert item_import.first_number is not None
     key = item_import.project.keyed("numbers", f"{item_import.pk}/{item_import.numbered_from}")
-    permutation = Permutation(key, item_import.numbers)
+    permutation = _permutation(key, item_import.numbers)
     places = range(first - item_import.numbered_from, last - item_import.numbered_from)
     return [item_import.first_number + permutation.at(place) for place in places]
+
+
+@lru_cache(maxsize=2)
+def _permutation(key: bytes, size: int) -> Permutation:
+    """The same one for all chunks of an import, with what it remembers."""
+    return Permutation(key, size)
 
 
 def _reserve(item_import: ItemImport, size: int) -> None:

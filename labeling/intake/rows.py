@@ -8,19 +8,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from labeling import kinds
 from labeling.kinds import BadFile, BadValue, Surroundings
-from labeling.kinds.values import excerpt, is_blank, printable, type_name
+from labeling.kinds.values import excerpt, is_blank, printable
 from labeling.questions import Question
 
+from . import answers, labels
+from .labels import Labels
 from .readers.base import Record, Source
 from .readers.values import json_safe
 
 ID_LENGTH = 200
+_ARRAYS = (np.ndarray, np.generic)
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Rules:
     question: Question
     classes: tuple[str, ...]
     vector_length: int | None = None
-    with_truth: bool = True  # what a row says of the truth must be right; without, it is passed over
+    with_truth: bool = True  # what a row says of truth and label must be right; without, it is passed over
     allow_files: bool = False  # rows may name files beside a CSV, JSONL or Parquet file
     id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
     knows_places: bool = False  # the project may have items that an earlier version named after their places
@@ -41,14 +44,15 @@ class Rules:
         object.__setattr__(self, "class_names", frozenset(self.classes))
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(NamedTuple):
     """An item as it may be stored.
 
     `truth` is None where it is not known, else a class (single), a list of classes without repeats, possibly
     empty (multi), or whether the proposed class is there (verify). `proposed` is set for verify alone.
     `file` holds a file's bytes and `suffix` its real format, such as ".png"; they are as they came, and "", until the
     file is opened. `vector` is 1-D float32, all of it finite.
+    `labels` is None for an item that is yet to be labeled, `gold` unless its answer is known, and to check annotators.
+    `suggestion` is as `truth`, and shown to annotators.
     `place_id` is the id that earlier versions gave a row without one; "" where the row names its own.
     """
 
@@ -60,6 +64,9 @@ class Draft:
     suffix: str = ""
     vector: np.ndarray | None = None
     place_id: str = ""
+    labels: Labels | None = None
+    gold: str | list[str] | bool | None = None
+    suggestion: str | list[str] | bool | None = None
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -103,6 +110,9 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
         place_id = _place_id(record, rules, source) if rules.knows_places else ""
     external_id = external_id or _place_id(record, rules, source)
     truth, proposed = _answers(left, rules, source)
+    labeled = labels.take(left, rules)
+    gold = answers.read(_plain(left.pop("gold", None)), "gold", rules)
+    suggestion = _suggestion(left, rules)
     around = Surroundings(
         number_columns=source.number_columns,
         vector_length=rules.vector_length,
@@ -111,15 +121,30 @@ def _draft(record: Record, fields: dict[str, Any], rules: Rules, source: Source)
     )
     content = kinds.get(rules.kind).take(left, around)
     data = json_safe({**content.shown, **left})
-    return Draft(external_id, data, truth, proposed, content.file, vector=content.vector, place_id=place_id)
+    return Draft(
+        external_id,
+        data,
+        truth,
+        proposed,
+        content.file,
+        vector=content.vector,
+        place_id=place_id,
+        labels=labeled,
+        gold=gold if rules.with_truth else None,
+        suggestion=suggestion,
+    )
 
 
 def _flat(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields of a row; those of a Label Studio task lie in its `data`, and what else it has is not the item's."""
     data = fields.get("data")
+    if labels.is_exported(fields):
+        return labels.unpacked(fields)
     if not isinstance(data, dict) or not fields.keys().isdisjoint({*kinds.KINDS, "file_name"}):
         return fields
-    outer = {key: fields[key] for key in ("id", "external_id", "truth", "class") if key in fields}
+    outer = {
+        key: fields[key] for key in ("id", "external_id", "truth", "label", "suggestion", "class") if key in fields
+    }
     return {**outer, **data}
 
 
@@ -152,8 +177,7 @@ def _place_id(record: Record, rules: Rules, source: Source) -> str:
 
 def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | list[str] | bool | None, str | None]:
     """Take the truth, and for verify the proposed class, out of the fields; none of them may be shown to annotators."""
-    label, proposed = _plain(left.pop("label", None)), _plain(left.pop("class", None))
-    truth = _plain(left.pop("truth", label))
+    proposed, truth = _plain(left.pop("class", None)), _plain(left.pop("truth", None))
     truth = truth if rules.with_truth else None
     folder = _class_of_folder(left.get("file_name"), rules) if source.truth_from_folder else None
     if rules.question.proposes:
@@ -165,9 +189,16 @@ def _answers(left: dict[str, Any], rules: Rules, source: Source) -> tuple[str | 
             )
         if proposed is None:
             raise BadValue('column "class" is missing or empty: it names the class to be verified')
-        return _yes_or_no(truth), _class(proposed, "class", rules)
-    truth = folder if is_blank(truth) else truth
-    return (_classes(truth, rules) if rules.question.several else _one_class(truth, rules)), None
+        return answers.yes_or_no(truth, "truth"), answers.one_of(proposed, "class", rules)
+    return answers.read(folder if is_blank(truth) else truth, "truth", rules), None
+
+
+def _suggestion(left: dict[str, Any], rules: Rules) -> str | list[str] | bool | None:
+    """Take the suggestion out of the fields: only annotators whose task is prompted may see it."""
+    if "suggestion" not in left:
+        return None
+    value = _plain(left.pop("suggestion"))
+    return answers.read(value, "suggestion", rules) if rules.with_truth else None
 
 
 def _class_of_folder(name: Any, rules: Rules) -> str | None:
@@ -179,47 +210,8 @@ def _class_of_folder(name: Any, rules: Rules) -> str | None:
     return None
 
 
-def _one_class(value: Any, rules: Rules) -> str | None:
-    if isinstance(value, list):  # doccano: {"label": ["cat"]}
-        if len(value) > 1:
-            raise BadValue(f"truth names {len(value)} classes, but this project asks for one")
-        value = value[0] if value else None
-    return None if is_blank(value) else _class(value, "truth", rules)
-
-
-def _classes(value: Any, rules: Rules) -> list[str] | None:
-    if is_blank(value):
-        return None
-    parts = value.split("|") if isinstance(value, str) else value if isinstance(value, list) else [value]
-    return list(dict.fromkeys(_class(part, "truth", rules) for part in parts))
-
-
-def _class(value: Any, column: str, rules: Rules) -> str:
-    """The class that a value names; a number names the class that is written like it."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    name = str(value) if isinstance(value, (str, int)) else None
-    if name is None:
-        raise BadValue(f'column "{column}" must name a class, not hold a {type_name(value)}')
-    for spelling in (name, name.strip()):
-        if spelling in rules.class_names:
-            return spelling
-    some = ", ".join(rules.classes[:5]) + (", …" if len(rules.classes) > 5 else "")
-    raise BadValue(f'{column} "{excerpt(name)[:60]}" is not a class of this project ({excerpt(some)})')
-
-
-def _yes_or_no(value: Any) -> bool | None:
-    if is_blank(value):
-        return None
-    answer = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
-    try:
-        return answer[str(value).strip().lower()]
-    except KeyError:
-        raise BadValue(f'truth "{excerpt(str(value))[:60]}" is not one of true, false, 1, 0, yes, no') from None
-
-
 def _plain(value: Any) -> Any:
-    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+    return value.tolist() if isinstance(value, _ARRAYS) else value
 
 
 def _excerpt(fields: dict[str, Any]) -> str:

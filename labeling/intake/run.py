@@ -1,4 +1,5 @@
-"""Import: a file's records become items, chunk by chunk; bad rows are set aside with the reason.
+"""Import: a file's records become items, chunk by chunk; bad rows are set aside with the reason. The items of another
+project are copied in the same way (`labeling.intake.copying`).
 
 Media of a chunk are stored before the transaction that counts the chunk. Killed anywhere, the import goes on behind the
 last chunk that counted, and stores the same media under the same names.
@@ -16,15 +17,20 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds
+from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
+from labeling.intake.items import COLUMNS, NewItem, rows_of
+from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.projects import storage
+from labeling.statements import insert_many, marks, rows
 
 # Bytes in front of a block's numbers.
 NPY_HEAD = 128
@@ -41,8 +47,12 @@ def import_items(step: Step) -> None:
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.RUNNING)
     media.remove_drafts(project.pk)
     try:
-        with _opened(item_import, project) as source:
-            _import_from(step, source, item_import, project)
+        if item_import.is_copy:
+            if copying.copy_parts(step, item_import):
+                _end(step, item_import)
+        else:
+            with _opened(item_import, project) as source:
+                _import_from(step, source, item_import, project)
     except (UnreadableFile, OSError) as error:
         _refuse(step, item_import, str(error))
     except storage.NoRoom as error:
@@ -65,18 +75,25 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         return
     report = step.progress(f"importing {item_import.name}")
     estimate = source.estimate
-    for places, checked, learned in chunks(source, rules, skip=item_import.position):
+    kind = kinds.of(project)
+    most = kind.chunks_at_once * kind.chunk
+    for places, checked, learned in chunks(source, rules, skip=item_import.position, most=most):
         numbers = numbers_for(item_import, len(places), estimate=estimate)
         _write_chunk(step, item_import, project, checked, learned, places, numbers)
         report(source.position())
         if step.should_give_way():
             step.give_way()
             return
+    _end(step, item_import)
+
+
+def _end(step: Step, item_import: ItemImport) -> None:
+    """All records are dealt with."""
     with step.finish():
         settle_sequence()
         ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.DONE, finished_at=timezone.now())
         if item_import.accepted:
-            Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+            Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
 
 
 def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
@@ -131,16 +148,16 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
 def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list[Rejection]:
     """Where ids occur again that have one of these hashes: the file is read once more, which is rare."""
     seen: set[str] = set()
-    found: list[Rejection] = []
+    repetitions: list[Rejection] = []
     for places, checked, _ in chunks(source, rules):
         for place, result in zip(places, checked, strict=True):
             if isinstance(result, Draft) and hash_of(result.external_id) in repeated:
                 if result.external_id in seen:
-                    found.append(Rejection(place, TWICE, result.external_id))
+                    repetitions.append(Rejection(place, TWICE, result.external_id))
                 seen.add(result.external_id)
-        if len(found) >= LISTED:
+        if len(repetitions) >= LISTED:
             break
-    return found[:LISTED]
+    return repetitions[:LISTED]
 
 
 def _without_duplicates(
@@ -148,7 +165,8 @@ def _without_duplicates(
 ) -> tuple[list[tuple[int, Draft]], list[Rejection]]:
     """Split into what can go in, with its number in the chunk, and what cannot; ids that are there are refused."""
     ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
-    known = set(project.items.filter(external_id__in=ids).values_list("external_id", flat=True))
+    sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
+    known = {name for (name,) in rows(sql, [project.pk, *ids])} if ids else set()
     seen: set[str] = set()
     good: list[tuple[int, Draft]] = []
     bad: list[Rejection] = []
@@ -179,7 +197,7 @@ def _write_chunk(
     block = f"import-{item_import.pk}-{item_import.position}"
     for attempt in range(3):
         good, bad = _without_duplicates(project, checked, places)
-        items = [_item(project, numbers[at], draft, places[at], indices) for at, draft in good]
+        items = [NewItem(numbers[at], draft, places[at]) for at, draft in good]
         size = _media_bytes(draft for _, draft in good)
         # A file that lies on the server was named by somebody who can fill its disk anyway: it counts, without a limit.
         if item_import.owns_file:
@@ -189,9 +207,11 @@ def _write_chunk(
         except OSError as error:
             raise StepFailed(_storing_problem(error)) from error
         try:
+            values = rows_of(project, items, indices)
             with step.write():
-                # In the table's order, which is not the file's: neighbours share a page.
-                Item.objects.bulk_create(sorted(items, key=lambda item: item.pk))
+                insert_many(Item, COLUMNS, values)
+                labeled = write_labels(item_import, [item for item in items if item.draft.labels], indices)
+                search.rewind(project, min(numbers))
                 _set_aside(item_import, bad)
                 if rules.vector_length and not project.vector_length:
                     _settle_vector_length(project, rules.vector_length)
@@ -199,6 +219,7 @@ def _write_chunk(
                     position=F("position") + len(places),
                     accepted=F("accepted") + len(items),
                     rejected=F("rejected") + len(bad),
+                    labeled=F("labeled") + labeled,
                 )
                 if size:
                     if item_import.owns_file:
@@ -209,7 +230,7 @@ def _write_chunk(
                 raise
         else:
             break
-    item_import.refresh_from_db(fields=["position", "accepted", "rejected"])
+    item_import.refresh_from_db(fields=["position", "accepted", "rejected", "labeled"])
 
 
 def _settle_vector_length(project: Project, length: int) -> None:
@@ -219,27 +240,6 @@ def _settle_vector_length(project: Project, length: int) -> None:
     settled = Project.objects.values_list("vector_length", flat=True).get(pk=project.pk)
     if settled != length:
         raise StepFailed(f"The vectors have {length} numbers, those of another import {settled}: only one length fits.")
-
-
-def _item(project: Project, number: int, draft: Draft, source: str, indices: dict[str, int]) -> Item:
-    key = control_key(project, draft.external_id)
-    truth = draft.truth
-    return Item(
-        pk=number,
-        project=project,
-        external_id=draft.external_id,
-        source=source[:300],
-        data=draft.data,
-        truth=None if truth is None else project.asks.parse(truth, indices),
-        proposed=None if draft.proposed is None else indices[draft.proposed],
-        control_key=key,
-        is_control=key < project.control_share,
-    )
-
-
-def control_key(project: Project, external_id: str) -> float:
-    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
-    return int.from_bytes(project.keyed("control", external_id)[:6], "big") / 2**48
 
 
 def _media_bytes(drafts: Iterable[Draft]) -> int:
@@ -253,7 +253,7 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
     return files + (vectors and vectors + NPY_HEAD)
 
 
-def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[Item]) -> None:
+def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[NewItem]) -> None:
     """Write the files, or one block with all vectors of the chunk, and tell the items where they are."""
     folder = kinds.of(project).folder
     vectors: list[np.ndarray] = []
@@ -265,7 +265,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
             item.media = f"{project.pk}/vectors/{block_name}.npy"
             item.media_offset = len(vectors)
             vectors.append(draft.vector)
-    if items and not vectors:
+    if any(draft.file is not None for draft in drafts):
         media.flush()
     if vectors:
         media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))

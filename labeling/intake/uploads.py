@@ -25,6 +25,7 @@ from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
+from labeling.intake.readers import UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
@@ -107,6 +108,8 @@ def receive(
     path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
         at_once = path.stat().st_size <= AT_ONCE_BYTES
+        if not at_once:  # the worker would refuse it too, after the sender was told that all is well
+            _check_form(project, path, name)
         taken_by = worker_name() if at_once else ""
         job = register(
             project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
@@ -120,6 +123,13 @@ def receive(
         _import_at_once(job)
         item_import.refresh_from_db()
     return item_import
+
+
+def _check_form(project: Project, path: Path, name: str) -> None:
+    try:
+        check_form(path, kind=project.kind, name=plain_name(name))
+    except UnreadableFile as error:
+        raise ValidationError(str(error)) from error
 
 
 def keep(

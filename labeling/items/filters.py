@@ -9,6 +9,11 @@ from typing import Any
 
 from django.db import models
 
+from labeling.items import search
+from labeling.items.alike import Alike, alike
+from labeling.items.answers import Answered
+from labeling.items.search import Matches
+from labeling.items.words import read_search
 from labeling.models import Batch, LabelClass, Project, User
 from labeling.models.items import ItemQuerySet
 
@@ -16,6 +21,7 @@ from labeling.models.items import ItemQuerySet
 PROPOSED = 5
 LONGEST = 200
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+ITEM_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
 
 
@@ -31,16 +37,22 @@ class State(models.TextChoices):
     LABELED = "labeled", "labeled"
     SKIPPED = "skipped", "skipped by all"
     OPEN = "open", "waiting for answers"
+    AGAIN = "again", "asked again"
     UNLABELED = "unlabeled", "not picked yet"
+    UNDECIDED = "undecided", "answered, and undecided"
     UNREADABLE = "unreadable", "unreadable"
+    EXCLUDED = "excluded", "excluded"
 
 
 STATES: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
     State.LABELED: ItemQuerySet.labeled,
     State.SKIPPED: ItemQuerySet.skipped,
     State.OPEN: ItemQuerySet.under_way,
+    State.AGAIN: ItemQuerySet.to_be_asked_again,
     State.UNLABELED: ItemQuerySet.unlabeled,
+    State.UNDECIDED: ItemQuerySet.undecided,
     State.UNREADABLE: ItemQuerySet.unreadable,
+    State.EXCLUDED: ItemQuerySet.excluded_unpicked,
 }
 
 # Questions that are answered yes or no.
@@ -50,34 +62,52 @@ MARKS: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
     "skips": ItemQuerySet.skipped_by_somebody,
     "corrected": ItemQuerySet.corrected,
     "control": ItemQuerySet.control,
+    "queued": ItemQuerySet.queued,
+    "gold": ItemQuerySet.gold,
+    "excluded": ItemQuerySet.excluded,
+    "deleted": ItemQuerySet.deleted,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
-    """Each is None (or empty) where it does not matter. `label`: a class's index, or yes or no for `verify`."""
+    """Each is None (or empty) where it does not matter, but `deleted`: unless they are asked for, no list has deleted
+    items. `label`: a class's index, or yes or no for `verify`.
+    """
 
     label: int | bool | None = None
     batch: Batch | None = None
     annotator: User | None = None
+    answered: int | bool | None = None
+    against: int | bool | None = None
+    divided: int | bool | None = None
+    unlike: User | None = None
+    known: int | bool | None = None
     state: str = ""
     search: str = ""
+    q: Matches | None = None
+    like: Alike | None = None
     flagged: bool | None = None
     disagreement: bool | None = None
     skips: bool | None = None
     corrected: bool | None = None
     control: bool | None = None
+    queued: bool | None = None
+    gold: bool | None = None
+    excluded: bool | None = None
+    deleted: bool | None = None
 
 
-def read_filter(project: Project, given: Mapping[str, Any]) -> ItemFilter:
+def read_filter(project: Project, query: Mapping[str, Any]) -> ItemFilter:
     """Read what is asked for as text, as it stands in an address: what is missing or empty does not matter.
 
-    Raises `FilterError` with a sentence for each that cannot be used. A query each for label, batch and annotator.
+    Raises `FilterError` with a sentence for each that cannot be used. A query each for classes, batch, people and `q`,
+    and three for `like`.
     """
     read: dict[str, Any] = {}
     errors: dict[str, str] = {}
     for name, reader in READERS.items():
-        text = str(given.get(name) or "").strip()
+        text = str(query.get(name) or "").strip()
         if text:
             try:
                 if len(text) > LONGEST or "\x00" in text:
@@ -95,9 +125,9 @@ def _label(project: Project, name: str) -> int | bool:
         if name.lower() not in YES_OR_NO:
             raise LookupError("Labels are yes or no here: enter one of them.")
         return YES_OR_NO[name.lower()]
-    found = project.classes.filter(name=name).values_list("index", flat=True).first()
-    if found is not None:
-        return found
+    index = project.classes.filter(name=name).values_list("index", flat=True).first()
+    if index is not None:
+        return index
     raise LookupError(unknown_class(project, name))
 
 
@@ -122,6 +152,19 @@ def _annotator(project: Project, username: str) -> User:
     return user
 
 
+def _words(project: Project, text: str) -> Matches:
+    if terms := read_search(text):
+        return search.look_up(project, terms)
+    raise LookupError("Enter at least one letter or digit.")
+
+
+def _like(project: Project, text: str) -> Alike:
+    item = project.items.filter(pk=int(text)).first() if ITEM_NUMBER.fullmatch(text) else None
+    if item is None:
+        raise LookupError("There is no such item in this project.")
+    return alike(project, item)
+
+
 def _state(project: Project, text: str) -> str:
     if text not in STATES:
         raise LookupError(f"Choose one of {', '.join(STATES)}.")
@@ -135,11 +178,15 @@ def _mark(project: Project, text: str) -> bool:
 
 
 READERS: dict[str, Callable[[Project, str], Any]] = {
+    "q": _words,
+    "like": _like,
     "search": lambda project, text: text,
     "label": _label,
     "state": _state,
     "batch": _batch,
     "annotator": _annotator,
+    **dict.fromkeys(("answered", "against", "divided", "known"), _label),
+    "unlike": _annotator,
     **dict.fromkeys(MARKS, _mark),
 }
 
@@ -154,35 +201,42 @@ def unknown_class(project: Project, name: str) -> str:
 def classes_like(project: Project, text: str, n: int) -> list[str]:
     """Up to `n` names of classes that hold `text`, those that begin with it first."""
     begins = models.Case(models.When(name__istartswith=text, then=0), default=1)
-    found: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
-    return list(found.values_list("name", flat=True)[:n])
+    classes: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
+    return list(classes.values_list("name", flat=True)[:n])
 
 
-def matching(project: Project, wanted: ItemFilter) -> ItemQuerySet:
+def matching(project: Project, chosen: ItemFilter) -> ItemQuerySet:
     """The project's items that the filter lets through, in no order."""
-    items: ItemQuerySet = project.items.order_by()
-    if wanted.label is not None:
+    items: ItemQuerySet = chosen.q.items() if chosen.q else project.items.order_by()
+    if chosen.label is not None:
         several = project.asks.several
-        items = items.labeled_with(wanted.label) if several else items.labeled_as(wanted.label)
-    if wanted.batch is not None:
-        items = items.filter(task__batch=wanted.batch)
-    if wanted.annotator is not None:
-        items = items.answered_by(wanted.annotator)
-    if wanted.state:
-        items = STATES[wanted.state](items)
-    if wanted.search:
-        items = items.filter(models.Q(external_id__icontains=wanted.search) | models.Q(source__icontains=wanted.search))
+        items = items.labeled_with(chosen.label) if several else items.labeled_as(chosen.label)
+    if chosen.batch is not None:
+        items = items.filter(task__batch=chosen.batch)
+    answered = Answered(chosen.annotator, chosen.answered, chosen.against, chosen.divided, chosen.unlike, chosen.known)
+    if answered.asks:
+        items = answered.among(project, items)
+    elif chosen.annotator is not None:
+        items = items.answered_by(chosen.annotator)
+    if chosen.state:
+        items = STATES[chosen.state](items)
+    if chosen.search:
+        items = items.filter(models.Q(external_id__icontains=chosen.search) | models.Q(source__icontains=chosen.search))
     for name, having in MARKS.items():
-        answer = getattr(wanted, name)
+        answer = bool(chosen.deleted) if name == "deleted" else getattr(chosen, name)
         if answer is not None:
             items = having(items) if answer else _without(items, name)
-    return items
+    return chosen.like.among(items) if chosen.like else items
 
 
 def _without(items: ItemQuerySet, mark: str) -> ItemQuerySet:
     """The items that do not bear the mark; said so that no index of those that do is lost."""
     if mark == "control":
-        return items.filter(is_control=False)
+        return items.filter(reserved=False)
+    if mark == "excluded":
+        return items.kept()
+    if mark == "deleted":
+        return items.filter(deleted_at__isnull=True)
     if mark == "disagreement":
         return items.filter(agreement=1)
     if mark == "corrected":

@@ -1,7 +1,8 @@
-"""In which order: pages by key, not by number, so that the last of a million items is as near as the first.
+"""In which order: pages by key, not by number, so that the last of a million rows is as near as the first.
 
-An order has two parts: the items that have what is sorted by, and behind them, as they were imported, all others.
-A position is a place between two items. It is written into addresses, and stays right when items come or change.
+Rows are items, or the tasks of a batch. An order has two parts: the rows that have what is sorted by, and behind them
+all others. A position is a place between two rows. It is written into addresses, and stays right when rows come or
+change.
 """
 
 from __future__ import annotations
@@ -9,52 +10,58 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
-from labeling.items.filters import ItemFilter, State
-from labeling.models import Item
-from labeling.models.items import ItemQuerySet
+from labeling.items.filters import ItemFilter, State, matching
+from labeling.models import Item, Project
 
 COUNTED = 10_000
+EXAMINED = 10_000
 _MAX_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`field`: what is sorted by, or nothing for the order of import. `read` turns its text into a value again."""
+    """`field`: what is sorted by, if any; `read` turns its text into a value again. `tie`: a unique field, for rows
+    that are level and those without a value. `having` says nothing new of rows with one, but lets an index be used.
+    """
 
     title: str
     field: str = ""
     descending: bool = False
     read: Callable[[str], Any] = str
+    tie: str = "id"
+    tie_descending: bool = False
+    having: Q | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Behind the item with this key: its part of the order, what is sorted by, its id."""
+    """Behind the row with this key: its part of the order, what is sorted by, its tie."""
 
     part: int
     value: Any
-    id: int
+    tie: int
 
     def __str__(self) -> str:
         value = self.value.isoformat() if isinstance(self.value, datetime.datetime) else self.value
-        return f"{self.part}~{'' if value is None else value}~{self.id}"
+        return f"{self.part}~{'' if value is None else value}~{self.tie}"
 
 
 @dataclass(frozen=True, slots=True)
-class ItemPage:
-    """The ids of some items in order, and the positions where the pages before and behind them end and begin."""
+class KeyPage:
+    """The ties of some rows in order, and the positions where the pages before and behind them end and begin."""
 
-    ids: list[int]
+    keys: list[int]
     before: Position | None
     after: Position | None
 
 
-def _finite(text: str) -> float:
+def finite(text: str) -> float:
+    """The number. Raises `ValueError` for what is none, or has no end."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError("not finite")
@@ -73,27 +80,44 @@ def _time(text: str) -> datetime.datetime:
 
 NEWEST = "newest"
 ORDERS = {
-    NEWEST: Order("newest label", "labeled_at", descending=True, read=_time),
-    "agreement": Order("least agreement", "agreement", read=_finite),
-    "margin": Order("smallest margin", "task__margin", read=_finite),
+    NEWEST: Order(
+        "newest label",
+        "labeled_at",
+        descending=True,
+        read=_time,
+        tie_descending=True,
+        having=Q(label__isnull=False),
+    ),
+    "agreement": Order("least agreement", "agreement", read=finite),
+    "margin": Order("smallest margin", "task__margin", read=finite),
     "imported": Order("import"),
 }
+ALIKE = "alike"
+SORTS = {**ORDERS, ALIKE: Order("most alike", "nearness", read=int)}
+"""With what makes sense only where there is an item to be like."""
 
 
 # States in which no item has a label: there is nothing to look for in the first part of these orders.
-_WITHOUT_LABEL = (State.OPEN, State.UNLABELED, State.UNREADABLE, State.SKIPPED)
+_WITHOUT_LABEL = (State.OPEN, State.UNLABELED, State.UNREADABLE, State.SKIPPED, State.UNDECIDED)
 
 
-def order_for(wanted: ItemFilter, name: str) -> Order:
-    """The order of that name, or the newest labels first; for items that all lack what is sorted by, the plain one."""
+def order_for(chosen: ItemFilter, name: str) -> Order:
+    """The order of that name, or else the most alike first where that is asked for, or the newest labels; for items
+    that all lack what is sorted by, the plain one.
+    """
+    if chosen.like and name in ("", ALIKE):
+        return SORTS[ALIKE]
     order = ORDERS.get(name, ORDERS[NEWEST])
-    pointless = wanted.state in _WITHOUT_LABEL and order.field in ("labeled_at", "agreement")
+    pointless = chosen.state in _WITHOUT_LABEL and order.field in ("labeled_at", "agreement")
     return ORDERS["imported"] if pointless else order
 
 
-def position_of(item: Item, order: Order) -> Position:
-    """Where the item itself is; needs its task selected with it."""
-    value = None
+def position_of(item: Item, order: Order, chosen: ItemFilter | None = None) -> Position:
+    """Where the item itself is; needs its task selected with it, and what is looked for where the order follows it."""
+    value: Any = None
+    if order.field == "nearness":
+        place = chosen.like.place(item.pk) if chosen and chosen.like else None
+        return Position(1 if place is None else 0, place, item.pk)
     if order.field == "task__margin":
         value = item.task.margin if hasattr(item, "task") else None
     elif order.field:
@@ -103,84 +127,110 @@ def position_of(item: Item, order: Order) -> Position:
 
 def read_position(text: str, order: Order) -> Position:
     """A position from its text. Raises `ValueError` for what is none in this order."""
-    part, value, pk = text.split("~")
-    if part not in ("0", "1") or not pk.isascii() or not pk.isdigit() or int(pk) > _MAX_ID:
+    part, value, tie = text.split("~")
+    if part not in ("0", "1") or not tie.isascii() or not tie.isdigit() or int(tie) > _MAX_ID:
         raise ValueError("not a position")
-    return Position(int(part), order.read(value) if part == "0" and order.field else None, int(pk))
+    return Position(int(part), order.read(value) if part == "0" and order.field else None, int(tie))
 
 
-def page_after(items: ItemQuerySet, order: Order, start: Position | None, n: int) -> ItemPage:
-    """The `n` items behind a position, or the first ones."""
-    found = _take(items, order, start, n + 1)
-    return _page(found[:n], earlier=start is not None, later=len(found) > n)
+def known_position(text: str | None, order: Order) -> Position | None:
+    """A position from its text, or none for what is none in this order."""
+    try:
+        return read_position(text, order) if text else None
+    except ValueError:
+        return None
 
 
-def page_before(items: ItemQuerySet, order: Order, end: Position, n: int) -> ItemPage:
-    """The `n` items in front of a position; the first page as a whole where fewer are left."""
-    found = _take(items, order, end, n + 1, backwards=True)
-    if len(found) <= n:
-        return page_after(items, order, None, n)
-    return _page(found[:n][::-1], earlier=True, later=True)
+def page_after(rows: QuerySet[Any], order: Order, start: Position | None, n: int) -> KeyPage:
+    """The `n` rows behind a position, or the first ones."""
+    places = _take(rows, order, start, n + 1)
+    return _page(places[:n], earlier=start is not None, later=len(places) > n)
 
 
-def _page(shown: list[Position], *, earlier: bool, later: bool) -> ItemPage:
-    return ItemPage(
-        [place.id for place in shown],
+def page_before(rows: QuerySet[Any], order: Order, end: Position, n: int) -> KeyPage:
+    """The `n` rows in front of a position; the first page as a whole where fewer are left."""
+    places = _take(rows, order, end, n + 1, backwards=True)
+    if len(places) <= n:
+        return page_after(rows, order, None, n)
+    return _page(places[:n][::-1], earlier=True, later=True)
+
+
+def _page(shown: list[Position], *, earlier: bool, later: bool) -> KeyPage:
+    return KeyPage(
+        [place.tie for place in shown],
         before=shown[0] if shown and earlier else None,
         after=shown[-1] if shown and later else None,
     )
 
 
-def neighbours(items: ItemQuerySet, order: Order, place: Position) -> tuple[int | None, int | None]:
-    """The ids of the items right in front of and behind a position."""
-    earlier = _take(items, order, place, 1, backwards=True)
-    later = _take(items, order, place, 1)
-    return (earlier[0].id if earlier else None, later[0].id if later else None)
+def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int | None, int | None]:
+    """The ties of the rows right in front of and behind a position."""
+    earlier = _take(rows, order, place, 1, backwards=True)
+    later = _take(rows, order, place, 1)
+    return (earlier[0].tie if earlier else None, later[0].tie if later else None)
 
 
-def count_up_to(items: ItemQuerySet, most: int = COUNTED) -> tuple[int, bool]:
-    """How many items there are, but no further than `most`; and whether there are more."""
-    found = items.order_by().values("pk")[: most + 1].count()
-    return min(found, most), found > most
+def count_matching(project: Project, chosen: ItemFilter) -> tuple[int, bool]:
+    """How many items the filter lets through, as far as they are counted; and whether there may be more.
+
+    Where a search has too many matches to be looked up, and something else is asked too, only so many items are looked
+    at that have the rest.
+    """
+    if chosen.q is None or chosen.q.ids is not None or chosen.like:
+        return count_up_to(matching(project, chosen))
+    rest = replace(chosen, q=None)
+    if rest == ItemFilter():
+        return COUNTED, True
+    told = list(matching(project, rest).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
+    n = sum(told[:EXAMINED])
+    return min(n, COUNTED), n > COUNTED or len(told) > EXAMINED
+
+
+def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:
+    """How many rows there are, but no further than `most`; and whether there are more."""
+    n = rows.order_by().values("pk")[: most + 1].count()
+    return min(n, most), n > most
 
 
 def _take(
-    items: ItemQuerySet, order: Order, start: Position | None, n: int, *, backwards: bool = False
+    rows: QuerySet[Any], order: Order, start: Position | None, n: int, *, backwards: bool = False
 ) -> list[Position]:
-    """The places of up to `n` items from a position on, in either direction. One query, or two where the parts meet.
+    """The places of up to `n` rows from a position on, in either direction. One query, or two where the parts meet.
 
     Only keys are read: to sort a million items together with their data takes many times longer.
     """
-    found: list[Position] = []
+    places: list[Position] = []
     for part in (1, 0) if backwards else (0, 1):
         if part == 0 and not order.field:
             continue
         passed = start is not None and (part > start.part if backwards else part < start.part)
-        if passed or len(found) >= n:
+        if passed or len(places) >= n:
             continue
         there = start if start is not None and start.part == part else None
-        rows = _part(items, order, part, there, backwards)[: n - len(found)]
+        more = rows_behind(rows, order, part, there, backwards)[: n - len(places)]
         if part == 0:
-            found += [Position(0, value, pk) for pk, value in rows.values_list("pk", order.field)]
+            places += [Position(0, value, tie) for tie, value in more.values_list(order.tie, order.field)]
         else:
-            found += [Position(1, None, pk) for pk in rows.values_list("pk", flat=True)]
-    return found
+            places += [Position(1, None, tie) for tie in more.values_list(order.tie, flat=True)]
+    return places
 
 
-def _part(items: ItemQuerySet, order: Order, part: int, start: Position | None, backwards: bool) -> ItemQuerySet:
-    field = order.field if part == 0 else ""
+def rows_behind(rows: QuerySet[Any], order: Order, part: int, start: Position | None, backwards: bool) -> QuerySet[Any]:
+    """The rows of one part of the order behind a position in it, or in front of it and backwards."""
     if order.field:
-        items = items.filter(**{f"{order.field}__isnull": part == 1})
-    if field == "labeled_at":
-        items = items.labeled()  # says nothing new either, but is what the index is over
-    down = backwards != (order.descending and part == 0)
-    sign, beyond = ("-", "lt") if down else ("", "gt")
-    if start is not None and field:
-        # The first condition says nothing new, but lets an index begin at the right place.
-        items = items.filter(
-            Q(**{f"{field}__{beyond}": start.value}) | Q(**{f"id__{beyond}": start.id}),
-            **{f"{field}__{beyond}e": start.value},
+        rows = rows.filter(**{f"{order.field}__isnull": part == 1})
+    tie_sign, tie_beyond = _direction(backwards != (order.tie_descending and part == 0))
+    behind = Q(**{f"{order.tie}__{tie_beyond}": start.tie}) if start else Q()
+    if part == 1:
+        return rows.filter(behind).order_by(f"{tie_sign}{order.tie}")
+    sign, beyond = _direction(backwards != order.descending)
+    if start:
+        # The second condition says nothing new, but lets an index begin at the right place.
+        behind = (Q(**{f"{order.field}__{beyond}": start.value}) | behind) & Q(
+            **{f"{order.field}__{beyond}e": start.value}
         )
-    elif start is not None:
-        items = items.filter(**{f"id__{beyond}": start.id})
-    return items.order_by(*([f"{sign}{field}"] if field else []), f"{sign}id")
+    return rows.filter(order.having or Q(), behind).order_by(f"{sign}{order.field}", f"{tie_sign}{order.tie}")
+
+
+def _direction(down: bool) -> tuple[str, str]:
+    return ("-", "lt") if down else ("", "gt")

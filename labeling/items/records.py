@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import Q
+from django.db.models.functions import Coalesce
+
 from labeling.items.filters import State
-from labeling.models import Annotation, Correction, Item, Project, Task
+from labeling.models import Annotation, Correction, Item, ModelVersion, Project, Removal, Task
 from labeling.questions import Stored
 
 Names = dict[int, str]
@@ -21,6 +25,7 @@ class ItemLine:
     said: list[tuple[str, Stored | None]] = field(default_factory=list)
     flagged: bool = False
     corrected: bool = False
+    out_again: bool = False
 
     @property
     def task(self) -> Task | None:
@@ -28,17 +33,23 @@ class ItemLine:
 
     @property
     def state(self) -> State | None:
-        return state_of(self.item)
+        return state_of(self.item, out_again=self.out_again)
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRecord:
-    """Everything about one item: all annotations, those taken back too, and all corrections, the newest first."""
+    """Everything about one item: all annotations, those taken back too; corrections and removals, the newest first.
+
+    `decides`: the task whose answers make the label. `checks`: answers to the item as gold.
+    """
 
     item: Item
     task: Task | None
+    decides: Task | None
+    checks: list[Annotation]
     annotations: list[Annotation]
     corrections: list[Correction]
+    removals: list[Removal]
     names: Names
 
     @property
@@ -52,7 +63,7 @@ class ItemRecord:
 
     @property
     def state(self) -> State | None:
-        return state_of(self.item)
+        return state_of(self.item, out_again=self.decides is not self.task and not self.can_be_corrected)
 
     @property
     def predicted(self) -> Any:
@@ -62,8 +73,30 @@ class ItemRecord:
         return self.item.project.asks.predicted(self.task.predicted, self.names)
 
     @property
+    def removal(self) -> Removal | None:
+        """The one that stands."""
+        return next((each for each in self.removals if each.ended_at is None), None)
+
+    def learned_by(self, versions: Iterable[ModelVersion]) -> list[int]:
+        """Numbers of those versions that have learned from the item. They need their batches selected with them."""
+        if self.task is None or self.item.reserved or self.item.label is None:
+            return []
+        answered = any(each.undone_at is None and each.value is not None for each in self.annotations)
+        known_at = None if answered or not self.corrections else self.corrections[-1].created_at
+        learned = []
+        for version in versions:
+            began = version.created_at - datetime.timedelta(seconds=version.seconds)
+            out = any(
+                each.created_at <= began and (each.ended_at is None or each.ended_at > began) for each in self.removals
+            )
+            late = known_at is not None and known_at > began
+            if version.batch.number >= self.task.batch.number and not out and not late:
+                learned.append(version.number)
+        return sorted(learned)
+
+    @property
     def can_be_corrected(self) -> bool:
-        return self.task is not None and self.task.has_all_answers
+        return self.decides is not None and self.decides.has_all_answers
 
 
 def task_of(item: Item) -> Task | None:
@@ -71,47 +104,58 @@ def task_of(item: Item) -> Task | None:
     return item.task if hasattr(item, "task") else None
 
 
-def state_of(item: Item) -> State | None:
+def state_of(item: Item, *, out_again: bool) -> State | None:
     """Where the item stands, as the filter of that name has it; None for one that is still to be encoded, or that a
-    batch ended without.
+    batch ended without. `out_again`: people are being asked again.
     """
     task = task_of(item)
     if item.label is not None:
         return State.LABELED
+    if item.again_at is not None or out_again:
+        return State.AGAIN
     if task is None:
         if item.row is None:
             return State.UNREADABLE if item.encode_error else None
-        return State.UNLABELED
+        return State.UNLABELED if item.excluded_at is None else State.EXCLUDED
     if task.outstanding == 0:
-        return State.SKIPPED
+        return State.SKIPPED if item.agreement is None else State.UNDECIDED
     return State.OPEN if task.batch.state == "open" else None
 
 
 def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Names]:
-    """The items with these ids, in this order, and the names of the classes that occur. Four queries."""
+    """The items with these ids, in this order, and the names of the classes that occur. Five queries."""
     found = project.items.select_related("task__batch").in_bulk(ids)
     lines = {pk: ItemLine(found[pk]) for pk in ids if pk in found}
-    given = Annotation.objects.standing().filter(task__item__in=list(lines)).order_by("created_at", "pk")
-    for item, username, value, flagged in given.values_list("task__item", "user__username", "value", "flagged"):
+    tasks = Task.objects.of_items(list(lines))
+    given = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
+    shown = Coalesce("task__item", "task__repeats")
+    for item, username, value, flagged in given.values_list(shown, "user__username", "value", "flagged"):
         lines[item].said.append((username, value))
         lines[item].flagged |= flagged
     for item in Correction.objects.standing().filter(item__in=list(lines)).values_list("item", flat=True):
         lines[item].corrected = True
+    for item in tasks.further().unanswered().values_list("repeats", flat=True):
+        lines[item].out_again = True
     return list(lines.values()), names_of(project, [line.item.label for line in lines.values()])
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
-    """All that is known of one item. Four queries. Raises `Item.DoesNotExist`."""
+    """All that is known of one item. Five queries. Raises `Item.DoesNotExist`."""
     item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
     task = task_of(item)
-    annotations = list(
-        Annotation.objects.filter(task=task).select_related("user").order_by("created_at", "pk") if task else []
-    )
+    tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
+    given = Annotation.objects.filter(task__in=tasks).select_related("user").order_by("created_at", "pk")
+    gold = {each.pk for each in tasks if each.is_gold}
+    decides = next((each for each in reversed(tasks) if not each.is_gold), None)
+    decides = task if task is not None and decides == task else decides
+    checks = [each for each in given if each.task_id in gold]
+    annotations = [each for each in given if each.task_id not in gold]
     corrections = list(item.corrections.select_related("user", "withdrawn_by").order_by("-pk"))
-    values = [item.label, *(each.value for each in annotations), *(each.value for each in corrections)]
+    removals = list(item.removals.select_related("user", "ended_by").order_by("-pk"))
+    values = [item.label, *(each.value for each in given), *(each.value for each in corrections)]
     predicted = None if task is None or project.asks.proposes else task.predicted
     also = [index for index in (item.proposed, predicted) if index is not None]
-    return ItemRecord(item, task, annotations, corrections, names_of(project, values, also))
+    return ItemRecord(item, task, decides, checks, annotations, corrections, removals, names_of(project, values, also))
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:

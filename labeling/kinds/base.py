@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from labeling.kinds.values import BadFile, value_text
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
+class ItemContent:
     """What an item is: a file, a vector, or fields alone.
 
     `shown` are the fields that annotators see of it. `file` holds the bytes as they came and `suffix` is "", until the
@@ -30,8 +30,7 @@ class Content:
     vector: np.ndarray | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What a row does not say itself.
 
     `number_columns` make up the vector where no column is called so; `vector_length` is that of the project's vectors,
@@ -75,7 +74,10 @@ class Kind(ABC):
     """Rows of a Parquet file that are held at once."""
 
     chunk: ClassVar[int] = 500
-    """Items that an import stores in one transaction."""
+    """Items that are read at one time."""
+
+    chunks_at_once: ClassVar[int] = 1
+    """Chunks that an import stores in one transaction."""
 
     is_file: ClassVar[bool] = False
     """An item is a file, which is stored, served and exported."""
@@ -103,7 +105,7 @@ class Kind(ABC):
         return ""
 
     @abstractmethod
-    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Take the content out of the fields of a row. Raises BadValue or BadFile."""
 
     def open(self, files: Sequence[bytes]) -> Iterator[tuple[bytes, str] | BadFile]:

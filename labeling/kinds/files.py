@@ -10,7 +10,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.opening import Opener
 from labeling.kinds.values import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
@@ -59,7 +59,7 @@ class FileKind(Kind):
     opener: ClassVar[Opener]
     """The process in which bytes from outside are opened."""
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Bytes, Hugging Face's {"bytes", "path"}, a data: URL, or a file's name."""
         column = "file_name" if around.in_tree or is_blank(fields.get(self.name)) else self.name
         value = fields.pop(column, None)
@@ -68,19 +68,19 @@ class FileKind(Kind):
         if isinstance(value, dict):
             value = value.get("bytes") or value.get("path")
         if isinstance(value, bytes):
-            return Content(file=value)
+            return ItemContent(file=value)
         what = f"the {self.noun}"
         if is_blank(value):
             raise BadValue(f'{what} is missing: name a file or give a data: URL in column "{self.name}"')
         if not isinstance(value, str):
             raise BadValue(f'column "{column}" must name a file or hold a data: URL, not a {type_name(value)}')
         if value[:5].lower() == "data:":
-            return Content(file=self._data_url(value))
+            return ItemContent(file=self._data_url(value))
         if "://" in value[:20]:
             raise BadValue(f"{what} is an address on the network, which is not fetched: give the file itself")
         if around.open_file is None:
             raise BadValue(f"{what} is named by a file, and an upload has none beside it: use a zip file or data: URLs")
-        return Content(file=around.open_file(value))
+        return ItemContent(file=around.open_file(value))
 
     def _data_url(self, url: str) -> bytes:
         head, comma, body = url.partition(",")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.values import BadValue, type_name
 
 
@@ -19,8 +19,10 @@ class Text(Kind):
     noun = "text"
     plural = "texts"
     columns = frozenset({"text"})
+    # Each transaction costs a flush, but holds up whoever else writes: twice as many take a tenth of a second.
+    chunks_at_once = 2
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         if "text" not in fields:
             raise BadValue('column "text" is missing')
         text = fields.pop("text")
@@ -30,7 +32,7 @@ class Text(Kind):
             raise BadValue(f'column "text" must hold text, not a {type_name(text)}')
         if not text.strip():
             raise BadValue('column "text" holds nothing but white space')
-        return Content(shown={"text": text})
+        return ItemContent(shown={"text": text})
 
     def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
         return str(data.get("text", ""))

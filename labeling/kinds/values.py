@@ -22,9 +22,9 @@ class BadFile(ValueError):
 
 
 def is_blank(value: Any) -> bool:
-    if isinstance(value, float):
-        return math.isnan(value)
-    return value is None or (isinstance(value, str) and not value.strip())
+    if isinstance(value, str):
+        return not value.strip()
+    return value is None or (isinstance(value, float) and math.isnan(value))
 
 
 def type_name(value: Any) -> str:
@@ -50,6 +50,8 @@ def excerpt(raw: bytes | str) -> str:
 
 def printable(text: str) -> str:
     """`text` with every character that cannot be shown or stored replaced."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from labeling.kinds.base import Content, Kind, Surroundings
+from labeling.kinds.base import ItemContent, Kind, Surroundings
 from labeling.kinds.values import BadValue, excerpt, is_blank, printable, type_name, value_text
 
 QUOTED = 8  # fields in a list
@@ -25,7 +25,7 @@ class Vector(Kind):
     takes_number_columns = True
     bare = "a bare vector"
 
-    def take(self, fields: dict[str, Any], around: Surroundings) -> Content:
+    def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         shown: dict[str, Any] = {}
         if "vector" in fields:
             vector = _as_vector(fields.pop("vector"), "number {} of the vector")
@@ -36,7 +36,7 @@ class Vector(Kind):
         else:
             raise BadValue('column "vector" is missing')
         _check_length(vector, around.vector_length)
-        return Content(shown=shown, vector=vector)
+        return ItemContent(shown=shown, vector=vector)
 
     def excerpt(self, data: Mapping[str, Any]) -> str:
         return " · ".join(f"{name} {value_text(value)}" for name, value in list(data.items())[:QUOTED])

@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import datetime
 import logging
-import math
 import time
 from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from django.db import transaction
-from django.db.models import Count, Exists, F, OuterRef, Q, Sum
-from django.utils import timezone
+from django.db.models import Count, F, Q, Sum
 
 from labeling import database
-from labeling.answering import batches, queue
+from labeling.answering import batches, closing, submitting
 from labeling.answering.batches import BatchError
-from labeling.models import Annotation, Assignment, Batch, Project, Task
-from labeling.models.batches import TaskQuerySet
+from labeling.models import Annotation, Batch, Project, Task
+from labeling.models.batches import TaskQuerySet, answers_needed
 
 logger = logging.getLogger(__name__)
 
@@ -34,20 +32,12 @@ PAUSE_SECONDS = 0.05
 CHUNK = 200
 
 
-class _Moved(Exception):
-    """What was read has changed before it was locked."""
-
-
 def has_enough(batch: Batch) -> bool:
-    """Whether the deadline may end the batch: the share of its answers that it needs has been given, and at least one.
-
-    With several answers a task, answers count, not finished tasks: people who are missing leave every task unfinished.
-    """
-    wanted = batch.size * batch.overlap
-    given = wanted - (Task.objects.filter(batch=batch).aggregate(n=Sum("outstanding"))["n"] or 0)
-    share = 1.0 if batch.complete_share is None else batch.complete_share
-    # Rounded first: 0.7 of 10 is 7, whatever floating point makes of it.
-    return given >= max(1, math.ceil(round(share * wanted, 6)))
+    """Whether the deadline may end the batch: the share of its answers that it needs is there, and at least one."""
+    lacking = Task.objects.filter(batch=batch).lacking_first()
+    outstanding = lacking.aggregate(n=Sum(F("outstanding") - F("extra")))["n"] or 0
+    answers = batch.size * batch.overlap - outstanding
+    return answers >= answers_needed(batch.size, batch.overlap, batch.complete_share)
 
 
 def end_overdue(now: datetime.datetime) -> int:
@@ -77,8 +67,9 @@ def end_early(*, batch: Batch) -> int:
         answer = next(iter(standing[:1]), None)
         tasks = Task.objects.filter(batch=batch)
         # Counted before anything is locked. What is answered at this very moment is counted by `clear`.
-        untouched = F("remaining") if batch.overlap == 1 else tasks.filter(outstanding=batch.overlap).count()
-        control = tasks.filter(is_control=True, outstanding__lt=batch.overlap).count()
+        every = batch.overlap + F("extra")
+        untouched = F("remaining") if batch.takes_one_answer else tasks.filter(outstanding=every).count()
+        control = tasks.filter(is_control=True, outstanding__lt=every).count()
         try:
             with transaction.atomic():
                 closed = Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).update(
@@ -91,9 +82,9 @@ def end_early(*, batch: Batch) -> int:
                     raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
                 # Taking an answer back changes the batch too: none is taken back from here on.
                 if not Annotation.objects.standing().filter(pk=answer).exists():
-                    raise _Moved
+                    raise closing.Moved
                 batches.complete(batch_id=batch.pk)
-        except _Moved:
+        except closing.Moved:
             time.sleep(PAUSE_SECONDS)
         else:
             batch.refresh_from_db()
@@ -116,30 +107,24 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
                 with writing():
                     _let_go(batch.project, unfinished.filter(pk__range=(part[0], part[-1])))
                 break
-            except _Moved:
+            except closing.Moved:
                 time.sleep(PAUSE_SECONDS)
-    counts = Task.objects.filter(batch=batch).aggregate(all=Count("pk"), control=Count("pk", filter=Q(is_control=True)))
+    counts = Task.objects.filter(batch=batch).aggregate(
+        all=Count("pk"), control=Count("pk", filter=Q(is_control=True)), further=Count("repeats")
+    )
     with writing():
         Batch.objects.filter(pk=batch.pk).update(
-            dropped=F("size") + F("dropped") - counts["all"], size=counts["all"], control_tasks=counts["control"]
+            dropped=F("size") + F("dropped") - counts["all"],
+            size=counts["all"],
+            control_tasks=counts["control"],
+            further=counts["further"],
         )
 
 
 def _let_go(project: Project, tasks: TaskQuerySet) -> None:
     """Drop those of these tasks that nobody has answered, and settle the others with the answers they have."""
-    # Locked in the queue's order: tasks, assignments. Whoever is answering one of these finishes first.
-    locked = list(tasks.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
-    # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
-    # circle.
-    pending = Assignment.objects.pending().filter(task__in=locked)
-    if len(pending.select_for_update(skip_locked=True).values_list("pk", flat=True)) < pending.count():
-        raise _Moved
-    pending.update(ended_at=timezone.now())
-    tasks.exclude(_touched()).delete()
-    started = list(tasks.select_related("item"))
-    tasks.update(free=0, outstanding=0)
-    queue.resolve_labels(project, started)
-
-
-def _touched() -> Exists:
-    return Exists(Annotation.objects.standing().filter(task=OuterRef("pk")))
+    gone, started = closing.close(tasks)
+    closing.ask_again(gone)
+    labeled = submitting.resolve_labels(project, started)
+    if labeled:  # last of all, as in a submit
+        Batch.objects.filter(pk=started[0].batch_id).update(labeled=F("labeled") + labeled)

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
+from labeling.answering import counting
 from labeling.models import Batch, ModelVersion, PrivateTraining, Project, Release, User
 from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
 from models_store.privacy.config import PrivacyConfig, noise_for_budget
@@ -129,7 +130,7 @@ def ledger_of(project: Project) -> Ledger:
     """What stands in the ledger, and what is left. Three queries."""
     budget = Budget.of(project)
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
-    labels = project.items.trainable().count()
+    labels = counting.trainable_labels(project)
     phases = [_phases(training) for training in trainings]
     costs = epsilons(phases, project.privacy_delta)
     spent = Spent(len(trainings), tuple(chain.from_iterable(phases)))

@@ -8,8 +8,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.answering import batches, queue
-from labeling.models import Batch, Job, Project, User
+from labeling.answering import batches, queue, rechecking
+from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.jobs import PATIENT_KINDS
 
 # A step that has done less than this does not tell yet how long it takes.
@@ -26,9 +26,14 @@ STEPS: dict[str, str] = {
     Job.Kind.EMBED: "looking at the pool",
     Job.Kind.CLUSTER: "clustering the pool",
     Job.Kind.SELECT: "picking the next batch",
+    Job.Kind.REPICK: "picking the batch again with the newest model",
+    Job.Kind.REPLACE: "replacing skipped items",
+    Job.Kind.RELABEL: "changing labels",
     Job.Kind.SURVEY: "surveying the pool",
     Job.Kind.PREDICT: "predicting",
     Job.Kind.BASELINE: "estimating what uniform labels would do",
+    Job.Kind.CALIBRATE: "calibrating the model",
+    Job.Kind.MISLABELED: "looking for label errors",
 }
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
@@ -37,17 +42,20 @@ PHASES: dict[str, str] = {
 
 
 def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
-    """The active (or last) batch, the step under way, seconds until the next batch opens, and the user's own part."""
-    batch = project.batches.active().first() or project.batches.order_by("-number").first()
+    """The batch that matters most, the step under way, seconds until the next batch opens, and the user's own part."""
+    batch = _batch_of(project, user)
     job = _current_job(project)
     seconds = batches.seconds_until_open(project)
+    answered, answers = rechecking.told_answers(batch) if batch else (0, 0)
     found: dict[str, Any] = {
         "loop": project.loop,
         "batch": batch.number if batch else None,
         "state": batch.state if batch else None,
         "reason": batch.reason if batch and batch.state == Batch.State.FAILED else "",
         "size": batch.size if batch else 0,
-        "remaining": batch.remaining if batch else 0,
+        "remaining": rechecking.told_remaining(batch) if batch else 0,
+        "answered": answered,
+        "answers": answers,
         "phase": (job.phase or STEPS[job.kind]) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
         "detail": job.detail if job else "",
@@ -57,6 +65,16 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     if user is not None and batch is not None:
         found["own"] = queue.progress_of(batch, user)
     return found
+
+
+def _batch_of(project: Project, user: User | None) -> Batch | None:
+    """The current batch; of two that are open, the first in which the user still holds tasks."""
+    current = project.batches.current()
+    if user is None or current is None or current.state != Batch.State.OPEN or current.number == 1:
+        return current
+    held = Task.objects.filter(pk__in=Assignment.objects.pending().filter(user=user).values("task"))
+    earlier = project.batches.open().filter(pk__in=held.values("batch"), number__lt=current.number)
+    return earlier.order_by("number").first() or current
 
 
 def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:

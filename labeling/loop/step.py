@@ -35,6 +35,8 @@ class Step:
     REPORT_EVERY_SECONDS = 0.5
     # A long import gives way to the loop's steps after this time, and goes on later.
     SLICE_SECONDS = 5.0
+    # What nobody waits for looks so often whether somebody waits for something else.
+    LOOK_SECONDS = 0.5
 
     def __init__(self, job: Job, *, stopping: Callable[[], bool] = lambda: False, patient: bool = True) -> None:
         """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others."""
@@ -43,7 +45,7 @@ class Step:
         self.finished = False
         self._stopping = stopping
         self._started = time.monotonic()
-        self._reported = 0.0
+        self._reported = self._looked = 0.0
 
     def progress(self, phase: str, *, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
         """Name the phase; the returned function takes the share done. It raises `StepLost` if the job is lost.
@@ -79,6 +81,18 @@ class Step:
     def urgent_work_is_due(self) -> bool:
         """Whether a step of a loop waits, or the worker is stopping: what nobody waits for gives way to it at once."""
         return self._stopping() or Job.objects.due(timezone.now()).filter(urgent=True).exists()
+
+    def patiently(self, report: Callable[[], None]) -> bool:
+        """Report the progress of a step that nobody waits for, and look now and then whether one is due that somebody
+        waits for: then it raises `GaveWay`. Returns whether it has looked.
+        """
+        report()
+        if time.monotonic() - self._looked < self.LOOK_SECONDS:
+            return False
+        self._looked = time.monotonic()
+        if self.urgent_work_is_due() or Job.objects.due(timezone.now()).awaited().exists():
+            raise GaveWay
+        return True
 
     @contextmanager
     def write(self) -> Iterator[None]:

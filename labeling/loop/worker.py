@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import TypeVar
 
@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from labeling import database
 from labeling.answering import batches
-from labeling.loop import deadlines
+from labeling.loop import deadlines, rechecks, versions
 from labeling.loop.step import Step, StepFailed, StepLost
-from labeling.models import Batch, ItemImport, Job, PredictionRun
+from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
 from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
 
 logger = logging.getLogger(__name__)
@@ -42,18 +42,19 @@ DATABASE_RETRIES = 3
 class Worker:
     """Runs background steps until it is told to stop.
 
-    `run_step` does the work of one of them; `sweep` removes, at a given time, what has been kept long enough.
+    `run_step` does the work of one of them; `sweeps` look after what is no step, at a given time: they remove
+    what has been kept long enough, or recount.
     """
 
     def __init__(
         self,
         run_step: Callable[[Step], None],
         *,
-        sweep: Callable[[datetime.datetime], None] | None = None,
+        sweeps: Sequence[Callable[[datetime.datetime], None]] = (),
         drain: bool = False,
     ) -> None:
         self._run_step = run_step
-        self._sweep = sweep
+        self._sweeps = sweeps
         self.name = worker_name()
         self.drain = drain
         self._stop = threading.Event()
@@ -75,7 +76,7 @@ class Worker:
             while not self._stop.is_set():
                 if self._until_answered(self.run_next):
                     continue
-                if self.drain and not self._until_answered(Job.objects.unfinished().exists):
+                if self.drain and not self._until_answered(Job.objects.startable().unfinished().exists):
                     return
                 self._stop.wait(POLL_SECONDS)
 
@@ -102,11 +103,12 @@ class Worker:
                 return None
 
     def look_around(self) -> None:
-        """Put jobs of dead workers back into the queue, end overdue batches, remove what has been kept long enough."""
+        """Put jobs of dead workers back into the queue, end overdue batches, sweep."""
         now = timezone.now()
         deadlines.end_overdue(now)
-        if self._sweep:
-            self._sweep(now)
+        rechecks.let_go(now)
+        for sweep in self._sweeps:
+            sweep(now)
         abandoned = set(Job.objects.stale(now))
         abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
         for job in abandoned:
@@ -166,6 +168,9 @@ class Worker:
         failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
         if failed and job.batch_id and job.kind in LOOP_KINDS:
             batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
+        if failed and job.kind == Job.Kind.CALIBRATE:
+            version = ModelVersion.objects.get(batch=job.batch_id)
+            versions.not_calibrated(version=version, reason=f"it failed: {reason}"[:500])
         if failed and job.item_import_id:
             ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
         if failed and job.prediction_id:

@@ -9,7 +9,7 @@ from labeling.models import Project
 
 def project_named(slug: str) -> Project:
     """The project. Raises `CommandError`, which says how to make one."""
-    project = Project.objects.filter(slug=slug).first()
+    project = Project.objects.kept().filter(slug=slug).first()
     if project is None:
         raise CommandError(f"There is no project {slug!r}. `create_project` makes one.")
     return project

@@ -166,9 +166,12 @@ class Annotator:
         tasks = claimed["tasks"]
         if not tasks:
             return False
-        if claimed["batch"] > self._simulation.last:
-            self._client.post("release/", {"tasks": [task["id"] for task in tasks]})
-            return False
+        later = [task["id"] for task in tasks if task["batch"] > self._simulation.last]
+        if later:
+            self._client.post("release/", {"tasks": later})
+            tasks = [task for task in tasks if task["id"] not in later]
+            if not tasks:
+                return False
         truths = self._simulation.truths([task["item"]["id"] for task in tasks])
         answers = []
         for task in tasks:
@@ -205,7 +208,7 @@ class Annotator:
     def _count(self, outcome: dict[str, Any], what: str) -> list[str]:
         """Count what was accepted. A place may be lost when a lease runs out; any other refusal is an error."""
         for refused in outcome["rejected"]:
-            if refused["code"] not in ("taken", "batch_closed"):
+            if refused["code"] not in ("taken", "batch_closed", "item_removed"):
                 raise SimulationError(f"An answer was refused: {refused['detail']}")
             self.tally["refused"] += 1
         self.tally[what] += len(outcome["accepted"])
@@ -278,14 +281,13 @@ class Simulation:
         """Follow the loop from batch `done` on until the last batch is done or nothing is left to label."""
         while True:
             progress = self._client.get("progress/")
-            number, state = progress["batch"] or 0, progress["state"]
-            while done <= self.last and (number > done or (number == done and state == Batch.State.DONE)):
+            while done <= self.last and self._is_done(done):
                 self._watcher.batch_done(done)
                 done += 1
             self._watcher.progress(progress)
             if done > self.last or self._is_over(progress):
                 return
-            if state == Batch.State.OPEN and number <= self.last:
+            if self._project.batches.open().filter(number__lte=self.last).exists():
                 self.gate.set()
             else:
                 self.gate.clear()
@@ -294,6 +296,9 @@ class Simulation:
                     future.result()
             self._look_for_life(progress)
             self.stop.wait(POLL_SECONDS)
+
+    def _is_done(self, number: int) -> bool:
+        return self._project.batches.filter(number=number, state=Batch.State.DONE).exists()
 
     def _is_over(self, progress: dict[str, Any]) -> bool:
         """Whether no item is left. Raises `SimulationError` if nothing more will come although items are left."""

@@ -1,13 +1,18 @@
 """Tables, and the questions asked of them. One file a subject; import from here."""
 
-from labeling.models.answers import Annotation, Assignment, Correction
-from labeling.models.batches import Batch, Task
+from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
+from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection, Task
+from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
+from labeling.models.guidelines import GuidelinesVersion
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
 from labeling.models.people import Invitation, Membership, Role, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import PrivateTraining, Release
-from labeling.models.projects import LabelClass, Project
+from labeling.models.projects import Project
+from labeling.models.removals import BulkChange, Removal
+from labeling.models.reviews import Comment, ReviewPlace
+from labeling.models.search import ItemIndex
 from labeling.models.storage import ProjectStorage, Upload
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
@@ -15,13 +20,22 @@ __all__ = [
     "Annotation",
     "Assignment",
     "Batch",
+    "BatchPart",
+    "BulkChange",
+    "ClassChange",
+    "ClassExample",
+    "ClassProposal",
     "Clustering",
+    "Comment",
     "Correction",
+    "GuidelinesVersion",
     "Invitation",
     "Item",
     "ItemImport",
+    "ItemIndex",
     "Job",
     "LabelClass",
+    "LabelCounts",
     "Membership",
     "ModelVersion",
     "PredictionRun",
@@ -30,9 +44,13 @@ __all__ = [
     "ProjectStorage",
     "RejectedRow",
     "Release",
+    "Removal",
+    "ReviewPlace",
     "Role",
+    "Selection",
     "Task",
     "Upload",
     "User",
     "VersionChoice",
+    "WorkLog",
 ]

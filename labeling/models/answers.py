@@ -49,8 +49,10 @@ class Assignment(models.Model):
                 condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
                 name="assignment_pending",
             ),
+            # With all that a claim asks of a person's places: SQLite would take the index of the foreign key otherwise,
+            # and pass over everything that the person has ever answered.
             models.Index(
-                fields=["user"],
+                fields=["user", "task", "lease_expires_at"],
                 condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
                 name="assignment_own",
             ),
@@ -90,6 +92,15 @@ class Annotation(models.Model):
     skip_reason = models.CharField(max_length=200, blank=True)
     flagged = models.BooleanField(default=False)
     seconds = models.FloatField(default=0, help_text="From the item's appearance to the answer.")
+    class_revision = models.PositiveIntegerField(
+        default=0, help_text="How often the classes had been changed when it was given: see `ClassChange`."
+    )
+    guidelines_version = models.PositiveIntegerField(
+        default=0, help_text="Number of the guidelines that the annotator had on the screen; 0 for none, or not known."
+    )
+    sampled = models.BooleanField(
+        default=False, db_default=False, help_text="Drawn for review, by chance. Never shown to annotators."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     undone_at = models.DateTimeField(null=True)
 
@@ -120,10 +131,35 @@ class Annotation(models.Model):
                 condition=models.Q(value__isnull=True, undone_at__isnull=True),
                 name="annotation_skipped",
             ),
+            models.Index(
+                fields=["task"], condition=models.Q(sampled=True, undone_at__isnull=True), name="annotation_sampled"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user}'s answer to {self.task}"
+
+
+class WorkLog(models.Model):
+    """What one annotator did of one batch within ten minutes: the counters behind pages of who did how much and when.
+
+    Nobody but this annotator's own requests changes the row, so that no two people ever wait for the same one.
+    `answering/counting.py` keeps it. Plain integers: a counter that is wrong must never refuse somebody's answer.
+    """
+
+    batch = models.ForeignKey("labeling.Batch", on_delete=models.CASCADE, related_name="work")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="work")
+    start = models.DateTimeField(help_text="The beginning of the ten minutes.")
+    answers = models.IntegerField(default=0)
+    skips = models.IntegerField(default=0)
+    seconds = models.FloatField(default=0, help_text="That the answers and skips took.")
+    last_at = models.DateTimeField(help_text="When the last one came, taken back or not.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["batch", "user", "start"], name="work_log_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.user}'s work on {self.batch}"
 
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):

@@ -1,52 +1,89 @@
-"""The unit of labeling, training and lineage, and the tasks in it."""
+"""The unit of labeling, training and lineage, how it was picked, and the tasks in it."""
 
 from __future__ import annotations
 
 import datetime
+import math
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Case, When
+from django.db.models.functions import Coalesce
+from django.utils.functional import cached_property
+
+from labeling.models.answers import Annotation, Assignment
+from labeling.models.people import MAX_GROUP
+
+if TYPE_CHECKING:
+    from labeling.models.items import Item
 
 BY_CHANCE = ("seed", "uniform")
 """Strategies by which no model has a say."""
 
+IMPORTED = "imported"
+"""The strategy of a batch of items that came with their labels: nobody picked them."""
+
 PROMPTED_SHARE = 0.5
-"""Where annotators are shown predictions, they are shown them on this share of the tasks."""
+"""Where annotators are shown predictions or suggestions, they are shown them on this share of the tasks."""
+
+
+def answers_needed(size: int, overlap: int, complete_share: float | None) -> int:
+    """Answers that let a deadline end a batch of this size: at least one, and without a share all of them.
+
+    With several answers a task, answers count, not finished tasks: people who are missing leave every task unfinished.
+    """
+    share = 1.0 if complete_share is None else complete_share
+    # Rounded first: 0.7 of 10 is 7, whatever floating point makes of it.
+    return max(1, math.ceil(round(share * size * overlap, 6)))
+
+
+BEING_PICKED = models.Q(state__in=["selecting", "ready"]) | models.Q(state="failed", failed_in="selecting")
+TOLD_FIRST = ("failed", "open", "training", "selecting", "ready")
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def active(self) -> BatchQuerySet:
-        """Batches that are not done: at most one a project."""
-        return self.exclude(state=Batch.State.DONE)
+        """Batches that are not done. Several, where the next one is picked before this one is complete."""
+        return self.exclude(state__in=[Batch.State.DONE, Batch.State.IMPORTING])
+
+    def picking(self) -> BatchQuerySet:
+        """Batches that are being picked, or wait to be opened: at most one a project."""
+        return self.filter(BEING_PICKED)
+
+    def on_offer(self) -> BatchQuerySet:
+        """Batches that annotators are given tasks of, the one to be finished first in front; one that is ready last."""
+        return self.filter(state__in=[Batch.State.OPEN, Batch.State.READY]).order_by("number")
+
+    def told_first(self) -> BatchQuerySet:
+        """In the order in which people ask for them: failed, open, under way, done; the newest first.
+
+        Without those whose import has not ended: they change nothing yet.
+        """
+        rank = Case(*(When(state=state, then=n) for n, state in enumerate(TOLD_FIRST)), default=len(TOLD_FIRST))
+        others = self.exclude(state=Batch.State.IMPORTING)
+        return others.annotate(told=rank).order_by("told", "-number")
+
+    def current(self) -> Batch | None:
+        """Of a project's batches the one that people are told of."""
+        return self.told_first().first()
 
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)
 
     def picked(self) -> BatchQuerySet:
         """Batches for which a model had a say, or another rule than chance."""
-        return self.exclude(strategy__in=["", *BY_CHANCE])
+        return self.exclude(strategy__in=["", IMPORTED, *BY_CHANCE])
 
     def overdue(self, now: datetime.datetime) -> BatchQuerySet:
-        """Open batches whose deadline is over."""
-        return self.open().filter(deadline_at__lte=now).order_by("pk")
+        """Open batches whose deadline is over, but for those of archived and deleted projects."""
+        at_work = self.open().filter(project__archived_at=None, project__deleted_at=None)
+        return at_work.filter(deadline_at__lte=now).order_by("pk")
 
 
-class Batch(models.Model):
-    """`size` items of one selection, with all that is needed to replay that selection."""
+class SelectionFacts(models.Model):
+    """How tasks were picked: all that is needed to replay it."""
 
-    class State(models.TextChoices):
-        SELECTING = "selecting"
-        OPEN = "open"
-        TRAINING = "training"
-        DONE = "done"
-        FAILED = "failed"
-
-    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="batches")
-    number = models.PositiveIntegerField()
-    state = models.CharField(max_length=10, choices=State, default=State.SELECTING)
-    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
-    failed_in = models.CharField(max_length=10, blank=True, help_text="The state that a retry goes back to.")
-
-    # How it was selected.
     strategy = models.CharField(max_length=20, blank=True, help_text="'seed' for a uniform first batch.")
     seed = models.PositiveBigIntegerField(null=True)
     batch_size = models.PositiveIntegerField(null=True, help_text="k_t: items asked for.")
@@ -66,20 +103,58 @@ class Batch(models.Model):
     margins_hash = models.CharField(max_length=64, blank=True)
     dendrogram_hash = models.CharField(max_length=64, blank=True)
     selected_by = models.ForeignKey(
-        "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="batches_selected"
+        "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="%(class)s_picks"
     )
     # Why by that one: it was the newest, or the newest was held back, or a manager had chosen it.
     newest_version = models.PositiveIntegerField(null=True, help_text="Number of the newest version at that time.")
     choice = models.ForeignKey(
-        "labeling.VersionChoice", null=True, on_delete=models.PROTECT, help_text="The word of a manager that held then."
+        "labeling.VersionChoice",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The word of a manager that held then.",
     )
     select_seconds = models.FloatField(null=True)
+    kept = models.JSONField(
+        default=list, help_text="Ranks [start, stop) that it left as an earlier selection had picked them."
+    )
+
+    class Meta:
+        abstract = True
+
+
+class Batch(SelectionFacts):
+    """`size` items to label, and how they were picked: by its last selection, if there were several."""
+
+    class State(models.TextChoices):
+        SELECTING = "selecting"
+        READY = "ready"  # picked ahead: it opens when the one before it has no task left to give
+        OPEN = "open"
+        TRAINING = "training"
+        DONE = "done"
+        FAILED = "failed"
+        IMPORTING = "importing"  # its items come with their labels, and are not all there and encoded yet
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="batches")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.SELECTING)
+    reason = models.CharField(max_length=500, blank=True, help_text="Why it failed.")
+    failed_in = models.CharField(max_length=10, blank=True, help_text="The state that a retry goes back to.")
+
+    selection = models.PositiveSmallIntegerField(default=1, help_text="How often it was picked; the last one holds.")
 
     # How it goes.
     overlap = models.PositiveSmallIntegerField(default=1)
+    overlap_max = models.PositiveSmallIntegerField(null=True, help_text="The most answers of a task; null: overlap.")
+    answers_expected = models.PositiveIntegerField(
+        null=True, help_text="Answers that it was expected to take: annotators are told how many are there of these."
+    )
     size = models.PositiveIntegerField(default=0)
+    further = models.PositiveIntegerField(default=0, help_text="Of its tasks, those for items that are asked again.")
     remaining = models.IntegerField(default=0, help_text="Tasks that lack answers. Whoever makes it 0 closes it.")
+    labeled = models.IntegerField(default=0, help_text="Items of it that have a label, by a correction or otherwise.")
     dropped = models.PositiveIntegerField(default=0, help_text="Tasks without an answer when it was ended early.")
+    in_parts = models.BooleanField(default=False, help_text="Some of its tasks are kept for somebody: see `BatchPart`.")
     complete_share = models.FloatField(null=True, help_text="The part that must be answered at the deadline.")
     deadline_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -95,7 +170,7 @@ class Batch(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "number"], name="batch_number_unique"),
             models.UniqueConstraint(
-                fields=["project"], condition=~models.Q(state="done"), name="one_active_batch_per_project"
+                fields=["project"], condition=BEING_PICKED, name="one_batch_being_picked_per_project"
             ),
             models.CheckConstraint(
                 condition=models.Q(remaining__gte=0, remaining__lte=models.F("size")),
@@ -106,38 +181,188 @@ class Batch(models.Model):
     def __str__(self) -> str:
         return f"{self.project} batch {self.number}"
 
+    @property
+    def takes_one_answer(self) -> bool:
+        """Whether one answer settles each of its tasks, and no more are asked for."""
+        return self.overlap == 1 and self.overlap_max is None
+
+    def selection_of(self, task: Task) -> SelectionFacts:
+        """How this task of the batch was picked. One query for a batch that was picked again, none for others."""
+        return self if task.selection == self.selection else self._earlier[task.selection]
+
+    @cached_property
+    def _earlier(self) -> dict[int, Selection]:
+        return {each.number: each for each in self.earlier_selections.select_related("selected_by")}
+
+    @property
+    def kept_tasks(self) -> int:
+        """Tasks that the last selection left as they were, for people had been given them."""
+        return sum(stop - start for start, stop in self.kept)
+
+
+class BatchPart(models.Model):
+    """Tasks of a batch, with ranks from `start` to before `stop`, that are kept for one person or a group."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="parts")
+    start = models.PositiveIntegerField()
+    stop = models.PositiveIntegerField()
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.CASCADE, related_name="+")
+    group = models.CharField(max_length=MAX_GROUP, blank=True)
+
+    class Meta:
+        ordering = ["batch", "start"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(start__lt=models.F("stop")), name="part_has_tasks"),
+            models.CheckConstraint(
+                condition=models.Q(user__isnull=False, group="") | (models.Q(user__isnull=True) & ~models.Q(group="")),
+                name="part_for_person_or_group",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"tasks {self.start} to {self.stop} of {self.batch}"
+
+    @property
+    def name(self) -> str:
+        """Whom it is for."""
+        return self.user.username if self.user else self.group
+
+
+class LabelCounts(models.Model):
+    """How many items of a done batch have each class as their label, counted when `labeled` of them had one and
+    `corrected` was the newest of their corrections, `withdrawn` of which were over: with other figures, it is past.
+    """
+
+    batch = models.OneToOneField(Batch, on_delete=models.CASCADE, related_name="label_counts")
+    labeled = models.IntegerField()
+    corrected = models.PositiveBigIntegerField(default=0, help_text="Key of the newest correction; 0 for none.")
+    withdrawn = models.PositiveIntegerField(default=0)
+    classes = models.JSONField(help_text="Items by class index; -1 for those that no class applies to.")
+
+    class Meta:
+        verbose_name_plural = "label counts"
+
+    def __str__(self) -> str:
+        return f"labels of {self.batch}"
+
+
+class Selection(SelectionFacts):
+    """How a batch was picked before it was picked again. Those of its tasks that somebody held then are still there."""
+
+    batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="earlier_selections")
+    number = models.PositiveSmallIntegerField()
+
+    class Meta:
+        ordering = ["batch", "number"]
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="selection_number_unique")]
+
+    def __str__(self) -> str:
+        return f"selection {self.number} of {self.batch}"
+
 
 class TaskQuerySet(models.QuerySet["Task"]):
     def unanswered(self) -> TaskQuerySet:
         return self.filter(outstanding__gt=0)
 
+    def skipped(self) -> TaskQuerySet:
+        """Tasks that will get no label: they have all their answers, and all of them are skips."""
+        of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
+        return self.filter(
+            models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
+        )
+
     def claimable(self) -> TaskQuerySet:
         """Tasks with a free place, in the order in which they are to be answered."""
         return self.filter(free__gt=0).order_by("rank")
+
+    def picked(self) -> TaskQuerySet:
+        """Tasks of items that the selection picked, without those that are asked again."""
+        return self.filter(item__isnull=False)
+
+    def further(self) -> TaskQuerySet:
+        """Tasks for items that are asked again, or whose answer is known."""
+        return self.filter(repeats__isnull=False)
+
+    def of_items(self, items: Any) -> TaskQuerySet:
+        """The tasks by which these items are labeled: those that picked them, and later ones that ask again."""
+        return self.filter(models.Q(item__in=items) | models.Q(repeats__in=items, is_gold=False))
+
+    def deciding(self) -> TaskQuerySet:
+        """Of the tasks of an item the one whose answers make its label: the newest, and none as long as a person wants
+        it to be asked again.
+        """
+        shown = Coalesce(models.OuterRef("item"), models.OuterRef("repeats"))
+        newer = Task.objects.filter(repeats=shown, is_gold=False, pk__gt=models.OuterRef("pk"))
+        waiting = models.Q(item__sent_back=True) | models.Q(repeats__sent_back=True)
+        return self.filter(~models.Exists(newer), ~waiting, is_gold=False)
+
+    def lacking_first(self) -> TaskQuerySet:
+        """Tasks that lack one of the answers that every task gets."""
+        return self.filter(outstanding__gt=models.F("extra"))
+
+    def untouched(self) -> TaskQuerySet:
+        """Tasks that nobody was ever given."""
+        given = models.Exists(Assignment.objects.filter(task=models.OuterRef("pk")))
+        return self.filter(~given, free=models.F("batch__overlap"))
+
+
+class PromptedBy(models.TextChoices):
+    """Where the answer comes from that a prompted task shows."""
+
+    MODEL = "model"
+    SUGGESTION = "suggestion"
+    NOTHING = "nothing"  # its item came without a suggestion, and there is no prediction to be shown
 
 
 class Task(models.Model):
     """One item in one batch, with its rank and why it was picked.
 
-    `free` + assignments that have not ended = overlap, and `outstanding` + answers = overlap, as long as the batch is
-    open. Both counters change only by conditional updates, so that two people can never take the same place. When a
-    batch ends early, both become 0.
+    `free` + assignments that have not ended = overlap + `extra`, and `outstanding` + answers = overlap + `extra`, as
+    long as the batch is open. The counters change only by conditional updates, so that two people can never take the
+    same place. When a batch ends early, `free` and `outstanding` become 0.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")
     # An item is picked once in a project's life: the constraint holds whatever two selections do at once.
-    item = models.OneToOneField("labeling.Item", on_delete=models.PROTECT, related_name="task")
+    item = models.OneToOneField("labeling.Item", null=True, on_delete=models.PROTECT, related_name="task")
+    # A further task for an item has no part in that: it stands beside the one that picked the item.
+    repeats = models.ForeignKey(
+        "labeling.Item",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="further_tasks",
+        help_text="In place of `item`: an item that is asked again.",
+    )
+    is_gold = models.BooleanField(
+        default=False, db_default=False, help_text="Its answer is known: it checks who answers, and labels nothing."
+    )
     rank = models.PositiveIntegerField()
+    selection = models.PositiveSmallIntegerField(default=1, help_text="Which selection of its batch picked it.")
     is_control = models.BooleanField(default=False)
+    asked = models.BooleanField(default=False, help_text="A manager had asked for it to be in the next batch.")
+    replaces = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        db_index=False,
+        related_name="replaced_by",
+        help_text="The task that everybody skipped, whose place it has taken.",
+    )
     margin = models.FloatField(null=True)
     cluster = models.PositiveBigIntegerField(null=True)
     cluster_size = models.PositiveIntegerField(null=True, help_text="Size of the cluster among the candidates.")
     draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
     predicted = models.PositiveIntegerField(null=True, help_text="Best class, or for verify 1 for yes and 0 for no.")
     confidence = models.FloatField(null=True, help_text="The probability of what was predicted.")
-    prompted = models.BooleanField(default=False, help_text="Its annotators are shown what was predicted.")
+    prompted = models.BooleanField(default=False, help_text="The coin lets its annotators be shown an answer.")
+    prompted_by = models.CharField(
+        max_length=10, choices=PromptedBy, blank=True, help_text="Of a prompted task; empty: the model."
+    )
     free = models.IntegerField()
     outstanding = models.IntegerField()
+    extra = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Answers asked for beyond the overlap, because its label was in doubt."
+    )
 
     objects = TaskQuerySet.as_manager()
 
@@ -145,6 +370,14 @@ class Task(models.Model):
         ordering = ["batch", "rank"]
         constraints = [
             models.UniqueConstraint(fields=["batch", "rank"], name="task_rank_unique"),
+            models.CheckConstraint(
+                condition=models.Q(item__isnull=False, repeats__isnull=True, is_gold=False)
+                | models.Q(item__isnull=True, repeats__isnull=False),
+                name="task_has_one_item",
+            ),
+            models.UniqueConstraint(
+                fields=["replaces"], condition=models.Q(replaces__isnull=False), name="one_replacement_per_task"
+            ),
             models.CheckConstraint(condition=models.Q(free__gte=0), name="task_free_not_negative"),
             models.CheckConstraint(
                 condition=models.Q(outstanding__gte=models.F("free")), name="task_outstanding_covers_free"
@@ -161,6 +394,7 @@ class Task(models.Model):
                 name="task_by_pass",
             ),
             models.Index(fields=["batch", "rank"], condition=models.Q(is_control=True), name="task_control"),
+            models.Index(fields=["batch"], condition=models.Q(repeats__isnull=False), name="task_further"),
             # Excluded from every figure of accuracy.
             models.Index(
                 fields=["item"], condition=models.Q(is_control=True, prompted=True), name="task_control_prompted"
@@ -169,6 +403,20 @@ class Task(models.Model):
 
     def __str__(self) -> str:
         return f"task {self.pk}"
+
+    @property
+    def item_key(self) -> int:
+        """The key of the item that annotators are shown."""
+        key = self.item_id if self.item_id is not None else self.repeats_id
+        assert key is not None  # the constraint says so
+        return key
+
+    @cached_property
+    def shown(self) -> Item:
+        """The item that annotators are shown."""
+        item = self.item or self.repeats
+        assert item is not None  # likewise
+        return item
 
     @property
     def has_all_answers(self) -> bool:

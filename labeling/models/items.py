@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
-from labeling.models.batches import BY_CHANCE, Task
+from labeling.models.batches import BY_CHANCE, IMPORTED, Task
 from labeling.models.people import User
 
 
@@ -18,30 +18,75 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def unlabeled(self) -> ItemQuerySet:
         """Encoded items that no batch has taken: what the next batch is picked from."""
-        return self.filter(row__isnull=False, task__isnull=True)
+        return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
+
+    def asked_again(self) -> ItemQuerySet:
+        """Items that wait for a further task, the longest waiting first."""
+        return self.kept().filter(row__isnull=False, again_at__isnull=False).order_by("again_at", "pk")
+
+    def gold(self) -> ItemQuerySet:
+        """Items whose answer is known: they check annotators."""
+        return self.kept().filter(row__isnull=False, gold__isnull=False)
+
+    def gold_unpicked(self) -> ItemQuerySet:
+        """Items that check annotators, and that no batch has picked to be labeled."""
+        return self.gold().filter(task__isnull=True)
+
+    def to_be_asked_again(self) -> ItemQuerySet:
+        """Items that had a label, or skips, and are asked again: they wait for it, or are out with people."""
+        open_again = Task.objects.filter(repeats=models.OuterRef("pk"), is_gold=False, outstanding__gt=0)
+        return self.kept().filter(models.Q(again_at__isnull=False) | models.Exists(open_again))
+
+    def kept(self) -> ItemQuerySet:
+        """Items that are neither excluded nor deleted."""
+        return self.filter(excluded_at__isnull=True)
+
+    def excluded(self) -> ItemQuerySet:
+        """Items that a manager has taken out of the pool, deleted ones among them."""
+        return self.filter(excluded_at__isnull=False)
+
+    def excluded_unpicked(self) -> ItemQuerySet:
+        """Items that were excluded before a batch had taken them: unlabeled, but for that."""
+        return self.excluded().filter(row__isnull=False, task__isnull=True)
+
+    def queued(self) -> ItemQuerySet:
+        """Items that a manager wants in the next batch, as long as none has taken them."""
+        return self.kept().filter(queued_at__isnull=False, task__isnull=True)
+
+    def deleted(self) -> ItemQuerySet:
+        """Items that are gone from all lists, and can be restored for a time."""
+        return self.filter(deleted_at__isnull=False)
 
     def labeled(self) -> ItemQuerySet:
         return self.filter(label__isnull=False)
 
     def trainable(self) -> ItemQuerySet:
         """Labeled items that a model may learn from: control items are kept out, or they would measure nothing."""
-        return self.labeled().filter(row__isnull=False, is_control=False)
+        return self.labeled().kept().filter(row__isnull=False, reserved=False)
+
+    def suggested(self) -> ItemQuerySet:
+        """Items that came with an answer that is suggested to annotators."""
+        return self.filter(suggestion__isnull=False)
 
     def drawn(self) -> ItemQuerySet:
         """Items of batches that chance alone picked: they stand for the pool."""
-        return self.filter(task__batch__strategy__in=BY_CHANCE)
+        return self.filter(task__batch__strategy__in=BY_CHANCE, task__asked=False)
+
+    def imported(self) -> ItemQuerySet:
+        """Items that came with their label. They are no sample of the pool."""
+        return self.filter(task__batch__strategy=IMPORTED)
 
     def of_batches_before(self, number: int) -> ItemQuerySet:
         """Items of the project's first batches."""
         return self.filter(task__batch__number__lt=number)
 
     def control(self) -> ItemQuerySet:
-        return self.filter(is_control=True)
+        return self.filter(reserved=True)
 
     def measuring(self) -> ItemQuerySet:
         """Labeled control items whose annotators were shown no prediction: the items that models are measured on."""
         prompted = Task.objects.filter(is_control=True, prompted=True)
-        return self.control().labeled().exclude(pk__in=prompted.values("item"))
+        return self.control().labeled().kept().exclude(pk__in=prompted.values("item"))
 
     def unreadable(self) -> ItemQuerySet:
         """Items that the encoder could not make anything of."""
@@ -53,7 +98,12 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
     def skipped(self) -> ItemQuerySet:
         """Items that have all their answers and no label, because everybody skipped them."""
-        return self.skipped_by_somebody().filter(label__isnull=True, task__outstanding=0)
+        unlabeled = self.skipped_by_somebody().filter(label__isnull=True, agreement__isnull=True)
+        return unlabeled.filter(task__outstanding=0, again_at__isnull=True)
+
+    def undecided(self) -> ItemQuerySet:
+        """Items with answers that come to no label: a tie, or none of them probable enough. They wait for a review."""
+        return self.kept().filter(label__isnull=True, agreement__isnull=False)
 
     def skipped_by_somebody(self) -> ItemQuerySet:
         return self.filter(pk__in=Annotation.objects.skips().values("task__item"))
@@ -63,7 +113,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(pk__in=Annotation.objects.standing().filter(flagged=True).values("task__item"))
 
     def in_disagreement(self) -> ItemQuerySet:
-        """Labeled items whose answers are not all the same as the label."""
+        """Items whose answers are not all the same as the label, or as one another."""
         return self.filter(agreement__lt=1)
 
     def answered_by(self, user: User) -> ItemQuerySet:
@@ -90,7 +140,9 @@ class ItemQuerySet(models.QuerySet["Item"]):
 
 
 class Item(models.Model):
-    """One example. `truth` and `label` hold class indices (`single`), lists of them (`multi`) or a bool (`verify`)."""
+    """One example. `truth`, `suggestion` and `label` hold class indices (`single`), lists of them (`multi`) or a bool
+    (`verify`).
+    """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="items")
     external_id = models.CharField(max_length=200)
@@ -104,6 +156,7 @@ class Item(models.Model):
     media_offset = models.PositiveIntegerField(default=0, help_text="Position within a vector block.")
     proposed = models.PositiveIntegerField(null=True, help_text="Index of the class to verify.")
     truth = models.JSONField(null=True, help_text="The known answer, for simulation. Never shown.")
+    suggestion = models.JSONField(null=True, help_text="An answer that came with it, shown to those who are prompted.")
 
     row = models.PositiveBigIntegerField(null=True, help_text="Index in the project's matrices, once encoded.")
     encode_error = models.CharField(max_length=300, blank=True)
@@ -111,12 +164,34 @@ class Item(models.Model):
     # The item's place in the random permutation, fixed when it enters the pool. Items in front of the control share
     # are reserved: a batch's control slice is drawn from them in this order, and no other selection may touch them.
     control_key = models.FloatField()
-    is_control = models.BooleanField()
+    reserved = models.BooleanField()
 
     label = models.JSONField(null=True)
     agreement = models.FloatField(null=True, help_text="Share of its annotations that agree with the label.")
     labeled_at = models.DateTimeField(null=True)
+    # Known from the end of its batch on, where several people answer; a manager's word has none.
+    label_probability = models.FloatField(null=True, help_text="How probable it is that the label is right.")
+    label_distribution = models.JSONField(
+        null=True, help_text="Pairs of a value and its probability, if several have more than 0.01."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+
+    # Who took it out and why stands in its removals. A deleted item is excluded too: no query asks for both.
+    excluded_at = models.DateTimeField(null=True, help_text="Since when it is out of the pool; empty if it is not.")
+    deleted_at = models.DateTimeField(null=True, help_text="Since when it is gone from all lists.")
+    queued_at = models.DateTimeField(null=True, help_text="When a manager asked for it to be in the next batch.")
+    again_at = models.DateTimeField(null=True, help_text="Since when it waits to be asked again, in the next batch.")
+    sent_back = models.BooleanField(
+        default=False, db_default=False, help_text="It is asked again at the word of a person."
+    )
+    gold = models.JSONField(null=True, help_text="The answer that is known to be right: it checks annotators.")
+    # Both are written by the step that looks for label errors, and of the items that it doubts alone.
+    label_quality = models.FloatField(
+        null=True, help_text="How well models that had not learned it think that the label fits, if they doubt it."
+    )
+    likely_label = models.PositiveIntegerField(
+        null=True, help_text="What those models take it for: a class's index, or for verify 1 for yes and 0 for no."
+    )
 
     objects = ItemQuerySet.as_manager()
 
@@ -124,6 +199,10 @@ class Item(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["project", "external_id"], name="item_external_id_unique"),
             models.UniqueConstraint(fields=["project", "row"], name="item_row_unique"),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at__isnull=True) | models.Q(excluded_at__isnull=False),
+                name="deleted_items_are_excluded",
+            ),
         ]
         indexes = [
             models.Index(
@@ -131,20 +210,36 @@ class Item(models.Model):
                 condition=models.Q(row__isnull=True),
                 name="item_unencoded_media",
             ),
-            models.Index(fields=["project", "control_key"], condition=models.Q(is_control=True), name="item_control"),
+            models.Index(fields=["project", "control_key"], condition=models.Q(reserved=True), name="item_control"),
             models.Index(
                 fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
             ),
             # What every figure of accuracy stands on: few of many, and asked for with every page that shows one.
             models.Index(
                 fields=["project", "labeled_at"],
-                condition=models.Q(is_control=True, label__isnull=False),
+                condition=models.Q(reserved=True, label__isnull=False),
                 name="item_control_labeled",
             ),
             models.Index(
                 fields=["project", "agreement", "id"],
                 condition=models.Q(agreement__isnull=False),
                 name="item_agreement",
+            ),
+            models.Index(
+                fields=["project", "excluded_at"],
+                condition=models.Q(excluded_at__isnull=False),
+                name="item_excluded",
+            ),
+            models.Index(fields=["project"], condition=models.Q(suggestion__isnull=False), name="item_suggested"),
+            models.Index(
+                fields=["project", "queued_at"], condition=models.Q(queued_at__isnull=False), name="item_queued"
+            ),
+            models.Index(fields=["project", "again_at"], condition=models.Q(again_at__isnull=False), name="item_again"),
+            models.Index(fields=["project", "id"], condition=models.Q(gold__isnull=False), name="item_gold"),
+            models.Index(
+                fields=["project", "label_quality"],
+                condition=models.Q(label_quality__isnull=False),
+                name="item_label_quality",
             ),
         ]
 
@@ -174,8 +269,13 @@ class ItemImport(models.Model):
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
-    path = models.CharField(max_length=1000, help_text="Where it lies.")
+    path = models.CharField(max_length=1000, help_text="Where it lies; empty where a project's items are copied.")
     truth_path = models.CharField(max_length=1000, blank=True)
+    copied_from = models.ForeignKey(
+        "labeling.Project", null=True, on_delete=models.SET_NULL, related_name="copies", help_text="Whose items."
+    )
+    copied_up_to = models.PositiveBigIntegerField(default=0, help_text="Number of the last item that was copied.")
+    with_labels = models.BooleanField(default=False, help_text="Whether labels are copied with the items.")
     # The block of item numbers reserved for it: see importing/numbering.py.
     first_number = models.PositiveBigIntegerField(null=True, unique=True)
     numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it.")
@@ -188,6 +288,10 @@ class ItemImport(models.Model):
     total = models.PositiveBigIntegerField(null=True)
     accepted = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
+    labeled = models.PositiveBigIntegerField(default=0, help_text="Of those accepted, how many came with a label.")
+    batch = models.ForeignKey(
+        "labeling.Batch", null=True, on_delete=models.SET_NULL, related_name="imports", help_text="Of those."
+    )
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
@@ -199,6 +303,11 @@ class ItemImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it copies the items of a project, which may be gone by now, and reads no file."""
+        return not self.path
 
 
 class RejectedRow(models.Model):

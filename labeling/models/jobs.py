@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, models, transaction
-from django.db.models import F, Q
+from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils import timezone
 
 if TYPE_CHECKING:
@@ -34,8 +34,12 @@ def worker_name() -> str:
 
 # Kinds of steps that a batch, and with it people, wait for.
 LOOP_KINDS = ("train", "embed", "cluster", "select")
+# What serves people who are at work comes before what nobody waits for.
+URGENT_KINDS = (*LOOP_KINDS, "repick", "replace", "relabel")
+# Kinds of steps of the project, not of one batch: one may run while the next one waits for what arrives meanwhile.
+RECURRING_KINDS = ("encode", "repick", "replace", "relabel")
 # Kinds of steps that nobody waits for.
-PATIENT_KINDS = ("survey", "baseline")
+PATIENT_KINDS = ("survey", "baseline", "calibrate", "mislabeled")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -48,7 +52,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def awaited(self) -> JobQuerySet:
         """The steps that somebody waits for."""
-        return self.exclude(kind__in=PATIENT_KINDS)
+        return self.exclude(kind__in=[*PATIENT_KINDS, "replace"])
 
     def running(self) -> JobQuerySet:
         return self.filter(state=Job.State.RUNNING)
@@ -56,9 +60,28 @@ class JobQuerySet(models.QuerySet["Job"]):
     def unfinished(self) -> JobQuerySet:
         return self.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
 
+    def startable(self) -> JobQuerySet:
+        """Those of projects that are neither archived nor deleted."""
+        return self.filter(project__archived_at=None, project__deleted_at=None)
+
     def due(self, now: datetime.datetime) -> JobQuerySet:
-        """Jobs that can be taken up now: the loop's steps before imports, for people wait for them."""
-        return self.waiting().filter(run_after__lte=now).order_by("-urgent", "run_after", "pk")
+        """Jobs that can be taken up now, in the order in which workers take them.
+
+        The loop's steps come first, for people wait for them, and last what nobody waits for; then projects that no
+        other worker is at; then what is short, which a training is not. So several workers are shared out fairly, and
+        none waits for a training without need. A project's trainings come one after the other.
+        """
+        busy = Exists(Job.objects.running().filter(project=OuterRef("project")))
+        long = Case(
+            When(kind__in=[Job.Kind.TRAIN, Job.Kind.REPICK], then=1), default=0, output_field=models.IntegerField()
+        )
+        patient = Case(When(kind__in=PATIENT_KINDS, then=1), default=0, output_field=models.IntegerField())
+        before = Job.objects.unfinished().filter(
+            project=OuterRef("project"), kind=Job.Kind.TRAIN, pk__lt=OuterRef("pk")
+        )
+        ready = self.startable().waiting().filter(run_after__lte=now).exclude(Q(kind=Job.Kind.TRAIN) & Exists(before))
+        ready = ready.annotate(busy=busy, long=long, patient=patient)
+        return ready.order_by("-urgent", "patient", "busy", "long", "run_after", "pk")
 
     def stale(self, now: datetime.datetime) -> JobQuerySet:
         return self.running().filter(heartbeat_at__lte=now - datetime.timedelta(seconds=STALE_SECONDS))
@@ -83,14 +106,14 @@ class JobQuerySet(models.QuerySet["Job"]):
         for _ in range(ENQUEUE_TRIES):
             try:
                 with transaction.atomic():
-                    return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
+                    return self.create(**values, urgent=kind in URGENT_KINDS, run_after=run_after)
             except IntegrityError:
                 same = self.filter(**values)
                 there = (same if any(cause.values()) else same.waiting().select_for_update()).first()
                 if there is not None:
                     return there
         # Each time, the one that waited was taken up before it could be held.
-        return self.create(**values, urgent=kind in LOOP_KINDS, run_after=run_after)
+        return self.create(**values, urgent=kind in URGENT_KINDS, run_after=run_after)
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
         """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
@@ -106,7 +129,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     share=0,
                     detail="",
                 )
-        except IntegrityError:  # the project's other encoding is still running
+        except IntegrityError:  # the project's other one of the kind is still running
             return False
         if taken:
             job.refresh_from_db()
@@ -117,7 +140,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
     def put_back(self, job: Job, **fields: Any) -> None:
-        """Let a held job wait again. Where the same encoding waits already, that one does what is left of this."""
+        """Let a held job wait again. Where the same step waits already, that one does what is left of this."""
         try:
             with transaction.atomic():
                 self.held(job).update(state=Job.State.WAITING, worker="", **fields)
@@ -135,9 +158,14 @@ class Job(models.Model):
         EMBED = "embed"
         CLUSTER = "cluster"
         SELECT = "select"
+        REPICK = "repick"
+        REPLACE = "replace"
+        RELABEL = "relabel"
         SURVEY = "survey"
         PREDICT = "predict"
         BASELINE = "baseline"
+        CALIBRATE = "calibrate"
+        MISLABELED = "mislabeled"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -175,17 +203,15 @@ class Job(models.Model):
             models.UniqueConstraint(
                 fields=["item_import"], condition=Q(item_import__isnull=False), name="one_job_per_import"
             ),
-            # Encoding has no row of its own to hang on: one may run while the next one waits for the items that
-            # arrive meanwhile.
             models.UniqueConstraint(
                 fields=["project", "kind"],
-                condition=Q(kind="encode", state="waiting"),
-                name="one_encoding_waiting",
+                condition=Q(kind__in=RECURRING_KINDS, state="waiting"),
+                name="one_of_its_kind_waiting",
             ),
             models.UniqueConstraint(
                 fields=["project", "kind"],
-                condition=Q(kind="encode", state="running"),
-                name="one_encoding_running",
+                condition=Q(kind__in=[*RECURRING_KINDS, "train"], state="running"),
+                name="one_of_its_kind_running",
             ),
         ]
         indexes = [

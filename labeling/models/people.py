@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
@@ -41,11 +42,22 @@ class User(AbstractUser):
 
 
 class Role(models.TextChoices):
-    """What a member is in one project. A manager may also do what annotators and engineers do."""
+    """What a member is in one project. A manager may also do what all others do."""
 
     ANNOTATOR = "annotator"
-    MANAGER = "manager"
+    REVIEWER = "reviewer"
     ENGINEER = "engineer"
+    MANAGER = "manager"
+
+
+MAX_GROUP = 40
+MAX_DAILY_LIMIT = 100_000
+
+
+class MembershipQuerySet(models.QuerySet["Membership"]):
+    def annotators(self) -> MembershipQuerySet:
+        """Those who may label."""
+        return self.filter(role__in=[Role.ANNOTATOR, Role.MANAGER], user__is_active=True)
 
 
 class Membership(models.Model):
@@ -54,7 +66,26 @@ class Membership(models.Model):
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
+    group = models.CharField(max_length=MAX_GROUP, blank=True, help_text="Parts of a batch can be kept for a group.")
+    daily_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_DAILY_LIMIT)],
+        help_text="Answers a day; if empty, as the project's setting says.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
+    paused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when they get no tasks, until a manager has looked."
+    )
+    pause_reason = models.CharField(max_length=300, blank=True)
+    looked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When a manager let them go on: answers before are forgiven."
+    )
+    accuracy = models.FloatField(
+        null=True, blank=True, help_text="Share of their answers that are right, by how they agree with others' so far."
+    )
+
+    objects = MembershipQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="one_role_per_project")]
@@ -74,10 +105,21 @@ class Membership(models.Model):
     def may_export(self) -> bool:
         return self.role in (Role.ENGINEER, Role.MANAGER)
 
+    @property
+    def may_review(self) -> bool:
+        return self.role in (Role.REVIEWER, Role.MANAGER)
+
+    @property
+    def may_read_items(self) -> bool:
+        """Whether they see items with their labels, answers and history; no annotator does."""
+        return self.may_export or self.may_review
+
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
-        """Invitations that still let somebody in: the person who made them must still be allowed to."""
+        """Invitations that still let somebody in: the person who made them must still be allowed to, and the project
+        be neither archived nor deleted.
+        """
         managers = Membership.objects.filter(
             project=OuterRef("project"), user=OuterRef("invited_by"), role=Role.MANAGER
         )
@@ -85,6 +127,8 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
             Exists(managers) | Q(invited_by__is_superuser=True),
             invited_by__is_active=True,
             closed_at=None,
+            project__archived_at=None,
+            project__deleted_at=None,
             expires_at__gt=timezone.now(),
             tries_left__gt=0,
         )

@@ -5,21 +5,22 @@ from __future__ import annotations
 import hmac
 import math
 import secrets
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
 from labeling import kinds, questions
-from labeling.questions.base import MAX_NAME
 
 if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_CLASSES = 20_000
 MAX_SLUG = 60
+MOST_OVERLAP = 25
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
@@ -44,9 +45,13 @@ def random_seed() -> int:
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
+    def kept(self) -> ProjectQuerySet:
+        """The projects that are not deleted: the others exist for nobody."""
+        return self.filter(deleted_at=None)
+
     def visible_to(self, user: User) -> ProjectQuerySet:
         """The projects that `user` is a member of: for everybody else they do not exist."""
-        return self.filter(memberships__user=user)
+        return self.kept().filter(memberships__user=user)
 
 
 class Project(models.Model):
@@ -64,6 +69,10 @@ class Project(models.Model):
         CORESET = "coreset"
         BADGE = "badge"
         UNIFORM = "uniform"
+
+    class Resolving(models.TextChoices):
+        MAJORITY = "majority", "majority: the most frequent answer"
+        DAWID_SKENE = "dawid-skene", "Dawid–Skene: each person's typical mistakes are learned"
 
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
@@ -100,13 +109,66 @@ class Project(models.Model):
     )
     overlap = models.PositiveSmallIntegerField(
         default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(25)],
-        help_text="How many people answer each task.",
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_OVERLAP)],
+        help_text="How many people answer each task; with `overlap_max`, how many at least.",
+    )
+    overlap_max = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(2), MaxValueValidator(9)],
+        help_text="Up to so many people answer a task whose label is in doubt; if empty, none gets more than others.",
+    )
+    label_confidence = models.FloatField(
+        default=0.95,
+        validators=[finite, MinValueValidator(0.5), MaxValueValidator(0.9999)],
+        help_text="One more person answers until the label is right with this probability.",
+    )
+    check_share = models.FloatField(
+        default=0.05,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="This part of the tasks, drawn at random, is answered by one more person in any case.",
+    )
+    resolving = models.CharField(
+        max_length=15, choices=Resolving, default=Resolving.MAJORITY, help_text="How several answers become a label."
+    )
+    gold_share = models.FloatField(
+        default=0.0,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
+        help_text="As many tasks for each task of a batch have an answer that is known, to check annotators.",
+    )
+    gold_threshold = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Who is very probably right less often than this gets no more tasks until a manager has looked.",
+    )
+    review_share = models.FloatField(
+        default=0.0,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="This part of every person's answers is drawn at random and comes to the reviewers.",
     )
     lease_seconds = models.PositiveIntegerField(
         default=180,
         validators=[MinValueValidator(5), MaxValueValidator(7 * 86400)],
         help_text="A task that nobody answers within this time goes to somebody else.",
+    )
+    pick_ahead = models.FloatField(
+        null=True,
+        blank=True,
+        default=0.9,
+        validators=[finite, MinValueValidator(0.05), MaxValueValidator(1.0)],
+        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that nobody "
+        "waits; if empty, the next batch waits for the newest model.",
+    )
+    daily_limit = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text="Answers that one person may give a day, unless the member has another limit; if empty, any number.",
+    )
+    replace_skips = models.BooleanField(
+        default=True,
+        help_text="Whether an item that everybody skips is replaced by a similar one, in up to a fifth of the batch.",
     )
     strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.CLUSTER_MARGIN)
     class_guard = models.FloatField(
@@ -127,6 +189,14 @@ class Project(models.Model):
     show_predictions = models.BooleanField(
         default=False,
         help_text="Shows annotators what the model predicts, on half of the tasks. Quicker, but people tend to agree.",
+    )
+    class_proposals = models.BooleanField(
+        default=False,
+        help_text="Lets annotators propose a class for an item that none fits; managers accept or dismiss it.",
+    )
+    show_suggestions = models.BooleanField(
+        default=True,
+        help_text="Shows annotators the answers that were imported as suggestions, on half of the tasks.",
     )
 
     # Without an epsilon the project is not private.
@@ -184,12 +254,26 @@ class Project(models.Model):
         help_text="What the project's files may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
     )
 
+    # Classes: which were merged into which, by index as JSON has it, and how often they were changed.
+    merged = models.JSONField(default=dict, editable=False)
+    split = models.JSONField(default=list, editable=False, help_text="Classes whose items are asked again, by index.")
+    class_revision = models.PositiveIntegerField(default=0, editable=False)
+    guidelines_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Number of the guidelines as they are; 0 if none were ever written."
+    )
+
     # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
+    purged_rows = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of items removed for good.")
     features_generation = models.PositiveIntegerField(default=0, editable=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_at = models.DateTimeField(null=True, editable=False, help_text="Since when it can only be read.")
+    deleted_at = models.DateTimeField(null=True, editable=False)
+    deleted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
 
     objects = ProjectQuerySet.as_manager()
 
@@ -198,6 +282,17 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
+
+    def clean(self) -> None:
+        """Refuse settings that contradict each other."""
+        # An overlap that cannot be is told by its own field.
+        if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
+            raise ValidationError(
+                {
+                    "overlap_max": f"It must be more than the overlap, {self.overlap}, which every task gets; leave it "
+                    "empty for no more than that."
+                }
+            )
 
     @property
     def asks(self) -> questions.Question:
@@ -214,29 +309,34 @@ class Project(models.Model):
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
 
     @property
+    def merges(self) -> dict[int, int]:
+        """The class that each merged class has become."""
+        return {int(index): target for index, target in self.merged.items()}
+
+    def follow(self, value: Any) -> Any:
+        """A stored value with each class that was merged replaced by the one that it has become."""
+        return self.asks.follow(value, self.merges) if self.merged else value
+
+    def is_split(self, label: Any) -> bool:
+        """Whether a label names a class that was split: the item is to be asked again."""
+        return bool(self.split) and not set(self.split).isdisjoint(label if isinstance(label, list) else [label])
+
+    @property
     def answer_count(self) -> int:
         """How many answers a model tells apart. One query at most."""
         return len(self.asks.answers) or self.classes.count()
 
     def keyed(self, purpose: str, subject: object) -> bytes:
         """HMAC-SHA256 of the purpose (one word for each use) and the subject under the project's secret: 32 bytes."""
-        message = f"{purpose}/{subject}".encode("utf-8", "surrogatepass")
-        return hmac.digest(bytes(self.secret), message, "sha256")
+        return self.keyed_by(purpose)(subject)
 
+    def keyed_by(self, purpose: str) -> Callable[[object], bytes]:
+        """`keyed` for one purpose and many subjects, in half the time."""
+        begun = hmac.new(bytes(self.secret), f"{purpose}/".encode(), "sha256")
 
-class LabelClass(models.Model):
-    """One class of a project. Annotations hold its index, so that a name can be corrected."""
+        def keyed(subject: object) -> bytes:
+            code = begun.copy()
+            code.update(str(subject).encode("utf-8", "surrogatepass"))
+            return code.digest()
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="classes")
-    index = models.PositiveIntegerField()
-    name = models.CharField(max_length=MAX_NAME)
-
-    class Meta:
-        ordering = ["project", "index"]
-        constraints = [
-            models.UniqueConstraint(fields=["project", "index"], name="class_index_unique"),
-            models.UniqueConstraint(fields=["project", "name"], name="class_name_unique"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
+        return keyed

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 from django.conf import settings
 from django.db import models
 
@@ -18,6 +20,14 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 class ModelVersion(models.Model):
     """A trained network with its metrics and the labels it saw. Its artifact is a folder below the project's data."""
 
+    class Calibrating(models.TextChoices):
+        """How far it is known how sure the version may be."""
+
+        SEALED = "sealed", "as far as its training told"
+        WAITING = "waiting", "still to come"
+        DONE = "done"
+        SKIPPED = "skipped"
+
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="versions")
     number = models.PositiveIntegerField()
     batch = models.OneToOneField(
@@ -30,6 +40,7 @@ class ModelVersion(models.Model):
     digest = models.CharField(max_length=64)
     labels_hash = models.CharField(max_length=64, help_text="Over the labeled rows that it saw.")
     labels = models.PositiveIntegerField(help_text="Labeled items that it learned from.")
+    classes = models.PositiveIntegerField(null=True, help_text="It knows the classes whose index lies below.")
     seed = models.PositiveBigIntegerField()
     training = models.JSONField(default=dict)
     metrics = models.JSONField(default=dict, help_text="As measured when it was trained.")
@@ -38,6 +49,10 @@ class ModelVersion(models.Model):
         help_text="How it did beside the version that the gate let through before it; empty if there was none.",
     )
     held_back = models.BooleanField(default=False, help_text="Worse than that version: it picks no batch by itself.")
+    calibrating = models.CharField(max_length=10, choices=Calibrating, default=Calibrating.SEALED)
+    calibration = models.JSONField(
+        default=dict, help_text="What its calibration needs to know, then what it found, or why there is none."
+    )
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -49,6 +64,13 @@ class ModelVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} v{self.number}"
+
+    def calibration_at(self, moment: datetime.datetime | None = None) -> str:
+        """The digest of its calibration, of one that was found by that moment; empty if there is none."""
+        if self.calibrating != self.Calibrating.DONE:
+            return ""
+        late = moment is not None and datetime.datetime.fromisoformat(self.calibration["found_at"]) > moment
+        return "" if late else str(self.calibration["digest"])
 
 
 class VersionChoice(models.Model):
@@ -67,7 +89,7 @@ class VersionChoice(models.Model):
 
 
 class Clustering(models.Model):
-    """The dendrogram of a project's pool: built once, and anew only if a manager asks for it (`anew_at`). Items that
+    """The dendrogram of a project's pool: built once, and rebuilt only if a manager asks for it (`anew_at`). Items that
     came later joined their nearest neighbour.
     """
 

@@ -17,6 +17,7 @@ __all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read"]
 
 SPOOL_BYTES = 8 << 20
 MANIFEST = "manifest.json"
+CALIBRATION = "calibration.json"
 MOST_MANIFEST_BYTES = 1 << 26
 
 
@@ -40,7 +41,7 @@ class Artifact:
 def read(version: ModelVersion) -> Artifact | None:
     """What the version's folder holds, by its manifest alone; None if that is gone or cannot be read."""
     try:
-        return _read(_folder(version))
+        return _read(_folder(version), version.calibration_at())
     except FolderError:
         return None
 
@@ -51,7 +52,7 @@ def as_zip(version: ModelVersion) -> IO[bytes]:
     # Closed by the response that sends it.
     spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115
     with zipfile.ZipFile(spool, "w", zipfile.ZIP_STORED) as archive:
-        for file in sorted(_read(folder).files, key=lambda file: file.name):
+        for file in sorted(_read(folder, version.calibration_at()).files, key=lambda file: file.name):
             content = folder.read(file.name, most=file.size)
             if hashlib.sha256(content).hexdigest() != file.sha256:
                 raise FolderError(f"{folder}/{file.name}: truncated or changed, the content does not match its hash")
@@ -64,11 +65,29 @@ def _folder(version: ModelVersion) -> Folder:
     return folder_at(ProjectFiles(version.project).artifact_at(version.artifact))
 
 
-def _read(folder: Folder) -> Artifact:
+def _read(folder: Folder, calibration: str) -> Artifact:
     raw = folder.read(MANIFEST, most=MOST_MANIFEST_BYTES)
     try:
         manifest = json.loads(raw)
         files = [StoredFile(name, int(each["bytes"]), str(each["sha256"])) for name, each in manifest["files"].items()]
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise FolderError(f"{folder}/{MANIFEST}: is no manifest") from error
-    return Artifact(manifest, [*files, StoredFile(MANIFEST, len(raw), hashlib.sha256(raw).hexdigest())])
+    if calibration:
+        files.append(_stored(CALIBRATION, _read_calibration(folder, calibration)))
+    return Artifact(manifest, [*files, _stored(MANIFEST, raw)])
+
+
+def _read_calibration(folder: Folder, digest: str) -> bytes:
+    """The file of how sure the version may be, which is the one with this digest. Raises `FolderError`."""
+    raw = folder.read(CALIBRATION, most=MOST_MANIFEST_BYTES)
+    try:
+        same = json.loads(raw)["digest"] == digest
+    except (ValueError, TypeError, KeyError, RecursionError):
+        same = False
+    if not same:
+        raise FolderError(f"{folder}/{CALIBRATION}: changed, it is not the version's")
+    return raw
+
+
+def _stored(name: str, content: bytes) -> StoredFile:
+    return StoredFile(name, len(content), hashlib.sha256(content).hexdigest())

@@ -101,6 +101,7 @@ def _metrics(version: ModelVersion) -> Iterator[tuple[str, float]]:
     yield "labels", float(version.labels)
     yield "seconds", version.seconds
     yield from _numbers(version.metrics, "")
+    yield from _numbers(version.calibration.get("measured", {}), "calibrated.")
 
 
 def _numbers(values: dict[str, Any], prefix: str) -> Iterator[tuple[str, float]]:

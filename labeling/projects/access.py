@@ -10,17 +10,25 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
 from labeling.models import Membership, Project, Role, User
+from labeling.statements import Columns, rows
+
+MEMBER_ROW = Columns(Membership, "m")
+PROJECT = Columns(Project, "p")
 
 # What a member must be able to do.
 MEMBER = "member"
 ANNOTATE = "annotate"
 MANAGE = "manage"
 EXPORT = "export"
+REVIEW = "review"
+READ_ITEMS = "read items"
 
 _DENIED = {
     ANNOTATE: "Only annotators and managers of this project may do that.",
     MANAGE: "Only managers of this project may do that.",
     EXPORT: "Only engineers and managers of this project may do that.",
+    REVIEW: "Only reviewers and managers of this project may do that.",
+    READ_ITEMS: "Only reviewers, engineers and managers of this project may do that.",
 }
 
 
@@ -34,9 +42,19 @@ def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
 
 def find_membership(user: User, slug: str) -> Membership | None:
     """As `membership_of`; None for everybody to whom the project does not exist."""
-    membership = Membership.objects.select_related("project").filter(user=user, project__slug=slug).first()
-    if membership is None and user.is_superuser:
-        project = Project.objects.filter(slug=slug).first()
+    # Asked with every request to a project.
+    member_rows = rows(
+        f"SELECT {MEMBER_ROW.sql}, {PROJECT.sql} FROM labeling_project p "
+        "JOIN labeling_membership m ON m.project_id = p.id "
+        "WHERE p.slug = %s AND m.user_id = %s AND p.deleted_at IS NULL",
+        [slug, user.pk],
+    )
+    membership = None
+    if member_rows:
+        membership = MEMBER_ROW.read(member_rows[0][: len(MEMBER_ROW)])
+        membership.project, membership.user = PROJECT.read(member_rows[0][len(MEMBER_ROW) :]), user
+    elif user.is_superuser:
+        project = Project.objects.kept().filter(slug=slug).first()
         if project is not None:
             return Membership(project=project, user=user, role=Role.MANAGER)
     return membership
@@ -49,16 +67,30 @@ def require(membership: Membership, ability: str) -> None:
         ANNOTATE: membership.may_annotate,
         MANAGE: membership.may_manage,
         EXPORT: membership.may_export,
+        REVIEW: membership.may_review,
+        READ_ITEMS: membership.may_read_items,
     }[ability]
     if not allowed:
         raise PermissionDenied(_DENIED[ability])
 
 
-def projects_of(user: User) -> list[Membership]:
-    """The user's memberships with their projects, by name of the project."""
+def require_unarchived(membership: Membership) -> None:
+    """Raise `PermissionDenied` where nothing may be changed, for the project is archived."""
+    if membership.project.archived_at is not None:
+        raise PermissionDenied("This project is archived: it can be read, not changed. A manager can unarchive it.")
+
+
+def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:
+    """The user's memberships with their projects, archived ones too, by name of the project; with `deleted`, also those
+    in deleted projects.
+    """
     if user.is_superuser:
-        return [Membership(project=project, user=user, role=Role.MANAGER) for project in Project.objects.all()]
-    return list(Membership.objects.select_related("project").filter(user=user).order_by("project__slug"))
+        projects = Project.objects.all() if deleted else Project.objects.kept()
+        return [Membership(project=project, user=user, role=Role.MANAGER) for project in projects]
+    memberships = Membership.objects.select_related("project").filter(user=user)
+    if not deleted:
+        memberships = memberships.filter(project__deleted_at=None)
+    return list(memberships.order_by("project__slug"))
 
 
 def is_operator(user: User) -> bool:

@@ -14,10 +14,11 @@ from django.db import IntegrityError, transaction
 
 from labeling.models import Job, LabelClass, Project, Role, User
 from labeling.models.projects import MAX_CLASSES, MAX_SLUG
-from labeling.projects import access, invisible
+from labeling.projects import access, guidelines, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
+from labeling.projects.proposals import check_setting
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME
 
@@ -30,10 +31,20 @@ SETTINGS = (
     "candidate_factor",
     "mean_cluster_size",
     "control_share",
+    "gold_share",
+    "gold_threshold",
+    "review_share",
     "overlap",
+    "overlap_max",
+    "label_confidence",
+    "check_share",
+    "resolving",
     "lease_seconds",
     "deadline_hours",
     "complete_share",
+    "pick_ahead",
+    "daily_limit",
+    "replace_skips",
     "strategy",
     "class_guard",
     "model",
@@ -43,6 +54,8 @@ SETTINGS = (
     "privacy_trainings",
     "privacy_noise",
     "show_predictions",
+    "class_proposals",
+    "show_suggestions",
     "hourly_cost",
     "currency",
     "loop",
@@ -117,27 +130,34 @@ def create_project(
     *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
 ) -> Project:
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
-    project = Project(slug=slug, kind=kind, **settings)
+    text = settings.get("guidelines", "")
+    project = Project(slug=slug, kind=kind, **{**settings, "guidelines": ""})
     names = check_classes(classes, project.question)
     project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)
     check_project_model(project)
+    check_setting(project)
     try:
         with transaction.atomic():
             project.save()
     except IntegrityError:  # somebody else took the slug since it was checked
         raise ValidationError({"slug": "This slug is taken."}) from None
     LabelClass.objects.bulk_create(
-        [LabelClass(project=project, index=index, name=name) for index, name in enumerate(names)], batch_size=1000
+        [LabelClass(project=project, index=index, position=index, name=name) for index, name in enumerate(names)],
+        batch_size=1000,
     )
+    guidelines.save(project=project, user=manager, text=text)
     if manager is not None:
         set_role(project=project, user=manager, role=Role.MANAGER)
     return project
 
 
 def check_project_model(project: Project) -> None:
-    """Raise `ValidationError` if what is to learn cannot answer the question, or not within the privacy budget."""
+    """Raise `ValidationError` if what is to learn cannot answer the question, or not within the privacy budget, or if
+    settings contradict each other.
+    """
+    project.clean()
     try:
         check_model(project.model, question=project.question, private=project.privacy_epsilon is not None)
     except ValidationError as error:

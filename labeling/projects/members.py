@@ -20,6 +20,13 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
     return membership
 
 
+def set_work(*, membership: Membership, group: str, daily_limit: int | None) -> None:
+    """Put a member in a group ("" for none), with a daily limit (None for the project's). Raises `ValidationError`."""
+    membership.group, membership.daily_limit = group.strip(), daily_limit
+    membership.clean_fields()
+    membership.save(update_fields=["group", "daily_limit"])
+
+
 @transaction.atomic
 def remove_member(*, project: Project, user: User) -> bool:
     """End the membership and give back the tasks held. What was answered stays. Raises on the last manager."""
@@ -30,6 +37,21 @@ def remove_member(*, project: Project, user: User) -> bool:
     queue.release(project=project, user=user)
     membership.delete()
     return True
+
+
+@transaction.atomic
+def transfer(*, project: Project, user: User, successor: User, role: str) -> None:
+    """Make `successor`, a member, manager in place of `user`, who goes on with another role.
+
+    Raises `ValidationError`, and changes nothing, where one of them is no member, or both are the same.
+    """
+    people = Membership.objects.filter(project=project, user__in=[user, successor])
+    if user == successor or people.count() < 2:
+        raise ValidationError("Choose another member of the project, and be one yourself.")
+    if role == Role.MANAGER or role not in Role.values:
+        raise ValidationError("Choose what you are to be: annotator, reviewer or engineer.")
+    set_role(project=project, user=successor, role=Role.MANAGER)
+    set_role(project=project, user=user, role=role)
 
 
 def _keep_a_manager(project: Project, user: User) -> None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import F, Sum
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling.models import PredictionRun, Project, ProjectStorage, Upload
@@ -103,9 +104,9 @@ def check_room(project: Project, size: int, *, lock: bool = False) -> None:
 
 
 def count_media(project: Project, size: int) -> None:
-    """Count media. Call in the transaction that takes their items in."""
+    """Count media. Call in the transaction that takes their items in, or with a negative `size` removes them."""
     _lock(project)
-    ProjectStorage.objects.filter(pk=project.pk).update(media_bytes=F("media_bytes") + size)
+    ProjectStorage.objects.filter(pk=project.pk).update(media_bytes=Greatest(F("media_bytes") + size, 0))
 
 
 def shown(size: int) -> str:

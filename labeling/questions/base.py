@@ -6,7 +6,7 @@ The half that is about logits, losses and margins has the same name in `models_s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,11 +54,18 @@ class Question:
     """Whether each item comes with a class, and the answer is yes or no."""
     several: ClassVar[bool] = False
     """Whether an answer is a list of classes: then no single answer is the most probable one."""
+    ordered: ClassVar[bool] = False
+    """Whether the classes are points of a scale, one apart: then a wrong answer can be near or far."""
     answers: ClassVar[tuple[str, ...]] = ()
     """Names of the answers, by index, where they are not the project's classes."""
     exported_as: ClassVar[str] = "text"
     """The type of a label in an export: a key of `labeling.outgoing.tables.LABELS`."""
     skip_reasons: ClassVar[list[str]] = SKIP_REASONS
+
+    fixed_classes: ClassVar[str] = ""
+    """Why classes can be neither merged nor archived, if so."""
+    fixed_scale: ClassVar[str] = ""
+    """Why classes can be neither added, renamed nor put into another order, if so."""
 
     def check_classes(self, names: Sequence[str]) -> None:
         """Raise `InvalidValue` if these cannot be the classes of such a project."""
@@ -80,24 +87,42 @@ class Question:
         """Turn a stored value into what clients see. None stays None."""
         return None if value is None else names[value]  # type: ignore[index]
 
+    def key(self, value: Stored) -> Hashable:
+        """A stored value as something that can be counted."""
+        return value  # type: ignore[return-value]
+
+    def possible(self, n_classes: int) -> int:
+        """How many different answers people may give, as far as they are mistaken for one another."""
+        return len(self.answers) or n_classes
+
     def resolve(self, answers: Sequence[Stored]) -> tuple[Stored | None, float | None]:
         """The label that answers to one task amount to, and the share of them that agree with it.
 
-        No answers (all skipped): no label.
+        No answers (all skipped): neither. A tie: no label, and the share of the most frequent answer.
         """
         if not answers:
             return None, None
         label = self.settle(answers)
+        if label is None:
+            return None, max(Counter(map(self.key, answers)).values()) / len(answers)
         return label, sum(answer == label for answer in answers) / len(answers)
 
-    def settle(self, answers: Sequence[Stored]) -> Stored:
-        """The label of at least one answer: the most frequent; of several, the one given first."""
-        counts: Counter[Any] = Counter(answers)
-        return counts.most_common(1)[0][0]
+    def settle(self, answers: Sequence[Stored]) -> Stored | None:
+        """The label of at least one answer: the most frequent. None if two are: nobody knows which is right."""
+        (label, most), *others = Counter[Any](answers).most_common(2)
+        return None if others and others[0][1] == most else label
+
+    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
+        """A stored value where each class that was merged is the one that it has become."""
+        return merges.get(value, value)  # type: ignore[arg-type]
 
     def predicted(self, best: int, names: Names) -> Any:
         """A model's best answer (`models_store.questions.Decision.best`) as clients see it; of several, one class."""
         return self.show(best, names)
+
+    def as_answer(self, best: int) -> Stored:
+        """A model's best answer as somebody would give it."""
+        return best
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
         """Labels as a network learns them: (n,) int64."""
@@ -107,16 +132,19 @@ class Question:
         """The name of the annotator's way to answer: a module of static/js/label/pickers."""
         return "buttons" if n_classes <= len(KEYS) else "search"
 
-    def keys(self, names: Sequence[str]) -> dict[str, str]:
+    def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The key of each value that can be chosen; none beyond ten classes. The annotator's screen does it alike.
 
-        Classes that are all called by one digit bear their own; others their place's.
+        `own`: keys that a manager has given to classes. Classes that are all called by one digit bear their own name's;
+        others their place's, of those that are left.
         """
+        own = {name: key for name, key in (own or {}).items() if name in names}
         if len(names) > len(KEYS):
             return {}
-        if all(len(name) == 1 and name in KEYS for name in names):
+        if not own and all(len(name) == 1 and name in KEYS for name in names):
             return {name: name for name in names}
-        return dict(zip(names, KEYS, strict=False))
+        left = iter(key for key in KEYS if key not in own.values())
+        return {name: own.get(name) or next(left) for name in names}
 
 
 def class_index(value: Any, indices: Mapping[str, int]) -> int:

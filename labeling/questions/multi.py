@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,27 @@ class Multi(Question):
     def show(self, value: Stored | None, names: Names) -> Any:
         return None if value is None else [names[index] for index in value]  # type: ignore[union-attr]
 
+    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
+        return sorted({merges.get(index, index) for index in value})  # type: ignore[union-attr]
+
     def predicted(self, best: int, names: Names) -> Any:
         return names[best]
 
-    def settle(self, answers: Sequence[Stored]) -> Stored:
-        """A class is taken if more than half of the annotators chose it."""
+    def key(self, value: Stored) -> Hashable:
+        return tuple(value)  # type: ignore[arg-type]
+
+    def possible(self, n_classes: int) -> int:
+        """A wrong list is mostly the right one with a class more or less: there are as many of those as classes."""
+        return n_classes + 1
+
+    def as_answer(self, best: int) -> Stored:
+        return [best]
+
+    def settle(self, answers: Sequence[Stored]) -> Stored | None:
+        """A class is taken if more than half of the annotators chose it. None if half of them chose one."""
         votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
+        if any(2 * n == len(answers) for n in votes.values()):
+            return None
         return sorted(index for index, n in votes.items() if 2 * n > len(answers))
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:

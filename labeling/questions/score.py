@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored, class_index
 
@@ -16,6 +16,8 @@ class Score(Question):
     offer = "A score on a scale, such as 1 to 5. “How good is it?”"
     prompt = "Which score?"
     prompt_for_managers = "Which score?"
+    ordered = True
+    fixed_classes = fixed_scale = "The classes are the points of a scale."
     exported_as = "number"
 
     def check_classes(self, names: Sequence[str]) -> None:
@@ -37,9 +39,13 @@ class Score(Question):
     def show(self, value: Stored | None, names: Names) -> Any:
         return None if value is None else int(names[value])  # type: ignore[index]
 
-    def settle(self, answers: Sequence[Stored]) -> Stored:
-        """The median: one far answer among three moves nothing. Between two, the lower."""
-        return sorted(answers)[(len(answers) - 1) // 2]
+    def settle(self, answers: Sequence[Stored]) -> Stored | None:
+        """The median: one far answer among three moves nothing. Between two points beside each other, the lower; None
+        if the two in the middle are further apart.
+        """
+        ordered = sorted(cast("Sequence[int]", answers))
+        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        return low if high - low <= 1 else None
 
     def picker(self, n_classes: int) -> str:
         return "scale"

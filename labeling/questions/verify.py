@@ -19,6 +19,7 @@ class Verify(Question):
     prompt = "Is this right?"
     proposes = True
     answers = ("no", "yes")
+    fixed_classes = "Each answer is about the class that its item proposes: it would not hold for another class."
     exported_as = "boolean"
     skip_reasons = [reason for reason in SKIP_REASONS if reason != NO_CLASS_FITS]
 
@@ -33,7 +34,13 @@ class Verify(Question):
     def show(self, value: Stored | None, names: Names) -> Any:
         return value
 
+    def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
+        return value
+
     def predicted(self, best: int, names: Names) -> Any:
+        return bool(best)
+
+    def as_answer(self, best: int) -> Stored:
         return bool(best)
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray:
@@ -43,5 +50,5 @@ class Verify(Question):
     def picker(self, n_classes: int) -> str:
         return "verify"
 
-    def keys(self, names: Sequence[str]) -> dict[str, str]:
+    def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
         return {"true": "y", "false": "n"}

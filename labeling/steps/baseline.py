@@ -7,19 +7,18 @@ be. Only that is kept: the models are thrown away, and no version learns from co
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline, load_baseline, save_baseline
+from labeling.arrays import stored
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step, StepFailed
-from labeling.models import Job, ModelVersion, Project
+from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
@@ -28,9 +27,6 @@ from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0
 """It takes no more than this part of the time that trainings took since the last one, but for so many seconds."""
-
-
-LOOK_SECONDS = 0.5
 
 
 def baseline(step: Step) -> None:
@@ -50,7 +46,7 @@ def baseline(step: Step) -> None:
 
 def _baseline(step: Step, project: Project, version: ModelVersion, first_picked: int) -> None:
     files = ProjectFiles(project)
-    last = load_baseline(files.baseline)
+    last = stored.load(files.baseline, Baseline)
     if project.asks.several or (last is not None and last.version >= version.number):
         return
     if ledger.is_private(project):  # the ledger would have to pay for the control items
@@ -58,18 +54,18 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
     if project.items.measuring().count() < LEAST_CONTROL:
         return
     n_classes = project.classes.count()
-    uniform = project.items.measuring() | project.items.of_batches_before(first_picked).labeled()
+    uniform = project.items.measuring() | project.items.of_batches_before(first_picked).labeled().kept()
     labeled = read_labels(project, uniform.filter(row__isnull=False), n_classes)
     sizes = sizes_for(len(labeled.rows))
     if not sizes or _expected_seconds(version, sizes) > _granted_seconds(project, last):
         return
     partial = files.baseline.with_suffix(".partial.npz")
-    found = _begin(labeled, sizes, version.number, load_baseline(partial))
+    baseline = _begin(labeled, sizes, version.number, stored.load(partial, Baseline))
     watch = _watch(step)
-    for answers in _answers(project, labeled, sizes, n_classes, found.done, watch):
-        found.said[answers.size, answers.items] = answers.best
-        found = replace(found, done=found.done + 1)
-        save_baseline(partial, found)
+    for answers in _answers(project, labeled, sizes, n_classes, baseline.done, watch):
+        baseline.said[answers.size, answers.items] = answers.best
+        baseline = replace(baseline, done=baseline.done + 1)
+        stored.save(partial, baseline)
     with step.write():
         partial.replace(files.baseline)
 
@@ -78,8 +74,8 @@ def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseli
     """A baseline without answers, or with those of an attempt that gave way or was killed."""
     if earlier and (earlier.labels_hash, earlier.version) == (labeled.hash, version):
         return earlier
-    said = np.full((len(sizes), len(labeled.rows)), MISSING, np.int32)
-    return Baseline(labeled.rows, np.array(sizes), said, FOLDS, 0, version, labeled.hash)
+    answers = np.full((len(sizes), len(labeled.rows)), MISSING, np.int32)
+    return Baseline(labeled.rows, np.array(sizes), answers, FOLDS, 0, version, labeled.hash)
 
 
 def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
@@ -124,14 +120,9 @@ def _answers(
 
 def _watch(step: Step) -> Callable[[float], None]:
     """Reports the share done, and raises `GaveWay` when a step is due that anybody waits for."""
-    report, looked = step.progress("estimating what uniform labels would do"), 0.0
+    report = step.progress("estimating what uniform labels would do")
 
     def watch(share: float) -> None:
-        nonlocal looked
-        report(share)
-        if time.monotonic() - looked > LOOK_SECONDS:
-            looked = time.monotonic()
-            if step.urgent_work_is_due() or Job.objects.due(timezone.now()).awaited().exists():
-                raise GaveWay
+        step.patiently(lambda: report(share))
 
     return watch

@@ -13,7 +13,7 @@ from django.utils import timezone
 from labeling.arrays.drift import described, draw_pairs
 from labeling.arrays.files import ProjectFiles, load_array, save_array, writing_array
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Clustering, Job, ModelVersion, Project
+from labeling.models import Batch, Clustering, Job, ModelVersion, Project
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
@@ -32,24 +32,42 @@ def cluster(step: Step) -> None:
 
     A new dendrogram lies in files of its own: until its row is written, the one before it holds.
     """
-    project, batch = step.job.project, step.job.batch
+    batch = step.job.batch
     assert batch is not None
     assert batch.selected_by is not None
     assert batch.pool_rows is not None
-    existing = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-    if existing is None or existing.anew_at is not None:
-        values = _build(step, batch.selected_by, batch.pool_rows, existing.generation + 1 if existing else 1)
-    else:
-        values = {
-            "joined_rows": _join_new_rows(step, project, existing, batch.pool_rows),
-            **_measure(step, existing, batch.selected_by),
-        }
+    clustered = Clustered(step, batch, batch.selected_by, batch.pool_rows)
     with step.finish():
-        Clustering.objects.update_or_create(project=project, defaults=values)
-        Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
-    if existing is not None and "generation" in values and existing.embedded_by != batch.selected_by:
-        # Large, and asked for by nobody any more.
-        ProjectFiles(project).pool(existing.embedded_by, "embeddings").unlink(missing_ok=True)
+        clustered.save()
+        Job.objects.enqueue(Job.Kind.SELECT, project=step.job.project, batch=batch)
+    clustered.clean_up()
+
+
+class Clustered:
+    """The project's clustering, brought up to so many rows of the pool for a batch that this version picks."""
+
+    def __init__(self, step: Step, batch: Batch, version: ModelVersion, rows: int) -> None:
+        project = batch.project
+        self._version = version
+        self._before = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+        if self._before is None or self._before.anew_at is not None:
+            self._values = _build(step, version, rows, self._before.generation + 1 if self._before else 1)
+        else:
+            self._values = {
+                "joined_rows": _join_new_rows(step, project, self._before, rows),
+                **_measure(step, self._before, version, batch),
+            }
+        self._project = project
+
+    def save(self) -> None:
+        """Write its row: from then on it holds."""
+        Clustering.objects.update_or_create(project=self._project, defaults=self._values)
+
+    def clean_up(self) -> None:
+        """Remove what was kept for the clustering before it, which is large and asked for by nobody any more."""
+        before = self._before
+        if before is not None and "generation" in self._values and before.embedded_by != self._version:
+            ProjectFiles(self._project).pool(before.embedded_by, "embeddings").unlink(missing_ok=True)
 
 
 def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
@@ -141,15 +159,14 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
     return pool_rows
 
 
-def _measure(step: Step, clustering: Clustering, version: ModelVersion) -> dict[str, Any]:
+def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:
     """How much of the embeddings it was built from the clustering describes, and how much of this version's."""
     project = step.job.project
     if version == clustering.embedded_by:
         return {}
     # At 1 every item is a cluster of its own, which describes everything.
     clusters, _ = clusters_at(project, clustering, max(2.0, project.mean_cluster_size))
-    assert step.job.batch is not None
-    rng = np.random.default_rng(seed_for(project, "drift", step.job.batch.number))
+    rng = np.random.default_rng(seed_for(project, "drift", batch.number))
     pairs = draw_pairs(clusters[: clustering.rows], rng) if clustering.rows > 1 else None
     if pairs is None:
         return {}

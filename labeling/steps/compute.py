@@ -15,9 +15,9 @@ from models_store.encoders import Encoder
 from models_store.estimators import Learner
 from models_store.learning import learn
 from models_store.model import Model
+from models_store.networks import Adaptive
 from models_store.prediction import Prediction, predict
-from models_store.privacy.training import train_private
-from models_store.training import Trained
+from models_store.training import Later, Trained, calibrate
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 
@@ -33,8 +33,16 @@ class Local:
         """As `models_store.learning.learn`."""
         return learn(learner, **labeled)
 
+    def calibrate(self, model: Model, later: Later, **labeled: Any) -> tuple[Adaptive, int]:
+        """As `models_store.training.calibrate`."""
+        return calibrate(model, later, **labeled)
+
     def train_in_private(self, **labeled: Any) -> Trained:
         """As `models_store.privacy.training.train_private`."""
+        from models_store.privacy.training import (
+            train_private,  # Opacus takes seconds to load, and few projects need it
+        )
+
         return train_private(**labeled)
 
     def score(self, model: Model, features: np.ndarray, **asked: Any) -> Iterator[Prediction]:

@@ -17,6 +17,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from labeling.statements import change_each
 from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderSetupError, EncodingError
@@ -41,6 +42,7 @@ def encode(step: Step) -> None:
             step.give_way()
             return
     with step.finish():
+        batches.arrived(project=project)
         batches.ensure_next(project=project)
 
 
@@ -52,9 +54,11 @@ def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[It
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
     with step.write():
-        for offset, item in enumerate(good):
-            item.row = rows_before + offset
-        Item.objects.bulk_update(good, ["row"], batch_size=200)
+        # Others wait for its end: one statement for all of them, and not one that is composed anew for 200.
+        change_each(
+            'UPDATE labeling_item SET "row" = %s WHERE id = %s',
+            [(rows_before + offset, item.pk) for offset, item in enumerate(good)],
+        )
         Item.objects.bulk_update(bad, ["encode_error"], batch_size=200)
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
     project.encoded_rows += len(good)

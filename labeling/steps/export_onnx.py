@@ -25,6 +25,7 @@ def onnx_of(project: Project, version: ModelVersion) -> bytes:
             "project": project.slug,
             "version": version.number,
             "digest": version.digest,
+            "calibration": version.calibration_at(),
             "question": project.question,
             "classes": model.manifest["classes"],
             "encoder": model.manifest["encoder"],

@@ -25,12 +25,14 @@ LEAST_PROBABLE = 1e-7
 class Answers:
     """A model's answers to `n` control items: whether each is right, (n,) bool, for `multi` in all its classes; and how
     sure it was of each, (n,) floats, None for `multi`, which knows no single answer. `costs` (n,) are minus the
-    logarithms of the probabilities that it gave to what each item is.
+    logarithms of the probabilities that it gave to what each item is. `distances` (n,) are the points between answer
+    and label, None where classes are no scale.
     """
 
     right: np.ndarray
     sure: np.ndarray | None
     costs: np.ndarray
+    distances: np.ndarray | None = None
 
 
 def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRows) -> Answers:
@@ -41,20 +43,23 @@ def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRo
     right, costs = _held_against(project, model, seen, control)
     if project.asks.several:
         return Answers(right, None, costs)
-    parts = list(predict(model, seen, proposed=control.proposed))
+    parts = list(predict(model, seen, proposed=control.proposed, merged=project.merges))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
-    return Answers(best == control.targets, sure, costs)
+    distances = np.abs(best - control.targets) if project.asks.ordered else None
+    return Answers(best == control.targets, sure, costs, distances)
 
 
 def _held_against(
     project: Project, model: Model, seen: np.ndarray, control: LabeledRows
 ) -> tuple[np.ndarray, np.ndarray]:
     """(n,) whether all that is said of an item is right, and (n,) what it costs in nats, chunk by chunk."""
-    right, costs = [], []
-    for start, p in probabilities(model, seen, proposed=control.proposed):
+    right, costs, n_classes = [], [], project.classes.count()
+    for start, p in probabilities(model, seen, proposed=control.proposed, merged=project.merges):
         part = slice(start, start + len(p))
         sets = control.targets
         targets = sets.dense(part) if isinstance(sets, ClassSets) else sets[part]
+        if p.ndim == 2 and p.shape[1] < n_classes:  # classes that came after the model, which it gives nothing
+            p = np.pad(p, ((0, 0), (0, n_classes - p.shape[1])))
         if not (project.asks.several or project.asks.proposes):
             of_truth = p[np.arange(len(p)), targets][:, None]
             right.append(p.argmax(axis=1) == targets)
@@ -66,19 +71,27 @@ def _held_against(
 
 
 def measure(answers: Answers) -> dict[str, Any]:
-    """Accuracy and negative log-likelihood on the control items labeled so far, with 95 % intervals; unbiased for the
-    pool.
+    """Accuracy, negative log-likelihood and, of scores, mean absolute error on the control items labeled so far, with
+    95 % intervals; unbiased for the pool.
     """
     if not len(answers.right):
         return {"n": 0}
-    share, cost = metrics.accuracy(np.ones_like(answers.right), answers.right), metrics.mean(answers.costs)
-    return {
+    share = metrics.accuracy(np.ones_like(answers.right), answers.right)
+    figures = {
         "accuracy": share.value,
         "low": share.low,
         "high": share.high,
         "n": share.n,
-        "nll": {"value": cost.value, "low": cost.low, "high": cost.high},
+        "nll": _mean(answers.costs),
     }
+    if answers.distances is not None:
+        figures["mae"] = _mean(answers.distances)
+    return figures
+
+
+def _mean(values: np.ndarray) -> dict[str, float | None]:
+    found = metrics.mean(values)
+    return {"value": found.value, "low": found.low, "high": found.high}
 
 
 def calibrate(answers: Answers) -> dict[str, Any] | None:
@@ -101,7 +114,9 @@ def gate(
     if earlier is None:
         return {}, False
     try:
-        model = artifact.load(ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest)
+        model = artifact.load(
+            ProjectFiles(project).artifact_at(earlier.artifact), digest=earlier.digest, calibration=""
+        )
     except artifact.ArtifactError as error:
         return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
     compared = compare(answers.right, ask(project, model, features, control).right)

@@ -19,7 +19,7 @@ from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import PredictionRun
 from labeling.projects import storage
-from labeling.steps.prediction_rows import Part, Predictor
+from labeling.steps.prediction_rows import PredictedChunk, Predictor
 
 # Rows that were left out are told up to this many.
 LISTED = 100
@@ -54,7 +54,8 @@ def predict(step: Step) -> None:
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
     step.progress(f"loading model version {run.version.number}")(0)
-    predictor = Predictor(run.project, run.version, probabilities=run.probabilities)
+    # Taken up again, it goes on as it began.
+    predictor = Predictor(run.project, run.version, probabilities=run.probabilities, at=run.created_at)
     result.parent.mkdir(parents=True, exist_ok=True)
     with (
         open_source(Path(run.path), kind=run.project.kind, name=run.name) as source,
@@ -72,8 +73,8 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
     """Write the rows of all parts; False if the step had to give way before the last."""
     report = step.progress(f"predicting {run.name}"[:100])
-    for part in predictor.parts(source, skip=run.position):
-        _write(step, run, part, file)
+    for chunk in predictor.chunks(source, skip=run.position):
+        _write(step, run, chunk, file)
         report(source.position())
         if step.should_give_way():
             step.give_way()
@@ -81,8 +82,8 @@ def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Sou
     return True
 
 
-def _write(step: Step, run: PredictionRun, part: Part, file: IO[bytes]) -> None:
-    file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in part.rows))
+def _write(step: Step, run: PredictionRun, chunk: PredictedChunk, file: IO[bytes]) -> None:
+    file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in chunk.rows))
     file.flush()
     os.fsync(file.fileno())
     size = file.tell()
@@ -91,27 +92,27 @@ def _write(step: Step, run: PredictionRun, part: Part, file: IO[bytes]) -> None:
             f"The result is larger than {MOST_BYTES >> 30} GiB. Split the file, or use the command `predict` on the "
             "server."
         )
-    told = [{"where": each.where, "reason": each.reason} for each in part.rejections]
-    run.rejections = [*run.rejections, *told][:LISTED]
+    rejections = [{"where": each.where, "reason": each.reason} for each in chunk.rejections]
+    run.rejections = [*run.rejections, *rejections][:LISTED]
     try:
-        _count(step, run, part, size)
+        _count(step, run, chunk, size)
     except storage.NoRoom as error:
         file.truncate(run.size)
         raise _Refused(str(error.message)) from error
 
 
-def _count(step: Step, run: PredictionRun, part: Part, size: int) -> None:
-    """Let the part count, with the `size` that the result has by now. Raises `NoRoom`."""
+def _count(step: Step, run: PredictionRun, chunk: PredictedChunk, size: int) -> None:
+    """Let the chunk count, with the `size` that the result has by now. Raises `NoRoom`."""
     with step.write():
         storage.check_room(run.project, size - run.size, lock=True)
         PredictionRun.objects.filter(pk=run.pk).update(
-            position=F("position") + part.records,
-            predicted=F("predicted") + len(part.rows),
-            rejected=F("rejected") + len(part.rejections),
+            position=F("position") + chunk.records,
+            predicted=F("predicted") + len(chunk.rows),
+            rejected=F("rejected") + len(chunk.rejections),
             rejections=run.rejections,
             size=size,
         )
-    run.position += part.records
+    run.position += chunk.records
     run.size = size
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from labeling.intake.rows import Draft, Rejection, Rules
 from labeling.intake.run import rules_of
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
-from labeling.outgoing.predictions.formats import Shape
+from labeling.outgoing.predictions.formats import RowShape
 from labeling.outgoing.tables import Row
 from labeling.steps.encode import encode_good, load_encoder
 from labeling.steps.reading import load_model
@@ -30,7 +31,7 @@ DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class PredictedChunk:
     """What came of `records` records of the file, one after the other."""
 
     records: int
@@ -42,14 +43,20 @@ class Predictor:
     """A model version and what stands before it, loaded once for any number of chunks."""
 
     def __init__(
-        self, project: Project, version: ModelVersion, *, probabilities: bool = False, allow_files: bool = False
+        self,
+        project: Project,
+        version: ModelVersion,
+        *,
+        probabilities: bool = False,
+        allow_files: bool = False,
+        at: datetime.datetime | None = None,
     ) -> None:
-        """`allow_files`: rows may name files beside the file. Raises `StepFailed` for a version or an
-        encoder that is missing or damaged, or if the two do not belong together.
+        """`allow_files`: rows may name files beside the file. `at`: a calibration that came later is left alone. Raises
+        `StepFailed` for a version or an encoder that is missing or damaged, or if the two do not belong together.
         """
         self._kind = kinds.of(project)
         self._encoder: Encoder = load_encoder(project)
-        self._model: Model = load_model(project, version)
+        self._model: Model = load_model(project, version, at=at)
         taught = self._model.manifest.get("encoder", {}).get("digest")
         if taught != self._encoder.digest:
             raise StepFailed(
@@ -60,11 +67,15 @@ class Predictor:
         self._indices = {name: index for index, name in enumerate(self.rules.classes)}
         self._probabilities = probabilities
         names: tuple[str, ...] = ("yes", "no") if self.rules.question.proposes else self.rules.classes
-        self.shape = Shape(project.asks, names if probabilities else ())
+        self.shape = RowShape(project.asks, names if probabilities else ())
 
-    def parts(self, source: Source, *, skip: int = 0) -> Iterator[Part]:
+    def chunks(self, source: Source, *, skip: int = 0) -> Iterator[PredictedChunk]:
         """Predictions for all records of the file but the first `skip`, in order. Raises `UnreadableFile`."""
-        most = max(1, MOST_PROBABILITIES // len(self.rules.classes)) if self._probabilities else None
+        most = (
+            max(1, min(self._kind.chunk, MOST_PROBABILITIES // len(self.rules.classes)))
+            if self._probabilities
+            else None
+        )
         for places, checked, _ in chunks(source, self.rules, skip=skip, most=most):
             drafts = [(place, draft) for place, draft in zip(places, checked, strict=True) if isinstance(draft, Draft)]
             rejections = [each for each in checked if isinstance(each, Rejection)]
@@ -73,32 +84,32 @@ class Predictor:
             )
             rejections += [Rejection(drafts[at][0], f"{reason}.", "") for at, reason in wrong.items()]
             good = [each for at, each in enumerate(drafts) if at not in wrong]
-            yield Part(len(places), self._rows(good, features) if good else [], rejections)
+            yield PredictedChunk(len(places), self._rows(good, features) if good else [], rejections)
 
     def _rows(self, drafts: list[tuple[str, Draft]], features: np.ndarray) -> list[Row]:
         proposed = None
         if self.rules.question.proposes:
             proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
-        wanted = ["probabilities"] if self._probabilities or self.rules.question.several else []
-        found = next(predict(self._model, features, proposed=proposed, extras=wanted, chunk=len(features)))
-        return [self._row(where, draft, found, at) for at, (where, draft) in enumerate(drafts)]
+        extras = ["probabilities"] if self._probabilities or self.rules.question.several else []
+        prediction = next(predict(self._model, features, proposed=proposed, extras=extras, chunk=len(features)))
+        return [self._row(where, draft, prediction, at) for at, (where, draft) in enumerate(drafts)]
 
-    def _row(self, where: str, draft: Draft, found: Prediction, at: int) -> Row:
+    def _row(self, where: str, draft: Draft, prediction: Prediction, at: int) -> Row:
         row: Row = {"where": where, "external_id": draft.external_id}
-        names, best, confidence = self.rules.classes, int(found.best[at]), _number(found.confidence[at])
+        names, best, confidence = self.rules.classes, int(prediction.best[at]), _number(prediction.confidence[at])
         if self.rules.question.proposes:
             row |= {"proposed": draft.proposed, "label": bool(best), "confidence": confidence}
         elif self.rules.question.several:
-            assert found.probabilities is not None
-            applying = np.flatnonzero(found.probabilities[at] >= 0.5)
+            assert prediction.probabilities is not None
+            applying = np.flatnonzero(prediction.probabilities[at] >= 0.5)
             row["label"] = [names[index] for index in applying]
-            row["confidence"] = [_number(found.probabilities[at, index]) for index in applying]
+            row["confidence"] = [_number(prediction.probabilities[at, index]) for index in applying]
         else:
             row |= {"label": self.rules.question.predicted(best, names), "confidence": confidence}
-        row["margin"] = _number(found.margins[at])
+        row["margin"] = _number(prediction.margins[at])
         if self._probabilities:
-            assert found.probabilities is not None
-            row["probabilities"] = self._by_name(found.probabilities[at])
+            assert prediction.probabilities is not None
+            row["probabilities"] = self._by_name(prediction.probabilities[at])
         return row
 
     def _by_name(self, p: np.ndarray) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +30,12 @@ class LabeledRows:
 
 def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     """The given labeled items (a queryset) as arrays, with a hash over rows and labels."""
-    found = list(items.order_by("row").values_list("row", "label", "proposed"))
+    # Labels follow a merge and a split in the background: here the last of them are sure to.
+    followed = (
+        (row, project.follow(label), index)
+        for row, label, index in items.order_by("row").values_list("row", "label", "proposed")
+    )
+    found = [each for each in followed if not project.is_split(each[1])]
     rows = np.array([row for row, _, _ in found], np.int64)
     labels = [label for _, label, _ in found]
     targets = project.asks.targets(labels, n_classes)
@@ -37,7 +43,7 @@ def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     if project.asks.proposes:
         proposed = np.array([index for _, _, index in found], np.int64)
     digest = hashlib.sha256()
-    for row, label, index in found:
+    for row, label, index in zip(rows.tolist(), labels, (index for _, _, index in found), strict=True):
         digest.update(f"{row}\t{label}\t{index}\n".encode())
     return LabeledRows(rows, targets, proposed, digest.hexdigest())
 
@@ -53,9 +59,12 @@ def open_features(project: Project, encoder: Encoder) -> np.ndarray:
     return ProjectFiles(project).open_features(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
 
 
-def load_model(project: Project, version: ModelVersion) -> Model:
-    """The version's network. Raises `StepFailed` if its artifact is missing or damaged."""
+def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
+    """The version's network, as sure as it was known by that moment, or now, that it may be. Raises `StepFailed` if its
+    artifact is missing or damaged.
+    """
+    location = ProjectFiles(project).artifact_at(version.artifact)
     try:
-        return artifact.load(ProjectFiles(project).artifact_at(version.artifact), digest=version.digest)
+        return artifact.load(location, digest=version.digest, calibration=version.calibration_at(at))
     except artifact.ArtifactError as error:
         raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error

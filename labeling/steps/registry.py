@@ -8,12 +8,18 @@ from labeling.intake.run import import_items
 from labeling.loop.step import Step
 from labeling.models import Job
 from labeling.steps.baseline import baseline
+from labeling.steps.calibrate import calibrate
 from labeling.steps.cluster import cluster
+from labeling.steps.embed import embed
 from labeling.steps.encode import encode
+from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
+from labeling.steps.relabel import relabel
+from labeling.steps.repick import repick
+from labeling.steps.replace import replace
 from labeling.steps.select import select
 from labeling.steps.survey import survey
-from labeling.steps.train import embed, train
+from labeling.steps.train import train
 
 STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.IMPORT: import_items,
@@ -22,9 +28,14 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.EMBED: embed,
     Job.Kind.CLUSTER: cluster,
     Job.Kind.SELECT: select,
+    Job.Kind.REPICK: repick,
+    Job.Kind.REPLACE: replace,
+    Job.Kind.RELABEL: relabel,
     Job.Kind.SURVEY: survey,
     Job.Kind.PREDICT: predict,
     Job.Kind.BASELINE: baseline,
+    Job.Kind.CALIBRATE: calibrate,
+    Job.Kind.MISLABELED: mislabeled,
 }
 
 

@@ -6,26 +6,26 @@ the batch. An attempt that was killed in between has left some: they are removed
 
 from __future__ import annotations
 
-from array import array
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from django.db.models import QuerySet
 
-from labeling import database
-from labeling.answering import batches
+from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array
-from labeling.arrays.plan import SEED, Guard, Plan, Pool, plan_batch
+from labeling.arrays.plan import SEED, Guard, Pool, plan_batch
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Batch, Clustering, Item, Project, Task
-from labeling.models.batches import PROMPTED_SHARE
+from labeling.models import Batch, Clustering, ModelVersion, Project, Task
+from labeling.models.items import ItemQuerySet
 from labeling.steps.cluster import clusters_at
+from labeling.steps.further import choose_further
+from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from selector.strategies import KNOWN
 
 FIRST = KNOWN["uniform"]  # as the first batch is drawn
 CHUNK = 2000
-# Tasks that are written in one transaction: others wait for its end.
-PART = 200
-# How far the step is when the tasks are picked: what people are told of the time left goes by it.
-PICKING_SHARE = 0.5
+POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
 
 
 def select(step: Step) -> None:
@@ -34,140 +34,131 @@ def select(step: Step) -> None:
     assert batch is not None
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
-    strategy = batch.strategy or SEED
+    remove_tasks(step, batch)
+    pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
+    picked = pick(
+        project,
+        read_pool(project, pool_rows),
+        pool_rows=pool_rows,
+        batch_size=project.batch_size,
+        strategy=batch.strategy or SEED,
+        version=batch.selected_by,
+        seed=seed_of(project, batch.number),
+        progress=report,
+    )
+    further = choose_further(project, batch, len(picked.plan.rows))
+    write_tasks(step, batch, picked, further)
+    with step.finish():
+        size = len(picked.plan.rows) + len(further.items)
+        Batch.objects.filter(pk=batch.pk).update(
+            **picked.facts,
+            overlap=project.overlap,
+            overlap_max=project.overlap_max,
+            answers_expected=rechecking.expected_answers(project, size),
+            size=size,
+            further=len(further.items),
+            remaining=size,
+            select_seconds=step.seconds,
+        )
+        batches.picked(batch=batch)
+
+
+def pick(
+    project: Project,
+    pool: Pool,
+    *,
+    pool_rows: int,
+    batch_size: int,
+    strategy: str,
+    version: ModelVersion | None,
+    seed: int,
+    progress: Callable[[float], None],
+) -> Picked:
+    """Plan a batch of so many items of this pool, as the version takes them. Raises `StepFailed` without clusters."""
     known = KNOWN.get(strategy, FIRST)
     margins = clusters = height = guard = None
-    pool_rows = project.encoded_rows
-    said: dict[str, np.ndarray] = {}
-    if batch.selected_by is not None:
+    arrays: dict[str, np.ndarray] = {}
+    if version is not None:
         files = ProjectFiles(project)
-        margins = load_array(files.pool(batch.selected_by, "margins"))
-        pool_rows = len(margins)
+        margins = load_array(files.pool(version, "margins"))
         needed = (name for name in known.needs if name not in ("margins", "clusters"))
-        said = {name: load_array(files.pool(batch.selected_by, name), mmap=True) for name in needed}
+        arrays = {name: load_array(files.pool(version, name), mmap=True) for name in needed}
         if project.class_guard is not None:
-            best = load_array(files.pool(batch.selected_by, "best"))
-            guard = Guard(best, project.answer_count, project.class_guard)
+            guard = Guard(load_array(files.pool(version, "best")), project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
     if "clusters" in known.needs:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
-    _remove_tasks(step, batch)
-    pool = read_pool(project, pool_rows)
-    seed = seed_of(project, batch.number)
     plan = plan_batch(
         pool,
-        batch_size=project.batch_size,
+        batch_size=batch_size,
         control_share=project.control_share,
         strategy=strategy,
         candidate_factor=project.candidate_factor,
         margins=margins,
         clusters=clusters,
-        **said,
-        labeled_rows=_trainable_rows(project, pool_rows) if known.apart_from_labeled else None,
+        **arrays,
+        labeled_rows=_taken_rows(project, pool, pool_rows) if known.apart_from_labeled else None,
         guard=guard,
+        asked=_asked_rows(project),
         rng=np.random.default_rng(seed),
-        progress=report,
+        progress=progress,
     )
-    _write_tasks(step, batch, project, plan)
-    with step.finish():
-        Batch.objects.filter(pk=batch.pk).update(
-            strategy=strategy,
-            seed=seed,
-            batch_size=project.batch_size,
-            candidate_factor=plan.candidate_factor,
-            candidates=plan.candidates if known.by_candidates else None,
-            mean_cluster_size=project.mean_cluster_size,
-            cut_height=height,
-            clusters=int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,
-            class_guard=project.class_guard if guard else None,
-            control_share=project.control_share,
-            control_tasks=int(plan.is_control.sum()),
-            pool_size=len(pool.rows),
-            pool_rows=pool_rows,
-            dendrogram_hash=clustering.digest if clustering and clusters is not None else "",
-            overlap=project.overlap,
-            size=len(plan.rows),
-            remaining=len(plan.rows),
-            select_seconds=step.seconds,
-        )
-        batches.opened(batch=batch)
+    facts = {
+        "strategy": strategy,
+        "seed": seed,
+        "batch_size": batch_size,
+        "candidate_factor": plan.candidate_factor,
+        "candidates": plan.candidates if known.by_candidates else None,
+        "mean_cluster_size": project.mean_cluster_size,
+        "cut_height": height,
+        "clusters": int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,
+        "class_guard": project.class_guard if guard else None,
+        "control_share": project.control_share,
+        "control_tasks": int(plan.is_control.sum()),
+        "pool_size": len(pool.rows),
+        "pool_rows": pool_rows,
+        "dendrogram_hash": clustering.digest if clustering and clusters is not None else "",
+    }
+    return Picked(plan, facts, version)
 
 
-def seed_of(project: Project, number: int) -> int:
+def _rows_of(version: ModelVersion) -> int:
+    return len(load_array(ProjectFiles(version.project).pool(version, "margins"), mmap=True))
+
+
+def seed_of(project: Project, number: int, selection: int = 1) -> int:
     """The seed of a batch's selection, 63 bits. It decides the order of the tasks, so it is keyed by the secret."""
-    return int.from_bytes(project.keyed("select", number)[:8], "big") >> 1
+    subject = number if selection == 1 else f"{number}/{selection}"
+    return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
 
-def prompted(project: Project, number: int, n: int) -> np.ndarray:
-    """(n,) bool: the tasks on which annotators are shown a prediction, drawn by chance whatever the task.
-
-    Models are measured on the control tasks among the others: docs/decisions/0023-nothing-tells-a-control-task.md.
-    """
-    if not project.show_predictions:
-        return np.zeros(n, bool)
-    coins = np.random.default_rng(int.from_bytes(project.keyed("prompt", number), "big")).random(n)
-    return coins < PROMPTED_SHARE
-
-
-def read_pool(project: Project, pool_rows: int) -> Pool:
-    found = project.items.unlabeled().filter(row__lt=pool_rows).order_by("row")
+def read_pool(project: Project, pool_rows: int, *, also: QuerySet[Task] | None = None) -> Pool:
+    """The unlabeled items of the first `pool_rows` rows, and those of the tasks `also`, in the order of their rows."""
+    items = [project.items.unlabeled(), *([] if also is None else [project.items.filter(task__in=also)])]
     # Straight into the array: a list of so many tuples would take ten times its memory.
-    values = np.fromiter(
-        found.values_list("row", "is_control", "control_key").iterator(chunk_size=CHUNK),
-        dtype=[("row", np.int64), ("reserved", bool), ("key", np.float64)],
-    )
+    values = np.concatenate([np.fromiter(_pool_values(part, pool_rows), POOL) for part in items])
+    values.sort(order="row")
     return Pool(values["row"], values["reserved"], values["key"])
 
 
-def _trainable_rows(project: Project, pool_rows: int) -> np.ndarray:
-    """The rows that the model learned from."""
-    found = project.items.trainable().filter(row__lt=pool_rows).order_by("row")
-    return np.fromiter(found.values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
+def _pool_values(items: ItemQuerySet, pool_rows: int) -> Iterator[tuple[Any, ...]]:
+    values = items.filter(row__lt=pool_rows).order_by("row").values_list("row", "reserved", "control_key")
+    return values.iterator(chunk_size=CHUNK)
 
 
-def _remove_tasks(step: Step, batch: Batch) -> None:
-    """Give back what an attempt that was killed had taken from the pool."""
-    keys = array("q", batch.tasks.order_by("pk").values_list("pk", flat=True).iterator())
-    for part in database.in_parts(keys, PART):
-        with step.write():
-            batch.tasks.filter(pk__range=(part[0], part[-1])).delete()
+def _asked_rows(project: Project) -> np.ndarray:
+    """The rows that a manager asked for, the longest asked first."""
+    rows = project.items.queued().filter(row__isnull=False).order_by("queued_at", "row").values_list("row", flat=True)
+    return np.fromiter(rows.iterator(chunk_size=CHUNK), np.int64)
 
 
-def _write_tasks(step: Step, batch: Batch, project: Project, plan: Plan) -> None:
-    """One task for each row of the plan, ranked in its order, with what the model said of the item."""
-    said = {}
-    shown = prompted(project, batch.number, len(plan.rows))
-    if batch.selected_by is not None:
-        files = ProjectFiles(project)
-        said = {name: load_array(files.pool(batch.selected_by, name)) for name in ("margins", "best", "confidence")}
-    report = step.progress("writing the batch", start=PICKING_SHARE)
-    for ranks in database.in_parts(range(len(plan.rows)), PART):
-        rows = plan.rows[ranks.start : ranks.stop].tolist()
-        ids = dict(Item.objects.filter(project=project, row__in=rows).values_list("row", "pk"))
-        tasks = [
-            Task(
-                batch=batch,
-                item_id=ids[row],
-                rank=rank,
-                is_control=bool(plan.is_control[rank]),
-                margin=float(said["margins"][row]) if said else None,
-                predicted=int(said["best"][row]) if said else None,
-                confidence=float(said["confidence"][row]) if said else None,
-                prompted=bool(said) and bool(shown[rank]),
-                cluster=_known(plan.clusters[rank]),
-                cluster_size=_known(plan.cluster_sizes[rank]),
-                draw_pass=_known(plan.passes[rank]),
-                free=project.overlap,
-                outstanding=project.overlap,
-            )
-            for rank, row in zip(ranks, rows, strict=True)
-        ]
-        with step.write():
-            Task.objects.bulk_create(tasks)
-        report(ranks.stop / len(plan.rows))
-
-
-def _known(value: np.integer) -> int | None:
-    return int(value) if value >= 0 else None
+def _taken_rows(project: Project, pool: Pool, pool_rows: int) -> np.ndarray:
+    """The rows that a model learned from or will: labeled ones, and those of tasks that are out with people."""
+    learned = project.items.trainable() | project.items.filter(
+        task__batch__state__in=[Batch.State.OPEN, Batch.State.READY, Batch.State.TRAINING], reserved=False
+    )
+    items = learned.filter(row__lt=pool_rows).order_by("row")
+    rows = np.fromiter(items.values_list("row", flat=True).iterator(chunk_size=CHUNK), np.int64)
+    return rows[~np.isin(rows, pool.rows)]

@@ -1,4 +1,4 @@
-"""Survey the pool once a batch is open: what settings are foretold by, and a map, kept on file. Nobody waits for it.
+"""Survey the pool once a batch is open: a sample that pages forecast by, and a map. Nobody waits for it.
 
 The loop's own steps come first: a survey gives way to them, and begins again later.
 """
@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles, load_array
-from labeling.arrays.forecast import Sample, draw_sample, load_sample, save_sample
-from labeling.arrays.pool_map import save_map
+from labeling.arrays.forecast import Sample, draw_sample
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
 from labeling.steps.cluster import read_dendrogram
@@ -21,7 +21,7 @@ ROWS = 50_000
 
 
 def survey(step: Step) -> None:
-    """Write down what the next batch's settings are foretold by, and where the batch lies in the pool."""
+    """Write down what the next batch is forecast by, and where the batch lies in the pool."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     try:
@@ -36,14 +36,14 @@ def survey(step: Step) -> None:
 
 def _survey(step: Step, project: Project, batch: Batch) -> None:
     files = ProjectFiles(project)
-    sample = load_sample(files.sample)
+    sample = stored.load(files.sample, Sample)
     # An attempt that gave way has left its sample; and a survey that waited long must not overwrite a later batch's.
     if sample is None or sample.batch < batch.number:
-        save_sample(files.sample, _sample(step, project, batch))
+        stored.save(files.sample, _sample(step, project, batch))
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     # The tasks' clusters are those of the dendrogram that they were picked by.
     if clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash:
-        save_map(files.map(batch.number), draw_map(step, project, clustering, batch))
+        stored.save(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 
 def _sample(step: Step, project: Project, batch: Batch) -> Sample:
@@ -69,16 +69,14 @@ def _sample(step: Step, project: Project, batch: Batch) -> Sample:
 def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
     """The rows that no batch has taken and that are not kept for control, ascending."""
     report = step.progress("surveying the pool")
-    found = []
+    rows = []
     for start in range(0, pool_rows, ROWS):
         if step.urgent_work_is_due():
             raise GaveWay
         report(start / pool_rows)
-        within = project.items.unlabeled().filter(
-            is_control=False, row__gte=start, row__lt=min(start + ROWS, pool_rows)
-        )
-        found.append(np.array(within.order_by("row").values_list("row", flat=True), np.int64))
-    return np.concatenate(found) if found else np.empty(0, np.int64)
+        within = project.items.unlabeled().filter(reserved=False, row__gte=start, row__lt=min(start + ROWS, pool_rows))
+        rows.append(np.array(within.order_by("row").values_list("row", flat=True), np.int64))
+    return np.concatenate(rows) if rows else np.empty(0, np.int64)
 
 
 def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,23 +7,31 @@ from labeling.web.account import views as account
 from labeling.web.account.invitation import invitation
 from labeling.web.account.setup import setup
 from labeling.web.account.views import SignIn
+from labeling.web.batches import parts
 from labeling.web.batches import views as batches
+from labeling.web.classes import proposals
+from labeling.web.classes import views as classes
 from labeling.web.export import views as engineer
 from labeling.web.imports import views as imports
+from labeling.web.items import changes
 from labeling.web.items import views as items
-from labeling.web.label.views import label_classes, label_page, label_today
+from labeling.web.label.views import label_classes, label_guidelines, label_page, label_today
+from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.models import comparing, predictions, privacy
 from labeling.web.models import views as versions
-from labeling.web.overview import progress
+from labeling.web.overview import agreement, progress
 from labeling.web.overview import views as project
 from labeling.web.overview.home import home
+from labeling.web.review import comments
+from labeling.web.review import views as reviews
 from labeling.web.settings import create, encoder, guidelines, model
 from labeling.web.settings import views as settings
 
 PROJECT = "p/<slug:slug>/"
 MEMBER = f"{PROJECT}members/<word:username>/"
 ITEM = f"{PROJECT}items/<int:item_id>/"
+CLASS = f"{PROJECT}classes/<int:index>/"
 BATCH = f"{PROJECT}batches/<int:number>/"
 
 urlpatterns = [
@@ -35,7 +43,10 @@ urlpatterns = [
     # annotators
     path(f"{PROJECT}label/", label_page, name="label"),
     path(f"{PROJECT}label/classes/", label_classes, name="label-classes"),
+    path(f"{PROJECT}label/guidelines/", label_guidelines, name="label-guidelines"),
     path(f"{PROJECT}label/today/", label_today, name="label-today"),
+    path(f"{PROJECT}label/comments/", comments.own_comments, name="label-comments"),
+    path("deleted/", lifecycle.deleted, name="projects-deleted"),
     path("new/", create.new_project, name="project-new"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
@@ -48,6 +59,8 @@ urlpatterns = [
     # managers
     path(f"{PROJECT}loop/", project.set_loop, name="project-loop"),
     path(f"{BATCH}retry/", project.retry_batch, name="project-retry"),
+    path(f"{BATCH}parts/", parts.keep_part, name="project-batch-parts"),
+    path(f"{BATCH}parts/<int:part_id>/lift/", parts.lift_part, name="project-batch-part-lift"),
     path(f"{BATCH}end/", batches.end_batch, name="project-batch-end"),
     path(f"{PROJECT}import/", imports.imports, name="project-import"),
     path(f"{PROJECT}import/progress/", imports.imports_progress, name="project-import-progress"),
@@ -55,6 +68,22 @@ urlpatterns = [
     path(f"{PROJECT}imports/<int:import_id>/retry/", imports.import_retry, name="project-import-retry"),
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
+    path(f"{PROJECT}guidelines/<int:number>/restore/", guidelines.restore, name="project-guidelines-restore"),
+    path(f"{PROJECT}manage/", lifecycle.manage, name="project-manage"),
+    path(f"{PROJECT}archive/", lifecycle.archive, name="project-archive"),
+    path(f"{PROJECT}duplicate/", lifecycle.copy, name="project-duplicate"),
+    path(f"{PROJECT}delete/", lifecycle.delete, name="project-delete"),
+    path(f"{MEMBER}transfer/", lifecycle.transfer, name="project-transfer"),
+    path(f"{PROJECT}classes/", classes.class_list, name="project-classes"),
+    path(f"{PROJECT}classes/undo/", classes.undo, name="project-classes-undo"),
+    path(f"{PROJECT}classes/proposals/accept/", proposals.accept, name="project-proposal-accept"),
+    path(f"{PROJECT}classes/proposals/dismiss/", proposals.dismiss, name="project-proposal-dismiss"),
+    path(CLASS, classes.class_detail, name="project-class"),
+    path(f"{CLASS}merge/", classes.merge_preview, name="project-class-merge"),
+    path(f"{CLASS}merged/", classes.merge, name="project-class-merged"),
+    path(f"{CLASS}split/", classes.split_preview, name="project-class-split"),
+    path(f"{CLASS}split/done/", classes.split, name="project-class-split-done"),
+    path(f"{CLASS}archive/", classes.archive, name="project-class-archive"),
     path(f"{PROJECT}encoder/", encoder.encoder, name="project-encoder"),
     path(f"{PROJECT}model/", model.model, name="project-learner"),
     path(f"{PROJECT}clustering/anew/", settings.cluster_anew, name="project-cluster-anew"),
@@ -68,14 +97,24 @@ urlpatterns = [
         name="project-invitation-withdraw",
     ),
     path(f"{MEMBER}role/", members.change_role, name="project-role"),
+    path(f"{MEMBER}pause/", members.pause_member, name="project-member-pause"),
     path(f"{MEMBER}remove/", members.remove_member, name="project-remove"),
+    path(f"{PROJECT}items/change/", changes.change_items, name="project-items-change"),
+    path(f"{ITEM}example/", items.choose_example, name="project-item-example"),
+    # reviewers and managers
+    path(f"{PROJECT}review/", reviews.review, name="project-review"),
+    path(f"{PROJECT}review/<int:item_id>/", reviews.review_item, name="project-review-item"),
+    path(f"{ITEM}comment/", comments.comment_item, name="project-item-comment"),
     path(f"{ITEM}correct/", items.correct_item, name="project-item-correct"),
     path(f"{ITEM}withdraw/", items.withdraw_correction, name="project-item-withdraw"),
-    # engineers and managers
+    # reviewers, engineers and managers
     path(f"{PROJECT}items/", items.item_list, name="project-items"),
     path(f"{PROJECT}items/classes/", items.class_proposals, name="project-item-classes"),
     path(ITEM, items.item_detail, name="project-item"),
+    # engineers and managers
+    path(f"{PROJECT}guidelines/", guidelines.history, name="project-guidelines"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
+    path(f"{PROJECT}agreement/", agreement.agreement, name="project-agreement"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),
     path(f"{PROJECT}models/<int:number>/", versions.model, name="project-model"),

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from models_store.networks.adapter import Adapter, AdapterConfig
-from models_store.networks.calibration import Calibration
+from models_store.networks.calibration import Adaptive, CalibrationLayer
 from models_store.networks.convnet import ConvNet, ConvNetConfig
 from models_store.networks.edges import Edges, EdgesConfig
 from models_store.networks.mlp import Mlp, MlpConfig
@@ -21,7 +21,8 @@ from models_store.networks.tuned import Tuned, TunedConfig
 
 __all__ = [
     "NETWORKS",
-    "Calibration",
+    "Adaptive",
+    "CalibrationLayer",
     "ConvNet",
     "ConvNetConfig",
     "Edges",

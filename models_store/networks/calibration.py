@@ -1,6 +1,6 @@
 """What comes after the last layer: logits as sure as calibration has found they may be."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,18 @@ from torch import Tensor, nn
 LEAST = 1e-6
 
 
-class Calibration(nn.Module):
+class Adaptive(NamedTuple):
+    """What logits are multiplied by: scale * apart^power, see `CalibrationLayer`."""
+
+    scale: float
+    power: float
+
+    def of(self, logits: Tensor) -> Tensor:
+        """(m, K) logits as sure as they may be."""
+        return logits * torch.tensor(self.scale) * apart(logits) ** torch.tensor(self.power)
+
+
+class CalibrationLayer(nn.Module):
     """In evaluation mode each item's logits (m, K) times scale * apart^power. `apart` is how far the item's best logit
     stands above the mean of all. With power 0 that is division by a temperature, 1 / scale; otherwise the temperature
     is the item's own, as in Tomani et al. 2022, "Parameterized Temperature Scaling" (arXiv 2102.12182), here with one

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models_store.networks.calibration import Calibration
+from models_store.networks.calibration import CalibrationLayer
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class ConvNet(nn.Module):
         # All classes start level, so that one without any label stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.calibration = Calibration()
+        self.calibration = CalibrationLayer()
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.dtype == torch.uint8:

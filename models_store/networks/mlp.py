@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models_store.networks.calibration import Calibration
+from models_store.networks.calibration import CalibrationLayer
 
 FAR = 10.0
 """Standard deviations beyond which a number is cut off: one wild value must not decide by itself."""
@@ -53,7 +53,7 @@ class Mlp(nn.Module):
         # All classes start level, so that one without any label stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.calibration = Calibration()
+        self.calibration = CalibrationLayer()
 
     def standardise(self, features: np.ndarray) -> None:
         """Take mean and deviation of each column of (n, n_inputs) `features`, read in chunks; n >= 1.

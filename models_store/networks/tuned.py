@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from models_store.networks.calibration import Calibration
+from models_store.networks.calibration import CalibrationLayer
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Tuned(nn.Module):
         # All classes start level, so that one without any label stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-        self.calibration = Calibration()
+        self.calibration = CalibrationLayer()
 
     def train(self, mode: bool = True) -> "Tuned":
         super().train(mode)

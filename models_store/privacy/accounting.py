@@ -1,9 +1,10 @@
 """How much privacy trainings have cost together: Rényi accounting of subsampled Gaussian mechanisms. Numpy only.
 
 The neighbours are two sets of records of which one has one record more (add or remove). Mechanisms compose by adding
-their Rényi divergences, whatever order they ran in and even if each was chosen in the light of the ones before, as
-long as their noise and sampling were fixed beforehand. So one sum covers a training of many phases, and a project of
-many trainings.
+their Rényi divergences, whatever order they ran in and even if each was chosen in the light of the ones before. So one
+sum covers a training of many phases, and a project of many trainings. Noise and sampling, too, may follow from what
+came before, as long as the sum stays within a budget that was fixed beforehand (Lécuyer 2021, 2103.01379): the number
+of labels may. Composing privacy loss distributions is some 8 % tighter, but not proven for that (docs/decisions/0033).
 """
 
 import math

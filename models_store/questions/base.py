@@ -17,6 +17,8 @@ FOCUS = 2.0
 """The exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002)."""
 MOST_WEIGHT = 20.0
 """Of a rare class, however rare: one wrong label of it must not drown all others."""
+NEVER = -1e4
+"""The logit of a class that cannot be: its probability is 0, and nothing that is computed from it is infinite."""
 MOST_ERRORS = 64
 """Numbers in an error vector. With more classes than that, it is a projection."""
 
@@ -139,9 +141,21 @@ class Question(ABC):
         assert isinstance(targets, Tensor)
         return targets.long()
 
+    def join(self, logits: Tensor, old: int, new: int) -> Tensor:
+        """(m, K) logits where all that was given to the class `old` is given to `new`."""
+        joined = logits.clone()
+        both = logits[:, [old, new]]
+        joined[:, new] = both.logsumexp(dim=1) if self.softmax else both.amax(dim=1)
+        joined[:, old] = NEVER
+        return joined
+
     @abstractmethod
     def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
         """From (m, K) logits; O(m K), nothing of that size beside the logits is kept."""
+
+    @abstractmethod
+    def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m,) float32: the probability that (m, K) logits give to the answers `best` of `decide`."""
 
     @abstractmethod
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:

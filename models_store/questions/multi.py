@@ -57,6 +57,9 @@ class Multi(YesOrNo):
         top, best = logits.max(dim=1)
         return Decision(margin_of(logits.abs().amin(dim=1)), best.int(), torch.sigmoid(top))
 
+    def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        return torch.sigmoid(logits.gather(1, best.long()[:, None])[:, 0])
+
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         return torch.sigmoid(logits)
 

@@ -61,6 +61,9 @@ class Single(Question):
         # p1 − p2 = p1 (1 − exp(l2 − l1)), without the cancellation that would tie the closest items.
         return Decision(-confidence * torch.expm1(tops[:, 1] - tops[:, 0]), classes[:, 0].int(), confidence)
 
+    def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        return torch.exp(logits.gather(1, best.long()[:, None])[:, 0] - logits.logsumexp(dim=1))
+
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         return logits.softmax(dim=1)
 

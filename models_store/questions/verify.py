@@ -35,6 +35,9 @@ class Verify(YesOrNo):
         answers = self.of_answers(logits, proposed)
         return Decision(margin_of(answers), (answers >= 0).int(), torch.sigmoid(answers.abs()))
 
+    def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        return torch.sigmoid(self.of_answers(logits, proposed).abs())
+
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         return torch.sigmoid(self.of_answers(logits, proposed))
 

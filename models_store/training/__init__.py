@@ -1,7 +1,26 @@
-"""Features and labels in, a trained model out."""
+"""Features and labels in, a trained model out. To be read in this order:
+
+trainer.py      the call: what goes in, what comes out, and between them one or several runs
+run.py          one training from its first step to its last
+labels.py       what a step takes
+losses.py       what a step makes small
+calibrating.py  how sure the trained network may be
+checkpoints.py  where a run stands, on disk
+"""
 
 from models_store.config import TrainConfig
-from models_store.training.run import Check, Progress, TrainingError
-from models_store.training.trainer import Trained, forget, train
+from models_store.training.run import Check, Progress, Stopped, TrainingError
+from models_store.training.trainer import Later, Trained, calibrate, forget, train
 
-__all__ = ["Check", "Progress", "TrainConfig", "Trained", "TrainingError", "forget", "train"]
+__all__ = [
+    "Check",
+    "Later",
+    "Progress",
+    "Stopped",
+    "TrainConfig",
+    "Trained",
+    "TrainingError",
+    "calibrate",
+    "forget",
+    "train",
+]

@@ -5,20 +5,30 @@ is how sure the network may be. So where few are held back, further trainings by
 (cross-fitting: Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions"; for calibration Platt
 1999, "Probabilistic Outputs for Support Vector Machines", section 2.2). Their networks are thrown away; what they make
 of labels that they did not learn stands for what the model makes of items that it did not learn.
+
+What is fitted is a temperature that the logits are divided by, so that the network is as sure as it is right: Guo et
+al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599), section 4.2, by likelihood; Karandikar et al.
+2021 (arXiv 2108.00106), section 6, by a soft calibration error. The answers stay as they are: only how sure the model
+is of them changes.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple, cast
+import math
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from scipy.optimize import minimize
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from models_store import networks
+from models_store import questions
 from models_store.config import TrainConfig
+from models_store.networks.calibration import Adaptive, apart
+from models_store.questions import Question
 from models_store.training.labels import Labels, may_go
-from models_store.training.run import Run, logits_of
-from models_store.training.temperature import Adaptive, fit_adaptive, fit_temperature
+from models_store.training.losses import certainty, s_avuc, sb_ece
+from models_store.training.run import logits_of
 
 FEWEST = 100
 """Labels in all, of which further trainings would tell little more than what is believed beforehand."""
@@ -33,10 +43,22 @@ LEAST_REPRESENTATIVE = 200
 are hard, and a model of hard labels without some of them more so."""
 MOST_FITTED = 2**24
 """Logits that are kept to be fitted to: of as many labels as that makes."""
+LOWEST, HIGHEST = 0.05, 20.0
+LIKELY = 0.5
+"""Standard deviation of the logarithm of temperatures that are met with: what is believed before the first answer. A
+hundred answers that are all right would otherwise make a model boundlessly sure; a thousand leave little of it."""
+STEPS = 61
+"""Of a search over the whole range, evenly by logarithm: only likelihood has but one best place."""
+REFINED = 30
+"""Halvings by the golden section around the best step: beyond them the result no longer changes."""
+MOST_POWER = 3.0
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+OBJECTIVES = ("likelihood", "sb-ece", "s-avuc")
 
 
 class Answers(NamedTuple):
-    """What a network says of labels that it did not learn; as `soft_calibration.answers` takes them."""
+    """What a network says of labels that it did not learn; as `losses.certainty` takes them."""
 
     logits: Tensor
     targets: Tensor
@@ -73,24 +95,107 @@ def further_parts(
     return [part for part in parts if len(part)]
 
 
-def answers_of(run: Run, rows: np.ndarray) -> Answers:
-    """What the run's network says of the rows, as long as there is memory for it."""
-    rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // run.n_classes)]
+def answers_of(network: nn.Module, labels: Labels, rows: np.ndarray, n_classes: int, device: torch.device) -> Answers:
+    """What the network says of the rows, as long as there is memory for it."""
+    rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // n_classes)]
     parts = [
-        (run.labels.question.of_answers(logits, proposed), targets)
-        for logits, targets, proposed in logits_of(run.network, run.labels, rows, run.n_classes, run.device)
+        (labels.question.of_answers(logits, proposed), targets)
+        for logits, targets, proposed in logits_of(network, labels, rows, n_classes, device)
     ]
     return Answers(*(torch.cat(each) for each in zip(*parts, strict=True)))
 
 
-def calibrate(run: Run, answers: Iterable[Answers]) -> Adaptive:
-    """Fit a temperature to all answers, put it behind the last layer of the run's network, and return it."""
+def fit(question: Question, answers: Iterable[Answers], *, by: str) -> Adaptive:
+    """Fit a temperature to all answers, as `TrainConfig.temperature` says."""
     logits, targets = (torch.cat(each) for each in zip(*answers, strict=True))
-    by = run.config.temperature
-    if by == "adaptive" and run.labels.question.adaptive:
-        found = fit_adaptive(logits, targets)
-    else:
-        plain = "likelihood" if by == "adaptive" else by
-        found = Adaptive(1 / fit_temperature(run.labels.question, logits, targets, by=plain), 0.0)
-    cast(networks.Calibration, run.network.calibration).set(*found)
-    return found
+    if by == "adaptive" and question.adaptive:
+        return fit_adaptive(logits, targets)
+    plain = "likelihood" if by == "adaptive" else by
+    return Adaptive(1 / fit_temperature(question, logits, targets, by=plain), 0.0)
+
+
+def fit_adaptive(logits: Tensor, targets: Tensor) -> Adaptive:
+    """A temperature that follows how far an item's best class stands out, by likelihood.
+
+    One temperature for all leaves many networks too sure where they hesitate and too modest where they do not: the
+    power is about how much faster than its logits a network's knowledge grows. `logits` (m, K) and `targets` (m,) of
+    the question "single", m >= 1, of items that nothing was learned from. Of scale (at a usual item) and power, nothing
+    beyond what is LIKELY is believed without evidence. Deterministic; some two hundred passes over the logits.
+    """
+    logits = logits.double()
+    distance = apart(logits)
+    usual = float(distance.median())
+    relative = distance / usual
+
+    @torch.no_grad()
+    def cost(place: np.ndarray) -> float:
+        scaled = logits * math.exp(place[0]) * relative ** float(place[1])
+        unlikely = float(place @ place) / LIKELY**2 / 2 / len(targets)
+        return float(F.cross_entropy(scaled, targets)) + unlikely
+
+    start = -math.log(fit_temperature(questions.named("single"), logits, targets, by="likelihood"))
+    found = minimize(cost, np.array([start, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x
+    power = float(np.clip(found[1], -MOST_POWER, MOST_POWER))
+    return Adaptive(math.exp(float(found[0])) / usual**power, power)
+
+
+def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: str) -> float:
+    """The temperature, in LOWEST … HIGHEST, at which held-back answers are told best, given what is LIKELY.
+
+    `logits` and `targets` as `losses.certainty` takes them, of items that nothing was learned from; `by` is
+    one of OBJECTIVES. Deterministic. Takes about a hundred passes over the logits, and as much memory as they do.
+    Raises ValueError for an unknown objective or no answer.
+
+    >>> logits = torch.tensor([[0.0, 4.0]] * 10)
+    >>> round(fit_temperature(questions.named("single"), logits, torch.tensor([1] * 8 + [0] * 2), by="likelihood"), 2)
+    1.79
+    """
+    if by not in OBJECTIVES:
+        raise ValueError(f"unknown objective {by!r} of a temperature; known: {', '.join(OBJECTIVES)}")
+    if not len(targets):
+        raise ValueError("a temperature needs at least one answer to be fitted to")
+    found = _objective(question, logits, targets, by)
+
+    def at(log_temperature: float) -> float:
+        # As much as minus the logarithm of a normal density weighs beside that of so many answers.
+        unlikely = (log_temperature / LIKELY) ** 2 / 2 / targets.numel()
+        return found(math.exp(log_temperature)) + unlikely
+
+    low, high = math.log(LOWEST), math.log(HIGHEST)
+    step = (high - low) / (STEPS - 1)
+    places = [low + number * step for number in range(STEPS)]
+    values = [at(place) for place in places]
+    best = min(range(STEPS), key=lambda number: (values[number], abs(places[number])))
+    refined = _refined(at, max(low, places[best] - step), min(high, places[best] + step))
+    return math.exp(refined if at(refined) < values[best] else places[best])
+
+
+def _objective(question: Question, logits: Tensor, targets: Tensor, by: str) -> Callable[[float], float]:
+    @torch.no_grad()
+    def likelihood(temperature: float) -> float:
+        return float(question.losses(logits / temperature, question.as_learned(targets)).cross_entropy.mean())
+
+    @torch.no_grad()
+    def soft(temperature: float) -> float:
+        confidence, entropy, right, n_classes = certainty(question, logits / temperature, targets)
+        if by == "sb-ece":
+            return float(sb_ece(confidence, right))
+        return float(s_avuc(entropy, right, n_classes=n_classes))
+
+    return likelihood if by == "likelihood" else soft
+
+
+def _refined(at: Callable[[float], float], low: float, high: float) -> float:
+    """The lowest place between two, if there is one valley."""
+    left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
+    at_left, at_right = at(left), at(right)
+    for _ in range(REFINED):
+        if at_left <= at_right:
+            high, right, at_right = right, left, at_left
+            left = high - GOLDEN * (high - low)
+            at_left = at(left)
+        else:
+            low, left, at_left = left, right, at_right
+            right = low + GOLDEN * (high - low)
+            at_right = at(right)
+    return (low + high) / 2

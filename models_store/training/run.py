@@ -14,12 +14,14 @@ from torch.optim.swa_utils import AveragedModel
 
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
-from models_store.device import autocast
+from models_store.device import autocast, seed_generators
 from models_store.training import checkpoints
 from models_store.training.labels import Labels, Stream, shifted
 from models_store.training.losses import Objective
-from models_store.training.schedule import Schedule
 
+SMALLEST_BATCH = 8
+PARTS = 4
+"""Few labels are taken in smaller batches than set, so many to a pass: as good, and quicker."""
 LEARNED = 0.05
 """Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
 the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
@@ -32,6 +34,10 @@ MOST_LOGITS = 2**23
 
 class TrainingError(RuntimeError):
     """Training went astray (the loss is no longer a number)."""
+
+
+class Stopped(Exception):
+    """Raised by `progress`: the training is saved where it is, and ends."""
 
 
 class Progress(NamedTuple):
@@ -54,6 +60,42 @@ class Check:
     validation_loss: float
     validation_errors: float
     """Share of the answers that are wrong."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`smallest` labels at the first step, `growth` times as many at the last, in `steps` steps at most."""
+
+    smallest: int
+    growth: float
+    steps: int
+    per_pass: int
+    """Steps over each label once, on average."""
+    warmup_share: float
+
+    @classmethod
+    def of(cls, config: TrainConfig, n: int) -> "Schedule":
+        """For a training on n >= 1 labels."""
+        smallest = min(config.batch_size, max(SMALLEST_BATCH, n // PARTS))
+        # A batch that grows by a fixed factor a step has this many labels on average.
+        mean = smallest * (1 if config.batch_growth == 1 else (config.batch_growth - 1) / math.log(config.batch_growth))
+        wanted = max(math.ceil(config.epochs * n / mean), config.min_steps)
+        return cls(
+            smallest, config.batch_growth, min(wanted, config.max_steps), math.ceil(n / mean), config.warmup_share
+        )
+
+    def batch(self, share: float) -> int:
+        """Labels of a step, by the share of the training that is done. Grows as in Anil et al. 2021 (arXiv
+        2108.01624): small steps are quick while all is still to be learned, large ones exact where little is.
+        """
+        return round(self.smallest * self.growth**share)
+
+    def rate(self, share: float) -> float:
+        """Factor on the learning rate: linear up to 1, then half a cosine down to 0."""
+        warmup = self.warmup_share
+        if share < warmup:
+            return (share + 0.01) / (warmup + 0.01)
+        return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
 
 
 @dataclass
@@ -130,13 +172,21 @@ class Run:
             if state.loss < learned:
                 state.steps = min(state.steps, max(state.step + state.step // 4, self.config.min_steps))
             share = self.share()
-            progress(Progress(share, state.step, state.steps, state.loss))
             if len(self.validation) and (state.step % self.check_every == 0 or share >= 1):
                 self._check()
-            self._save_if_due()
+            self._tell(progress, Progress(share, state.step, state.steps, state.loss))
+            if time.monotonic() - self._saved >= self._every:
+                self._save()
         self._save()
         self.network.load_state_dict(self.best or self.average.module.state_dict())
         progress(Progress(1.0, state.step, state.step, state.loss))
+
+    def _tell(self, progress: Callable[[Progress], None], at: Progress) -> None:
+        try:
+            progress(at)
+        except Stopped:
+            self._save()
+            raise
 
     def share(self) -> float:
         """Of the steps or of the time, whichever ends first: so the step size has fallen to nothing at either end."""
@@ -158,7 +208,7 @@ class Run:
         self.network.train()
         self.optimiser.zero_grad()
         # All that is random in a step follows from the seed and its number.
-        torch.manual_seed((self.seed * 1_000_003 + self.state.step + 1) % 2**63)
+        seed_generators(self.device, (self.seed * 1_000_003 + self.state.step + 1) % 2**63)
         rng = np.random.default_rng([self.seed, 2, self.state.step])
         total = 0.0
         for part in np.array_split(rows, _parts(len(rows), self.n_classes, self.most_rows)):
@@ -222,10 +272,6 @@ class Run:
         checkpoints.restore_optimiser(self.optimiser, tensors)
         checks = [Check(**check) for check in state["run"].pop("checks")]
         self.state = _State(**state["run"], checks=checks)
-
-    def _save_if_due(self) -> None:
-        if time.monotonic() - self._saved >= self._every:
-            self._save()
 
     def _save(self) -> None:
         if self._path is None:

@@ -2,9 +2,10 @@
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,18 +14,29 @@ from torch import nn
 from models_store import networks, questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
-from models_store.device import best_device
+from models_store.device import best_device, seed_generators
 from models_store.model import Model, checked_features
-from models_store.networks import Mlp
-from models_store.training.calibrating import answers_of, asked_about, calibrate, further_parts
+from models_store.networks import Adaptive, Mlp
+from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
 from models_store.training.labels import Labels, split
 from models_store.training.run import Check, Progress, Run
-from models_store.training.temperature import Adaptive
 
 SHRINK, FRESH = 0.5, 0.5
 """Of the last version's weights and of new ones, what a warm start begins with. Weights as they were learn the labels
 that came since worse than new ones do: Ash and Adams 2020, "On Warm-Starting Neural Network Training"."""
 CHECKPOINT_SECONDS = 30.0
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Later:
+    """What the trainings that calibrate a model must know of its own training."""
+
+    until: float
+    """The share of the training after which its weights were the best."""
+    tells: bool
+    """Whether its own held-back labels tell how sure it may be, too."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +57,9 @@ class Trained:
     checks: tuple[Check, ...]
     """Empty where too few labels could be held back."""
     calibration: Adaptive | None = None
-    """What its `networks.Calibration` multiplies logits by; None if nothing was fitted."""
+    """What its `networks.CalibrationLayer` multiplies logits by; None if nothing was fitted."""
+    later: Later | None = None
+    """If further trainings are yet to tell how sure it may be: `calibrate`."""
     privacy: Mapping[str, Any] | None = None
     """How private the training was, as JSON; None if it was not private."""
 
@@ -70,6 +84,7 @@ def train(
     start: Model | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    later: bool = False,
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
     """Train a network on (n, dim) features of labeled items, n >= 1.
@@ -84,6 +99,7 @@ def train(
     `checkpoint`: a file that is written every `checkpoint_seconds`; the same call goes on from it after whatever ended
     the process. It stays, and the like of it beside it, one for each further training: `forget` them when the model is
     safe.
+    `later`: leave out the further trainings that only tell how sure the model may be, for `calibrate`.
 
     Same arguments, same machine, same number of threads: the same weights, bit for bit, also if it was cut short and
     taken up (unless `max_seconds` ends it). The global random state is left as it was. Threads are the caller's to set
@@ -92,58 +108,150 @@ def train(
     if the loss diverges.
     """
     config = config or TrainConfig()
-    checked_features(features, input_shape)
-    n = len(features)
-    if n == 0:
-        raise ValueError("nothing to train on: no labeled item")
-    asks = questions.named(question)
-    answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
-    labels = Labels(asks, features, answers, pairs, tuple(input_shape))
-    rng = np.random.default_rng(seed)
-    training, validation = split(labels, config.validation_share, rng)
-    asked = asked_about(representative, n)
-    parts = further_parts(labels, validation, asked, config, rng)
-    device = best_device()
+    work = _Work.of(features, targets, question, n_classes, input_shape, config, seed, proposed, representative)
+    work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
     start = start if config.warm_start else None
-
-    def begin(number: int, rows: np.ndarray, held_back: np.ndarray) -> Run:
-        torch.manual_seed(seed + number)
-        own = copy.deepcopy(network) if network is not None else networks.for_shape(labels.input_shape, n_classes)
-        if isinstance(own, Mlp):
-            own.standardise(features)
-        if start is not None and not number:  # it may have learned what a further training holds back
-            warm(own, start.network)
-        run = Run(own.to(device), labels, n_classes, rows, held_back, config, seed + number, device)
-        if checkpoint is not None:
-            run.keep_in(numbered(checkpoint, number), checkpoint_seconds)
-        return run
-
-    report = _reporting(progress or (lambda at: None), [n, *(n - len(part) for part in parts)])
-    # Initial weights and dropout draw on torch's global generators: borrow them, and give them back as they were.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        run = begin(0, training, validation)
+    put_off = later and bool(work.parts)
+    further = [] if put_off else work.parts
+    report = _reporting(progress or (lambda at: None), [work.n, *(work.n - len(part) for part in further)])
+    with work.random_state():
+        run = work.begin(0, work.training, work.validation, start)
         run.fit(report(0))
-        held_back = validation[asked[validation]]
-        # A warm start may have learned them before: others do without.
-        tells = config.temperature != "none" and len(held_back) and not (start is not None and parts)
-        told = [answers_of(run, held_back)] if tells else []
-        for number, part in enumerate(parts, start=1):
-            further = begin(number, np.setdiff1d(np.arange(n), part), part[:0])
-            further.fit(report(number), until=run.state.best_share)
-            told.append(answers_of(further, part))
-    calibration = calibrate(run, told) if told else None
+        # A warm start may have learned before what is held back: further trainings do without.
+        left = Later(run.state.best_share, tells=not (start is not None and work.parts))
+        told = [] if put_off else work.answers(run.network, left, report)
+    calibration = work.fit(told) if told else None
+    if calibration is not None:
+        cast(networks.CalibrationLayer, run.network.calibration).set(*calibration)
     return Trained(
-        model=Model(question, n_classes, labels.input_shape, run.network.cpu().eval()),
+        model=Model(question, n_classes, work.labels.input_shape, run.network.cpu().eval()),
         config=config,
         seed=int(seed),
         steps=run.state.step,
         seconds=run.seconds(),
-        training_size=len(training),
-        validation_size=len(validation),
+        training_size=len(work.training),
+        validation_size=len(work.validation),
         calibration_size=sum(len(each.targets) for each in told),
         checks=tuple(run.state.checks),
         calibration=calibration,
+        later=left if put_off else None,
     )
+
+
+def calibrate(
+    model: Model,
+    later: Later,
+    features: np.ndarray,
+    targets: np.ndarray | ClassSets,
+    *,
+    config: TrainConfig,
+    seed: int,
+    proposed: np.ndarray | None = None,
+    representative: np.ndarray | None = None,
+    network: nn.Module | None = None,
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    progress: Callable[[Progress], None] | None = None,
+) -> tuple[Adaptive, int]:
+    """How sure a model may be whose `train` put that off, and to how many labels it was fitted: what `train` would have
+    found by itself.
+
+    `model` and `later` as `train` gave them, or as they were saved; everything else as for `train`, `start` not needed.
+    What `progress` raises ends it; the same call goes on from there. The model stays as it is.
+    """
+    work = _Work.of(
+        features, targets, model.question, model.n_classes, model.input_shape, config, seed, proposed, representative
+    )
+    work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
+    # Under way it says so from the first: the training itself is number 0.
+    report = _reporting(progress or (lambda at: None), [0, *(work.n - len(part) for part in work.parts)])
+    with work.random_state():
+        told = work.answers(copy.deepcopy(model.network).to(work.device), later, report)
+    return work.fit(told), sum(len(each.targets) for each in told)
+
+
+@dataclass
+class _Work:
+    """What a training and those that calibrate it have in common; all of it follows from the labels and the seed."""
+
+    features: np.ndarray
+    labels: Labels
+    n_classes: int
+    config: TrainConfig
+    seed: int
+    training: np.ndarray
+    validation: np.ndarray
+    asked: np.ndarray
+    parts: list[np.ndarray]
+    device: torch.device
+    network: nn.Module | None = None
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+
+    @classmethod
+    def of(
+        cls,
+        features: np.ndarray,
+        targets: np.ndarray | ClassSets,
+        question: str,
+        n_classes: int,
+        input_shape: tuple[int, ...],
+        config: TrainConfig,
+        seed: int,
+        proposed: np.ndarray | None,
+        representative: np.ndarray | None,
+    ) -> "_Work":
+        """Raises ValueError for arguments that do not fit together."""
+        checked_features(features, input_shape)
+        n = len(features)
+        if n == 0:
+            raise ValueError("nothing to train on: no labeled item")
+        asks = questions.named(question)
+        answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
+        labels = Labels(asks, features, answers, pairs, tuple(input_shape))
+        rng = np.random.default_rng(seed)
+        training, validation = split(labels, config.validation_share, rng)
+        asked = asked_about(representative, n)
+        parts = further_parts(labels, validation, asked, config, rng)
+        return cls(features, labels, n_classes, config, seed, training, validation, asked, parts, best_device())
+
+    @property
+    def n(self) -> int:
+        return len(self.features)
+
+    def random_state(self) -> AbstractContextManager[None]:
+        """Initial weights and dropout draw on torch's global generators: borrow them, and give them back unchanged."""
+        return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
+
+    def begin(self, number: int, rows: np.ndarray, held_back: np.ndarray, start: Model | None = None) -> Run:
+        """The training itself (0), or a further one: the `start` may have learned what such a one holds back."""
+        seed_generators(self.device, self.seed + number)
+        shape = self.labels.input_shape
+        own = copy.deepcopy(self.network) if self.network is not None else networks.for_shape(shape, self.n_classes)
+        if isinstance(own, Mlp):
+            own.standardise(self.features)
+        if start is not None:
+            warm(own, start.network)
+        own = own.to(self.device)
+        run = Run(own, self.labels, self.n_classes, rows, held_back, self.config, self.seed + number, self.device)
+        if self.checkpoint is not None:
+            run.keep_in(numbered(self.checkpoint, number), self.checkpoint_seconds)
+        return run
+
+    def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[Answers]:
+        """What the trained network, and the further trainings, say of labels that they did not learn."""
+        told = []
+        held_back = self.validation[self.asked[self.validation]]
+        if self.config.temperature != "none" and len(held_back) and later.tells:
+            told.append(answers_of(trained, self.labels, held_back, self.n_classes, self.device))
+        for number, part in enumerate(self.parts, start=1):
+            further = self.begin(number, np.setdiff1d(np.arange(self.n), part), part[:0])
+            further.fit(report(number), until=later.until)
+            told.append(answers_of(further.network, self.labels, part, self.n_classes, self.device))
+        return told
+
+    def fit(self, told: list[Answers]) -> Adaptive:
+        return fit(self.labels.question, told, by=self.config.temperature)
 
 
 def forget(checkpoint: Path) -> None:

@@ -25,16 +25,19 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 # Who there is. The stranger manages another project; the staff member is in none.
 SIGNED_OUT, STRANGER, STAFF = "signed-out", "stranger", "staff"
-ANNOTATOR, ENGINEER, MANAGER, SUPERUSER = "annotator", "engineer", "manager", "superuser"
-ROLES = (SIGNED_OUT, STRANGER, STAFF, ANNOTATOR, ENGINEER, MANAGER, SUPERUSER)
+ANNOTATOR, REVIEWER, ENGINEER, MANAGER = "annotator", "reviewer", "engineer", "manager"
+SUPERUSER = "superuser"
+ROLES = (SIGNED_OUT, STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER)
 
 # Who is at home in which project.
-PEOPLE = {"ours": {ANNOTATOR, ENGINEER, MANAGER, SUPERUSER}, "theirs": {STRANGER, SUPERUSER}}
+PEOPLE = {"ours": {ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER}, "theirs": {STRANGER, SUPERUSER}}
 
 MANAGERS = frozenset({MANAGER, SUPERUSER})
 READERS = MANAGERS | {ENGINEER}
+REVIEWERS = MANAGERS | {REVIEWER}
+ITEM_READERS = READERS | REVIEWERS
 ANNOTATORS = MANAGERS | {ANNOTATOR}
-MEMBERS = MANAGERS | {ANNOTATOR, ENGINEER}
+MEMBERS = MANAGERS | {ANNOTATOR, REVIEWER, ENGINEER}
 CREATORS = MANAGERS | {STRANGER, STAFF}
 SIGNED_IN = MEMBERS | {STRANGER, STAFF}
 EVERYBODY = SIGNED_IN | {SIGNED_OUT}
@@ -79,12 +82,17 @@ DOORS = [
     Door("password", "post", SIGNED_IN, 200),
     Door("token-revoke", "post", SIGNED_IN, 302),
     Door("guidelines-preview", "post", SIGNED_IN, 200),
+    Door("projects-deleted", "get", SIGNED_IN, 200),
+    Door("projects-deleted", "post", SIGNED_IN, 404, {"slug": "ours"}),  # it is not deleted
     Door("project-new", "get", CREATORS, 200),
     Door("project-new", "post", CREATORS, 400),
     # annotators
     Door("label", "get", ANNOTATORS, 200),
     Door("label-classes", "get", ANNOTATORS, 200),
+    Door("label-guidelines", "get", ANNOTATORS, 200),
     Door("label-today", "get", ANNOTATORS, 400),
+    Door("label-comments", "get", ANNOTATORS, 200),
+    Door("label-comments", "post", ANNOTATORS, 302),
     # every member
     Door("project", "get", MEMBERS, 200),
     Door("project-batches", "get", MEMBERS, 200),
@@ -93,6 +101,8 @@ DOORS = [
     Door("project-loop", "post", MANAGERS, 302, {"loop": "paused"}),
     Door("project-batch-end", "get", MANAGERS, 200),
     Door("project-batch-end", "post", MANAGERS, 302),
+    Door("project-batch-parts", "post", MANAGERS, 302, {"whom": "our-annotator", "share": "50"}),
+    Door("project-batch-part-lift", "post", MANAGERS, 302),
     Door("project-retry", "post", MANAGERS, 302),
     Door("project-import", "get", MANAGERS, 200),
     Door("project-import", "post", MANAGERS, 400),
@@ -114,15 +124,44 @@ DOORS = [
     Door("project-members", "post", MANAGERS, 400, {"role": "king"}),
     Door("project-invitation-withdraw", "post", MANAGERS, 302),
     Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
+    Door("project-member-pause", "post", MANAGERS, 302),
     Door("project-remove", "get", MANAGERS, 200),
     Door("project-remove", "post", MANAGERS, 302),
-    Door("project-item-correct", "post", MANAGERS, 302, {"value": "3"}),
-    Door("project-item-withdraw", "post", MANAGERS, 302),
+    Door("project-item-example", "post", MANAGERS, 302),
+    Door("project-manage", "get", MANAGERS, 200),
+    Door("project-archive", "post", MANAGERS, 302),
+    Door("project-duplicate", "post", MANAGERS, 302, {"copy-name": "Again", "copy-slug": "again"}),
+    Door("project-delete", "post", MANAGERS, 400),  # its name was not typed
+    Door("project-transfer", "get", MANAGERS, 200),
+    Door("project-transfer", "post", MANAGERS, 302, {"role": "engineer"}, others={SUPERUSER: 400}),  # not a member
+    Door("project-classes", "get", MANAGERS, 200),
+    Door("project-classes", "post", MANAGERS, 302, {"name": "none of these"}),
+    Door("project-classes-undo", "post", MANAGERS, 302),
+    Door("project-proposal-accept", "post", MANAGERS, 302),
+    Door("project-proposal-dismiss", "post", MANAGERS, 302),
+    Door("project-class", "get", MANAGERS, 200),
+    Door("project-class", "post", MANAGERS, 302, {"name": "zero"}),
+    Door("project-class-merge", "get", MANAGERS, 302),
+    Door("project-class-merged", "post", MANAGERS, 302, {"into": "1"}),
+    Door("project-class-split", "get", MANAGERS, 302),
+    Door("project-class-split-done", "post", MANAGERS, 302, {"into": "one\nother"}),
+    Door("project-class-archive", "post", MANAGERS, 302),
+    Door("project-guidelines-restore", "post", MANAGERS, 302),
+    Door("project-items-change", "get", MANAGERS, 302),  # to the list: what to do is missing
+    Door("project-items-change", "post", MANAGERS, 302),
+    # reviewers
+    Door("project-review", "get", REVIEWERS, 200),
+    Door("project-item-comment", "post", REVIEWERS, 302, {"text": "A bar."}),
+    Door("project-review-item", "post", REVIEWERS, 302, {"value": "3"}),
+    Door("project-item-correct", "post", REVIEWERS, 302, {"value": "3"}),
+    Door("project-item-withdraw", "post", REVIEWERS, 302),
     # engineers
-    Door("project-items", "get", READERS, 200),
-    Door("project-item-classes", "get", READERS, 200),
-    Door("project-item", "get", READERS, 200),
+    Door("project-guidelines", "get", READERS, 200),
+    Door("project-items", "get", ITEM_READERS, 200),
+    Door("project-item-classes", "get", ITEM_READERS, 200),
+    Door("project-item", "get", ITEM_READERS, 200),
     Door("project-progress", "get", READERS, 200),
+    Door("project-agreement", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
     Door("project-models-compare", "get", READERS, 200),
@@ -139,19 +178,60 @@ DOORS = [
     Door("api:projects", "post", CREATORS, 201, {"slug": "new", "kind": "text", "classes": ["a", "b"]}),
     Door("api:project", "get", MEMBERS, 200),
     Door("api:project", "patch", MANAGERS, 200, {"batch_size": 7}),
+    Door("api:deleted-projects", "get", SIGNED_IN, 200),
+    Door("api:deleted-projects", "post", SIGNED_IN, 404, {"slug": "ours"}),  # it is not deleted
+    Door("api:project-archive", "post", MANAGERS, 200),
+    Door("api:project-archive", "delete", MANAGERS, 200),
+    Door("api:project-deletion", "get", MANAGERS, 200),
+    Door("api:project-deletion", "post", MANAGERS, 200, {"name": "Ours"}),
+    Door("api:project-duplicate", "post", MANAGERS, 201, {"slug": "again", "name": "Again"}),
+    Door(
+        "api:project-transfer",
+        "post",
+        MANAGERS,
+        200,
+        {"username": "our-annotator", "role": "engineer"},
+        others={SUPERUSER: 409},  # not a member
+    ),
+    Door("api:guidelines", "get", READERS, 200),
+    Door("api:guidelines-restore", "post", MANAGERS, 200),
     Door("api:encoder", "get", READERS, 200),
     Door("api:encoder", "put", MANAGERS, 200, {"name": "pixels"}),
+    Door("api:classes", "get", MEMBERS, 200),
+    Door("api:classes", "post", MANAGERS, 201, {"name": "none of these"}),
+    Door("api:proposals", "get", MANAGERS, 200),
+    Door("api:proposal-accept", "post", MANAGERS, 200, {"key": "goose"}),
+    Door("api:proposal-dismiss", "post", MANAGERS, 200, {"key": "goose"}),
+    Door("api:class", "get", MEMBERS, 200),
+    Door("api:class", "patch", MANAGERS, 200, {"description": "a round one"}),
+    Door("api:class-merge", "post", MANAGERS, 200, {"into": 1}),
+    Door("api:class-split", "post", MANAGERS, 200, {"into": ["one", "other"]}),
+    Door("api:class-archive", "post", MANAGERS, 200),
+    Door("api:class-archive", "delete", MANAGERS, 200),
+    Door("api:class-example", "put", MANAGERS, 409),  # it has no label
+    Door("api:class-example", "delete", MANAGERS, 409),  # it is none
+    Door("api:class-changes", "get", READERS, 200),
+    Door("api:class-undo", "post", MANAGERS, 200, {"revision": 1}),
+    Door("api:batch-parts", "get", MANAGERS, 200),
+    Door("api:batch-parts", "post", MANAGERS, 201, {"username": "our-annotator", "share": 0.5}),
+    Door("api:batch-part", "delete", MANAGERS, 204),
     Door("api:members", "get", MANAGERS, 200),
     Door("api:members", "post", MANAGERS, 201, {"username": "our-annotator", "role": "engineer"}),
     Door("api:member", "delete", MANAGERS, 204),
+    Door("api:member-pause", "post", MANAGERS, 200),
+    Door("api:member-pause", "delete", MANAGERS, 200),
     Door("api:invitations", "get", MANAGERS, 200),
     Door("api:invitations", "post", MANAGERS, 201, {"role": "annotator"}),
     Door("api:invitation", "delete", MANAGERS, 204),
     Door("api:items", "post", MANAGERS, 201, [{"text": "hello"}]),
-    Door("api:items", "get", READERS, 200),
-    Door("api:item", "get", READERS, 200),
-    Door("api:item-correction", "put", MANAGERS, 200, {"value": "3"}),
-    Door("api:item-correction", "delete", MANAGERS, 404),  # none stands
+    Door("api:items", "get", ITEM_READERS, 200),
+    Door("api:item", "get", ITEM_READERS, 200),
+    Door("api:item-changes", "get", MANAGERS, 200),
+    Door("api:item-changes", "post", MANAGERS, 200, {"action": "exclude", "items": [1]}),
+    Door("api:item-correction", "put", REVIEWERS, 200, {"value": "3"}),
+    Door("api:item-correction", "delete", REVIEWERS, 404),  # none stands
+    Door("api:item-comments", "get", ITEM_READERS, 200),
+    Door("api:item-comments", "post", REVIEWERS, 201, {"text": "A bar."}),
     Door("api:item-media", "get", MEMBERS, 200),
     Door("api:imports", "get", MANAGERS, 200),
     Door("api:import", "get", MANAGERS, 200),
@@ -160,6 +240,8 @@ DOORS = [
     Door("api:annotations", "post", ANNOTATORS, 200, {"annotations": []}),
     Door("api:annotation", "delete", ANNOTATORS, 200, others=NOT_THEIRS),
     Door("api:skip", "post", ANNOTATORS, 200, {"task": 1, "reason": "unclear"}),
+    Door("api:comments", "get", ANNOTATORS, 200),
+    Door("api:comments", "post", ANNOTATORS, 200),
     Door("api:release", "post", ANNOTATORS, 200, {}),
     Door("api:progress", "get", MEMBERS, 200),
     Door("api:batches", "get", MEMBERS, 200),
@@ -180,6 +262,7 @@ DOORS = [
     Door("api:prediction", "delete", READERS, 204),
     Door("api:prediction-result", "get", READERS, 409),  # it waits
     Door("api:payoff", "get", READERS, 200),
+    Door("api:agreement", "get", READERS, 200),
     Door("api:privacy", "get", READERS, 200),
     Door("api:clustering", "get", READERS, 200),
     Door("api:clustering-anew", "post", MANAGERS, 200),

@@ -8,58 +8,77 @@ What annotators receive must not tell a control task from another: docs/decision
 
 from __future__ import annotations
 
-from access.doors import ANNOTATORS, MANAGERS, MEMBERS, READERS
+from access.doors import ANNOTATORS, ITEM_READERS, MANAGERS, MEMBERS, READERS
 
 Fields = dict[frozenset[str], str]
 
 PROJECT: Fields = {
-    MEMBERS: "slug name kind question classes prompt guidelines loop created_at",
-    READERS: "batch_size candidate_factor mean_cluster_size control_share overlap lease_seconds deadline_hours "
-    "complete_share strategy class_guard model training privacy_epsilon privacy_delta privacy_trainings privacy_noise "
-    "show_predictions hourly_cost currency",
+    MEMBERS: "slug name kind question classes prompt guidelines guidelines_version loop created_at archived_at",
+    READERS: "batch_size candidate_factor mean_cluster_size control_share overlap overlap_max label_confidence "
+    "check_share resolving lease_seconds deadline_hours "
+    "complete_share pick_ahead gold_share gold_threshold daily_limit replace_skips review_share strategy class_guard "
+    "model training "
+    "privacy_epsilon privacy_delta privacy_trainings privacy_noise show_predictions show_suggestions class_proposals "
+    "hourly_cost currency",
 }
 BATCH: Fields = {
     MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",
     READERS: "reason strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters "
     "class_guard control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash "
-    "selected_by newest_version chosen_by model_version select_seconds dropped complete_share",
+    "selected_by newest_version chosen_by model_version select_seconds kept selection "
+    "earlier_selections further overlap_max dropped complete_share",
 }
+PART: Fields = {MANAGERS: "id username group start stop unanswered people"}
 VERSION: Fields = {
     READERS: "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back gate "
-    "seconds created_at",
+    "calibration seconds created_at",
+}
+CLASS: Fields = {
+    MEMBERS: "index name position description key colour aliases parent archived_at examples merged_into",
 }
 ITEM = "id external_id media_url state label agreement labeled_at batch rank margin is_control"
-ITEM += " annotators flagged corrected"
+ITEM += " annotators flagged corrected gold queued excluded deleted"
 IMPORT: Fields = {
-    MANAGERS: "id name state reason position total accepted rejected strict created_at finished_at",
+    MANAGERS: "id name state reason position total accepted labeled rejected strict created_at finished_at",
 }
 PREDICTION: Fields = {
     READERS: "id version name state reason position total predicted rejected probabilities created_at finished_at "
     "expires_at url result_url rejections",
 }
-TASK: Fields = {ANNOTATORS: "id rank item.id item.external_id item.data item.media_url"}
+TASK: Fields = {ANNOTATORS: "id batch rank item.id item.external_id item.data item.media_url"}
 
 # By the name of the address. Lists are read by their elements.
 FIELDS: dict[str, Fields] = {
     "api:projects": PROJECT,
     "api:project": PROJECT,
+    "api:project-deletion": {MANAGERS: "items labels annotations models members bytes"},
+    "api:guidelines": {READERS: "version text user created_at answers"},
     "api:encoder": {READERS: "name options settled known weights"},
-    "api:members": {MANAGERS: "username role"},
+    "api:classes": CLASS,
+    "api:class": CLASS,
+    "api:proposals": {MANAGERS: "key name people items"},
+    "api:class-changes": {READERS: "revision kind text classes user created_at undone_at"},
+    "api:members": {MANAGERS: "username role group daily_limit paused_at pause_reason"},
     "api:invitations": {MANAGERS: "id role invited_by created_at expires_at"},
-    "api:items": {READERS: ITEM},
+    "api:items": {ITEM_READERS: ITEM},
     "api:item": {
-        READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections "
-        "selection.selected_by selection.margin selection.cluster selection.cluster_size selection.draw_pass "
-        "selection.predicted selection.confidence",
+        ITEM_READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections removals "
+        "learned_by selection.selected_by selection.selection selection.replaces selection.margin selection.cluster "
+        "selection.cluster_size selection.draw_pass selection.predicted selection.confidence",
+    },
+    "api:item-comments": {ITEM_READERS: "user to text created_at read_at"},
+    "api:item-changes": {
+        MANAGERS: "id action filter by total seen changed failure created_at finished_at",
     },
     "api:imports": IMPORT,
     "api:import": IMPORT,
     "api:progress": {
-        MEMBERS: "loop batch state reason size remaining phase share seconds_left step_seconds_left "
+        MEMBERS: "loop batch state reason size remaining answered answers phase share seconds_left step_seconds_left "
         "own.answered own.skipped",
         READERS: "detail",
     },
     "api:batches": BATCH,
+    "api:batch-parts": PART,
     "api:batch": BATCH,
     "api:models": VERSION,
     "api:model": VERSION,
@@ -67,21 +86,29 @@ FIELDS: dict[str, Fields] = {
     "api:predictions": PREDICTION,
     "api:prediction": PREDICTION,
     "api:payoff": {READERS: "advice control versions version spent saved missing reason next more_control"},
+    "api:agreement": {
+        READERS: "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others gold"
+    },
     "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw"},
     "api:clustering": {
         READERS: "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "
         "described_now measured_by digest anew_at",
     },
     # What annotators send, and what they are answered.
-    "api:claim": {ANNOTATORS: "batch tasks lease_expires_at claimed_at remaining"},
+    "api:claim": {
+        ANNOTATORS: "batch open_batches class_revision guidelines_version tasks lease_expires_at claimed_at remaining"
+    },
     "api:annotations": {ANNOTATORS: "accepted rejected"},
     "api:skip": {ANNOTATORS: "accepted rejected"},
     "api:release": {ANNOTATORS: "released"},
     "api:annotation": TASK,
 }
 
-# Files, and what has its fields in a reference of its own; who may read them whole stands in doors.py.
+# Files, what has its fields in a reference of its own, and what is the caller's own; who may read them whole stands in
+# doors.py.
 FILES = {
+    "api:comments",
+    "api:deleted-projects",
     "api:item-media",
     "api:rejected-rows",
     "api:model-artifact",

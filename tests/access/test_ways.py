@@ -6,7 +6,7 @@ import html
 import re
 
 import pytest
-from access.doors import ANNOTATOR, DOORS, ENGINEER, MANAGER, STAFF, STRANGER, SUPERUSER
+from access.doors import ANNOTATOR, DOORS, ENGINEER, MANAGER, REVIEWER, STAFF, STRANGER, SUPERUSER
 from access.world import World
 from django.urls import reverse
 
@@ -18,7 +18,7 @@ def links_on(page: str) -> set[str]:
     return {re.split(r"[?#]", html.unescape(link))[0] for link in re.findall(r'<a [^>]*?href="(/[^"]*)"', page)}
 
 
-@pytest.mark.parametrize("role", [STRANGER, STAFF, ANNOTATOR, ENGINEER, MANAGER, SUPERUSER])
+@pytest.mark.parametrize("role", [STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER])
 def test_no_link_leads_to_a_closed_door(world: World, role: str) -> None:
     client = world.client(role)
     # No training has run: a model has no files to download.
@@ -34,9 +34,9 @@ def test_no_link_leads_to_a_closed_door(world: World, role: str) -> None:
     assert len(seen) > 3
 
 
-@pytest.mark.parametrize("role", [ANNOTATOR, ENGINEER, MANAGER])
+@pytest.mark.parametrize("role", [ANNOTATOR, REVIEWER, ENGINEER, MANAGER])
 def test_every_way_that_is_ones_own_is_shown(world: World, role: str) -> None:
     page = links_on(world.client(role).get("/p/ours/").content.decode())
-    ways = ["batches", "items", "models", "export", "import", "members", "settings"]
+    ways = ["batches", "review", "items", "models", "export", "import", "members", "settings"]
     own = {way for way in ways for door in DOORS if door[:2] == (f"project-{way}", "get") and role in door.who}
     assert {way for way in ways if reverse(f"project-{way}", args=["ours"]) in page} == own

@@ -10,6 +10,7 @@ from access.doors import (
     ANNOTATOR,
     ENGINEER,
     MANAGER,
+    REVIEWER,
     SIGNED_OUT,
     STAFF,
     STRANGER,
@@ -21,7 +22,8 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
-from factories import make_items, make_member, make_open_batch, make_project, make_user
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project, make_user, recount
 from knox.models import AuthToken
 from pages import make_prediction
 
@@ -29,14 +31,20 @@ from labeling.models import (
     Annotation,
     Assignment,
     Batch,
+    BatchPart,
+    BulkChange,
+    ClassProposal,
     Clustering,
+    Comment,
+    GuidelinesVersion,
     ItemImport,
+    LabelClass,
     ModelVersion,
     Project,
     Role,
     User,
 )
-from labeling.projects import invitations
+from labeling.projects import classes, invitations
 
 
 class World:
@@ -48,7 +56,7 @@ class World:
             SUPERUSER: make_user("boss", is_staff=True, is_superuser=True),
         }
         ours = make_project("ours", kind="image")
-        for role in (ANNOTATOR, ENGINEER, MANAGER):
+        for role in (ANNOTATOR, REVIEWER, ENGINEER, MANAGER):
             self.users[role] = make_member(ours, f"our-{role}", role)
         theirs = make_project("theirs", kind="image")
         self.users[STRANGER] = make_member(theirs, "their-manager", Role.MANAGER)
@@ -110,12 +118,28 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     )
     batch.tasks.filter(pk=task.pk).update(free=0, outstanding=0)
     Batch.objects.filter(pk=batch.pk).update(remaining=2)
+    recount(project)
+    part = BatchPart.objects.create(batch=batch, start=0, stop=1, user=annotator)
+    Batch.objects.filter(pk=batch.pk).update(in_parts=True)
     version = ModelVersion.objects.create(project=project, number=number, batch=batch, labels=1, seed=1, seconds=1)
     predicted = make_prediction(version, name="b.csv")
     Clustering.objects.create(project=project, embedded_by=version, rows=2, joined_rows=3, seconds=1)
     manager = project.memberships.get(role=Role.MANAGER).user
+    BulkChange.objects.create(project=project, user=manager, action="queue", last_item=0, total=0)
     invitation, token = invitations.invite(project=project, user=manager, role=Role.ANNOTATOR)
+    classes.edit(project=project, user=manager, index=2, description="A swan.")
+    Project.objects.filter(pk=project.pk).update(guidelines="Another bird.", guidelines_version=100)
+    GuidelinesVersion.objects.create(project=project, number=number, text="A swan.", created_at=timezone.now())
+    skipped = Annotation.objects.create(
+        task=batch.tasks.order_by("rank")[1], user=annotator, value=None, skip_reason="None of these: goose"
+    )
+    ClassProposal.objects.create(project=project, annotation=skipped, name="goose", key="goose")
+    Comment.objects.create(item=items[0], annotation=annotation, user=annotator, text="A swan?")
+    Comment.objects.create(item=items[0], user=manager, to=annotator, text="A goose.")
+    extra = LabelClass.objects.create(project=project, index=100 + number, position=100, name="another one")
     return {
+        "index": extra.index,
+        "part_id": part.pk,
         "invitation_id": invitation.pk,
         "token": token,
         "item_id": items[0].pk,

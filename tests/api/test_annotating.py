@@ -38,15 +38,18 @@ def annotation(task: int, value: Any, **fields: Any) -> dict[str, Any]:
 def test_claim_gives_what_the_contract_says_and_nothing_secret() -> None:
     client, _ = start(kind="image")
     body = post(client, "claim", {"count": 3}).json()
-    assert set(body) == {"batch", "tasks", "lease_expires_at", "claimed_at", "remaining"}
+    assert set(body) == {
+        "batch", "open_batches", "tasks", "lease_expires_at", "claimed_at", "remaining", "class_revision",
+        "guidelines_version",
+    }  # fmt: skip
     assert (body["batch"], body["remaining"]) == (1, 12)
     task = body["tasks"][0]
-    assert set(task) == {"id", "item", "rank"}
+    assert set(task) == {"id", "item", "batch", "rank"}
     assert set(task["item"]) == {"id", "external_id", "data", "media_url"}
     assert client.get(task["item"]["media_url"]).status_code == 200
 
 
-@pytest.mark.parametrize(("question", "shown"), [("single", "4"), ("multi", "4"), ("verify", True)])
+@pytest.mark.parametrize(("question", "shown"), [("single", "4"), ("multi", ["4"]), ("verify", True)])
 def test_predictions_are_told_only_if_allowed_and_only_where_the_coin_says(question: str, shown: Any) -> None:
     client, project = start(2, question=question)
     tasks = project.batches.get().tasks

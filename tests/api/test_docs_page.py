@@ -12,8 +12,7 @@ from django.urls import Resolver404, resolve
 from factories import make_user
 from pages import signed_in
 
-from labeling.api.published.document import published
-from labeling.api.published.reference import shapes, subjects
+from labeling.api.published.reference import published, shapes, subjects
 
 pytestmark = pytest.mark.django_db
 

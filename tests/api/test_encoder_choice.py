@@ -82,7 +82,7 @@ def test_it_holds_once_an_item_is_encoded(manager: APIClient) -> None:
 
 def test_items_that_wait_are_set_about_with_the_new_one(manager: APIClient) -> None:
     Item.objects.create(
-        project=Project.objects.get(), external_id="a", data={"text": "hello"}, control_key=0.5, is_control=False
+        project=Project.objects.get(), external_id="a", data={"text": "hello"}, control_key=0.5, reserved=False
     )
     assert put(manager, MINILM).status_code == 200
     assert [(job.kind, job.state) for job in Job.objects.all()] == [("encode", "waiting")]

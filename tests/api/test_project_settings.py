@@ -20,9 +20,19 @@ OTHER: dict[str, Any] = {
     "mean_cluster_size": 3.5,
     "control_share": 0.25,
     "overlap": 2,
+    "overlap_max": 4,
+    "label_confidence": 0.99,
+    "check_share": 0.1,
+    "resolving": "dawid-skene",
     "lease_seconds": 60,
     "deadline_hours": 36.5,
     "complete_share": 0.8,
+    "pick_ahead": 0.75,
+    "gold_share": 0.1,
+    "gold_threshold": 0.8,
+    "replace_skips": False,
+    "daily_limit": 200,
+    "review_share": 0.05,
     "strategy": "badge",
     "class_guard": 2.5,
     "model": {"name": "network"},
@@ -32,6 +42,8 @@ OTHER: dict[str, Any] = {
     "privacy_trainings": 3,
     "privacy_noise": 2.5,
     "show_predictions": True,
+    "class_proposals": True,
+    "show_suggestions": False,
     "hourly_cost": 17.5,
     "currency": "CHF",
     "loop": "paused",
@@ -73,6 +85,21 @@ def test_a_project_is_created_with_all_of_them() -> None:
     assert created.status_code == 201, created.content
     stored = client.get("/api/v1/projects/signs/").json()
     assert {name: stored[name] for name in body} == body
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"overlap": 3, "overlap_max": 3}, "overlap_max"),
+        ({"overlap_max": 1}, "overlap_max"),
+    ],
+)
+def test_what_cannot_be_together_is_refused_by_name(values: dict[str, Any], field: str) -> None:
+    client = manager()
+    before = client.get(URL).json()
+    refused = client.patch(URL, values, format="json")
+    assert (refused.status_code, list(refused.json()["fields"])) == (400, [field])
+    assert client.get(URL).json() == before
 
 
 @pytest.mark.parametrize("name", ["deadline_hours", "hourly_cost", "class_guard"])

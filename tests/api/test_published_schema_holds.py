@@ -23,15 +23,20 @@ from schemathesis.specs.openapi import checks
 
 # How many made-up requests for each endpoint and role. Those at the bounds of what the schema allows come from the
 # manager alone: whoever may less is turned away before they are read.
-EXAMPLES = 6
-# What a file, a filter, an option of an encoder or a model, or a misleading class name means, no schema can say: one
-# that it allows may still be refused.
+EXAMPLES = 3
+# What a file, a filter, an option of an encoder or a model, a misleading class name or the name of a member means, no
+# schema can say: one that it allows may still be refused.
 MEANING = {
     "/api/v1/projects/",
     "/api/v1/projects/{slug}/",
+    "/api/v1/projects/{slug}/classes/",
+    "/api/v1/projects/{slug}/classes/proposals/accept/",
+    "/api/v1/projects/{slug}/classes/{index}/",
     "/api/v1/projects/{slug}/encoder/",
     "/api/v1/projects/{slug}/items/",
+    "/api/v1/projects/{slug}/items/changes/",
     "/api/v1/projects/{slug}/items/{item_id}/correction/",
+    "/api/v1/projects/{slug}/batches/{number}/parts/",
     "/api/v1/projects/{slug}/models/{number}/predict/",
     "/api/v1/projects/{slug}/export/",
 }

@@ -22,7 +22,7 @@ URL = "/api/v1/projects/digits/models/"
 @pytest.fixture
 def project() -> Project:
     """Two versions; of the four control items (rows 0, 3, 6, 9, all of class 1) the first has half right, the second
-    all. What a third says of the pool is not on file yet."""
+    all. What a third says of the pool is not stored yet."""
     project = make_project()
     ann = make_member(project, "ann")
     make_member(project, "enzo", "engineer")
@@ -62,12 +62,12 @@ def test_the_schema_says_what_comes(project: Project) -> None:
     assert "ControlFigures" in json.dumps(schema["components"]["schemas"]["Version"]["properties"]["control_now"])
 
 
-@pytest.mark.parametrize(("path", "queries"), [(URL, 8), (f"{URL}1/", 7)])
+@pytest.mark.parametrize(("path", "queries"), [(URL, 9), (f"{URL}1/", 8)])
 def test_the_queries_are_the_same_for_any_number_of_versions(
     project: Project, path: str, queries: int, django_assert_num_queries: Any
 ) -> None:
     client = Client()
     client.login(username="enzo", password="enzo-password")
-    # session, user, membership; their number; versions; control items; newest version, choice
+    # session, user, membership; their number; versions; control items, and if they changed; newest version, choice
     with django_assert_num_queries(queries):
         assert client.get(path).status_code == 200

@@ -7,15 +7,21 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from processes import lay_tables
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
+# For the tables of an installation, see `lay_tables`.
+pytestmark = pytest.mark.django_db
+
+
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def installation(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> dict[str, str]:
     """The environment of an empty installation of its own, with a free port."""
     environment = os.environ | {"DATA_DIR": str(tmp_path_factory.mktemp("installation")), "WEB_CONCURRENCY": "1"}
     environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
@@ -23,14 +29,39 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         environment["PORT"] = str(probe.getsockname()[1])
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
+    lay_tables(Path(environment["DATA_DIR"]) / "db.sqlite3")
     return environment
+
+
+# What serve.py asks of the two: to run, and to end when they are told to. They are ready in a moment.
+STAND_INS = """
+import serve, sys
+serve.COMMANDS = {
+    "web": [sys.executable, "-c", "import os, socket, time; "
+        "here = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); print('Ready on'); time.sleep(600)",
+        "gunicorn"],
+    "worker": [sys.executable, "-c", "import time; print('is ready'); time.sleep(600)", "manage.py worker"],
+}
+sys.exit(serve.main())
+"""
 
 
 @pytest.fixture
 def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """A running pair, both ready."""
-    process = start(installation)
+    with ready(start(installation)) as process:
+        yield process
+
+
+@pytest.fixture
+def stand_ins(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """The same with programs in place of web server and worker."""
+    with ready(start(installation | {"PYTHONPATH": "scripts"}, "-c", STAND_INS)) as process:
+        yield process
+
+
+@contextmanager
+def ready(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     assert process.stdout is not None
     waited_for = {"Ready on", "is ready"}
     for line in process.stdout:
@@ -38,13 +69,15 @@ def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         if not waited_for:
             break
     assert not waited_for
-    yield process
-    process.kill()
-    process.communicate()
+    try:
+        yield process
+    finally:
+        process.terminate()  # it ends the two, if they have not ended
+        process.communicate()
 
 
-def start(environment: dict[str, str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "scripts/serve.py"]
+def start(environment: dict[str, str], *program: str) -> subprocess.Popen[str]:
+    command = [sys.executable, *(program or ["scripts/serve.py"])]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
@@ -52,7 +85,9 @@ def start(environment: dict[str, str]) -> subprocess.Popen[str]:
 
 def child(server: subprocess.Popen[str], program: str) -> int:
     """The process number of the web server or the worker."""
-    listing = subprocess.run(["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True).stdout
+    listing = subprocess.run(
+        ["ps", "-ww", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
     found = re.search(rf"^\s*(\d+)\s+{server.pid}\s.*{program}", listing, re.MULTILINE)
     assert found, listing
     return int(found[1])
@@ -63,10 +98,7 @@ def is_served(port: str) -> bool:
         return probe.connect_ex(("127.0.0.1", int(port))) == 0
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_ends_both_with_success(
-    server: subprocess.Popen[str], installation: dict[str, str], signum: signal.Signals
-) -> None:
+def check_end(server: subprocess.Popen[str], installation: dict[str, str], signum: signal.Signals) -> None:
     worker = child(server, "manage.py worker")
     assert is_served(installation["PORT"])
     server.send_signal(signum)
@@ -76,18 +108,26 @@ def test_told_to_stop_it_ends_both_with_success(
         os.kill(worker, 0)
 
 
+def test_told_to_stop_it_ends_both_with_success(server: subprocess.Popen[str], installation: dict[str, str]) -> None:
+    check_end(server, installation, signal.SIGTERM)
+
+
+def test_ctrl_c_does_too(stand_ins: subprocess.Popen[str], installation: dict[str, str]) -> None:
+    check_end(stand_ins, installation, signal.SIGINT)
+
+
 def test_without_its_worker_the_web_server_is_stopped_too(
-    server: subprocess.Popen[str], installation: dict[str, str]
+    stand_ins: subprocess.Popen[str], installation: dict[str, str]
 ) -> None:
-    os.kill(child(server, "manage.py worker"), signal.SIGKILL)
-    assert server.wait(30) == 1
+    os.kill(child(stand_ins, "manage.py worker"), signal.SIGKILL)
+    assert stand_ins.wait(30) == 1
     assert not is_served(installation["PORT"])
 
 
-def test_without_its_web_server_the_worker_is_stopped_too(server: subprocess.Popen[str]) -> None:
-    worker = child(server, "manage.py worker")
-    os.kill(child(server, "gunicorn"), signal.SIGKILL)
-    assert server.wait(30) == 1
+def test_without_its_web_server_the_worker_is_stopped_too(stand_ins: subprocess.Popen[str]) -> None:
+    worker = child(stand_ins, "manage.py worker")
+    os.kill(child(stand_ins, "gunicorn"), signal.SIGKILL)
+    assert stand_ins.wait(30) == 1
     with pytest.raises(ProcessLookupError):
         os.kill(worker, 0)
 

@@ -1,8 +1,6 @@
 """`python -m benchmarks.calibration`: what it prints, and what it refuses."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,28 +10,36 @@ import pytest
 from benchmarks import calibration
 from models_store.config import TrainConfig
 
-ROOT = Path(__file__).resolve().parents[2]
-
 
 @pytest.fixture
 def arrays(tmp_path: Path) -> list[str]:
     """Three overlapping classes, of which some labels are wrong: being too sure of them is easy."""
     rng = np.random.default_rng(0)
-    classes = rng.integers(0, 3, 2000)
-    np.save(tmp_path / "x.npy", rng.normal(size=(2000, 6)) + 1.5 * np.eye(3, 6)[classes])
+    classes = rng.integers(0, 3, 1400)
+    np.save(tmp_path / "x.npy", rng.normal(size=(1400, 6)) + 1.5 * np.eye(3, 6)[classes])
     np.save(tmp_path / "y.npy", np.array(["a", "b", "c"])[classes])
-    return ["--vectors", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy")]
+    return ["--vectors", str(tmp_path / "x.npy"), "--labels", str(tmp_path / "y.npy"), "--processes", "1"]
 
 
-@pytest.mark.slow
-def test_a_small_run_says_all_that_is_documented_as_one_json_object(arrays: list[str]) -> None:
-    command = [sys.executable, "-m", "benchmarks.calibration", *arrays, "--seeds", "2", "--json"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The recipes, on fewer steps."""
+    short = {"min_steps": 20, "epochs": 3}
+    monkeypatch.setattr(calibration, "DEFAULT", replace(calibration.DEFAULT, **short))
+    monkeypatch.setattr(calibration, "PLAIN", replace(calibration.PLAIN, **short))
+    recipes = {name: replace(config, **short) for name, config in calibration.RECIPES.items()}
+    monkeypatch.setattr(calibration, "RECIPES", recipes)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_small_run_says_all_that_is_documented_as_one_json_object(
+    arrays: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert calibration.main([*arrays, "--test-share", "0.25", "--seeds", "2", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
     assert result.keys() == {"machine", "level", "recipes", "picked", "data", "seconds"}
     data = result["data"]["x"]
-    assert (data["labels"], data["held_back"], data["tests"], data["classes"]) == (1400, 140, 600, 3)
+    assert (data["labels"], data["held_back"], data["tests"], data["classes"]) == (1050, 105, 350, 3)
     assert data["recipes"].keys() == {"cross-entropy", "temperature", "soft", "default"}
     told = data["recipes"]["default"]
     assert told.keys() == {
@@ -47,24 +53,22 @@ def test_a_small_run_says_all_that_is_documented_as_one_json_object(arrays: list
         1 - told["ece"]["value"] / plain["ece"]["value"]
     )
     assert calibration._table(result).count("\n") > 6
-    assert [data["recipes"][name]["calibrated_on"] for name in data["recipes"]] == [0, 140, 0, 1000]
+    assert [data["recipes"][name]["calibrated_on"] for name in data["recipes"]] == [0, 105, 0, 945]
 
 
-@pytest.mark.slow
-def test_labels_can_be_picked_as_in_a_project(arrays: list[str]) -> None:
-    command = [sys.executable, "-m", "benchmarks.calibration", *arrays, "--labels-seen", "700", "--picked"]
-    done = subprocess.run(
-        [*command, "--seeds", "1", "--json"], cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+@pytest.mark.usefixtures("quick")
+def test_labels_can_be_picked_as_in_a_project(arrays: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    command = [*arrays, "--labels-seen", "200", "--picked", "--seeds", "1", "--json"]
+    assert calibration.main(command) == 0
+    result = json.loads(capsys.readouterr().out)
     recipes = result["data"]["x"]["recipes"]
-    assert (result["picked"], result["data"]["x"]["labels"]) == (True, 700)
+    assert (result["picked"], result["data"]["x"]["labels"]) == (True, 200)
     assert recipes.keys() == {"cross-entropy", "temperature", "soft", "default", "as random"}
     right = [recipes[name]["accuracy"]["value"] for name in recipes]
     assert right[2:] == [right[2]] * 3, "neither a temperature nor what it is fitted to changes an answer"
 
 
+@pytest.mark.usefixtures("quick")
 def test_of_picked_labels_a_tenth_is_drawn_at_random(tmp_path: Path, arrays: list[str]) -> None:
     source = calibration.Source("x", vectors=Path(arrays[1]), labels=Path(arrays[3]))
     data = source.load(0)

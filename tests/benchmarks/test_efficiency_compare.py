@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.efficiency import compare as comparing
 from benchmarks.efficiency.compare import compare, efficiency, holm, labels_to_reach, mean_with_interval
 
 LABELS = np.array([100, 200, 300, 400])
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Of two seeds there are three different ones, each drawn at least every fourth time."""
+    monkeypatch.setattr(comparing, "RESAMPLES", 200)
 
 
 def test_between_two_points_labels_are_read_off_a_straight_line():
@@ -125,7 +132,7 @@ def test_equal_curves_are_neither_worse_nor_better():
 def test_false_alarms_along_a_whole_curve_stay_at_their_level():
     rng = np.random.default_rng(1)
     alarms = 0
-    for _ in range(400):
+    for _ in range(100):
         worse = compare(rng.normal(size=(5, 11)), rng.normal(size=(5, 11))).p_worse
         alarms += min(worse) < 0.05
-    assert alarms / 400 < 0.08
+    assert alarms / 100 < 0.12  # 0.4, were the p values not corrected

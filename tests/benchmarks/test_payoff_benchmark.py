@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks import payoff
+from models_store.config import TrainConfig
 
 
 def arrays(folder: Path, n: int = 400) -> list[str]:
@@ -19,8 +21,11 @@ def arrays(folder: Path, n: int = 400) -> list[str]:
     return ["--vectors", str(folder / "x.npy"), "--labels", str(folder / "y.npy")]
 
 
-@pytest.mark.slow
-def test_it_tells_how_often_intervals_held(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_tells_how_often_intervals_held(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payoff, "TrainConfig", partial(TrainConfig, min_steps=10, epochs=2))
+    monkeypatch.setattr(payoff, "REPEATS", 1)
     command = [*arrays(tmp_path), "--seeds", "1", "--rounds", "3", "--batch", "40", "--json"]
     assert payoff.main(command) == 0
     found = json.loads(capsys.readouterr().out)["x"]

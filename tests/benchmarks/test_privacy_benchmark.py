@@ -1,9 +1,8 @@
 """`python -m benchmarks.privacy`: what it prints, that anybody can compute its epsilon anew, and what it refuses."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,30 +11,27 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_digits
 
 from benchmarks.privacy import __main__ as command
+from benchmarks.privacy import runs
 from benchmarks.privacy.attack import attack, most_advantage
+from models_store.config import TrainConfig
 from models_store.privacy.accounting import Phase, epsilon
+from models_store.privacy.config import PrivacyConfig
+from models_store.training import train
 
-ROOT = Path(__file__).resolve().parents[2]
 LOSSES = st.lists(st.integers(0, 5).map(float), min_size=4, max_size=30).map(np.array)
 
 
-@pytest.mark.slow
-def test_a_small_run_says_all_that_is_needed_to_check_it(tmp_path):
+def test_a_small_run_says_all_that_is_needed_to_check_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "PrivacyConfig", partial(PrivacyConfig, steps=60))
+    monkeypatch.setattr(runs, "OVERFIT", replace(runs.OVERFIT, max_steps=300))
+    usual = TrainConfig(min_steps=100, epochs=10, calibration_labels=0)
+    monkeypatch.setattr(runs, "train", lambda *given, config, **also: train(*given, config=config or usual, **also))
     features, labels = load_digits(return_X_y=True)
     np.save(tmp_path / "digits.npy", features)
     np.save(tmp_path / "y.npy", labels)
-    asked = ["--vectors", "digits.npy", "--labels", "y.npy", "--epsilon", "3,5.36", "--pool", "600", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.privacy", *asked],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    result = json.loads(done.stdout)
+    asked = ["--vectors", str(tmp_path / "digits.npy"), "--labels", str(tmp_path / "y.npy")]
+    assert command.main([*asked, "--epsilon", "3,5.36", "--pool", "400", "--processes", "1", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
     told = result["data"]["digits"]
     assert [(row["arm"], row["epsilon"]) for row in told["private"]] == [
         (arm, target) for arm in ("mega", "usual") for target in (3.0, 5.36)

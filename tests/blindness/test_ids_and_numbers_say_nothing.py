@@ -169,7 +169,7 @@ def test_an_import_that_is_taken_up_again_gives_the_same_numbers() -> None:
 def test_the_database_goes_on_behind_the_numbers_that_are_taken(tmp_path: Path) -> None:
     project = make_project(classes=CLASSES)
     take_in(project, sorted_by_class(tmp_path, "csv"))
-    later = Item.objects.create(project=project, external_id="x", control_key=0.5, is_control=False)
+    later = Item.objects.create(project=project, external_id="x", control_key=0.5, reserved=False)
     assert later.pk > max(project.items.exclude(pk=later.pk).values_list("pk", flat=True))
 
 

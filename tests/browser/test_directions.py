@@ -66,7 +66,7 @@ def test_the_labeling_page(open_screen: Any, project: Project) -> None:
     page = open_screen(project, make_member(project, "annie")).page
     expect(page.locator("#item .text")).to_be_visible()
     assert left_of(page, "#prompt", "#proposed")
-    assert forward(page, "The model predicts: Yes")
+    assert forward(page, "Suggested: Yes")
     assert forward(page, "yard")
     assert forward(page, "Batch 1")
 

@@ -58,7 +58,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     page: Page = open_page(make_member(project, "enzo", Role.ENGINEER))
     said = keep_to_policy(page.context)
     page.goto("/p/digits/")
-    expect(page.get_by_role("heading", name="Accuracy is")).to_be_visible()
+    expect(page.get_by_role("heading", name="Not enough data yet")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
 
     screenshot(page, "engineer-overview", full=True)
@@ -90,7 +90,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     assert rows.control_weight.sum() == pytest.approx(60)
     lines = download(page, page.get_by_role("button", name="Download JSONL")).read_bytes().splitlines()
     assert len(lines) == 20
-    # Rows are counted while filters are set; what is wrong is told once the field is left.
+    # Rows are counted while filters are set, and what is wrong is told beside the field, which keeps the focus.
     page.get_by_label("Control items").select_option("without")
     n_control = int(rows.is_control.sum())
     expect(counted).to_have_text(f"{20 - n_control} rows")
@@ -98,9 +98,11 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     assert page.url.endswith("?control=without")
     page.get_by_label("Batches").fill("9")
     expect(counted).to_contain_text("Nothing can be exported like this.")
-    expect(page.locator(".errorlist")).to_have_count(0)
-    page.get_by_label("Batches").press("Tab")
-    expect(page.locator(".errorlist")).to_have_text("This project has no batch 9; its batches are 1 to 2.")
+    expect(page.locator(".field.has-error .errorlist")).to_have_text(
+        "This project has no batch 9; its batches are 1 to 2."
+    )
+    expect(page.get_by_label("Batches")).to_be_focused()
+    expect(page.get_by_label("Batches")).to_have_attribute("aria-invalid", "true")
     screenshot(page, "engineer-export-wrong", full=True)
     page.get_by_label("Batches").fill("1-2")
     expect(counted).to_have_text(f"{20 - n_control} rows")

@@ -8,7 +8,8 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import Page, expect
 
-from labeling.models import Role
+from labeling.models import Annotation, Role
+from labeling.projects import classes, examples, guidelines
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -58,3 +59,64 @@ def test_long_guidelines_are_read_with_the_keyboard(open_screen: Any, screenshot
     screen.press("Escape")
     expect(dialog).to_be_hidden()
     screen.answer("1")
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (360, 640)], ids=["desktop", "phone"])
+def test_a_change_is_told_on_the_open_screen_and_dismissed_by_a_key(
+    open_screen: Any, screenshot: Any, size: tuple[int, int]
+) -> None:
+    project = make_project("signs", kind="image", guidelines="Take the sign in front.\n\nSkip what is hidden.")
+    make_open_batch(project, make_items(project, 40))
+    screen = open_screen(
+        project, make_member(project, "annie"), viewport={"width": size[0], "height": size[1]}, color_scheme="dark"
+    )
+    screen.answer("1")
+    guidelines.save(project=project, user=None, text="Take the sign in front.\n\nTake what is half hidden, too.")
+    notice = screen.page.locator("#guidelines-changed")
+    for _ in range(20):
+        if notice.is_visible():
+            break
+        screen.answer("1")
+    before = screen.task
+    expect(notice).to_contain_text("The guidelines have changed, new: “Take what is half hidden, too.”")
+    screenshot(screen.page, f"guidelines-changed-{size[0]}")
+    screen.press("g")
+    dialog = screen.page.get_by_role("dialog", name="Guidelines")
+    expect(dialog.locator("del").first).to_contain_text("Skip")
+    expect(dialog.locator("#guide-text")).to_contain_text("half hidden, too")
+    screenshot(screen.page, f"guidelines-changes-{size[0]}")
+    screen.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(notice).to_be_hidden()
+    assert screen.task == before
+    screen.answer("1")
+    screen.wait_until_sent()
+    versions = list(Annotation.objects.order_by("created_at").values_list("guidelines_version", flat=True))
+    assert versions == sorted(versions)
+    assert (versions[0], versions[-1]) == (1, 2)
+    guidelines.save(project=project, user=None, text="Take all.")
+    for _ in range(20):
+        if notice.is_visible():
+            break
+        screen.answer("1")
+    screen.press("Escape")
+    expect(notice).to_be_hidden()
+
+
+def test_classes_are_shown_with_their_examples_below_the_guidelines(open_screen: Any, screenshot: Any) -> None:
+    project = make_project("signs", kind="image", guidelines="Look twice.", classes=["one", "two"])
+    items = make_items(project, 8)
+    make_open_batch(project, items[4:], number=2)
+    over = make_open_batch(project, items[:4])
+    over.tasks.update(outstanding=0, free=0)
+    type(over).objects.filter(pk=over.pk).update(state="done", remaining=0)
+    project.items.filter(pk__in=[item.pk for item in items[:4]]).update(label=1)
+    classes.edit(project=project, user=None, index=1, description="A two has a flat foot.")
+    for item in items[:4]:
+        examples.choose(project=project, user=make_member(project, "mona", Role.MANAGER), index=1, item=item)
+    screen = open_screen(project, make_member(project, "annie"), color_scheme="dark")
+    screen.press("g")
+    dialog = screen.page.get_by_role("dialog", name="Guidelines")
+    expect(dialog.get_by_text("A two has a flat foot.")).to_be_visible()
+    expect(dialog.get_by_role("list", name="Examples of two").get_by_role("img", name="two, example 4")).to_be_visible()
+    screenshot(screen.page, "class-examples")

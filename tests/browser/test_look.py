@@ -122,7 +122,7 @@ def test_sign_in_home_and_missing_pages(open_page: Any, screenshot: Any) -> None
     screenshot(page, "home-small")
     assert fits(page)
     page.goto("/p/letters/label/")
-    expect(page.get_by_role("heading", name="That is not for your role")).to_be_visible()
+    expect(page.get_by_role("heading", name="You cannot do that")).to_be_visible()
     screenshot(page, "denied-small")
     page.goto("/p/nothing/label/")
     expect(page.get_by_role("heading", name="There is no such page")).to_be_visible()

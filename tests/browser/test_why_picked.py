@@ -1,4 +1,4 @@
-"""A manager looks at why a batch was picked and where it lies, weighs settings, and has the pool clustered anew."""
+"""A manager looks at why a batch was picked and where it lies, weighs settings, and has its clustering rebuilt."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from factories import make_items, make_member, make_project
 from pages import make_history
 from playwright.sync_api import Page, expect
 
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import draw_sample, save_sample
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
+from labeling.arrays.forecast import draw_sample
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.models import Batch, Clustering, Project, Role, Task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -50,10 +51,10 @@ def surveyed_project() -> Project:
     clusters = rng.integers(0, 60, 1200)
     places = rng.random((60, 2))[clusters] * 0.9 + 0.05 * rng.random((1200, 2))
     kinds = rng.choice([REST, LABELED, CONTROL, PICKED], 1200, p=[0.8, 0.12, 0.02, 0.06])
-    save_map(files.map(3), PoolMap(places, kinds, clusters))
+    stored.save(files.map(3), PoolMap(places, kinds, clusters))
     joined_by = np.where(np.arange(1, 400) % 4, 0, 400)
     sample = draw_sample(np.arange(400) / 1000, joined_by, leaves=400, version=2, batch=3, rng=rng)
-    save_sample(files.sample, sample)
+    stored.save(files.sample, sample)
     return project
 
 
@@ -94,7 +95,7 @@ def test_from_a_task_to_its_cluster_by_keyboard(open_page: Any) -> None:
     assert page.locator("svg.map g.cluster title").first.text_content()
 
 
-def test_settings_typed_before_the_script_is_there_are_foretold_too(open_page: Any) -> None:
+def test_settings_typed_before_the_script_is_there_are_forecast_too(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
     held: list[Any] = []
     page.route("**/settings.js", lambda route: held.append(route))
@@ -106,7 +107,7 @@ def test_settings_typed_before_the_script_is_there_are_foretold_too(open_page: A
         held[0].continue_()
 
 
-def test_settings_foretell_while_they_are_typed(open_page: Any) -> None:
+def test_settings_forecast_while_they_are_typed(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/settings/")
     clusters = page.locator("[data-row=clusters]")
     before = clusters.locator(".now").text_content()

@@ -8,11 +8,11 @@ import uuid
 import numpy as np
 import orjson
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, make_prediction
 
 from labeling.arrays.files import ProjectFiles, save_array
-from labeling.models import Annotation, Batch, Item, ItemImport, Job, PredictionRun, Project, Role, Task
+from labeling.models import Annotation, Batch, Comment, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
@@ -60,7 +60,7 @@ def lively_project() -> Project:
 
 def fill_pool(project: Project) -> None:
     """What the two newest versions said of the pool: of some control items something else."""
-    items = make_items(project, 60, first=100, is_control=True)
+    items = make_items(project, 60, first=100, reserved=True)
     for item in items:
         item.label = item.truth
     Item.objects.bulk_update(items, ["label"])
@@ -114,7 +114,12 @@ def answer_history(project: Project) -> None:
             seconds=1.5 + number % 4, flagged=number % 13 == 0,
         )  # fmt: skip
         Annotation.objects.filter(pk=annotation.pk).update(created_at=start + datetime.timedelta(seconds=20 * number))
+    flagged = Annotation.objects.filter(task__in=tasks, user=annie, flagged=True).earliest("created_at")
+    item, rita = flagged.task.shown, make_member(project, "rita", Role.REVIEWER)
+    Comment.objects.create(item=item, annotation=flagged, user=annie, text="It may be a 7 with a bar.")
+    Comment.objects.create(item=item, user=rita, to=annie, text="A 7: look at the angle.")
     Task.objects.filter(pk__in=tasks).update(outstanding=0, free=0)
+    recount(project)
 
 
 def broken_project() -> Project:
@@ -143,6 +148,24 @@ def annotators_projects() -> list[Project]:
     return made
 
 
+def twice_answered() -> Project:
+    """Thirty items that three people answered, not always alike, and a few whose answer is known."""
+    project = make_project("twice", name="Answered twice", classes=["barn owl", "tawny owl", "little owl", "none"])
+    items = make_items(project, 36)
+    batch = make_open_batch(project, items, overlap=3)
+    tasks = list(batch.tasks.order_by("rank"))
+    for person, name in enumerate(("annie", "bert", "carol")):
+        user = make_member(project, name)
+        Annotation.objects.bulk_create(
+            Annotation(task=task, user=user, value=(task.item.truth + (task.rank % 7 == person)) % 4) for task in tasks
+        )
+    for task in tasks[30:]:
+        Item.objects.filter(pk=task.item_id).update(gold=task.item.truth)
+        Task.objects.filter(pk=task.pk).update(item=None, repeats=task.item_id, is_gold=True)
+    recount(project)
+    return project
+
+
 def fill_world(manager: str = "mona") -> None:
     """All of it, with `manager` as manager everywhere."""
     lively = lively_project()
@@ -152,5 +175,6 @@ def fill_world(manager: str = "mona") -> None:
     done = make_open_batch(finished, make_items(finished, 4))
     Batch.objects.filter(pk=done.pk).update(state=Batch.State.DONE, remaining=0, completed_at=timezone.now())
     Item.objects.filter(project=finished).update(label=1, agreement=1, labeled_at=timezone.now())
-    for project in (lively, empty, finished, broken_project(), *annotators_projects()):
+    recount(finished)
+    for project in (lively, empty, finished, twice_answered(), broken_project(), *annotators_projects()):
         make_member(project, manager, Role.MANAGER)

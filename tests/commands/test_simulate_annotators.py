@@ -81,9 +81,10 @@ def simulate(*arguments: str) -> str:
 
 
 def test_two_batches_are_played_and_everything_agrees(tumours: Project, live_server: Any, tmp_path: Path) -> None:
+    Project.objects.update(pick_ahead=None)  # so that each version has picked a batch, however quick these people are
     with worker():
         text = simulate("tumours", "--annotators", "4", "--batches", "2", "--url", live_server.url)
-        wait_until(lambda: tumours.batches.open().exists())
+        wait_until(lambda: not tumours.jobs.unfinished().exists())
     assert "Batch 1 (30 tasks) was done" in text
     assert "Batch 2 (30 tasks) was done" in text
     assert "model 2 is right on" in text

@@ -11,7 +11,7 @@ from labeling.api.published.reference import Endpoint, subjects
 from labeling.api.urls import urlpatterns
 
 TEXT = (Path(__file__).parents[2] / "docs/reference/api.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| `([A-Z]+ projects/\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
+ROWS = re.findall(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| ([^|]+) \| ([^|]+) \|$", TEXT, re.MULTILINE)
 
 
 def endpoints() -> list[Endpoint]:

@@ -18,9 +18,9 @@ def make_items(project: Project, count: int, *, control_every: int = 0, **fields
     first = project.items.count()
     items = factories.make_items(project, count, first=first, **fields)
     for item in items:
-        item.is_control = bool(control_every) and item.row is not None and item.row % control_every == 0
-    reserved = [item.pk for item in items if item.is_control]
-    Item.objects.filter(pk__in=reserved).update(is_control=True)
+        item.reserved = bool(control_every) and item.row is not None and item.row % control_every == 0
+    reserved = [item.pk for item in items if item.reserved]
+    Item.objects.filter(pk__in=reserved).update(reserved=True)
     Project.objects.filter(pk=project.pk).update(encoded_rows=first + count)
     return items
 
@@ -31,7 +31,7 @@ def make_batch(project: Project, items: Sequence[Item], *, overlap: int = 1, **v
     batch.tasks.update(cluster=7)
     batch.tasks.filter(is_control=False).update(margin=0.25, cluster_size=3, draw_pass=0)
     values = {
-        "control_tasks": sum(item.is_control for item in items),
+        "control_tasks": sum(item.reserved for item in items),
         "pool_rows": project.items.count(),
         **values,
     }
@@ -68,6 +68,7 @@ def answer_all(batch: Batch, user: User, value: Any) -> None:
     batch.tasks.update(free=0, outstanding=0)
     items = Item.objects.filter(task__batch=batch)
     items.update(label=value, agreement=1.0, labeled_at=now)
+    factories.recount(batch.project)
     Batch.objects.filter(pk=batch.pk).update(remaining=0)
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from labeling.arrays.plan import Pool, plan_batch
-from labeling.models import Item, Project
+from labeling.models import Batch, Item, Project
 from labeling.outgoing.exports.rows import pages
-from labeling.outgoing.exports.weights import Drawn, Weights, level_ends
+from labeling.outgoing.exports.weights import Drawn, Weights, imported_rows, level_ends, weights_of
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 
@@ -172,3 +172,17 @@ def test_a_skipped_control_item_weighs_nothing_and_the_rest_stand_in_for_it() ->
     batch = make_batch(project, make_items(project, 12, control_every=3)[:6])
     answer(batch, make_member(project, "ann"), [0, 1, 1, "skip", 1, 1])
     assert [row["control_weight"] for row in labeled_rows(project) if row["is_control"]] == [12.0]
+
+
+@pytest.mark.django_db
+def test_items_that_came_with_their_label_are_no_part_of_what_control_items_stand_for() -> None:
+    project = make_project()
+    items = make_items(project, 20, control_every=5)
+    imported = make_batch(project, [item for item in items if not item.reserved][:6], strategy="imported")
+    answer(imported, make_member(project, "ann"), [0] * 6)
+    batch = make_batch(project, [item for item in items if item.reserved])
+    answer(batch, make_member(project, "ann"), [0] * 4)
+    Batch.objects.filter(pk=batch.pk).update(pool_rows=20, control_tasks=4)
+    weights = weights_of(project, imported_rows(project))
+    assert sum(weights.of(item.row) for item in items if item.reserved) == 20 - 6
+    assert {row["control_probability"] for row in labeled_rows(project)} == {None, 4 / 14}

@@ -144,6 +144,6 @@ def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
 def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, django_assert_num_queries: Any) -> None:
     client = Client()
     client.force_login(User.objects.get(username="enzo"))
-    # session, user, membership; classes, batches, weights; tasks, annotations and corrections of two batches
-    with django_assert_num_queries(3 + 3 + 2 * 3):
+    # session, user, membership; classes, batches, selections, weights; three a batch
+    with django_assert_num_queries(3 + 5 + 2 * 3):
         assert len(body(client.get(URL)).splitlines()) == 3

@@ -77,6 +77,7 @@ def labels_of(question: str) -> st.SearchStrategy[Any]:
 def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
     label = labels_of(question)
     common = {"id": ids, "annotator": texts, "seconds": numbers, "flagged": st.booleans(), "created_at": times}
+    common["guidelines_version"] = st.integers(0, 9)
     small = st.integers(0, 2**31 - 1)
     kinds: dict[str, st.SearchStrategy[Any]] = {
         "integer": st.none() | small,
@@ -98,13 +99,20 @@ def written(name: str, pages: list[Page], question: str) -> bytes:
 
 def read_jsonl(content: bytes) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in content.decode().split("\n")[:-1]]
-    return [{**row, "data": json.dumps(row["data"], sort_keys=True)} for row in rows]
+    return [same_json(row) for row in rows]
+
+
+def same_json(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with its JSON as text in one way of writing, whether it lies in the row as text or as it is."""
+    texts = {name: row[name] for name in ("data", "label_distribution") if row[name] is not None}
+    values = {name: json.loads(text) if isinstance(text, str) else text for name, text in texts.items()}
+    return {**row, **{name: json.dumps(value, sort_keys=True) for name, value in values.items()}}
 
 
 def read_parquet(content: bytes) -> list[dict[str, Any]]:
     rows = pq.read_table(io.BytesIO(content)).to_pylist()
     plain = orjson.loads(orjson.dumps(rows, option=orjson.OPT_UTC_Z))
-    return [{**row, "data": json.dumps(json.loads(row["data"]), sort_keys=True)} for row in plain]
+    return [same_json(row) for row in plain]
 
 
 def read_csv(content: bytes, question: str) -> list[dict[str, Any]]:
@@ -130,7 +138,7 @@ def with_empty_texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: "" if value is None and key in TEXTS else value for key, value in row.items()} for row in rows]
 
 
-TEXTS = {"external_id", "media", "proposed", "corrected_by"}
+TEXTS = {"external_id", "media", "proposed", "prompted_by", "corrected_by"}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

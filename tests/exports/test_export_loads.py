@@ -165,7 +165,7 @@ def late_project(first_rows: int) -> Project:
     first = make_batch(project, items[:first_rows])
     first.tasks.update(margin=None, cluster=None, cluster_size=None, draw_pass=None)
     answer_all(first, ann, 7)
-    type(items[0]).objects.filter(pk__in=[item.pk for item in items[-3:]]).update(is_control=True)
+    type(items[0]).objects.filter(pk__in=[item.pk for item in items[-3:]]).update(reserved=True)
     version = train(first)
     last = project.items.filter(task__isnull=True).order_by("row")
     second = make_batch(project, list(last), selected_by=version, overlap=2)

@@ -7,15 +7,18 @@ import uuid
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from labeling.answering import queue
 from labeling.answering.corrections import correct
+from labeling.answering.relabeling import relabel
 from labeling.models import Annotation, Correction, Project
 from labeling.outgoing.exports import count_rows
 from labeling.outgoing.exports.choice import Choice, choose
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.rows import pages
+from labeling.projects import classes
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
 
@@ -50,6 +53,8 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "proposed": None,
         "label": "1",
         "agreement": 1.0,
+        "label_probability": None,
+        "label_distribution": None,
         "annotations": [
             {
                 "id": str(annotation.pk),
@@ -57,6 +62,7 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
                 "value": "1",
                 "seconds": 1.5,
                 "flagged": True,
+                "guidelines_version": 0,
                 "created_at": annotation.created_at,
             }
         ],
@@ -67,12 +73,15 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "learned_by": None,
         "is_control": False,
         "prompted": False,
+        "prompted_by": None,
         "control_probability": None,
         "control_weight": None,
         "margin": 0.25,
         "cluster": 7,
         "cluster_size": 3,
         "draw_pass": 0,
+        "selection": 1,
+        "imported": False,
         "labeled_at": project.items.get(pk=items[2].pk).labeled_at,
         "corrected_by": None,
         "corrected_at": None,
@@ -205,9 +214,9 @@ def test_a_page_costs_three_queries_whatever_is_in_it(django_assert_num_queries:
     batch = make_batch(project, make_items(project, 60), overlap=2)
     for name in ("ann", "bob"):
         answer(batch, make_member(project, name), [1] * 60)
-    with django_assert_num_queries(3 + 3):
+    with django_assert_num_queries(5 + 3):
         assert len(rows_of(project, size=100)) == 60
-    with django_assert_num_queries(3 + 6 * 3 + 1):  # and one to see that there is no seventh page
+    with django_assert_num_queries(5 + 6 * 3 + 1):  # and one to see that there is no seventh page
         assert len(rows_of(project, size=10)) == 60
 
 
@@ -252,3 +261,20 @@ def test_a_corrected_label_was_learned_by_the_first_version_trained_afterwards()
     # A training that had begun by then has not seen the correction.
     type(version).objects.filter(pk=version.pk).update(seconds=3600)
     assert [row["learned_by"] for row in rows_of(project)] == [None, 1, 2, 2]
+
+
+def test_a_label_that_a_merge_changed_is_learned_by_the_next_version() -> None:
+    project = make_project()
+    ann = make_member(project, "ann")
+    items = make_items(project, 4)
+    first = make_batch(project, items[:3])
+    answer(first, ann, [0, 1, 2])
+    train(first, seconds=0)
+    classes.merge(project=project, user=None, index=1, into=2)
+    project.refresh_from_db()
+    relabel(project, writing=transaction.atomic, progress=lambda share: None)
+    assert [(row["label"], row["learned_by"]) for row in rows_of(project)] == [("0", 1), ("2", None), ("2", 1)]
+    second = make_batch(project, items[3:])
+    answer(second, ann, [0])
+    train(second, seconds=0)
+    assert [row["learned_by"] for row in rows_of(project)] == [1, 2, 1, 2]

@@ -162,10 +162,10 @@ def test_doccano_rows_are_recognised(tmp_path):
     rows = [{"text": "a", "label": ["cat"]}, {"text": "b", "label": []}, {"text": "c", "label": ["cat", "dog"]}]
     path = write(tmp_path / "a.jsonl", lines(*rows, {"text": "d", "label": [[0, 1, "PER"]]}))
     good, bad = split(checked(path, rules("text")))
-    assert [draft.truth for draft in good] == ["cat", None]
-    assert bad[0].reason == "Truth names 2 classes, but this project asks for one."
+    assert [draft.labels and draft.labels.label for draft in good] == ["cat", None]
+    assert bad[0].reason == "Label names 2 classes, but this project asks for one."
     good, _ = split(checked(path, rules("text", "multi")))
-    assert [draft.truth for draft in good] == [["cat"], [], ["cat", "dog"]]
+    assert [draft.labels.label for draft in good] == [["cat"], [], ["cat", "dog"]]
 
 
 def test_images_come_as_data_urls(tmp_path):

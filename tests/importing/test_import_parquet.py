@@ -89,7 +89,7 @@ def test_hugging_face_images_and_class_names(tmp_path):
     ).replace_schema_metadata({"huggingface": orjson.dumps({"info": {"features": features}})})
     pq.write_table(table, tmp_path / "a.parquet")
     good, bad = split(checked(tmp_path / "a.parquet", rules("image")))
-    assert [(draft.truth, draft.suffix, draft.data) for draft in good] == [
+    assert [(draft.labels and draft.labels.label, draft.suffix, draft.data) for draft in good] == [
         ("cat", ".png", {}),
         (None, ".gif", {}),
     ]
@@ -100,7 +100,7 @@ def test_hugging_face_images_and_class_names(tmp_path):
 def test_notes_of_hugging_face_that_make_no_sense_are_ignored(tmp_path, note):
     table = pa.table({"text": ["a"], "label": ["cat"]}).replace_schema_metadata({"huggingface": note})
     pq.write_table(table, tmp_path / "a.parquet")
-    assert checked(tmp_path / "a.parquet", rules("text"))[0].truth == "cat"
+    assert checked(tmp_path / "a.parquet", rules("text"))[0].labels.label == "cat"
 
 
 def test_text_that_is_not_utf8_costs_its_row_only(tmp_path):

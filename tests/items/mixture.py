@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.db.models import F
+from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
 from labeling.answering import queue
@@ -31,13 +33,18 @@ def mixture(question: str = "single", kind: str = "text", **settings: Any) -> Pr
     for rank, said in enumerate(ANSWERS[question]):
         for user, value in zip((annie, bert), said, strict=True):
             _answer(first, rank, user, value)
+        if rank == 1:  # a tie has no label: a later step may know who is right
+            Item.objects.filter(pk=items[1].pk).update(
+                label=[] if question == "multi" else said[0], labeled_at=timezone.now()
+            )
+            Batch.objects.filter(pk=first.pk).update(labeled=F("labeled") + 1)
     Annotation.objects.filter(task__item=items[4], user=bert).update(flagged=True)
     Batch.objects.filter(pk=first.pk).update(state=Batch.State.DONE)
     second = make_open_batch(project, items[6:9], number=2, overlap=2)
     second.tasks.update(margin=0.5)
     second.tasks.filter(item=items[7]).update(margin=0.25)
     _answer(second, 0, annie, ANSWERS[question][0][0])
-    Item.objects.filter(pk=items[1].pk).update(is_control=True)
+    Item.objects.filter(pk=items[1].pk).update(reserved=True)
     mona = make_member(project, "mona", Role.MANAGER)
     corrected = Item.objects.get(pk=items[5].pk)
     correct(item=corrected, user=mona, value=corrected.label, note="Yes.")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import queue
+from labeling.answering import queue, submitting
 from labeling.answering.corrections import CorrectionError, correct, withdraw
 from labeling.answering.queue import QueueError
 from labeling.insight.status import status_of
@@ -137,13 +137,13 @@ def test_answers_that_come_behind_a_correction_do_not_change_the_label() -> None
     _, item, mona = settled(3)
     correct(item=item, user=mona, value=5)
     task = item.task
-    queue._finish_tasks(task.batch.project, [task])
+    submitting.resolve_labels(task.batch.project, [task])
     assert fresh(item) == (5, 0.0, True)
 
 
 def test_a_corrected_control_item_is_what_models_are_measured_by() -> None:
     project, item, mona = settled(3)
-    Item.objects.filter(pk=item.pk).update(is_control=True)
+    Item.objects.filter(pk=item.pk).update(reserved=True)
     correct(item=item, user=mona, value=5)
     assert project.items.control().labeled().get().label == 5
     assert not project.items.trainable().exists()

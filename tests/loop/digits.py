@@ -23,6 +23,8 @@ from labeling.projects.members import set_role
 
 # Enough to tell most digits apart; where a training must last or its model be good, a test gives {}: the usual one.
 QUICK = {"epochs": 15, "min_steps": 60, "calibration_labels": 0}
+# Twice the size of a digit, instead of four times: a quarter of the time in every network.
+SMALL = {"name": "pixels", "options": {"size": 16}}
 
 
 def digits_zip(path: Path, n: int) -> Path:
@@ -40,7 +42,7 @@ def digits_zip(path: Path, n: int) -> Path:
 
 
 def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **settings: object) -> Project:
-    """A project of `n` digits, imported but not yet encoded, whose trainings are quick."""
+    """A project of `n` digits, imported but not yet encoded, with quick trainings, one batch after the other."""
     project = create_project(
         slug="digits",
         kind="image",
@@ -51,6 +53,8 @@ def digits_project(folder: Path, *, n: int = 300, run_import: bool = True, **set
             "batch_size": 40,
             "control_share": 0.2,
             "training": QUICK,
+            "encoder": SMALL,
+            "pick_ahead": None,
             **settings,
         },
     )

@@ -7,7 +7,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from digits import annotator, answer_batch
+from digits import QUICK, annotator, answer_batch
 from factories import SECRET
 from sounds import recording
 from test_kinds import drain
@@ -43,7 +43,14 @@ def audio_project(folder: Path) -> Project:
         slug="tones",
         kind="audio",
         classes=list(PITCHES),
-        settings={"seed": 5, "secret": SECRET, "batch_size": 30, "control_share": 0.2},
+        settings={
+            "seed": 5,
+            "secret": SECRET,
+            "pick_ahead": None,
+            "batch_size": 30,
+            "control_share": 0.2,
+            "training": QUICK,
+        },
     )
     path = folder / "tones.zip"
     path.write_bytes(tones(120))

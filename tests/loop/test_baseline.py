@@ -10,17 +10,18 @@ import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
 
-from labeling.arrays.baseline import MISSING, load_baseline
+from labeling.arrays import stored
+from labeling.arrays.baseline import MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.layout import FEW
 from labeling.insight.payoff import Advice, Missing, payoff_of
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.models import Item, Job, Project
+from labeling.models import Item, Job, Project, User
 from labeling.steps import baseline
 from labeling.steps.registry import run_step
 
-QUICK = {"epochs": 12, "min_steps": 60, "calibration_labels": 0}
+QUICK = {"epochs": 12, "min_steps": 40, "calibration_labels": 0}
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,11 +62,11 @@ def test_an_estimate_of_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def it_learns_from_uniform_labels_and_answers_for_all_of_them(project: Project) -> None:
-    found = load_baseline(ProjectFiles(project).baseline)
+    found = stored.load(ProjectFiles(project).baseline, Baseline)
     assert found is not None
     assert found.version == 2
     items = Item.objects.filter(row__in=found.rows.tolist()).select_related("task__batch")
-    uniform = [item for item in project.items.labeled() if item.is_control or item.task.batch.number == 1]
+    uniform = [item for item in project.items.labeled() if item.reserved or item.task.batch.number == 1]
     assert sorted(item.row for item in uniform) == found.rows.tolist()
     assert (found.said != MISSING).all()
     assert found.labels.max() <= 2 * len(found.rows) / 3
@@ -79,23 +80,28 @@ def it_learns_from_uniform_labels_and_answers_for_all_of_them(project: Project) 
 
 def killed_and_given_way_it_ends_with_the_same(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     path = ProjectFiles(project).baseline
-    whole = load_baseline(path)
+    whole = stored.load(path, Baseline)
     assert whole is not None
     path.unlink()
     Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)
-    monkeypatch.setattr(baseline, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(Step, "LOOK_SECONDS", 0.0)
     answered: list[int] = []
 
     def due(step: Step) -> bool:
-        partial = load_baseline(path.with_suffix(".partial.npz"))
+        partial = stored.load(path.with_suffix(".partial.npz"), Baseline)
         answered.append(partial.done if partial else 0)
         return answered[-1] in (1, 4) and answered.count(answered[-1]) == 1
 
     monkeypatch.setattr(Step, "urgent_work_is_due", due)
+    real, skipped = baseline.cross_fit, []
+    monkeypatch.setattr(
+        baseline, "cross_fit", lambda *given, **named: skipped.append(named["skip"]) or real(*given, **named)
+    )
     for _ in range(3):
-        assert load_baseline(path) is None
+        assert stored.load(path, Baseline) is None
         assert Worker(run_step).run_next()
-    again = load_baseline(path)
+    assert skipped == [0, 1, 4], "it goes on where it was"
+    again = stored.load(path, Baseline)
     assert again is not None
     assert (again.said == whole.said).all()
     assert again.labels_hash == whole.labels_hash
@@ -103,7 +109,7 @@ def killed_and_given_way_it_ends_with_the_same(project: Project, monkeypatch: py
 
 def test_it_waits_until_there_is_enough_to_tell(tmp_path: Path) -> None:
     project = labeled(tmp_path, batches=2, control_share=0.1)
-    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert Job.objects.filter(kind=Job.Kind.BASELINE, state=Job.State.DONE).count() == 2
     found = payoff_of(project)
     assert (found.missing, found.advice, found.more_control) == (Missing.FEW_CONTROL, Advice.TOO_EARLY, 30)
@@ -113,18 +119,24 @@ def test_it_takes_a_bounded_share_of_the_time_of_trainings(tmp_path: Path, monke
     monkeypatch.setattr(baseline, "FREE_SECONDS", 0.0)
     monkeypatch.setattr(baseline, "SHARE", 0.01)  # far less than it takes, however slow the first training was
     project = labeled(tmp_path, batches=2)
-    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert payoff_of(project).missing == Missing.NOT_YET
 
 
 def test_where_chance_picks_all_there_is_nothing_to_compare(tmp_path: Path) -> None:
     project = labeled(tmp_path, batches=2, strategy="uniform")
-    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert payoff_of(project).missing == Missing.NOTHING_PICKED
 
 
-def test_what_is_told_of_a_project(tmp_path: Path, django_assert_max_num_queries: Any) -> None:
-    project = labeled(tmp_path, batches=3)
+def test_what_is_told_of_a_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(baseline, "FREE_SECONDS", 0.0)  # nothing is estimated yet
+        project = labeled(tmp_path, batches=2)
+    answer_batch(project, User.objects.get())
+    drain()
     project.refresh_from_db()
     with django_assert_max_num_queries(12):
         found = payoff_of(project)
@@ -158,5 +170,5 @@ def nothing_learns_from_control_items_of_a_private_project(project: Project) -> 
     Project.objects.filter(pk=project.pk).update(privacy_epsilon=5.0)
     Job.objects.filter(kind=Job.Kind.BASELINE, batch__number=2).update(state=Job.State.WAITING)
     drain()
-    assert load_baseline(ProjectFiles(project).baseline) is None
+    assert stored.load(ProjectFiles(project).baseline, Baseline) is None
     assert payoff_of(Project.objects.get(pk=project.pk)).missing == Missing.PRIVATE

@@ -1,4 +1,4 @@
-"""A pool is clustered anew when a manager asks: once, whatever dies meanwhile, and the old one holds until then."""
+"""A clustering is rebuilt when a manager asks: once, whatever dies meanwhile, and the old one holds until then."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_the_next_batch_is_picked_by_a_new_clustering(second_batch: Project, ask
     project = second_batch
     old = Clustering.objects.get()
     drain(before=asked)
-    clusterings.ask_anew(project=project)
-    clusterings.ask_anew(project=project)
+    clusterings.ask_rebuild(project=project)
+    clusterings.ask_rebuild(project=project)
     drain()
     new = Clustering.objects.get()
     assert (new.generation, new.embedded_by.number, new.rows, new.joined_rows) == (2, 2, 300, 300)
@@ -94,7 +94,7 @@ def test_a_worker_killed_before_the_new_clustering_counts(second_batch: Project)
     old = Clustering.objects.get()
     before, _ = clusters_at(project, old, 10)
     drain(before=Job.Kind.CLUSTER)
-    clusterings.ask_anew(project=project)
+    clusterings.ask_rebuild(project=project)
     job = Job.objects.waiting().get(kind=Job.Kind.CLUSTER)
     Job.objects.take(job, "dead:1:x", job.run_after)
     with pytest.raises(Killed):
@@ -109,12 +109,12 @@ def test_a_worker_killed_before_the_new_clustering_counts(second_batch: Project)
 
 
 def test_a_wish_that_is_withdrawn_changes_nothing(second_batch: Project) -> None:
-    clusterings.ask_anew(project=second_batch)
-    clusterings.withdraw_anew(project=second_batch)
+    clusterings.ask_rebuild(project=second_batch)
+    clusterings.withdraw_rebuild(project=second_batch)
     drain()
     assert Clustering.objects.get().generation == 1
 
 
 def test_there_is_nothing_to_do_anew_before_the_first_clustering(tmp_path: Path) -> None:
     with pytest.raises(clusterings.ClusteringError, match="not clustered yet"):
-        clusterings.ask_anew(project=digits_project(tmp_path, run_import=False))
+        clusterings.ask_rebuild(project=digits_project(tmp_path, run_import=False))

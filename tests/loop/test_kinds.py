@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 import torchvision
-from digits import annotator, answer_batch, digits_project
+from digits import QUICK, annotator, answer_batch, digits_project
 from factories import SECRET, digit_png
 
 from labeling.intake.run import import_items
@@ -52,12 +52,24 @@ def text_rows(question: str, n: int = 120) -> list[dict]:
     return rows
 
 
+# For what QUICK does not suffice.
+LONGER = {"epochs": 40, "min_steps": 200, "calibration_labels": 0}
+
+
 def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Project:
     project = create_project(
         slug="p",
         kind=kind,
         classes=list(WORDS),
-        settings={"seed": 5, "secret": SECRET, "batch_size": 30, "control_share": 0.2, **settings},
+        settings={
+            "seed": 5,
+            "secret": SECRET,
+            "pick_ahead": None,
+            "batch_size": 30,
+            "control_share": 0.2,
+            "training": QUICK,
+            **settings,
+        },
     )
     path = folder / "items.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows))
@@ -86,7 +98,7 @@ def two_rounds(project: Project) -> ModelVersion:
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 def test_texts_with_every_question(tmp_path: Path, question: str) -> None:
-    version = two_rounds(start(tmp_path, "text", text_rows(question), question=question))
+    version = two_rounds(start(tmp_path, "text", text_rows(question), question=question, training=LONGER))
     assert version.metrics["control"]["n"] == 12
     assert version.metrics["control"]["accuracy"] >= 0.8
 
@@ -173,7 +185,9 @@ def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path)
         network = torchvision.models.get_model("shufflenet_v2_x0_5")
     torch.save(network.state_dict(), data_dir / "weights" / "shufflenet.pth")
     options = {"architecture": "torchvision/shufflenet_v2_x0_5", "weights": "shufflenet.pth", "size": 64}
-    version = two_rounds(digits_project(tmp_path, n=200, training={}, encoder={"name": "backbone", "options": options}))
+    version = two_rounds(
+        digits_project(tmp_path, n=200, training=LONGER, encoder={"name": "backbone", "options": options})
+    )
     assert version.metrics["control"]["accuracy"] >= 0.3
     assert load_encoder(Project.objects.get()).dim == 1024
 

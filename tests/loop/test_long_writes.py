@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, queue
+from labeling.answering import batches, queue, submitting
 from labeling.answering.queue import Answer
 from labeling.loop import deadlines
 from labeling.loop.step import Step
@@ -23,6 +23,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
 from labeling.models.jobs import worker_name
 from labeling.steps import select as selecting
+from labeling.steps import tasks as writing
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -55,7 +56,7 @@ def selected(n: int = 60) -> tuple[Project, Job]:
     """A project whose first batch, of 50 of `n` items, is about to be selected."""
     project = make_project(batch_size=50, control_share=0.2)
     make_items(project, n)
-    Item.objects.filter(control_key__lt=0.2).update(is_control=True)
+    Item.objects.filter(control_key__lt=0.2).update(reserved=True)
     Project.objects.update(encoded_rows=n)
     project.refresh_from_db()
     batches.ensure_next(project=project)
@@ -77,17 +78,17 @@ def picked(project: Project) -> list[tuple[int, int, bool]]:
 def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     project, job = selected()
     ann = make_member(project, "ann")
-    monkeypatch.setattr(selecting, "PART", 8)
+    monkeypatch.setattr(writing, "PART", 8)
     sizes, claims = [], []
-    write = Task.objects.bulk_create
+    write = writing.insert_many
 
-    def watched(tasks: list[Task]) -> Any:
-        sizes.append(len(tasks))
+    def watched(model: type[Task], names: Any, values: list[Any]) -> None:
+        sizes.append(len(values))
         assert connection.in_atomic_block
         claims.append(queue.claim(project=project, user=ann, count=5))
-        return write(tasks)
+        write(model, names, values)
 
-    monkeypatch.setattr(Task.objects, "bulk_create", watched)
+    monkeypatch.setattr(writing, "insert_many", watched)
     pick(job)
 
     assert sizes == [8] * 6 + [2]
@@ -98,7 +99,7 @@ def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.M
 
 def test_a_selection_that_is_killed_is_made_anew_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     project, job = selected()
-    monkeypatch.setattr(selecting, "PART", 8)
+    monkeypatch.setattr(writing, "PART", 8)
     pick(job)
     unbroken = picked(project)
     Batch.objects.all().delete()
@@ -106,7 +107,7 @@ def test_a_selection_that_is_killed_is_made_anew_and_is_the_same(monkeypatch: py
     Job.objects.update(run_after=timezone.now())
     job = Job.objects.get(kind=Job.Kind.SELECT)
 
-    with killed_after(monkeypatch, Task.objects, "bulk_create", 3):
+    with killed_after(monkeypatch, writing, "insert_many", 3):
         pick(job)
     batch = project.batches.get()
     assert (batch.state, batch.size, batch.tasks.count()) == (Batch.State.SELECTING, 0, 24)
@@ -188,18 +189,40 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     """It read the batch as open; by the time it is stored, the batch has been ended."""
     batch, ann = half_answered(40)
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
-    resolve = queue.resolve_labels
+    write_labels = submitting._write_labels
 
-    def end_first(project: Project, tasks: list[Task]) -> None:
+    def end_first(project: Project, *labels: Any) -> None:
         monkeypatch.undo()
-        resolve(project, tasks)
+        write_labels(project, *labels)
         # As another process does it: on SQLite it would wait for this transaction.
         Batch.objects.filter(pk=batch.pk).update(
             state=Batch.State.TRAINING, size=F("size") - F("remaining"), dropped=F("remaining"), remaining=0
         )
 
-    monkeypatch.setattr(queue, "resolve_labels", end_first)
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
-    with pytest.raises(queue.PlacesMoved):
-        queue._submit(batch.project, ann, [given])
+    for submit in (submitting._submit_held, submitting._submit):
+        monkeypatch.setattr(submitting, "_write_labels", end_first)
+        with pytest.raises(queue.PlacesMoved):
+            submit(batch.project, ann, [given])
+    assert not task.annotations.exists()
+
+
+def test_an_answer_that_is_one_of_several_is_refused_too_once_its_batch_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not finish its task, so the batch's row is not changed by it: the batch is asked all the same."""
+    project = make_project(overlap=2)
+    batch = make_open_batch(project, make_items(project, 3), overlap=2)
+    ann = make_member(project, "ann")
+    [task] = queue.claim(project=project, user=ann, count=1).tasks
+    batch_of = submitting._batch_of
+
+    def read_then_ended(*arguments: Any) -> Batch | None:
+        read = batch_of(*arguments)
+        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
+        return read
+
+    monkeypatch.setattr(submitting, "_batch_of", read_then_ended)
+    outcome = queue.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+    assert [each.code for each in outcome.rejected] == ["batch_closed"]
     assert not task.annotations.exists()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import signal
+import threading
 import time
 import uuid
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import wait_until
@@ -18,7 +19,7 @@ from labeling.answering import queue
 from labeling.loop import worker
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
-from labeling.models import Batch, Job
+from labeling.models import Batch, ItemImport, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,6 +71,60 @@ def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
         wait_until(lambda: has_ended(batch), seconds=10)
 
     run(long_step)
+
+
+def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() -> None:
+    """The training takes an hour, as far as the second worker can tell, and the large project has more to be done."""
+    large, small = make_project("large"), make_project("small")
+    first, second = (make_open_batch(project, make_items(project, 2)) for project in (large, small))
+    Job.objects.enqueue(Job.Kind.TRAIN, project=large, batch=first)
+    for number in range(3):
+        upload = ItemImport.objects.create(project=large, name=f"{number}.csv")
+        Job.objects.enqueue(Job.Kind.IMPORT, project=large, item_import=upload)
+    for kind in (Job.Kind.TRAIN, Job.Kind.EMBED, Job.Kind.SELECT):
+        Job.objects.enqueue(kind, project=small, batch=second)
+    done: list[str] = []
+    is_over = threading.Event()
+
+    def step(step: Step) -> None:
+        if step.job.kind == Job.Kind.TRAIN and step.job.project == large:
+            assert is_over.wait(20)
+        with step.finish():
+            done.append(f"{step.job.kind} {step.job.project}")
+
+    def work(one: Worker) -> None:
+        try:
+            one.run()
+        finally:
+            connection.close()
+
+    workers = [Worker(step, drain=True) for _ in range(2)]
+    for number, one in enumerate(workers):
+        one.name = f"host-{number}:1:a"
+    threads = [threading.Thread(target=work, args=(one,)) for one in workers]
+    for thread in threads:
+        thread.start()
+    try:
+        wait_until(lambda: len(done) == 6, seconds=15)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert sorted(done[:3]) == ["embed small", "select small", "train small"]
+    assert done[3:] == [*["import large"] * 3, "train large"]
+
+
+def test_of_the_steps_that_are_due_short_ones_of_idle_projects_come_first() -> None:
+    busy, idle, other = make_project("busy"), make_project("idle"), make_project("other")
+    Job.objects.enqueue(Job.Kind.ENCODE, project=busy)
+    now = timezone.now()
+    Job.objects.take(Job.objects.get(), "host:1:x", now)
+    batches = [make_open_batch(project, make_items(project, 1)) for project in (busy, idle, other)]
+    Job.objects.enqueue(Job.Kind.PREDICT, project=idle)
+    for project, batch, kind in zip((busy, idle, other), batches, ("select", "train", "select"), strict=True):
+        Job.objects.enqueue(kind, project=project, batch=batch)
+    due = [(job.kind, job.project.slug) for job in Job.objects.due(timezone.now())]
+    assert due == [("select", "other"), ("train", "idle"), ("select", "busy"), ("predict", "idle")]
 
 
 def test_a_look_around_that_failed_is_followed_by_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -27,7 +27,7 @@ def drain() -> None:
 
 
 def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) -> None:
-    project = digits_project(tmp_path, n=600, batch_size=60, training={})
+    project = digits_project(tmp_path, n=400, batch_size=60)
     user = annotator(project)
     drain()
     for number in (1, 2, 3):
@@ -43,7 +43,7 @@ def test_three_rounds_rise_in_accuracy_and_keep_their_lineage(tmp_path: Path) ->
     assert [batch.state for batch in Batch.objects.order_by("number")] == ["done", "done", "done", "open"]
     assert Annotation.objects.count() == 180
     assert Item.objects.labeled().count() == 180
-    assert Clustering.objects.get().rows == 600, "clustered once, over the whole pool"
+    assert Clustering.objects.get().rows == 400, "clustered once, over the whole pool"
 
 
 def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,9 +65,9 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
         "the first batch, and the third; margins picked the second"
     )
     rows = list(Item.objects.trainable().order_by("row").values_list("row", flat=True))
-    of_second = set(Item.objects.filter(task__batch__number=2, is_control=False).values_list("row", flat=True))
+    of_second = set(Item.objects.filter(task__batch__number=2, reserved=False).values_list("row", flat=True))
     assert {row for row, is_drawn in zip(rows, drawn[2], strict=True) if not is_drawn} == of_second
-    told = [version.metrics["training"]["calibrated_on"] for version in project.versions.order_by("number")]
+    told = [version.calibration.get("labels", 0) for version in project.versions.order_by("number")]
     assert told == [0, 0, pytest.approx(96, abs=4)], "of a hundred labels on, all but a fifth are held back once"
 
 

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 
-from labeling.arrays import layout
+from labeling.arrays import layout, stored
 from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import load_sample, save_sample
+from labeling.arrays.forecast import Sample
 from labeling.arrays.layout import FEW, lay_out
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, load_map
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.loop.step import GaveWay, Step
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Clustering, Item, Job, Project
@@ -25,7 +25,7 @@ from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
 
 
-@pytest.mark.parametrize("n", [120, FEW + 200])
+@pytest.mark.parametrize("n", [120, FEW + 20])
 def test_what_is_alike_lies_together(n: int) -> None:
     rng = np.random.default_rng(0)
     group = rng.integers(0, 6, n)
@@ -47,7 +47,7 @@ def test_what_is_alike_lies_together(n: int) -> None:
         np.ones((1, 3)),
         np.zeros((5, 1)),
         np.full((FEW + 5, 3), 0.1),
-        np.repeat(np.eye(3), FEW, axis=0),
+        np.repeat(np.eye(3), FEW // 2, axis=0),
     ],
 )
 def test_there_may_be_little_to_lay_out(points: np.ndarray) -> None:
@@ -64,8 +64,8 @@ def drain() -> None:
 
 @pytest.fixture
 def mapped(tmp_path: Path) -> Project:
-    """A project whose second batch is open and surveyed."""
-    project = digits_project(tmp_path, n=500)
+    """A project whose second batch is open and surveyed; so small a pool needs no process for its map."""
+    project = digits_project(tmp_path, n=300)
     user = annotator(project)
     drain()
     answer_batch(project, user)
@@ -76,15 +76,15 @@ def mapped(tmp_path: Path) -> Project:
 @pytest.mark.django_db(transaction=True)
 def test_the_map_shows_the_batch_and_what_was_labeled_before(mapped: Project) -> None:
     batch = Batch.objects.get(number=2)
-    found = load_map(ProjectFiles(mapped).map(2))
+    found = stored.load(ProjectFiles(mapped).map(2), PoolMap)
     assert found is not None
-    assert load_map(ProjectFiles(mapped).map(1)) is None, "the first batch knows no clusters"
+    assert stored.load(ProjectFiles(mapped).map(1), PoolMap) is None, "the first batch knows no clusters"
     counts = np.bincount(found.kinds, minlength=4)
     picked = batch.tasks.filter(is_control=False)
     assert counts[PICKED] == picked.count()
     assert counts[CONTROL] == batch.tasks.filter(is_control=True).count()
     assert counts[LABELED] == Item.objects.labeled().count()
-    assert counts[REST] == 500 - counts[PICKED] - counts[CONTROL] - counts[LABELED]
+    assert counts[REST] == 300 - counts[PICKED] - counts[CONTROL] - counts[LABELED]
     assert sorted(found.clusters[found.kinds == PICKED]) == sorted(picked.values_list("cluster", flat=True))
     clusters, _ = clusters_at(mapped, Clustering.objects.get(), batch.mean_cluster_size)
     assert np.bincount(found.clusters).tolist() == np.bincount(clusters).tolist(), "each item once, in its cluster"
@@ -95,7 +95,7 @@ def test_a_large_pool_is_sampled(mapped: Project, monkeypatch: pytest.MonkeyPatc
     for name, most in (("FROM_BATCH", 20), ("FROM_LABELED", 15), ("POINTS", 90)):
         monkeypatch.setattr(mapping, name, most)
     batch, rng = Batch.objects.get(number=2), np.random.default_rng(0)
-    rows, kinds = mapping._choose(mapped, batch, 500, rng)
+    rows, kinds = mapping._choose(mapped, batch, 300, rng)
     assert len(rows) == len(set(rows.tolist())) == 90
     assert (kinds >= CONTROL).sum() == 20
     assert 0 < (kinds == LABELED).sum() <= 15
@@ -115,6 +115,7 @@ def test_it_is_ended_when_the_loop_needs_the_worker(mapped: Project, monkeypatch
     started: list[Any] = []
     popen = mapping.subprocess.Popen
     monkeypatch.setattr(mapping.subprocess, "Popen", lambda *a, **k: started.append(popen(*a, **k)) or started[0])
+    monkeypatch.setattr(mapping, "FEW", 100)
     job = survey_again(mapped)
     step = Step(job)
     Job.objects.take(job, "me:1:x", job.run_after)
@@ -128,6 +129,7 @@ def test_it_is_ended_when_the_loop_needs_the_worker(mapped: Project, monkeypatch
 @pytest.mark.django_db(transaction=True)
 def test_a_map_that_cannot_be_drawn_stops_nothing(mapped: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     job = survey_again(mapped)
+    monkeypatch.setattr(mapping, "FEW", 100)
     monkeypatch.setattr(mapping.sys, "executable", "/bin/false")
     drain()
     job.refresh_from_db()
@@ -160,14 +162,14 @@ def test_the_program_writes_what_the_function_gives(tmp_path: Path) -> None:
 def test_a_survey_that_comes_late_tells_nothing_of_other_clusters_and_overwrites_nothing(mapped: Project) -> None:
     job = survey_again(mapped)
     files = ProjectFiles(mapped)
-    sample = load_sample(files.sample)
+    sample = stored.load(files.sample, Sample)
     assert sample is not None
-    save_sample(files.sample, replace(sample, batch=3))
+    stored.save(files.sample, replace(sample, batch=3))
     Batch.objects.filter(number=2).update(dendrogram_hash="of the clustering before")
     drain()
     job.refresh_from_db()
     assert job.state == Job.State.DONE
-    assert load_map(files.map(2)) is None
-    kept = load_sample(files.sample)
+    assert stored.load(files.map(2), PoolMap) is None
+    kept = stored.load(files.sample, Sample)
     assert kept is not None
     assert kept.batch == 3

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from digits import QUICK
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from factories import make_member, make_project
@@ -49,7 +50,7 @@ def test_a_forest_goes_round_the_loop(tmp_path: Path) -> None:
 def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -> None:
     from digits import annotator, answer_batch
 
-    project = start(tmp_path, "vector", vectors(), training={"warm_start": True, "epochs": 5})
+    project = start(tmp_path, "vector", vectors(), training={**QUICK, "warm_start": True, "epochs": 5})
     user = annotator(project)
     drain()
     for model in ({}, FOREST, {}):

@@ -139,3 +139,21 @@ def test_coreset_keeps_away_from_labeled_rows() -> None:
     labeled = np.array([0, 1])
     picked = plan(items, strategy="coreset", embeddings=embeddings, labeled_rows=labeled, batch_size=1)
     assert picked.rows.tolist() == [9]
+
+
+@given(st.integers(1, 120), st.integers(0, 40), st.integers(0, 2**32))
+@settings(deadline=None)
+def test_what_a_manager_asked_for_comes_before_all_others(n: int, n_asked: int, seed: int) -> None:
+    items = pool(n, seed=seed)
+    asked = np.random.default_rng(seed).choice(2 * n + 1, min(n_asked, 2 * n + 1), replace=False)
+    picked = plan(items, seed, asked=asked)
+    room = len(plan(items, seed).rows) - int(picked.is_control.sum())
+    fit = [row for row in asked if row in items.rows[~items.reserved]]
+    assert set(picked.rows[picked.is_asked]) == set(fit[:room])
+    assert len(set(picked.rows.tolist())) == len(picked.rows) == len(plan(items, seed).rows)
+    assert not (picked.is_asked & picked.is_control).any()
+    assert (np.diff(picked.is_asked[~picked.is_control].astype(int)) <= 0).all(), "given out first"
+    assert (picked.passes[picked.is_asked] == -1).all()
+    reserved = items.rows[items.reserved][np.argsort(items.control_keys[items.reserved])]
+    control = picked.rows[picked.is_control]
+    assert set(control) == set(reserved[: len(control)]), "what is asked for does not touch the control slice"

@@ -21,7 +21,7 @@ from models_store.prediction import probabilities
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-QUICK = {"epochs": 10, "min_steps": 60, "calibration_labels": 0}
+QUICK = {"epochs": 10, "min_steps": 100, "calibration_labels": 0}
 # A network that learns next to nothing: what a broken setting or a batch of wrong labels makes of it.
 HARDLY_TRAINED = {"epochs": 1, "min_steps": 1, "max_steps": 1, "learning_rate": 1e-6}
 
@@ -82,7 +82,7 @@ def test_a_version_that_is_worse_is_held_back_and_the_good_one_goes_on(two_round
 def test_the_gate_counts_what_each_version_is_right_on(two_rounds: Project) -> None:
     """Held against what the first two versions said of the pool, by a way of its own."""
     second = two_rounds.versions.get(number=2)
-    control = list(Item.objects.filter(is_control=True, label__isnull=False).values_list("row", "label"))
+    control = list(Item.objects.filter(reserved=True, label__isnull=False).values_list("row", "label"))
     rows, labels = np.array(control).T
     files = ProjectFiles(two_rounds)
     right = [load_array(files.pool(v, "best"))[rows] == labels for v in two_rounds.versions.order_by("number")]

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from model_data import SHAPES, Pool, blobs, train_on
+from model_data import ALONE, SHAPES, Pool, blobs, train_on
 
 from models_store.config import TrainConfig
 from models_store.networks import Mlp, MlpConfig
@@ -20,6 +20,7 @@ from models_store.training import run
 
 # Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
 CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0, calibration_labels=0)
+SHORT = replace(CONFIG, epochs=4, min_steps=40)
 
 
 class Killed(BaseException):
@@ -72,8 +73,8 @@ def test_the_weights_of_the_best_check_outlast_it(tmp_path, monkeypatch):
 
 
 def test_images_dropout_and_shifts_too(tmp_path, digits):
-    pool = Pool(digits.features[:200], digits.classes[:200], 10)
-    config = TrainConfig(epochs=6, calibration_labels=0)
+    pool = Pool(digits.features[:60], digits.classes[:60], 10)
+    config = TrainConfig(epochs=3, min_steps=14, calibration_labels=0)
     with pytest.raises(Killed):
         train_on(pool, shape=SHAPES["image"], config=config, progress=killed_at(9), checkpoint=tmp_path / "c",
                  checkpoint_seconds=0)  # fmt: skip
@@ -99,8 +100,8 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
             if sys.argv[2] == "slow" and at.step > 30:
                 time.sleep(0.02)
         trained = train_on(
-            blobs(1200, seed=1), config=TrainConfig(epochs=12, calibration_labels=0), checkpoint=folder / "c",
-            checkpoint_seconds=0.05, progress=progress,
+            blobs(300, seed=1), config=TrainConfig(min_steps=100, epochs=5, calibration_labels=0),
+            checkpoint=folder / "c", checkpoint_seconds=0.05, progress=progress,
         )
         torch.save(trained.model.network.state_dict(), folder / "weights")
         """
@@ -119,7 +120,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
     subprocess.run([*command, "quick"], cwd=root, check=True)
     assert int((tmp_path / "first").read_text()) > 1
     torch.set_num_threads(1)
-    whole = train_on(blobs(1200, seed=1), config=TrainConfig(epochs=12, calibration_labels=0))
+    whole = train_on(blobs(300, seed=1), config=TrainConfig(min_steps=100, epochs=5, calibration_labels=0))
     found = torch.load(tmp_path / "weights", weights_only=True)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(tensor, found[name])
@@ -130,24 +131,24 @@ def test_a_file_that_is_no_checkpoint_of_it_is_begun_anew(tmp_path, damage):
     pool, path = blobs(300, seed=1), tmp_path / "c"
     other = blobs(300, seed=2) if damage == "foreign" else pool
     with pytest.raises(Killed):
-        train_on(other, config=CONFIG, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
+        train_on(other, config=SHORT, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
     content = path.read_bytes()
     if damage != "foreign":
         path.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"\xff" * 500, "empty": b""}[damage])
     first = []
-    resumed = train_on(pool, config=CONFIG, checkpoint=path, progress=lambda at: first.append(at.step))
+    resumed = train_on(pool, config=SHORT, checkpoint=path, progress=lambda at: first.append(at.step))
     assert first[0] == 1
-    assert same(train_on(pool, config=CONFIG), resumed)
+    assert same(train_on(pool, config=SHORT), resumed)
 
 
 @pytest.mark.parametrize("change", [{"learning_rate": 1e-3}, {"weight_decay": 0.0}])
 def test_other_settings_are_another_training(tmp_path, change):
     pool = blobs(300, seed=1)
     with pytest.raises(Killed):
-        train_on(pool, config=CONFIG, progress=killed_at(20), checkpoint=tmp_path / "c", checkpoint_seconds=0)
+        train_on(pool, config=SHORT, progress=killed_at(20), checkpoint=tmp_path / "c", checkpoint_seconds=0)
     first = []
     train_on(
-        pool, config=replace(CONFIG, **change), checkpoint=tmp_path / "c", progress=lambda at: first.append(at.step)
+        pool, config=replace(SHORT, **change), checkpoint=tmp_path / "c", progress=lambda at: first.append(at.step)
     )
     assert first[0] == 1
 
@@ -158,7 +159,7 @@ def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         network = Mlp(MlpConfig(n_inputs=12, n_classes=4, dropout=0.0))
-    config = TrainConfig(batch_size=100, min_steps=30, epochs=5, temperature="none", secondary="none")
+    config = TrainConfig(batch_size=100, min_steps=20, epochs=5, temperature="none", secondary="none")
     whole = train_on(pool, network=network, config=config)
     monkeypatch.setattr(run, "MOST_ROWS", 16)  # seven parts of 15 and 14
     parts = train_on(pool, network=network, config=config)
@@ -182,11 +183,11 @@ def test_the_batch_grows_from_first_to_last_step(monkeypatch):
 
 def test_a_warm_start_begins_with_what_the_last_version_knew():
     pool = blobs(300, seed=1)
-    first = train_on(pool)
+    first = train_on(pool, config=ALONE)
     config = TrainConfig(warm_start=True, epochs=1, min_steps=1)
     few = Pool(pool.features[:64], pool.classes[:64], 6)  # two classes more
     warm, cold = (train_on(few, config=config, start=start) for start in (first.model, None))
-    test = blobs(1000, seed=2)
+    test = blobs(500, seed=2)
 
     def right(trained):
         from models_store.prediction import predict

@@ -10,8 +10,7 @@ from models_store.metrics import per_class
 from models_store.prediction import predict
 from models_store.questions import named
 from models_store.questions.base import FOCUS, MOST_WEIGHT
-from models_store.training import soft_calibration
-from models_store.training.losses import Objective
+from models_store.training.losses import Objective, certainty, s_avuc, sb_ece
 
 CPU = torch.device("cpu")
 LOGITS = torch.tensor([[2.0, -1.0, 0.5], [0.0, 0.3, -2.0]])
@@ -65,11 +64,8 @@ def test_what_is_told_to_people_is_the_plain_cross_entropy():
 @pytest.mark.parametrize("name", ["sb-ece", "s-avuc"])
 def test_the_soft_error_counts_as_much_as_it_is_said_to(name):
     added = value("single", CLASSES, secondary=name, secondary_weight=2.5) - value("single", CLASSES)
-    confidence, entropy, right, n_classes = soft_calibration.certainty(named("single"), LOGITS, CLASSES)
-    if name == "sb-ece":
-        expected = soft_calibration.sb_ece(confidence, right)
-    else:
-        expected = soft_calibration.s_avuc(entropy, right, n_classes=n_classes)
+    confidence, entropy, right, n_classes = certainty(named("single"), LOGITS, CLASSES)
+    expected = sb_ece(confidence, right) if name == "sb-ece" else s_avuc(entropy, right, n_classes=n_classes)
     assert added == pytest.approx(2.5 * expected.item(), rel=1e-5)
 
 
@@ -123,7 +119,13 @@ def test_each_objective_learns_each_question(question, name, loss):
     which seed, and on which processor, is chance.
     """
     config = TrainConfig(
-        loss=loss, secondary=name, secondary_weight=0.2, class_balance=0.5, epochs=20, calibration_labels=0
+        loss=loss,
+        secondary=name,
+        secondary_weight=0.2,
+        class_balance=0.5,
+        epochs=20,
+        min_steps=100,
+        calibration_labels=0,
     )
     trained = train_on(blobs(400, seed=1), question=question, config=config)
     pool = blobs(1000, seed=2)

@@ -102,3 +102,10 @@ def test_no_name_becomes_markup(name: str) -> None:
     assert {child.type for child in inline.children or []} <= {"text", "text_special"}
     shown = "".join(child.content for child in inline.children or [])
     assert shown == f"Classes: {' '.join(name.split())}, b."
+
+
+def test_of_a_score_it_says_by_how_many_points_it_is_off() -> None:
+    control = {**CONTROL, "mae": {"value": 0.4, "low": 0.3, "high": 0.5}}
+    said = "Mean absolute error 0.400 points, with 95 % certainty 0.300 to 0.500."
+    assert said in model_card(manifest(question="score", metrics={"control": control}))
+    assert "absolute error" not in model_card(manifest())

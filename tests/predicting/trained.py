@@ -23,7 +23,7 @@ from labeling.steps.registry import run_step
 
 WORDS = {"sport": ["ball", "goal", "team", "match"], "food": ["bread", "soup", "cheese", "apple"]}
 CLASSES = list(WORDS)
-QUICK = {"epochs": 20, "min_steps": 60}
+QUICK = {"epochs": 20, "min_steps": 60, "calibration_labels": 0}
 
 
 def text_rows(question: str = "single", n: int = 60) -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def write_rows(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 def trained_project(path: Path, *, kind: str = "text", classes: list[str] = CLASSES, **settings: Any) -> Project:
     """A project of the items in the file, with one batch answered and one version trained, which has seen the pool."""
-    given = {"seed": 5, "secret": SECRET, "batch_size": 30, "control_share": 0.2}
+    given = {"seed": 5, "secret": SECRET, "pick_ahead": None, "batch_size": 30, "control_share": 0.2}
     given |= {"strategy": "margin", "training": QUICK, **settings}
     project = create_project(slug="p", kind=kind, classes=classes, settings=given)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())

@@ -138,7 +138,14 @@ def test_a_scale_goes_round_the_loop(tmp_path: Path) -> None:
         {"id": str(n), "vector": (rng.normal(0, 0.15, 4) + score).tolist(), "truth": int(score)}
         for n, score in enumerate(scores)
     ]
-    settings = {"seed": 5, "secret": SECRET, "batch_size": 40, "control_share": 0.2, "question": "score"}
+    settings = {
+        "seed": 5,
+        "secret": SECRET,
+        "pick_ahead": None,
+        "batch_size": 40,
+        "control_share": 0.2,
+        "question": "score",
+    }
     project = create_project(slug="taste", kind="vector", classes=POINTS, settings=settings)
     path = tmp_path / "items.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))

@@ -168,7 +168,7 @@ def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.M
 def test_a_batch_gets_its_deadline_when_it_opens() -> None:
     project = make_project(deadline_hours=2, complete_share=0.8)
     batch = Batch.objects.create(project=project, number=1, size=0)
-    batches.opened(batch=batch)
+    batches.picked(batch=batch)
     batch.refresh_from_db()
     assert batch.deadline_at is not None
     assert batch.opened_at is not None
@@ -176,7 +176,7 @@ def test_a_batch_gets_its_deadline_when_it_opens() -> None:
     assert batch.complete_share == 0.8
     other = make_project("others")
     batch = Batch.objects.create(project=other, number=1, size=0)
-    batches.opened(batch=batch)
+    batches.picked(batch=batch)
     batch.refresh_from_db()
     assert batch.deadline_at is None
 

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import places, queue
+from labeling.answering import counting, places, queue
 from labeling.answering.queue import Answer, QueueError
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
 
@@ -79,6 +79,7 @@ def test_sixteen_annotators_finish_a_batch_exactly(overlap: int) -> None:
 
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
+    assert counting.recount(batch) == [], "counters are what they count"
     counts = Counter(Annotation.objects.standing().values_list("task_id", flat=True))
     assert set(counts.values()) == {overlap}, "each task has exactly its overlap of answers"
     assert len(counts) == 150
@@ -106,6 +107,7 @@ def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: 
 
     batch.refresh_from_db()
     assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
+    assert counting.recount(batch) == [], "counters are what they count"
     assert not Task.objects.exclude(free=0, outstanding=0).exists()
     assert not Assignment.objects.pending().exists()
     for task in Task.objects.all():
@@ -117,7 +119,7 @@ def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: 
 
 def test_many_requests_of_one_person_at_once_take_one_share() -> None:
     project = make_project()
-    make_open_batch(project, make_items(project, 100))
+    batch = make_open_batch(project, make_items(project, 100))
     ann = make_member(project, "ann")
     given: list[uuid.UUID] = []
     for _ in range(3):
@@ -135,6 +137,8 @@ def test_many_requests_of_one_person_at_once_take_one_share() -> None:
 
     at_once(take_back, [ann] * 8)
     assert not given
+    assert counting.recount(batch) == []
+    assert [(each.answers, each.skips, each.seconds) for each in batch.work.all()] == [(0, 0, 0)] * batch.work.count()
     assert Assignment.objects.pending().count() == 10
     assert Task.objects.filter(free=0).count() == 10
 

@@ -217,25 +217,51 @@ def test_an_answer_to_a_task_that_went_to_somebody_else_is_refused() -> None:
 
 
 def test_half_of_what_an_idle_person_holds_goes_to_who_has_nothing() -> None:
-    project, ann, bob = start(10)
+    project, ann, bob = start(400)
+    batch = Batch.objects.get()
+    batch.tasks.filter(rank__gte=40).update(free=0)  # far from its end, and yet nothing is free
     claim(project, ann)
     assert claim(project, bob).reason == "all_taken", "ann may have only just begun"
     pass_time(29)
     assert claim(project, bob).reason == "all_taken"
     pass_time(2)
     shared = claim(project, bob)
+    assert (ranks(shared), seconds_left(shared)) == (list(range(20, 40)), LEASE)
+    again = claim(project, ann)
+    assert (ranks(again), seconds_left(again)) == (list(range(20)), LEASE - 31)
+
+
+def test_near_the_end_what_is_left_is_shared_out_fairly_and_early() -> None:
+    project, ann, bob = start(10)
+    tasks = claim(project, ann).tasks
+    assert claim(project, bob).reason == "all_taken", "a program may answer all of them at this moment"
+    pass_time(6)
+    shared = claim(project, bob)
     assert (ranks(shared), seconds_left(shared)) == ([5, 6, 7, 8, 9], LEASE)
     check_books(project)
-    again = claim(project, ann)
-    assert (ranks(again), seconds_left(again)) == ([0, 1, 2, 3, 4], LEASE - 31)
+    answer(project, ann, tasks[0])
     answer(project, bob, *shared.tasks)
-    for expected in ([3, 4], [2], [1], []):
-        shared = claim(project, bob)
-        assert ranks(shared) == expected
-        answer(project, bob, *shared.tasks)
-    assert ranks(claim(project, ann)) == [0], "what is on the screen stays"
+    assert ranks(claim(project, bob)) == [3, 4], "two of the four that are left"
+    answer(project, bob, *claim(project, bob).tasks)
+    assert claim(project, bob).reason == "all_taken", "who is at work keeps what is on the screen, and the next"
+    pass_time(31)
+    shared = claim(project, bob)
+    assert ranks(shared) == [2]
+    answer(project, bob, *shared.tasks)
+    assert ranks(claim(project, ann)) == [1], "what is on the screen stays"
     pass_time(LEASE)
-    assert ranks(claim(project, bob)) == [0], "until its lease has run out"
+    assert ranks(claim(project, bob)) == [1], "until its lease has run out"
+
+
+def test_near_the_end_nobody_takes_more_than_a_fair_share() -> None:
+    project, ann, bob = start(24)
+    cid = make_member(project, "cid")
+    assert len(claim(project, ann, 4).tasks) == 4
+    assert len(claim(project, bob, 4).tasks) == 4
+    assert len(claim(project, cid).tasks) == 8, "24 that lack answers, for three"
+    make_member(project, "dan")
+    assert len(claim(project, ann).tasks) == 8, "who does nothing has no share"
+    check_books(project)
 
 
 def test_nobody_who_answers_or_asks_for_more_has_to_share_or_is_shared_with() -> None:

@@ -81,7 +81,7 @@ def picked(pool, batch_size, candidate_factor, seed):
     return select(*pool, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(**settings_of_a_batch)
 def test_it_equals_the_literal_reference_to_the_item(pool, batch_size, candidate_factor, seed):
     expected = literal(

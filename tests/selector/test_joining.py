@@ -107,17 +107,17 @@ def test_trees_find_a_row_that_is_nearest_or_hardly_farther(metric, monkeypatch)
     monkeypatch.setattr(joining, "_ALL_PAIRS", 0)
     rng = np.random.default_rng(3)
     centres = rng.normal(size=(60, 12))
-    new, old = (centres[rng.integers(60, size=n)] + 0.3 * rng.normal(size=(n, 12)) for n in (2000, 6000))
+    new, old = (centres[rng.integers(60, size=n)] + 0.3 * rng.normal(size=(n, 12)) for n in (500, 3000))
     found = nearest(new, old, metric=metric)
     distances = cdist(new, old, metric)
     assert (found == distances.argmin(axis=1)).mean() > 0.97
-    reached = distances[np.arange(2000), found]
+    reached = distances[np.arange(500), found]
     assert np.quantile(reached / distances.min(axis=1), 0.99) < 1.2
 
 
 def test_rows_that_no_tree_brings_together_with_old_ones_join_all_the_same(monkeypatch):
     monkeypatch.setattr(joining, "_ALL_PAIRS", 0)
     rng = np.random.default_rng(4)
-    new, old = rng.normal(size=(3000, 4)) + 100, rng.normal(size=(3000, 4))
+    new, old = rng.normal(size=(1000, 4)) + 100, rng.normal(size=(1000, 4))
     found = nearest(new, old, metric="sqeuclidean")
     np.testing.assert_array_equal(found, cdist(new, old).argmin(axis=1))

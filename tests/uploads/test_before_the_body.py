@@ -7,9 +7,12 @@ import urllib.request
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.test import override_settings
 from factories import digit_png, make_member, make_project, make_user
 from PIL import Image
 from processes import ON_LINUX, wait_until, web
@@ -20,10 +23,20 @@ from labeling.models import Item, ItemImport, Project, RejectedRow, Role, Upload
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[tuple[int, Path]]:
+    """One web server for all tests, and its data folder: what each needs is of its own database rows."""
+    folder = tmp_path_factory.mktemp("data")
+    with override_settings(DATA_DIR=folder), web() as (_, port):
+        yield port, folder
+
+
 @pytest.fixture
-def port() -> Iterator[int]:
-    with web() as (_, port):
-        yield port
+def port(server: tuple[int, Path], settings: Any) -> int:
+    port, settings.DATA_DIR = server
+    for path in stored():
+        path.unlink()
+    return port
 
 
 @pytest.fixture
@@ -122,6 +135,7 @@ def zipped(name: str, content: bytes) -> bytes:
     return buffer.getvalue()
 
 
+@cache
 def tiff(size: tuple[int, int]) -> bytes:
     """Greys of floating point, all alike."""
     buffer = io.BytesIO()

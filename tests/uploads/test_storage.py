@@ -38,7 +38,7 @@ from labeling.models import Item, ItemImport, Job, ModelVersion, PredictionRun, 
 from labeling.outgoing.predictions import requests
 from labeling.projects import storage
 from labeling.steps import predict as predicting
-from labeling.steps.prediction_rows import Part
+from labeling.steps.prediction_rows import PredictedChunk
 
 PAGE, API = "/p/digits/import/", "/api/v1/projects/digits/items/"
 MIB = 1 << 20
@@ -262,7 +262,7 @@ def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypa
     Job.objects.take(job, "here:1:a", timezone.now())
     path = ProjectFiles(project).prediction(asked)
     path.parent.mkdir(parents=True)
-    part = Part(500, [{"text": "x" * 1000}] * 500, [])
+    part = PredictedChunk(500, [{"text": "x" * 1000}] * 500, [])
     with path.open("w+b") as file:
         for _ in range(2):
             predicting._write(Step(job), asked, part, file)

@@ -16,7 +16,7 @@ from factories import digit_png, make_member, make_project
 from rest_framework.test import APIClient
 
 from labeling.intake import uploads
-from labeling.intake.run import control_key
+from labeling.intake.items import control_key
 from labeling.kinds import media
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow, Role
 

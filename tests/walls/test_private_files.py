@@ -15,7 +15,8 @@ from django.core.management import call_command
 
 from config import private
 from tests.operations.servers import ROOT, free_port, web_server
-from tests.processes import wait_until
+from tests.processes import lay_tables, wait_until
+from tests.starter import Process
 
 
 @pytest.fixture(autouse=True)
@@ -30,12 +31,13 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o7777
 
 
-def manage(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def manage(folder: Path, *arguments: str, **environment: str) -> str:
+    """What it says on standard error."""
     values = {"PATH": "/usr/bin:/bin", "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(folder)}
-    command = [sys.executable, "manage.py", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env={**values, **environment}, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done
+    process = Process(list(arguments), {**values, **environment}, apart=True)
+    _, warned = process.communicate()
+    assert process.returncode == 0, warned
+    return warned
 
 
 def umask_of(process: int) -> str:
@@ -52,7 +54,7 @@ def family(process: int) -> list[int]:
 
 def test_a_new_installation_is_closed(tmp_path: Path) -> None:
     folder = tmp_path / "srv" / "marginalia"
-    assert manage(folder, "migrate", "--verbosity", "0").stderr == ""
+    assert manage(folder, "migrate", "--verbosity", "0") == ""
     assert mode(folder) == 0o700
     assert {path.name for path in folder.iterdir()} >= {"db.sqlite3", "secret_key", "uploads"}
     assert [path for path in folder.rglob("*") if mode(path) & 0o077] == []
@@ -64,7 +66,7 @@ def test_an_old_one_is_closed_when_a_process_starts(tmp_path: Path) -> None:
     files = [database, database.with_name("db.sqlite3-wal"), database.with_name("db.sqlite3-shm")]
     for file in files:
         file.touch(0o644)
-    assert manage(folder, "check", DATABASE_URL=f"sqlite:///{database}").stderr == ""
+    assert manage(folder, "check", DATABASE_URL=f"sqlite:///{database}") == ""
     assert mode(folder) == 0o700
     assert {mode(file) for file in files} == {0o600}
 
@@ -73,7 +75,7 @@ def test_it_is_said_where_that_cannot_be_done(tmp_path: Path) -> None:
     folder = tmp_path / "shared"
     folder.mkdir()
     folder.chmod(0o1777)
-    said = manage(folder, "check").stderr
+    said = manage(folder, "check")
     assert said == (
         f"{folder} is open to other users of this machine: it is a folder that everybody shares, like /tmp. "
         f"Its owner can close it: chmod go= {folder}\n"
@@ -104,8 +106,9 @@ def test_web_processes_write_for_their_owner_alone(tmp_path: Path) -> None:
         assert {umask_of(process) for process in family(master)} == {"0077"}
 
 
+@pytest.mark.django_db
 def test_so_do_the_pair_and_the_worker(tmp_path: Path) -> None:
-    manage(tmp_path / "data", "migrate", "--verbosity", "0")
+    lay_tables(tmp_path / "data" / "db.sqlite3")
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(tmp_path / "data")}
     values = {"PORT": str(free_port()), "DATABASE_URL": f"sqlite:///{tmp_path}/data/db.sqlite3", "WEB_CONCURRENCY": "2"}
     pair = subprocess.Popen([sys.executable, "scripts/serve.py"], cwd=ROOT, env={**environment, **values})

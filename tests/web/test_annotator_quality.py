@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from labeling.answering import queue
 from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
-from labeling.models import Correction, Project
+from labeling.models import Annotation, Batch, Correction, Project
+from labeling.models.batches import IMPORTED
 
 VOTES = st.lists(
     st.tuples(st.integers(0, 5), st.sampled_from("abc"), st.integers(0, 2)),
@@ -74,7 +75,7 @@ def vote(project: Project, name: str, value: int) -> None:
 @pytest.mark.django_db
 def test_a_correction_is_known_where_no_answer_is() -> None:
     project = make_project(overlap=3)
-    items = make_items(project, 1, is_control=True, truth=None)
+    items = make_items(project, 1, reserved=True, truth=None)
     make_open_batch(project, items, overlap=3)
     for name, value in (("annie", 3), ("bert", 4), ("carl", 4)):
         vote(project, name, value)
@@ -91,10 +92,27 @@ def test_a_correction_is_known_where_no_answer_is() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("items", [1, 6])
-def test_four_queries(items: int, django_assert_num_queries: Any) -> None:
+def test_nine_queries(items: int, django_assert_num_queries: Any) -> None:
     project = make_project(overlap=2)
-    make_open_batch(project, make_items(project, items, is_control=True), overlap=2)
+    make_open_batch(project, make_items(project, items, reserved=True), overlap=2)
     for name in ("annie", "bert"):
         vote(project, name, 1)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(9):
         annotators_of(project, timezone.now())
+
+
+@pytest.mark.django_db
+def test_answers_that_were_imported_are_nobodys_work() -> None:
+    project = make_project(overlap=2)
+    items = make_items(project, 6)
+    make_open_batch(project, items[:1], overlap=2)
+    imported = make_open_batch(project, items[1:], number=2, overlap=2)
+    Batch.objects.filter(pk=imported.pk).update(strategy=IMPORTED, state=Batch.State.DONE)
+    for name, value in (("annie", 3), ("bert", 4)):
+        vote(project, name, value)
+        for task in imported.tasks.all():  # newer than what was answered here, and all alike
+            Annotation.objects.create(task=task, user=make_member(project, name), value=3, seconds=9)
+    for each in annotators_of(project, timezone.now()):
+        assert (each.answers, each.median) == (1, 0)
+        assert each.agreement is not None
+        assert (each.agreement.right, each.agreement.n) == (0, 1)

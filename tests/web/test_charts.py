@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labeling.insight.annotators import Annotator, Share
+from labeling.insight.annotators import Annotator, Rate
 from labeling.insight.balance import Balance, Frequency
 from labeling.insight.certainty import interval
 from labeling.insight.work import Slice
@@ -148,10 +148,12 @@ def test_the_pace_is_told() -> None:
 
 
 def test_what_the_time_of_rounds_goes_into() -> None:
-    done = [Round(n, 10, 3600 * n, 90, NOW) for n in (1, 2, 3)]
+    done = [Round(n, 10, 3600 * n, 90, NOW, labeling=600 * n) for n in (1, 2, 3)]
     figure = rounds.round_times([*done, Round(4, 10, 60, 0, NOW, under_way=True)])
     assert figure is not None
-    assert figure.finding.replace("\u00a0", " ") == "A batch takes 2 h 2 min, the median of 3; 98.6 % of it is labeling"
+    # Whoever leaves it open overnight has not labeled all night.
+    told = "A batch takes 2 h 2 min, the median of 3; it is open for 98.6 % of that, with 20 min of labeling"
+    assert figure.finding.replace("\u00a0", " ") == told
     assert figure.rows[-1][-1] == "70\u00a0s so far"
     assert [meaning for _, meaning in figure.legend] == ["picking", "open to people", "training"]
     within(figure)
@@ -161,7 +163,7 @@ def test_what_the_time_of_rounds_goes_into() -> None:
 
 
 def annotator(name: str, median: float, right: int | None = None, n: int = 100) -> Annotator:
-    control = None if right is None else Share(right, n, *interval(right, n))
+    control = None if right is None else Rate(right, n, *interval(right, n))
     return Annotator(name, 200, 1, 3, 0.5, median / 2, median, median * 2, NOW, None, control)
 
 
@@ -171,9 +173,10 @@ def test_people_are_called_different_only_where_the_intervals_say_so() -> None:
     assert figure.finding.replace("\u00a0", " ") == "bert is right less often (70 %) than annie (98 %)"
     assert [row[0] for row in figure.rows] == ["annie", "bert"]
     within(figure)
-    alike = people.accuracy_of_people([annotator("annie", 2, 9, 10), annotator("bert", 3, 8, 10)])
+    alike = people.accuracy_of_people([annotator("annie", 2, 18, 20), annotator("bert", 3, 16, 20)])
     assert alike is not None
     assert "Nobody stands out" in alike.finding
+    assert people.accuracy_of_people([annotator("annie", 2, 1, 1)]) is None  # one item tells nothing
 
 
 def test_how_long_an_answer_takes_people() -> None:

@@ -1,4 +1,4 @@
-"""What the settings page foretells is what the selection does."""
+"""What the settings page predicts is what the selection does."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 
 from labeling.arrays import plan
 from labeling.insight.pace import Pace
-from labeling.insight.pool import Pool
+from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
+from labeling.models.batches import answers_needed
 from labeling.web.settings.consequences import (
     Standing,
     Terms,
-    answers_needed,
     changes,
     next_batch,
     person_hours,
@@ -38,7 +38,7 @@ SAVED = Terms(
     currency="EUR",
 )
 PACE = Pace(seconds=3.6, answers=240, active=2, annotators=4)
-STANDING = Standing(pool=Pool(1797, 360), pace=PACE)
+STANDING = Standing(pool=PoolCounts(1797, 360), pace=PACE)
 
 
 def terms(**changes: Any) -> Terms:
@@ -92,8 +92,8 @@ def test_the_sizes_are_those_of_the_plan(
     rows = np.arange(unlabeled)
     pool = plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
     planned = pick(pool, strategy, batch_size, candidate_factor, control_share)
-    foretold = next_batch(
-        Pool(unlabeled, reserved),
+    predicted = next_batch(
+        PoolCounts(unlabeled, reserved),
         batch_size=batch_size,
         candidate_factor=candidate_factor,
         control_share=control_share,
@@ -101,7 +101,7 @@ def test_the_sizes_are_those_of_the_plan(
         first=strategy == plan.SEED,
     )
     control = int(planned.is_control.sum())
-    assert (foretold.picked, foretold.candidates, foretold.control) == (
+    assert (predicted.picked, predicted.candidates, predicted.control) == (
         len(planned.rows) - control,
         planned.candidates,
         control,
@@ -126,7 +126,7 @@ def test_so_many_rounds_empty_the_pool(
         pool = plan.Pool(rows=left, reserved=reserved[left], control_keys=left / unlabeled)
         left = np.setdiff1d(left, pick(pool, "cluster-margin", batch_size, 2.0, control_share).rows)
         rounds += 1
-    assert rounds_left(Pool(unlabeled, int(reserved.sum())), batch_size) == rounds
+    assert rounds_left(PoolCounts(unlabeled, int(reserved.sum())), batch_size) == rounds
 
 
 @given(st.integers(1, 10**6), st.integers(1, 25), st.floats(0.1, 1))
@@ -152,6 +152,8 @@ def test_what_is_saved() -> None:
         "size": "100 80 picked, 20 for control",
         "candidates": "400 that the model doubts most",
         "share": "5.6 % of 1,797 unlabeled items",
+        "answers": "1 of people",
+        "wrong": "about 8.6 % if people are right 90 % of the time, without the model's word",
         "hours": "6 min of labeling",
         "cost": "– no cost of an hour is set",
         "done": "3 min if 2 people label at once",
@@ -173,7 +175,10 @@ def test_what_would_change_stands_beside_it() -> None:
     assert rows["all-cost"] == "– → EUR 53.91"
     assert "→" not in rows["deadline"]
     found = told(STANDING, SAVED, terms(overlap=2))
-    assert changes(found.batch) == "Work: 12\u00a0min instead of 6\u00a0min; Done in: 6\u00a0min instead of 3\u00a0min"
+    assert changes(found.batch) == (
+        "Answers an item: 2 instead of 1; Labels that are wrong: about 1.7\u00a0% instead of about 8.6\u00a0%; "
+        "Work: 12\u00a0min instead of 6\u00a0min; Done in: 6\u00a0min instead of 3\u00a0min"
+    )
     assert changes(told(STANDING, SAVED).batch) == ""
 
 
@@ -187,7 +192,7 @@ def test_every_strategy_says_where_it_picks_from() -> None:
     )
     first = Standing(pool=STANDING.pool, pace=PACE, first=True)
     assert said(first)["candidates"] == "1,437 all, at random: there is no model yet"
-    only_control = Standing(pool=Pool(30, 30), pace=PACE)
+    only_control = Standing(pool=PoolCounts(30, 30), pace=PACE)
     assert said(only_control)["candidates"] == "– only control items are left"
 
 
@@ -213,8 +218,8 @@ def test_the_deadline() -> None:
     ("standing", "change", "warning"),
     [
         (STANDING, {"overlap": 5}, "5 people answer each item, and 4 members may label: no batch can be completed."),
-        (Standing(pool=Pool(0, 0), pace=PACE), {}, "No item is left to label."),
-        (Standing(pool=Pool(1000, 3), pace=PACE), {}, "Only 3 items set apart for control are left."),
+        (Standing(pool=PoolCounts(0, 0), pace=PACE), {}, "No item is left to label."),
+        (Standing(pool=PoolCounts(1000, 3), pace=PACE), {}, "Only 3 items set apart for control are left."),
         (STANDING, {"batch_size": 1000, "deadline_hours": 0.1}, "it would not end the batch"),
     ],
 )
@@ -229,7 +234,7 @@ def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:
     assert found, few
     ledger = Budget(4.0, 1e-6, 3)
     assert float(found[1]) == round(ledger.noise_of_each(80, 3, Spent()), 1)
-    many = said(Standing(pool=Pool(90_000, 0), pace=PACE, labels=30_000), typed=terms(privacy_epsilon=8.0))
+    many = said(Standing(pool=PoolCounts(90_000, 0), pace=PACE, labels=30_000), typed=terms(privacy_epsilon=8.0))
     assert "there are labels enough for it" in many["privacy"]
 
 
@@ -246,3 +251,12 @@ def test_a_budget_that_is_spent_is_told_before_it_stops_a_batch() -> None:
     raised = said(standing, saved, terms(privacy_epsilon=8.0, privacy_trainings=2))["privacy"]
     assert raised.startswith("no training → noise of ")
     assert said(standing, saved, SAVED)["privacy"] == "no training → none trainings are not private"
+
+
+def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times() -> None:
+    good = Standing(pool=PoolCounts(1797, 360), pace=PACE, accuracies=[0.97, 0.97, 0.96, 0.7], n_values=10)
+    rows = said(good, terms(overlap=3), terms(overlap_max=4, check_share=0.05))
+    three, adaptive = rows["answers"].split(" → ")
+    assert three == "3"
+    assert float(adaptive.split()[0]) < 0.55 * 3
+    assert "by how people agree" in rows["wrong"]

@@ -51,6 +51,21 @@ def test_a_zip_of_images() -> None:
     assert "3 items taken in from digits.zip." in text_of(page)
 
 
+def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not said to have arrived, and refused by the worker a moment later."""
+    monkeypatch.setattr(uploads, "AT_ONCE_BYTES", 0)
+    project = make_project()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "hello")
+    page = upload(project, file=SimpleUploadedFile("texts.zip", buffer.getvalue(), "application/zip"))
+    reason = "texts.zip: a zip is for projects of kind image or audio, this one is of kind text"
+    assert errors_of(page) == {"file": reason}
+    assert "has arrived and is taken in" not in text_of(page)
+    assert not ItemImport.objects.exists()
+    assert list(uploads.folder().iterdir()) == []
+
+
 def test_bad_rows_are_set_aside_and_can_be_downloaded() -> None:
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello", "a,again", "b,"))

@@ -80,7 +80,7 @@ def test_with_no_item_set_apart_it_says_so() -> None:
 
 def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
     project = make_project()
-    make_items(project, 3, is_control=True)
+    make_items(project, 3, reserved=True)
     assert "It is measured when the first batch has been labeled" in text_of(manager(project).get(address(project)))
 
 

@@ -8,14 +8,14 @@ from factories import make_project
 from pages import make_history, manager, member, text_of
 
 from labeling.insight.pace import Pace
-from labeling.insight.payoff import Advice, Missing, Next, Payoff, Saved, Spent, Uniform, advise
+from labeling.insight.payoff import Advice, LabelsSpent, Missing, Next, Payoff, Saved, Uniform, advise
 from labeling.models import Project, Role
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart
 from labeling.web.overview.paying_off import paying_off
 from models_store.payoff import Band, Estimate, NextGain
 
-SPENT = Spent(learned=900, control=100)
+SPENT = LabelsSpent(learned=900, control=100)
 PACE = Pace(seconds=3.6, answers=50, active=1, annotators=1)
 
 

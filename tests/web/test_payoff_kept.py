@@ -27,7 +27,7 @@ def project() -> Project:
     """Four versions, each with its word on 60 labeled control items."""
     project = make_project(batch_size=5)
     make_history(project, 4)
-    control = make_items(project, 60, first=100, is_control=True, label=1, agreement=1, labeled_at=timezone.now())
+    control = make_items(project, 60, first=100, reserved=True, label=1, agreement=1, labeled_at=timezone.now())
     batch = project.batches.get(number=2)
     rows = range(3, 63)
     batch.tasks.model.objects.bulk_create(
@@ -81,7 +81,7 @@ def test_whatever_it_stands_on_has_it_computed_anew(project: Project, computed: 
     payoff_of(project)
     match change:
         case "answer":
-            make_items(project, 1, first=90, is_control=True, label=1, labeled_at=timezone.now())
+            make_items(project, 1, first=90, reserved=True, label=1, labeled_at=timezone.now())
         case "correction":
             corrections.correct(item=item, user=mona, value=3)
         case "withdrawal":

@@ -150,6 +150,7 @@ def test_another_projects_version_cannot_be_chosen(project: Project) -> None:
 
 def test_queries_of_the_list(held_back: Project, django_assert_num_queries: Any) -> None:
     client = manager(held_back)
-    # session, user, membership; versions twice, control items; newest version, the gate's, choice; choices
-    with django_assert_num_queries(10):
+    # session, user, membership; versions twice, control items, and if they changed; newest version, the gate's;
+    # choice, choices
+    with django_assert_num_queries(11):
         client.get(MODELS)

@@ -9,8 +9,9 @@ import pytest
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
-from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap, save_map
+from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
 from labeling.models import Batch, Job, Project, Role
 from labeling.web.charts.pool_map import pool_map
 
@@ -87,7 +88,7 @@ def test_what_stands_there_until_it_is_drawn() -> None:
     assert "It could not be drawn: The disk is full." in text_of(client.get("/p/digits/batches/2/"))
     Job.objects.filter(kind="survey").update(state="done")
     assert "Map of the pool" not in text_of(client.get("/p/digits/batches/2/"))
-    save_map(ProjectFiles(project).map(2), MAP)
+    stored.save(ProjectFiles(project).map(2), MAP)
     page = client.get("/p/digits/batches/2/")
     assert "3 picked items here lie in 2 of 4 clusters" in text_of(page)
     assert page.content.count(b"<title>Cluster") == 3
@@ -99,7 +100,7 @@ def test_what_stands_there_until_it_is_drawn() -> None:
 @pytest.mark.django_db
 def test_who_sees_it(django_assert_num_queries: Any) -> None:
     project = clustered_batch()
-    save_map(ProjectFiles(project).map(2), MAP)
+    stored.save(ProjectFiles(project).map(2), MAP)
     assert "picked items here" in text_of(member(project, Role.ENGINEER).get("/p/digits/batches/2/"))
     annotator = member(project, Role.ANNOTATOR)
     with django_assert_num_queries(7):

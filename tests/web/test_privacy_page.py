@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, manager, member, text_of
 
 from labeling.loop import ledger
@@ -23,6 +23,7 @@ def private_project(**settings: object) -> tuple[Project, Batch]:
     items = make_items(project, 40)
     batch = make_open_batch(project, items)
     project.items.update(label=1, agreement=1)
+    recount(project)
     return project, batch
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, manager, member, text_of
 
 from labeling.answering import queue
@@ -23,7 +23,8 @@ def page(project: Project, role: str = Role.MANAGER) -> str:
 
 
 def answer(project: Project, user: User, values: list[Any], seconds: float = 2.0) -> None:
-    for task, value in zip(queue.claim(project=project, user=user, count=len(values)).tasks, values, strict=True):
+    for value in values:
+        [task] = queue.claim(project=project, user=user, count=1).tasks
         skip = "" if value is not None else "unclear"
         given = queue.Answer(uuid.uuid4(), task.pk, value=value, skip_reason=skip, seconds=seconds)
         assert queue.submit(project=project, user=user, answers=[given]).rejected == []
@@ -53,15 +54,23 @@ def test_annotators_do_not_see_it() -> None:
 
 def test_what_each_annotator_has_done() -> None:
     project = make_project()
-    make_open_batch(project, make_items(project, 6, is_control=True, truth=1))
+    make_open_batch(project, make_items(project, 6, reserved=True, truth=1))
     answer(project, make_member(project, "annie"), [1, 1, 1, None], seconds=3)
     answer(project, make_member(project, "bert"), [1, 2], seconds=9)
     said = page(project, Role.ENGINEER)
-    assert "annie 3 1 3 3.0 s 12 s – 100.0 % 43.9 % to 100.0 % just now" in said
-    assert "bert 2 0 2 9.0 s 18 s – 50.0 % 9.5 % to 90.5 % just now" in said
+    assert "annie 3 1 3 3.0 s 12 s – not enough data yet to tell: 3 control items – just now" in said
+    assert "bert 2 0 2 9.0 s 18 s – not enough data yet to tell: 2 control items – just now" in said
+    assert "Not enough data yet to tell how often people are right" in said
     assert "An answer takes from 3.0 s (annie) to 9.0 s (bert)" in said
     assert "Agreement is not known: each item was answered by one person." in said
     assert "5 answers within ten minutes" in said or "5 answers; the busiest ten minutes" in said
+
+
+def test_an_item_that_lay_in_view_overnight_took_no_labeling() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3))
+    answer(project, make_member(project, "annie"), [1, 1], seconds=36_000)
+    assert "annie 2 0 2 10 h 20 min" in page(project)
 
 
 def test_what_was_answered_before_today_is_not_of_today() -> None:
@@ -69,12 +78,13 @@ def test_what_was_answered_before_today_is_not_of_today() -> None:
     make_open_batch(project, make_items(project, 3))
     answer(project, make_member(project, "annie"), [1, 1])
     Annotation.objects.update(created_at=timezone.now() - datetime.timedelta(days=3))
+    recount(project)
     assert "annie 2 0 0 2.0 s" in page(project)
 
 
 def test_where_nothing_is_known_nobody_is_judged() -> None:
     project = make_project()
-    make_open_batch(project, make_items(project, 3, is_control=True, truth=None))
+    make_open_batch(project, make_items(project, 3, reserved=True, truth=None))
     answer(project, make_member(project, "annie"), [1, 1, 1])
     assert "It is not known how often people are right" in page(project)
 

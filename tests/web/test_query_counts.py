@@ -16,7 +16,7 @@ from pages import make_history, make_prediction, signed_in
 
 from labeling.intake.uploads import register
 from labeling.models import Batch, Project, Role
-from labeling.projects import invitations
+from labeling.projects import guidelines, invitations
 
 pytestmark = pytest.mark.django_db
 
@@ -41,44 +41,56 @@ def first_prediction(project: Project) -> int:
 # session and user, one for the membership.
 PAGES: list[tuple[str, list[Any], str, int]] = [
     ("label", [], Role.ANNOTATOR, 5),
-    ("label-classes", [], Role.ANNOTATOR, 4),
-    ("label-today", [], Role.ANNOTATOR, 5),
+    ("label-classes", [], Role.ANNOTATOR, 5),
+    ("label-today", [], Role.ANNOTATOR, 4),
+    ("label-comments", [], Role.ANNOTATOR, 4),
+    ("label-guidelines", [], Role.ANNOTATOR, 3),
     ("project-import-detail", [first_import], Role.MANAGER, 5),
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
-    ("project", [], Role.ENGINEER, 34),
-    ("project", [], Role.MANAGER, 35),
+    ("project", [], Role.ENGINEER, 35),
+    ("project", [], Role.MANAGER, 36),
     ("project-import", [], Role.MANAGER, 10),
     ("project-import-progress", [], Role.MANAGER, 7),
-    ("project-settings", [], Role.MANAGER, 15),
+    ("project-settings", [], Role.MANAGER, 20),
     ("project-encoder", [], Role.MANAGER, 3),
     ("project-learner", [], Role.MANAGER, 3),
-    ("project-consequence", [], Role.MANAGER, 14),
+    ("project-consequence", [], Role.MANAGER, 19),
+    ("project-classes", [], Role.MANAGER, 13),
+    ("project-class", [1], Role.MANAGER, 13),
+    ("project-class-merge", [1], Role.MANAGER, 11),
+    ("project-class-split", [1], Role.MANAGER, 10),
     ("project-members", [], Role.MANAGER, 5),
-    ("project-remove", ["annie-0"], Role.MANAGER, 5),
+    ("project-manage", [], Role.MANAGER, 11),
+    ("project-transfer", ["annie-0"], Role.MANAGER, 12),
+    ("project-remove", ["annie-0"], Role.MANAGER, 4),
     ("project-batches", [], Role.ANNOTATOR, 5),
     ("project-batches", [], Role.ENGINEER, 6),
-    ("project-progress", [], Role.MANAGER, 14),
+    ("project-progress", [], Role.MANAGER, 21),
+    ("project-agreement", [], Role.ENGINEER, 6),
     ("project-batch", [1], Role.ANNOTATOR, 4),
-    ("project-items", [], Role.ENGINEER, 13),
+    ("project-items", [], Role.ENGINEER, 15),
     ("project-item-classes", [], Role.ENGINEER, 4),
-    ("project-item", [labeled_item], Role.ENGINEER, 11),
-    ("project-item", [labeled_item], Role.MANAGER, 11),
-    ("project-batch", [1], Role.ENGINEER, 16),
-    ("project-models", [], Role.ENGINEER, 9),
-    ("project-model", [1], Role.ENGINEER, 8),
+    ("project-item", [labeled_item], Role.ENGINEER, 17),
+    ("project-item", [labeled_item], Role.MANAGER, 19),
+    ("project-batch", [1], Role.ENGINEER, 20),
+    ("project-models", [], Role.ENGINEER, 10),
+    ("project-model", [1], Role.ENGINEER, 9),
     ("project-model-predict", [1], Role.ENGINEER, 5),
     ("project-prediction", [first_prediction], Role.ENGINEER, 5),
+    ("project-guidelines", [], Role.ENGINEER, 7),
     ("project-privacy", [], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]
 
 
-# The first one needs two versions: tests/web/test_compare_page.py.
+# The first needs two versions, the second what is in doubt: tests/web/test_compare_page.py, tests/items/test_review.py.
 ELSEWHERE = {
     "project-models-compare",
+    "project-review",
     "api-docs",
     "home",
+    "projects-deleted",
     "invitation",
     "login",
     "setup",
@@ -88,6 +100,8 @@ ELSEWHERE = {
 }
 QUERIES = {
     "project-consequence": {"batch_size": 9, "candidate_factor": 2, "control_share": 0.1, "strategy": "uniform"},
+    "project-class-merge": {"into": "2"},
+    "project-class-split": {"into": "one\nother"},
     "label-today": {"since": "2026-01-01T00:00:00Z"},
 }
 
@@ -100,6 +114,8 @@ def fill(project: Project, much: int) -> None:
     """Put `much` of everything that pages list into the project."""
     make_history(project, much)
     mia = make_member(project, "mia", Role.MANAGER)
+    for number in range(much):
+        guidelines.save(project=project, user=mia, text=f"Rule {number}.")
     for number in range(much):
         invitations.invite(project=project, user=mia, role=Role.ANNOTATOR)
         make_member(project, f"annie-{number}")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labeling.insight.pace import Pace
-from labeling.insight.work import Part, places_of
+from labeling.insight.work import Contribution, places_of
 from labeling.models import Batch
 from labeling.web.batches.running import Running, running
 
@@ -20,11 +20,11 @@ def ago(minutes: float) -> datetime.datetime:
     return NOW - datetime.timedelta(minutes=minutes)
 
 
-ANNIE = Part("annie", answers=40, skips=2, held=5, last_at=ago(1))
-BERT = Part("bert", answers=8, skips=0, held=0, last_at=ago(60))
+ANNIE = Contribution("annie", answers=40, skips=2, held=5, last_at=ago(1))
+BERT = Contribution("bert", answers=8, skips=0, held=0, last_at=ago(60))
 
 
-def told(*parts: Part, pace: Pace = PACE, **fields: Any) -> Running:
+def told(*parts: Contribution, pace: Pace = PACE, **fields: Any) -> Running:
     batch = Batch(**{"state": "open", "size": 100, "remaining": 50, "overlap": 1, **fields})
     return running(batch, parts, places_of(batch, parts), pace, NOW)
 
@@ -59,7 +59,7 @@ def test_who_answered_lately_is_at_work() -> None:
         ([ANNIE], Pace(None, 2, 1, 1), ""),
     ],
 )
-def test_when_it_is_likely_to_be_done(parts: list[Part], pace: Pace, outlook: str) -> None:
+def test_when_it_is_likely_to_be_done(parts: list[Contribution], pace: Pace, outlook: str) -> None:
     assert told(*parts, pace=pace).outlook.replace("\u00a0", " ") == outlook
 
 

@@ -12,7 +12,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from pages import errors_of, manager, text_of
 
 from labeling.answering import queue
-from labeling.insight.pool import Pool, pool_of
+from labeling.insight.pool import PoolCounts, pool_of
 from labeling.models import Project
 from models_store.config import TrainConfig
 
@@ -23,6 +23,7 @@ GOOD = {
     "prompt": "Which digit?",
     "guidelines": "Look twice.",
     "show_predictions": "on",
+    "class_proposals": "on",
     "batch_size": "250",
     "control_share": "0.25",
     "strategy": "margin",
@@ -30,9 +31,18 @@ GOOD = {
     "mean_cluster_size": "12",
     "class_guard": "2.5",
     "overlap": "2",
+    "gold_share": "0.1",
+    "gold_threshold": "0.8",
+    "overlap_max": "4",
+    "label_confidence": "0.97",
+    "check_share": "0.1",
+    "resolving": "dawid-skene",
+    "review_share": "0.05",
     "lease_seconds": "90",
     "deadline_hours": "24",
     "complete_share": "0.8",
+    "pick_ahead": "0.7",
+    "replace_skips": "",
     "privacy_epsilon": "5",
     "privacy_delta": "1e-7",
     "privacy_trainings": "4",
@@ -56,8 +66,12 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.name, saved.prompt, saved.guidelines) == ("Digits, again", "Which digit?", "Look twice.")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
-    assert (saved.overlap, saved.lease_seconds, saved.show_predictions) == (2, 90, True)
-    assert (saved.deadline_hours, saved.complete_share) == (24.0, 0.8)
+    assert (saved.overlap, saved.lease_seconds) == (2, 90)
+    assert (saved.show_predictions, saved.class_proposals) == (True, True)
+    assert (saved.overlap_max, saved.label_confidence, saved.check_share) == (4, 0.97, 0.1)
+    assert saved.resolving == "dawid-skene"
+    assert (saved.deadline_hours, saved.complete_share, saved.pick_ahead) == (24.0, 0.8, 0.7)
+    assert not saved.replace_skips
     assert (saved.privacy_epsilon, saved.privacy_delta, saved.privacy_trainings) == (5.0, 1e-7, 4)
     assert (saved.hourly_cost, saved.currency) == (Decimal("17.50"), "CHF")
     assert saved.training == {"max_seconds": 30.0, "augment": False}
@@ -114,6 +128,7 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"candidate_factor": "inf"}, "candidate_factor", "Enter a number from 1 to 1,000, or nothing."),
         ({"mean_cluster_size": "x"}, "mean_cluster_size", "Enter a number from 1 to 1,000,000."),
         ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
+        ({"overlap_max": "2"}, "overlap_max", "It must be more than the overlap, 2"),
         ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
         ({"deadline_hours": "0"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
         ({"deadline_hours": "soon"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
@@ -160,11 +175,11 @@ def ask(project: Project, **query: str) -> dict[str, Any]:
 def pool_of_forty() -> Project:
     project = make_project(batch_size=10, candidate_factor=2.0, control_share=0.2)
     items = make_items(project, 40)
-    project.items.filter(pk__in=[item.pk for item in items[:8]]).update(is_control=True)
+    project.items.filter(pk__in=[item.pk for item in items[:8]]).update(reserved=True)
     return project
 
 
-def test_the_page_foretells_the_next_batch() -> None:
+def test_the_page_forecasts_the_next_batch() -> None:
     project = pool_of_forty()
     page = text_of(manager(project).get(address(project)))
     assert "Items 10 10 8 picked, 2 for control" in page
@@ -237,9 +252,9 @@ def test_an_empty_pool_says_so() -> None:
 
 def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
     project = pool_of_forty()
-    make_items(project, 3, first=40, row=None, is_control=True)
+    make_items(project, 3, first=40, row=None, reserved=True)
     make_items(project, 2, first=43, row=None)
     make_open_batch(project, list(project.items.order_by("pk")[:10]))
     project.batches.update(control_tasks=8)
     unlabeled = project.items.unlabeled()
-    assert pool_of(project) == Pool(unlabeled.count(), unlabeled.control().count()) == Pool(30, 0)
+    assert pool_of(project) == PoolCounts(unlabeled.count(), unlabeled.control().count()) == PoolCounts(30, 0)

@@ -44,6 +44,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
             "position",
             "total",
             "accepted",
+            "labeled",
             "rejected",
             "created_at",
             "finished_at",

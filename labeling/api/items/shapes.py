@@ -10,13 +10,15 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from labeling import kinds
+from labeling.answering.changing import ACTIONS, MAX_ITEMS
 from labeling.api.shared.fields import AnswerValue, StrictText
 from labeling.items.filters import MARKS, STATES, State
-from labeling.items.order import ORDERS
+from labeling.items.order import SORTS
 from labeling.items.records import ItemLine, ItemRecord, Names, task_of
-from labeling.models import Annotation, Correction, Item, Project
+from labeling.models import Annotation, Correction, Item, Project, Removal
 
 MAX_PAGE_SIZE = 1000
+MAX_ID = 2**63 - 1
 PAGE_SIZE = 100
 
 _ASKED = {
@@ -25,19 +27,49 @@ _ASKED = {
     "skips": "Whether somebody skipped them.",
     "corrected": "Whether a manager has settled them.",
     "control": "Whether they are kept for the control slice.",
+    "gold": "Whether their answer is known, and checks annotators.",
+    "queued": "Whether a manager wants them in the next batch.",
+    "excluded": "Whether they are out of the pool.",
+    "deleted": "Deleted ones alone. Without it, and with `false`, there are none.",
+}
+_ANSWERED = {
+    "answered": "A class that somebody (with `annotator`, this person) answered, or for `verify` yes or no.",
+    "against": "A class that another person answered in the same task. As on the page of agreement, tasks with a known "
+    "answer and those with a prediction in view do not count, here and for `divided` and `unlike`.",
+    "divided": "A class that some people chose and some did not, in the same task.",
+    "unlike": "Somebody who answered the same task differently.",
+    "known": "The known answer of gold items: a class, or for `verify` yes or no.",
 }
 PARAMETERS = [
+    OpenApiParameter(
+        "q",
+        OpenApiTypes.STR,
+        description="What they say: text, external id and other fields. All words must occur, the last may go on; "
+        '`"quoted words"` are a phrase; `key:value` asks for a field that begins so. Case and accents do not matter.',
+    ),
     OpenApiParameter(
         "search",
         OpenApiTypes.STR,
         description="A part of their external id, or of their place in the import (a file's name), in any case.",
     ),
+    OpenApiParameter(
+        "like",
+        {"type": "integer", "minimum": 1},
+        description="The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
+        "or else by the encoder's features. The nearest come first.",
+    ),
     OpenApiParameter("label", OpenApiTypes.STR, description="Their label: a class, or for `verify` yes or no."),
     OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES), description="`skipped`: by everybody."),
     OpenApiParameter("batch", {"type": "integer", "minimum": 1}, description="The number of their batch."),
     OpenApiParameter("annotator", OpenApiTypes.STR, description="Somebody who answered or skipped them."),
+    *(OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in _ANSWERED.items()),
     *(OpenApiParameter(name, OpenApiTypes.BOOL, description=_ASKED[name]) for name in MARKS),
-    OpenApiParameter("sort", OpenApiTypes.STR, enum=list(ORDERS), default="newest", description="Their order."),
+    OpenApiParameter(
+        "sort",
+        OpenApiTypes.STR,
+        enum=list(SORTS),
+        description="Their order: `newest` by default, and with `like` that of `alike`.",
+    ),
     OpenApiParameter("page_size", OpenApiTypes.INT, default=PAGE_SIZE, description=f"1 to {MAX_PAGE_SIZE}."),
     OpenApiParameter("after", OpenApiTypes.STR, description="From `next`: the page behind this place."),
     OpenApiParameter("before", OpenApiTypes.STR, description="From `previous`: the page in front of this place."),
@@ -61,11 +93,19 @@ class ItemSummary(serializers.Serializer[Any]):
     annotators = serializers.ListField(child=serializers.CharField())
     flagged = serializers.BooleanField()
     corrected = serializers.BooleanField()
+    gold = serializers.BooleanField(help_text="Whether its answer is known, and checks annotators.")
+    queued = serializers.BooleanField(help_text="Whether a manager wants it in the next batch.")
+    excluded = serializers.BooleanField(help_text="Whether it is out of the pool: not picked nor learned from.")
+    deleted = serializers.BooleanField(help_text="Whether it is removed for good 30 days after it was deleted.")
 
 
 class ItemPageResponse(serializers.Serializer[Any]):
-    count = serializers.IntegerField(help_text="How many match; more than 10,000 are not counted.")
-    more = serializers.BooleanField(help_text="Whether more match than `count`.")
+    count = serializers.IntegerField(help_text="How many match; at most 10,000 are counted.")
+    more = serializers.BooleanField(help_text="Whether more may match than `count`.")
+    unindexed = serializers.IntegerField(
+        allow_null=True,
+        help_text="With `q`: how many items came in lately and cannot be found by their words yet, up to 10,000.",
+    )
     next = serializers.CharField(allow_null=True)
     previous = serializers.CharField(allow_null=True)
     results = ItemSummary(many=True)
@@ -91,10 +131,38 @@ class CorrectionResponse(serializers.Serializer[Any]):
     withdrawn_by = serializers.CharField(allow_null=True)
 
 
+class BulkChangeResponse(serializers.Serializer[Any]):
+    """A change of all items that match, and how far it is."""
+
+    id = serializers.IntegerField()
+    action = serializers.CharField()
+    filter = serializers.DictField(source="filters", child=serializers.CharField())
+    by = serializers.CharField(source="user.username")
+    total = serializers.IntegerField(help_text="Items that matched when it was asked for.")
+    seen = serializers.IntegerField(help_text="Items that were looked at.")
+    changed = serializers.IntegerField()
+    failure = serializers.CharField(allow_blank=True, help_text="Why it stopped before its end.")
+    created_at = serializers.DateTimeField()
+    finished_at = serializers.DateTimeField(allow_null=True)
+
+
+class RemovalResponse(serializers.Serializer[Any]):
+    deleted = serializers.BooleanField(help_text="Deleted, not only excluded.")
+    reason = serializers.CharField(allow_blank=True)
+    by = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    ended_at = serializers.DateTimeField(allow_null=True)
+    ended_by = serializers.CharField(allow_null=True)
+
+
 class Selection(serializers.Serializer[Any]):
     """Why the item was picked, and what the model that picked it took it for."""
 
     selected_by = serializers.IntegerField(allow_null=True, help_text="The model version; none for a first batch.")
+    selection = serializers.IntegerField(help_text="Which selection of its batch: 2 if it was picked again.")
+    replaces = serializers.IntegerField(
+        allow_null=True, help_text="The id of the item whose place it took, because everybody skipped that."
+    )
     margin = serializers.FloatField(allow_null=True)
     cluster = serializers.IntegerField(allow_null=True)
     cluster_size = serializers.IntegerField(allow_null=True)
@@ -112,11 +180,42 @@ class ItemDetailResponse(ItemSummary):
     selection = Selection(allow_null=True)
     annotations = GivenAnnotation(many=True)
     corrections = CorrectionResponse(many=True, help_text="The newest first; at most that one stands.")
+    removals = RemovalResponse(many=True, help_text="When it was excluded or deleted, the newest first.")
+    learned_by = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The model versions that have learned from it."
+    )
 
 
 class CorrectionRequest(serializers.Serializer[Any]):
     value = AnswerValue()
     note = StrictText(max_length=300, allow_blank=True, default="")
+
+
+class ChangeRequest(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=list(ACTIONS))
+    items = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=MAX_ID),
+        min_length=1,
+        max_length=MAX_ITEMS,
+        required=False,
+        help_text="Their ids.",
+    )
+    filter = serializers.DictField(
+        child=StrictText(max_length=200, allow_blank=True),
+        required=False,
+        help_text="In place of `items`: parameters of the list of items. All that match are changed by the worker.",
+    )
+    reason = StrictText(max_length=300, allow_blank=True, default="", help_text="Why, for whoever looks at it later.")
+    value = AnswerValue(required=False, help_text="For `relabel`: the label.")
+    preview = serializers.BooleanField(default=False, help_text="Only tell what it would mean.")
+
+
+class ChangeResponse(serializers.Serializer[Any]):
+    """What a change means. The rest of the items that were named stay as they are."""
+
+    items = serializers.IntegerField(help_text="Items that it changes, or has changed.")
+    labels = serializers.IntegerField(help_text="Those of them that have a label.")
+    tasks = serializers.IntegerField(help_text="Those of them whose task in the open batch is closed.")
 
 
 def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
@@ -138,6 +237,8 @@ def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
         "selection": _selection(project, record),
         "annotations": [_annotation(project, each, names) for each in record.annotations],
         "corrections": [correction_json(project, each, names) for each in record.corrections],
+        "removals": [_removal(each) for each in record.removals],
+        "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
     }
 
 
@@ -168,8 +269,12 @@ def _summary(
         "batch": task.batch.number if task else None,
         "rank": task.rank if task else None,
         "margin": task.margin if task else None,
-        "is_control": item.is_control,
+        "is_control": item.reserved,
         "annotators": annotators,
+        "gold": item.gold is not None,
+        "queued": item.queued_at is not None and task is None,
+        "excluded": item.excluded_at is not None,
+        "deleted": item.deleted_at is not None,
         **marks,
     }
 
@@ -178,14 +283,28 @@ def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
     task = record.task
     if task is None:
         return None
+    version = task.batch.selection_of(task).selected_by
     return {
-        "selected_by": task.batch.selected_by.number if task.batch.selected_by else None,
+        "selected_by": version.number if version else None,
+        "selection": task.selection,
+        "replaces": task.replaces.item_id if task.replaces else None,
         "margin": task.margin,
         "cluster": task.cluster,
         "cluster_size": task.cluster_size,
         "draw_pass": task.draw_pass,
         "predicted": record.predicted,
         "confidence": task.confidence,
+    }
+
+
+def _removal(each: Removal) -> dict[str, Any]:
+    return {
+        "deleted": each.deleted,
+        "reason": each.reason,
+        "by": each.user.username,
+        "created_at": each.created_at,
+        "ended_at": each.ended_at,
+        "ended_by": each.ended_by.username if each.ended_by else None,
     }
 
 

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from django.http import Http404
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.answering import corrections
+from labeling.answering.changing import RELABEL, Change
 from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
 from labeling.api.items.shapes import (
     MAX_PAGE_SIZE,
     PAGE_SIZE,
     PARAMETERS,
+    BulkChangeResponse,
+    ChangeRequest,
+    ChangeResponse,
     CorrectionRequest,
     ItemDetailResponse,
     ItemPageResponse,
@@ -25,12 +31,13 @@ from labeling.api.items.shapes import (
 )
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
+from labeling.items import search
 from labeling.items.filters import NUMBER, READERS, FilterError, ItemFilter, matching, read_filter
 from labeling.items.order import (
-    NEWEST,
-    ORDERS,
-    ItemPage,
+    SORTS,
+    KeyPage,
     Order,
+    count_matching,
     count_up_to,
     order_for,
     page_after,
@@ -39,7 +46,7 @@ from labeling.items.order import (
 )
 from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Item
-from labeling.projects import access
+from labeling.projects import access, bulk
 from labeling.questions import InvalidValue
 
 KNOWN = (*READERS, "sort", "page_size", "after", "before")
@@ -48,27 +55,28 @@ KNOWN = (*READERS, "sort", "page_size", "after", "before")
 class Items(ItemsUpload):
     """The project's items, found by what is known of them. The filters that are given must all hold."""
 
-    needs: ClassVar[dict[str, str]] = {**ItemsUpload.needs, "GET": access.EXPORT}
+    needs: ClassVar[dict[str, str]] = {**ItemsUpload.needs, "GET": access.READ_ITEMS}
 
     @extend_schema(parameters=PARAMETERS, responses=ItemPageResponse)
     def get(self, request: Request, slug: str) -> Response:
-        given = request.query_params
-        wanted, order, size = self._read(request)
-        items = matching(self.project, wanted)
+        query = request.query_params
+        chosen, order, size = self._read(request)
+        items = matching(self.project, chosen)
         try:
-            if before := given.get("before"):
+            if before := query.get("before"):
                 page = page_before(items, order, read_position(before, order), size)
             else:
-                after = given.get("after")
+                after = query.get("after")
                 page = page_after(items, order, read_position(after, order) if after else None, size)
         except ValueError:
-            field = "before" if given.get("before") else "after"
+            field = "before" if query.get("before") else "after"
             raise ValidationError({field: ["Take it from the page before, with the same sort."]}) from None
-        lines, names = lines_of(self.project, page.ids)
-        count, more = count_up_to(items)
+        lines, names = lines_of(self.project, page.keys)
+        count, more = count_matching(self.project, chosen)
         body = {
             "count": count,
             "more": more,
+            "unindexed": count_up_to(search.unindexed(self.project))[0] if chosen.q else None,
             **self._ways(request, page),
             "results": [summary_json(self.project, line, names) for line in lines],
         }
@@ -76,24 +84,24 @@ class Items(ItemsUpload):
 
     def _read(self, request: Request) -> tuple[ItemFilter, Order, int]:
         """A parameter that does not exist is refused: misspelt, it would filter nothing."""
-        given = request.query_params
+        query = request.query_params
         errors = {
-            name: f"There is no such parameter; there are {', '.join(KNOWN)}." for name in given if name not in KNOWN
+            name: f"There is no such parameter; there are {', '.join(KNOWN)}." for name in query if name not in KNOWN
         }
-        wanted, size = ItemFilter(), given.get("page_size") or str(PAGE_SIZE)
+        chosen, size = ItemFilter(), query.get("page_size") or str(PAGE_SIZE)
         try:
-            wanted = read_filter(self.project, given)
+            chosen = read_filter(self.project, query)
         except FilterError as error:
             errors |= error.fields
-        if (sort := given.get("sort") or NEWEST) not in ORDERS:
-            errors["sort"] = f"Choose one of {', '.join(ORDERS)}."
+        if (sort := query.get("sort", "")) and sort not in SORTS:
+            errors["sort"] = f"Choose one of {', '.join(SORTS)}."
         if not NUMBER.fullmatch(size) or not 1 <= int(size) <= MAX_PAGE_SIZE:
             errors["page_size"] = f"Enter a whole number from 1 to {MAX_PAGE_SIZE}."
         if errors:
             raise ValidationError({name: [text] for name, text in errors.items()})
-        return wanted, order_for(wanted, sort), int(size)
+        return chosen, order_for(chosen, sort), int(size)
 
-    def _ways(self, request: Request, page: ItemPage) -> dict[str, str | None]:
+    def _ways(self, request: Request, page: KeyPage) -> dict[str, str | None]:
         """The addresses of the pages behind and in front of this one."""
 
         def way(name: str, place: Any) -> str | None:
@@ -106,6 +114,58 @@ class Items(ItemsUpload):
             return request.build_absolute_uri(f"{request.path}?{query.urlencode()}")
 
         return {"next": way("after", page.after), "previous": way("before", page.before)}
+
+
+class ItemChanges(ProjectView):
+    """The same for several items at once."""
+
+    subject = "Items"
+    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE, "POST": access.MANAGE}
+
+    @extend_schema(responses=BulkChangeResponse(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """Changes of all items that matched a filter, and how far they are: those under way, and those that ended in
+        the last half hour.
+        """
+        return Response(BulkChangeResponse(bulk.under_way(self.project), many=True).data)
+
+    @extend_schema(
+        request=ChangeRequest,
+        responses={
+            200: OpenApiResponse(ChangeResponse, description="It is done; or with `preview`, it would be."),
+            202: OpenApiResponse(BulkChangeResponse, description="The worker changes all that match `filter`."),
+        },
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Exclude items from the pool or include them again, delete them or restore them (for 30 days), queue them for
+        the next batch, or correct their labels. Sent twice, it counts once. Items that it does not fit stay as they
+        are.
+        """
+        body = read(ChangeRequest, request.data)
+        change = Change(body["action"], body.get("items", ()), body["reason"])
+        if ("items" in body) == ("filter" in body):
+            raise ValidationError({"items": ["Name the items, or give a filter; not both."]})
+        if change.action == RELABEL:
+            try:
+                change = replace(change, value=read_value(self.project, body.get("value")))
+            except InvalidValue as error:
+                raise ValidationError({"value": [str(error)]}) from None
+        if "filter" in body:
+            return self._all_that_match(change, body["filter"], preview=body["preview"])
+        effect = change.preview(self.project) if body["preview"] else change.carry_out(self.project, self.user)
+        return Response(asdict(effect))
+
+    def _all_that_match(self, change: Change, filters: dict[str, str], *, preview: bool) -> Response:
+        if unknown := sorted(filters.keys() - READERS.keys()):
+            raise ValidationError({"filter": [f"There is no {unknown[0][:60]!r}; there are {', '.join(READERS)}."]})
+        try:
+            if preview:
+                items = matching(self.project, read_filter(self.project, filters))
+                return Response(asdict(change.effect_on(items)))
+            asked = bulk.ask(project=self.project, user=self.user, filters=filters, change=change)
+        except FilterError as error:
+            raise ValidationError({"filter": [str(error)]}) from None
+        return Response(BulkChangeResponse(asked).data, status=status.HTTP_202_ACCEPTED)
 
 
 class _OneItem(ProjectView):
@@ -123,7 +183,7 @@ class _OneItem(ProjectView):
 class ItemDetail(_OneItem):
     """One item, with its annotations, its corrections and why it was picked."""
 
-    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT}
+    needs: ClassVar[dict[str, str]] = {"GET": access.READ_ITEMS}
 
     @extend_schema(responses=ItemDetailResponse)
     def get(self, request: Request, slug: str, item_id: int) -> Response:
@@ -131,20 +191,20 @@ class ItemDetail(_OneItem):
 
 
 class ItemCorrection(_OneItem):
-    """A manager's word on an item: while it stands it is the item's label. The annotations stay as they are."""
+    """A reviewer's or manager's word on an item: while it stands it is the item's label. No annotation is changed."""
 
-    needs: ClassVar[dict[str, str]] = {"PUT": access.MANAGE, "DELETE": access.MANAGE}
+    needs: ClassVar[dict[str, str]] = {"PUT": access.REVIEW, "DELETE": access.REVIEW}
 
     @extend_schema(request=CorrectionRequest, responses=ItemDetailResponse)
     def put(self, request: Request, slug: str, item_id: int) -> Response:
         """Correct the label, or confirm it by giving it again."""
         item = self.record(item_id).item
-        given = read(CorrectionRequest, request.data)
+        correction = read(CorrectionRequest, request.data)
         try:
-            value = read_value(self.project, given["value"])
+            value = read_value(self.project, correction["value"])
         except InvalidValue as error:
             raise ValidationError({"value": [str(error)]}) from None
-        corrections.correct(item=item, user=self.user, value=value, note=given["note"])
+        corrections.correct(item=item, user=self.user, value=value, note=correction["note"])
         return Response(record_json(self.project, self.record(item_id)))
 
     @extend_schema(responses={204: None})

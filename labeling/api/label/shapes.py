@@ -9,6 +9,7 @@ from rest_framework import serializers
 
 from labeling.answering import places, queue
 from labeling.api.shared.fields import (
+    MAX_INT,
     AnswerValue,
     Anything,
     ShortList,
@@ -19,10 +20,14 @@ from labeling.api.shared.fields import (
     StrictUUID,
 )
 from labeling.models import Batch, Project
+from labeling.models.classes import MAX_PROPOSAL
+from labeling.models.reviews import MAX_COMMENT
 
 MAX_SECONDS = 86_400.0
 MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
+COMMENT = "What the person writes about it, for the reviewers. It flags the item; who wrote it sees what they answer."
+GUIDELINES_VERSION = "Number of the guidelines that the person had on the screen; the newest if left out."
 # With all that may stand around its 32 digits.
 MAX_UUID = 64
 
@@ -49,7 +54,8 @@ class TaskItem(serializers.Serializer[Any]):
     media_url = serializers.CharField(allow_null=True, help_text="Where the file is, if the item is one.")
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
     prediction = Prediction(
-        required=False, help_text="What the model predicts, on half of the tasks, if the manager allows it."
+        required=False,
+        help_text="A suggested answer, on half of the tasks, if the manager allows it: the item's, or the model's.",
     )
 
 
@@ -58,11 +64,23 @@ class ClaimedTask(serializers.Serializer[Any]):
 
     id = serializers.IntegerField()
     item = TaskItem()
-    rank = serializers.IntegerField(help_text="Its place in the batch.")
+    batch = serializers.IntegerField(help_text="The number of its batch.")
+    rank = serializers.IntegerField(help_text="Its place in this reply, from 0.")
+
+
+class ReachedLimit(serializers.Serializer[Any]):
+    answers = serializers.IntegerField(help_text="Answers a day.")
+    free_from = serializers.DateTimeField(help_text="From when on there are tasks again.")
 
 
 class ClaimResponse(serializers.Serializer[Any]):
-    batch = serializers.IntegerField(allow_null=True, help_text="The batch's number; null if none is open.")
+    batch = serializers.IntegerField(
+        allow_null=True, help_text="The batch's number; null if none is open. That of the first task, if there are two."
+    )
+    open_batches = serializers.ListField(
+        child=serializers.IntegerField(),
+        help_text="Numbers of the batches that take answers: the next one opens before this one is complete.",
+    )
     tasks = ClaimedTask(many=True)
     lease_expires_at = serializers.DateTimeField(
         allow_null=True,
@@ -70,11 +88,18 @@ class ClaimResponse(serializers.Serializer[Any]):
         "within one lease before.",
     )
     claimed_at = serializers.DateTimeField(allow_null=True, help_text="The time of this claim, for `release`.")
-    remaining = serializers.IntegerField(help_text="Tasks of the batch that lack answers.")
+    remaining = serializers.IntegerField(
+        help_text="Tasks of the batch that lack answers. Where some may be asked of more people: about how many, by "
+        "the number of answers that are in."
+    )
+    class_revision = serializers.IntegerField(help_text="How often the classes have been changed: read them again.")
+    guidelines_version = serializers.IntegerField(help_text="Number of the guidelines as they are: read them again.")
     reason = serializers.CharField(
         required=False,
-        help_text="Why there are no tasks: `all_taken`, `paused`, `no_items`, `training` …",
+        help_text="Why there are no tasks: `all_taken`, `kept_for_others`, `limit_reached`, `paused`, `on_hold`, "
+        "`no_items`, `training` …",
     )
+    limit = ReachedLimit(required=False, help_text="With `limit_reached`: the caller's limit.")
 
 
 class AnnotationRequest(serializers.Serializer[Any]):
@@ -85,6 +110,8 @@ class AnnotationRequest(serializers.Serializer[Any]):
     value = AnswerValue()
     seconds = serializers.FloatField(default=0, min_value=0, help_text="From the item's appearance to the answer.")
     flagged = serializers.BooleanField(default=False, help_text="Somebody should look at it again.")
+    comment = serializers.CharField(required=False, max_length=MAX_COMMENT, help_text=COMMENT)
+    guidelines_version = serializers.IntegerField(required=False, min_value=0, help_text=GUIDELINES_VERSION)
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):
@@ -99,14 +126,21 @@ class AnnotationsRequest(serializers.Serializer[Any]):
 class SkipRequest(serializers.Serializer[Any]):
     task = StrictInteger(min_value=1, max_value=MAX_ID)
     reason = StrictText(max_length=200, help_text="Why it cannot be answered.")
+    proposed_class = StrictText(
+        required=False,
+        max_length=MAX_PROPOSAL,
+        help_text="The class that is missing, where the project takes proposals; the reason then names it.",
+    )
     id = StrictUUID(required=False, help_text="Made by the sender; sent again, it counts once.")
     seconds = StrictFloat(default=0, min_value=0, max_value=MAX_SECONDS)
     flagged = StrictBoolean(default=False)
+    comment = StrictText(required=False, max_length=MAX_COMMENT, allow_blank=True, help_text=COMMENT)
+    guidelines_version = StrictInteger(required=False, min_value=0, max_value=MAX_INT, help_text=GUIDELINES_VERSION)
 
 
 class RefusedAnswer(serializers.Serializer[Any]):
     id = serializers.CharField(allow_null=True, help_text="As it was sent.")
-    code = serializers.CharField(help_text="For programs: `invalid`, `not_assigned`, `taken`, `batch_closed` …")
+    code = serializers.CharField(help_text="For programs: `invalid`, `taken`, `batch_closed`, `item_removed` …")
     detail = serializers.CharField(help_text="For people.")
 
 
@@ -145,6 +179,10 @@ class ProgressResponse(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True, help_text="Why the batch failed.")
     size = serializers.IntegerField()
     remaining = serializers.IntegerField(help_text="Tasks that lack answers.")
+    answered = serializers.IntegerField(help_text="Answers and skips that are in.")
+    answers = serializers.IntegerField(
+        help_text="Answers that the batch takes; where some items may be asked of more people, about how many."
+    )
     phase = serializers.CharField(allow_blank=True, help_text="The background step, in words.")
     share = serializers.FloatField(allow_null=True, help_text="Of the phase, from 0 to 1.")
     detail = serializers.CharField(allow_blank=True, help_text="How the step fares, in words; of a training its loss.")

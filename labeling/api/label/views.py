@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from labeling import kinds
 from labeling.answering import queue
+from labeling.answering.limits import limit_of
 from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
@@ -36,19 +37,23 @@ from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
 from labeling.models import Project, Task
+from labeling.models.batches import PromptedBy
 from labeling.models.projects import MAX_CLASSES
-from labeling.projects import access
+from labeling.models.reviews import MAX_COMMENT
+from labeling.projects import access, proposals
 from labeling.questions import InvalidValue
 
 
-def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> dict[str, Any]:
+def task_json(task: Task, project: Project, class_names: Mapping[int, str], place: int = 0) -> dict[str, Any]:
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
-    It holds what the model predicts if the manager allows it and the task is prompted, which control tasks are as often
-    as others. It never holds the model's confidence, which is higher on control tasks.
+    It holds a suggested answer if the manager allows it and the task is prompted, which control tasks are as often as
+    others: the suggestion that the item came with, or what the model predicts. Both look alike. It never holds the
+    model's confidence, which is higher on control tasks; nor its rank, by which a task that comes late would be known
+    as one that somebody has answered: `place` is that in this reply.
     See docs/decisions/0023-nothing-tells-a-control-task.md.
     """
-    item = task.item
+    item = task.shown
     has_file = kinds.of(project).is_file and item.media
     shown: dict[str, Any] = {
         "id": item.pk,
@@ -58,17 +63,31 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str]) -> d
     }
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
-    if project.show_predictions and task.prompted and task.predicted is not None:
-        shown["prediction"] = {"value": project.asks.predicted(task.predicted, class_names)}
-    return {"id": task.pk, "item": shown, "rank": task.rank}
+    prompt = _prompt(task, project)
+    if prompt is not None:
+        shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
+    return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
 
 
 def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
     """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
-    indices = {task.item.proposed for task in tasks if task.item.proposed is not None}
-    if project.show_predictions:
-        indices |= {task.predicted for task in tasks if task.prompted and task.predicted is not None}
+    indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
+    if not project.asks.answers:
+        prompts = (_prompt(task, project) for task in tasks)
+        for prompt in prompts:
+            indices |= set(prompt) if isinstance(prompt, list) else set() if prompt is None else {prompt}
     return project.class_names(indices)
+
+
+def _prompt(task: Task, project: Project) -> Any:
+    """The answer, as it is stored, that is suggested to the task's annotators; None for none."""
+    if not task.prompted:
+        return None
+    if task.prompted_by == PromptedBy.SUGGESTION:
+        return project.follow(task.shown.suggestion) if project.show_suggestions else None
+    if not project.show_predictions or task.predicted is None or task.prompted_by == PromptedBy.NOTHING:
+        return None
+    return project.asks.as_answer(task.predicted)
 
 
 class Claim(ProjectView):
@@ -80,17 +99,25 @@ class Claim(ProjectView):
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
     def post(self, request: Request, slug: str) -> Response:
         count = read(ClaimRequest, request.data)["count"]
-        claim = queue.claim(project=self.project, user=self.user, count=count)
+        claim = queue.ON_HOLD
+        if self.membership.paused_at is None:
+            limit = limit_of(self.membership)
+            claim = queue.claim(project=self.project, user=self.user, count=count, daily_limit=limit)
         names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
-            "tasks": [task_json(task, self.project, names) for task in claim.tasks],
+            "open_batches": list(claim.open_batches),
+            "tasks": [task_json(task, self.project, names, place) for place, task in enumerate(claim.tasks)],
             "lease_expires_at": claim.lease_expires_at,
             "claimed_at": claim.claimed_at,
             "remaining": claim.remaining,
+            "class_revision": self.project.class_revision,
+            "guidelines_version": self.project.guidelines_version,
         }
         if claim.reason:
             body["reason"] = claim.reason
+        if claim.limit is not None:
+            body["limit"] = {"answers": claim.limit.answers, "free_from": claim.limit.free_from}
         return Response(body)
 
 
@@ -123,13 +150,11 @@ class Skip(ProjectView):
     @extend_schema(request=SkipRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
         values = read(SkipRequest, request.data)
-        answer = queue.Answer(
-            id=values.get("id") or uuid.uuid4(),
-            task=values["task"],
-            skip_reason=values["reason"],
-            seconds=values["seconds"],
-            flagged=values["flagged"],
-        )
+        try:
+            answer = _parse_skip(self.project, values)
+        except InvalidValue as error:
+            refused = {"id": str(values["id"]) if "id" in values else None, "code": "invalid", "detail": str(error)}
+            return Response(_outcome_json(queue.Outcome(), [refused]))
         outcome = queue.submit(project=self.project, user=self.user, answers=[answer])
         return Response(_outcome_json(outcome, []))
 
@@ -199,6 +224,20 @@ def _size_of(annotation: Any) -> int:
     return len(value) if isinstance(value, list) else 1
 
 
+def _parse_skip(project: Project, values: Mapping[str, Any]) -> queue.Answer:
+    proposed = proposals.read_name(project, values["proposed_class"]) if "proposed_class" in values else ""
+    return queue.Answer(
+        id=values.get("id") or uuid.uuid4(),
+        task=values["task"],
+        skip_reason=f"None of these: {proposed}" if proposed else values["reason"],
+        proposed_class=proposed,
+        seconds=values["seconds"],
+        flagged=values["flagged"],
+        comment=values.get("comment", ""),
+        guidelines_version=_guidelines_version(project, values),
+    )
+
+
 def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> queue.Answer:
     if not isinstance(each, dict):
         raise ValueError("An annotation must be an object.")
@@ -221,7 +260,24 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
         value=project.asks.parse(each["value"], indices),
         seconds=min(float(seconds), MAX_SECONDS),
         flagged=each.get("flagged") is True,
+        comment=_comment(each.get("comment", "")),
+        guidelines_version=_guidelines_version(project, each),
     )
+
+
+def _comment(text: Any) -> str:
+    if not isinstance(text, str) or len(text) > MAX_COMMENT or "\x00" in text:
+        raise ValueError(f"comment must be a text of at most {MAX_COMMENT} characters.")
+    return text.strip()
+
+
+def _guidelines_version(project: Project, given: Mapping[str, Any]) -> int:
+    """The version of the guidelines that the sender had on the screen: the newest unless an older one is named."""
+    newest = project.guidelines_version
+    version = given.get("guidelines_version", newest)
+    if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
+        raise InvalidValue(f"guidelines_version must be a version of this project's guidelines, 0 to {newest}.")
+    return version
 
 
 def _shown_id(each: Any) -> str | None:

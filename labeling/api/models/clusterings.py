@@ -69,10 +69,10 @@ class _Clustering(ProjectView):
     subject = "Models"
 
     def shown(self) -> Response:
-        found = clusterings.clustering_of(self.project)
-        if found is None:
+        clustering = clusterings.clustering_of(self.project)
+        if clustering is None:
             raise Http404("The pool is not clustered yet: that is done before the second batch.")
-        return Response(ClusteringSerializer(found).data)
+        return Response(ClusteringSerializer(clustering).data)
 
 
 class ClusteringDetail(_Clustering):
@@ -93,11 +93,11 @@ class ClusteringAnew(_Clustering):
     @extend_schema(request=None, responses=ClusteringSerializer)
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Have the pool clustered anew, before the next batch, by the embeddings of the version that picks it."""
-        clusterings.ask_anew(project=self.project)
+        clusterings.ask_rebuild(project=self.project)
         return self.shown()
 
     @extend_schema(request=None, responses={200: ClusteringSerializer})
     def delete(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Keep the clustering after all."""
-        clusterings.withdraw_anew(project=self.project)
+        clusterings.withdraw_rebuild(project=self.project)
         return self.shown()

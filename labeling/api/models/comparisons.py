@@ -28,7 +28,7 @@ PARAMETERS = [
 ]
 
 
-class Wanted(serializers.Serializer[Any]):
+class VersionPair(serializers.Serializer[Any]):
     a = serializers.IntegerField(min_value=1, max_value=MAX_INT)
     b = serializers.IntegerField(min_value=1, max_value=MAX_INT)
 
@@ -118,20 +118,20 @@ class VersionComparison(ProjectView):
 
     @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
     def get(self, request: Request, slug: str) -> Response:
-        wanted = read(Wanted, request.query_params)
+        versions = read(VersionPair, request.query_params)
         a, b = (
             find_or_404(self.project.versions.all(), f"There is no model version {number} here.", number=number)
-            for number in (wanted["a"], wanted["b"])
+            for number in (versions["a"], versions["b"])
         )
-        found = compare_versions(self.project, a, b)
+        comparison = compare_versions(self.project, a, b)
         names = _names(self.project)
         return Response(
             {
                 "a": a.number,
                 "b": b.number,
                 "same_labels": a.labels_hash == b.labels_hash != "",
-                "control": _control(self.project, found.control, names) if found.control else None,
-                "pool": _pool(found.pool, names) if found.pool else None,
+                "control": _control(self.project, comparison.control, names) if comparison.control else None,
+                "pool": _pool(comparison.pool, names) if comparison.pool else None,
             }
         )
 
@@ -140,22 +140,23 @@ def _names(project: Project) -> dict[int, str]:
     return dict(enumerate(project.asks.answers)) or dict(project.classes.values_list("index", "name"))
 
 
-def _control(project: Project, found: OnControl, names: dict[int, str]) -> dict[str, Any]:
-    verdict = "better" if found.compared.better else "worse" if found.compared.worse else "unknown"
+def _control(project: Project, on_control: OnControl, names: dict[int, str]) -> dict[str, Any]:
+    verdict = "better" if on_control.compared.better else "worse" if on_control.compared.worse else "unknown"
     return {
-        "n": found.compared.n,
-        "a": _side(found.a),
-        "b": _side(found.b),
-        "difference": {name: getattr(found.difference, name) for name in ("value", "low", "high")},
-        "gained": found.compared.gained,
-        "lost": found.compared.lost,
+        "n": on_control.compared.n,
+        "a": _side(on_control.a),
+        "b": _side(on_control.b),
+        "difference": {name: getattr(on_control.difference, name) for name in ("value", "low", "high")},
+        "gained": on_control.compared.gained,
+        "lost": on_control.compared.lost,
         "verdict": verdict,
-        "classes": list(_classes(found, names)),
+        "classes": list(_classes(on_control, names)),
         "mistakes": [
-            {"truth": names[each.truth], "said": names[each.said], "a": each.a, "b": each.b} for each in found.mistakes
+            {"truth": names[each.truth], "said": names[each.said], "a": each.a, "b": each.b}
+            for each in on_control.mistakes
         ],
-        "apart": len(found.apart),
-        "items": list(_items(project, found, names)),
+        "apart": len(on_control.apart),
+        "items": list(_items(project, on_control, names)),
     }
 
 
@@ -171,8 +172,8 @@ def _side(side: Side) -> dict[str, Any]:
     }
 
 
-def _classes(found: OnControl, names: dict[int, str]) -> Any:
-    each = found.classes
+def _classes(on_control: OnControl, names: dict[int, str]) -> Any:
+    each = on_control.classes
     for index in np.flatnonzero(each.truth + each.predicted_a + each.predicted_b):
         truth = int(each.truth[index])
         yield {
@@ -191,16 +192,16 @@ def _share(right: Any, of: Any) -> float | None:
     return int(right) / int(of) if of else None
 
 
-def _items(project: Project, found: OnControl, names: dict[int, str]) -> Any:
-    pair, places = found.pair, found.apart[:LISTED]
+def _items(project: Project, on_control: OnControl, names: dict[int, str]) -> Any:
+    pair, places = on_control.pair, on_control.apart[:LISTED]
     rows = project.items.filter(row__in=[int(row) for row in pair.rows[places]]).values_list("row", "pk", "external_id")
     known = {row: (pk, external_id) for row, pk, external_id in rows}
     for place in places:
         pk, external_id = known[int(pair.rows[place])]
-        said = {name: names[int(each[place])] for name, each in (("a", pair.said_a), ("b", pair.said_b))}
-        yield {"id": pk, "external_id": external_id, "label": names[int(pair.labels[place])], **said}
+        predicted = {name: names[int(each[place])] for name, each in (("a", pair.said_a), ("b", pair.said_b))}
+        yield {"id": pk, "external_id": external_id, "label": names[int(pair.labels[place])], **predicted}
 
 
-def _pool(found: OnPool, names: dict[int, str]) -> dict[str, Any]:
-    kinds = [{"a": names[a], "b": names[b], "items": items} for a, b, items in found.kinds]
-    return {"n": found.n, "apart": found.apart, "kinds": kinds}
+def _pool(on_pool: OnPool, names: dict[int, str]) -> dict[str, Any]:
+    kinds = [{"a": names[a], "b": names[b], "items": items} for a, b, items in on_pool.kinds]
+    return {"n": on_pool.n, "apart": on_pool.apart, "kinds": kinds}

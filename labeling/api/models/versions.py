@@ -43,6 +43,20 @@ class GateFigures(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False, help_text="Why they could not be compared, where that is so.")
 
 
+class CalibrationFacts(serializers.Serializer[Any]):
+    """Whether it is known, beyond what its training told, how sure a version may be."""
+
+    state = serializers.ChoiceField(
+        choices=ModelVersion.Calibrating.choices,
+        help_text="`sealed`: as far as its training told; `waiting`: further trainings are still to tell it, which "
+        "nobody waits for; `done`; `skipped`: it never will be.",
+    )
+    reason = serializers.CharField(help_text="Why it was skipped.")
+    labels = serializers.IntegerField(allow_null=True, help_text="That it was fitted to, once done.")
+    digest = serializers.CharField(help_text="Of `calibration.json` among the version's files, once done.")
+    measured = serializers.DictField(help_text="On the control items of its training, once done, as in `metrics`.")
+
+
 class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     """Metrics and lineage. The context holds the `ControlSlice`, and `in_use`: the version that picks the batches."""
 
@@ -56,6 +70,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     control_now = serializers.SerializerMethodField(help_text="On all control items labeled by now: compare by this.")
     in_use = serializers.SerializerMethodField(help_text="Whether it picks the next batch.")
     gate = serializers.SerializerMethodField(help_text="The comparison when it was trained; null for the first.")
+    calibration = serializers.SerializerMethodField(help_text="How far it is known how sure it may be.")
 
     class Meta:
         model = ModelVersion
@@ -73,6 +88,7 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "in_use",
             "held_back",
             "gate",
+            "calibration",
             "seconds",
             "created_at",
         )
@@ -89,6 +105,17 @@ class VersionSerializer(serializers.ModelSerializer[ModelVersion]):
     @extend_schema_field(GateFigures(allow_null=True))
     def get_gate(self, version: ModelVersion) -> dict[str, Any] | None:
         return version.gate or None
+
+    @extend_schema_field(CalibrationFacts)
+    def get_calibration(self, version: ModelVersion) -> dict[str, Any]:
+        facts = version.calibration
+        return {
+            "state": version.calibrating,
+            "reason": facts.get("reason", ""),
+            "labels": facts.get("labels"),
+            "digest": facts.get("digest", ""),
+            "measured": facts.get("measured", {}),
+        }
 
 
 class VersionList(ProjectListView):

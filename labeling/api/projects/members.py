@@ -11,13 +11,15 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from labeling.answering import gold
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import Conflict
-from labeling.api.shared.fields import StrictChoice, StrictText
+from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText
 from labeling.api.shared.reading import read
 from labeling.models import Membership, Role, User
+from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects import access
-from labeling.projects.members import remove_member, set_role
+from labeling.projects.members import remove_member, set_role, set_work
 
 
 class MemberSerializer(serializers.Serializer[Any]):
@@ -25,6 +27,20 @@ class MemberSerializer(serializers.Serializer[Any]):
 
     username = StrictText(max_length=150, source="user.username")
     role = StrictChoice(choices=Role.choices)
+    paused_at = serializers.DateTimeField(
+        read_only=True, allow_null=True, help_text="Since when they get no tasks; null if they do."
+    )
+    pause_reason = serializers.CharField(read_only=True)
+    group = StrictText(
+        required=False, allow_blank=True, max_length=MAX_GROUP, help_text="Parts of a batch can be kept for a group."
+    )
+    daily_limit = StrictInteger(
+        required=False,
+        allow_null=True,
+        min_value=1,
+        max_value=MAX_DAILY_LIMIT,
+        help_text="Answers a day; null for the project's `daily_limit`.",
+    )
 
 
 class MemberList(ProjectView):
@@ -40,8 +56,9 @@ class MemberList(ProjectView):
 
     @extend_schema(request=MemberSerializer, responses={201: MemberSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        """Change a member's role. Superusers may also add anybody who has an account; others bring people in by
-        invitations.
+        """Change a member's role, group and daily limit; what is left out stays.
+
+        Superusers may also add anybody who has an account; others bring people in by invitations.
         """
         given = read(MemberSerializer, request.data)
         username = given["user"]["username"]
@@ -55,7 +72,38 @@ class MemberList(ProjectView):
             membership = set_role(project=self.project, user=user, role=given["role"])
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
+        set_work(
+            membership=membership,
+            group=given.get("group", membership.group),
+            daily_limit=given.get("daily_limit", membership.daily_limit),
+        )
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
+
+
+class MemberPause(ProjectView):
+    """Give a member no more tasks (POST), or again (DELETE)."""
+
+    subject = "Projects"
+    needs = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+
+    @extend_schema(request=None, responses=MemberSerializer)
+    def post(self, request: Request, slug: str, username: str) -> Response:
+        """What the member holds goes to others. Answers that are on their way are taken all the same."""
+        gold.pause(self._member(username), f"Paused by {self.user.username}.")
+        return Response(MemberSerializer(self._member(username)).data)
+
+    @extend_schema(responses={200: MemberSerializer})
+    def delete(self, request: Request, slug: str, username: str) -> Response:
+        """A manager has looked. Answers to gold items count anew from now on."""
+        gold.let_go_on(self._member(username))
+        return Response(MemberSerializer(self._member(username)).data)
+
+    def _member(self, username: str) -> Membership:
+        people = Membership.objects.filter(project=self.project).select_related("user", "project")
+        member = people.filter(user__username=username).first()
+        if member is None:
+            raise NotFound("There is no such member.")
+        return member
 
 
 class MemberDetail(ProjectView):

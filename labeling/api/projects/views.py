@@ -21,8 +21,9 @@ from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
 from labeling.models import Membership, Project, User
 from labeling.models.projects import MAX_CLASSES, MAX_SLUG, slug_validator
-from labeling.projects import access
+from labeling.projects import access, guidelines
 from labeling.projects.create import SETTINGS, TEXTS, check_project_model, create_project, name_for, slug_for
+from labeling.projects.proposals import check_setting
 from labeling.projects.training_settings import TrainConfig, check_training
 
 MAX_COST = 9_999_999.99
@@ -34,7 +35,7 @@ CLASSES = {
     "minItems": 2,
     "maxItems": MAX_CLASSES,
     "uniqueItems": True,
-    "description": "The classes in their order. No two are alike.",
+    "description": "The classes that are offered, in their order. No two are alike.",
 }
 
 
@@ -45,7 +46,8 @@ class ClassNames(serializers.ListField):
     child = StrictText(max_length=200)
 
     def to_representation(self, classes: Any) -> list[str]:
-        return [each.name for each in classes.all()]
+        offered = [each for each in classes.all() if each.archived_at is None]
+        return [each.name for each in sorted(offered, key=lambda each: (each.position, each.index))]
 
 
 def _training_schema() -> dict[str, Any]:
@@ -105,7 +107,17 @@ class ProjectSerializer(VisibleToMember, Body):
 
     class Meta:
         model = Project
-        fields = ("slug", "kind", "question", "classes", *TEXTS, *SETTINGS, "created_at")
+        fields = (
+            "slug",
+            "kind",
+            "question",
+            "classes",
+            *TEXTS,
+            *SETTINGS,
+            "guidelines_version",
+            "created_at",
+            "archived_at",
+        )
         extra_kwargs = {
             "name": {"required": False, "help_text": "Its name on pages; from the slug if left out."},
             "candidate_factor": {
@@ -152,7 +164,7 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     def get_queryset(self) -> QuerySet[Project]:
         user = self.request.user
-        every = Project.objects.prefetch_related("classes")
+        every = Project.objects.kept().prefetch_related("classes")
         if not isinstance(user, User):
             return every.none()
         return every if user.is_superuser else every.filter(pk__in=Project.objects.visible_to(user).values("pk"))
@@ -200,9 +212,12 @@ class ProjectDetail(ProjectView):
         change = dict(serializer.validated_data)
         loop = change.pop("loop", None)
         with transaction.atomic():
+            if "guidelines" in change:
+                guidelines.save(project=self.project, user=self.user, text=change.pop("guidelines"))
             for name, value in change.items():
                 setattr(self.project, name, value)
             check_project_model(self.project)
+            check_setting(self.project)
             if change:
                 self.project.save(update_fields=list(change))
             if loop is not None:

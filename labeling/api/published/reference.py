@@ -1,4 +1,4 @@
-"""The published schema as people read it: values for a page. No request, no database."""
+"""The published schema, and as people read it: values for a page. No request, no database."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-
-from labeling.api.published.document import published
+from drf_spectacular.generators import SchemaGenerator
 
 # What an address's variables are in the examples.
 SAMPLE = {
     "slug": "owls",
     "username": "ann",
     "number": "3",
+    "index": "1",
     "item_id": "812",
     "import_id": "3",
     "prediction_id": "12",
     "invitation_id": "5",
+    "part_id": "3",
     "annotation_id": "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52",
 }
 MAX_DEPTH = 4
@@ -93,6 +94,12 @@ class Shape:
 
 
 @cache
+def published() -> dict[str, Any]:
+    """The schema. It does not change while a process runs, and takes a second to make."""
+    return dict(SchemaGenerator().get_schema(public=True))
+
+
+@cache
 def subjects() -> list[Subject]:
     """Every endpoint below its heading."""
     schema = published()
@@ -130,12 +137,7 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
         summary=operation["summary"],
         text=[_marked(part) for part in _beyond(operation["summary"], operation["description"])],
         who=operation["x-who"],
-        parameters=[
-            Field(
-                each["name"], _kind(each["schema"]), each.get("required", False), _marked(each.get("description", ""))
-            )
-            for each in sorted(parameters, key=lambda each: each["in"] != "path")
-        ],
+        parameters=[_parameter(each) for each in sorted(parameters, key=lambda each: each["in"] != "path")],
         bodies=bodies,
         answers=[answer for answer in answers if answer.status < "400"],
         errors=[answer for answer in answers if answer.status >= "400"],

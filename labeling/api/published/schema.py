@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import get_resolver
 from drf_spectacular.authentication import SessionScheme
+from drf_spectacular.contrib.knox_auth_token import KnoxTokenScheme
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.pagination import BasePagination
 
@@ -18,6 +19,12 @@ from labeling.api.shared.visible import mark_in_schema
 from labeling.projects import access
 
 
+class _Token(KnoxTokenScheme):
+    """In the schema it is one of knox's tokens."""
+
+    target_class = "labeling.api.shared.tokens.Token"
+
+
 class _SessionByHeader(SessionScheme):
     """In the schema it is a session like any other."""
 
@@ -27,6 +34,7 @@ class _SessionByHeader(SessionScheme):
 # Headings of the schema in their order, and what stands below each.
 SUBJECTS = {
     "Projects": "Projects with their settings and members.",
+    "Classes": "The classes of a project, which may change at any time.",
     "Items": "Items: on their way in, found again, corrected; and their images.",
     "Labeling": "What an annotator's program does: claim tasks, answer or skip them, take back, give back.",
     "Batches": "Batches: how each was selected, and how it goes.",
@@ -38,11 +46,13 @@ SUBJECTS = {
 PATH = {
     "slug": ({"type": "string", "pattern": "^[a-z0-9]+(?:-[a-z0-9]+)*$", "maxLength": 60}, "The project's short name."),
     "username": ({"type": "string", "pattern": r"^[A-Za-z0-9_.@+-]+$", "maxLength": 150}, "The member's username."),
+    "index": ({"type": "integer", "minimum": 0, "maximum": MAX_INT}, "The index of the class: it stays."),
     "number": ({"type": "integer", "minimum": 1, "maximum": MAX_INT}, "The number within the project."),
     "item_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The item's id."),
     "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
     "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
     "invitation_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The invitation's id."),
+    "part_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The part's id."),
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }
 
@@ -51,6 +61,8 @@ WHO = {
     access.ANNOTATE: "annotators and managers of the project",
     access.MANAGE: "managers of the project",
     access.EXPORT: "engineers and managers of the project",
+    access.REVIEW: "reviewers and managers of the project",
+    access.READ_ITEMS: "reviewers, engineers and managers of the project",
 }
 
 # Every answer that is an error: its meaning, and an example.
@@ -125,7 +137,8 @@ class PublishedSchema(AutoSchema):
     def _errors(self, operation: dict[str, Any]) -> set[int]:
         writes = self.method != "GET"
         found = {401}
-        if "{" in self.path or (not writes and isinstance(getattr(self.view, "paginator", None), BasePagination)):
+        paged = isinstance(getattr(self.view, "paginator", None), BasePagination)
+        if "{" in self.path or (hasattr(self.view, "missing") if writes else paged):
             found.add(404)
         if writes or self._who() not in (WHO[access.MEMBER], SIGNED_IN):
             found.add(403)  # a session without its CSRF token, too

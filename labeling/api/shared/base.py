@@ -37,9 +37,11 @@ class ProjectView(Endpoint):
     """Looks up the project and the caller's membership before the method runs.
 
     `needs` names the ability each method asks for; methods that are not named are open to every member.
+    Nothing but reading is allowed in an archived project, unless the view is for that (`in_archived`).
     """
 
     needs: ClassVar[dict[str, str]] = {}
+    in_archived: ClassVar[bool] = False
     membership: Membership
     project: Project
 
@@ -50,6 +52,8 @@ class ProjectView(Endpoint):
         # HEAD is answered by `get`: whoever may not read the body may not learn of it either.
         method = "GET" if request.method == "HEAD" else request.method or ""
         access.require(self.membership, self.needs.get(method, access.MEMBER))
+        if method != "GET" and not self.in_archived:
+            access.require_unarchived(self.membership)
 
     @property
     def user(self) -> User:

@@ -21,8 +21,15 @@ from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.places import PlacesMoved
 from labeling.answering.queue import QueueError
+from labeling.answering.removing import RemovalError
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
+from labeling.projects.classes import ClassError
+from labeling.projects.examples import ExampleError
+from labeling.projects.guidelines import GuidelinesError
+
+# What the layers below refuse as things are, with a sentence that says why.
+CONFLICTS = (BatchError, ClassError, ClusteringError, ExampleError, GuidelinesError, PlacesMoved, PredictionError)
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 
@@ -54,10 +61,10 @@ class TooLarge(APIException):
 
 def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler: translate what the layers below raise, and give every error the one shape."""
-    if isinstance(exc, QueueError | CorrectionError):
+    if isinstance(exc, QueueError | CorrectionError | RemovalError):
         known = dict.fromkeys(("not_found", "not_corrected"), status.HTTP_404_NOT_FOUND)
         return Response({"code": exc.code, "detail": exc.detail}, status=known.get(exc.code, status.HTTP_409_CONFLICT))
-    if isinstance(exc, BatchError | ClusteringError | PlacesMoved | PredictionError):
+    if isinstance(exc, CONFLICTS):
         exc = Conflict(str(exc))
     if isinstance(exc, DjangoValidationError):
         exc = ValidationError(exc.message_dict if hasattr(exc, "error_dict") else {"detail": exc.messages})

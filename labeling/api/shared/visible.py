@@ -15,7 +15,21 @@ from labeling.models import Membership
 
 # By the name that the resource has in the published schema.
 EVERY_MEMBER: dict[str, frozenset[str]] = {
-    "Project": frozenset({"slug", "kind", "question", "classes", "name", "prompt", "guidelines", "loop", "created_at"}),
+    "Project": frozenset(
+        {
+            "slug",
+            "kind",
+            "question",
+            "classes",
+            "name",
+            "prompt",
+            "guidelines",
+            "guidelines_version",
+            "loop",
+            "created_at",
+            "archived_at",
+        }
+    ),
     "Batch": frozenset(
         {
             "number",
@@ -39,6 +53,8 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
             "reason",
             "size",
             "remaining",
+            "answered",
+            "answers",
             "phase",
             "share",
             "seconds_left",

@@ -20,7 +20,7 @@ from .npy_file import NpySource
 from .parquet_file import ParquetSource
 from .trees import FolderTree, Tree, ZipTree
 
-__all__ = ["Limits", "Record", "Source", "UnreadableFile", "open_source"]
+__all__ = ["Limits", "Record", "Source", "UnreadableFile", "check_form", "open_source"]
 
 _SUFFIXES = {
     ".csv": "csv",
@@ -62,6 +62,11 @@ def open_source(
         raise UnreadableFile(f"{name}: cannot be opened: {error.strerror or error}") from error
 
 
+def check_form(path: Path, *, kind: str, name: str) -> None:
+    """Raise `UnreadableFile` for a file that no project of the kind takes, by its name and first bytes alone."""
+    _check_kind(_form(path, name), kinds.get(kind), name)
+
+
 def _form(path: Path, name: str) -> str:
     """How the file is to be read: by the suffix of its name, or else by its first bytes."""
     if not path.exists():
@@ -84,13 +89,17 @@ def _form(path: Path, name: str) -> str:
     return form
 
 
-def _open(path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits) -> Source:
+def _check_kind(form: str, kind: Kind, name: str) -> None:
     needed = [each.name for each in kinds.KINDS.values() if form in each.forms]
     if needed and kind.name not in needed:
         needed_kinds = " or ".join(needed)
         raise UnreadableFile(
             f"{name}: a {form} is for projects of kind {needed_kinds}, this one is of kind {kind.name}"
         )
+
+
+def _open(path: Path, form: str, *, kind: Kind, name: str, truth_path: Path | None, limits: Limits) -> Source:
+    _check_kind(form, kind, name)
     match form:
         case "npy":
             return NpySource(path, kind=kind, name=name, limits=limits, truth_path=truth_path)

@@ -7,13 +7,16 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from labeling.kinds import BadFile, FileKind, Kind
 from labeling.kinds.values import MIB, excerpt, printable, too_large
 
 # Columns that say something about the item and so are never a part of a vector.
-RESERVED = frozenset({"id", "external_id", "truth", "label", "class"})
+RESERVED = frozenset({"id", "external_id", "truth", "label", "suggestion", "class"})
+
+# Columns of an export: what its items are made of lies in one of them.
+EXPORTED = frozenset({"external_id", "data", "annotations"})
 
 
 class UnreadableFile(ValueError):
@@ -44,8 +47,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One row as read. A record with a `problem` is bad as read, and its `fields` are None.
 
     `where` is what a person looks for in the file: "line 17", "row 3" (both from 1) or "cats/a.png".
@@ -129,7 +131,7 @@ def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Li
         raise UnreadableFile(
             f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
         )
-    if kind.columns and kind.columns.isdisjoint(columns):
+    if kind.columns and kind.columns.isdisjoint(columns) and not EXPORTED.issubset(columns):
         wanted = " or ".join(f'"{column}"' for column in sorted(kind.columns, key=lambda column: column != kind.name))
         there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
         raise UnreadableFile(f"{name}: no column is called {wanted} (there are {there}): rename one in the header")

@@ -14,7 +14,7 @@ from labeling.kinds.values import excerpt, printable, size
 from labeling.kinds.vector import number
 
 from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_columns, numbered_id
-from .lines import Line, count_bytes, decode, read_lines, skip_mark
+from .lines import TextLine, count_bytes, decode, read_lines, skip_mark
 
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n?|\n)?")
 _SAMPLE = 100  # rows that are looked at to tell which columns hold numbers
@@ -112,7 +112,7 @@ class CsvTable:
             seen.add(column)
         return columns
 
-    def _rows(self) -> Iterator[tuple[Line, list[str], str]]:
+    def _rows(self) -> Iterator[tuple[TextLine, list[str], str]]:
         """First line, cells and problem of each row."""
         while True:
             self._feed.start_row()
@@ -139,17 +139,17 @@ class _RowTooLong(Exception):  # it is no error but a row to step over
 class _Feed:
     """Hands lines to csv.reader, and knows which the row at hand is made of: its `first`, and the bytes of the rest."""
 
-    def __init__(self, lines: Iterator[Line], *, limit: int) -> None:
+    def __init__(self, lines: Iterator[TextLine], *, limit: int) -> None:
         self._lines = lines
         self._limit = limit
         self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out anew
-        self._latest = Line(0, 0, b"", False)
+        self._latest = TextLine(0, 0, b"", False)
         self._given_back = 0
         self.end = 0
         self.start_row()
 
     def start_row(self) -> None:
-        self.first: Line | None = None
+        self.first: TextLine | None = None
         self._rest = bytearray()
         self.problem = ""
 
@@ -173,11 +173,11 @@ class _Feed:
         self.problem = self.problem or problem
         return text
 
-    def _next_line(self) -> Line:
+    def _next_line(self) -> TextLine:
         if self._at < len(self._again):
             raw = _LINE.match(self._again, self._at)[0]  # type: ignore[index]  # it matches anywhere
             self._at += len(raw)
-            line = Line(self._latest.number + 1, self._latest.end + len(raw), raw, False)
+            line = TextLine(self._latest.number + 1, self._latest.end + len(raw), raw, False)
         else:
             line = next(self._lines)
             self._again, self._at = b"", 0
@@ -189,7 +189,7 @@ class _Feed:
         """Step over the rest of a row that is too long: up to the line that closes its quotation mark."""
         if not self._rest:
             return  # a single line; where it ends the row does too, as far as one can tell
-        line: Line | None = self._latest
+        line: TextLine | None = self._latest
         while line is not None and b'"' not in line.raw.replace(b'""', b""):
             try:
                 line = self._next_line()

@@ -28,6 +28,7 @@ class JsonLinesSource(Source):
     def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
         self._size = path.stat().st_size
+        self._file: BinaryIO | None = None  # what is being read
         with path.open("rb") as file:
             lines = read_lines(file, limit=limits.row(kind), start=skip_mark(file, name))
             if not any(line.raw.strip() for line in lines):
@@ -38,12 +39,16 @@ class JsonLinesSource(Source):
         return count_bytes(self.path, b"\n") + 1
 
     def records(self, skip: int = 0) -> Iterator[Record]:
-        with self.path.open("rb") as file:
+        with self.path.open("rb") as self._file:
             limit = self.limits.row(self.kind)
-            for record in json_line_records(file, name=self.name, limit=limit, skip=skip):
-                self._position = min(1.0, file.tell() / self._size)
-                yield record
+            yield from json_line_records(self._file, name=self.name, limit=limit, skip=skip)
         self._position = 1.0
+
+    def position(self) -> float:
+        # Asked for once a chunk, it need not be reckoned for every line.
+        if self._file is not None and not self._file.closed:
+            self._position = min(1.0, self._file.tell() / self._size)
+        return self._position
 
 
 class JsonListSource(Source):

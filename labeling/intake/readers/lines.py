@@ -20,7 +20,7 @@ _FOREIGN = {
 }
 
 
-class Line(NamedTuple):
+class TextLine(NamedTuple):
     """A line with its end (LF, CRLF or CR). Of one that is too long, `raw` is only the beginning."""
 
     number: int  # from 1
@@ -53,7 +53,7 @@ def count_bytes(path: Path, byte: bytes) -> int:
         return sum(chunk.count(byte) for chunk in iter(lambda: file.read(CHUNK), b""))
 
 
-def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[Line]:
+def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[TextLine]:
     """Lines of `file` from where it stands (`start` bytes in), in memory of about `limit` bytes.
 
     A line of more than `limit` bytes, its end included, comes as `too_long`, and the next line follows.
@@ -68,7 +68,7 @@ def read_lines(file: BinaryIO, *, limit: int, start: int = 0) -> Iterator[Line]:
             tail = pieces.pop()
         for raw in pieces:
             end += dropped + len(raw)
-            yield Line(number, end, raw, dropped > 0 or len(raw) > limit)
+            yield TextLine(number, end, raw, dropped > 0 or len(raw) > limit)
             number, dropped = number + 1, 0
         if not chunk:
             return

@@ -19,7 +19,10 @@ def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
 
     Raises BadValue for text that PostgreSQL cannot store (NUL, half of a surrogate pair) and for deep nesting.
     """
-    return {_text(name, name): _safe(value, name, 0) for name, value in fields.items()}
+    return {
+        _text(name, name): _text(value, name) if type(value) is str else _safe(value, name, 0)
+        for name, value in fields.items()
+    }
 
 
 def _safe(value: Any, column: str, depth: int) -> Any:

@@ -19,7 +19,7 @@ from labeling.projects.model_settings import known
 from labeling.projects.training_settings import check_training
 
 # Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
-OTHERS = ("model", "training", "show_predictions")
+OTHERS = ("model", "training", "replace_skips", "show_predictions", "show_suggestions", "class_proposals")
 FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in OTHERS), "seed")
 
 
@@ -47,11 +47,23 @@ class Command(BaseCommand):
         parser.add_argument(
             "--model-options", metavar="JSON", help='Its options, for example \'{"classifier": "GaussianNB"}\'.'
         )
-        parser.add_argument("--show-predictions", action="store_true", help=str(_field("show_predictions").help_text))
+        parser.add_argument(
+            "--wait-for-newest-model",
+            action="store_true",
+            help="No batch is picked ahead: people wait for each training.",
+        )
+        parser.add_argument(
+            "--leave-skips", action="store_true", help="An item that everybody skips is not replaced by a similar one."
+        )
+        for name in ("show_predictions", "class_proposals"):
+            option = f"--{name.replace('_', '-')}"
+            parser.add_argument(option, action="store_true", help=str(_field(name).help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
     def handle(self, *args: Any, slug: str, kind: str, **options: Any) -> None:
         settings = {name: options[name] for name in FIELDS if options[name] is not None}
+        if options["wait_for_newest_model"]:
+            settings["pick_ahead"] = None
         try:
             project = create_project(
                 slug=slug,
@@ -63,7 +75,9 @@ class Command(BaseCommand):
                     "training": _training(options["training"]),
                     "encoder": _choice("encoder", options),
                     "model": _choice("model", options),
+                    "replace_skips": not options["leave_skips"],
                     "show_predictions": options["show_predictions"],
+                    "class_proposals": options["class_proposals"],
                 },
             )
         except ValidationError as error:

@@ -81,6 +81,8 @@ class Command(BaseCommand):
         if job.state == Job.State.FAILED:
             raise CommandError(f"{path.name}: {job.reason}")
         self.stdout.write(f"{path.name}: {item_import.accepted} items imported, {item_import.rejected} rows set aside")
+        if item_import.labeled:
+            self.stdout.write(f"  {item_import.labeled} labels came in: the worker trains on them")
         for row in item_import.rejected_rows.all()[:SHOWN_REJECTIONS]:
             self.stdout.write(f"  {row.where}: {row.reason}")
         if item_import.rejected > SHOWN_REJECTIONS:

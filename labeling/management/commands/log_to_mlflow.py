@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from labeling.loop import ledger
 from labeling.management.versions import VersionCommand
+from labeling.models import ModelVersion
 from labeling.outgoing.tracking import Tracker, TrackingError
 
 
@@ -38,7 +39,13 @@ class Command(VersionCommand):
             for each in versions if version is None else versions.filter(pk=found.pk):
                 if not ledger.may_leave(each):
                     raise CommandError(ledger.held(each))
-                told = "logged" if tracker.log(each) else "is there already"
-                self.stdout.write(f"Version {each.number} {told}")
+                self.stdout.write(f"Version {each.number} {_log(tracker, each)}")
         except TrackingError as error:
             raise CommandError(str(error)) from error
+
+
+def _log(tracker: Tracker, version: ModelVersion) -> str:
+    """Log the version once; what became of it."""
+    if version.calibrating == ModelVersion.Calibrating.WAITING:
+        return "is still to be calibrated: log it later"
+    return "logged" if tracker.log(version) else "is there already"

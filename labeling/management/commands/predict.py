@@ -44,10 +44,10 @@ class Command(VersionCommand):
         parser.add_argument("--rejected", type=Path, metavar="FILE", help="Write the bad rows to this CSV file.")
 
     def handle(self, *args: Any, slug: str, version: int | None, input: Path, output: str, **options: Any) -> None:
-        project, found = self.find(slug, version)
+        project, model_version = self.find(slug, version)
         name = options["format"] or format_of(output)
         try:
-            predictor = Predictor(project, found, probabilities=options["probabilities"], allow_files=True)
+            predictor = Predictor(project, model_version, probabilities=options["probabilities"], allow_files=True)
             with ExitStack() as stack:
                 source = stack.enter_context(open_source(input, kind=project.kind))
                 rejected = options["rejected"] and stack.enter_context(written_whole(options["rejected"]))
@@ -64,7 +64,7 @@ class Command(VersionCommand):
                         file.write(chunk)
         except (UnreadableFile, StepFailed) as error:
             raise CommandError(str(error)) from error
-        self._tell(run, found.number, output, listed=options["rejected"])
+        self._tell(run, model_version.number, output, listed=options["rejected"])
 
     def _tell(self, run: _Run, version: int, output: str, *, listed: Path | None) -> None:
         for each in run.first:
@@ -92,7 +92,7 @@ class _Run:
     def pages(self) -> Iterator[Page]:
         if self._rejected:
             self._rejected.write(csv_lines([["where", "reason", "excerpt"]]))
-        for part in self._predictor.parts(self._source):
+        for part in self._predictor.chunks(self._source):
             if part.rejections:
                 self._set_aside(part.rejections)
             self.good += len(part.rows)

@@ -11,6 +11,7 @@ import orjson
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from labeling.insight.certainty import ENOUGH
 from labeling.insight.payoff import payoff_values
 from labeling.insight.status import status_of
 from labeling.management.finding import project_named
@@ -61,7 +62,7 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
     if status["batches"]:
         yield ""
         yield from _table(
-            ["batch", "state", "size", "labeled", "skipped", "control", "picked by", "trained"],
+            ["batch", "state", "size", "labeled", "no label", "control", "picked by", "trained"],
             [_batch_row(batch) for batch in status["batches"][-SHOWN:]],
         )
     if status["models"]:
@@ -76,7 +77,8 @@ def _items(items: dict[str, int]) -> str:
     if not items["total"]:
         return "none yet: add some with `import_items`"
     text = (
-        f"{items['total']:,}: {items['labeled']:,} labeled, {items['skipped']:,} skipped, {items['unlabeled']:,} left"
+        f"{items['total']:,}: {items['labeled']:,} labeled, {items['skipped']:,} answered without a label, "
+        f"{items['unlabeled']:,} left"
     )
     waiting = items["total"] - items["encoded"] - items["unreadable"]
     if waiting:
@@ -145,6 +147,8 @@ def _share(measured: dict[str, Any] | None) -> str:
     """A share with its 95 % interval."""
     if not measured or not measured["n"]:
         return "–"
+    if measured["n"] < ENOUGH:
+        return f"not enough data yet to tell (n = {measured['n']})"
     return f"{measured['accuracy']:.1%} ({measured['low']:.1%} – {measured['high']:.1%}, n = {measured['n']:,})"
 
 

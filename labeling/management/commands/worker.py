@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from argparse import ArgumentParser
 from typing import Any
@@ -11,9 +12,30 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from threadpoolctl import threadpool_limits
 
+from labeling.answering import removing
+from labeling.items import search
+from labeling.loop.recounts import Recounts
 from labeling.loop.worker import Worker
+from labeling.models import BulkChange
 from labeling.outgoing.predictions.results import remove_expired
+from labeling.projects import bulk, erasing
+from labeling.projects.purging import purge
 from labeling.steps.registry import run_step
+
+# The worker looks around every few seconds: about half of the time is left to whoever else writes.
+INDEX_SECONDS = 1.5
+CHANGE_SECONDS = 1.5
+ERASE_SECONDS = 1.0
+
+
+def tidy(now: datetime.datetime) -> None:
+    """Remove what has been kept long enough; go on with large changes and the index of what items say."""
+    remove_expired(now)
+    removing.close_left_over()
+    purge(now)
+    erasing.erase(now, ERASE_SECONDS)
+    bulk.carry_on(CHANGE_SECONDS)
+    search.catch_up(INDEX_SECONDS)
 
 
 class Command(BaseCommand):
@@ -31,4 +53,8 @@ class Command(BaseCommand):
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            Worker(run_step, sweep=remove_expired, drain=drain).run()
+            Worker(run_step, sweeps=[tidy, Recounts()], drain=drain).run()
+            if drain:
+                while BulkChange.objects.due().exists():
+                    bulk.carry_on(CHANGE_SECONDS)
+                search.catch_up()

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q
-
-from labeling.models import Project
+from labeling.models import Item, Project
+from labeling.statements import stored
 
 # What people give, in the order in which a file's name tells it.
-FILTERS = ("batch", "control", "agreement", "since", "until", "skipped")
+FILTERS = ("batch", "control", "agreement", "since", "until", "skipped", "excluded")
 CONTROL = ("only", "without")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # A list of batches longer than this is told in a file's name by their number.
@@ -44,22 +43,26 @@ class Choice:
     since: datetime.datetime | None = None
     until: datetime.datetime | None = None
     skipped: bool = False
+    excluded: bool = False
     told: str = ""  # what it chooses, as part of a file's name
 
-    def tasks(self) -> Q:
-        """The condition on tasks, but for their project and batch."""
-        wanted = Q(item__label__isnull=False)
-        if self.skipped:
-            wanted |= Q(outstanding=0)
+    def conditions(self) -> tuple[str, list[Any]]:
+        """The condition on `task` and its `item` in a statement, but for project and batch; and its values."""
+        labeled = "item.label IS NOT NULL"
+        parts, values = [f"({labeled} OR task.outstanding = 0)" if self.skipped else labeled], []
+        if not self.excluded:
+            parts.append("item.excluded_at IS NULL")
         if self.control:
-            wanted &= Q(is_control=self.control == "only")
-        if self.agreement is not None:
-            wanted &= Q(item__agreement__gte=self.agreement)
-        if self.since is not None:
-            wanted &= Q(item__labeled_at__gte=self.since)
-        if self.until is not None:
-            wanted &= Q(item__labeled_at__lt=self.until)
-        return wanted
+            parts.append("task.is_control" if self.control == "only" else "NOT task.is_control")
+        for condition, name, value in (
+            ("item.agreement >= %s", "agreement", self.agreement),
+            ("item.labeled_at >= %s", "labeled_at", self.since),
+            ("item.labeled_at < %s", "labeled_at", self.until),
+        ):
+            if value is not None:
+                parts.append(condition)
+                values.append(stored(Item, name, value))
+        return " AND ".join(parts), values
 
     def file_name(self, project: Project, suffix: str) -> str:
         return f"{project.slug}-{self.told or 'labels'}{suffix}"
@@ -89,6 +92,7 @@ def choose(project: Project, given: Mapping[str, Any]) -> Choice:
     read("since", lambda text: _moment(text, "since"))
     read("until", lambda text: _moment(text, "until"))
     read("skipped", _yes_or_no)
+    read("excluded", _yes_or_no)
     since, until = values.get("since"), values.get("until")
     if since and until and until <= since:
         errors["until"] = "The end must be later than the beginning."
@@ -101,6 +105,7 @@ def choose(project: Project, given: Mapping[str, Any]) -> Choice:
         since=since,
         until=until,
         skipped=bool(values["skipped"]),
+        excluded=bool(values["excluded"]),
         told="-".join(filter(None, (_told(name, texts[name], values[name]) for name in FILTERS))),
     )
 
@@ -191,8 +196,8 @@ def _told(name: str, text: str, value: Any) -> str:
         return "control" if value == "only" else "without-control"
     if name == "agreement":
         return f"agreement-{value:g}"
-    if name == "skipped":
-        return "with-skipped"
+    if name in ("skipped", "excluded"):
+        return f"with-{name}"
     return f"{name}-{text}" if _DATE.fullmatch(text) else f"{name}-{value:%Y-%m-%dT%H%M%SZ}"
 
 

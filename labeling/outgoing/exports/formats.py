@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -12,16 +12,8 @@ from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.parquet import parquet
 from labeling.outgoing.exports.rows import pages
-from labeling.outgoing.tables import JSON_OPTIONS, Page, csv_lines
+from labeling.outgoing.tables import JSON_OPTIONS, Format, Page, csv_lines, csv_page
 from labeling.questions import Question
-
-
-class Format(NamedTuple):
-    """How rows are written: `write` takes pages and the project's question."""
-
-    content_type: str
-    suffix: str
-    write: Callable[[Iterable[Page], Question], Iterator[bytes]]
 
 
 def export(
@@ -55,9 +47,10 @@ def jsonl(rows: Iterable[Page], question: Question) -> Iterator[bytes]:
 
 def csv_text(rows: Iterable[Page], question: Question) -> Iterator[bytes]:
     """A header line and one record a row; lists and objects as JSON, text that looks like a formula defused."""
-    yield csv_lines([[column.name for column in COLUMNS]])
+    names = [column.name for column in COLUMNS]
+    yield csv_lines([names])
     for page in rows:
-        yield csv_lines([row[column.name] for column in COLUMNS] for row in page)
+        yield csv_page(page, names)
 
 
 FORMATS = {

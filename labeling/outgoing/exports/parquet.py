@@ -17,7 +17,8 @@ _TIME = pa.timestamp("us", tz="UTC")
 def schema_for(question: Question) -> pa.Schema:
     """The typed columns for a project's question."""
     who = [("id", pa.string()), ("annotator", pa.string())]
-    when = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("created_at", _TIME)]
+    how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
+    when = [*how, ("created_at", _TIME)]
     label = tables.LABELS[question.exported_as]
     types = {
         "integer": pa.int64(),

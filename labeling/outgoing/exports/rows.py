@@ -8,23 +8,34 @@ or taken back while the export runs.
 from __future__ import annotations
 
 import datetime
-import json
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
-from django.db.models import F, QuerySet
+import orjson
 
 from labeling import kinds
-from labeling.models import Annotation, Correction, Project, Task
+from labeling.models import Batch, ClassChange, Project, Task
+from labeling.models.batches import IMPORTED, PromptedBy
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.weights import Weights, weights_of
+from labeling.outgoing.exports.compact import compact
+from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.tables import Page, Row
-from labeling.questions import Question
+from labeling.statements import as_moment, as_uuid_text, marks, moment, rows
 
 PAGE = 500
-UNCORRECTED = {"corrected_by": None, "corrected_at": None}
+LABELS_KEPT = 4096
+UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
+
+
+class _Answers(NamedTuple):
+    """Of one task: those with a value, these values as they are stored, and the skips; in the order they came in."""
+
+    annotations: list[Row]
+    values: list[str]
+    skips: list[Row]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,174 +44,280 @@ class BatchFacts:
 
     id: int
     number: int
-    selected_by: int | None
+    selected_by: Mapping[int, int | None]
+    """The version that picked, by selection: a batch that was picked ahead was picked again."""
     learned_by: int | None
     control_probability: float | None
+    imported: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A model version, and when its training began, to judge which labels it has seen."""
+    """A model version, when its training began, to judge which labels it has seen, and what each class that was merged
+    by then had become.
+    """
 
     version: int
     began: datetime.datetime
+    merges: Mapping[int, int]
+
+
+class _Task(NamedTuple):
+    """A task and its item as the database has them: `data` and `label` are JSON."""
+
+    id: int
+    item: int
+    rank: int
+    is_control: bool
+    prompted: bool
+    prompted_by: str
+    margin: float | None
+    cluster: int | None
+    cluster_size: int | None
+    draw_pass: int | None
+    selection: int
+    row: int | None
+    external_id: str
+    source: str
+    data: str
+    media: str
+    proposed: int | None
+    label: str | None
+    agreement: float | None
+    probability: float | None
+    distribution: str | None
+    labeled_at: Any
 
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """What all rows of an export are made with."""
+    """What all rows of an export are made with. `show` turns a stored answer into what people read."""
 
-    kind: str
-    asks: Question
+    project: Project
+    is_file: bool
     names: Mapping[int, str]
+    show: Callable[[str], Any]
     weights: Weights
     trainings: list[Training]
+    asked_again: bool
+    """Whether some items have further tasks, which ask them again."""
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
     """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query."""
     choice = choice or Choice()
-    found = Task.objects.filter(choice.tasks(), batch__project=project)
+    condition, values = choice.conditions()
+    sql = f"""
+        SELECT 1 FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id
+        JOIN labeling_batch batch ON batch.id = task.batch_id WHERE batch.project_id = %s AND {condition}"""
+    values = [project.pk, *values]
     if choice.batches is not None:
-        found = found.filter(batch__number__in=choice.batches)
-    return found.order_by()[: at_most + 1].count() if at_most is not None else found.count()
+        sql += f" AND batch.number IN ({marks(len(choice.batches))})"
+        values += choice.batches
+    if at_most is not None:
+        sql += " LIMIT %s"
+        values.append(at_most + 1)
+    [(count,)] = rows(f"SELECT COUNT(*) FROM ({sql}) counted", values)
+    return int(count)
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
     """The rows that were chosen (all labeled items, if nothing is), by batch and rank, up to `size` at a time.
 
-    Queries: four, and up to three a page.
+    Queries: nine at most, and up to three a page.
     """
     choice = choice or Choice()
     names = dict(project.classes.values_list("index", "name"))
-    batches, trainings = _batches(project)
-    shared = Shared(project.kind, project.asks, names, weights_of(project), trainings)
+    found = project.batches.order_by("-number").select_related("selected_by", "model_version")
+    newest_first = list(found.prefetch_related("earlier_selections__selected_by"))
+    imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
+    batches, trainings = _batches(project, newest_first, imported)
+    asks = project.asks
+    # A label out of a few comes again and again; a set of classes may be new in every row.
+    show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), names))
+    weights = weights_of(project, imported)
+    asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
+    shared = Shared(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
     for facts in batches:
         if choice.batches is None or facts.number in choice.batches:
-            yield from _pages_of(facts, Task.objects.filter(choice.tasks()), shared, size)
+            yield from _pages_of(facts, choice, shared, size)
 
 
-def _batches(project: Project) -> tuple[list[BatchFacts], list[Training]]:
+def _batches(
+    project: Project, newest_first: Sequence[Batch], imported: Sequence[int]
+) -> tuple[list[BatchFacts], list[Training]]:
     """The project's batches and trainings in order. The first version trained after a batch's end is the first that
     knew it.
     """
-    found = project.batches.order_by("-number").select_related("selected_by", "model_version")
+    merged = project.class_changes.filter(kind=ClassChange.Kind.MERGED, undone_at__isnull=True).order_by("revision")
+    merges = list(merged.values_list("created_at", "merged_before")) if project.merged else []
     facts: list[BatchFacts] = []
     trainings: list[Training] = []
     learned_by = None
-    for batch in found:
+    for batch in newest_first:
         version = getattr(batch, "model_version", None)
         if version is not None:
             learned_by = version.number
-            trainings.append(Training(version.number, version.created_at - datetime.timedelta(seconds=version.seconds)))
-        selected_by = batch.selected_by.number if batch.selected_by else None
-        probability = batch.control_tasks / batch.pool_rows if batch.pool_rows else None
-        facts.append(BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability))
-    return facts[::-1], trainings[::-1]
-
-
-def _pages_of(facts: BatchFacts, tasks: QuerySet[Task], shared: Shared, size: int) -> Iterator[Page]:
-    rank = -1
-    while True:
-        found = list(
-            tasks.filter(batch=facts.id, rank__gt=rank)
-            .order_by("rank")
-            .values(
-                "pk",
-                "rank",
-                "is_control",
-                "prompted",
-                "margin",
-                "cluster",
-                "cluster_size",
-                "draw_pass",
-                "item_id",
-                row=F("item__row"),
-                external_id=F("item__external_id"),
-                source=F("item__source"),
-                data=F("item__data"),
-                media=F("item__media"),
-                proposed=F("item__proposed"),
-                label=F("item__label"),
-                agreement=F("item__agreement"),
-                labeled_at=F("item__labeled_at"),
-            )[:size]
+            began = version.created_at - datetime.timedelta(seconds=version.seconds)
+            merged_then = next((before for at, before in merges if at > began), project.merged)
+            trainings.append(Training(version.number, began, {int(old): new for old, new in merged_then.items()}))
+        selections = {each.number: each.selected_by for each in batch.earlier_selections.all()}
+        selections[batch.selection] = batch.selected_by
+        selected_by = {number: version.number if version else None for number, version in selections.items()}
+        drawable = batch.pool_rows and batch.pool_rows - bisect_left(imported, batch.pool_rows)
+        probability = batch.control_tasks / drawable if drawable else None
+        facts.append(
+            BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
         )
-        if not found:
+    return facts[::-1], sorted(trainings, key=lambda training: training.version)
+
+
+def _pages_of(facts: BatchFacts, choice: Choice, shared: Shared, size: int) -> Iterator[Page]:
+    condition, values = choice.conditions()
+    sql = f"""
+        SELECT task.id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by, task.margin,
+            task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id, item.source,
+            item.data, item.media, item.proposed, item.label, item.agreement, item.label_probability,
+            item.label_distribution, {moment("item.labeled_at")}
+        FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id
+        WHERE task.batch_id = %s AND task.rank > %s AND {condition} ORDER BY task.rank LIMIT %s"""
+    rank = -1
+    while tasks := [_Task._make(row) for row in rows(sql, [facts.id, rank, *values, size])]:
+        answers = _annotations([task.id for task in tasks], shared)
+        corrections = _corrections([task.item for task in tasks])
+        yield [_row(task, answers[task.id], corrections.get(task.item, UNCORRECTED), facts, shared) for task in tasks]
+        if len(tasks) < size:
             return
-        answers = _annotations([task["pk"] for task in found], shared)
-        corrections = _corrections([task["item_id"] for task in found])
-        yield [
-            _row(task, answers[task["pk"]], corrections.get(task["item_id"], UNCORRECTED), facts, shared)
-            for task in found
-        ]
-        if len(found) < size:
-            return
-        rank = found[-1]["rank"]
+        rank = tasks[-1].rank
 
 
-def _annotations(tasks: list[int], shared: Shared) -> dict[int, list[dict[str, Any]]]:
-    """The standing annotations of each task, in the order in which they were given."""
-    found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    standing = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
-    for task, pk, annotator, value, reason, seconds, flagged, created_at in standing.values_list(
-        "task_id", "pk", "user__username", "value", "skip_reason", "seconds", "flagged", "created_at"
-    ):
-        said = {"value": shared.asks.show(value, shared.names)} if value is not None else {"reason": reason}
-        common = {"seconds": seconds, "flagged": flagged, "created_at": created_at}
-        found[task].append({"id": str(pk), "annotator": annotator, **said, **common})
-    return found
+def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
+    """The standing annotations of each task, and of those that asked its item again."""
+    by_task = {task: _Answers([], [], []) for task in tasks}
+    if shared.asked_again:
+        further = rows(
+            "SELECT task.id, first.id FROM labeling_task first "
+            "JOIN labeling_task task ON task.repeats_id = first.item_id "
+            f"WHERE NOT task.is_gold AND first.id IN ({marks(len(tasks))})",
+            tasks,
+        )
+        by_task |= {task: by_task[first] for task, first in further}
+        tasks = list(by_task)
+    sql = f"""
+        SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
+            annotation.seconds, annotation.flagged, annotation.guidelines_version,
+            {moment("annotation.created_at")}
+        FROM labeling_annotation annotation JOIN labeling_user person ON person.id = annotation.user_id
+        WHERE annotation.undone_at IS NULL AND annotation.task_id IN ({marks(len(tasks))})
+        ORDER BY annotation.created_at, annotation.id"""
+    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, tasks):
+        answers = by_task[task]
+        if value is None:
+            which, name, content = answers.skips, "reason", reason
+        else:
+            which, name, content = answers.annotations, "value", shared.show(value)
+            answers.values.append(value)
+        which.append(
+            {
+                "id": as_uuid_text(pk),
+                "annotator": annotator,
+                name: content,
+                "seconds": seconds,
+                "flagged": flagged,
+                "guidelines_version": guidelines,
+                "created_at": as_moment(created_at),
+            }
+        )
+    return by_task
 
 
-def _corrections(items: list[int]) -> dict[int, dict[str, Any]]:
-    """Who set the label in place of the annotators, and when; only for items whose correction stands."""
-    standing = Correction.objects.standing().filter(item__in=items)
-    found = standing.values_list("item_id", "user__username", "created_at")
-    return {item: {"corrected_by": name, "corrected_at": at} for item, name, at in found}
-
-
-def _row(
-    task: Mapping[str, Any],
-    given: list[dict[str, Any]],
-    correction: Mapping[str, Any],
-    facts: BatchFacts,
-    shared: Shared,
-) -> Row:
-    proposed, names, is_control = task["proposed"], shared.names, task["is_control"]
-    weighs = is_control and not task["prompted"] and task["label"] is not None
+def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
+    """Who set the label in place of the annotators, and when, and to what; only for items whose correction stands."""
+    sql = f"""
+        SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
+        FROM labeling_correction correction JOIN labeling_user person ON person.id = correction.user_id
+        WHERE correction.withdrawn_at IS NULL AND correction.item_id IN ({marks(len(items))})"""
     return {
-        "item": task["item_id"],
-        "external_id": task["external_id"],
-        "source": task["source"],
+        item: ({"corrected_by": name, "corrected_at": as_moment(at)}, value)
+        for item, value, name, at in rows(sql, items)
+    }
+
+
+def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Shared) -> Row:
+    correction, corrected_to = corrected
+    said = answers.values if corrected_to is None else [corrected_to]
+    is_control, is_labeled = task.is_control, task.label is not None
+    weighs = is_control and is_labeled and not task.prompted
+    return {
+        "item": task.item,
+        "external_id": task.external_id,
+        "source": task.source,
         # Text from here on: all formats hold the same characters, and numbers of any length survive.
-        "data": json.dumps(task["data"], ensure_ascii=False, separators=(",", ":")),
+        "data": compact(task.data),
         # Vectors lie many to a file: its name would lead nobody to one of them.
-        "media": (task["media"] or None) if kinds.get(shared.kind).is_file else None,
-        "proposed": None if proposed is None else names[proposed],
-        "label": shared.asks.show(task["label"], names),
-        "agreement": task["agreement"],
-        "annotations": [each for each in given if "value" in each],
-        "skips": [each for each in given if "reason" in each],
+        "media": (task.media or None) if shared.is_file else None,
+        "proposed": None if task.proposed is None else shared.names[task.proposed],
+        "label": shared.show(task.label) if task.label is not None else None,
+        "agreement": task.agreement,
+        "label_probability": task.probability,
+        "label_distribution": _distribution(task.distribution, shared),
+        "annotations": answers.annotations,
+        "skips": answers.skips,
         "batch": facts.number,
-        "rank": task["rank"],
-        "model_version": facts.selected_by,
-        "learned_by": None if is_control or task["label"] is None else _learned_by(correction, facts, shared),
+        "rank": task.rank,
+        "model_version": facts.selected_by[task.selection],
+        "learned_by": _learned_by(said, correction["corrected_at"], facts, shared)
+        if is_labeled and not is_control
+        else None,
         "is_control": is_control,
-        "prompted": task["prompted"],
+        "prompted": task.prompted,
+        "prompted_by": _prompted_by(task),
         "control_probability": facts.control_probability if is_control else None,
-        "control_weight": shared.weights.of(task["row"]) if weighs else None,
-        "margin": task["margin"],
-        "cluster": task["cluster"],
-        "cluster_size": task["cluster_size"],
-        "draw_pass": task["draw_pass"],
-        "labeled_at": task["labeled_at"],
+        "control_weight": shared.weights.of(task.row) if weighs else None,
+        "margin": task.margin,
+        "cluster": task.cluster,
+        "cluster_size": task.cluster_size,
+        "draw_pass": task.draw_pass,
+        "selection": task.selection,
+        "imported": facts.imported,
+        "labeled_at": as_moment(task.labeled_at),
         **correction,
     }
 
 
-def _learned_by(correction: Mapping[str, Any], facts: BatchFacts, shared: Shared) -> int | None:
-    """The first version that was trained on the label as it stands."""
-    corrected_at = correction["corrected_at"]
-    if corrected_at is None:
-        return facts.learned_by
-    return next((training.version for training in shared.trainings if training.began >= corrected_at), None)
+def _distribution(text: str | None, shared: Shared) -> str | None:
+    """Pairs of what people read and its probability, as JSON text."""
+    if text is None:
+        return None
+    pairs = orjson.loads(text)
+    return orjson.dumps([[shared.show(orjson.dumps(value).decode()), p] for value, p in pairs]).decode()
+
+
+def _prompted_by(task: _Task) -> str | None:
+    """Whose answer the annotators of a prompted task were shown; None if nothing was."""
+    if not task.prompted or task.prompted_by == PromptedBy.NOTHING:
+        return None
+    return task.prompted_by or PromptedBy.MODEL.value
+
+
+def _learned_by(
+    said: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, shared: Shared
+) -> int | None:
+    """The first version that was trained on the label as it stands: `said` are the stored answers it comes from."""
+    if corrected_at is not None:
+        trainings = (training for training in shared.trainings if training.began >= corrected_at)
+    elif facts.learned_by is not None:
+        first = facts.learned_by
+        trainings = (training for training in shared.trainings if training.version >= first)
+    else:
+        return None
+    return next((each.version for each in trainings if _same_label(said, each.merges, shared.project)), None)
+
+
+def _same_label(said: list[str], merges: Mapping[int, int], project: Project) -> bool:
+    """Whether these answers came to the label that they come to now when only these classes had been merged."""
+    if merges == project.merges:
+        return True
+    values = [orjson.loads(value) for value in said]
+    then, now = ([project.asks.follow(value, each) for value in values] for each in (merges, project.merges))
+    return project.asks.resolve(then)[0] == project.asks.resolve(now)[0]

@@ -8,7 +8,9 @@ stand for fewer items each. docs/decisions/0008-weights-of-control-items.md has 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+import itertools
+from array import array
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,8 +62,14 @@ class Weights:
         return self.values[level] if level < len(self.values) else None
 
 
-def weights_of(project: Project) -> Weights:
-    """The weights as things stand. Two queries."""
+def imported_rows(project: Project) -> Sequence[int]:
+    """The rows in the pool of items that came with their label, ascending: none of them can be drawn. One query."""
+    rows = project.items.imported().order_by().values_list("row", flat=True).iterator(chunk_size=5000)
+    return array("q", sorted(row for row in rows if row is not None))
+
+
+def weights_of(project: Project, imported: Sequence[int] = ()) -> Weights:
+    """The weights as things stand, where items of the `imported_rows` came with their label. Two queries."""
     control = Task.objects.filter(batch__project=project, is_control=True)
     drawn = control.filter(batch__pool_rows__isnull=False).order_by("batch__number").values_list("batch__number")
     found = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))
@@ -75,6 +83,7 @@ def weights_of(project: Project) -> Weights:
             for place, (start, end) in enumerate(zip(starts, ends, strict=True))
         }
     )
-    sizes = [end - start for start, end in zip(starts, ends, strict=True)]
+    drawable = [end - bisect_left(imported, end) for end in [0, *ends]]
+    sizes = [end - start for start, end in itertools.pairwise(drawable)]
     labeled = [counts[f"level_{place}"] for place in range(len(ends))]
     return Weights(ends, [size / n if n else None for size, n in zip(sizes, labeled, strict=True)])

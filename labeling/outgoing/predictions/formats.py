@@ -13,18 +13,18 @@ A row holds
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
 import pyarrow as pa
 
 from labeling.outgoing import tables
-from labeling.outgoing.tables import Page, Row
+from labeling.outgoing.tables import Format, Page, Row
 from labeling.questions import Question
 
 
-class Shape(NamedTuple):
+class RowShape(NamedTuple):
     """What all rows have in common: the project's question, and the names in `probabilities`, none if not asked for."""
 
     question: Question
@@ -36,21 +36,13 @@ class Shape(NamedTuple):
         return ["where", "external_id", *proposed, "label", "confidence", "margin"]
 
 
-class Format(NamedTuple):
-    """How rows are written."""
-
-    content_type: str
-    suffix: str
-    write: Callable[[Iterable[Page], Shape], Iterator[bytes]]
-
-
-def jsonl(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
+def jsonl(pages: Iterable[Page], shape: RowShape) -> Iterator[bytes]:
     """One JSON object a line."""
     for page in pages:
         yield b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in page)
 
 
-def csv_text(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
+def csv_text(pages: Iterable[Page], shape: RowShape) -> Iterator[bytes]:
     """A header line and one record a row; lists as JSON, a column `p_CLASS` for each class that is asked for."""
     columns = [*shape.columns, *map(_column, shape.probabilities)]
     yield tables.csv_lines([columns])
@@ -58,7 +50,7 @@ def csv_text(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
         yield tables.csv_lines([row[column] for column in columns] for row in map(_flat, page))
 
 
-def parquet(pages: Iterable[Page], shape: Shape) -> Iterator[bytes]:
+def parquet(pages: Iterable[Page], shape: RowShape) -> Iterator[bytes]:
     """A Parquet file, its columns as in CSV but typed."""
     confidence = pa.list_(pa.float32()) if shape.question.several else pa.float32()
     types = {"label": tables.LABELS[shape.question.exported_as], "confidence": confidence, "margin": pa.float32()}

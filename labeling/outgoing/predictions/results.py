@@ -10,7 +10,7 @@ import orjson
 
 from labeling.arrays.files import ProjectFiles
 from labeling.models import PredictionRun
-from labeling.outgoing.predictions.formats import Shape
+from labeling.outgoing.predictions.formats import RowShape
 from labeling.outgoing.tables import Page
 
 # A page ends at the first of these: so many rows, or so many bytes of them.
@@ -18,10 +18,10 @@ PAGE = 500
 PAGE_BYTES = 4 << 20
 
 
-def shape_of(run: PredictionRun) -> Shape:
+def shape_of(run: PredictionRun) -> RowShape:
     """What the rows of the result have in common. Raises FileNotFoundError."""
     first = next(pages(run, most=1), None)
-    return Shape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
+    return RowShape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:

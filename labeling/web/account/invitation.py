@@ -17,11 +17,12 @@ from labeling.models import Invitation, Role, User
 from labeling.projects import access, invitations
 from labeling.projects.invisible import isolated
 from labeling.projects.invitations import InvitationOver
+from labeling.web.account.forms import AccountForm
 from labeling.web.gate import devices
-from labeling.web.shared.forms import AccountForm
 
 OFFERS: dict[str, str] = {
     Role.ANNOTATOR: "As annotator you label its items.",
+    Role.REVIEWER: "As reviewer you check and correct its labels.",
     Role.ENGINEER: "As engineer you export its labels and models.",
     Role.MANAGER: "As manager you may do everything in it.",
 }

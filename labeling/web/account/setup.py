@@ -11,8 +11,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from labeling.web.account import first_account
+from labeling.web.account.forms import AccountForm
 from labeling.web.gate import devices
-from labeling.web.shared.forms import AccountForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -22,8 +22,8 @@ from knox.models import AuthToken
 
 from labeling.models import User
 from labeling.web.account import first_account
+from labeling.web.account.forms import TokenForm
 from labeling.web.gate import devices
-from labeling.web.shared.forms import TokenForm
 from labeling.web.shared.words import count, moment
 
 

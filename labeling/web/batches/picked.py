@@ -40,7 +40,7 @@ def picked_row(
     project: Project, batch: Batch, task: Task, names: Mapping[int, str], flags: Mapping[int, str]
 ) -> PickedRow:
     """Needs the task's item selected with it; `names` of the classes that occur, `flags` by the tasks' keys."""
-    item = task.item
+    item = task.shown
     return PickedRow(
         rank=number(task.rank),
         item_id=item.pk,

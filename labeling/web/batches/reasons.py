@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from labeling.models import Batch, Project, Task
+from labeling.models.batches import IMPORTED
 from labeling.web.shared.words import count, number
 
 _OTHERS = {
@@ -15,17 +16,29 @@ _OTHERS = {
 
 def reason(batch: Batch, task: Task) -> str:
     """Why the task is in its batch, in one sentence."""
+    if batch.strategy == IMPORTED:
+        return "Imported with its label: nobody picked it."
+    replaces = ", in place of an item that everybody skipped" if task.replaces_id else ""
     if task.is_control:
-        return "Drawn at random for control: it measures the model, which never learns from it."
-    if batch.selected_by_id is None:
-        return "Drawn at random: there was no model yet."
-    if batch.strategy == Project.Strategy.UNIFORM:
+        return f"Drawn at random for control{replaces}: it measures the model, which never learns from it."
+    if task.asked:
+        return "A manager asked for it."
+    picked = batch.selection_of(task)
+    if replaces and picked.selected_by is not None:
+        return f"Picked because it is like an item that everybody skipped{_doubt(task)}."
+    if picked.selected_by is None:
+        return f"Drawn at random{replaces}: there was no model yet."
+    if picked.strategy == Project.Strategy.UNIFORM:
         return "Drawn at random."
-    doubt = "" if task.margin is None else f"; margin {short_margin(task.margin)}"
+    doubt = _doubt(task)
     if task.cluster is not None and task.draw_pass is not None:
         held = "" if task.cluster_size is None else f", which held {count(task.cluster_size, 'candidate')}"
         return f"Picked in pass {number(task.draw_pass + 1)} from cluster {task.cluster}{held}{doubt}."
-    return f"{_OTHERS.get(batch.strategy, f'Picked by {batch.strategy}')}{doubt}."
+    return f"{_OTHERS.get(picked.strategy, f'Picked by {picked.strategy}')}{doubt}."
+
+
+def _doubt(task: Task) -> str:
+    return "" if task.margin is None else f"; margin {short_margin(task.margin)}"
 
 
 def short_margin(margin: float) -> str:

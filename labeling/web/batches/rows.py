@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from labeling.models import Batch, Project
-from labeling.web.shared.words import Moment, duration, moment, number, percent
+from labeling.models.batches import IMPORTED
+from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +69,15 @@ def _effort(batch: Batch, hours: Mapping[int, float]) -> Effort:
     return Effort(
         lasted=stretch(batch.opened_at, batch.completed_at) or "–",
         work=duration(hours[batch.pk] * 3600) if batch.pk in hours else "–",
-        accuracy=percent(control["accuracy"], exact=True) if known else "–",
+        accuracy=accuracy(control["accuracy"], control["n"]) if known else "–",
         interval=f"{percent(control['low'], exact=True)} to {percent(control['high'], exact=True)}" if known else "",
     )
 
 
 def picked_by(batch: Batch) -> str:
     """How the batch came about, in a few words."""
+    if batch.strategy == IMPORTED:
+        return "imported"
     if batch.strategy == Project.Strategy.UNIFORM or (batch.strategy and batch.selected_by is None):
         return "at random"
     if batch.selected_by is None:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling.insight.pace import Pace
-from labeling.insight.work import Part, Places
+from labeling.insight.work import Contribution, Places
 from labeling.models import Batch
+from labeling.models.batches import answers_needed
 from labeling.web.charts.drawing import Box
-from labeling.web.settings.consequences import answers_needed
 from labeling.web.shared.words import Moment, count, duration, moment, number
 
 # Somebody who answered so lately is at work.
@@ -29,7 +29,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class PersonRow:
     username: str
     answers: str
     skips: str
@@ -41,22 +41,24 @@ class Person:
 @dataclass(frozen=True, slots=True)
 class Running:
     pieces: list[Piece]
-    people: list[Person]
+    people: list[PersonRow]
     outlook: str
     deadline: str
 
 
-def running(batch: Batch, parts: Sequence[Part], places: Places, pace: Pace, now: datetime.datetime) -> Running:
+def running(
+    batch: Batch, contributions: Sequence[Contribution], places: Places, pace: Pace, now: datetime.datetime
+) -> Running:
     people = [
-        Person(
-            username=part.username,
-            answers=number(part.answers),
-            skips=number(part.skips),
-            held=number(part.held),
-            last=moment(part.last_at, now),
-            at_work=part.last_at is not None and now - part.last_at <= AT_WORK,
+        PersonRow(
+            username=each.username,
+            answers=number(each.answers),
+            skips=number(each.skips),
+            held=number(each.held),
+            last=moment(each.last_at, now),
+            at_work=each.last_at is not None and now - each.last_at <= AT_WORK,
         )
-        for part in parts
+        for each in contributions
     ]
     is_open = batch.state == Batch.State.OPEN
     return Running(
@@ -103,7 +105,7 @@ def _outlook(places: Places, at_work: int, pace: Pace) -> str:
 def _deadline(batch: Batch, places: Places, now: datetime.datetime) -> str:
     if batch.deadline_at is None:
         return ""
-    needed = answers_needed(batch.size, batch.overlap, 1.0 if batch.complete_share is None else batch.complete_share)
+    needed = answers_needed(batch.size, batch.overlap, batch.complete_share)
     missing = needed - places.answered - places.skipped
     more = f"{count(missing, 'answer')} more" if missing > 0 else ""
     seconds = (batch.deadline_at - now).total_seconds()

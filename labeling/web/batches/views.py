@@ -13,18 +13,21 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
 
-from labeling.answering import batches
+from labeling.answering import batches, rechecking
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
-from labeling.arrays.pool_map import load_map
+from labeling.arrays.pool_map import PoolMap
 from labeling.insight import picked
 from labeling.insight.balance import balance_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
-from labeling.insight.work import hours_of, parts_of, places_of
+from labeling.insight.work import contributions_of, hours_of, places_of
+from labeling.items.order import count_up_to
 from labeling.loop import deadlines
 from labeling.loop.progress import progress_of
 from labeling.models import Batch, Job, Membership, Project
 from labeling.projects import access
+from labeling.web.batches.parts import assigned
 from labeling.web.batches.picked import picked_row
 from labeling.web.batches.picking import passed_over
 from labeling.web.batches.rows import batch_rows, picked_by, stretch
@@ -39,7 +42,7 @@ from labeling.web.shared.permissions import for_members
 
 BATCHES_A_PAGE = 25
 TASKS_A_PAGE = 50
-LIVE = (Batch.State.SELECTING, Batch.State.OPEN, Batch.State.TRAINING)
+LIVE = (Batch.State.SELECTING, Batch.State.READY, Batch.State.OPEN, Batch.State.TRAINING)
 """Batches that a page follows: nobody else's step is under way meanwhile."""
 
 
@@ -47,9 +50,11 @@ LIVE = (Batch.State.SELECTING, Batch.State.OPEN, Batch.State.TRAINING)
 @for_members()
 def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All batches, the newest first."""
-    found = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
-    page = Paginator(found, BATCHES_A_PAGE).get_page(request.GET.get("page"))
+    project_batches = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
+    page = Paginator(project_batches, BATCHES_A_PAGE).get_page(request.GET.get("page"))
     hours = hours_of(list(page)) if membership.may_export else None
+    if not membership.may_export:
+        rechecking.tell(page)
     context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": membership.may_export}
     return render_page(request, membership, "project/batches.html", context, section="project-batches")
 
@@ -58,34 +63,40 @@ def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members()
 def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """One batch; its tasks only to those who may export, for they tell which of them are control tasks."""
-    found = membership.project.batches.select_related("selected_by", "model_version", "choice__user")
-    batch = get_object_or_404(found, number=number)
+    project_batches = membership.project.batches.select_related(
+        "selected_by", "model_version", "choice__user", "label_counts"
+    )
+    batch = get_object_or_404(project_batches, number=number)
+    if not membership.may_export:
+        rechecking.tell([batch])
     now = timezone.now()
+    answered, answers = rechecking.told_answers(batch)
     progress = progress_of(membership.project) if batch.state in LIVE else None
     context: dict[str, Any] = {
         "batch": batch,
         "progress": progress,
         "step": step_line(progress) if progress else "",
-        "answered": words.number(batch.size - batch.remaining),
-        "size": words.number(batch.size),
-        "answered_tasks": batch.size - batch.remaining,
+        "answered": answered,
+        "answers": answers,
         "picked_by": picked_by(batch),
         "states": _states(batch, now),
         "is_open": batch.state == Batch.State.OPEN,
         "may_end": membership.may_manage and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
     }
+    if membership.may_manage:
+        context["assigned"] = assigned(batch)
     if membership.may_export:
-        parts = parts_of(batch, now)
+        people = contributions_of(batch, now)
         context |= {
-            "running": running(batch, parts, places_of(batch, parts), pace_of(membership.project, now), now),
-            "rounds": round_times(rounds_of([batch], now)),
+            "running": running(batch, people, places_of(batch, people), pace_of(membership.project, now), now),
+            "rounds": round_times(rounds_of([batch], hours_of([batch]), now)),
             "passed_over": passed_over(batch),
             "balance": class_balance(balance_of(membership.project, batch), batch.number),
         }
         clustering = clustering_of(membership.project) if batch.clusters else None
         if clustering and clustering.digest == batch.dendrogram_hash:  # it is what this batch was picked by
             context["fit"] = fit_of(clustering, now)
-        context |= _map(membership.project, batch, picked.read_wanted(request.GET).cluster)
+        context |= _map(membership.project, batch, picked.read_task_filter(request.GET).cluster)
         context |= {"facts": _facts(batch), **_tasks(request, membership.project, batch)}
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
 
@@ -136,6 +147,11 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
     control = f"{words.number(batch.control_tasks)} ({words.percent(batch.control_share or 0)} asked for)"
     facts: list[tuple[str, Any, str]] = [
         ("Picked", picked_by(batch), ""),
+        (
+            "Picked ahead",
+            batch.kept_tasks or None,
+            "tasks given out before the newest model came",
+        ),
         ("Seed", str(batch.seed), "all that was random follows from it"),
         ("Batch size", batch.batch_size, "k_t: items asked for"),
         ("Candidates", batch.candidates, "k_m: items that the model doubted most, which the batch was drawn from"),
@@ -174,11 +190,11 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
     """The map of the pool, or why there is none yet; nothing where the batch was not picked by clusters."""
     if not batch.clusters:
         return {}
-    found = load_map(ProjectFiles(project).map(batch.number))
-    if found is not None:
-        return {"map": pool_map(found, cluster)}
+    drawn = stored.load(ProjectFiles(project).map(batch.number), PoolMap)
+    if drawn is not None:
+        return {"map": pool_map(drawn, cluster)}
     survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
-    if survey is None or survey.state == Job.State.DONE:  # the pool had been clustered anew before it was drawn
+    if survey is None or survey.state == Job.State.DONE:  # the clustering had been rebuilt before it was drawn
         return {}
     if survey.state == Job.State.FAILED:
         return {"map_state": f"It could not be drawn: {survey.reason}"}
@@ -189,19 +205,19 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:
     """The tasks that the request looks for, in pages by key."""
-    wanted = picked.read_wanted(request.GET)
+    chosen = picked.read_task_filter(request.GET)
     after, before = request.GET.get("after", ""), request.GET.get("before", "")
-    page = picked.page_of(batch, wanted, TASKS_A_PAGE, after=after, before=before)
+    page = picked.page_of(batch, chosen, TASKS_A_PAGE, after=after, before=before)
     names, flags = picked.names_on(project, page.tasks), picked.flags_on(page.tasks)
-    n, more = picked.count_up_to(picked.tasks_of(batch, wanted)) if wanted.filtered else (batch.size, False)
+    n, more = count_up_to(picked.tasks_of(batch, chosen)) if chosen.filtered else (batch.size - batch.further, False)
     return {
         "rows": [picked_row(project, batch, task, names, flags) for task in page.tasks],
         "counted": f"More than {words.number(n)} tasks" if more else words.count(n, "task"),
         "one": n == 1,
-        "wanted": wanted,
-        "by_rank": wanted.sort != picked.RANK and picked.order_of(batch, wanted) == picked.ORDERS[picked.RANK],
+        "wanted": chosen,
+        "by_rank": chosen.sort != picked.RANK and picked.order_of(batch, chosen) == picked.ORDERS[picked.RANK],
         "sorts": [(name, order.title) for name, order in picked.ORDERS.items()],
         "parts": picked.PARTS.items(),
-        "earlier": urlencode({**wanted.query, "before": page.before}) if page.before else "",
-        "later": urlencode({**wanted.query, "after": page.after}) if page.after else "",
+        "earlier": urlencode({**chosen.query, "before": page.before}) if page.before else "",
+        "later": urlencode({**chosen.query, "after": page.after}) if page.after else "",
     }

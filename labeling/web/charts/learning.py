@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from labeling.insight.certainty import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text
 from labeling.web.charts.scales import Scale, shares_from, whole_steps
-from labeling.web.shared.words import count, number, percent
+from labeling.web.shared.words import TOO_FEW, accuracy, count, number, percent
 
 WIDTH, HEIGHT = 380, 240
 LEFT, RIGHT, TOP, BOTTOM = 46, 366, 12, 200
@@ -28,7 +29,12 @@ class Accuracy:
 
     @property
     def shown(self) -> str:
-        return percent(self.value, exact=True)
+        return accuracy(self.value, self.n)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether enough items tell."""
+        return self.n >= ENOUGH
 
     @property
     def low_shown(self) -> str:
@@ -62,6 +68,9 @@ def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
 
 def finding(points: Sequence[Accuracy]) -> str:
     """What the curve shows, in one sentence: a change is only called one if the intervals do not overlap."""
+    if not points[-1].is_known:
+        return f"{TOO_FEW.capitalize()}: {count(points[-1].n, 'control item')}"
+    points = [point for point in points if point.is_known]
     first, last = points[0], points[-1]
     start, end = percent(first.value), percent(last.value)
     after = f"after {count(last.labels, 'label')}"

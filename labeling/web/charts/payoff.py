@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.insight.payoff import Saved, Spent
+from labeling.insight.payoff import LabelsSpent, Saved
 from labeling.web.charts.drawing import Column, Figure, Mark
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
 from labeling.web.charts.scales import Scale
@@ -22,7 +22,7 @@ FARTHEST = 3.0
 """Times the labels of the newest version: beyond, its curve would be too small to be read."""
 
 
-def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: Spent) -> Figure:
+def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: LabelsSpent) -> Figure:
     """Both curves, with what has been saved as their finding."""
     most = max(max(point.labels for point in points), max(point.labels for point in saved.points))
     farthest = min(max(saved.needed.value or saved.limit, most), FARTHEST * most)
@@ -81,7 +81,7 @@ def payoff_chart(points: Sequence[Accuracy], saved: Saved, spent: Spent) -> Figu
     )
 
 
-def finding(saved: Saved, spent: Spent) -> str:
+def finding(saved: Saved, spent: LabelsSpent) -> str:
     """What has been saved, in one sentence: called a saving only where the interval says so."""
     labels = saved.labels
     if labels.high is not None and labels.high < 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from labeling.insight.annotators import Annotator
+from labeling.insight.certainty import ENOUGH
 from labeling.web.charts.drawing import Column, Drawing, Figure, Line, Mark, Text, short
 from labeling.web.charts.scales import Scale, shares_from, time_steps, time_word
 from labeling.web.shared.words import count, duration, number, percent
@@ -48,8 +49,8 @@ def _pace_finding(people: Sequence[Annotator]) -> str:
 
 
 def accuracy_of_people(people: Sequence[Annotator]) -> Figure | None:
-    """How often answers to control items were right, with intervals; None if it is known of nobody."""
-    people = [each for each in people if each.control][:SHOWN]
+    """How often answers to control items were right, with intervals; None if enough of them are known of nobody."""
+    people = [each for each in people if each.control and each.control.n >= ENOUGH][:SHOWN]
     measured = [each.control for each in people if each.control]
     if not measured:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from labeling.models import Batch
@@ -18,7 +18,9 @@ LEGEND = [("hollow", "picking"), ("bar", "open to people"), ("dark", "training")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A batch's spans in seconds, as far as they have come; `under_way` if the last one has not ended."""
+    """A batch's spans in seconds, as far as they have come; `under_way` if the last one has not ended. `labeling`: what
+    people spent on its items, all together. A batch that nobody is at is open too.
+    """
 
     number: int
     selecting: float
@@ -26,6 +28,7 @@ class Round:
     training: float
     begun: datetime.datetime
     under_way: bool = False
+    labeling: float = 0.0
 
     @property
     def total(self) -> float:
@@ -40,8 +43,8 @@ class Round:
         ]
 
 
-def rounds_of(batches: Iterable[Batch], now: datetime.datetime) -> list[Round]:
-    """The spans of batches, each up to `now` where it has not ended."""
+def rounds_of(batches: Iterable[Batch], hours: Mapping[int, float], now: datetime.datetime) -> list[Round]:
+    """The spans of batches, each up to `now` where it has not ended. `hours` that people spent, by the batch's key."""
     return [
         Round(
             number=batch.number,
@@ -50,6 +53,7 @@ def rounds_of(batches: Iterable[Batch], now: datetime.datetime) -> list[Round]:
             training=_seconds(batch.completed_at, batch.done_at, now),
             begun=batch.created_at,
             under_way=batch.state != Batch.State.DONE,
+            labeling=3600 * hours.get(batch.pk, 0),
         )
         for batch in batches
     ]
@@ -66,16 +70,17 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
     return Figure(
         name="rounds",
         finding=finding(rounds),
-        note="Each batch from the moment in which its picking began.",
+        note="Each batch from the moment in which its picking began. Labeling is what people spent on its items.",
         drawing=_draw(rounds),
         columns=[
             Column("Batch"), Column("Began (UTC)", number=False), Column("Picking"), Column("Open"),
-            Column("Training"), Column("In all"),
+            Column("Labeling"), Column("Training"), Column("In all"),
         ],
         rows=[
             [
                 str(each.number), f"{each.begun:%Y-%m-%d %H:%M}", duration(each.selecting), duration(each.open),
-                duration(each.training), f"{duration(each.total)}{' so far' if each.under_way else ''}",
+                duration(each.labeling) if each.labeling else "–", duration(each.training),
+                f"{duration(each.total)}{' so far' if each.under_way else ''}",
             ]
             for each in rounds
         ],
@@ -90,7 +95,7 @@ def finding(rounds: Sequence[Round]) -> str:
         return f"Batch {rounds[-1].number} has been under way for {duration(rounds[-1].total)}"
     total = sum(each.total for each in done)
     kind, part = max(
-        ("labeling", sum(each.open for each in done)),
+        ("open", sum(each.open for each in done)),
         ("training", sum(each.training for each in done)),
         ("picking", sum(each.selecting for each in done)),
         key=lambda pair: pair[1],
@@ -98,7 +103,13 @@ def finding(rounds: Sequence[Round]) -> str:
     usual = duration(statistics.median(each.total for each in done))
     one = len(done) == 1
     took = f"Batch {done[0].number} took {usual}" if one else f"A batch takes {usual}, the median of {len(done)}"
-    return f"{took}; {percent(part / total)} of it is {kind}" if total else took
+    if not total:
+        return took
+    if kind != "open":
+        return f"{took}; {percent(part / total)} of it is {kind}"
+    spent = [each.labeling for each in done if each.labeling]
+    work = f", with {duration(statistics.median(spent))} of labeling" if spent else ""
+    return f"{took}; it is open for {percent(part / total)} of that{work}"
 
 
 def _draw(rounds: Sequence[Round]) -> Drawing:

@@ -41,6 +41,7 @@ class ExportForm(forms.Form):
         required=False,
         help_text="They have no label, agreement or time of labeling, but tell who skipped them and why.",
     )
+    excluded = forms.BooleanField(label="With the items that were excluded or deleted", required=False)
 
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
         """`numbers`: those of the project's batches, ascending."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from labeling.models import Membership
-from labeling.outgoing.exports import FORMATS, count_rows
+from labeling.models import Membership, Project
+from labeling.outgoing.exports import FORMATS, Choice, count_rows
 from labeling.projects import access
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
@@ -39,7 +40,7 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     wanted = request.GET.get("format", "")
     if form.is_valid() and wanted in FORMATS:
         return redirect(f"{url}?{_query(form, wanted)}")
-    rows = count_rows(project, form.choice, at_most=COUNTED) if form.is_valid() else None
+    rows = _rows(project, form.choice) if form.is_valid() else None
     context: dict[str, Any] = {
         "form": form,
         "labeled": bool(rows) or project.items.labeled().exists(),
@@ -54,6 +55,13 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     # Filters that are still being set are no request to be refused.
     status = 400 if form.errors and wanted else 200
     return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
+
+
+def _rows(project: Project, choice: Choice) -> int:
+    """How many rows are chosen; of all labeled items there is a counter."""
+    if choice == Choice():
+        return int(project.batches.aggregate(n=Sum("labeled", default=0))["n"])
+    return count_rows(project, choice, at_most=COUNTED)
 
 
 def _query(form: ExportForm, format_name: str) -> str:

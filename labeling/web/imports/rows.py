@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from labeling.loop.progress import unattended
-from labeling.models import ItemImport, Job, Project
-from labeling.web.shared.words import Moment, moment, number, percent
+from labeling.models import Batch, ItemImport, Job, Project
+from labeling.web.shared.words import Moment, count, moment, number, percent
 
 LISTED = 20
 UNFINISHED = (ItemImport.State.WAITING, ItemImport.State.RUNNING)
@@ -39,6 +39,7 @@ class ImportRow:
     reason: str
     advice: str
     accepted: str
+    labeled: str
     rejected: int
     at: Moment | None
     can_retry: bool
@@ -47,7 +48,7 @@ class ImportRow:
 
 def import_rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
     """The newest imports, each with the step that takes it in."""
-    return [_row(each, now) for each in project.imports.prefetch_related("jobs")[:LISTED]]
+    return [_row(each, now) for each in project.imports.select_related("batch").prefetch_related("jobs")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
@@ -88,11 +89,27 @@ def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
         reason=item_import.reason,
         advice=_advice(item_import),
         accepted=number(item_import.accepted),
+        labeled=label_notice(item_import),
         rejected=item_import.rejected,
         at=moment(item_import.finished_at or item_import.created_at, now),
         can_retry=failed and bool(jobs),
         step=_step(item_import, jobs[0] if jobs else None) if item_import.state in UNFINISHED else None,
     )
+
+
+def label_notice(item_import: ItemImport) -> str:
+    """What the labels that came in are for, as things stand; "" where none did."""
+    if not item_import.labeled:
+        return ""
+    came = f"{count(item_import.labeled, 'label')} came in"
+    batch = item_import.batch
+    if batch is None or batch.state == Batch.State.DONE:
+        return f"{came}, and the model has trained on them."
+    if batch.state == Batch.State.TRAINING:
+        return f"{came}. The model trains on them now; the next batch is picked by what it learns."
+    if batch.state == Batch.State.FAILED:
+        return f"{came}. Training on them has failed: see batch {batch.number}."
+    return f"{came}. The model trains on them once all items are encoded."
 
 
 def _step(item_import: ItemImport, job: Job | None) -> StepRow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -21,8 +22,8 @@ from labeling.kinds import FileKind, Kind
 from labeling.models import ItemImport, Membership, Project
 from labeling.projects import access, storage
 from labeling.projects.encoder_settings import encoders_for
-from labeling.web.imports.rows import as_json, encoding_row, import_rows, stalled, states_of
-from labeling.web.shared.forms import UploadForm
+from labeling.web.imports.rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
+from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, moment, number
@@ -30,6 +31,16 @@ from labeling.web.shared.words import count, moment, number
 ROWS_A_PAGE = 100
 # More classes than this are not told to the page, which says what the folders' names will be taken for.
 CLASSES_TOLD = 1000
+
+
+class UploadForm(FileForm):
+    """Items for the pool."""
+
+    strict = forms.BooleanField(
+        required=False,
+        label="Refuse the whole file if one row is bad",
+        help_text="Otherwise bad rows are set aside with the reason, and the rest goes in.",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -71,12 +82,13 @@ def imports_progress(request: HttpRequest, membership: Membership) -> JsonRespon
 @for_members(access.MANAGE)
 def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
     """What one file brought, and every row that was set aside."""
-    item_import = get_object_or_404(membership.project.imports.select_related("created_by"), pk=import_id)
+    item_import = get_object_or_404(membership.project.imports.select_related("created_by", "batch"), pk=import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
     context = {
         "import": item_import,
         "accepted": count(item_import.accepted, "item"),
+        "labeled": label_notice(item_import),
         "rejected": count(item_import.rejected, "row"),
         "at": moment(item_import.finished_at or item_import.created_at, now),
         "page": page,
@@ -96,6 +108,10 @@ def import_retry(request: HttpRequest, membership: Membership, import_id: int) -
     else:
         messages.success(request, f"{item_import.name} goes on behind record {number(item_import.position)}.")
     return redirect("project-import", membership.project.slug)
+
+
+def _labels(received: ItemImport) -> str:
+    return f" {label_notice(received)}" if received.labeled else ""
 
 
 def _under_way(project: Project) -> dict[str, Any]:
@@ -144,7 +160,7 @@ def _class_names(project: Project) -> dict[str, str]:
     """Where folders are taken: one class to explain them by, and all as JSON, "" where they are too many."""
     if "folder" not in kinds.of(project).forms:
         return {}
-    names = list(project.classes.order_by("index").values_list("name", flat=True)[: CLASSES_TOLD + 1])
+    names = list(project.classes.offered().values_list("name", flat=True)[: CLASSES_TOLD + 1])
     return {"example_class": names[0], "classes": json.dumps(names) if len(names) <= CLASSES_TOLD else ""}
 
 
@@ -170,7 +186,7 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
     if received.state == ItemImport.State.DONE:
         aside = f" {count(received.rejected, 'row')} set aside: see the list." if received.rejected else ""
         tell = messages.warning if received.rejected else messages.success
-        tell(request, f"{count(received.accepted, 'item')} taken in from {received.name}.{aside}")
+        tell(request, f"{count(received.accepted, 'item')} taken in from {received.name}.{_labels(received)}{aside}")
     else:
         messages.success(request, f"{received.name} has arrived and is taken in in the background.")
     return True

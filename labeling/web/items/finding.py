@@ -9,7 +9,16 @@ from django.http import HttpRequest
 from django.utils.http import urlencode
 
 from labeling.items.filters import READERS, State, matching
-from labeling.items.order import NEWEST, Order, Position, neighbours, order_for, position_of, read_position
+from labeling.items.order import (
+    NEWEST,
+    Order,
+    Position,
+    count_matching,
+    known_position,
+    neighbours,
+    order_for,
+    position_of,
+)
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.invisible import isolated
@@ -17,15 +26,26 @@ from labeling.web.items.forms import FindForm
 
 # How each filter reads where it can be taken off again.
 _SAID = {
+    "like": "like {}",
+    "q": "says “{}”",
     "search": "id holds “{}”",
     "label": "label: {}",
     "batch": "batch {}",
     "annotator": "by {}",
+    "answered": "answered {}",
+    "against": "another answered {}",
+    "divided": "divided on {}",
+    "unlike": "{} answered differently",
+    "known": "known to be {}",
     "flagged": ("flagged", "not flagged"),
     "disagreement": ("in disagreement", "all agree"),
     "skips": ("somebody skipped it", "nobody skipped it"),
     "corrected": ("settled by a manager", "not settled"),
     "control": ("control", "not control"),
+    "gold": ("gold", "not gold"),
+    "queued": ("queued for labeling", "not queued"),
+    "excluded": ("excluded", "not excluded"),
+    "deleted": ("deleted", "not deleted"),
 }
 
 
@@ -49,18 +69,23 @@ class Finding:
             for name in (*READERS, "sort")
             if name in request.GET and request.GET[name].strip()
         }
-        if self._given.get("sort") == NEWEST:
+        # The newest labels come first anyway, but where something else does.
+        if self._given.get("sort") == NEWEST and "like" not in self._given:
             del self._given["sort"]
         self.wanted = self.form.wanted
 
     @property
     def order(self) -> Order:
-        return order_for(self.wanted, self.form.cleaned_data.get("sort") or NEWEST)
+        return order_for(self.wanted, self.form.cleaned_data.get("sort") or "")
 
     @property
     def items(self) -> ItemQuerySet:
-        found = matching(self._project, self.wanted)
-        return found if self.valid else found.none()
+        items = matching(self._project, self.wanted)
+        return items if self.valid else items.none()
+
+    def count(self) -> tuple[int, bool]:
+        """How many there are, as far as they are counted, and whether there may be more."""
+        return count_matching(self._project, self.wanted) if self.valid else (0, False)
 
     @property
     def filtered(self) -> bool:
@@ -69,7 +94,12 @@ class Finding:
     @property
     def wrong_below(self) -> bool:
         """Whether one of the filters that are folded away cannot be used: it has to be seen."""
-        return bool(set(self.form.errors) - {"search", "label", "state", "sort"})
+        return bool(set(self.form.errors) - {"q", "label", "state", "sort"})
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The filters and the order as they stand in an address."""
+        return dict(self._given)
 
     @property
     def query(self) -> str:
@@ -82,25 +112,33 @@ class Finding:
 
     def place(self, text: str | None) -> Position | None:
         """A place from an address, or none if it is none."""
-        try:
-            return read_position(text, self.order) if text else None
-        except ValueError:
-            return None
+        return known_position(text, self.order)
+
+    def position(self, item: Item) -> Position:
+        """Where the item itself is."""
+        return position_of(item, self.order, self.wanted)
 
     def chips(self) -> list[Chip]:
         return [
-            Chip(_said(name, text), urlencode({other: each for other, each in self._given.items() if other != name}))
+            Chip(
+                self._said(name, text),
+                # "Most alike" is no order without an item to be like.
+                urlencode(
+                    {key: each for key, each in self._given.items() if key not in (name, name == "like" and "sort")}
+                ),
+            )
             for name, text in self._given.items()
             if name != "sort" and name not in self.form.errors
         ]
 
+    def _said(self, name: str, text: str) -> str:
+        if name == "state":
+            return str(State(text).label)
+        if name == "like" and self.wanted.like:
+            text = self.wanted.like.item.external_id
+        words: Any = _SAID[name]
+        return words.format(isolated(text)) if isinstance(words, str) else words[text not in ("true", "yes")]
+
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """The ids of the items in front of and behind this one, or behind the place where it was."""
-        return neighbours(self.items, self.order, self.place(at) or position_of(item, self.order))
-
-
-def _said(name: str, text: str) -> str:
-    if name == "state":
-        return str(State(text).label)
-    words: Any = _SAID[name]
-    return words.format(isolated(text)) if isinstance(words, str) else words[text not in ("true", "yes")]
+        return neighbours(self.items, self.order, self.place(at) or self.position(item))

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 
 from labeling.answering.reading import read_value
 from labeling.items.filters import LONGEST, READERS, FilterError, ItemFilter, State, read_filter, unknown_class
-from labeling.items.order import NEWEST, ORDERS
+from labeling.items.order import ALIKE, ORDERS, SORTS
 from labeling.items.records import ItemRecord
 from labeling.models import Project
 from labeling.questions import InvalidValue, Stored
@@ -42,16 +42,27 @@ def _yes_or_no(label: str, yes: str, no: str) -> forms.CharField:
 class FindForm(forms.Form):
     """What is looked for; `wanted` holds it, read, once the form is valid."""
 
+    like = forms.CharField(required=False, max_length=LONGEST, widget=forms.HiddenInput)
+    q = _text("Words", type="search", placeholder='word, "exact phrase", field:value')
     search = _text("Id holds", type="search")
     label = _text("Label", list="classes")
     state = _choice("State", *State.choices)
     batch = _text("Batch", inputmode="numeric")
     annotator = _text("Annotator", list="annotators")
+    answered = _text("Answered", list="classes")
+    against = _text("Another answered", list="classes")
+    divided = _text("Divided on", list="classes")
+    unlike = _text("Answered differently by", list="annotators")
+    known = _text("Known to be", list="classes")
     flagged = _yes_or_no("Flag", "flagged", "not flagged")
     disagreement = _yes_or_no("Agreement", "in disagreement", "all agree")
     skips = _yes_or_no("Skips", "somebody skipped it", "nobody skipped it")
     corrected = _yes_or_no("Settled by a manager", "settled", "not settled")
     control = _yes_or_no("Control slice", "in it", "not in it")
+    gold = _yes_or_no("Gold", "gold", "not gold")
+    queued = _yes_or_no("Queued for labeling", "queued", "not queued")
+    excluded = _yes_or_no("Excluded", "excluded", "not excluded")
+    deleted = _choice("Deleted", ("", "not deleted"), ("true", "deleted"), whole=True)
     sort = _choice("Sort by", *((name, order.title) for name, order in ORDERS.items()), whole=True)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
@@ -59,13 +70,17 @@ class FindForm(forms.Form):
         self.auto_id = "find-%s"
         self._project = project
         self.wanted = ItemFilter()
+        if self.data.get("like"):
+            sorts = {ALIKE: SORTS[ALIKE], **ORDERS}
+            self.fields["sort"].widget = forms.Select(choices=[(name, order.title) for name, order in sorts.items()])
         if project.asks.proposes:
-            self.fields["label"].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
+            for name in ("label", "answered", "against", "divided", "known"):
+                self.fields[name].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
 
     def clean_sort(self) -> str:
-        sort = self.cleaned_data["sort"] or NEWEST
-        if sort not in ORDERS:
-            raise ValidationError(f"Choose one of {', '.join(ORDERS)}.")
+        sort = self.cleaned_data["sort"]
+        if sort and sort not in SORTS:
+            raise ValidationError(f"Choose one of {', '.join(SORTS)}.")
         return str(sort)
 
     def clean(self) -> None:

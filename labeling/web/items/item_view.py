@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling import kinds
+from labeling.answering.changing import ACTIONS
 from labeling.items.filters import State
-from labeling.items.records import ItemLine, ItemRecord, Names
-from labeling.models import Annotation, Correction, Item, Project
+from labeling.items.records import ItemLine, ItemRecord, Names, names_of
+from labeling.models import Annotation, BulkChange, Correction, Item, Project
 from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.words import Moment, duration, moment, number, percent
@@ -19,7 +20,7 @@ NAMED = 3  # annotators; more are counted
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ItemCard:
     """An item in a list. `label` is empty where there is none; `state` then says why."""
 
     id: int
@@ -33,9 +34,9 @@ class Card:
     marks: list[tuple[str, str]]
 
 
-def card(project: Project, line: ItemLine, names: Names) -> Card:
+def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
     item, task, kind = line.item, line.task, kinds.of(project)
-    return Card(
+    return ItemCard(
         id=item.pk,
         external_id=item.external_id,
         image=kind.is_picture and bool(item.media),
@@ -56,7 +57,15 @@ def _marks(line: ItemLine) -> Any:
         yield f"{percent(line.item.agreement)} agree", "warn"
     if line.corrected:
         yield "settled", "good"
-    if line.item.is_control:
+    if line.item.deleted_at:
+        yield "deleted", "warn"
+    elif line.item.excluded_at:
+        yield "excluded", "warn"
+    if line.item.gold is not None:
+        yield "gold", ""
+    if line.item.queued_at and line.task is None:
+        yield "queued", "good"
+    if line.item.reserved:
         yield "control", ""
 
 
@@ -98,10 +107,15 @@ class Said:
 
 
 def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[Said]:
-    return [_said(each, record, now) for each in record.annotations]
+    return [_said(each, record, now, record.item.label) for each in record.annotations]
 
 
-def _said(each: Annotation, record: ItemRecord, now: datetime.datetime) -> Said:
+def check_rows(record: ItemRecord, now: datetime.datetime) -> list[Said]:
+    """What was answered to the item as gold."""
+    return [_said(each, record, now, record.item.gold) for each in record.checks]
+
+
+def _said(each: Annotation, record: ItemRecord, now: datetime.datetime, right: Any) -> Said:
     skipped = each.value is None
     return Said(
         who=each.user.username,
@@ -111,7 +125,7 @@ def _said(each: Annotation, record: ItemRecord, now: datetime.datetime) -> Said:
         took=duration(each.seconds) if each.seconds else "–",
         at=moment(each.created_at, now),
         undone=moment(each.undone_at, now),
-        agrees=not skipped and each.value == record.item.label,
+        agrees=not skipped and each.value == right,
     )
 
 
@@ -130,21 +144,40 @@ def _correction(each: Correction, record: ItemRecord, now: datetime.datetime) ->
     }
 
 
+def change_row(bulk: BulkChange) -> dict[str, Any]:
+    """How far a change of many items is."""
+    return {
+        "title": ACTIONS[bulk.action].title,
+        "who": bulk.user.username,
+        "seen": number(bulk.seen),
+        "total": number(bulk.total),
+        "changed": number(bulk.changed),
+        "finished": bulk.finished_at is not None,
+        "failure": bulk.failure,
+    }
+
+
 def came_to_be(record: ItemRecord) -> str:
     """How the label came to be, in a sentence."""
-    standing = [each for each in record.annotations if each.undone_at is None]
+    task = record.decides
+    standing = [each for each in record.annotations if each.undone_at is None and task and each.task_id == task.pk]
     answers = [each for each in standing if each.value is not None]
     if record.correction:
         confirmed = answers and all(each.value == record.item.label for each in answers)
         return f"{'Confirmed' if confirmed else 'Settled'} by {record.correction.user.username}."
-    if record.task is None:
+    if task is None:
         return ""
-    if not record.task.has_all_answers:
-        return f"{len(standing)} of {record.task.batch.overlap} have answered."
+    if record.item.again_at is not None:
+        return "People are asked again in the next batch."
+    if not task.has_all_answers:
+        again = " again" if task is not record.task else ""
+        return f"{len(standing)} of {task.batch.overlap + task.extra} have answered{again}."
     if not answers:
         return f"Everybody skipped it: {_people([each.user.username for each in standing])}." if standing else ""
     if len(answers) == 1:
         return f"{answers[0].user.username}’s answer."
+    if record.item.label is None:
+        return f"{len(answers)} people answered, and none of their answers is probable enough."
     agreeing = sum(each.value == record.item.label for each in answers)
     if agreeing == len(answers):
         return f"All {len(answers)} answers agree."
@@ -156,9 +189,10 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
     task = record.task
     if task is None:
         return []
-    version = task.batch.selected_by
+    version = task.batch.selection_of(task).selected_by
     facts: list[tuple[str, Any, str]] = [
         ("Picked", reason(task.batch, task), ""),
+        ("Replaces", task.replaces.shown.external_id if task.replaces else None, "everybody skipped it"),
         ("Rank", number(task.rank), "the order in which a batch is given out"),
         ("Margin", None if task.margin is None else f"{task.margin:.4f}", "best class before the second best"),
         ("Taken for", _prediction(record), f"by version {version.number}" if version else ""),
@@ -171,6 +205,24 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
         for name, value, meaning in facts
         if value is not None
     ]
+
+
+def model_says(record: ItemRecord) -> list[str]:
+    """Sentences on what models take the item for."""
+    sentences = []
+    project, item, taken_for = record.item.project, record.item, _prediction(record)
+    if taken_for is not None and record.task is not None:
+        version = record.task.batch.selection_of(record.task).selected_by
+        by = f"version {version.number}" if version else "the model"
+        sentences.append(f"Before it was labeled, {by} took it for {taken_for}.")
+    if item.likely_label is not None and item.label_quality is not None:
+        names = {} if project.asks.proposes else names_of(project, [], [item.likely_label])
+        likely = label_text(project.asks.predicted(item.likely_label, names))
+        sentences.append(
+            f"Models that have not learned this label take it for {likely}, and give the label "
+            f"{percent(item.label_quality)}."
+        )
+    return sentences
 
 
 def _prediction(record: ItemRecord) -> str | None:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
 from labeling import kinds
 from labeling.answering import corrections
+from labeling.answering.changing import ACTIONS, RESTORE
 from labeling.insight.attention import attention_of
+from labeling.items import search
 from labeling.items.filters import classes_like
-from labeling.items.order import count_up_to, page_after, page_before, position_of
+from labeling.items.order import count_up_to, page_after, page_before
 from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Item, LabelClass, Membership, Project
-from labeling.projects import access
+from labeling.projects import access, bulk, examples
+from labeling.projects.purging import KEPT_DAYS
 from labeling.web.items import item_view
 from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
+from labeling.web.review.comments import thread_context
 from labeling.web.shared import words
+from labeling.web.shared.forms import number_in
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
@@ -33,7 +39,7 @@ PROPOSED = 20
 
 
 @require_safe
-@for_members(access.EXPORT)
+@for_members(access.READ_ITEMS)
 def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The items that a filter lets through, in pages by key: as quick at the end of a million as at their beginning."""
     project = membership.project
@@ -43,37 +49,55 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         page = page_before(finding.items, finding.order, before, ITEMS_A_PAGE)
     else:
         page = page_after(finding.items, finding.order, finding.place(request.GET.get("after")), ITEMS_A_PAGE)
-    lines, names = lines_of(project, page.ids)
-    n, more = count_up_to(finding.items)
+    lines, names = lines_of(project, page.keys)
+    n, more = finding.count()
     context = {
         "form": finding.form,
         "finding": finding,
         "counted": f"More than {words.number(n)} items" if more else words.count(n, "item"),
         "one": n == 1,
+        "alike": finding.wanted.like,
+        "compared": words.number(finding.wanted.like.compared) if finding.wanted.like else "",
+        "unindexed": _unindexed(project) if finding.wanted.q else "",
         "cards": [item_view.card(project, line, names) for line in lines],
         "earlier": finding.with_place("before", page.before),
         "later": finding.with_place("after", page.after),
         "attention": attention_of(project),
+        "actions": [(name, action.title) for name, action in ACTIONS.items() if _offered(name, finding)],
+        "change_all": n > 0,
+        "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
+        "hidden": finding.given,
         "annotators": project.memberships.order_by("user__username").values_list("user__username", flat=True),
-        **_class_names(project),
+        **class_names(project),
     }
     return render_page(
         request, membership, "project/items.html", context, section=SECTION, status=200 if finding.valid else 400
     )
 
 
-def _class_names(project: Project) -> dict[str, Any]:
+def _offered(action: str, finding: Finding) -> bool:
+    """Whether the list has items that the action may fit: deleted ones are in a list of their own."""
+    return action == RESTORE if finding.wanted.deleted else action != RESTORE
+
+
+def _unindexed(project: Project) -> str:
+    """How many items cannot be found by their words yet; empty if all can."""
+    n, more = count_up_to(search.unindexed(project))
+    return "" if not n else f"More than {words.number(n)} items" if more else words.count(n, "item")
+
+
+def class_names(project: Project) -> dict[str, Any]:
     """All classes, unless they are many: then the address that proposes some."""
     if project.asks.proposes:
         return {}
-    names = list(project.classes.order_by("index").values_list("name", flat=True)[: MAX_LISTED + 1])
-    if len(names) > MAX_LISTED:
+    keys = dict(project.classes.offered().values_list("name", "key")[: MAX_LISTED + 1])
+    if len(keys) > MAX_LISTED:
         return {"propose": reverse("project-item-classes", args=[project.slug])}
-    return {"class_names": names}
+    return {"class_names": list(keys), "own_keys": {name: key for name, key in keys.items() if key}}
 
 
 @require_safe
-@for_members(access.EXPORT)
+@for_members(access.READ_ITEMS)
 def class_proposals(request: HttpRequest, membership: Membership) -> JsonResponse:
     """A few names of classes that hold what was typed so far."""
     text = request.GET.get("q", "").replace("\x00", "")[: LabelClass._meta.get_field("name").max_length]
@@ -81,27 +105,27 @@ def class_proposals(request: HttpRequest, membership: Membership) -> JsonRespons
 
 
 @require_safe
-@for_members(access.EXPORT)
+@for_members(access.READ_ITEMS)
 def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
-    """One item, how its label came to be, and for managers the form that corrects it."""
+    """One item, how its label came to be, and for reviewers and managers the form that corrects it."""
     record = _record(membership.project, item_id)
-    classes = _class_names(membership.project)
-    return _page(request, membership, record, classes, _form(membership.project, record, classes))
+    classes = class_names(membership.project)
+    return _page(request, membership, record, classes, correction_form(membership.project, record, classes))
 
 
 @require_POST
-@for_members(access.MANAGE)
+@for_members(access.REVIEW)
 def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Correct or confirm the label; then on to the next item that is looked for, or stay."""
     project = membership.project
     record = _record(project, item_id)
-    classes = _class_names(project)
-    form = _form(project, record, classes, request.POST)
+    classes = class_names(project)
+    form = correction_form(project, record, classes, request.POST)
     if not form.is_valid() or form.stored is None:
         return _page(request, membership, record, classes, form, status=400)
     # Where to go next is looked up first: by the correction the item may leave its place, or the filter.
     finding = Finding(request, project)
-    place = finding.place(request.GET.get("at")) or position_of(record.item, finding.order)
+    place = finding.place(request.GET.get("at")) or finding.position(record.item)
     _, later = finding.around(record.item, str(place))
     try:
         corrections.correct(
@@ -121,12 +145,33 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
 
 @require_POST
 @for_members(access.MANAGE)
+def choose_example(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """Show the item as an example of a class, or with `remove` no more; then back to the item, or to the class."""
+    project = membership.project
+    item = get_object_or_404(project.items, pk=item_id)
+    index = number_in(request.POST.get("class", ""), default=-1)
+    try:
+        if "remove" in request.POST:
+            examples.remove(project=project, index=index, item=item)
+            messages.success(request, f"{item.external_id} is no longer shown as an example.")
+        else:
+            examples.choose(project=project, user=membership.user, index=index, item=item)
+            messages.success(request, f"{item.external_id} is shown to annotators as an example.")
+    except examples.ExampleError as error:
+        messages.error(request, str(error))
+    if request.POST.get("back") == "class" and project.classes.filter(index=index).exists():
+        return redirect("project-class", project.slug, index)
+    return redirect("project-item", project.slug, item_id)
+
+
+@require_POST
+@for_members(access.REVIEW)
 def withdraw_correction(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Give the word back to the annotators."""
     project = membership.project
     record = _record(project, item_id)
     finding = Finding(request, project)
-    place = finding.place(request.GET.get("at")) or position_of(record.item, finding.order)
+    place = finding.place(request.GET.get("at")) or finding.position(record.item)
     try:
         corrections.withdraw(item=record.item, user=membership.user)
     except corrections.CorrectionError as error:
@@ -148,9 +193,19 @@ def _record(project: Project, item_id: int) -> ItemRecord:
         raise Http404("There is no such item in this project.") from None
 
 
-def _form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:
+def correction_form(project: Project, record: ItemRecord, classes: dict[str, Any], data: Any = None) -> CorrectionForm:
+    """The form that asks what the item is, with the classes to choose from if they are few."""
     names = classes.get("class_names", [])
     return CorrectionForm(data, project=project, record=record, classes=names if len(names) <= MAX_CHOICES else [])
+
+
+def _example_classes(membership: Membership, item: Item) -> list[dict[str, Any]]:
+    """The classes that a manager may show the item as an example of, and whether it is one. Two queries at most."""
+    if not membership.may_manage or item.label is None:
+        return []
+    chosen = set(item.example_of.values_list("label_class", flat=True))
+    classes = examples.classes_of(membership.project, item)
+    return [{"row": each, "chosen": each.pk in chosen} for each in classes]
 
 
 def _page(
@@ -173,14 +228,21 @@ def _page(
         "earlier": earlier,
         "later": later,
         "form": form,
-        "keys": project.asks.keys(classes.get("class_names", [])),
+        **thread_context(item),
+        "keys": project.asks.keys(classes.get("class_names", []), classes.get("own_keys")),
         "label": item_view.label_text(project.asks.show(item.label, record.names)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),
         "annotations": item_view.annotation_rows(record, now),
+        "checks": item_view.check_rows(record, now),
         "corrections": item_view.correction_rows(record, now),
         "why": item_view.why_picked(record),
+        "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
+        "removal": record.removal,
+        "removed": words.moment(record.removal.created_at, now) if record.removal else None,
+        "gone_at": record.removal.created_at + datetime.timedelta(days=KEPT_DAYS) if record.removal else None,
+        "example_classes": _example_classes(membership, item),
         "fields": kinds.of(project).facts(item.data),
         "agreement": None if item.agreement is None else words.percent(item.agreement),
         "labeled": words.moment(item.labeled_at, now),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
@@ -14,8 +16,10 @@ from django.views.decorators.csrf import ensure_csrf_cookie
 from django.views.decorators.http import conditional_page, require_safe
 
 from labeling import kinds
-from labeling.models import Annotation, Membership
-from labeling.projects import access
+from labeling.answering import comments
+from labeling.models import Annotation, Item, LabelClass, Membership, Project
+from labeling.projects import access, examples, guidelines
+from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
 
 # Stands for an annotation's id in the address that the page fills in.
@@ -28,7 +32,7 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The frame of the screen, with what its modules need to know."""
     project = membership.project
-    picker = project.asks.picker(project.classes.count())
+    picker = project.asks.picker(project.classes.offered().count())
     context = {
         "project": project,
         "kind": kinds.of(project),
@@ -37,6 +41,8 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "picker_template": f"label/pickers/{picker}.html",
         "keys_template": f"label/pickers/{picker}_keys.html",
         "letters_search": picker == "search",
+        "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
+        "unread": comments.unread(project, membership.user),
         "skip_reasons": project.asks.skip_reasons,
         "config": _config(membership),
     }
@@ -51,7 +57,8 @@ def _config(membership: Membership) -> dict[str, Any]:
         "user": membership.user.pk,
         "kind": project.kind,
         "several": project.asks.several,
-        "overlap": project.overlap,
+        "classRevision": project.class_revision,
+        "guidelinesVersion": project.guidelines_version,
         "leaseSeconds": project.lease_seconds,
         "urls": {
             "claim": reverse("api:claim", args=[slug]),
@@ -61,6 +68,7 @@ def _config(membership: Membership) -> dict[str, Any]:
             "release": reverse("api:release", args=[slug]),
             "progress": reverse("api:progress", args=[slug]),
             "classes": reverse("label-classes", args=[slug]),
+            "guidelines": reverse("label-guidelines", args=[slug]),
             "today": reverse("label-today", args=[slug]),
             "signIn": f"{reverse('login')}?{urlencode({'next': reverse('label', args=[slug])})}",
         },
@@ -71,11 +79,54 @@ def _config(membership: Membership) -> dict[str, Any]:
 @conditional_page
 @for_members(access.ANNOTATE)
 def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """The names of all classes in their order. There may be 20,000: a browser that has them is told so (304)."""
-    names = membership.project.classes.order_by("index").values_list("name", flat=True)
-    response = JsonResponse({"classes": list(names)})
+    """The names of the classes in their order, and what more is known of some. There may be 20,000: a browser that has
+    them is told so (304).
+    """
+    project = membership.project
+    shown = examples.examples_of(project)
+    details = {each.name: _details(project, each, shown.get(each.index, [])) for each in project.classes.offered()}
+    # Of 20,000 classes few have more than a name.
+    response = JsonResponse(
+        {"classes": list(details), "details": {name: more for name, more in details.items() if more}}
+    )
     response["Cache-Control"] = "private, no-cache"
     return response
+
+
+def _details(project: Project, each: LabelClass, items: Sequence[Item]) -> dict[str, Any]:
+    details = {
+        "key": each.key,
+        "colour": each.colour,
+        "description": each.description,
+        "aliases": each.aliases,
+        "examples": [_example(project, item) for item in items],
+    }
+    return {name: value for name, value in details.items() if value}
+
+
+def _example(project: Project, item: Item) -> dict[str, Any]:
+    """As a task has its item: the screen draws both alike. Nothing tells what it was in its batch."""
+    has_file = kinds.of(project).is_file and item.media
+    url = reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None
+    return {"external_id": item.external_id, "data": item.data, "media_url": url}
+
+
+@require_safe
+@for_members(access.ANNOTATE)
+def label_guidelines(request: HttpRequest, membership: Membership) -> JsonResponse:
+    """The guidelines as they are, and what changed since the version `since`, which is on the caller's screen."""
+    project = membership.project
+    since = number_in(request.GET.get("since", ""), default=project.guidelines_version)
+    before = guidelines.text_of(project, since)
+    passages = guidelines.compare(before, project.guidelines)
+    return JsonResponse(
+        {
+            "version": project.guidelines_version,
+            "html": render_to_string("guidelines/text.html", {"project": project}),
+            "changes": render_to_string("guidelines/changes.html", {"passages": passages}),
+            "summary": guidelines.summary(before, project.guidelines),
+        }
+    )
 
 
 @require_safe

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -13,13 +14,34 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
+from labeling.answering import gold
 from labeling.models import Membership, Role
+from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
 from labeling.projects import access, invitations
 from labeling.projects import members as memberships
-from labeling.web.shared.forms import RoleForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
+
+ROLES = [
+    (Role.ANNOTATOR, "Annotator: labels"),
+    (Role.REVIEWER, "Reviewer: checks and corrects labels"),
+    (Role.ENGINEER, "Engineer: exports labels and models"),
+    (Role.MANAGER, "Manager: may do everything in this project"),
+]
+
+
+class RoleForm(forms.Form):
+    """What a member is to be, or whoever is invited."""
+
+    role = forms.ChoiceField(choices=ROLES, initial=Role.ANNOTATOR)
+
+
+class WorkForm(RoleForm):
+    """What a member is to be, in which group, and how many answers a day."""
+
+    group = forms.CharField(required=False, max_length=MAX_GROUP)
+    daily_limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_DAILY_LIMIT)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -33,8 +55,18 @@ def members(request: HttpRequest, membership: Membership) -> HttpResponse:
     people = membership.project.memberships.select_related("user").order_by("user__username")
     open_invitations = membership.project.invitations.open().select_related("invited_by").order_by("-pk")
     context: dict[str, Any] = {
-        "members": [{"user": each.user, "role": each.role, "since": moment(each.created_at, now)} for each in people],
+        "members": [
+            {
+                "user": each.user,
+                "role": each.role,
+                "row": each,
+                "since": moment(each.created_at, now),
+                "paused": moment(each.paused_at, now),
+            }
+            for each in people
+        ],
         "invitations": [{"row": each, "until": moment(each.expires_at, now)} for each in open_invitations],
+        "is_member": membership.pk is not None,  # others manage it by being superusers, and have nothing to hand over
         "roles": Role.choices,
         "form": form if form.errors else RoleForm(),
         "link": link,
@@ -71,13 +103,18 @@ def withdraw_invitation(request: HttpRequest, membership: Membership, invitation
 @require_POST
 @for_members(access.MANAGE)
 def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
-    """Give a member another role."""
+    """Give a member another role, group or daily limit."""
     member = _member(membership, username)
-    form, still = RoleForm(request.POST), True
+    form, still = WorkForm(request.POST), True
     try:
         if not form.is_valid():
-            raise ValidationError("Choose a role.")
-        memberships.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
+            raise ValidationError(
+                f"Choose a role, a group of at most {MAX_GROUP} letters, and a limit from 1 to {MAX_DAILY_LIMIT:,}."
+            )
+        member = memberships.set_role(project=membership.project, user=member.user, role=form.cleaned_data["role"])
+        memberships.set_work(
+            membership=member, group=form.cleaned_data["group"], daily_limit=form.cleaned_data["daily_limit"]
+        )
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
@@ -85,6 +122,19 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
         # A manager who gave the role away may not see the list any more.
         still = member.user_id != membership.user.pk or form.cleaned_data["role"] == membership.role
     return redirect("project-members" if still else "project", membership.project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def pause_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+    """Give a member no more tasks; again, if the work is paused."""
+    member = _member(membership, username)
+    if member.paused_at is not None:
+        gold.let_go_on(member)
+        messages.success(request, f"{username} gets items again. Answers to gold items count anew from now on.")
+    elif gold.pause(member, f"Paused by {membership.user.username}."):
+        messages.success(request, f"{username} gets no more items until a manager lets them go on.")
+    return redirect("project-members", membership.project.slug)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -107,5 +157,5 @@ def remove_member(request: HttpRequest, membership: Membership, username: str) -
 
 
 def _member(membership: Membership, username: str) -> Membership:
-    found = membership.project.memberships.select_related("user", "project")
-    return get_object_or_404(found, user__username=username)
+    people = membership.project.memberships.select_related("user", "project")
+    return get_object_or_404(people, user__username=username)

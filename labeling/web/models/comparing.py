@@ -16,7 +16,7 @@ from labeling.models import Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
 from labeling.projects import access
 from labeling.web.items.item_view import excerpt
-from labeling.web.models import comparison_words
+from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -62,6 +62,7 @@ def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelV
         "same_labels": a.labels_hash == b.labels_hash != "",
         "training": comparison_words.training_differences(a, b),
         "control": found.control,
+        "uncalibrated": [(each.number, words) for each in (a, b) if (words := version_words.calibration(each))],
     }
     if found.control:
         context |= {

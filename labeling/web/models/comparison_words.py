@@ -13,7 +13,7 @@ from labeling.models import ModelVersion
 from labeling.outgoing.artifacts import Artifact
 from labeling.web.models.version_words import CLASSES_SHOWN
 from labeling.web.models.version_words import settings as settings_words
-from labeling.web.shared.words import NBSP, number, percent
+from labeling.web.shared.words import NBSP, accuracy, number, part, percent
 
 Names = Mapping[int, str]
 Figure = tuple[str, str]
@@ -84,7 +84,7 @@ def _both(right_a: int, of_a: int, right_b: int, of_b: int, differs: bool) -> di
     told = ""
     if differs:
         told = "better" if right_b * of_a > right_a * of_b else "worse"
-    return {"a": _part(right_a, of_a), "b": _part(right_b, of_b), "told": told}
+    return {"a": part(right_a, of_a), "b": part(right_b, of_b), "told": told}
 
 
 def mistake_rows(found: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:
@@ -128,7 +128,7 @@ def training_differences(a: ModelVersion, b: ModelVersion) -> list[tuple[str, st
 
 
 def _share(share: Share) -> Figure:
-    return ("–", "") if share.value is None else (percent(share.value, exact=True), _interval(share.low, share.high))
+    return ("–", "") if share.value is None else (accuracy(share.value, share.n), _interval(share.low, share.high))
 
 
 def _error(found: Calibration) -> Figure:
@@ -137,10 +137,6 @@ def _error(found: Calibration) -> Figure:
 
 def _interval(low: float, high: float) -> str:
     return f"{percent(low, exact=True)} to {percent(high, exact=True)}"
-
-
-def _part(right: int, of: int) -> str:
-    return percent(right / of, exact=True) if of else "–"
 
 
 def _points(share: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -22,11 +23,21 @@ from labeling.outgoing.predictions.formats import FORMATS
 from labeling.projects import access
 from labeling.web.export.views import FORMAT_NOTES
 from labeling.web.shared import words
-from labeling.web.shared.forms import PredictForm
+from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
 SHOWN_ROWS, SHOWN_RUNS = 10, 20
+
+
+class PredictForm(FileForm):
+    """Items for a model version to predict."""
+
+    probabilities = forms.BooleanField(
+        required=False,
+        label="Also the probability of every class",
+        help_text="Otherwise each row has the probability of its label alone.",
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

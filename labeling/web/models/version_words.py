@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from labeling.insight.control_slice import ClassFigures, Compared
-from labeling.web.shared.words import count, figure, number, percent
+from labeling.models import ModelVersion
+from labeling.web.shared.words import count, figure, number, part
 
 CLASSES_SHOWN = 50
 # A manifest names every class; a page need not, where there are thousands.
@@ -36,9 +37,9 @@ def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[
         {
             "name": names.get(each.index, str(each.index)),
             "truth": number(each.truth),
-            "found": percent(each.correct / each.truth, exact=True) if each.truth else "–",
+            "found": part(each.correct, each.truth),
             "predicted": number(each.predicted),
-            "right": percent(each.correct / each.predicted, exact=True) if each.predicted else "–",
+            "right": part(each.correct, each.predicted),
         }
         for each in figures[:CLASSES_SHOWN]
     ]
@@ -46,11 +47,19 @@ def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[
 
 def likelihood(control: Mapping[str, Any] | None) -> str:
     """0.352 nats an item, with 95 % certainty 0.301 to 0.414; empty if it was not measured."""
-    found = (control or {}).get("nll")
-    if not found:
+    return _mean((control or {}).get("nll"), "nats an item", 3)
+
+
+def absolute_error(control: Mapping[str, Any] | None) -> str:
+    """0.42 points, with 95 % certainty 0.35 to 0.50; empty if it was not measured, or is no score."""
+    return _mean((control or {}).get("mae"), "points", 2)
+
+
+def _mean(mean: Mapping[str, Any] | None, unit: str, digits: int) -> str:
+    if not mean:
         return ""
-    told = f"{found['value']:.3f} nats an item"
-    return told if found["low"] is None else f"{told}, with 95 % certainty {found['low']:.3f} to {found['high']:.3f}"
+    value, low, high = (None if mean[end] is None else f"{mean[end]:.{digits}f}" for end in ("value", "low", "high"))
+    return f"{value} {unit}" + ("" if low is None else f", with 95 % certainty {low} to {high}")
 
 
 def size(n: int) -> str:
@@ -78,3 +87,12 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
         return dict(manifest)
     more = f"… and {number(len(classes) - NAMES_SHOWN)} more"
     return {**manifest, "classes": [*classes[:NAMES_SHOWN], more]}
+
+
+def calibration(version: ModelVersion) -> str:
+    """What there is to say of how sure it is while, or because, it is not calibrated."""
+    if version.calibrating == ModelVersion.Calibrating.WAITING:
+        return "Calibration still to come: until then it may well be surer than it is right. No pick changes with it."
+    if version.calibrating == ModelVersion.Calibrating.SKIPPED:
+        return f"Not calibrated: {version.calibration['reason']}. It may well be surer than it is right."
+    return ""

@@ -131,9 +131,17 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
-        "likelihood": version_words.likelihood(version.metrics.get("control")),
+        "likelihood": version_words.likelihood(_calibrated(version).get("control") or version.metrics.get("control")),
+        "calibration": version_words.calibration(version),
+        "absolute_error": version_words.absolute_error(version.metrics.get("control")),
         "reliability": reliability_diagram(control.calibration(version)),
     }
+
+
+def _calibrated(version: ModelVersion) -> dict[str, Any]:
+    """What was measured when it was calibrated."""
+    measured: dict[str, Any] = version.calibration.get("measured", {})
+    return measured
 
 
 def _leaving(version: ModelVersion, now: datetime.datetime) -> dict[str, Any]:
@@ -152,17 +160,19 @@ def _accuracy(version: ModelVersion, control: dict[str, Any] | None) -> Accuracy
     return accuracy_of({"version": version.number, "labels": version.labels, "control_now": control, "metrics": {}})
 
 
-STEPS = ("steps", "trained_on", "held_back", "calibrated_on")
+STEPS = ("steps", "trained_on", "held_back")
 
 
 def _lineage(version: ModelVersion) -> dict[str, Any]:
     steps = version.metrics.get("training", {})
+    labels = version.calibration.get("labels") or steps.get("calibrated_on")
     return {
         "labels": number(version.labels),
         "took": duration(version.seconds),
-        "picked": list(version.batches_selected.order_by("number").values_list("number", flat=True)),
+        "picked": list(version.batch_picks.order_by("number").values_list("number", flat=True)),
         "settings": version_words.settings(version.training),
         "steps": {name: number(steps[name]) for name in STEPS if steps.get(name)},
+        "calibrated_on": number(labels) if labels else "",
     }
 
 

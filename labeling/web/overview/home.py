@@ -10,13 +10,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from labeling.answering import rechecking
 from labeling.models import Batch, Project, User
 from labeling.projects import access
 from labeling.web.overview.situation import Situation, situation
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class ProjectCard:
     project: Project
     role: str
     batch: Batch | None
@@ -32,25 +33,37 @@ class Card:
 @require_safe
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """The user's projects. Four queries beside those of the session, however many there are."""
+    """The user's projects, archived ones if asked. Four queries beside those of the session, however many there are."""
     assert isinstance(request.user, User)
-    memberships = access.projects_of(request.user)
-    newest = _newest_batches([membership.project for membership in memberships])
+    everything = access.projects_of(request.user, deleted=True)
+    kept = [each for each in everything if each.project.deleted_at is None]
+    with_archived = "archived" in request.GET
+    memberships = [each for each in kept if with_archived or each.project.archived_at is None]
+    current = _current_batches([membership.project for membership in memberships])
+    annotating = [each.project.pk for each in memberships if not each.may_export]
+    rechecking.tell(current[pk] for pk in annotating if pk in current)
     cards = [
-        Card(
+        ProjectCard(
             project=membership.project,
             role=membership.role,
-            batch=newest.get(membership.project.pk),
-            situation=situation(membership, newest.get(membership.project.pk)),
-            may_import=membership.may_manage,
+            batch=current.get(membership.project.pk),
+            situation=situation(membership, current.get(membership.project.pk)),
+            may_import=membership.may_manage and membership.project.archived_at is None,
         )
         for membership in memberships
     ]
-    return render(request, "home.html", {"cards": cards, "may_create": access.may_create_projects(request.user)})
+    context = {
+        "cards": cards,
+        "may_create": access.may_create_projects(request.user),
+        "n_archived": sum(each.project.archived_at is not None for each in kept),
+        "with_archived": with_archived,
+        "any_deleted": any(each.project.deleted_at is not None and each.may_manage for each in everything),
+    }
+    return render(request, "home.html", context)
 
 
-def _newest_batches(projects: list[Project]) -> dict[int, Batch]:
-    """The newest batch of each project, by the project's key: the active one, if one is."""
-    newest = Batch.objects.filter(project=OuterRef("pk")).order_by("-number").values("pk")[:1]
-    keys = Project.objects.filter(pk__in=[project.pk for project in projects]).values(newest=Subquery(newest))
+def _current_batches(projects: list[Project]) -> dict[int, Batch]:
+    """The batch of each project that people are told of, by the project's key."""
+    current = Batch.objects.filter(project=OuterRef("pk")).told_first().values("pk")[:1]
+    keys = Project.objects.filter(pk__in=[project.pk for project in projects]).values(current=Subquery(current))
     return {batch.project_id: batch for batch in Batch.objects.filter(pk__in=keys)}

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from labeling.insight.annotators import Annotator, Share, annotators_of
+from labeling.insight.annotators import Annotator, Rate, annotators_of
 from labeling.insight.balance import balance_of
-from labeling.insight.work import answers_by_time
+from labeling.insight.certainty import ENOUGH
+from labeling.insight.work import answers_by_time, hours_of
 from labeling.models import Membership
 from labeling.projects import access
 from labeling.web.charts.balance import class_balance
@@ -20,7 +21,7 @@ from labeling.web.charts.people import accuracy_of_people, pace_of_people
 from labeling.web.charts.rounds import round_times, rounds_of
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import duration, moment, number, percent
+from labeling.web.shared.words import accuracy, duration, moment, number, percent
 
 # The newest so many batches are drawn.
 ROUNDS = 12
@@ -38,11 +39,12 @@ def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
         people = annotators_of(project, now)
         context |= {
             "pace": pace_chart(*answers_by_time(project, first, now)),
-            "rounds": round_times(rounds_of(reversed(newest), now)),
+            "rounds": round_times(rounds_of(reversed(newest), hours_of(newest), now)),
             "balance": class_balance(balance_of(project)),
             "seconds": pace_of_people(people),
             "right": accuracy_of_people(people),
             "people": [_row(each, now) for each in people],
+            "few_control": max((each.control.n for each in people if each.control), default=0),
             "overlapping": any(each.agreement for each in people),
         }
     return render_page(request, membership, "project/progress.html", context, section="project-progress")
@@ -57,15 +59,19 @@ def _row(each: Annotator, now: datetime.datetime) -> dict[str, Any]:
         "median": duration(each.median) if each.answers else "–",
         "hours": duration(each.hours * 3600),
         "last": moment(each.last_at, now),
-        "agreement": _share(each.agreement),
-        "control": _share(each.control),
-        "interval": _interval(each.control) if each.control else "",
+        "agreement": _share(each.agreement, "answer"),
+        "control": _share(each.control, "control item"),
+        "interval": _interval(each.control),
+        "gold": _share(each.gold, "gold item"),
+        "gold_interval": _interval(each.gold),
     }
 
 
-def _interval(share: Share) -> str:
-    return f"{percent(share.low, exact=True)} to {percent(share.high, exact=True)}"
+def _interval(share: Rate | None) -> str:
+    if share is None or share.n < ENOUGH:
+        return ""
+    return f"{percent(share.low, exact=True)} to {percent(share.high, exact=True)} of {share.n}"
 
 
-def _share(share: Share | None) -> str:
-    return percent(share.value, exact=True) if share else "–"
+def _share(share: Rate | None, of: str) -> str:
+    return accuracy(share.value, share.n, of) if share else "–"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from labeling.models import Batch, Membership, Project
+from labeling.models import Batch, Membership, Project, Role
+from labeling.web.shared.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +21,12 @@ class Situation:
 
 
 def situation(membership: Membership, batch: Batch | None) -> Situation:
-    """How things stand in the project, given its newest batch, for this member."""
+    """How things stand in the project, given its current batch, for this member."""
     text = _text(membership, batch)
+    if membership.project.archived_at is not None:
+        return Situation(text)
+    if membership.role == Role.REVIEWER:
+        return Situation(text, "Review", reverse("project-review", args=[membership.project.slug]))
     if not membership.may_annotate or batch is None:
         return Situation(text)
     url = reverse("label", args=[membership.project.slug])
@@ -36,18 +41,22 @@ def situation(membership: Membership, batch: Batch | None) -> Situation:
 
 def _text(membership: Membership, batch: Batch | None) -> str:
     loop = membership.project.loop
+    if membership.project.archived_at is not None:
+        return "Archived: it can be read and exported, not changed."
     if loop == Project.Loop.PAUSED:
         return "Paused by a manager: nobody is given items until it goes on."
     if batch is None:
         return "Nothing to label yet. The first batch opens once items are imported."
     if batch.state == Batch.State.OPEN:
-        waiting = f"{batch.remaining} {'item waits' if batch.remaining == 1 else 'items wait'} for an answer"
+        waiting = f"{count(batch.remaining, 'item waits', 'items wait')} for an answer"
         return f"{waiting}; no batch follows this one." if loop == Project.Loop.STOPPED else f"{waiting}."
     if batch.state == Batch.State.TRAINING:
         then = " No batch follows." if _is_last(membership.project, batch) else ""
         return f"Batch {batch.number} is complete. The model is training on it.{then}"
     if batch.state == Batch.State.SELECTING:
         return f"Batch {batch.number} is being picked."
+    if batch.state == Batch.State.READY:
+        return f"Batch {batch.number} is picked, and opens in a moment."
     if batch.state == Batch.State.FAILED:
         told = f" {batch.reason}" if membership.may_manage or membership.may_export else " A manager has to look at it."
         return f"Batch {batch.number} has failed.{told}"
@@ -62,4 +71,4 @@ def _is_last(project: Project, batch: Batch) -> bool:
 
 
 def _next_number(batch: Batch) -> int:
-    return batch.number if batch.state == Batch.State.SELECTING else batch.number + 1
+    return batch.number if batch.state in (Batch.State.SELECTING, Batch.State.READY) else batch.number + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
@@ -12,13 +13,13 @@ from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from labeling.answering import batches
+from labeling.answering import batches, rechecking
 from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of
-from labeling.insight.work import parts_of, places_of
+from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import STEPS, progress_of, unattended
 from labeling.loop.versions import in_use
 from labeling.models import Batch, Job, Membership, Project
@@ -31,7 +32,6 @@ from labeling.web.charts.payoff import payoff_chart
 from labeling.web.models.fit import fit_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import situation
-from labeling.web.shared.forms import LoopForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, duration, number
@@ -76,6 +76,10 @@ SET = {
 }
 
 
+class LoopForm(forms.Form):
+    loop = forms.ChoiceField(choices=Project.Loop.choices)
+
+
 @require_safe
 @for_members()
 def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
@@ -83,37 +87,39 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
     project, now = membership.project, timezone.now()
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
-    newest = recent[0] if recent else None
+    if not membership.may_export:
+        rechecking.tell(recent)
+    batch = next((each for each in recent if each.number == progress["batch"]), None)
     context: dict[str, Any] = {
-        "situation": situation(membership, newest),
+        "situation": situation(membership, batch),
         "progress": progress,
         "step": step_line(progress),
-        "batch": newest,
+        "batch": batch,
         "answered": count_answered(progress),
-        "answered_tasks": progress["size"] - progress["remaining"],
         "recent": batch_rows(recent, now),
     }
+    if membership.may_read_items:
+        context["attention"] = attention = attention_of(project)
     if membership.may_export:
-        attention = attention_of(project)
         context |= _numbers(membership, attention, now)
         context["fit"] = fit_of(clustering_of(project), now)
         context["picking"] = picking_of(in_use(project), now)
-        if newest and newest.state == Batch.State.OPEN:
-            parts = parts_of(newest, now)
-            context["running"] = running(newest, parts, places_of(newest, parts), pace_of(project, now), now)
+        if batch and batch.state == Batch.State.OPEN:
+            people = contributions_of(batch, now)
+            context["running"] = running(batch, people, places_of(batch, people), pace_of(project, now), now)
     if membership.may_manage:
         context |= {
-            "attention": attention,
             "actions": LOOP_ACTIONS[project.loop],
             "waiting": _waiting_in_vain(project, now),
-            "may_end": newest is not None and newest.state == Batch.State.OPEN and newest.remaining < newest.size,
+            "may_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         }
     return render_page(request, membership, "project/overview.html", context, section="project")
 
 
 def count_answered(progress: dict[str, Any]) -> str:
-    done = progress["size"] - progress["remaining"]
-    return f"{number(done)} of {number(progress['size'])} done" if progress["size"] else ""
+    """How far the batch is, in the unit of the bar: answers, which are items where each is asked of one person."""
+    unit = "done" if progress["answers"] == progress["size"] else "answers"
+    return f"{number(progress['answered'])} of {number(progress['answers'])} {unit}" if progress["size"] else ""
 
 
 def _numbers(membership: Membership, attention: Attention, now: datetime.datetime) -> dict[str, Any]:
@@ -154,12 +160,12 @@ def _payoff(membership: Membership, points: list[Accuracy], now: datetime.dateti
     project = membership.project
     if not points:
         return {"curve": None}
-    found = payoff_of(project)
-    told = paying_off(project, found, pace_of(project, now), may_manage=membership.may_manage)
+    payoff = payoff_of(project)
+    sentences = paying_off(project, payoff, pace_of(project, now), may_manage=membership.may_manage)
     return {
-        "payoff": told,
-        "curve": payoff_chart(points, found.saved, found.spent)
-        if found.saved and found.spent
+        "payoff": sentences,
+        "curve": payoff_chart(points, payoff.saved, payoff.spent)
+        if payoff.saved and payoff.spent
         else learning_curve(points),
     }
 

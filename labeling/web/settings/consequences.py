@@ -7,19 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from labeling.arrays.forecast import Foretold, Sample, foretell
+from labeling.arrays.forecast import BatchForecast, Sample, forecast_batch
+from labeling.arrays.sizes import divide
 from labeling.insight.certainty import half_width
 from labeling.insight.pace import Pace
-from labeling.insight.pool import Pool
+from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent, labels_needed
 from labeling.models import Project
-from labeling.models.batches import PROMPTED_SHARE
+from labeling.models.batches import PROMPTED_SHARE, answers_needed
+from labeling.resolving.outlook import Outlook, Rule, outlook
+from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast
-from labeling.web.shared.words import NBSP, count, duration, figure, money, number, percent
+from labeling.web.shared.words import HOUR, NBSP, count, duration, figure, money, number, percent
 
 # What an answer is taken to need until somebody has given some.
 ASSUMED_SECONDS = 5.0
-HOUR = 3600
 
 
 # What strategies that have no candidates do with the pool.
@@ -40,9 +42,13 @@ class Terms:
     control_share: float
     overlap: int
     complete_share: float
+    overlap_max: int | None = None
+    label_confidence: float = 0.95
+    check_share: float = 0.05
     mean_cluster_size: float = 5.0
     class_guard: float | None = None
     show_predictions: bool = False
+    show_suggestions: bool = False
     deadline_hours: float | None = None
     hourly_cost: Decimal | None = None
     currency: str = ""
@@ -60,19 +66,22 @@ TELLING = tuple(Terms.__dataclass_fields__)
 class Standing:
     """Where the project stands. `first`: there is no model yet. `accuracy` is the newest version's on `measured`
     control items; `waiting` control items are in the open batch and will be measured whatever is set now. `sample` of
-    the pool: what would be picked is foretold by it. `labels` are those that a training could learn from now, and
-    `spent` is what private ones have cost.
+    the pool: the forecast stands on it. `labels` are those that a training could learn from now, and
+    `spent` is what private ones have cost. `suggestions`: items came with some.
     """
 
-    pool: Pool
+    pool: PoolCounts
     pace: Pace
     first: bool = False
+    accuracies: Sequence[float] = ()
+    n_values: int = 2
     measured: int = 0
     waiting: int = 0
     accuracy: float | None = None
     sample: Sample | None = None
     labels: int = 0
     spent: Spent = field(default_factory=Spent)
+    suggestions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ class Told:
 
 
 def next_batch(
-    pool: Pool,
+    pool: PoolCounts,
     *,
     batch_size: int,
     candidate_factor: float | None,
@@ -124,11 +133,9 @@ def next_batch(
     strategy: str = Project.Strategy.CLUSTER_MARGIN,
     first: bool = False,
 ) -> NextBatch:
-    """What the selection would make of the pool: the sizes that `pipeline.plan.plan_batch` comes to."""
+    """What the selection would make of the pool: the sizes that `arrays.plan.plan_batch` comes to."""
     others = pool.unlabeled - pool.reserved
-    control = min(pool.reserved, round(control_share * batch_size))
-    control = max(control, min(pool.reserved, batch_size - others))
-    picked = min(batch_size - control, others)
+    picked, control = divide(others, pool.reserved, batch_size=batch_size, control_share=control_share)
     candidates: int | None
     if first or strategy in FROM_THE_WHOLE_POOL:
         candidates = others
@@ -139,14 +146,9 @@ def next_batch(
     return NextBatch(picked, candidates, control)
 
 
-def rounds_left(pool: Pool, batch_size: int) -> int:
+def rounds_left(pool: PoolCounts, batch_size: int) -> int:
     """Batches until no item is left: each takes as many as it can."""
     return math.ceil(pool.unlabeled / batch_size)
-
-
-def answers_needed(size: int, overlap: int, complete_share: float) -> int:
-    """Answers that let a deadline end a batch of this size: as `deadlines.has_enough` counts them."""
-    return max(1, math.ceil(round(complete_share * size * overlap, 6)))
 
 
 def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
@@ -168,6 +170,8 @@ NAMES = {
     "size": "Items",
     "candidates": "Picked from",
     "share": "Share of the pool",
+    "answers": "Answers an item",
+    "wrong": "Labels that are wrong",
     "hours": "Work",
     "cost": "Cost",
     "done": "Done in",
@@ -190,31 +194,46 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         return {}
     batch = _batch(standing, terms)
     surveyed = standing.sample is not None and not standing.first
-    foretold = _foretold(standing, terms, batch)
-    hours = person_hours(batch.size, terms, standing.pace)
-    all_hours = person_hours(pool.unlabeled, terms, standing.pace)
+    outlook = _forecast(standing, terms, batch)
+    asked = _asked(standing, terms)
+    hours = person_hours(batch.size, terms, standing.pace, asked.answers)
+    all_hours = person_hours(pool.unlabeled, terms, standing.pace, asked.answers)
     return {
         "size": (number(batch.size), f"{number(batch.picked)} picked, {number(batch.control)} for control"),
-        "candidates": _candidates(batch, terms, foretold, first=standing.first),
+        "candidates": _candidates(batch, terms, outlook, first=standing.first),
         "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
+        "answers": (figure(round(asked.answers, 1)), "of people" if terms.overlap_max is None else "on average"),
+        "wrong": _wrong(standing, asked),
         "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
         "cost": _cost(hours, terms),
         "done": _done(hours, terms, standing.pace),
-        "certainty": _certainty(standing, _measured(batch, terms, first=standing.first)),
+        "certainty": _certainty(standing, _measured(batch, terms, standing)),
         "deadline": _deadline(batch.size, terms),
         "privacy": _privacy(standing, terms, batch.picked),
-        **(forecast.rows(foretold) if surveyed else {}),
+        **(forecast.rows(outlook) if surveyed else {}),
         "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
         "all-hours": (duration(all_hours * HOUR), "of labeling"),
         "all-cost": _cost(all_hours, terms),
     }
 
 
-def _foretold(standing: Standing, terms: Terms, batch: NextBatch) -> Foretold | None:
-    """What the batch would hold; None where there is nothing to foretell it by."""
+def _asked(standing: Standing, terms: Terms) -> Outlook:
+    """Answers an item, and how many labels are wrong then. Items are played through only where it is needed."""
+    rule = Rule(terms.overlap, terms.overlap_max, terms.label_confidence, terms.check_share)
+    return outlook(rule, standing.accuracies or [ACCURACY] * max(standing.pace.annotators, 1), standing.n_values)
+
+
+def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
+    known = "by how people agree" if standing.accuracies else f"if people are right {percent(ACCURACY)} of the time"
+    open_items = f"; {percent(asked.undecided)} undecided" if asked.undecided else ""
+    return f"about {percent(asked.wrong)}", f"{known}, without the model's word{open_items}"
+
+
+def _forecast(standing: Standing, terms: Terms, batch: NextBatch) -> BatchForecast | None:
+    """What the batch would hold; None where there is nothing to forecast it by."""
     if standing.sample is None or standing.first:
         return None
-    return foretell(
+    return forecast_batch(
         standing.sample,
         strategy=terms.strategy,
         picked=batch.picked,
@@ -234,16 +253,16 @@ def _batch(standing: Standing, terms: Terms) -> NextBatch:
     )
 
 
-def person_hours(items: int, terms: Terms, pace: Pace) -> float:
-    """Hours that people label for so many items."""
+def person_hours(items: int, terms: Terms, pace: Pace, answers: float | None = None) -> float:
+    """Hours that people label for so many items, with so many answers each: the overlap, if it is not known better."""
     seconds = ASSUMED_SECONDS if pace.seconds is None else pace.seconds
-    return items * terms.overlap * seconds / HOUR
+    return items * (answers or terms.overlap) * seconds / HOUR
 
 
-def _candidates(batch: NextBatch, terms: Terms, foretold: Foretold | None, *, first: bool) -> tuple[str, str]:
+def _candidates(batch: NextBatch, terms: Terms, outlook: BatchForecast | None, *, first: bool) -> tuple[str, str]:
     if not batch.picked:
         return "–", "only control items are left"
-    candidates = foretold.candidates if batch.candidates is None and foretold else batch.candidates
+    candidates = outlook.candidates if batch.candidates is None and outlook else batch.candidates
     if candidates is None:
         return "–", "as many as it takes for each item to come from another cluster"
     if first:
@@ -273,9 +292,10 @@ def _people(n: int) -> str:
     return "one person labels" if n == 1 else f"{number(n)} people label"
 
 
-def _measured(batch: NextBatch, terms: Terms, *, first: bool) -> int:
-    """Control items of the batch that a model is measured on: those whose annotators are shown no prediction."""
-    prompted = PROMPTED_SHARE if terms.show_predictions and not first else 0.0
+def _measured(batch: NextBatch, terms: Terms, standing: Standing) -> int:
+    """Control items of the batch that a model is measured on: those whose annotators are prompted with no answer."""
+    prompting = (terms.show_predictions and not standing.first) or (terms.show_suggestions and standing.suggestions)
+    prompted = PROMPTED_SHARE if prompting else 0.0
     return round(batch.control * (1 - prompted))
 
 
@@ -306,8 +326,8 @@ def _privacy(standing: Standing, terms: Terms, picked: int) -> tuple[str, str]:
     if noise is None:
         return "no training", "the budget is spent: the next batch would stop"
     needed = labels_needed(noise)
-    said = f"about {number(needed)} labels are needed" if labels < needed else "there are labels enough for it"
-    return f"noise of {noise:.1f}", f"{count(left, 'training')} left; {said}"
+    verdict = f"about {number(needed)} labels are needed" if labels < needed else "there are labels enough for it"
+    return f"noise of {noise:.1f}", f"{count(left, 'training')} left; {verdict}"
 
 
 def _basis(pace: Pace) -> str:
@@ -318,29 +338,29 @@ def _basis(pace: Pace) -> str:
 
 def _warnings(standing: Standing, terms: Terms) -> list[str]:
     pace, pool = standing.pace, standing.pool
-    found = []
+    warnings = []
     if not pool.unlabeled:
-        found.append("No item is left to label. The settings hold for items that come later.")
-        return found
+        warnings.append("No item is left to label. The settings hold for items that come later.")
+        return warnings
     batch = _batch(standing, terms)
     if terms.overlap > pace.annotators:
-        found.append(
+        warnings.append(
             f"{number(terms.overlap)} people answer each item, and {count(pace.annotators, 'member')} may label: "
             "no batch can be completed. Add annotators."
         )
     if terms.control_share and batch.picked and batch.control < round(terms.control_share * terms.batch_size):
-        found.append(
+        warnings.append(
             f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
         )
     if terms.deadline_hours is not None and pace.seconds is not None and pace.active:
-        wanted = batch.size * terms.overlap
-        given = int(terms.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
-        if given < answers_needed(batch.size, terms.overlap, terms.complete_share):
-            found.append(
-                f"{_people(max(pace.active, 1)).capitalize()} about {number(given)} of {number(wanted)} until the "
+        total = batch.size * terms.overlap
+        answers = int(terms.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
+        if answers < answers_needed(batch.size, terms.overlap, terms.complete_share):
+            warnings.append(
+                f"{_people(max(pace.active, 1)).capitalize()} about {number(answers)} of {number(total)} until the "
                 "deadline, if they never stop: it would not end the batch."
             )
-    return found
+    return warnings
 
 
 def changes(rows: Sequence[Row]) -> str:

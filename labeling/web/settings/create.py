@@ -14,7 +14,7 @@ from labeling.models import Project, User
 from labeling.projects import access
 from labeling.projects.create import create_project
 from labeling.projects.invisible import isolated
-from labeling.web.shared.forms import NewProjectForm
+from labeling.web.settings.create_form import NewProjectForm
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.arrays.forecast import Foretold, Sample
+from labeling.arrays.forecast import BatchForecast, Sample
 from labeling.web.shared.words import count, number, percent
 
 NAMES = {
@@ -15,29 +15,29 @@ NAMES = {
 UNKNOWN = ("–", "")
 
 
-def rows(found: Foretold | None) -> dict[str, tuple[str, str]]:
+def rows(outlook: BatchForecast | None) -> dict[str, tuple[str, str]]:
     """For each row its figure, and what belongs to it. The same rows whatever is found, for the page keeps them."""
-    if found is None:
+    if outlook is None:
         return {**dict.fromkeys(NAMES, UNKNOWN), "highest-margin": ("–", "not foretold for this strategy")}
     return {
-        "highest-margin": (f"{found.highest_margin:.3f}", "of a candidate: 0 is all doubt, 1 none"),
-        "mean-margin": (f"{found.mean_margin:.3f}", "of the items that are picked"),
-        "clusters": UNKNOWN if found.clusters is None else (number(found.clusters), "that the candidates fall in"),
-        "largest": _largest(found),
-        "first-pass": _first_pass(found),
+        "highest-margin": (f"{outlook.highest_margin:.3f}", "of a candidate: 0 is all doubt, 1 none"),
+        "mean-margin": (f"{outlook.mean_margin:.3f}", "of the items that are picked"),
+        "clusters": UNKNOWN if outlook.clusters is None else (number(outlook.clusters), "that the candidates fall in"),
+        "largest": _largest(outlook),
+        "first-pass": _first_pass(outlook),
     }
 
 
-def _largest(found: Foretold) -> tuple[str, str]:
-    if found.most is None or found.most_of is None:
+def _largest(outlook: BatchForecast) -> tuple[str, str]:
+    if outlook.most is None or outlook.most_of is None:
         return UNKNOWN
-    return f"at most {number(found.most)}", f"of the {count(found.most_of, 'candidate')} in it"
+    return f"at most {number(outlook.most)}", f"of the {count(outlook.most_of, 'candidate')} in it"
 
 
-def _first_pass(found: Foretold) -> tuple[str, str]:
-    if found.first_pass is None:
+def _first_pass(outlook: BatchForecast) -> tuple[str, str]:
+    if outlook.first_pass is None:
         return "–", "there are no passes"
-    return percent(found.first_pass), "of the picked items, each from another cluster"
+    return percent(outlook.first_pass), "of the picked items, each from another cluster"
 
 
 def basis(sample: Sample | None, *, first: bool, guarded: bool) -> str:

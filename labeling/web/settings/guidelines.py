@@ -1,11 +1,23 @@
-"""How guidelines will look, before they are saved."""
+"""Guidelines: how they will look before they are saved, and the versions that were."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_POST
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling.insight.guidelines import answers_by_version
+from labeling.models import Membership
+from labeling.projects import access, guidelines
+from labeling.web.shared.forms import number_in
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment, number
+
+LISTED = 100
 
 
 @require_POST
@@ -13,3 +25,43 @@ from django.views.decorators.http import require_POST
 def preview(request: HttpRequest) -> HttpResponse:
     """What stands in the form's `guidelines`, as annotators will read it. Nothing is stored."""
     return render(request, "guidelines/preview.html", {"text": request.POST.get("guidelines", "").strip()})
+
+
+@require_safe
+@for_members(access.EXPORT)
+def history(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The newest versions with the answers given under each, and what changed in one of them: `version`, or the
+    newest.
+    """
+    project, now = membership.project, timezone.now()
+    answers = answers_by_version(project)
+    rows = list(project.guidelines_versions.select_related("user").order_by("-number").defer("text")[:LISTED])
+    context = {
+        "versions": [
+            {"row": row, "at": moment(row.created_at, now), "answers": number(answers.get(row.number, 0))}
+            for row in rows
+        ],
+        "more": bool(rows) and rows[-1].number > 1,
+        "listed": LISTED,
+        "without": number(answers.get(0, 0)) if answers.get(0) else "",
+    }
+    if rows:
+        chosen = number_in(request.GET.get("version", ""), default=rows[0].number)
+        version = get_object_or_404(project.guidelines_versions, number=chosen)
+        before = guidelines.text_of(project, chosen - 1)
+        context |= {"chosen": version, "passages": guidelines.compare(before, version.text), "before": chosen - 1}
+    return render_page(request, membership, "guidelines/history.html", context, section="project-settings")
+
+
+@require_POST
+@for_members(access.MANAGE)
+def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Make an earlier version the guidelines again."""
+    get_object_or_404(membership.project.guidelines_versions, number=number)
+    try:
+        made = guidelines.go_back(project=membership.project, user=membership.user, number=number)
+    except guidelines.GuidelinesError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"The guidelines read as in version {number} again. This is version {made}.")
+    return redirect("project-guidelines", membership.project.slug)

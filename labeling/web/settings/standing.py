@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from labeling.answering import counting
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
-from labeling.arrays.forecast import load_sample
+from labeling.arrays.forecast import Sample
 from labeling.insight.pace import pace_of
 from labeling.insight.pool import pool_of
 from labeling.loop import ledger
@@ -21,7 +23,7 @@ def terms_of(source: Any) -> Terms:
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Eleven queries and a small file, whatever the project's size."""
+    """Sixteen queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}
@@ -30,10 +32,17 @@ def standing_of(project: Project, now: datetime.datetime) -> Standing:
         pool=pool_of(project),
         pace=pace_of(project, now),
         first=version is None,
+        accuracies=[
+            accuracy
+            for accuracy in project.memberships.order_by("pk").values_list("accuracy", flat=True)
+            if accuracy is not None
+        ],
+        n_values=project.asks.possible(project.classes.count()),
         measured=measured,
         waiting=sum(unfinished),
         accuracy=control.get("accuracy") if measured else None,
-        sample=load_sample(ProjectFiles(project).sample) if version else None,
-        labels=project.items.trainable().count(),
+        sample=stored.load(ProjectFiles(project).sample, Sample) if version else None,
+        labels=counting.trainable_labels(project),
         spent=ledger.spent_by(project),
+        suggestions=project.items.suggested().exists(),
     )

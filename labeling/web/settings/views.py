@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -12,13 +13,13 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling.insight import clusterings
 from labeling.models import Membership
-from labeling.projects import access
+from labeling.projects import access, guidelines
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
 from labeling.web.settings.consequences import TELLING
+from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of, terms_of
 from labeling.web.settings.training_form import TrainingForm
-from labeling.web.shared.forms import SettingsForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
@@ -34,7 +35,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     training = TrainingForm(data, training=project.training)
     # Both, so that all errors are told at once.
     if data is not None and all([form.is_valid(), training.is_valid()]):
-        _save(form, training)
+        _save(form, training, membership)
         messages.success(request, "Saved. It holds from the next batch on; the lease and the texts hold at once.")
         return redirect("project-settings", project.slug)
     saved, now = terms_of(project), timezone.now()
@@ -51,11 +52,15 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
 
 
-def _save(form: SettingsForm, training: TrainingForm) -> None:
+@transaction.atomic
+def _save(form: SettingsForm, training: TrainingForm, membership: Membership) -> None:
     """Write what has changed and nothing else: the worker keeps counts on the same row."""
     project = form.instance
     project.training = training.cleaned_data
-    project.save(update_fields=[*form.changed_data, "training"])
+    changed = [name for name in form.changed_data if name != "guidelines"]
+    project.save(update_fields=[*changed, "training"])
+    if "guidelines" in form.changed_data:
+        guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
 
 
 @require_safe
@@ -84,14 +89,14 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
 @require_POST
 @for_members(access.MANAGE)
 def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Have the pool clustered anew before the next batch; or, with `keep`, not after all."""
+    """Have the clustering rebuilt before the next batch; or, with `keep`, not after all."""
     project = membership.project
     if "keep" in request.POST:
-        clusterings.withdraw_anew(project=project)
+        clusterings.withdraw_rebuild(project=project)
         messages.success(request, "The clustering stays as it is.")
     else:
         try:
-            clusterings.ask_anew(project=project)
+            clusterings.ask_rebuild(project=project)
         except clusterings.ClusteringError as error:
             messages.error(request, str(error))
         else:

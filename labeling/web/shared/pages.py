@@ -27,9 +27,10 @@ def _everybody(membership: Membership) -> bool:
 
 SECTIONS = (
     Section("project", "Overview", _everybody),
-    Section("label", "Label", lambda membership: membership.may_annotate),
+    Section("label", "Label", lambda membership: membership.may_annotate and not membership.project.archived_at),
     Section("project-batches", "Batches", _everybody),
-    Section("project-items", "Items", lambda membership: membership.may_export),
+    Section("project-review", "Review", lambda membership: membership.may_review),
+    Section("project-items", "Items", lambda membership: membership.may_read_items),
     Section("project-progress", "Progress", lambda membership: membership.may_export),
     Section("project-models", "Models", lambda membership: membership.may_export),
     Section("project-privacy", "Privacy", lambda membership: membership.may_export),

@@ -15,16 +15,19 @@ from labeling.intake import uploads
 from labeling.models import Membership, Project
 from labeling.projects import access
 
+SAFE = ("GET", "HEAD", "OPTIONS")
+
 MemberView = Callable[Concatenate[HttpRequest, Membership, ...], HttpResponse]
 
 
 def for_members(
-    ability: str = access.MEMBER, *, takes_files: bool = False
+    ability: str = access.MEMBER, *, takes_files: bool = False, in_archived: bool = False
 ) -> Callable[[MemberView], Callable[..., HttpResponse]]:
     """Make a view of `(request, membership)` one of `(request, slug)`.
 
     Whoever is signed out is sent to the sign-in page, a stranger sees that there is no such page (404), and a member
-    without the ability is told who may (403). All that is settled before a byte of the body is read.
+    without the ability is told who may (403). An archived project takes no forms, unless the view is for that
+    (`in_archived`). All that is settled before a byte of the body is read.
     """
 
     def decorate(view: MemberView) -> Callable[..., HttpResponse]:
@@ -34,6 +37,8 @@ def for_members(
             try:
                 membership = access.membership_of(request.user, slug)
                 access.require(membership, ability)
+                if request.method not in SAFE and not in_archived:
+                    access.require_unarchived(membership)
             except (Http404, PermissionDenied):
                 # The page that says so needs no proof of where the request comes from: it would read the body for it.
                 request.csrf_processing_done = True  # type: ignore[attr-defined]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime
 from dataclasses import dataclass
 
+from labeling.insight.certainty import ENOUGH
+
 NBSP = "\u00a0"
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 
@@ -33,6 +35,21 @@ def percent(share: float, *, exact: bool = False) -> str:
     if text == "0.0" and share > 0:
         text = "< 0.1"
     return f"{text if exact else text.removesuffix('.0')}{NBSP}%"
+
+
+TOO_FEW = "not enough data yet to tell"
+
+
+def accuracy(share: float, n: int, of: str = "control item") -> str:
+    """94.0 %; of few items no figure, which would look sure: "not enough data yet to tell: 3 control items"."""
+    return percent(share, exact=True) if n >= ENOUGH else f"{TOO_FEW}: {count(n, of)}"
+
+
+def part(right: int, n: int) -> str:
+    """94.0 %; of few items, 4 of 5; of none, –"""
+    if n >= ENOUGH:
+        return percent(right / n, exact=True)
+    return f"{number(right)} of {number(n)}" if n else "–"
 
 
 def money(amount: float, currency: str) -> str:

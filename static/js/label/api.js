@@ -46,7 +46,7 @@ export class Api {
     return this.#call("POST", this.#urls.claim, { count });
   }
 
-  /** Send answers `{id, task, value, seconds, flagged}`; each is accepted or rejected by itself. */
+  /** Send answers `{id, task, value, seconds, flagged, guidelines_version}`; each is accepted or rejected by itself. */
   answer(annotations) {
     return this.#call("POST", this.#urls.annotations, { annotations });
   }
@@ -69,7 +69,12 @@ export class Api {
   }
 
   async classes() {
-    return (await this.#call("GET", this.#urls.classes)).classes;
+    return this.#call("GET", this.#urls.classes);
+  }
+
+  /** The guidelines as they are, and what changed since this version. */
+  guidelines(since) {
+    return this.#call("GET", `${this.#urls.guidelines}?since=${since}`);
   }
 
   async answersSince(time) {

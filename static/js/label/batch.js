@@ -1,26 +1,33 @@
 // How far the batch is, in the page's head.
 
+import { number } from "./sentences.js";
+
 const REFRESH_MS = 10_000;
 
 export class BatchProgress {
   #api;
   #outbox;
-  #overlap;
   #known = null;
   #asked = null;
   #text = document.querySelector("#batch-text");
   #bar = document.querySelector("#batch-bar");
 
-  constructor({ api, outbox, overlap }) {
+  constructor({ api, outbox }) {
     this.#api = api;
     this.#outbox = outbox;
-    this.#overlap = overlap;
     setInterval(() => !document.hidden && this.refresh(), REFRESH_MS);
   }
 
-  /** Tasks in the batch, as far as known. */
+  /** Answers that the batch takes, as far as known: as many as it has items, where each is asked of one person. */
   get size() {
-    return this.#known?.size ?? 0;
+    return this.#known?.answers ?? 0;
+  }
+
+  /** How many of them are in, those on their way included. */
+  get done() {
+    if (!this.#known?.batch) return 0;
+    const { answers, answered, state } = this.#known;
+    return clamp(answered + (state === "open" ? this.#outbox.balance : 0), answers);
   }
 
   /** Ask the server where the loop is; resolves to its answer, or null if it cannot be had. */
@@ -41,7 +48,7 @@ export class BatchProgress {
     // Whether the server has counted an answer that was on its way meanwhile cannot be told: trust our own count.
     const unsure = sending || sends !== this.#outbox.sends;
     const same = before?.batch === found.batch && before.state === found.state;
-    this.#known = unsure && same && this.#overlap === 1 ? { ...found, remaining: before.remaining } : found;
+    this.#known = unsure && same ? { ...found, answered: before.answered } : found;
     this.show();
     return this.#known;
   }
@@ -51,22 +58,20 @@ export class BatchProgress {
     if (this.#known?.batch !== batch || this.#known.state !== "open") this.refresh();
   }
 
-  /** The server has taken one of our answers or undos: with one answer a task, that is one task less or more. */
+  /** The server has taken one of our answers or undos. */
   taken(entry) {
-    if (this.#overlap !== 1 || !this.#known) return;
-    const { size, remaining } = this.#known;
-    this.#known.remaining = clamp(remaining + (entry.type === "undo" ? 1 : -1), size);
+    if (!this.#known) return;
+    const { answers, answered } = this.#known;
+    this.#known.answered = clamp(answered + (entry.type === "undo" ? -1 : 1), answers);
   }
 
-  /** Answers on their way count as given; where a task needs several, only the server knows what is done. */
   show() {
     if (!this.#known?.batch) return;
-    const { batch, size, state, remaining } = this.#known;
-    const onTheirWay = this.#overlap === 1 && state === "open" ? this.#outbox.balance : 0;
-    const done = clamp(size - remaining + onTheirWay, size);
-    this.#text.textContent = size ? `Batch ${batch} · ${done} of ${size}` : `Batch ${batch}`;
-    this.#bar.max = size || 1;
-    this.#bar.value = done;
+    const { batch, size, answers } = this.#known;
+    const unit = answers === size ? "" : " answers";
+    this.#text.textContent = size ? `Batch ${batch} · ${number(this.done)} of ${number(answers)}${unit}` : `Batch ${batch}`;
+    this.#bar.max = answers || 1;
+    this.#bar.value = this.done;
   }
 }
 

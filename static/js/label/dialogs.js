@@ -32,17 +32,21 @@ function leave(element) {
 }
 
 export class Dialogs {
-  /** Called with the reason for a skip. */
+  /** Called with the reason for a skip, the name of a class if one is proposed, and a comment. */
   onskip = () => {};
 
   #skip = dialog("#skip-dialog");
   #guide = dialog("#guide-dialog");
   #keys = dialog("#keys-dialog");
+  #propose = document.querySelector("#propose"); // only there if the manager allows it
+  #proposed = document.querySelector("#proposed-class");
+  #comment = document.querySelector("#skip-comment");
   #reasons = [...this.#skip.querySelectorAll("[data-reason]")];
 
   constructor() {
     for (const button of this.#reasons) button.addEventListener("click", () => this.#choose(button));
     this.#skip.addEventListener("keydown", (event) => this.#key(event));
+    this.#propose?.addEventListener("submit", (event) => this.#send(event));
   }
 
   get open() {
@@ -50,10 +54,15 @@ export class Dialogs {
   }
 
   askWhy() {
-    const last = recall();
-    const button = this.#reasons.find((each) => each.dataset.reason === last) ?? this.#reasons[0];
+    if (this.#proposed) this.#proposed.value = "";
+    this.#comment.value = "";
     this.#skip.showModal();
-    button.focus(); // Enter gives the last reason again
+    this.#last().focus(); // Enter gives the last reason again
+  }
+
+  #last() {
+    const last = recall();
+    return this.#reasons.find((each) => each.dataset.reason === last) ?? this.#reasons[0];
   }
 
   /** The item that was to be skipped is gone. */
@@ -70,9 +79,13 @@ export class Dialogs {
   }
 
   #key(event) {
+    if (event.target === this.#comment && event.key === "Enter") this.#last().focus();
+    if (event.target === this.#proposed || event.target === this.#comment) return; // what is typed there is text
     const button = /^[1-9]$/.test(event.key) && !event.repeat && this.#reasons[Number(event.key) - 1];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (button) this.#choose(button);
+    else if (this.#proposed && event.key === String(this.#reasons.length + 1)) this.#proposed.focus();
+    else if (event.key.toLowerCase() === "c") this.#comment.focus();
     else if (step) this.#move(step);
     else if (event.key === " ") event.preventDefault(); // the Space that opened it, pressed twice, must not choose
     else return;
@@ -85,11 +98,19 @@ export class Dialogs {
     this.#reasons[(at + step + this.#reasons.length) % this.#reasons.length].focus();
   }
 
+  #send(event) {
+    event.preventDefault();
+    const name = this.#proposed.value.trim().replace(/\s+/g, " ");
+    if (!name) return;
+    shut(this.#skip);
+    this.onskip(`None of these: ${name}`, name, this.#comment.value.trim());
+  }
+
   #choose(button) {
     const { reason } = button.dataset;
     remember(reason);
     shut(this.#skip);
-    this.onskip(reason);
+    this.onskip(reason, undefined, this.#comment.value.trim());
   }
 }
 

@@ -34,9 +34,9 @@ export class History {
     this.#changed();
   }
 
-  /** Only answers in this batch can still be taken back; null: none. */
-  keep(batch) {
-    const kept = this.#entries.filter((entry) => entry.batch === batch);
+  /** Only answers in these batches can still be taken back. */
+  keep(batches) {
+    const kept = this.#entries.filter((entry) => batches.includes(entry.batch));
     if (kept.length === this.#entries.length) return;
     this.#entries = kept;
     this.#changed();

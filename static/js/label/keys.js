@@ -23,6 +23,7 @@ export function commandOf(event, state) {
 
 function always({ key, shiftKey }, { picker }) {
   if (key === "Backspace") return { name: "undo" };
+  if (key === "Escape") return { name: "dismiss" };
   if (key === "?") return { name: "keys" };
   // Where letters search, the shortcuts that are letters need the shift key.
   if (key.toLowerCase() === "g" && (!picker.searches || shiftKey)) return { name: "guide" };
@@ -32,6 +33,7 @@ function always({ key, shiftKey }, { picker }) {
 function onItem({ key, shiftKey }, { picker, several, kindKeys }) {
   if (key === " ") return { name: "skip" };
   if (key.toLowerCase() === "f" && (!picker.searches || shiftKey)) return { name: "flag" };
+  if (key.toLowerCase() === "c" && (!picker.searches || shiftKey)) return { name: "comment" };
   const own = kindKeys[key.toLowerCase()];
   if (own && (!picker.searches || shiftKey)) return { name: own };
   if (picker.takes(key)) return { name: "press", key };

@@ -3,7 +3,7 @@
 
 import { Guard } from "./guard.js";
 import { Stopwatch } from "./pace.js";
-import { rejected } from "./sentences.js";
+import { number, rejected } from "./sentences.js";
 
 // Refusals after which the other tasks of the batch are not wanted either.
 const BATCH_GONE = "batch_closed";
@@ -14,16 +14,17 @@ export class Labeler {
   #guard = new Guard();
   #stopwatch = new Stopwatch();
 
-  /** `parts`: queue, outbox, preloader, history, picker, pace, batch, view, waiting. */
+  /** `parts`: queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting. */
   constructor(parts) {
     this.#parts = parts;
   }
 
   /** Show the first task of the queue, or say why there is none. `said`: what has just happened. */
-  show(said = "", value = undefined, flagged = false) {
+  show(said = "", value = undefined, flagged = false, comment = "") {
     const { queue, view, waiting, preloader, picker, batch } = this.#parts;
     const task = queue.current;
     this.#setFlag(flagged);
+    view.comment.value = comment;
     batch.show();
     picker.reset(value);
     if (!task) {
@@ -36,7 +37,7 @@ export class Labeler {
     view.showTask(task, preloader.loaded(task));
     this.#guard.appeared();
     this.#stopwatch.start();
-    const place = batch.size ? `Item ${task.rank + 1} of ${batch.size}.` : "New item.";
+    const place = batch.size ? `Item ${number(Math.min(batch.done + 1, batch.size))} of ${number(batch.size)}.` : "New item.";
     view.announce([said, place, task.item.proposed ?? ""].filter(Boolean).join(" "));
     queue.refill();
   }
@@ -46,20 +47,22 @@ export class Labeler {
     this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value }));
   }
 
-  skip(reason) {
-    const entry = { said: `Skipped: ${reason}`, skipped: true };
-    this.#give(entry, (sent) => this.#parts.outbox.skip({ ...sent, reason }));
+  /** `proposed`: the name of a class that is missing, if there is one. */
+  skip(reason, proposed = undefined, comment = "") {
+    const entry = { said: `Skipped: ${reason}`, skipped: true, comment };
+    this.#give(entry, (sent) => this.#parts.outbox.skip({ ...sent, reason, proposed_class: proposed }));
   }
 
   #give(entry, send) {
-    const { queue, history, view, pace } = this.#parts;
+    const { queue, history, guidelines, view, pace } = this.#parts;
     if (!queue.current || !view.showsItem) return;
     const seconds = this.#stopwatch.seconds();
-    const flagged = this.#flagged;
+    const comment = entry.comment || view.comment.value.trim();
+    const flagged = this.#flagged || Boolean(comment);
     const task = queue.shift();
     const id = uuid();
-    send({ id, task: task.id, seconds, flagged });
-    history.add({ ...entry, id, task, flagged, batch: queue.batch });
+    send({ id, task: task.id, seconds, flagged, comment, guidelines_version: guidelines.version });
+    history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
     if (!entry.skipped) pace.answered();
     view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${flagged ? ", flagged" : ""}`);
     this.show(`${entry.said}.`);
@@ -79,7 +82,7 @@ export class Labeler {
     queue.unshift(entry.task);
     if (!entry.skipped) pace.undone();
     view.tell(`Taken back: ${entry.said}`);
-    this.show(`Taken back: ${entry.said}.`, entry.value, entry.flagged);
+    this.show(`Taken back: ${entry.said}.`, entry.value, entry.flagged, entry.comment);
     this.#guard.known();
   }
 
@@ -87,9 +90,17 @@ export class Labeler {
     const { view } = this.#parts;
     if (!view.showsItem) return;
     this.#setFlag(!this.#flagged);
-    const sentence = this.#flagged ? "Flagged: the managers will see it with your answer" : "No longer flagged";
+    const sentence = this.#flagged ? "Flagged: the reviewers will see it with your answer" : "No longer flagged";
     view.tell(sentence);
     view.announce(sentence);
+  }
+
+  /** Flag the item, and write why. */
+  writeComment() {
+    const { view } = this.#parts;
+    if (!view.showsItem) return;
+    if (!this.#flagged) this.toggleFlag();
+    view.comment.focus();
   }
 
   #setFlag(on) {

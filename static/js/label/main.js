@@ -2,8 +2,10 @@
 
 import { Api } from "./api.js";
 import { BatchProgress } from "./batch.js";
+import { showClasses } from "./class-guide.js";
 import { Connection } from "./connection.js";
 import { Dialogs } from "./dialogs.js";
+import { Guidelines } from "./guidelines.js";
 import { History } from "./history.js";
 import { commandOf } from "./keys.js";
 import { KINDS } from "./kinds/index.js";
@@ -24,8 +26,7 @@ const config = JSON.parse(document.querySelector("#label-config").textContent);
 const key = `marginalia:${config.user}:${config.project}`;
 const pickerName = document.querySelector("#content").dataset.picker;
 
-// Reasons for having no items after which the batch's answers cannot be taken back.
-const CLOSED = new Set(["training", "selecting", "failed", "finished", "stopped"]);
+let classesAnnounced = false;
 // Answers left over from an earlier visit are sent before the first claim, unless that takes longer than this.
 const START_MS = 3_000;
 
@@ -36,9 +37,15 @@ const outbox = new Outbox(new Store(`${key}:outbox`), api);
 const preloader = new Preloader(kind);
 const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds: config.leaseSeconds });
 const history = new History(key, kind);
-const batch = new BatchProgress({ api, outbox, overlap: config.overlap });
+const batch = new BatchProgress({ api, outbox });
 const pace = new Pace();
 const dialogs = new Dialogs();
+const guidelines = new Guidelines({
+  api,
+  view,
+  version: config.guidelinesVersion,
+  onopen: () => dialogs.showGuide(),
+});
 const tabs = new Tabs(key);
 const waiting = new Waiting({
   queue,
@@ -49,9 +56,13 @@ const waiting = new Waiting({
   onready: () => labeler.show(),
 });
 
-const names = needsClasses(pickerName) ? await loadClasses() : [];
+const { classes: names, details } = needsClasses(pickerName) ? await loadClasses() : { classes: [] };
+// Where no picker needs the classes, what they mean is fetched beside the work.
+if (details) showClasses(names, details, kind);
+else api.classes().then((reply) => showClasses(reply.classes, reply.details, kind)).catch(() => {});
 const picker = createPicker(pickerName, {
   names,
+  details,
   several: config.several,
   onanswer: (value, said) => labeler.answer(value, said),
 });
@@ -63,7 +74,7 @@ new Connection({
     waiting.look();
   },
 });
-const labeler = new Labeler({ queue, outbox, preloader, history, picker, pace, batch, view, waiting });
+const labeler = new Labeler({ queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting });
 
 let yielded = false; // another tab has taken over
 
@@ -94,9 +105,19 @@ async function start() {
   labeler.show();
 }
 
+/** Say once that the classes are others than when this page was opened. Answers by the old ones still count. */
+function announceClasses() {
+  if (classesAnnounced || queue.classRevision === null || queue.classRevision === config.classRevision) return;
+  classesAnnounced = true;
+  document.querySelector("#classes-changed").hidden = false;
+  view.announce("The classes have changed. Reload the page to see them.");
+}
+
 function tieEvents() {
   queue.onchange = () => {
-    history.keep(CLOSED.has(queue.reason) ? null : queue.batch);
+    announceClasses();
+    guidelines.follow(queue.guidelinesVersion);
+    if (queue.reason !== "paused") history.keep(queue.openBatches);
     showUnsent();
     if (!queue.trouble && !queue.reason) batch.claimed(queue.batch);
     batch.show();
@@ -117,7 +138,7 @@ function tieEvents() {
   };
   outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
   history.onundo = (entry) => labeler.undo(entry);
-  dialogs.onskip = (reason) => labeler.skip(reason);
+  dialogs.onskip = (reason, proposed, comment) => labeler.skip(reason, proposed, comment);
   tabs.onyield = () => {
     yielded = true;
     outbox.stop();
@@ -164,7 +185,9 @@ function tieInput() {
     undo: () => labeler.undo(),
     skip: () => view.showsItem && dialogs.askWhy(),
     flag: () => labeler.toggleFlag(),
+    comment: () => labeler.writeComment(),
     guide: () => dialogs.showGuide(),
+    dismiss: () => guidelines.dismiss(),
     keys: () => dialogs.showKeys(),
     press: ({ key }) => picker.press(key),
     send: () => picker.send(),
@@ -178,6 +201,10 @@ function tieInput() {
     // Browsers click a button again and again while a key is held down on it.
     if (event.repeat && isButton(event.target) && (event.key === "Enter" || event.key === " ")) event.preventDefault();
     if (dialogs.open) return;
+    if (event.target === view.comment) {
+      if (event.key === "Enter" || event.key === "Escape") view.comment.blur();
+      return;
+    }
     const command = commandOf(event, {
       picker,
       several: config.several,

@@ -66,12 +66,13 @@ export class Outbox {
     return new Set(this.#store.list().filter(([, entry]) => entry.type === "undo").map(([, entry]) => entry.task));
   }
 
-  answer({ id, task, value, seconds, flagged }) {
-    this.#add({ type: "answer", id, task, value, seconds, flagged });
+  /** `entry`: as the API takes it. */
+  answer(entry) {
+    this.#add({ type: "answer", ...entry });
   }
 
-  skip({ id, task, reason, seconds, flagged }) {
-    this.#add({ type: "skip", id, task, reason, seconds, flagged });
+  skip(entry) {
+    this.#add({ type: "skip", ...entry });
   }
 
   /** Take back an answer or skip. One that was never sent just leaves the log. */

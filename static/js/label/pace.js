@@ -1,5 +1,7 @@
 // One's own pace: answers a minute lately, and answers today.
 
+import { number } from "./sentences.js";
+
 const RECENT = 20;
 const ENOUGH = 5;
 // A longer gap is a break, not an answer that took long.
@@ -49,7 +51,7 @@ export class Pace {
 
   #show() {
     const rate = perMinute(this.#times);
-    const parts = [rate === null ? "" : `${rate} a minute`, this.#today ? `${this.#today} today` : ""];
+    const parts = [rate === null ? "" : `${rate} a minute`, this.#today ? `${number(this.#today)} today` : ""];
     this.#place.textContent = parts.filter(Boolean).join(" · ");
   }
 }

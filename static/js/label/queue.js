@@ -6,6 +6,8 @@ import { Refused, SignedOut } from "./api.js";
 const HOLD = 10;
 // Fewer than this many ahead: ask for more.
 const LOW = 5;
+// Near a batch's end others may be given what we hold behind the next item: ask after each answer what is still ours.
+const NEAR_END = 10 * HOLD;
 const MAX_CLAIM = 100;
 // When the server had none that are new, ask again only after this long, unless nothing is left.
 const DRY_MS = 5_000;
@@ -13,9 +15,16 @@ const MIN_LEASE_CHECK_MS = 1_000;
 
 export class TaskQueue {
   tasks = [];
-  /** Number of the batch that the last claim came from, and why there were no tasks to be had. */
+  /** Number of the batch that the last claim's first task is in, those that take answers, and why there was no task. */
   batch = null;
+  openBatches = [];
+  /** How often the classes had been changed by then. */
+  classRevision = null;
+  /** The number of the guidelines by then. */
+  guidelinesVersion = null;
   reason = "";
+  /** How many answers a day are reached, and when the next items are free; null if they are not. */
+  limit = null;
   /** Why the last claim failed: "", "unreachable", "signed-out" or "forbidden". */
   trouble = "";
   onchange = () => {};
@@ -31,6 +40,7 @@ export class TaskQueue {
   #leaseEndsAt = Infinity;
   #lastClaim = null;
   #dryAt = -Infinity;
+  #remaining = Infinity;
   #lastUse = Date.now();
 
   constructor({ api, outbox, preloader, leaseSeconds }) {
@@ -83,7 +93,8 @@ export class TaskQueue {
   refill() {
     const ahead = this.tasks.length - 1;
     const dry = Date.now() - this.#dryAt < DRY_MS;
-    if (ahead >= LOW || (dry && this.tasks.length)) return Promise.resolve();
+    const low = this.#remaining < NEAR_END ? HOLD : LOW;
+    if (ahead >= low || (dry && this.tasks.length)) return Promise.resolve();
     return this.claim();
   }
 
@@ -133,8 +144,13 @@ export class TaskQueue {
     // By the server's clock alone: this machine's may be wrong.
     const lease = Date.parse(reply.lease_expires_at) - Date.parse(reply.claimed_at);
     if (reply.tasks.length) this.#leaseEndsAt = askedAt + lease;
+    if (reply.tasks.length) this.#remaining = reply.remaining;
     this.batch = reply.batch ?? this.batch;
+    this.openBatches = reply.open_batches ?? [];
+    this.classRevision = reply.class_revision;
+    this.guidelinesVersion = reply.guidelines_version;
     this.reason = reply.reason ?? "";
+    this.limit = reply.limit ?? null;
     const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
     this.#dryAt = this.#take(reply.tasks) ? -Infinity : Date.now();
     this.onchange();
@@ -143,7 +159,7 @@ export class TaskQueue {
 
   /** Drop what we held when we asked and no longer do. A batch that is paused or gone leaves us what we have. */
   #dropLost(claimed, before, undone) {
-    if (this.reason && this.reason !== "all_taken") return [];
+    if (this.reason && !["all_taken", "kept_for_others", "limit_reached"].includes(this.reason)) return [];
     const ours = new Set(claimed.map((task) => task.id));
     const lost = this.tasks.filter((task) => before.has(task.id) && !ours.has(task.id) && !undone.has(task.id));
     for (const task of lost) this.drop(task.id);

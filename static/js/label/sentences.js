@@ -8,7 +8,13 @@ function left(seconds) {
   return `, about ${Math.round(seconds / 60)} min left`;
 }
 
-export const count = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
+/** 1,797: as the server writes numbers. */
+export const number = (n) => n.toLocaleString("en");
+
+export const count = (n, one, many = `${one}s`) => `${number(n)} ${n === 1 ? one : many}`;
+
+/** 02:00, by the clock of this device. */
+const time = (moment) => new Date(moment).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
 
 export const answers = (n) => count(n, "answer");
 
@@ -46,8 +52,14 @@ export function waiting(reason, progress = {}) {
       };
     case "all_taken":
       return {
-        title: "Others have the last items",
-        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here; after that the model trains${last ? "" : " and the next batch opens"}.`,
+        title: progress.own?.answered && progress.answers !== progress.size ? "You have answered all your items" : "Others have the last items",
+        text: `${lastItems(progress)} with other annotators. If one comes back, it appears here. ${last ? "After that the model trains." : "The next batch opens here by itself."}`,
+      };
+    case "limit_reached":
+      return {
+        title: "That is all for today",
+        text: `You have reached today's limit of ${answers(progress.limit?.answers ?? 0)}. The next ones are free from ${time(progress.limit?.free_from)}.`,
+        home: true,
       };
     default:
       return { ...(STILL[reason] ?? STILL.unknown), ...(reason === "failed" ? failed(progress) : {}) };
@@ -55,9 +67,18 @@ export function waiting(reason, progress = {}) {
 }
 
 const STILL = {
+  on_hold: {
+    title: "Your work is paused",
+    text: "A manager will look at it and get in touch. Everything you answered is saved.",
+    home: true,
+  },
   paused: {
     title: "Paused by a manager",
     text: "Nobody is given items for now. This page goes on by itself when labeling does.",
+  },
+  kept_for_others: {
+    title: "Nothing for you at the moment",
+    text: "The items that are left are for others, or others have them. If one becomes free, it appears here.",
   },
   stopped: {
     title: "Stopped by a manager",
@@ -91,9 +112,9 @@ function part({ own, size }) {
   return own.answered === size ? " All its answers are yours: thank you." : ` ${answers(own.answered)} of yours are in it.`;
 }
 
-function lastItems({ remaining, batch }) {
-  if (!remaining) return "The remaining items are";
-  return `The ${remaining === 1 ? "last item" : `last ${remaining} items`} of batch ${batch} ${remaining === 1 ? "is" : "are"}`;
+function lastItems({ remaining, batch, answers: needed, size }) {
+  if (!remaining || needed !== size) return "The remaining answers to this batch are";
+  return `The ${remaining === 1 ? "last item" : `last ${number(remaining)} items`} of batch ${batch} ${remaining === 1 ? "is" : "are"}`;
 }
 
 /** Why items or answers do not get through. `unsent` answers are kept in the browser. */
@@ -103,7 +124,7 @@ export function trouble(kind, unsent) {
     return { title: "You are signed out", text: `Sign in to go on.${kept}`, signIn: true };
   }
   if (kind === "forbidden") {
-    return { title: "You cannot label here", text: `A manager has changed your role, or removed you.${kept}`, home: true };
+    return { title: "You cannot label here", text: `A manager has archived the project, changed your role, or removed you.${kept}`, home: true };
   }
   return { title: "No connection", text: `The next items come as soon as the server can be reached.${kept}`, bar: ENDLESS };
 }
@@ -130,8 +151,9 @@ const DIRECTIONS = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 /** A name for a sentence: whatever is in it, the words beside it stay where they are. */
 export const isolated = (name) => (TURNING.test(name) ? `\u2068${name.replace(DIRECTIONS, "")}\u2069` : name);
 
-/** What the model predicts of an item. */
+/** The answer that is suggested, by whoever brought the item or by the model: nobody is to tell which. */
 export function predictionSentence({ value }) {
-  const answer = typeof value === "boolean" ? (value ? "Yes" : "No") : isolated(String(value));
-  return `The model predicts: ${answer}`;
+  const names = Array.isArray(value) ? value.map((name) => isolated(String(name))).join(", ") || "none applies" : null;
+  const answer = names ?? (typeof value === "boolean" ? (value ? "Yes" : "No") : isolated(String(value)));
+  return `Suggested: ${answer}`;
 }

@@ -10,6 +10,10 @@ export class View {
   #item = document.querySelector("#item");
   #proposed = document.querySelector("#proposed");
   #prediction = document.querySelector("#prediction"); // only there if the manager allows it
+  /** What is written here goes with a flagged answer. */
+  comment = document.querySelector("#comment");
+
+  #commentField = document.querySelector("#comment-field");
   #flag = document.querySelector("#flag");
   #flagText = document.querySelector("#flag-text");
   #told = document.querySelector("#told");
@@ -93,6 +97,8 @@ export class View {
   showFlag(on) {
     this.#flag.setAttribute("aria-pressed", on);
     this.#flagText.textContent = on ? "Flagged" : "Flag";
+    this.#commentField.hidden = !on;
+    if (!on) this.comment.value = "";
   }
 
   /** One calm line, for a while. */

@@ -72,7 +72,7 @@ export class Waiting {
     if (!this.#on || this.#queue.current) return reason;
     const kind = this.#queue.trouble || this.#outbox.trouble || (progress ? "" : "unreachable");
     if (kind) this.#showTrouble(kind);
-    else this.#view.showPanel(waiting(reason, progress));
+    else this.#view.showPanel(waiting(reason, { ...progress, limit: this.#queue.limit }));
     return reason;
   }
 

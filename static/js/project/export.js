@@ -33,12 +33,12 @@ async function count() {
   exchange(fresh.querySelector("#chosen"));
 }
 
-/** Mark the fields that are wrong, and only these; nothing under the hands of somebody who still types. */
+/** Mark the fields that are wrong, and only these: also the one somebody types in, for the count speaks of it. */
 function showErrors(fresh) {
   const next = fresh.querySelectorAll(".filters .field");
   document.querySelectorAll(".filters .field").forEach((field, place) => {
     const wrong = next[place]?.querySelector(".errorlist");
-    if (!next[place] || (wrong && field.contains(document.activeElement))) return;
+    if (!next[place]) return;
     field.classList.toggle("has-error", Boolean(wrong));
     field.querySelector(".errorlist")?.remove();
     const control = field.querySelector("input, select");

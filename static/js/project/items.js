@@ -2,6 +2,8 @@
 
 import { keepPixels } from "./pixels.js";
 import { proposeClasses } from "./classes.js";
+import { selectItems } from "./select.js";
 
 keepPixels(document.querySelectorAll(".thumb img"));
 proposeClasses();
+selectItems(document.querySelector("#change"));

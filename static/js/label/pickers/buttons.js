@@ -7,12 +7,12 @@ export class ButtonPicker {
   #buttons = new Map();
   #choice;
 
-  constructor({ names, choice }) {
+  constructor({ names, details = {}, choice }) {
     this.#choice = choice;
-    const keys = keysFor(names);
+    const keys = keysFor(names, details);
     const place = document.querySelector("#choices");
     place.dataset.width = this.widthOf(names);
-    names.forEach((name, index) => this.#buttons.set(keys[index], this.#button(name, keys[index])));
+    names.forEach((name, index) => this.#buttons.set(keys[index], this.#button(name, keys[index], details[name])));
     place.replaceChildren(...this.#buttons.values());
     choice.onchange = () => this.#mark();
     this.#mark();
@@ -45,7 +45,7 @@ export class ButtonPicker {
     this.#choice.reset(value);
   }
 
-  #button(name, key) {
+  #button(name, key, { colour, description } = {}) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button choice";
@@ -57,6 +57,14 @@ export class ButtonPicker {
     hint.setAttribute("aria-hidden", "true");
     button.setAttribute("aria-keyshortcuts", key);
     button.append(text, hint);
+    if (description) {
+      button.title = description;
+      button.setAttribute("aria-description", description);
+    }
+    if (colour) {
+      button.classList.add("coloured");
+      button.style.setProperty("--mark", colour);
+    }
     button.addEventListener("click", () => {
       flash(button);
       this.#choice.pick(name);

@@ -16,8 +16,8 @@ const PICKERS = { buttons: ButtonPicker, scale: ScalePicker, search: SearchPicke
 export const needsClasses = (name) => PICKERS[name].needsClasses;
 
 /** `several`: an answer is a list of classes. */
-export function createPicker(name, { names, several, onanswer }) {
+export function createPicker(name, { names, details, several, onanswer }) {
   const choice = () => (several ? new ManyOf(onanswer) : new OneOf(onanswer));
   const Picker = PICKERS[name];
-  return new Picker({ names, onanswer, choice: Picker.needsClasses ? choice() : null });
+  return new Picker({ names, details, onanswer, choice: Picker.needsClasses ? choice() : null });
 }

@@ -2,10 +2,15 @@
 
 const POSITIONS = "1234567890";
 
-/** The digit key of each class: its own name where all classes are called by one digit, else its position. */
-export function keysFor(names) {
-  const digits = names.length <= 10 && names.every((name) => /^[0-9]$/.test(name));
-  return names.slice(0, 10).map((name, index) => (digits ? name : POSITIONS[index]));
+/**
+ * The digit key of each class, "" for none: the one that a manager gave it, its own name where all classes are called by
+ * one digit, else its position's, of those that are left.
+ */
+export function keysFor(names, details = {}) {
+  const own = names.map((name) => details[name]?.key ?? "");
+  if (!own.some(Boolean) && names.length <= 10 && names.every((name) => /^[0-9]$/.test(name))) return names;
+  const left = [...POSITIONS].filter((key) => !own.includes(key));
+  return own.map((key) => key || left.shift() || "");
 }
 
 /** Show for a moment which button a key has pressed. */

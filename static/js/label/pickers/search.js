@@ -9,6 +9,7 @@ export class SearchPicker {
   static needsClasses = true;
   searches = true;
   #names;
+  #details;
   #folded;
   #keys;
   #choice;
@@ -19,10 +20,12 @@ export class SearchPicker {
   #options = [];
   #marked = -1;
 
-  constructor({ names, choice }) {
+  constructor({ names, details = {}, choice }) {
     this.#names = names;
-    this.#folded = names.map(fold);
-    this.#keys = keysFor(names);
+    this.#details = details;
+    // A line for each: what is typed may begin any of its words.
+    this.#folded = names.map((name) => [name, ...(details[name]?.aliases ?? [])].map(fold).join("\n"));
+    this.#keys = keysFor(names, details);
     this.#choice = choice;
     choice.onchange = () => this.#markChosen();
     this.#input.addEventListener("input", () => this.#show());
@@ -117,6 +120,12 @@ export class SearchPicker {
     const text = document.createElement("span");
     text.textContent = this.#names[index];
     option.append(text);
+    const { description, colour } = this.#details[this.#names[index]] ?? {};
+    if (description) option.title = description;
+    if (colour) {
+      option.classList.add("coloured");
+      option.style.setProperty("--mark", colour);
+    }
     if (numbered && this.#keys[index]) {
       const hint = document.createElement("kbd");
       hint.textContent = this.#keys[index];
@@ -169,7 +178,7 @@ function find(query, names) {
   const [same, begins, word, inside] = [[], [], [], []];
   names.forEach((name, index) => {
     const at = name.indexOf(query);
-    if (at === 0) (name === query ? same : begins).push(index);
+    if (at === 0) (name === query || name.startsWith(`${query}\n`) ? same : begins).push(index);
     else if (at > 0) (/[\p{L}\p{N}]/u.test(name[at - 1]) ? inside : word).push(index);
   });
   return [...same, ...begins, ...word, ...inside];

@@ -1,0 +1,148 @@
+"""Does gold find those who do not look, and leave the others alone? Simulated people, the product's own rule.
+
+    python -m benchmarks.gold                      # a table, some seconds
+    python -m benchmarks.gold --json               # one JSON object
+    python -m benchmarks.gold --sure 0.002         # another level of the test
+
+People of known kinds answer gold items, their classes drawn at random: spammers (any class, or always one), people who
+take one class for another, and good ones. After each answer `labeling.answering.gold.is_below` is asked, as the product
+asks it. Reported: how many spammers and confusers are paused within 30 gold items, and how many good people within 200.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CLASSES = (2, 10, 100)
+THRESHOLDS = (0.6, 0.7, 0.8)
+FEW, MANY = 30, 200
+UNEVEN = 0.7
+"""The share of one class among gold items that are not spread evenly."""
+
+Answers = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
+"""From known answers, how many classes there are, and a generator: what somebody answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """People who answer alike. `bad` ones should be paused within FEW gold items, others never."""
+
+    name: str
+    answers: Answers
+    bad: bool = True
+    uneven: bool = False
+
+
+def main(arguments: list[str] | None = None) -> int:
+    import django
+
+    options = _parse(arguments)
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    django.setup()  # the rule stands beside tables; none is read
+    from labeling.answering import gold
+
+    sure = gold.SURE if options.sure is None else options.sure
+    if not 0 < sure < 1 or options.people < 1:
+        print("gold: --sure must lie between 0 and 1, and --people be at least 1.", file=sys.stderr)
+        return 2
+    rules = {threshold: _cutoffs(gold.is_below, threshold, sure) for threshold in THRESHOLDS}
+    rows = list(_study(rules, options))
+    print(json.dumps({"sure": sure, "people": options.people, "rows": rows}) if options.json else _table(rows))
+    return 0
+
+
+def _cutoffs(is_below: Callable[..., bool], threshold: float, sure: float) -> np.ndarray:
+    """(MANY,): who has fewer right of the first 1, 2, … answers is paused."""
+    return np.array(
+        [
+            next(right for right in range(n + 2) if right > n or not is_below(right, n, threshold, sure=sure))
+            for n in range(1, MANY + 1)
+        ]
+    )
+
+
+def _study(rules: dict[float, np.ndarray], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    for classes in CLASSES:
+        for kind in KINDS:
+            rng = np.random.default_rng([options.seed, classes])
+            right = _right(kind, classes, options.people, rng)
+            n = FEW if kind.bad else MANY
+            paused = {
+                str(threshold): float((right[:, :n] < cutoffs[:n]).any(axis=1).mean())
+                for threshold, cutoffs in rules.items()
+            }
+            yield {"classes": classes, "people": kind.name, "bad": kind.bad, "gold_items": n, "paused": paused}
+
+
+def _right(kind: Kind, classes: int, people: int, rng: np.random.Generator) -> np.ndarray:
+    """(people, MANY): how many of the first 1, 2, … answers of each person were right."""
+    known = rng.integers(0, classes, (people, MANY))
+    if kind.uneven:
+        known[rng.random(known.shape) < (UNEVEN - 1 / classes) / (1 - 1 / classes)] = 0
+    return (kind.answers(known, classes, rng) == known).cumsum(axis=1)
+
+
+def _any_class(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, classes, known.shape)
+
+
+def _one_class(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+    return np.zeros_like(known)
+
+
+def _good(accuracy: float) -> Answers:
+    """Wrong now and then, in favour of any other class."""
+
+    def answers(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+        wrong = (known + rng.integers(1, classes, known.shape)) % classes
+        return np.where(rng.random(known.shape) < accuracy, known, wrong)
+
+    return answers
+
+
+def _confuser(known: np.ndarray, classes: int, rng: np.random.Generator) -> np.ndarray:
+    """95 % right, but every second class is always taken for the one before it."""
+    return np.where(known % 2 == 1, known - 1, _good(0.95)(known, classes, rng))
+
+
+KINDS = (
+    Kind("spammer: any class", _any_class),
+    Kind("spammer: always one class", _one_class),
+    Kind(f"spammer: always the class of {UNEVEN:.0%} of the gold items", _one_class, uneven=True),
+    Kind("takes every second class for another", _confuser),
+    *(Kind(f"good: {accuracy:.0%} right", _good(accuracy), bad=False) for accuracy in (0.85, 0.9, 0.95, 0.98)),
+)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        f"| classes | people | gold items | {' | '.join(f'paused at {each}' for each in THRESHOLDS)} |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        shares = " | ".join(f"{100 * row['paused'][str(each)]:.2f} %" for each in THRESHOLDS)
+        lines.append(f"| {row['classes']} | {row['people']} | {row['gold_items']} | {shares} |")
+    return "\n".join(lines)
+
+
+def _parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="benchmarks.gold", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--people", type=int, default=40_000, help="simulated people of each kind (40000)")
+    parser.add_argument("--sure", type=float, help="level of the test at one look (the product's own)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,237 @@
+"""One turn of the loop with a big batch: each step's seconds and memory, and how long others wait meanwhile.
+
+    python -m benchmarks.loop --items 1000000 --batch 100000        # SQLite
+    scripts/with-postgres.sh python -m benchmarks.loop              # PostgreSQL
+    python -m benchmarks.loop --items 100000 --batch 10000 --json   # one JSON object
+
+Vectors of 64 numbers in ten classes are imported, encoded, and picked from at random; the batch is answered by plain
+SQL, a version is trained on it, and the next batch is picked by that; all labels are exported. The product's own steps
+run in this process, one after the other. Beside it another process labels in a small project of the same database: the
+longest claim or answer during each step is how long anybody else was made to wait.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measuring import machine, peak_bytes
+from scripts.installation import Installation, free_port
+
+DIM, CLASSES = 64, 10
+PART = 2_000
+BESIDE_TASKS = 20_000
+
+
+class Clock:
+    """The steps so far: name, seconds, the most memory in MB, when each began and ended."""
+
+    def __init__(self) -> None:
+        self.steps: list[dict[str, Any]] = []
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        with suppress(OSError):
+            Path("/proc/self/clear_refs").write_text("5")  # the most memory from here on
+        began = time.time()
+        yield
+        ended = time.time()
+        self.steps.append({"step": name, "seconds": ended - began, "memory_mb": peak_bytes() / 1e6,
+                           "began": began, "ended": ended})  # fmt: skip
+        print(f"{name}: {ended - began:.1f} s", file=sys.stderr, flush=True)
+
+
+def turn(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
+    """Turn the loop once, and pick once more."""
+    import django
+
+    django.setup()
+    from labeling.answering import batches
+    from labeling.intake.run import import_items
+    from labeling.intake.uploads import register
+    from labeling.loop.step import Step
+    from labeling.models import Job, Project
+    from labeling.models.jobs import worker_name
+    from labeling.outgoing.exports.formats import export
+    from labeling.projects.create import create_project
+
+    clock = Clock()
+    vectors, truth = _vectors(items, folder / "items.npy")
+    classes = [str(index) for index in range(CLASSES)]
+    settings = {"seed": 1, "batch_size": size, "pick_ahead": None}
+    project = create_project(slug="big", kind="vector", classes=classes, settings=settings)
+    job = register(project=project, user=None, path=vectors, name=vectors.name, strict=True, taken_by=worker_name())
+    with clock.step("import"):
+        import_items(Step(job, patient=False))
+    _run_jobs(clock, until=lambda: project.batches.open().exists(), first="select (at random)")
+    batch = project.batches.get()
+    with clock.step("answer by SQL"):
+        _answer(batch, truth)
+        batches.complete(batch_id=batch.pk)
+    _run_jobs(clock, until=lambda: project.batches.filter(number=2, state="open").exists())
+    with clock.step("export as JSONL"):
+        project = Project.objects.get(pk=project.pk)
+        assert sum(len(part) for part in export(project, "jsonl"))
+    assert not Job.objects.filter(state=Job.State.FAILED).exists(), "a step has failed"
+    return clock.steps
+
+
+def _vectors(items: int, path: Path) -> tuple[Path, np.ndarray]:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(CLASSES, size=items)
+    centres = rng.normal(size=(CLASSES, DIM)).astype(np.float32)
+    out = np.lib.format.open_memmap(path, "w+", np.float32, (items, DIM))
+    for start in range(0, items, 100_000):
+        part = truth[start : start + 100_000]
+        out[start : start + len(part)] = centres[part] + rng.normal(size=(len(part), DIM)).astype(np.float32) * 1.5
+    out.flush()
+    return path, truth
+
+
+def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> None:
+    """Run what is due, without what nobody waits for."""
+    from django.utils import timezone
+
+    from labeling.loop.step import Step
+    from labeling.models import Job
+    from labeling.models.jobs import PATIENT_KINDS, worker_name
+    from labeling.steps.registry import run_step
+
+    while not until():
+        Job.objects.waiting().update(run_after=timezone.now())
+        job = Job.objects.due(timezone.now()).exclude(kind__in=PATIENT_KINDS).first()
+        assert job is not None, "nothing is left to do"
+        assert Job.objects.take(job, worker_name(), timezone.now())
+        name = first if first and job.kind == Job.Kind.SELECT else str(job.kind)
+        with clock.step(name):
+            run_step(Step(job, patient=False))
+
+
+def _answer(batch: Any, truth: np.ndarray) -> None:
+    """Answer all tasks of the batch from the truth, a part in each transaction."""
+    from django.db import transaction
+    from django.utils import timezone
+
+    from labeling.models import Annotation, Batch, Task, User
+    from labeling.statements import change_each, insert_many, stored
+
+    user = User.objects.get(username="beside")
+    tasks = list(batch.tasks.order_by("rank").values_list("pk", "item_id", "item__row"))
+    columns = ("id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at", "class_revision")
+    for start in range(0, len(tasks), PART):
+        part, now = tasks[start : start + PART], timezone.now()
+        moment = stored(Annotation, "created_at", now)
+        rows = [(stored(Annotation, "id", uuid.uuid4()), task, user.pk, str(truth[row]), "", 1.0, False, moment, 0)
+                for task, _, row in part]  # fmt: skip
+        with transaction.atomic():
+            insert_many(Annotation, columns, rows)
+            Task.objects.filter(pk__in=[task for task, _, _ in part]).update(free=0, outstanding=0)
+            change_each("UPDATE labeling_item SET label = %s, agreement = 1, labeled_at = %s WHERE id = %s",
+                        [(str(truth[row]), moment, item) for _, item, row in part])  # fmt: skip
+        time.sleep(0.02)
+    Batch.objects.filter(pk=batch.pk).update(remaining=0)
+
+
+def label_beside(path: Path) -> None:
+    """Claim and answer in a small project until this process is ended; a line for each: when, and how long it took."""
+    import django
+
+    django.setup()
+    from labeling.answering import queue
+    from labeling.models import Project, User
+
+    project, user = Project.objects.get(slug="small"), User.objects.get(username="beside")
+    with path.open("w", buffering=1) as lines:
+        while True:
+            began = time.time()
+            [task] = queue.claim(project=project, user=user, count=1).tasks
+            claimed = time.time()
+            queue.submit(project=project, user=user, answers=[queue.Answer(id=uuid.uuid4(), task=task.pk, value=1)])
+            lines.write(f"{began} {claimed - began} {time.time() - claimed}\n")
+            time.sleep(0.05)
+
+
+def prepare_beside() -> None:
+    """The small project, with an open batch."""
+    import django
+
+    django.setup()
+    from django.utils import timezone
+
+    from labeling.models import Batch, Item, Project, Role, Task
+    from labeling.projects.create import create_project
+    from labeling.projects.members import get_or_create_user, set_role
+
+    project = create_project(slug="small", kind="text", classes=["a", "b"], settings={"pick_ahead": None})
+    user, _ = get_or_create_user("beside")
+    set_role(project=project, user=user, role=Role.ANNOTATOR)
+    rows = [Item(project=project, external_id=str(row), row=row, data={"text": str(row)}, control_key=0.5,
+                 reserved=False) for row in range(BESIDE_TASKS)]  # fmt: skip
+    Item.objects.bulk_create(rows, batch_size=5000)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=BESIDE_TASKS)
+    batch = Batch.objects.create(project=project, number=1, state="open", strategy="seed", size=BESIDE_TASKS,
+                                 remaining=BESIDE_TASKS, opened_at=timezone.now())  # fmt: skip
+    pks = project.items.order_by("row").values_list("pk", flat=True)
+    Task.objects.bulk_create([Task(batch=batch, item_id=pk, rank=rank, free=1, outstanding=1)
+                              for rank, pk in enumerate(pks)], batch_size=5000)  # fmt: skip
+
+
+def waits(path: Path, steps: list[dict[str, Any]]) -> None:
+    """To each step the longest wait of whoever labels beside it, in ms."""
+    lines = [tuple(map(float, line.split())) for line in path.read_text().splitlines() if len(line.split()) == 3]
+    for step in steps:
+        during = [max(line[1:]) for line in lines if step["began"] <= line[0] <= step["ended"]]
+        step["others_waited_ms"] = 1000 * max(during, default=0.0)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    add = parser.add_argument
+    add("--items", type=int, default=1_000_000, help="Of the pool. Default: 1,000,000.")
+    add("--batch", type=int, default=100_000, help="Default: 100,000.")
+    add("--json", action="store_true", help="One JSON object instead of the table.")
+    add("--do", choices=("prepare", "beside"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.do == "prepare":
+        prepare_beside()
+        return 0
+    if options.do == "beside":
+        label_beside(Path(os.environ["DATA_DIR"]) / "beside.txt")
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
+        place.manage("migrate", "--verbosity", "0")
+        os.environ.update(place.environment)
+        command = [sys.executable, "-m", "benchmarks.loop", "--do"]
+        subprocess.run([*command, "prepare"], check=True)
+        beside = subprocess.Popen([*command, "beside"])
+        try:
+            steps = turn(options.items, options.batch, Path(folder))
+        finally:
+            beside.kill()
+            beside.wait()
+        waits(Path(folder) / "beside.txt", steps)
+    if options.json:
+        print(json.dumps({"machine": machine(), "items": options.items, "batch": options.batch, "steps": steps}))
+        return 0
+    print(f"{options.items:,} items, a batch of {options.batch:,}\n")
+    print(f"{'step':<22}{'seconds':>9}{'MB':>8}{'others waited, ms':>20}")
+    for step in steps:
+        print(f"{step['step']:<22}{step['seconds']:>9.1f}{step['memory_mb']:>8.0f}{step['others_waited_ms']:>20.0f}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,197 @@
+"""How many labels the queue takes in a second, and how long whoever labels waits for it.
+
+    python -m benchmarks.queue                                  # SQLite
+    scripts/with-postgres.sh python -m benchmarks.queue         # PostgreSQL
+    python -m benchmarks.queue --seconds 20 --json              # one JSON object
+
+A real server (gunicorn, as in production) and the people who label run on this machine; each of them is a process with
+one connection that stays open, and claims and answers over HTTP with a token. `flat out` is a person without a pause,
+`paced` one answer a second. Times are wall times of whole requests, from the first byte sent to the last one read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import json
+import multiprocessing
+import os
+import statistics
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from benchmarks.measuring import in_a_process, machine
+from scripts.installation import Installation, free_port
+
+SLUG = "queue"
+WARM_UP_SECONDS = 2.0
+
+
+class Load(NamedTuple):
+    """So many people, so many tasks a request; `pause` seconds between a person's answers."""
+
+    name: str
+    people: int
+    count: int
+    pause: float = 0.0
+
+
+LOADS = (
+    Load("1 person flat out, ones", 1, 1),
+    Load("1 person flat out, tens", 1, 10),
+    Load("8 people flat out, ones", 8, 1),
+    Load("8 people flat out, tens", 8, 10),
+    Load("16 people flat out, tens", 16, 10),
+    Load("40 people paced, ones", 40, 1, 1.0),
+)
+
+
+class Times(NamedTuple):
+    """Seconds of each request, and labels that were accepted."""
+
+    claims: list[float]
+    submits: list[float]
+    labels: int
+
+
+def label(port: int, token: str, load: Load, start: float, seconds: float) -> Times:
+    """One person's work. Requests of the warm-up are not counted."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+
+    def post(path: str, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
+        content = json.dumps(body)
+        began = time.perf_counter()
+        connection.request("POST", f"/api/v1/projects/{SLUG}/{path}/", content, headers)
+        answer = connection.getresponse()
+        text = answer.read()
+        took = time.perf_counter() - began
+        if answer.status != 200:
+            raise SystemExit(f"{path} answered {answer.status}: {text[:200]!r}")
+        return took, json.loads(text)
+
+    counted = Times([], [], 0)
+    labels = 0
+    time.sleep(max(0.0, start - time.time()))
+    measured_from = start + WARM_UP_SECONDS
+    while time.time() < measured_from + seconds:
+        began = time.time()
+        claim_took, claimed = post("claim", {"count": load.count})
+        if not claimed["tasks"]:
+            raise SystemExit(f"There was nothing to claim: {claimed.get('reason')}.")
+        answers = [{"id": str(uuid.uuid4()), "task": task["id"], "value": "class 1"} for task in claimed["tasks"]]
+        time.sleep(load.pause)
+        submit_took, submitted = post("annotations", {"annotations": answers})
+        if submitted["rejected"]:
+            raise SystemExit(f"An answer was refused: {submitted['rejected'][0]}")
+        if began >= measured_from:
+            counted.claims.append(claim_took)
+            counted.submits.append(submit_took)
+            labels += len(answers)
+    return counted._replace(labels=labels)
+
+
+def run(port: int, tokens: list[str], load: Load, seconds: float) -> dict[str, Any]:
+    """All people at once; their times together."""
+    start = time.time() + 0.5 + load.people / 50
+    with multiprocessing.get_context("fork").Pool(load.people) as pool:
+        work = [(port, token, load, start + i * load.pause / load.people, seconds) for i, token in enumerate(tokens)]
+        times = pool.starmap(label, work[: load.people], chunksize=1)
+    result: dict[str, Any] = {**load._asdict(), "labels_per_second": sum(each.labels for each in times) / seconds}
+    for name in ("claims", "submits"):
+        result[name] = _milliseconds([took for each in times for took in getattr(each, name)])
+    return result
+
+
+def _milliseconds(seconds: list[float]) -> dict[str, float]:
+    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
+    return {"p50": 1000 * cuts[49], "p95": 1000 * cuts[94], "p99": 1000 * cuts[98], "max": 1000 * max(seconds)}
+
+
+def prepare(items: int, people: int) -> dict[str, Any]:
+    """A project with one open batch of all items, and a token for each person. Run in a process of its own."""
+    import django
+
+    django.setup()
+    from django.utils import timezone
+    from knox.models import AuthToken
+
+    from labeling.models import Batch, Item, Project, Role, Task
+    from labeling.projects.create import create_project
+    from labeling.projects.members import get_or_create_user, set_role
+
+    classes = [f"class {number}" for number in range(10)]
+    project = create_project(slug=SLUG, kind="text", classes=classes, settings={"seed": 1, "batch_size": items})
+    rows = (
+        Item(project=project, external_id=f"text-{row:07}", row=row, data={"text": f"Text number {row}."},
+             control_key=(row + 0.5) / items, reserved=False)
+        for row in range(items)
+    )  # fmt: skip
+    Item.objects.bulk_create(rows, batch_size=5000)
+    Project.objects.filter(pk=project.pk).update(encoded_rows=items)
+    batch = Batch.objects.create(
+        project=project, number=1, state=Batch.State.OPEN, strategy="seed", size=items, remaining=items,
+        opened_at=timezone.now(),
+    )  # fmt: skip
+    ids = project.items.order_by("row").values_list("pk", flat=True)
+    tasks = (Task(batch=batch, item_id=pk, rank=rank, free=1, outstanding=1) for rank, pk in enumerate(ids))
+    Task.objects.bulk_create(tasks, batch_size=5000)
+    tokens = []
+    for number in range(people):
+        user, _ = get_or_create_user(f"person-{number}")
+        set_role(project=project, user=user, role=Role.ANNOTATOR)
+        tokens.append(AuthToken.objects.create(user)[1])
+    return {"tokens": tokens}
+
+
+def measure(loads: Iterable[Load], items: int, seconds: float) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
+        place.manage("migrate", "--verbosity", "0")
+        people = max(load.people for load in LOADS)
+        os.environ.update(place.environment)
+        tokens = in_a_process("benchmarks.queue", prepare=people, items=items)["tokens"]
+        with place.serving():
+            return [run(place.port, tokens, load, seconds) for load in loads]
+
+
+def print_table(results: list[dict[str, Any]]) -> None:
+    print(f"{'':<28}{'labels/s':>9}   {'claim p50':>9}{'p95':>8}{'p99':>8}{'max':>8}   {'submit p50':>10}{'p95':>8}"
+          f"{'p99':>8}{'max':>8}  ms")  # fmt: skip
+    for result in results:
+        claim, submit = ([f"{result[name][cut]:.1f}" for cut in ("p50", "p95", "p99", "max")]
+                         for name in ("claims", "submits"))  # fmt: skip
+        print(f"{result['name']:<28}{result['labels_per_second']:>9.0f}   {claim[0]:>9}{claim[1]:>8}{claim[2]:>8}"
+              f"{claim[3]:>8}   {submit[0]:>10}{submit[1]:>8}{submit[2]:>8}{submit[3]:>8}")  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=10.0, help="How long each load is measured. Default: 10.")
+    parser.add_argument("--items", type=int, default=100_000, help="Tasks in the open batch. Default: 100,000.")
+    parser.add_argument("--only", default="", metavar="TEXT", help="Only the loads with this in their names.")
+    parser.add_argument("--json", action="store_true", help="One JSON object instead of the table.")
+    parser.add_argument("--prepare", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.prepare is not None:
+        print(json.dumps(prepare(options.items, options.prepare)))
+        return 0
+    load = os.getloadavg()[0]
+    loads = [each for each in LOADS if options.only in each.name]
+    results = measure(loads, options.items, options.seconds)
+    engine = "PostgreSQL" if os.environ.get("DATABASE_URL", "").startswith("postgres") else "SQLite"
+    if options.json:
+        print(json.dumps({"machine": machine(), "database": engine, "load_before": load, "loads": results}))
+    else:
+        print(f"{engine}, a batch of {options.items:,} tasks, {options.seconds:g} s each; load before: {load:.1f}\n")
+        print_table(results)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,138 @@
+"""SQLite for several writers who keep people waiting for as short as possible, and who keep their word.
+
+Django's backend, with two changes for transactions that write:
+
+- Writers of one machine queue in the kernel for a lock file beside the database. SQLite's own way is to look again
+  after 1, 2, 5, … 100 ms, so that whoever comes at the right moment is served, and others wait for seconds.
+- What is acknowledged survives a power cut. After its commit each transaction waits until the write-ahead log is on
+  the disk. The wait is outside the lock, and one flush serves all that committed before it: a group commit. SQLite's
+  own `synchronous=FULL` flushes for each commit, while everybody else waits.
+
+See docs/decisions/0035-few-statements-and-one-queue-of-writers.md.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.sqlite3 import base
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """A connection of one thread."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._turn: int | None = None  # the lock file, while it is this connection's turn to write
+        self._flush: Flush | None = None
+
+    def get_connection_params(self) -> dict[str, Any]:
+        params = super().get_connection_params()
+        # Not for tests, whose database is gone in a minute.
+        self._flush = _flush_of(f"{params['database']}-wal") if params.pop("flush", True) else None
+        return params
+
+    def _start_transaction_under_autocommit(self) -> None:
+        if not self.is_in_memory_db():
+            self._turn = os.open(f"{self.settings_dict['NAME']}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self._turn, fcntl.LOCK_EX)
+        try:
+            self._commit_with_flush(False)
+            super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
+        except BaseException:
+            self._end_turn()
+            raise
+
+    def _commit(self) -> None:
+        super()._commit()  # type: ignore[misc]  # the stubs lack it
+        if self._turn is not None:
+            self._end_turn()
+            self._commit_with_flush(True)
+            if self._flush:
+                self._flush.wait()
+
+    def _rollback(self) -> None:
+        try:
+            super()._rollback()  # type: ignore[misc]  # the stubs lack it
+        finally:
+            self._end_turn()
+        self._commit_with_flush(True)
+
+    def _close(self) -> None:
+        try:
+            super()._close()  # type: ignore[misc]  # the stubs lack it
+        finally:
+            self._end_turn()
+
+    def _commit_with_flush(self, own: bool) -> None:
+        """Whether SQLite flushes by itself: statements outside of transactions have nobody else who does."""
+        if self._flush and self.connection is not None:
+            self.connection.execute(f"PRAGMA synchronous={'FULL' if own else 'NORMAL'}")
+
+    def _end_turn(self) -> None:
+        if self._turn is not None:
+            fcntl.flock(self._turn, fcntl.LOCK_UN)
+            os.close(self._turn)
+            self._turn = None
+
+
+class Flush:
+    """Writes a file to the disk, once for all who wait for it at the same time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._condition = threading.Condition()
+        self._started = self._done = 0
+        self._running = False
+
+    def wait(self) -> None:
+        """Return when all that was written to the file before this call is on the disk.
+
+        Raises `OperationalError` if the disk fails.
+        """
+        with self._condition:
+            # One that has begun already may have missed what was written last.
+            needed = self._started + 1
+            while self._done < needed:
+                if self._running:
+                    self._condition.wait()
+                else:
+                    self._run()
+
+    def _run(self) -> None:
+        self._running, self._started = True, self._started + 1
+        number = self._started
+        self._condition.release()
+        try:
+            flush_to_disk(self._path)
+        except OSError as error:
+            number = self._done
+            # What was committed stands, but may be gone after a power cut: whoever sent it is to send it again.
+            raise OperationalError(f"The database could not be written to the disk: {error}") from error
+        finally:
+            self._condition.acquire()
+            self._running, self._done = False, number
+            self._condition.notify_all()
+
+
+def flush_to_disk(path: str) -> None:
+    """Have the system write what it holds of this file."""
+    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fdatasync(file)
+    finally:
+        os.close(file)
+
+
+_flushes: dict[str, Flush] = {}
+_flushes_lock = threading.Lock()
+
+
+def _flush_of(path: str) -> Flush:
+    """The one of this process for this file."""
+    with _flushes_lock:
+        return _flushes.setdefault(path, Flush(path))

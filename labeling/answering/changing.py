@@ -1,0 +1,148 @@
+"""Changes that managers make to several items at once: one list of actions, for pages and programs alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.answering import asking_again, corrections, removing
+from labeling.answering.corrections import CorrectionError
+from labeling.models import Project, User
+from labeling.models.items import ItemQuerySet
+
+# As many as a request takes: some seconds, with pauses for others who write.
+MAX_ITEMS = 1000
+
+
+class Action(NamedTuple):
+    """`title`: on a button. `done`: of the items, afterwards. `meaning`: what it leads to. `fits`: which items it
+    changes.
+    """
+
+    title: str
+    done: str
+    meaning: str
+    fits: Any
+
+
+def _correctable(items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(task__isnull=False, task__outstanding=0)
+
+
+def _queueable(items: ItemQuerySet) -> ItemQuerySet:
+    return items.kept().filter(task__isnull=True, queued_at__isnull=True)
+
+
+EXCLUDE, INCLUDE, DELETE, RESTORE = "exclude", "include", "delete", "restore"
+QUEUE, UNQUEUE, RELABEL, AGAIN, GOLD, UNGOLD = "queue", "unqueue", "relabel", "again", "gold", "ungold"
+CLOSING = (EXCLUDE, DELETE)
+"""Those that take items out of the pool, and close their open tasks."""
+
+ACTIONS: Mapping[str, Action] = {
+    QUEUE: Action("Queue for labeling", "queued", "They are to be in the next batch.", _queueable),
+    UNQUEUE: Action("Take off the queue", "taken off the queue", "They can still be picked.", ItemQuerySet.queued),
+    RELABEL: Action("Relabel", "relabeled", "Their label is your word; no answer is changed.", _correctable),
+    AGAIN: Action(
+        "Ask again",
+        "to be asked again",
+        "They lose their label, and people are asked again in the next batches. What was answered stays on record. "
+        "Items that a manager has settled stay as they are.",
+        asking_again.repeatable,
+    ),
+    GOLD: Action(
+        "Use as gold",
+        "used as gold",
+        "Their label is taken to be known. Annotators are asked about them at the share that the settings say, and "
+        "cannot tell; their answers show how often each person is right, and label nothing.",
+        lambda items: items.labeled().kept().filter(row__isnull=False, gold__isnull=True),
+    ),
+    UNGOLD: Action("Use as gold no more", "gold no more", "No new batch has them as gold.", ItemQuerySet.gold),
+    EXCLUDE: Action(
+        "Exclude",
+        "excluded",
+        "They are neither picked, learned from nor measured on, and exports leave them out. Answers are kept. "
+        "Versions that have learned from them stay as they are; the next training does without.",
+        ItemQuerySet.kept,
+    ),
+    INCLUDE: Action(
+        "Include again",
+        "included again",
+        "They are in the pool again, and count as before.",
+        lambda items: items.excluded().filter(deleted_at__isnull=True),
+    ),
+    DELETE: Action(
+        "Delete",
+        "deleted",
+        "They are gone from all lists, and out of the pool like excluded ones. They can be restored for 30 days; then "
+        "they are removed for good, with their files and annotations.",
+        lambda items: items.filter(deleted_at__isnull=True),
+    ),
+    RESTORE: Action("Restore", "restored", "They are in the pool again, and count as before.", ItemQuerySet.deleted),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """How many items a change changes, how many of them have a label, and how many lose a task in the open batch."""
+
+    items: int
+    labels: int
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An action on these items; those that it does not fit stay as they are. `value`: of `relabel`, as it is stored."""
+
+    action: str
+    ids: Sequence[int]
+    reason: str = ""
+    value: Any = None
+
+    def preview(self, project: Project) -> Effect:
+        """What it would do now. Three queries."""
+        return self.effect_on(project.items.filter(pk__in=self.ids).order_by())
+
+    def effect_on(self, items: ItemQuerySet) -> Effect:
+        """What it would do to these items. Three queries, which visit all of them."""
+        items = ACTIONS[self.action].fits(items)
+        closes = self.action in CLOSING
+        return Effect(items.count(), items.labeled().count(), items.under_way().count() if closes else 0)
+
+    def carry_out(self, project: Project, user: User) -> Effect:
+        """Do it, a part in each transaction: killed and done again, it does what is left. Raises `RemovalError`."""
+        effect = self.preview(project)
+        ids = list(self._items(project).values_list("pk", flat=True))
+        if self.action in CLOSING:
+            delete = self.action == DELETE
+            n = removing.remove(project=project, ids=ids, user=user, reason=self.reason, delete=delete)
+        elif self.action in (INCLUDE, RESTORE):
+            n = removing.restore(project=project, ids=ids, user=user)
+        elif self.action == RELABEL:
+            n = self._relabel(project, ids, user)
+        elif self.action == AGAIN:
+            n = asking_again.ask_again(project=project, ids=ids)
+        elif self.action in (GOLD, UNGOLD):
+            n = project.items.filter(pk__in=ids).update(gold=F("label") if self.action == GOLD else None)
+        else:
+            queued_at = timezone.now() if self.action == QUEUE else None
+            n = project.items.filter(pk__in=ids).update(queued_at=queued_at)
+        return Effect(n, effect.labels, effect.tasks)
+
+    def _items(self, project: Project) -> ItemQuerySet:
+        items: ItemQuerySet = ACTIONS[self.action].fits(project.items.filter(pk__in=self.ids).order_by())
+        return items
+
+    def _relabel(self, project: Project, ids: Sequence[int], user: User) -> int:
+        n = 0
+        for item in project.items.filter(pk__in=ids).order_by("pk"):
+            try:
+                corrections.correct(item=item, user=user, value=self.value, note=self.reason)
+                n += 1
+            except CorrectionError:  # somebody takes an answer back at this moment
+                continue
+        return n

@@ -1,0 +1,106 @@
+"""Gold tasks: their answer is known, and people answer them like all others.
+
+Whoever is too often wrong gets no more tasks until a manager has looked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils import timezone
+
+from labeling.answering import places
+from labeling.models import Annotation, Assignment, Membership, Project, Role, User
+
+SURE = 0.01
+"""Somebody who is right as often as the threshold says is paused, at one look, with at most this probability."""
+REASON = "{right} of {n} answers to items with a known answer were right."
+
+
+@dataclass(frozen=True, slots=True)
+class GoldAnswer:
+    """One person's first answer to a gold item: keys of the person and the item, what was answered, what is right."""
+
+    user: int
+    item: int
+    value: Any
+    known: Any
+
+    @property
+    def is_right(self) -> bool:
+        return bool(self.value == self.known)
+
+
+def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer]:
+    """The answers by which people are judged, of one person or everybody, as they came: the first of each person to an
+    item, given without a prediction in view, since a manager last let that person go on. Two queries.
+    """
+    answers = Annotation.objects.answers().filter(
+        task__batch__project=project, task__is_gold=True, task__prompted=False, task__repeats__gold__isnull=False
+    )
+    if user is not None:
+        answers = answers.filter(user=user)
+    forgiven: dict[int, Any] = dict(
+        project.memberships.filter(looked_at__isnull=False).values_list("user", "looked_at")
+    )
+    first: dict[tuple[int, int], GoldAnswer] = {}
+    rows = answers.order_by("created_at", "pk").values_list(
+        "user", "task__repeats", "value", "task__repeats__gold", "created_at"
+    )
+    for who, item, value, known, at in rows:
+        if who not in forgiven or at > forgiven[who]:
+            first.setdefault((who, item), GoldAnswer(who, item, project.follow(value), project.follow(known)))
+    return list(first.values())
+
+
+def look_at(project: Project, user: User) -> bool:
+    """Pause the user's work if the gold answers say, beyond doubt, that too few are right. Returns whether they do.
+
+    Called within the transaction that writes a gold answer. What the user holds goes to others. Managers are not
+    paused: they are the ones who look.
+    """
+    if project.gold_threshold is None:
+        return False
+    right = [answer.is_right for answer in answers_of(project, user=user)]
+    if not is_below(sum(right), len(right), project.gold_threshold):
+        return False
+    members = Membership.objects.filter(project=project, user=user, paused_at=None).exclude(role=Role.MANAGER)
+    reason = REASON.format(right=sum(right), n=len(right))
+    if not members.update(paused_at=timezone.now(), pause_reason=reason):
+        return False
+    places.give_back(Assignment.objects.pending().filter(pk__in=places.held_in(project, user)))
+    return True
+
+
+def is_below(right: int, n: int, threshold: float, *, sure: float = SURE) -> bool:
+    """Whether somebody who is right with a probability of `threshold` would hardly ever have so few right of `n`.
+
+    A one-sided exact binomial test.
+
+    >>> is_below(0, 2, 0.8), is_below(1, 12, 0.8)
+    (False, True)
+    """
+    return sum(_terms(right, n, threshold)) < sure
+
+
+def _terms(right: int, n: int, p: float) -> Iterable[float]:
+    return (math.comb(n, k) * p**k * (1 - p) ** (n - k) for k in range(right + 1))
+
+
+def let_go_on(membership: Membership) -> bool:
+    """A manager has looked: the member gets tasks again, and is judged by what comes from now on."""
+    paused = Membership.objects.filter(pk=membership.pk, paused_at__isnull=False)
+    return bool(paused.update(paused_at=None, pause_reason="", looked_at=timezone.now()))
+
+
+def pause(membership: Membership, reason: str) -> bool:
+    """A manager pauses somebody's work by hand; what they hold goes to others."""
+    members = Membership.objects.filter(pk=membership.pk, paused_at=None)
+    if not members.update(paused_at=timezone.now(), pause_reason=reason[:300]):
+        return False
+    held = places.held_in(membership.project, membership.user)
+    places.give_back(Assignment.objects.pending().filter(pk__in=held))
+    return True

@@ -1,0 +1,139 @@
+"""How often each class is a label, counted once a batch: the labels of a done batch change by corrections alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+
+from labeling.models import Batch, Correction, Item, LabelCounts, Task
+from labeling.models.items import ItemQuerySet
+
+NO_CLASS = -1
+# The labels of an open batch as large as this are counted anew with every hundredth of it; of others, each time.
+LARGE, STEPS = 20_000, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Items by class index, and items in all: an item of `multi` counts for each class of its label."""
+
+    classes: Mapping[int, int]
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Corrections:
+    newest: int = 0
+    withdrawn: int = 0
+
+
+def count_labels(items: ItemQuerySet) -> Counts:
+    """Of these labeled items. One query; the database reads all of them."""
+    classes: Counter[int] = Counter()
+    total = 0
+    for label, n in items.order_by().values_list("label").annotate(n=Count("pk")):
+        total += n
+        for index in label if isinstance(label, list) else [int(label)]:
+            classes[index] += n
+        if label == []:
+            classes[NO_CLASS] += n
+    return Counts(classes, total)
+
+
+def counts_of(batches: Iterable[Batch]) -> Counts:
+    """Of the items of these batches that are not excluded. Four queries at most, beside that for the batches; needs
+    `label_counts` selected with them.
+    """
+    of_batch = {batch.pk: batch for batch in batches}
+    corrections = _corrections(of_batch)
+    counts: list[Counts] = []
+    lasting: list[_Key] = []
+    passing: list[int] = []
+    for pk, batch in of_batch.items():
+        corrected, kept = corrections.get(pk, _Corrections()), getattr(batch, "label_counts", None)
+        if kept and _is_current(kept, batch, corrected):
+            counts.append(Counts({int(index): n for index, n in kept.classes.items()}, kept.labeled))
+        elif batch.state == Batch.State.DONE:
+            lasting.append((pk, batch.labeled, corrected))
+        elif batch.size >= LARGE:
+            lasting.append((pk, STEPS * batch.labeled // batch.size, corrected))
+        else:
+            passing.append(pk)
+    if lasting:
+        counts.append(_counted(tuple(lasting)))
+    if passing:
+        counts.append(count_labels(_labeled(passing)))
+    return _without(counts, _excluded(of_batch)) if counts else Counts({}, 0)
+
+
+def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
+    """All of these together, but for the excluded items, which come and go while their batch's counts are kept."""
+    classes: Counter[int] = Counter()
+    for each in counts:
+        classes.update(each.classes)
+    classes.subtract(excluded.classes)
+    return Counts(+classes, max(0, sum(each.items for each in counts) - excluded.items))
+
+
+def _excluded(batches: Mapping[int, Batch]) -> Counts:
+    """Of the excluded items of these batches, which are found by their mark: they are few of many."""
+    projects = {batch.project_id for batch in batches.values()}
+    return count_labels(Item.objects.excluded().filter(project__in=projects).labeled().filter(task__batch__in=batches))
+
+
+def store_counts(batch: Batch) -> None:
+    """Keep the counts of a done batch, unless those that are kept still hold."""
+    # Read before the labels are: if one changes meanwhile, what is kept is past, and counted again.
+    batch.refresh_from_db()
+    corrected = _corrections([batch.pk]).get(batch.pk, _Corrections())
+    kept = LabelCounts.objects.filter(batch=batch).first()
+    if batch.state != Batch.State.DONE or (kept and _is_current(kept, batch, corrected)):
+        return
+    counts = count_labels(_labeled([batch.pk]))
+    if counts.items == batch.labeled:
+        values = {
+            "labeled": counts.items,
+            "corrected": corrected.newest,
+            "withdrawn": corrected.withdrawn,
+            "classes": counts.classes,
+        }
+        LabelCounts.objects.update_or_create(batch=batch, defaults=values)
+
+
+# A batch, how many of its items have a label, about, and its corrections.
+_Key = tuple[int, int, _Corrections]
+
+
+@lru_cache(maxsize=64)
+def _counted(batches: tuple[_Key, ...]) -> Counts:
+    """Of these batches. Kept by this process as long as the figures, which tell of changes, are the same."""
+    return count_labels(_labeled([pk for pk, _, _ in batches]))
+
+
+def _labeled(batches: Iterable[int]) -> ItemQuerySet:
+    return Item.objects.labeled().filter(task__batch__in=batches)
+
+
+def corrections_in(batches: QuerySet[Batch]) -> QuerySet[Any]:
+    """The corrections, standing or not, of items of these batches, each with its batch's key as `batch`."""
+    # Few of many, each with its task looked up: as a join, SQLite would rather walk through all items.
+    task = Task.objects.filter(item=OuterRef("item"), batch__in=batches).order_by().values("batch")
+    return Correction.objects.annotate(batch=Subquery(task)).filter(batch__isnull=False)
+
+
+def _corrections(batches: Iterable[int]) -> dict[int, _Corrections]:
+    """Of the items of each of these batches, if there are any."""
+    made = corrections_in(Batch.objects.filter(pk__in=batches)).values("batch")
+    return {
+        row["batch"]: _Corrections(row["newest"], row["withdrawn"])
+        for row in made.annotate(newest=Max("pk"), withdrawn=Count("withdrawn_at"))
+    }
+
+
+def _is_current(kept: LabelCounts, batch: Batch, corrected: _Corrections) -> bool:
+    return (kept.labeled, kept.corrected, kept.withdrawn) == (batch.labeled, corrected.newest, corrected.withdrawn)

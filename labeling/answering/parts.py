@@ -1,0 +1,98 @@
+"""Parts of a batch that are kept for somebody, or for a group: who may be given which of its tasks.
+
+A part is a range of ranks. A batch's order is drawn at random, by a seed that follows from the project's secret, and so
+are the places of control tasks in it. Any range is as likely to have them as any other, whoever it is for. What is in
+no part is for everybody, and so are tasks that are added later, for they come last. Nobody loses what is held already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Max, QuerySet
+
+from labeling.models import Batch, BatchPart, Membership, User
+from labeling.statements import rows
+
+MAX_RANK = 2**31 - 1
+# First and last rank, both included.
+Span = tuple[int, int]
+ALL: tuple[Span, ...] = ((0, MAX_RANK),)
+MOST_PARTS = 50
+
+
+class PartError(Exception):
+    """The part cannot be kept for them; the message says why."""
+
+
+def spans(parts: Iterable[tuple[int, int, bool]]) -> tuple[Span, ...]:
+    """What somebody may be given, in order: the parts that are theirs first, then what is in no part.
+
+    `parts`: first rank, the one behind the last, and whether it is theirs.
+    """
+    ordered = sorted(parts)
+    own = [(start, stop - 1) for start, stop, theirs in ordered if theirs]
+    between, end = [], 0
+    for start, stop, _ in ordered:
+        if start > end:
+            between.append((end, start - 1))
+        end = max(end, stop)
+    return (*own, *between, (end, MAX_RANK))
+
+
+def spans_for(batch: Batch, user: User) -> tuple[Span, ...]:
+    """What the user may be given of the batch. No query where nothing is kept for anybody."""
+    if not batch.in_parts:
+        return ALL
+    return spans(
+        rows(
+            """
+            SELECT p.start, p.stop, CASE WHEN p.user_id = %s OR p."group" = (
+                SELECT m."group" FROM labeling_membership m
+                WHERE m.project_id = %s AND m.user_id = %s AND m."group" <> ''
+            ) THEN 1 ELSE 0 END FROM labeling_batchpart p WHERE p.batch_id = %s
+            """,
+            [user.pk, batch.project_id, user.pk, batch.pk],
+        )
+    )
+
+
+@transaction.atomic
+def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "") -> BatchPart:
+    """Keep this share of the batch, of the tasks that nobody has been given and that are in no part, for one member or
+    for a group. Raises `PartError` if nothing is left, or nobody could answer it.
+    """
+    if not Batch.objects.on_offer().filter(pk=batch.pk).update(in_parts=True):
+        batch.refresh_from_db(fields=["state"])
+        raise PartError(f"Batch {batch.number} is {batch.state}: tasks are assigned while it is ready or open.")
+    if not annotators_of(batch, user, group).exists():
+        raise PartError(
+            f"Nobody in “{user or group}” can answer: name a group, an annotator or a manager of the project."
+        )
+    if batch.parts.count() >= MOST_PARTS:
+        raise PartError(f"A batch has at most {MOST_PARTS} assignments: lift one first.")
+    free = batch.tasks.claimable().values_list("rank", flat=True).first()
+    last = batch.tasks.aggregate(last=Max("rank"))["last"]
+    assigned = batch.parts.aggregate(stop=Max("stop"))["stop"] or 0
+    if free is None or last is None or max(free, assigned) > last:
+        raise PartError("Every task of the batch is assigned or given out already.")
+    start = max(free, assigned)
+    stop = min(start + max(1, round(share * batch.size)), last + 1)
+    return BatchPart.objects.create(batch=batch, start=start, stop=stop, user=user, group=group)
+
+
+@transaction.atomic
+def lift(*, batch: Batch, part_id: int) -> bool:
+    """Let everybody have a part again. False if it was not kept for anybody any more."""
+    Batch.objects.select_for_update().get(pk=batch.pk)
+    lifted, _ = batch.parts.filter(pk=part_id).delete()
+    if not batch.parts.exists():
+        Batch.objects.filter(pk=batch.pk).update(in_parts=False)
+    return bool(lifted)
+
+
+def annotators_of(batch: Batch, user: User | None, group: str) -> QuerySet[Membership]:
+    """The members that can answer what is kept for this person or group."""
+    people = Membership.objects.annotators().filter(project=batch.project_id)
+    return people.filter(user=user) if user is not None else people.filter(group=group).exclude(group="")

@@ -1,0 +1,95 @@
+"""Parts of a batch that are kept for people and groups."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.answering import parts
+from labeling.api.batches import OneBatch
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import StrictFloat, StrictText
+from labeling.api.shared.reading import read
+from labeling.insight.parts import PartRecord, parts_of
+from labeling.models import User
+from labeling.models.people import MAX_GROUP
+from labeling.projects import access
+
+
+class PartRequest(serializers.Serializer[Any]):
+    """Either `username` or `group`."""
+
+    username = StrictText(required=False, max_length=150, help_text="A member who may answer.")
+    group = StrictText(required=False, max_length=MAX_GROUP, help_text="A group that members are in.")
+    share = StrictFloat(min_value=0.0001, max_value=1, help_text="Of the batch, from 0 to 1.")
+
+
+class Part(serializers.Serializer[Any]):
+    """Tasks of a batch that are kept for one person or a group."""
+
+    id = serializers.IntegerField()
+    username = serializers.CharField(allow_null=True)
+    group = serializers.CharField(allow_blank=True)
+    start = serializers.IntegerField(help_text="Rank of its first task.")
+    stop = serializers.IntegerField(help_text="The rank behind its last task.")
+    unanswered = serializers.IntegerField(help_text="Its tasks that lack answers.")
+    people = serializers.IntegerField(help_text="Members who can answer them; with 0 the batch waits in vain: lift it.")
+
+
+def _shown(record: PartRecord) -> dict[str, Any]:
+    part = record.part
+    return {
+        "id": part.pk,
+        "username": part.user.username if part.user else None,
+        "group": part.group,
+        "start": part.start,
+        "stop": part.stop,
+        "unanswered": record.unanswered,
+        "people": record.people,
+    }
+
+
+class BatchParts(OneBatch):
+    """What of a batch is kept for whom. What is in no part is for everybody."""
+
+    needs = {"GET": access.MANAGE, "POST": access.MANAGE}
+
+    @extend_schema(responses=Part(many=True))
+    def get(self, request: Request, slug: str, number: int) -> Response:
+        return Response([_shown(each) for each in parts_of(self.find(number))])
+
+    @extend_schema(request=PartRequest, responses={201: Part})
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        """Keep a share of the tasks that nobody has been given yet for one member or a group."""
+        values = read(PartRequest, request.data)
+        if ("username" in values) == ("group" in values):
+            raise ValidationError({"group": "Name either a member or a group."})
+        batch, user = self.find(number), None
+        if "username" in values:
+            user = User.objects.filter(memberships__project=self.project, username=values["username"]).first()
+            if user is None:
+                raise ValidationError({"username": "There is no such member."})
+        try:
+            part = parts.keep(batch=batch, share=values["share"], user=user, group=values.get("group", ""))
+        except parts.PartError as error:
+            raise Conflict(str(error)) from error
+        record = next(each for each in parts_of(batch) if each.part == part)
+        return Response(_shown(record), status=status.HTTP_201_CREATED)
+
+
+class OnePart(OneBatch):
+    """Lift an assignment: its tasks are for everybody. What somebody holds of them stays theirs."""
+
+    needs = {"DELETE": access.MANAGE}
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:
+        """What is left of the part is given to everybody."""
+        if not parts.lift(batch=self.find(number), part_id=part_id):
+            raise NotFound("There is no such part of the batch.")
+        return Response(status=status.HTTP_204_NO_CONTENT)

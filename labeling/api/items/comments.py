@@ -1,0 +1,112 @@
+"""What people write about items: the reviewers' side, and each annotator's own."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.answering import comments
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import StrictText
+from labeling.api.shared.reading import read
+from labeling.models import Comment
+from labeling.models.reviews import MAX_COMMENT
+from labeling.projects import access
+
+
+class CommentRequest(serializers.Serializer[Any]):
+    text = StrictText(max_length=MAX_COMMENT)
+    to = StrictText(
+        max_length=150,
+        default="",
+        allow_blank=True,
+        help_text="The username of an annotator who has answered the item, and reads this. Empty: reviewers and "
+        "managers alone read it.",
+    )
+
+
+class CommentResponse(serializers.Serializer[Any]):
+    user = serializers.CharField(help_text="Who wrote it.")
+    to = serializers.CharField(allow_null=True, help_text="The annotator who reads it, if one does.")
+    text = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    read_at = serializers.DateTimeField(allow_null=True, help_text="When the annotator had it on the screen.")
+
+
+class ThreadResponse(serializers.Serializer[Any]):
+    item = serializers.CharField(help_text="The external id of the item.")
+    unread = serializers.BooleanField(help_text="Whether an answer has come that was not marked as read.")
+    comments = CommentResponse(many=True, help_text="One's own, and what was answered to them, in order.")
+
+
+class ReadResponse(serializers.Serializer[Any]):
+    read = serializers.IntegerField(help_text="How many answers were new.")
+
+
+def comment_json(each: Comment) -> dict[str, Any]:
+    return {
+        "user": each.user.username,
+        "to": each.to.username if each.to else None,
+        "text": each.text,
+        "created_at": each.created_at,
+        "read_at": each.read_at,
+    }
+
+
+class ItemComments(ProjectView):
+    """What was written about an item."""
+
+    subject = "Items"
+    needs: ClassVar[dict[str, str]] = {"GET": access.READ_ITEMS, "POST": access.REVIEW}
+
+    @extend_schema(responses=CommentResponse(many=True))
+    def get(self, request: Request, slug: str, item_id: int) -> Response:
+        """All comments on the item, the oldest first: annotators', and reviewers' to them and among themselves."""
+        item = get_object_or_404(self.project.items, pk=item_id)
+        written = item.comments.select_related("user", "to").order_by("pk")
+        return Response([comment_json(each) for each in written])
+
+    @extend_schema(request=CommentRequest, responses={201: CommentResponse})
+    def post(self, request: Request, slug: str, item_id: int) -> Response:
+        """Write a comment: to an annotator who has answered the item, or for reviewers and managers alone. 409 if that
+        person has not answered it.
+        """
+        item = get_object_or_404(self.project.items, pk=item_id)
+        body = read(CommentRequest, request.data)
+        try:
+            made = comments.write(item=item, user=self.user, text=body["text"], to=body["to"])
+        except comments.CommentError as error:
+            raise Conflict(str(error)) from None
+        return Response(comment_json(made), status=status.HTTP_201_CREATED)
+
+
+class OwnComments(ProjectView):
+    """The caller's comments, each item's with what was answered to them. Nothing else is told of the item."""
+
+    subject = "Labeling"
+    needs: ClassVar[dict[str, str]] = {"GET": access.ANNOTATE, "POST": access.ANNOTATE}
+
+    @extend_schema(responses=ThreadResponse(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """What one has written and what was answered, by item, at most 100 of them: the newest first."""
+        threads = comments.threads_of(self.project, self.user)
+        return Response([_thread_json(each) for each in threads])
+
+    @extend_schema(request=None, responses={200: ReadResponse})
+    def post(self, request: Request, slug: str) -> Response:
+        """Mark all answers to one's comments as read."""
+        return Response({"read": comments.mark_read(self.project, self.user)})
+
+
+def _thread_json(thread: comments.Thread) -> dict[str, Any]:
+    return {
+        "item": thread.item.external_id,
+        "unread": thread.unread,
+        "comments": [comment_json(each) for each in thread.comments],
+    }

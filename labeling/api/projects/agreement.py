@@ -1,0 +1,104 @@
+"""Whether people answer alike, and where they do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.insight.agreement import agreement_values
+from labeling.projects import access
+
+
+class IntervalFigures(serializers.Serializer[Any]):
+    """A value with the ends of its 95 % interval."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class PairFigures(serializers.Serializer[Any]):
+    """Two people; null where too few items tell."""
+
+    people = serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
+    items = serializers.IntegerField(min_value=0, help_text="That both answered.")
+    differing = serializers.IntegerField(min_value=0, help_text="Of these, items that they answered differently.")
+    percent = IntervalFigures(allow_null=True)
+    kappa = IntervalFigures(allow_null=True, help_text="Cohen's κ.")
+
+
+class ClassFigures(serializers.Serializer[Any]):
+    """A class among the answers."""
+
+    index = serializers.IntegerField(min_value=0)
+    name = serializers.CharField()
+    items = serializers.IntegerField(min_value=0, help_text="Items for which somebody chose it.")
+    divided = serializers.IntegerField(min_value=0, help_text="Of these, items for which somebody else did not.")
+    same = IntervalFigures(allow_null=True, help_text="How often another person chose it too, where one did.")
+
+
+class ConfusionFigures(serializers.Serializer[Any]):
+    """Two classes that were answered to the same items."""
+
+    classes = serializers.ListField(child=serializers.CharField(), min_length=2, max_length=2)
+    items = serializers.IntegerField(min_value=0)
+
+
+class CellFigures(serializers.Serializer[Any]):
+    """How often somebody answered one class where another was right; null: for `multi`, the class was not chosen."""
+
+    answered = serializers.CharField(allow_null=True)
+    expected = serializers.CharField(allow_null=True)
+    n = serializers.IntegerField(min_value=0)
+
+
+class RightFigures(serializers.Serializer[Any]):
+    """Right answers, with the 95 % interval of their share."""
+
+    right = serializers.IntegerField(min_value=0)
+    n = serializers.IntegerField(min_value=0)
+    low = serializers.FloatField(min_value=0, max_value=1)
+    high = serializers.FloatField(min_value=0, max_value=1)
+
+
+class PersonFigures(serializers.Serializer[Any]):
+    """One person's answers against what was right."""
+
+    username = serializers.CharField()
+    right = RightFigures()
+    cells = CellFigures(many=True)
+
+
+class AgreementSerializer(serializers.Serializer[Any]):
+    """Coefficients are null where too few items tell, or where everybody always gave the same one answer."""
+
+    items = serializers.IntegerField(min_value=0, help_text="Items that several people answered, the newest 20,000.")
+    answers = serializers.IntegerField(min_value=0)
+    people = serializers.IntegerField(min_value=0)
+    whole = serializers.BooleanField(help_text="Whether these are all items with several answers.")
+    percent = IntervalFigures(allow_null=True, help_text="Share of pairs of answers to an item that are the same.")
+    cohen = IntervalFigures(allow_null=True, help_text="The mean of Cohen's κ over pairs of people.")
+    fleiss = IntervalFigures(allow_null=True, help_text="Fleiss' κ.")
+    alpha = IntervalFigures(allow_null=True, help_text="Krippendorff's α for names.")
+    ordinal = IntervalFigures(allow_null=True, help_text="Krippendorff's α for the points of a scale (`score`).")
+    pairs = PairFigures(many=True)
+    classes = ClassFigures(many=True)
+    confusions = ConfusionFigures(many=True, help_text="The most frequent 100; none for `multi`.")
+    others = PersonFigures(many=True, help_text="Against the label of the others' answers.")
+    gold = PersonFigures(many=True, help_text="Against known answers.")
+
+
+class AgreementDetail(ProjectView):
+    """How well people agree, beyond chance and by pairs and classes, and what each person confuses."""
+
+    subject = "Projects"
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(responses=AgreementSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(AgreementSerializer(agreement_values(self.project)).data)

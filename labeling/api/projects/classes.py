@@ -1,0 +1,256 @@
+"""The classes of a project: as they are, changed one by one, and what was changed."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.fields import StrictInteger, StrictText
+from labeling.api.shared.reading import read
+from labeling.models import ClassChange, Item, LabelClass
+from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
+from labeling.projects import access, classes, examples
+from labeling.questions.base import MAX_NAME
+
+MOST_CHANGES = 100
+MOST_INDEX = 2**31 - 1
+
+
+class ProjectClass(serializers.Serializer[Any]):
+    """One class. Its index stays, whatever happens to its name."""
+
+    index = serializers.IntegerField()
+    name = serializers.CharField()
+    position = serializers.IntegerField(help_text="Its place among the classes, from 0.")
+    description = serializers.CharField(help_text="When it applies: for annotators.")
+    key = serializers.CharField(help_text="The key that chooses it; empty for the one of its position.")
+    colour = serializers.CharField(help_text="Of its mark, such as #3366cc; empty for none.")
+    aliases = serializers.ListField(child=serializers.CharField(), help_text="Other words that find it.")
+    parent = serializers.IntegerField(  # type: ignore[assignment]  # a field that DRF has an attribute for
+        source="parent.index", allow_null=True, default=None, help_text="Index of the class that it is a kind of."
+    )
+    archived_at = serializers.DateTimeField(allow_null=True, help_text="Since when it is not offered any more.")
+    examples = serializers.SerializerMethodField(help_text="Ids of the items that annotators see as its examples.")
+    merged_into = serializers.SerializerMethodField(help_text="Index of the class that it has become; null if none.")
+
+    def get_examples(self, label_class: LabelClass) -> list[int]:
+        return [item.pk for item in self.context["examples"].get(label_class.index, [])]
+
+    def get_merged_into(self, label_class: LabelClass) -> int | None:
+        target: int | None = self.context["merges"].get(label_class.index)
+        return target
+
+
+class ClassDetails(serializers.Serializer[Any]):
+    """What may be said of a class. What is not sent stays as it is."""
+
+    name = StrictText(max_length=MAX_NAME, required=False)
+    description = StrictText(max_length=MAX_DESCRIPTION, allow_blank=True, required=False)
+    key = StrictText(max_length=1, allow_blank=True, required=False)
+    colour = StrictText(max_length=7, allow_blank=True, required=False)
+    aliases = serializers.ListField(
+        child=StrictText(max_length=MAX_NAME), max_length=MAX_ALIASES, required=False, help_text="All of them anew."
+    )
+    parent = StrictInteger(  # type: ignore[assignment]  # likewise
+        min_value=0, max_value=MOST_INDEX, allow_null=True, required=False
+    )
+
+
+class NewClass(ClassDetails):
+    """A class to be added behind the others."""
+
+    name = StrictText(max_length=MAX_NAME)
+
+
+class ClassEdit(ClassDetails):
+    """What is to be changed of a class."""
+
+    position = StrictInteger(min_value=0, max_value=MOST_INDEX, required=False, help_text="Its new place, from 0.")
+
+
+class MergeRequest(serializers.Serializer[Any]):
+    into = StrictInteger(min_value=0, max_value=MOST_INDEX, help_text="Index of the class that it is to become.")
+
+
+class SplitRequest(serializers.Serializer[Any]):
+    into = serializers.ListField(
+        child=StrictText(max_length=MAX_NAME),
+        min_length=2,
+        max_length=classes.MOST_PARTS,
+        help_text="Names of the classes that it is to become. Those that are not there yet are added.",
+    )
+
+
+class UndoRequest(serializers.Serializer[Any]):
+    revision = StrictInteger(min_value=1, max_value=MOST_INDEX, help_text="Of the newest change.")
+
+
+class Change(serializers.Serializer[Any]):
+    """One change to the classes."""
+
+    revision = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=ClassChange.Kind.choices)
+    text = serializers.CharField(help_text="What was changed, for people.")
+    classes = serializers.ListField(child=serializers.IntegerField(), help_text="Indices of the classes it is about.")
+    user = serializers.CharField(source="user.username", allow_null=True, default=None)
+    created_at = serializers.DateTimeField()
+    undone_at = serializers.DateTimeField(allow_null=True)
+
+
+class _Classes(ProjectView):
+    """What concerns the classes of a project."""
+
+    subject = "Classes"
+
+    def shown(self, label_class: LabelClass, status_code: int = 200) -> Response:
+        self.project.refresh_from_db(fields=["merged"])
+        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project, label_class)}
+        return Response(ProjectClass(label_class, context=context).data, status=status_code)
+
+    def find(self, index: int) -> LabelClass:
+        label_class = self.project.classes.select_related("parent").filter(index=index).first()
+        if label_class is None:
+            raise Http404("There is no such class in this project.")
+        return label_class
+
+    def fields_of(self, details: dict[str, Any]) -> dict[str, Any]:
+        """The fields as the classes have them: the parent by its row."""
+        if details.get("parent") is not None:
+            details["parent"] = self.find(details["parent"])
+        return details
+
+
+class ClassList(_Classes):
+    """All classes, archived ones too, in their order."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(responses=ProjectClass(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        rows = self.project.classes.select_related("parent").order_by("position", "index")
+        context = {"merges": self.project.merges, "examples": examples.examples_of(self.project)}
+        return Response(ProjectClass(rows, many=True, context=context).data)
+
+    @extend_schema(request=NewClass, responses={201: ProjectClass})
+    def post(self, request: Request, slug: str) -> Response:
+        """Add a class. Models learn it from the next training on."""
+        details = self.fields_of(read(NewClass, request.data))
+        return self.shown(classes.add(project=self.project, user=self.user, **details), status.HTTP_201_CREATED)
+
+
+class ClassDetail(_Classes):
+    """One class."""
+
+    needs: ClassVar[dict[str, str]] = {"PATCH": access.MANAGE}
+
+    @extend_schema(responses=ProjectClass)
+    def get(self, request: Request, slug: str, index: int) -> Response:
+        return self.shown(self.find(index))
+
+    @extend_schema(request=ClassEdit, responses=ProjectClass)
+    def patch(self, request: Request, slug: str, index: int) -> Response:
+        """Rename or describe a class, or give it another place. Labels and models keep it by its index."""
+        self.find(index)
+        details = self.fields_of(read(ClassEdit, request.data))
+        position = details.pop("position", None)
+        if details:
+            classes.edit(project=self.project, user=self.user, index=index, **details)
+        if position is not None:
+            classes.move(project=self.project, user=self.user, index=index, position=position)
+        return self.shown(self.find(index))
+
+
+class ClassMerge(_Classes):
+    """Make a class part of another: labels follow, in the background; answers keep what was answered."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=MergeRequest, responses=ProjectClass)
+    def post(self, request: Request, slug: str, index: int) -> Response:
+        self.find(index)
+        into = read(MergeRequest, request.data)["into"]
+        classes.merge(project=self.project, user=self.user, index=index, into=into)
+        return self.shown(self.find(index))
+
+
+class ClassSplit(_Classes):
+    """Put several classes in the place of one: its items are asked again, in the next batches."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
+    def post(self, request: Request, slug: str, index: int) -> Response:
+        """Returns the classes that it has become. Labels are taken off in the background; answers stay."""
+        self.find(index)
+        into = read(SplitRequest, request.data)["into"]
+        parts = classes.split(project=self.project, user=self.user, index=index, into=into)
+        rows = self.project.classes.select_related("parent").filter(pk__in=[part.pk for part in parts])
+        return Response(ProjectClass(rows.order_by("position"), many=True, context={"merges": {}, "examples": {}}).data)
+
+
+class ClassArchive(_Classes):
+    """Offer a class no more (POST), or again (DELETE). Its labels stay."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+
+    @extend_schema(request=None, responses=ProjectClass)
+    def post(self, request: Request, slug: str, index: int) -> Response:
+        self.find(index)
+        classes.archive(project=self.project, user=self.user, index=index)
+        return self.shown(self.find(index))
+
+    @extend_schema(responses={200: ProjectClass})
+    def delete(self, request: Request, slug: str, index: int) -> Response:
+        self.find(index)
+        classes.restore(project=self.project, user=self.user, index=index)
+        return self.shown(self.find(index))
+
+
+class ClassExampleDetail(_Classes):
+    """Show an item to annotators as an example of the class (PUT), or no more (DELETE). At most six a class."""
+
+    needs: ClassVar[dict[str, str]] = {"PUT": access.MANAGE, "DELETE": access.MANAGE}
+
+    @extend_schema(request=None, responses=ProjectClass)
+    def put(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+        self.find(index)
+        examples.choose(project=self.project, user=self.user, index=index, item=self._item(item_id))
+        return self.shown(self.find(index))
+
+    @extend_schema(responses={200: ProjectClass})
+    def delete(self, request: Request, slug: str, index: int, item_id: int) -> Response:
+        self.find(index)
+        examples.remove(project=self.project, index=index, item=self._item(item_id))
+        return self.shown(self.find(index))
+
+    def _item(self, item_id: int) -> Item:
+        return find_or_404(self.project.items.all(), "There is no such item in this project.", pk=item_id)
+
+
+class ClassChanges(_Classes):
+    """The newest hundred changes to the classes, the newest first."""
+
+    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT}
+
+    @extend_schema(responses=Change(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        changes = self.project.class_changes.select_related("user").order_by("-revision")[:MOST_CHANGES]
+        return Response(Change(changes, many=True).data)
+
+
+class ClassUndo(_Classes):
+    """Take the newest change back, as long as no model has been trained since."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=UndoRequest, responses=Change)
+    def post(self, request: Request, slug: str) -> Response:
+        revision = read(UndoRequest, request.data)["revision"]
+        return Response(Change(classes.undo(project=self.project, user=self.user, revision=revision)).data)

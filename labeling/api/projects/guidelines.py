@@ -1,0 +1,59 @@
+"""The versions of a project's guidelines. `PATCH` of the project makes a new one."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectListView, ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.insight.guidelines import answers_by_version
+from labeling.models import GuidelinesVersion
+from labeling.projects import access, guidelines
+
+
+class Guidelines(serializers.Serializer[Any]):
+    """The guidelines as somebody saved them."""
+
+    version = serializers.IntegerField(source="number")
+    text = serializers.CharField(help_text="In Markdown.")
+    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who saved them.")
+    created_at = serializers.DateTimeField()
+    answers = serializers.SerializerMethodField(help_text="How many standing answers were given under them.")
+
+    def get_answers(self, version: GuidelinesVersion) -> int:
+        counts: dict[int, int] = self.context["answers"]
+        return counts.get(version.number, 0)
+
+
+class GuidelinesList(ProjectListView):
+    """All versions of the guidelines, the newest first."""
+
+    subject = "Projects"
+    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT}
+    serializer_class = Guidelines
+
+    def get_queryset(self) -> QuerySet[GuidelinesVersion]:
+        return self.project.guidelines_versions.select_related("user").order_by("-number")
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "answers": answers_by_version(self.project)}
+
+
+class GuidelinesRestore(ProjectView):
+    """Make an earlier version the guidelines again, as a new version."""
+
+    subject = "Projects"
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=None, responses=Guidelines)
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        find_or_404(self.project.guidelines_versions.all(), "These guidelines have no such version.", number=number)
+        made = guidelines.go_back(project=self.project, user=self.user, number=number)
+        version = self.project.guidelines_versions.select_related("user").get(number=made)
+        return Response(Guidelines(version, context={"answers": answers_by_version(self.project)}).data)

@@ -1,0 +1,190 @@
+"""Archiving, copying, deleting and handing over projects, and taking deletions back."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.projects.members import MemberSerializer
+from labeling.api.projects.views import ProjectSerializer
+from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
+from labeling.api.shared.errors import Conflict
+from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
+from labeling.api.shared.reading import read
+from labeling.insight.contents import contents_of
+from labeling.models import Membership, Role, User
+from labeling.models.projects import MAX_SLUG, slug_validator
+from labeling.projects import access, lifecycle
+from labeling.projects.create import slug_for
+from labeling.projects.duplicating import duplicate
+from labeling.projects.members import transfer
+
+
+class ProjectContents(serializers.Serializer[Any]):
+    """What a project holds, and would lose."""
+
+    items = serializers.IntegerField()
+    labels = serializers.IntegerField(help_text="Items that have a label.")
+    annotations = serializers.IntegerField()
+    models = serializers.IntegerField(help_text="Model versions.")
+    members = serializers.IntegerField()
+    bytes = serializers.IntegerField(help_text="Of its files: media, uploads that wait, matrices and models.")
+
+
+class DeletionRequest(serializers.Serializer[Any]):
+    name = StrictText(max_length=200, help_text="The project's name, to confirm that it is this one.")
+
+
+class DeletedProject(serializers.Serializer[Any]):
+    """A deleted project that can be restored."""
+
+    slug = serializers.CharField()
+    name = serializers.CharField()
+    deleted_at = serializers.DateTimeField()
+    deleted_by = serializers.CharField(source="deleted_by.username", allow_null=True, default=None)
+    removed_after = serializers.SerializerMethodField(help_text="Until then it can be restored.")
+
+    def get_removed_after(self, project: Any) -> str:
+        return serializers.DateTimeField().to_representation(project.deleted_at + lifecycle.KEPT) or ""
+
+
+class RestoreRequest(serializers.Serializer[Any]):
+    slug = StrictText(max_length=MAX_SLUG, help_text="Of the deleted project.")
+
+
+class CopyRequest(serializers.Serializer[Any]):
+    slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Of the copy.")
+    name = StrictText(max_length=200, help_text="Of the copy.")
+    members = StrictBoolean(default=False, help_text="Whether its members have the same roles in the copy.")
+    items = StrictBoolean(default=False, help_text="Whether the worker copies its items: see the copy's `imports/`.")
+    labels = StrictBoolean(default=False, help_text="Whether labels come along, as imported ones. Needs `items`.")
+
+
+class TransferRequest(serializers.Serializer[Any]):
+    username = StrictText(max_length=150, help_text="The member who becomes manager.")
+    role = StrictChoice(choices=Role.choices, help_text="What the caller becomes: annotator, reviewer or engineer.")
+
+
+class _Lifecycle(ProjectView):
+    """What concerns the project as a whole."""
+
+    subject = "Projects"
+    in_archived = True
+
+    def shown(self) -> Response:
+        self.project.refresh_from_db(fields=["archived_at"])
+        return Response(ProjectSerializer(self.project, context={"membership_in": self.membership_in}).data)
+
+
+class ProjectArchive(_Lifecycle):
+    """Archive the project (POST), or let it go on (DELETE). Archived, it can be read and exported, not changed."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+
+    @extend_schema(request=None, responses=ProjectSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        lifecycle.archive(project=self.project)
+        return self.shown()
+
+    @extend_schema(responses={200: ProjectSerializer})
+    def delete(self, request: Request, slug: str) -> Response:
+        lifecycle.unarchive(project=self.project)
+        return self.shown()
+
+
+class ProjectDeletion(_Lifecycle):
+    """What a deletion would remove (GET), and the deletion itself (POST)."""
+
+    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE, "POST": access.MANAGE}
+
+    @extend_schema(responses=ProjectContents)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(ProjectContents(contents_of(self.project)).data)
+
+    @extend_schema(request=DeletionRequest, responses=DeletedProject)
+    def post(self, request: Request, slug: str) -> Response:
+        """Delete the project for everybody, at once. Its managers can restore it for 30 days."""
+        name = read(DeletionRequest, request.data)["name"]
+        try:
+            lifecycle.delete(project=self.project, user=self.user, name=name)
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
+        self.project.refresh_from_db(fields=["deleted_at", "deleted_by"])
+        return Response(DeletedProject(self.project).data)
+
+
+class ProjectCopy(_Lifecycle):
+    """A project with the same settings and classes."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=CopyRequest, responses={201: ProjectSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Copy settings, guidelines and classes to a new project, which the caller manages; if asked, members, and by
+        the worker items and labels.
+        """
+        values = read(CopyRequest, request.data)
+        values["slug"] = slug_for(self.user, values["slug"])
+        try:
+            made = duplicate(project=self.project, user=self.user, **values)
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
+        membership = Membership(project=made, user=self.user, role=Role.MANAGER)
+        data = ProjectSerializer(made, context={"membership_in": lambda project: membership}).data
+        return Response(data, status=status.HTTP_201_CREATED)
+
+
+class ProjectTransfer(ProjectView):
+    """Hand the project over."""
+
+    subject = "Projects"
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=TransferRequest, responses=MemberSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a member manager and step down, in one step. The answer is the new manager."""
+        values = read(TransferRequest, request.data)
+        successor = self.project.memberships.select_related("user").filter(user__username=values["username"]).first()
+        if successor is None:
+            raise Http404("There is no such member.")
+        try:
+            transfer(project=self.project, user=self.user, successor=successor.user, role=values["role"])
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
+        successor.refresh_from_db(fields=["role"])
+        return Response(MemberSerializer(successor).data)
+
+
+class DeletedProjects(Endpoint):
+    """The deleted projects that the caller can restore, the latest first."""
+
+    subject = "Projects"
+    who = {"GET": SIGNED_IN, "POST": "managers of the deleted project"}
+    missing = "There is no such deleted project that you can restore."
+
+    @extend_schema(responses=DeletedProject(many=True))
+    def get(self, request: Request) -> Response:
+        return Response(DeletedProject(self._restorable(request), many=True).data)
+
+    @extend_schema(request=RestoreRequest, responses=ProjectSerializer)
+    def post(self, request: Request) -> Response:
+        """Restore a project that was deleted less than 30 days ago."""
+        slug = read(RestoreRequest, request.data)["slug"]
+        project = next((each for each in self._restorable(request) if each.slug == slug), None)
+        if project is None:
+            raise Http404(self.missing)
+        try:
+            lifecycle.restore(project=project)
+        except ValidationError as error:
+            raise Conflict(error.messages[0]) from error
+        membership = access.membership_of(request.user, slug)
+        return Response(ProjectSerializer(project, context={"membership_in": lambda project: membership}).data)
+
+    def _restorable(self, request: Request) -> list[Any]:
+        return lifecycle.restorable(request.user) if isinstance(request.user, User) else []

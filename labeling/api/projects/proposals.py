@@ -1,0 +1,104 @@
+"""Classes that annotators proposed, and what a manager makes of them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText
+from labeling.api.shared.reading import read
+from labeling.models.classes import MAX_PROPOSAL
+from labeling.projects import access, proposals
+from labeling.questions.base import MAX_NAME
+
+
+class Proposal(serializers.Serializer[Any]):
+    """A class that annotators named when they skipped an item."""
+
+    key = serializers.CharField(help_text="What its spellings have in common, to settle it by.")
+    name = serializers.CharField(help_text="Its most frequent spelling.")
+    people = serializers.IntegerField(help_text="How many proposed it.")
+    items = serializers.SerializerMethodField(help_text="Ids of the items that it was proposed for.")
+
+    def get_items(self, group: proposals.Group) -> list[int]:
+        return [item.pk for item in group.items]
+
+
+class DismissRequest(serializers.Serializer[Any]):
+    key = StrictText(max_length=3 * MAX_PROPOSAL)
+
+
+class AcceptRequest(DismissRequest):
+    """`into` names a class that there is, and `name` a new one; without either, the new one has the proposed name."""
+
+    name = StrictText(max_length=MAX_NAME, required=False)
+    into = StrictInteger(min_value=0, max_value=MAX_INT, required=False, help_text="Index of the class.")
+
+
+class AcceptResponse(serializers.Serializer[Any]):
+    """What became of the proposals."""
+
+    index = serializers.IntegerField(source="label_class.index", help_text="Of the class that the items got.")
+    labeled = serializers.IntegerField(help_text="How many items got it.")
+    waiting = serializers.IntegerField(help_text="How many items people are still answering: accept again later.")
+    left = serializers.IntegerField(help_text="How many more there are: accept again.")
+
+
+class DismissResponse(serializers.Serializer[Any]):
+    dismissed = serializers.IntegerField(help_text="How many proposals there were: their items stay skipped.")
+
+
+class _Proposals(ProjectView):
+    subject = "Classes"
+
+    def group(self, key: str) -> proposals.Group:
+        group = next((each for each in proposals.groups(self.project) if each.key == key), None)
+        if group is None:
+            raise Http404("Nothing is proposed under this key.")
+        return group
+
+
+class ProposalList(_Proposals):
+    """The classes that annotators proposed and nobody has settled yet, those with the most items first."""
+
+    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE}
+
+    @extend_schema(responses=Proposal(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(Proposal(proposals.groups(self.project), many=True).data)
+
+
+class ProposalAccept(_Proposals):
+    """Give the items of a proposed class the class, as a correction: a new class, or one that there is."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=AcceptRequest, responses=AcceptResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        values = read(AcceptRequest, request.data)
+        group = self.group(values["key"])
+        accepted = proposals.accept(
+            project=self.project,
+            user=self.user,
+            key=group.key,
+            name=values.get("name", group.name),
+            into=values.get("into"),
+        )
+        return Response(AcceptResponse(accepted).data)
+
+
+class ProposalDismiss(_Proposals):
+    """Let a proposed class go: its items stay skipped."""
+
+    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+
+    @extend_schema(request=DismissRequest, responses=DismissResponse)
+    def post(self, request: Request, slug: str) -> Response:
+        group = self.group(read(DismissRequest, request.data)["key"])
+        return Response({"dismissed": proposals.dismiss(project=self.project, user=self.user, key=group.key)})

@@ -1,0 +1,138 @@
+"""What waits for a reviewer, and why: the queue that is walked through item by item.
+
+An item waits if it has all its answers, nobody has settled it, and one of the reasons holds. Whoever settles it, by a
+correction or by sending it back, takes it out of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Max, Q, QuerySet, TextChoices
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from labeling.answering.asking_again import repeatable
+from labeling.answering.counting import counted
+from labeling.models import Annotation, Project, ReviewPlace, Task, User
+from labeling.models.items import ItemQuerySet
+
+# Items that are looked up at once: whoever has settled these gets the next ones.
+MOST = 200
+
+
+class Reason(TextChoices):
+    """Why an item is reviewed, in the order in which they come."""
+
+    TIE = "tie", "No majority"
+    FLAG = "flag", "Flagged"
+    ERROR = "error", "Likely label errors"
+    SKIPPED = "skipped", "Skipped by all"
+    SAMPLE = "sample", "Random sample"
+
+
+def _ties(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    # Where answers weigh as their authors have proven, one of two may well be enough.
+    sure = Q(label_probability__gte=project.label_confidence)
+    no_majority = Q(agreement__lte=0.5) & (Q(label_probability=None) | ~sure)
+    return items.filter(no_majority | Q(label__isnull=True, agreement__isnull=False))
+
+
+def _flagged(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(pk__in=_labeled_by(project, Annotation.objects.standing().filter(flagged=True)))
+
+
+def _errors(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(label__isnull=False, label_quality__isnull=False)
+
+
+def _skipped(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    skipped = items.filter(label__isnull=True, agreement__isnull=True)
+    return skipped.filter(pk__in=_labeled_by(project, Annotation.objects.skips()))
+
+
+def _sample(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    return items.filter(pk__in=_labeled_by(project, Annotation.objects.answers().filter(sampled=True)))
+
+
+def _labeled_by(project: Project, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
+    """The keys of the items whose label these annotations have a part in: answers before an item was sent back, and
+    those to it as gold, have none.
+    """
+    tasks = Task.objects.deciding().filter(pk__in=annotations.values("task"), batch__project=project)
+    return tasks.order_by().values(key=Coalesce("item", "repeats"))
+
+
+QUEUES: dict[Reason, tuple[Callable[[Project, ItemQuerySet], ItemQuerySet], str]] = {
+    Reason.TIE: (_ties, "agreement"),
+    Reason.FLAG: (_flagged, "pk"),
+    Reason.ERROR: (_errors, "label_quality"),
+    Reason.SKIPPED: (_skipped, "pk"),
+    Reason.SAMPLE: (_sample, "pk"),
+}
+"""For each reason, which items it holds for, and what the most urgent of them has least of."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewQueue:
+    """The next items to review, by key, the most urgent first; those that were put off come last. `counts`: how many
+    wait for each reason, of which one item may have several. `held`: those that somebody else is at.
+    """
+
+    ids: list[int]
+    counts: dict[Reason, int]
+    held: frozenset[int]
+
+    @property
+    def any(self) -> bool:
+        return any(self.counts.values())
+
+    def next(self, after: int | None = None) -> int | None:
+        """The first item that nobody else is at; with `after`, the one behind it, if it is in the queue."""
+        start = self.ids.index(after) + 1 if after in self.ids else 0
+        return next((key for key in self.ids[start:] if key not in self.held), None)
+
+    def before(self, key: int) -> int | None:
+        """The item in front of this one that nobody else is at."""
+        earlier = self.ids[: self.ids.index(key)] if key in self.ids else []
+        return next((each for each in reversed(earlier) if each not in self.held), None)
+
+
+def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
+    """What waits for this reviewer, for one reason or all. At most eight queries."""
+    places = ReviewPlace.objects.filter(item__project=project)
+    put_off = list(places.put_off().values_list("item", flat=True))
+    held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))
+    reasons = list(Reason) if reason is None else [reason]
+    ids: dict[int, None] = {}
+    late: set[int] = set()
+    for each in reasons:
+        items, order = waiting(project, each), QUEUES[each][1]
+        if len(ids) < MOST:
+            ids |= dict.fromkeys(
+                items.exclude(pk__in=put_off).order_by(order, "pk").values_list("pk", flat=True)[:MOST]
+            )
+        if put_off:
+            late.update(items.filter(pk__in=put_off).values_list("pk", flat=True))
+    return ReviewQueue([*ids, *(key for key in put_off if key in late)], counts_of(project), held)
+
+
+def waiting(project: Project, reason: Reason) -> ItemQuerySet:
+    """The items that wait for a reviewer for this reason, in no order."""
+    return QUEUES[reason][0](project, repeatable(project.items.order_by()))
+
+
+def counts_of(project: Project) -> dict[Reason, int]:
+    """How many items wait for each reason. One query."""
+    counts = {reason.value: Max(counted(waiting(project, reason))) for reason in Reason}
+    found = project.batches.aggregate(**counts)
+    return {reason: found[reason.value] or 0 for reason in Reason}
+
+
+def reasons_of(project: Project, item: int) -> Sequence[Reason]:
+    """The reasons for which this item waits; none if it does not, or no more. One query."""
+    counts = {reason.value: Max(counted(waiting(project, reason).filter(pk=item))) for reason in Reason}
+    found = project.batches.aggregate(**counts)
+    return [reason for reason in Reason if found[reason.value]]

@@ -1,0 +1,73 @@
+"""Answers as rows have them: class names, lists of them, yes or no. Read as the project's question has them."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from labeling.kinds import BadValue
+from labeling.kinds.values import excerpt, is_blank, type_name
+
+if TYPE_CHECKING:
+    from .rows import Rules
+
+_YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
+
+
+def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None:
+    """The answer that stands in this column; None if it is empty. Raises `BadValue`."""
+    if rules.question.proposes:
+        return yes_or_no(value, column)
+    return _several(value, column, rules) if rules.question.several else _one(value, column, rules)
+
+
+def one_of(value: Any, column: str, rules: Rules) -> str:
+    """The class that a value names; a number names the class that is written like it. Raises `BadValue`."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    name = str(value) if isinstance(value, (str, int)) else None
+    if name is None:
+        raise BadValue(f'column "{column}" must name a class, not hold a {type_name(value)}')
+    for spelling in (name, name.strip()):
+        if spelling in rules.class_names:
+            return spelling
+    some = ", ".join(rules.classes[:5]) + (", …" if len(rules.classes) > 5 else "")
+    raise BadValue(f'{column} "{excerpt(name)[:60]}" is not a class of this project ({excerpt(some)})')
+
+
+def yes_or_no(value: Any, column: str) -> bool | None:
+    """True or false, None if the value is empty. Raises `BadValue`."""
+    if is_blank(value):
+        return None
+    try:
+        return _YES_OR_NO[str(value).strip().lower()]
+    except KeyError:
+        text = excerpt(str(value))[:60]
+        raise BadValue(f'{column} "{text}" is not one of true, false, 1, 0, yes, no') from None
+
+
+def as_json(value: Any) -> Any:
+    """A CSV cell that holds a list or an object as JSON text, read; anything else as it is."""
+    if isinstance(value, str) and value[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value
+
+
+def _one(value: Any, column: str, rules: Rules) -> str | None:
+    if isinstance(value, list):  # doccano: {"label": ["cat"]}
+        if len(value) > 1:
+            raise BadValue(f"{column} names {len(value)} classes, but this project asks for one")
+        value = value[0] if value else None
+    return None if is_blank(value) else one_of(value, column, rules)
+
+
+def _several(value: Any, column: str, rules: Rules) -> list[str] | None:
+    if is_blank(value):
+        return None
+    listed = as_json(value)
+    if not isinstance(listed, list):
+        listed = value.split("|") if isinstance(value, str) else [value]
+    return list(dict.fromkeys(one_of(part, column, rules) for part in listed))

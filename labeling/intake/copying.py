@@ -1,0 +1,130 @@
+"""Items of a project, with their labels if asked for, copied into another that has the same classes: an import without
+a file. Excluded items stay where they are.
+
+Media of a part are stored before the transaction that counts it. Killed anywhere, the copy goes on behind the last item
+that counted. Labels come in as those of a file do, and items get numbers and control keys of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+
+from django.db.models import F
+
+from labeling import kinds
+from labeling.intake.items import COLUMNS, NewItem, rows_of
+from labeling.intake.labeled import write_labels
+from labeling.intake.labels import Answer, Labels
+from labeling.intake.numbering import numbers_for
+from labeling.intake.rows import Draft
+from labeling.items import search
+from labeling.kinds import media
+from labeling.loop.step import Step, StepFailed
+from labeling.models import Annotation, Correction, Item, ItemImport, Project, Task
+from labeling.projects import storage
+from labeling.statements import insert_many
+
+# Items in one transaction: others wait for its end.
+PART = 50
+FLOAT_BYTES = 4
+
+
+def copy_parts(step: Step, item_import: ItemImport) -> bool:
+    """Copy what is left to copy. False if the step gave way to others before the end."""
+    project = step.job.project
+    names = dict(project.classes.values_list("index", "name"))
+    report = step.progress(f"copying {item_import.name}")
+    while True:
+        began = time.monotonic()
+        original = _original(item_import)
+        left = original.items.kept().filter(pk__gt=item_import.copied_up_to)
+        items = list(left.order_by("pk")[:PART])
+        if not items:
+            return True
+        _copy_part(step, item_import, items, names)
+        report(item_import.position / max(item_import.total or 0, item_import.position))
+        if step.should_give_way():
+            step.give_way()
+            return False
+        time.sleep(0.5 * (time.monotonic() - began))  # others who write get their turn
+
+
+def _original(item_import: ItemImport) -> Project:
+    """The project that is copied. Raises `StepFailed` if it is deleted."""
+    copied_from = item_import.copied_from_id
+    original = None if copied_from is None else Project.objects.filter(pk=copied_from).first()
+    if original is None:
+        raise StepFailed("The project that is copied is gone. What was copied by then stays.")
+    if original.deleted_at is not None:
+        raise StepFailed(f"{original.name}, which is copied, was deleted. Restore it, then retry.")
+    return original
+
+
+def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], names: dict[int, str]) -> None:
+    project = step.job.project
+    asks = project.asks
+    labeled = [each for each in originals if each.label is not None] if item_import.with_labels else []
+    labels = _labels(project, labeled, names)
+    numbers = numbers_for(item_import, len(originals), estimate=item_import.total or len(originals))
+    copies = []
+    for number, each in zip(numbers, originals, strict=True):
+        proposed = None if each.proposed is None else names[each.proposed]
+        truth = asks.show(each.truth, names)
+        suggestion = asks.show(each.suggestion, names)
+        draft = Draft(each.external_id, each.data, truth, proposed, labels=labels.get(each.pk), suggestion=suggestion)
+        name = media.share(each.media, project.pk) if each.media else ""
+        copies.append(NewItem(number, draft, each.source, name, each.media_offset))
+    if any(each.media for each in copies):
+        media.flush()
+    size = _media_bytes(project, copies)
+    storage.check_room(project, size)
+    indices = {name: index for index, name in names.items()}
+    values = rows_of(project, copies, indices)
+    with step.write():
+        insert_many(Item, COLUMNS, values)
+        n_labeled = write_labels(item_import, [each for each in copies if each.draft.labels], indices)
+        search.rewind(project, min(numbers))
+        ItemImport.objects.filter(pk=item_import.pk).update(
+            position=F("position") + len(copies),
+            accepted=F("accepted") + len(copies),
+            labeled=F("labeled") + n_labeled,
+            copied_up_to=originals[-1].pk,
+        )
+        if size:
+            storage.check_room(project, size, lock=True)
+            storage.count_media(project, size)
+    item_import.refresh_from_db(fields=["position", "accepted", "labeled", "copied_up_to", "batch"])
+
+
+def _media_bytes(project: Project, copies: Sequence[NewItem]) -> int:
+    """What counts for these items: a file for each of its items, as an import counts it."""
+    if kinds.of(project).is_file:
+        return sum(media.size_of(each.media) for each in copies if each.media)
+    return sum(FLOAT_BYTES * (project.vector_length or 0) for each in copies if each.media)
+
+
+def _labels(project: Project, items: Sequence[Item], names: dict[int, str]) -> dict[int, Labels]:
+    """What stands behind the labels of these items, as an export would tell it. Two queries."""
+    ids = [each.pk for each in items]
+    answers: dict[int, list[Answer]] = defaultdict(list)
+    standing = Annotation.objects.standing().filter(task__in=Task.objects.of_items(ids)).order_by("created_at", "pk")
+    for each in standing.select_related("user", "task"):
+        value = project.asks.show(each.value, names)
+        answers[each.task.item_key].append(
+            Answer(None, each.user.username, value, each.skip_reason, each.seconds, each.flagged, each.created_at)
+        )
+    corrections = Correction.objects.standing().filter(item__in=ids).select_related("user")
+    corrected = {each.item_id: each for each in corrections}
+    labels = {}
+    for item in items:
+        correction = corrected.get(item.pk)
+        labels[item.pk] = Labels(
+            label=project.asks.show(correction.value if correction else item.label, names),
+            answers=tuple(answers[item.pk]),
+            corrected_by=correction.user.username if correction else "",
+            corrected_at=correction.created_at if correction else None,
+            labeled_at=item.labeled_at,
+        )
+    return labels

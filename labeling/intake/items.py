@@ -1,0 +1,70 @@
+"""Drafts as rows of the table of items."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from django.utils import timezone
+
+from labeling.intake.rows import Draft
+from labeling.models import Item, Project
+from labeling.statements import stored
+
+COLUMNS = (
+    "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",
+    "suggestion", "encode_error", "control_key", "reserved", "created_at",
+)  # fmt: skip
+TRUTHS_KEPT = 4096
+
+
+@dataclass(slots=True)
+class NewItem:
+    """An item that is about to be written."""
+
+    number: int
+    draft: Draft
+    source: str
+    media: str = ""
+    media_offset: int = 0
+
+
+def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
+    """The items as values of `COLUMNS`. Models and their fields would take several times as long as the database."""
+    now = stored(Item, "created_at", timezone.now())
+    keyed = project.keyed_by("control")
+    parse, share, project_id = project.asks.parse, project.control_share, project.pk
+    encode = json.JSONEncoder().encode
+    one = lru_cache(TRUTHS_KEPT)(lambda answer: encode(parse(answer, indices)))
+
+    def known(answer: str | list[str] | bool | None) -> str | None:
+        if answer is None:
+            return None
+        return encode(parse(answer, indices)) if isinstance(answer, list) else one(answer)
+
+    rows = []
+    # In the table's order, which is not the file's: neighbours share a page.
+    for item in sorted(items, key=lambda item: item.number):
+        draft = item.draft
+        proposed = None if draft.proposed is None else indices[draft.proposed]
+        key = _share(keyed(draft.external_id))
+        # What came with its label is no sample of the pool: control items are drawn among the others.
+        reserved = draft.labels is None and draft.gold is None and key < share
+        rows.append(
+            (item.number, project_id, draft.external_id, item.source[:300], encode(draft.data), item.media,
+             item.media_offset, proposed, known(draft.truth), known(draft.gold), known(draft.suggestion), "", key,
+             reserved, now)
+        )  # fmt: skip
+    return rows
+
+
+def control_key(project: Project, external_id: str) -> float:
+    """The item's place in the project's random permutation, uniform in [0, 1): fixed, and known to the secret alone."""
+    return _share(project.keyed("control", external_id))
+
+
+def _share(digest: bytes) -> float:
+    return int.from_bytes(digest[:6], "big") / 2**48

@@ -1,0 +1,197 @@
+"""The label that a row brings, with the answers behind it where it has them: as exports do."""
+
+from __future__ import annotations
+
+import datetime
+import math
+import re
+import uuid
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.contrib.auth.validators import UnicodeUsernameValidator
+
+from labeling import kinds
+from labeling.kinds import BadValue
+from labeling.kinds.values import excerpt, is_blank, type_name
+
+from . import answers
+
+if TYPE_CHECKING:
+    from .rows import Rules
+
+LISTS = ("annotations", "skips")
+COLUMNS = ("label", *LISTS, "corrected_by", "corrected_at", "labeled_at")
+MOST = 1000
+"""Answers of one item."""
+
+_IDS = ("external_id", "truth", "class")
+_NAME = UnicodeUsernameValidator.regex
+_NAME_LENGTH, _REASON_LENGTH = 150, 200
+# `labeling.outgoing.tables.defused` put the first apostrophe in front.
+_DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
+
+
+class Answer(NamedTuple):
+    """One annotator's answer; of a skip the `value` is None, and there is a `reason`. `at` is None for now."""
+
+    id: uuid.UUID | None
+    annotator: str
+    value: str | list[str] | bool | None
+    reason: str
+    seconds: float
+    flagged: bool
+    at: datetime.datetime | None
+
+
+class Labels(NamedTuple):
+    """What a row says of its item's label: at least a label or an answer. Values are as in `Draft.truth`.
+
+    `corrected_by` is "" where the answers, if there are any, amount to the label.
+    """
+
+    label: str | list[str] | bool | None
+    answers: tuple[Answer, ...] = ()
+    corrected_by: str = ""
+    corrected_at: datetime.datetime | None = None
+    labeled_at: datetime.datetime | None = None
+
+
+def is_exported(fields: Mapping[str, Any]) -> bool:
+    """Whether this is a row of an export: a Label Studio task has no `external_id`."""
+    if "external_id" not in fields or "annotations" not in fields:
+        return False
+    return isinstance(answers.as_json(fields.get("data")), dict)
+
+
+def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of an export's row: its item's and its labels. What else it tells holds where it comes from alone.
+
+    A file or a vector, which exports do not hold, may have been put beside them.
+    """
+    data = answers.as_json(fields["data"])
+    kept = {name: fields[name] for name in (*_IDS, *COLUMNS, *kinds.KINDS, "file_name") if name in fields}
+    if not is_blank(fields.get("proposed")):
+        kept["class"] = fields["proposed"]
+    if isinstance(fields["annotations"], str):  # CSV
+        kept = {name: _as_it_was(value) for name, value in kept.items()}
+    return {**data, **kept}
+
+
+def _as_it_was(value: Any) -> Any:
+    return _DEFUSED.sub(r"\1", value, count=1) if isinstance(value, str) and value[:1] == "'" else value
+
+
+def take(left: dict[str, Any], rules: Rules) -> Labels | None:
+    """Take the label and its answers out of a row's fields; None if it has none. Raises `BadValue`."""
+    if left.keys().isdisjoint(("label", *LISTS)):  # most rows: nothing else is looked for
+        return None
+    brings_answers = not left.keys().isdisjoint(LISTS)
+    taken = {name: left.pop(name) for name in (COLUMNS if brings_answers else COLUMNS[:1]) if name in left}
+    return _labels(taken, rules) if rules.with_truth else None
+
+
+def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
+    lists = {name: _list(fields.get(name), name) for name in LISTS}
+    label = fields.get("label")
+    label = answers.read(_plain(label), "label", rules)
+    every = tuple(_answer(each, name, rules) for name, listed in lists.items() for each in listed)
+    _check(every)
+    corrected_by = fields.get("corrected_by")
+    if label is None and not every:
+        return None
+    return Labels(
+        label=label,
+        answers=every,
+        corrected_by="" if label is None or is_blank(corrected_by) else _name(corrected_by, "corrected_by"),
+        corrected_at=_moment(fields.get("corrected_at"), "corrected_at"),
+        labeled_at=_moment(fields.get("labeled_at"), "labeled_at"),
+    )
+
+
+def _list(value: Any, column: str) -> list[Any]:
+    value = answers.as_json(_plain(value))
+    if is_blank(value):
+        return []
+    if not isinstance(value, list):
+        raise BadValue(f'column "{column}" must be a list of answers, not a {type_name(value)}')
+    if len(value) > MOST:
+        raise BadValue(f'column "{column}" has {len(value):,} answers, more than the {MOST:,} that are taken')
+    return value
+
+
+def _answer(each: Any, column: str, rules: Rules) -> Answer:
+    if not isinstance(each, dict):
+        raise BadValue(f'column "{column}" must be a list of objects, not of {type_name(each)}')
+    is_skip = column == "skips"
+    value = None if is_skip else answers.read(_plain(each.get("value")), "annotation", rules)
+    if value is None and not is_skip:
+        raise BadValue("an annotation has no value")
+    return Answer(
+        id=_id(each.get("id")),
+        annotator=_name(each.get("annotator"), "annotator"),
+        value=value,
+        reason=_reason(each.get("reason")) if is_skip else "",
+        seconds=_seconds(each.get("seconds")),
+        flagged=bool(answers.yes_or_no(each.get("flagged"), "flagged")),
+        at=_moment(each.get("created_at"), "created_at"),
+    )
+
+
+def _check(every: tuple[Answer, ...]) -> None:
+    names = [each.annotator for each in every]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice:
+        raise BadValue(f"annotator {excerpt(twice)} has answered it more than once")
+
+
+def _id(value: Any) -> uuid.UUID | None:
+    if is_blank(value):
+        return None
+    try:
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(str(value))
+    except ValueError:
+        raise BadValue(f'annotation id "{excerpt(str(value))[:60]}" is not a UUID') from None
+
+
+def _name(value: Any, column: str) -> str:
+    if is_blank(value):
+        raise BadValue(f'an annotation has no "{column}"')
+    if not isinstance(value, str) or len(value) > _NAME_LENGTH or not re.search(_NAME, value):
+        raise BadValue(f'{column} "{excerpt(str(value))[:60]}" is not a user name')
+    return value
+
+
+def _reason(value: Any) -> str:
+    if is_blank(value) or not isinstance(value, str):
+        raise BadValue("a skip has no reason")
+    if "\0" in value:
+        raise BadValue("a skip's reason holds characters that cannot be stored")
+    if len(value) > _REASON_LENGTH:
+        raise BadValue(f"a skip's reason has more than the {_REASON_LENGTH} characters that are taken")
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if is_blank(value):
+        return 0.0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise BadValue(f'seconds "{excerpt(str(value))[:60]}" is not a number from 0 on')
+    return float(value)
+
+
+def _moment(value: Any, column: str) -> datetime.datetime | None:
+    if is_blank(value):
+        return None
+    try:
+        at = value if isinstance(value, datetime.datetime) else datetime.datetime.fromisoformat(str(value))
+        if at.tzinfo is not None:
+            return at.astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        pass
+    text = excerpt(str(value))[:60]
+    raise BadValue(f'{column} "{text}" is not a time with its zone, such as 2026-03-01T14:30:00Z')
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else value

@@ -1,0 +1,91 @@
+"""The words of an item, and of a search. Pure: texts in, words out, the same for every database.
+
+Words are runs of letters and digits, in lower case and without accents. Scripts that put no spaces between words are
+taken letter by letter, so that a part of a sentence is a phrase of it.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, NamedTuple
+
+# Chinese, Japanese, Thai, Lao, Burmese and Khmer.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"(?=[^\W_])[{_UNSPACED}]|[^\W_{_UNSPACED}]+")
+_PIECE = re.compile(r'(?:(?P<key>[^\s":]+):)?"(?P<phrase>[^"]*)(?:"|$)|(?P<bare>\S+)')
+
+# A field's name stands in front of its words, marked by a character of private use: no text has such words.
+_MARK = "\ue000"
+ID_FIELD = "id"
+# What PostgreSQL counts: positions in a text, and bytes of a word.
+MAX_WORDS = 10_000
+MAX_LENGTH = 60
+# One letter begins too many words to be worth a search.
+SHORTEST_PREFIX = 2
+
+
+class Term(NamedTuple):
+    """One of these phrases must occur. With `prefix`, their last word may go on."""
+
+    phrases: tuple[tuple[str, ...], ...]
+    prefix: bool
+
+
+def words_of(text: str) -> Iterator[str]:
+    """The words of a text, in order."""
+    if text.isascii():
+        plain = text.lower()
+    else:
+        marked = unicodedata.normalize("NFKD", text.casefold())
+        plain = "".join(character for character in marked if unicodedata.category(character)[0] != "M")
+    return (match[0][:MAX_LENGTH] for match in _WORD.finditer(plain))
+
+
+def item_words(external_id: str, data: Mapping[str, Any]) -> list[str]:
+    """All that an item says, each field behind its marked name: what an index keeps of it, at most `MAX_WORDS`."""
+    fields = ((name, value) for name, value in ((ID_FIELD, external_id), *data.items()))
+    return list(
+        islice((word for name, value in fields for word in (_marked(name), *words_of(_text(value)))), MAX_WORDS)
+    )
+
+
+def read_search(text: str) -> list[Term]:
+    """The terms of a search, all of which must hold.
+
+    Words stand for themselves, and the last one also for what begins with it; `"quoted words"` are a phrase;
+    `key:value` and `key:"value"` ask for a field that begins with these words. Whatever is typed has a meaning; there
+    are no terms if it has neither letter nor digit.
+    """
+    terms = []
+    pieces = list(_PIECE.finditer(text))
+    for piece in pieces:
+        key, value = piece["key"] or "", piece["phrase"] or ""
+        if bare := piece["bare"]:
+            key, _, value = bare.partition(":") if ":" in bare else ("", "", bare)
+        phrase, field = tuple(words_of(value)), tuple(words_of(key))
+        prefix = bool(bare) and piece is pieces[-1]
+        if phrase:
+            prefix = prefix and len(phrase[-1]) >= SHORTEST_PREFIX
+            # "12:30" is no field of most items, but may be what they say.
+            phrases = ((_marked(key), *phrase), (*field, *phrase)) if field else (phrase,)
+            terms.append(Term(phrases, prefix))
+        elif field:
+            terms.append(Term((field,), prefix=False))
+    return terms
+
+
+def _marked(name: str) -> str:
+    return (_MARK + "".join(words_of(name)))[:MAX_LENGTH]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return " ".join(map(_text, value))
+    return "" if value is None else str(value)

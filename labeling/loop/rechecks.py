@@ -1,0 +1,64 @@
+"""Letting go of answers that nobody is left to give: a task asked of one more person does not hold up its batch.
+
+Such a place is offered while tasks still lack their first answers, and as long as somebody who may take it has been at
+work lately. Then its task is settled with the answers that it has; a tie waits for a review.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+from typing import Any
+
+from django.db.models import QuerySet
+
+from labeling import database
+from labeling.answering import rechecking, removing
+from labeling.answering.removing import RemovalError
+from labeling.models import Assignment, Batch, Project, Task, WorkLog
+
+logger = logging.getLogger(__name__)
+
+PATIENCE = datetime.timedelta(minutes=10)
+CHUNK = 100
+
+
+def let_go(now: datetime.datetime) -> int:
+    """Close the tasks of open batches that wait for one more answer of nobody. Returns how many there were."""
+    closed = 0
+    at_work = Project.objects.filter(archived_at=None, deleted_at=None).exclude(loop=Project.Loop.PAUSED)
+    batches = Batch.objects.open().filter(overlap_max__isnull=False, project__in=at_work)
+    for batch in batches.select_related("project"):
+        tasks = Task.objects.filter(batch=batch)
+        if tasks.lacking_first().exists():
+            continue
+        for part in database.in_parts(_for_nobody(batch, now), CHUNK):
+            waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # if nobody takes it at this moment
+            try:
+                removing.close_tasks(waiting)
+            except RemovalError as error:
+                logger.info("%s: tasks that nobody is left to answer stay for now. %s", batch, error)
+            else:
+                closed += len(part)
+    return closed
+
+
+def _for_nobody(batch: Batch, now: datetime.datetime) -> list[int]:
+    """Tasks that nobody holds, or has let lapse, and that nobody at work lately could answer."""
+    since = now - max(PATIENCE, datetime.timedelta(seconds=batch.project.lease_seconds))
+    at_work = rechecking.members_at_work(batch.project).keys() & _seen(batch.project, since)
+    waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
+    keys = list(waiting.values_list("pk", flat=True))
+    answers = rechecking.answers_to(keys)
+    return [key for key in keys if at_work <= {each.user for each in answers[key]}]
+
+
+def _held(now: datetime.datetime) -> QuerySet[Assignment, Any]:
+    return Assignment.objects.pending().filter(lease_expires_at__gt=now).values("task")
+
+
+def _seen(project: Project, since: datetime.datetime) -> set[int]:
+    """Who has answered, or taken tasks, since then."""
+    worked = WorkLog.objects.filter(batch__project=project, last_at__gte=since)
+    claimed = Assignment.objects.filter(claimed_at__gte=since, task__batch__in=project.batches.active())
+    return {*worked.values_list("user", flat=True), *claimed.values_list("user", flat=True)}

@@ -1,0 +1,162 @@
+"""The classes of a project as they stand, and every change that was made to them."""
+
+from __future__ import annotations
+
+import re
+from unicodedata import normalize
+
+from django.conf import settings
+from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import RegexValidator
+from django.db import models
+
+from labeling.questions.base import MAX_NAME
+
+MAX_DESCRIPTION = 2000
+MAX_ALIASES = 20
+MAX_PROPOSAL = 100
+"""Characters of the name of a proposed class."""
+
+
+def folded(name: str) -> str:
+    """What two spellings of a name have in common: case and blanks aside."""
+    return " ".join(normalize("NFC", name).casefold().split())
+
+
+class LabelClassQuerySet(models.QuerySet["LabelClass"]):
+    def offered(self) -> LabelClassQuerySet:
+        """Classes that an answer may name, in the order in which people see them."""
+        return self.filter(archived_at__isnull=True).order_by("position", "index")
+
+
+class LabelClass(models.Model):
+    """One class of a project. Answers, labels and models hold its index, which stays and is never used again.
+
+    A class that is no longer offered is archived. If it was merged into another, `Project.merged` says into which.
+    """
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="classes")
+    index = models.PositiveIntegerField()
+    name = models.CharField(max_length=MAX_NAME)
+    position = models.PositiveIntegerField(default=0, help_text="Its place among the classes, as people see them.")
+    description = models.TextField(blank=True, max_length=MAX_DESCRIPTION, help_text="When it applies: for annotators.")
+    key = models.CharField(
+        max_length=1,
+        blank=True,
+        validators=[RegexValidator(re.compile(r"[0-9]\Z"), "A key is one digit.")],
+        help_text="The digit key that chooses it, in place of the one that its position gives.",
+    )
+    colour = models.CharField(
+        max_length=7,
+        blank=True,
+        validators=[RegexValidator(re.compile(r"#[0-9a-f]{6}\Z"), "A colour is written like #3366cc.")],
+        help_text="Of its mark on the annotator's screen.",
+    )
+    aliases = models.JSONField(default=list, blank=True, help_text="Other words by which it can be searched.")
+    parent = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="children",
+        help_text="What it is a kind of.",
+    )
+    archived_at = models.DateTimeField(null=True, help_text="Since when it is not offered any more.")
+
+    objects = LabelClassQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["project", "index"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "index"], name="class_index_unique"),
+            models.UniqueConstraint(fields=["project", "name"], name="class_name_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ClassChange(models.Model):
+    """One change to a project's classes, with what it takes to undo it.
+
+    Revisions count up. An annotation holds the one under which it was given: the changes up to it tell which classes
+    there were.
+    """
+
+    class Kind(models.TextChoices):
+        ADDED = "added"
+        EDITED = "edited"
+        MOVED = "moved"
+        MERGED = "merged"
+        SPLIT = "split"
+        ARCHIVED = "archived"
+        RESTORED = "restored"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="class_changes")
+    revision = models.PositiveIntegerField()
+    kind = models.CharField(max_length=10, choices=Kind)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    text = models.CharField(max_length=500, help_text="What was changed, for people.")
+    classes = models.JSONField(default=list, help_text="Indices of the classes that it is about.")
+    before = models.JSONField(
+        default=dict, encoder=DjangoJSONEncoder, help_text="Fields of the classes as they were, by index."
+    )
+    merged_before = models.JSONField(default=dict, help_text="`Project.merged` as it was.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    undone_at = models.DateTimeField(null=True)
+    undone_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    relabels = models.BooleanField(default=False, help_text="Labels have yet to follow it.")
+
+    class Meta:
+        ordering = ["project", "revision"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "revision"], name="class_revision_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.text} ({self.project})"
+
+
+class ClassProposalQuerySet(models.QuerySet["ClassProposal"]):
+    def open(self) -> ClassProposalQuerySet:
+        """Those that a manager has yet to settle, and whose authors have not taken them back."""
+        return self.filter(settled_at__isnull=True, annotation__undone_at__isnull=True)
+
+
+class ClassProposal(models.Model):
+    """A class that an annotator missed, named with a skip. Managers settle all of one name at once."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="proposals")
+    annotation = models.OneToOneField("labeling.Annotation", on_delete=models.CASCADE, related_name="proposal")
+    name = models.CharField(max_length=MAX_PROPOSAL)
+    key = models.CharField(max_length=3 * MAX_PROPOSAL, help_text="What spellings of one name have in common.")
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
+    taken_as = models.PositiveIntegerField(null=True, help_text="Index of the class that it became; null if dismissed.")
+
+    objects = ClassProposalQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["project", "key"], condition=models.Q(settled_at__isnull=True), name="proposal_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.project})"
+
+
+class ClassExample(models.Model):
+    """An item that shows annotators what a class means."""
+
+    label_class = models.ForeignKey(LabelClass, on_delete=models.CASCADE, related_name="examples")
+    item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="example_of")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["label_class", "item"], name="example_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.item} for {self.label_class}"

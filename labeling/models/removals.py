@@ -1,0 +1,85 @@
+"""Why items are out of the pool: who excluded or deleted them, when, and until when."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class RemovalQuerySet(models.QuerySet["Removal"]):
+    def standing(self) -> RemovalQuerySet:
+        """The removals that hold: at most one an item."""
+        return self.filter(ended_at__isnull=True)
+
+
+class Removal(models.Model):
+    """A manager's word that an item is out of the pool, or deleted. An item that is taken back in keeps the row."""
+
+    item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="removals")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="removals")
+    deleted = models.BooleanField(default=False, help_text="Deleted, not only excluded.")
+    reason = models.CharField(max_length=300, blank=True)
+    closed_task = models.PositiveBigIntegerField(null=True, help_text="Key of the task that this closed, if any.")
+    created_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="removals_ended"
+    )
+
+    objects = RemovalQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item"], condition=models.Q(ended_at__isnull=True), name="one_standing_removal"
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["closed_task"], condition=models.Q(closed_task__isnull=False), name="removal_closed_task"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.item} is {'deleted' if self.deleted else 'excluded'}"
+
+
+class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
+    def unfinished(self) -> BulkChangeQuerySet:
+        return self.filter(finished_at__isnull=True)
+
+    def due(self) -> BulkChangeQuerySet:
+        """The unfinished ones of projects that are neither archived nor deleted."""
+        return self.unfinished().filter(project__archived_at=None, project__deleted_at=None)
+
+
+class BulkChange(models.Model):
+    """A change of all items that match some filters, on its way. `position` is the highest item dealt with: a worker
+    that is killed goes on there.
+    """
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="bulk_changes")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    action = models.CharField(max_length=10)
+    filters = models.JSONField(default=dict, help_text="As they stand in the address of the list.")
+    reason = models.CharField(max_length=300, blank=True)
+    value = models.JSONField(null=True, help_text="The label of a relabeling.")
+    last_item = models.PositiveBigIntegerField(help_text="Items that came later are not changed.")
+    total = models.PositiveBigIntegerField(help_text="Items that matched when it was asked for.")
+    position = models.PositiveBigIntegerField(default=0)
+    seen = models.PositiveBigIntegerField(default=0, help_text="Items that were looked at.")
+    changed = models.PositiveBigIntegerField(default=0)
+    failure = models.CharField(max_length=300, blank=True, help_text="Why it stopped before its end.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = BulkChangeQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        indexes = [
+            models.Index(fields=["project"], condition=models.Q(finished_at__isnull=True), name="bulk_unfinished"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.seen:,} of {self.total:,} items"

@@ -1,0 +1,36 @@
+"""JSON without blanks, as `json.dumps` writes it, in a tenth of its time where that is certain to be the same."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def compact(text: str) -> str:
+    """The JSON text without blanks, every character that has to be no escape as itself.
+
+    >>> compact('{"text": "na\\u00efve", "shares": [0.5, 1e-7]}')
+    '{"text":"naïve","shares":[0.5,1e-07]}'
+    """
+    try:
+        value = orjson.loads(text)
+        if _is_written_alike(value):
+            return orjson.dumps(value).decode()
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # NaN, or too deep
+        pass
+    return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
+
+
+def _is_written_alike(value: Any) -> bool:
+    """Whether both libraries write the value alike. Of numbers with an exponent they do not, and orjson reads whole
+    numbers beyond 64 bits as such.
+    """
+    kind = type(value)
+    if kind is dict or kind is list:
+        parts = value.values() if kind is dict else value
+        return PLAIN.issuperset(map(type, parts)) or all(map(_is_written_alike, parts))
+    return kind in PLAIN or 1e-4 <= abs(value) < 1e16 or value == 0

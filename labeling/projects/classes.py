@@ -1,0 +1,364 @@
+"""Classes live: added, renamed, described, moved, merged, archived. Each change is recorded, and can be undone.
+
+Whoever changes classes holds the project's row, so changes come one after the other. Answers keep what was answered;
+labels follow a merge, in the background (`labeling.answering.relabeling`), and at once where an answer comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from typing import Any
+from unicodedata import normalize
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import Max, Q
+from django.utils import timezone
+
+from labeling.answering import relabeling
+from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
+from labeling.models.classes import MAX_ALIASES
+from labeling.models.projects import MAX_CLASSES
+from labeling.projects import invisible
+from labeling.questions.base import MAX_NAME
+
+
+class ClassError(Exception):
+    """The classes cannot be changed in this way as things are; the message says why."""
+
+
+EDITABLE = ("name", "description", "key", "colour", "aliases", "parent_id")
+# Whoever answers at this moment has read the classes before the change: labels follow when these requests are over.
+SETTLE_SECONDS = 3
+KINDS_THAT_RELABEL = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
+LEAST = 2
+MOST_PARTS = 20
+
+
+@transaction.atomic
+def add(*, project: Project, user: User | None, name: str, **details: Any) -> LabelClass:
+    """Add a class behind the others. Models learn it from the next training on.
+
+    Raises `ValidationError`, by field, or `ClassError`.
+    """
+    project = _hold(project)
+    _refuse(project.asks.fixed_scale)
+    if project.classes.count() >= MAX_CLASSES:
+        raise ValidationError({"name": f"There are {MAX_CLASSES:,} classes already: no more fit."})
+    index = (project.classes.aggregate(last=Max("index"))["last"] or 0) + 1
+    added = LabelClass(project=project, index=index, position=index)
+    _fill(added, {"name": name, **details})
+    added.save()
+    _record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
+    return added
+
+
+@transaction.atomic
+def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> LabelClass:
+    """Change fields of a class: those of `EDITABLE`. Raises `ValidationError`, by field, or `ClassError`."""
+    project = _hold(project)
+    edited = _one(project, index)
+    before = _fields(edited, EDITABLE)
+    if "name" in fields and fields["name"].strip() != edited.name:
+        _refuse(project.asks.fixed_scale)
+    _fill(edited, fields)
+    after = _fields(edited, EDITABLE)
+    if after == before:
+        return edited
+    edited.save()
+    renamed = before["name"] != edited.name
+    text = f"Renamed “{before['name']}” to “{edited.name}”" if renamed else f"Changed “{edited.name}”"
+    _record(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
+    return edited
+
+
+@transaction.atomic
+def move(*, project: Project, user: User | None, index: int, position: int) -> None:
+    """Put a class at this place among those that are offered, counted from 0. Raises `ClassError`."""
+    project = _hold(project)
+    _refuse(project.asks.fixed_scale)
+    moved = _offered(project, index)
+    classes = list(project.classes.offered())
+    before = {each.index: {"position": each.position} for each in classes}
+    others = [each for each in classes if each.pk != moved.pk]
+    order = [*others[:position], moved, *others[position:]]
+    if order == classes:
+        return
+    # Archived ones keep their numbers: they come behind, should they be offered again.
+    for place, each in enumerate(order):
+        each.position = place
+    LabelClass.objects.bulk_update(order, ["position"], batch_size=500)
+    text = f"Moved “{moved.name}” to place {order.index(moved) + 1}"
+    _record(project, user, ClassChange.Kind.MOVED, text, [moved], before=before)
+
+
+@transaction.atomic
+def merge(*, project: Project, user: User | None, index: int, into: int) -> None:
+    """Make one class part of another: it is archived, and labels of it become labels of the other.
+
+    Answers keep the class that was answered. Raises `ClassError`.
+    """
+    project = _hold(project)
+    _refuse(project.asks.fixed_classes)
+    if index == into:
+        raise ClassError("Choose another class to merge it into.")
+    source, target = _offered(project, index), _offered(project, into)
+    _keep_two(project)
+    before = {source.index: _fields(source, ("archived_at",))}
+    merged_before = dict(project.merged)
+    moved = [old for old, new in project.merged.items() if new == source.index]
+    project.merged |= dict.fromkeys([str(source.index), *moved], target.index)
+    _archive(source)
+    project.save(update_fields=["merged"])
+    text = f"Merged “{source.name}” into “{target.name}”"
+    _record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
+    _relabel(project)
+
+
+@transaction.atomic
+def split(*, project: Project, user: User | None, index: int, into: Sequence[str]) -> list[LabelClass]:
+    """Put several classes in the place of one, by their names: those that are not there yet are added.
+
+    The class is archived. Items with that label lose it, and are asked again in the next batches. Answers stay as they
+    were given. Returns the classes that it becomes. Raises `ClassError`, or `ValidationError` for a name.
+    """
+    _refuse(project.asks.fixed_classes)
+    names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
+    if not 2 <= len(names) <= MOST_PARTS:
+        raise ClassError(f"Name 2 to {MOST_PARTS} classes that it is to become.")
+    source = _offered(_hold(project), index)
+    if source.name in names:
+        raise ClassError(f"“{source.name}” cannot become itself. Rename it first if a part keeps its name.")
+    known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
+    parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
+    project = _hold(project)
+    before = {source.index: _fields(source, ("archived_at",))}
+    project.split = sorted({*project.split, source.index})
+    project.save(update_fields=["split"])
+    _archive(source)
+    text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
+    _record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
+    _relabel(project)
+    return parts
+
+
+@transaction.atomic
+def archive(*, project: Project, user: User | None, index: int) -> None:
+    """Offer a class no more. Its labels stay, and models go on learning from them. Raises `ClassError`."""
+    project = _hold(project)
+    _refuse(project.asks.fixed_classes)
+    archived = _offered(project, index)
+    _keep_two(project)
+    before = {archived.index: _fields(archived, ("archived_at",))}
+    _archive(archived)
+    _record(project, user, ClassChange.Kind.ARCHIVED, f"Archived “{archived.name}”", [archived], before=before)
+
+
+@transaction.atomic
+def restore(*, project: Project, user: User | None, index: int) -> None:
+    """Offer an archived class again. Raises `ClassError` for one that was merged: that is undone instead."""
+    project = _hold(project)
+    restored = _one(project, index)
+    if str(index) in project.merged:
+        raise ClassError(f"“{restored.name}” was merged into another class. Undo the merge instead.")
+    if index in project.split:
+        raise ClassError(f"“{restored.name}” was split into other classes. Undo the split instead.")
+    if restored.archived_at is None:
+        return
+    before = {restored.index: _fields(restored, ("archived_at",))}
+    restored.archived_at = None
+    restored.save(update_fields=["archived_at"])
+    _record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
+
+
+def undoable(project: Project) -> ClassChange | None:
+    """The newest change that stands, unless a model has been trained since, or is being trained. Three queries."""
+    change = project.class_changes.filter(undone_at__isnull=True).order_by("-revision").first()
+    if change is None or project.versions.filter(created_at__gte=change.created_at).exists():
+        return None
+    if change.kind == ClassChange.Kind.SPLIT and _asks_again(project, change):
+        return None
+    training = project.jobs.running().filter(kind=Job.Kind.TRAIN, started_at__gte=change.created_at)
+    return None if training.exists() else change
+
+
+def _asks_again(project: Project, split: ClassChange) -> bool:
+    """Whether people are asked again about items of the class that was split."""
+    again = Task.objects.further().filter(is_gold=False, batch__project=project)
+    return again.filter(Q(batch__opened_at=None) | Q(batch__opened_at__gt=split.created_at)).exists()
+
+
+@transaction.atomic
+def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
+    """Take the newest change back. Raises `ClassError` if it is another, or a model has learned it meanwhile."""
+    project = _hold(project)
+    change = undoable(project)
+    if change is None or change.revision != revision:
+        raise ClassError("This change can no longer be undone: another came after it, or a model was trained since.")
+    if change.kind == ClassChange.Kind.ADDED:
+        _remove(project, change.classes[0])
+    else:
+        _put_back(project, change)
+    change.undone_at, change.undone_by = timezone.now(), user
+    change.relabels = change.kind in KINDS_THAT_RELABEL
+    change.save(update_fields=["undone_at", "undone_by", "relabels"])
+    # What follows the classes, such as an open page, sees that they are others again.
+    project.class_revision += 1
+    project.save(update_fields=["class_revision"])
+    if change.relabels:
+        _relabel(project)
+    return change
+
+
+def _remove(project: Project, index: int) -> None:
+    """Remove the class that was added last. Indices go on from it, so that none but the last may go."""
+    added = _one(project, index)
+    answers = Annotation.objects.answers().filter(task__batch__project=project, class_revision__gt=0)
+    values = answers.values_list("value", flat=True).iterator(chunk_size=5000)
+    corrected = Correction.objects.filter(item__project=project).values_list("value", flat=True)
+    both = chain(corrected, values)  # corrections are few
+    if any(index in (value if isinstance(value, list) else [value]) for value in both):
+        raise ClassError(f"“{added.name}” has been answered already. Archive it, or merge it into another class.")
+    added.delete()
+
+
+def _put_back(project: Project, change: ClassChange) -> None:
+    """Give the classes the fields that they had before the change, and the project its merges."""
+    names = {fields["name"] for fields in change.before.values() if "name" in fields}
+    taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])
+    if taken.exists():
+        raise ClassError("Another class has the earlier name by now. Rename that one first.")
+    for index, fields in change.before.items():
+        project.classes.filter(index=int(index)).update(**fields)
+    if change.kind == ClassChange.Kind.MERGED:
+        project.merged = change.merged_before
+        project.save(update_fields=["merged"])
+    if change.kind == ClassChange.Kind.SPLIT:
+        project.split = [index for index in project.split if index != change.classes[0]]
+        project.save(update_fields=["split"])
+        relabeling.restore_corrections(change)
+
+
+def _hold(project: Project) -> Project:
+    """The project with its row locked: changes to its classes come one after the other."""
+    return Project.objects.select_for_update().get(pk=project.pk)
+
+
+def _one(project: Project, index: int) -> LabelClass:
+    label_class = project.classes.filter(index=index).first()
+    if label_class is None:
+        raise ClassError("This project has no such class.")
+    return label_class
+
+
+def _offered(project: Project, index: int) -> LabelClass:
+    label_class = _one(project, index)
+    if label_class.archived_at is not None:
+        raise ClassError(f"“{label_class.name}” is archived.")
+    return label_class
+
+
+def _keep_two(project: Project) -> None:
+    if project.classes.offered().count() <= LEAST:
+        raise ClassError(f"A project needs at least {LEAST} classes.")
+
+
+def _refuse(reason: str) -> None:
+    if reason:
+        raise ClassError(f"This cannot be changed. {reason}")
+
+
+def _archive(label_class: LabelClass) -> None:
+    label_class.archived_at = timezone.now()
+    label_class.save(update_fields=["archived_at"])
+
+
+def _fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
+    """Set these fields. Raises `ValidationError`, by field, for what cannot be."""
+    unknown = set(fields) - {*EDITABLE, "parent"}
+    if unknown:
+        raise ValidationError(dict.fromkeys(unknown, "A class has no such field."))
+    for name, value in fields.items():
+        setattr(label_class, name, value)
+    label_class.name = label_class.name.strip()
+    label_class.aliases = _aliases(label_class.aliases)
+    _check_name(label_class)
+    _check_parent(label_class)
+    label_class.clean_fields(exclude={"project", "index", "position", "archived_at"})
+    same_key = label_class.project.classes.offered().filter(key=label_class.key).exclude(pk=label_class.pk).first()
+    if label_class.key and same_key:
+        raise ValidationError({"key": f"“{same_key.name}” has this key already."})
+
+
+def _aliases(aliases: Any) -> list[str]:
+    if not isinstance(aliases, list) or not all(isinstance(each, str) for each in aliases):
+        raise ValidationError({"aliases": "Aliases are a list of words."})
+    trimmed = list(dict.fromkeys(each.strip() for each in aliases if each.strip()))
+    if len(trimmed) > MAX_ALIASES or any(len(each) > MAX_NAME for each in trimmed):
+        raise ValidationError({"aliases": f"At most {MAX_ALIASES} aliases, of at most {MAX_NAME} characters each."})
+    return trimmed
+
+
+def _check_name(label_class: LabelClass) -> None:
+    name = label_class.name
+    if not name:
+        raise ValidationError({"name": "Give the class a name."})
+    if len(name) > MAX_NAME:
+        raise ValidationError({"name": f"A class name may have at most {MAX_NAME} characters."})
+    if invisible.first_invisible(name) is not None or "\x00" in name:
+        raise ValidationError({"name": "The name has a character that nobody can see. Type it again."})
+    others = label_class.project.classes.exclude(pk=label_class.pk)
+    # An é is an é, whether it is one character or two.
+    same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()
+    if same is not None:
+        state = " It is archived: restore it instead." if same.archived_at else ""
+        raise ValidationError({"name": f"There is a class “{same.name}” already.{state}"})
+
+
+def _check_parent(label_class: LabelClass) -> None:
+    parent = label_class.parent
+    if parent is None:
+        return
+    if parent.project_id != label_class.project_id:
+        raise ValidationError({"parent": "This project has no such class."})
+    parents = dict(label_class.project.classes.filter(parent__isnull=False).values_list("pk", "parent"))
+    above: int | None = parent.pk
+    while above is not None:
+        if above == label_class.pk:
+            raise ValidationError({"parent": "A class cannot be a kind of itself."})
+        above = parents.get(above)
+
+
+def _fields(label_class: LabelClass, names: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(label_class, name) for name in names}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def _record(
+    project: Project,
+    user: User | None,
+    kind: str,
+    text: str,
+    classes: Sequence[LabelClass],
+    *,
+    before: Mapping[int, Any] | None = None,
+    merged: Mapping[str, int] | None = None,
+) -> None:
+    project.class_revision += 1
+    project.save(update_fields=["class_revision"])
+    ClassChange.objects.create(
+        project=project,
+        revision=project.class_revision,
+        kind=kind,
+        user=user,
+        text=text[:500],
+        classes=[each.index for each in classes],
+        before={str(index): fields for index, fields in (before or {}).items()},
+        merged_before=dict(merged or {}),
+        relabels=kind in KINDS_THAT_RELABEL,
+    )
+
+
+def _relabel(project: Project) -> None:
+    Job.objects.enqueue(Job.Kind.RELABEL, project=project, delay_seconds=SETTLE_SECONDS)

@@ -1,0 +1,87 @@
+"""A new project that asks the same: settings, guidelines and classes are copied; items, labels and members, if wanted.
+
+The new project is there at once, and the worker copies the items (`labeling.intake.copying`). Models stay where they
+are. The copy needs nothing of the original once it is complete: either can be deleted.
+"""
+
+from __future__ import annotations
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
+from labeling.projects.create import SETTINGS, create_project
+
+# Beside the settings: what a project is made with, and what is said of the task.
+COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))
+DETAILS = ("description", "key", "colour", "aliases", "archived_at")
+
+
+@transaction.atomic
+def duplicate(
+    *,
+    project: Project,
+    user: User,
+    slug: str,
+    name: str,
+    members: bool = False,
+    items: bool = False,
+    labels: bool = False,
+) -> Project:
+    """Create a copy that `user` manages; with `members`, everybody else has the role there that they have here.
+
+    With `items` the worker copies those that are not excluded, with `labels` their labels too. What they hold may be of
+    any class, so all are copied, under their indices; without items those that are not offered any more are left out.
+    Raises `ValidationError` naming the field at fault.
+    """
+    if labels and not items:
+        raise ValidationError({"labels": "Labels are those of items: copy the items too."})
+    if Project.objects.filter(slug=slug).exists():
+        raise ValidationError({"slug": "This slug is taken."})
+    every = project.classes.select_related("parent")
+    classes = list(every.order_by("index") if items else every.offered().order_by("position", "index"))
+    copy = create_project(
+        slug=slug,
+        kind=project.kind,
+        classes=[each.name for each in classes],
+        manager=user,
+        settings={"name": name, **{field: getattr(project, field) for field in COPIED}},
+    )
+    _copy_details(classes, copy, with_position=items)
+    if members:
+        others = project.memberships.exclude(user=user)
+        Membership.objects.bulk_create(
+            Membership(project=copy, user_id=each.user_id, role=each.role) for each in others
+        )
+    if items:
+        _have_items_copied(project, copy, user, with_labels=labels)
+    return copy
+
+
+def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: bool) -> None:
+    """What is said of each class, and which class it is a kind of."""
+    details = (*DETAILS, "position") if with_position else DETAILS
+    copies = list(copy.classes.order_by("index"))
+    by_index = {original.index: made for original, made in zip(originals, copies, strict=True)}
+    for original, made in zip(originals, copies, strict=True):
+        for field in details:
+            setattr(made, field, getattr(original, field))
+        made.parent = by_index.get(original.parent.index) if original.parent else None
+    LabelClass.objects.bulk_update(copies, [*details, "parent"], batch_size=500)
+
+
+def _have_items_copied(project: Project, copy: Project, user: User, *, with_labels: bool) -> None:
+    """Enqueue the job, if there is something to copy."""
+    copy.merged, copy.vector_length = project.merged, project.vector_length
+    copy.save(update_fields=["merged", "vector_length"])
+    total = project.items.kept().count()
+    if total:
+        item_import = ItemImport.objects.create(
+            project=copy,
+            name=f"Items of {project.name}"[:200],
+            copied_from=project,
+            with_labels=with_labels,
+            total=total,
+            created_by=user,
+        )
+        Job.objects.enqueue(Job.Kind.IMPORT, project=copy, item_import=item_import)

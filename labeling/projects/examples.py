@@ -1,0 +1,99 @@
+"""Example items of a class: shown to annotators beside what the class means.
+
+An item can be one only when its label is settled and its batch is over, so that nobody can be asked about it any more.
+Whether it is a control item makes no difference: what is an example says nothing about which tasks are control tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+
+from labeling.models import Batch, ClassExample, Item, LabelClass, Project, Task, User
+
+MAX_EXAMPLES = 6
+OVER = (Batch.State.TRAINING, Batch.State.DONE)
+
+
+class ExampleError(Exception):
+    """The item cannot be an example of the class; the message says why."""
+
+
+@transaction.atomic
+def choose(*, project: Project, user: User, index: int, item: Item) -> None:
+    """Show the item as an example of the class with this index. Once more changes nothing. Raises `ExampleError`."""
+    # Whoever chooses holds the project's row, so that the limit holds.
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    label_class = _class(project, index)
+    if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
+        raise ExampleError(why)
+    others = label_class.examples.exclude(item=item)
+    if others.count() >= MAX_EXAMPLES:
+        raise ExampleError(f"“{label_class.name}” has {MAX_EXAMPLES} examples already. Remove one of them first.")
+    ClassExample.objects.get_or_create(label_class=label_class, item=item, defaults={"user": user})
+
+
+def remove(*, project: Project, index: int, item: Item) -> None:
+    """Show the item as an example of the class no more. Raises `ExampleError` if it was none."""
+    if not _class(project, index).examples.filter(item=item).delete()[0]:
+        raise ExampleError("This item is no example of that class.")
+
+
+def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapping[int, list[Item]]:
+    """The items that are shown as examples, by the index of their class, in the order in which they were chosen. One
+    query. One that was taken out of the pool, is gold or whose label is another by now, is passed over.
+    """
+    rows = ClassExample.objects.filter(
+        label_class__project=project, item__excluded_at__isnull=True, item__gold__isnull=True
+    )
+    if label_class is not None:
+        rows = rows.filter(label_class=label_class)
+    shown: dict[int, list[Item]] = {}
+    for row in rows.select_related("label_class", "item").order_by("pk"):
+        if is_of(project, row.item, row.label_class.index):
+            shown.setdefault(row.label_class.index, []).append(row.item)
+    return shown
+
+
+def is_of(project: Project, item: Item, index: int) -> bool:
+    """Whether the item's label is, or holds, this class."""
+    if project.asks.proposes:
+        return item.label is True and item.proposed == index
+    return index in (item.label if isinstance(item.label, list) else [item.label])
+
+
+def classes_of(project: Project, item: Item) -> list[LabelClass]:
+    """The classes that the item's label is or holds. One query at most."""
+    if item.label is None:
+        return []
+    indices: list[Any] = [item.proposed] if project.asks.proposes else [item.label]
+    if project.asks.several:
+        indices = item.label
+    every = project.classes.filter(index__in=[each for each in indices if is_of(project, item, each)])
+    return list(every.order_by("position", "index"))
+
+
+def _class(project: Project, index: int) -> LabelClass:
+    label_class = project.classes.filter(index=index).first()
+    if label_class is None:
+        raise ExampleError("This project has no such class.")
+    return label_class
+
+
+def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:
+    task = Task.objects.select_related("batch").filter(item=item).first()
+    if item.label is None and (task is None or not task.has_all_answers):
+        return "This item has no answer yet. As an example it would give the answer away to whoever is asked about it."
+    if task is None or task.batch.state not in OVER:
+        return (
+            "This item's batch is still open: its answer can be taken back, and somebody asked again. Wait for its end."
+        )
+    if not is_of(project, item, label_class.index):
+        return f"This item's label is not “{label_class.name}”. Correct the label first, if it is wrong."
+    if item.gold is not None:
+        return "This item is gold: as an example it would give its answer away to whoever is checked with it."
+    if item.excluded_at is not None:
+        return "This item is excluded or deleted. Include it again first."
+    return ""

@@ -1,0 +1,131 @@
+"""The guidelines of a project in versions: each save makes one, and going back to an earlier one makes one, too.
+
+Whoever saves holds the project's row, so versions come one after the other, and the newest is always the project's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from typing import NamedTuple
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.models import GuidelinesVersion, Project, User
+
+# Longer passages are compared line by line alone: word by word takes a time that grows with the square of the words.
+MOST_WORDS = 1_500
+MOST_LINES = 4_000
+CONTEXT = 1
+SUMMARY = 120
+
+_WORD = re.compile(r"\s+|[^\s]+")
+
+
+class GuidelinesError(Exception):
+    """The guidelines cannot be changed in this way; the message says why."""
+
+
+class Span(NamedTuple):
+    """A piece of text that stayed (`same`), came (`added`) or went (`removed`)."""
+
+    kind: str
+    text: str
+
+
+Passage = list[Span]
+
+
+@transaction.atomic
+def save(*, project: Project, user: User | None, text: str) -> int:
+    """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version."""
+    held = Project.objects.select_for_update().get(pk=project.pk)
+    text = _unix(text)
+    if _unix(held.guidelines) != text:
+        held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
+        GuidelinesVersion.objects.create(
+            project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
+        )
+        held.save(update_fields=["guidelines", "guidelines_version"])
+    project.guidelines, project.guidelines_version = held.guidelines, held.guidelines_version
+    return held.guidelines_version
+
+
+@transaction.atomic
+def go_back(*, project: Project, user: User, number: int) -> int:
+    """Make the text of an earlier version the guidelines again. Returns the new version. Raises `GuidelinesError`."""
+    version = project.guidelines_versions.filter(number=number).first()
+    if version is None:
+        raise GuidelinesError(f"These guidelines have no version {number}.")
+    before = Project.objects.select_for_update().get(pk=project.pk).guidelines_version
+    after = save(project=project, user=user, text=version.text)
+    if after == before:
+        raise GuidelinesError(f"The guidelines read as in version {number} already.")
+    return after
+
+
+def _unix(text: str) -> str:
+    """Line ends as programs have them: forms send others, which are no change."""
+    return text.replace("\r\n", "\n")
+
+
+def text_of(project: Project, number: int) -> str:
+    """The text of a version; empty before the first. One query at most."""
+    if number == project.guidelines_version:
+        return project.guidelines
+    return project.guidelines_versions.filter(number=number).values_list("text", flat=True).first() or ""
+
+
+def compare(old: str, new: str) -> list[Passage]:
+    """The passages that changed between two texts, each with the line before and after it; none for equal texts."""
+    before, after = old.splitlines(), new.splitlines()
+    if len(before) + len(after) > MOST_LINES:
+        return [[Span("removed", old), Span("added", new)]] if old != new else []
+    return [list(_passage(before, after, group)) for group in _groups(before, after)]
+
+
+def _groups(before: Sequence[str], after: Sequence[str]) -> Iterable[list[tuple[str, int, int, int, int]]]:
+    return SequenceMatcher(None, before, after, autojunk=False).get_grouped_opcodes(CONTEXT)
+
+
+def _passage(
+    before: Sequence[str], after: Sequence[str], group: Sequence[tuple[str, int, int, int, int]]
+) -> Iterator[Span]:
+    for place, (tag, a, b, c, d) in enumerate(group):
+        end = "" if place == len(group) - 1 else "\n"
+        old, new = "\n".join(before[a:b]) + end, "\n".join(after[c:d]) + end
+        if tag == "equal":
+            yield Span("same", new)
+        elif tag == "replace":
+            yield from _words(old, new)
+        elif tag == "delete":
+            yield Span("removed", old)
+        else:
+            yield Span("added", new)
+
+
+def _words(old: str, new: str) -> Iterator[Span]:
+    before, after = _WORD.findall(old), _WORD.findall(new)
+    if len(before) + len(after) > MOST_WORDS:
+        yield from (Span("removed", old), Span("added", new))
+        return
+    for tag, a, b, c, d in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
+        if tag == "equal":
+            yield Span("same", "".join(before[a:b]))
+            continue
+        if a < b:
+            yield Span("removed", "".join(before[a:b]))
+        if c < d:
+            yield Span("added", "".join(after[c:d]))
+
+
+def summary(old: str, new: str) -> str:
+    """The first line that is new, or else the first that is gone, in a few words."""
+    for word, text, other in (("new", new, old), ("gone", old, new)):
+        known = set(other.splitlines())
+        line = next((line.strip() for line in text.splitlines() if line.strip() and line not in known), "")
+        if line:
+            return f"{word}: “{line if len(line) <= SUMMARY else line[: SUMMARY - 1] + '…'}”"
+    return ""

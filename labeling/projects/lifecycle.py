@@ -1,0 +1,52 @@
+"""Archiving and deleting projects, and both back again.
+
+An archived project can be read and exported, and not changed: the doors of pages and API refuse it (`access`), and no
+job of it is started. A deleted one is there for nobody. For 30 days its managers can restore it; then
+`labeling.projects.erasing` removes it for good.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from labeling.models import Membership, Project, Role, User
+
+KEPT = datetime.timedelta(days=30)
+
+
+def archive(*, project: Project) -> None:
+    """Keep the project as it is from now on. One that is archived already stays so."""
+    Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=timezone.now())
+    project.refresh_from_db(fields=["archived_at"])
+
+
+def unarchive(*, project: Project) -> None:
+    """Let work go on where it was."""
+    Project.objects.filter(pk=project.pk).update(archived_at=None)
+    project.archived_at = None
+
+
+def delete(*, project: Project, user: User, name: str) -> None:
+    """Delete the project, for everybody at once. Raises `ValidationError` unless `name` is the project's."""
+    if name.strip() != project.name.strip():
+        raise ValidationError({"name": f"Enter the project's name, {project.name}, to confirm that it is this one."})
+    Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=timezone.now(), deleted_by=user)
+
+
+def restore(*, project: Project) -> None:
+    """Take a deletion back. Raises `ValidationError` when it is too late."""
+    earliest = timezone.now() - KEPT
+    if not Project.objects.filter(pk=project.pk, deleted_at__gt=earliest).update(deleted_at=None, deleted_by=None):
+        raise ValidationError("The project is not deleted any more, or was deleted more than 30 days ago.")
+
+
+def restorable(user: User) -> list[Project]:
+    """The deleted projects that `user` can restore, the latest first."""
+    projects = Project.objects.filter(deleted_at__gt=timezone.now() - KEPT)
+    if not user.is_superuser:
+        managed = Membership.objects.filter(user=user, role=Role.MANAGER)
+        projects = projects.filter(pk__in=managed.values("project"))
+    return list(projects.select_related("deleted_by").order_by("-deleted_at"))

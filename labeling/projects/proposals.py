@@ -1,0 +1,159 @@
+"""Classes that annotators miss: proposed with a skip, then accepted or dismissed by a manager, name by name.
+
+A proposal is a skip like any other to the queue. Accepted, its item gets the class as a correction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from labeling.answering import corrections
+from labeling.models import ClassProposal, Correction, Item, LabelClass, Project, User
+from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
+from labeling.projects import classes, invisible
+from labeling.projects.classes import ClassError
+from labeling.questions import InvalidValue, Stored
+
+# Items that are settled by one press, and proposals that are looked at for a page.
+AT_ONCE = 500
+LISTED = 2_000
+NOTE = "A class that an annotator proposed"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Open proposals of one name: `name` is its most frequent spelling."""
+
+    key: str
+    name: str
+    items: list[Item]
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What became of the proposals: `waiting` are those of items that people are still answering."""
+
+    label_class: LabelClass
+    labeled: int
+    waiting: int
+    left: int
+
+
+def check_setting(project: Project) -> None:
+    """Raise `ValidationError` if the project is to take proposals and cannot."""
+    if project.class_proposals and project.asks.fixed_classes:
+        text = "Annotators can propose classes only where the question is single or multi."
+        raise ValidationError({"class_proposals": text})
+
+
+def read_name(project: Project, text: str) -> str:
+    """The name of a proposed class, trimmed. Raises `InvalidValue` if it is none, or the project takes none."""
+    name = " ".join(text.split())
+    if not project.class_proposals:
+        raise InvalidValue("This project takes no proposals for classes. Skip the item with another reason.")
+    if not name or len(name) > MAX_PROPOSAL:
+        raise InvalidValue(f"Name the class that you propose, in at most {MAX_PROPOSAL} characters.")
+    if invisible.first_invisible(name) is not None or "\x00" in name:
+        raise InvalidValue("The name has a character that nobody can see. Type it again.")
+    return name
+
+
+def groups(project: Project) -> list[Group]:
+    """The open proposals by name, those with the most items first. One query."""
+    by_key: dict[str, list[ClassProposal]] = {}
+    rows = (
+        project.proposals.open()
+        .select_related("annotation__task__item", "annotation__task__repeats")
+        .order_by("-pk")[:LISTED]
+    )
+    for row in rows:
+        by_key.setdefault(row.key, []).append(row)
+    every = [
+        Group(
+            key=key,
+            name=Counter(row.name for row in proposals).most_common(1)[0][0],
+            items=list({row.annotation.task.item_key: row.annotation.task.shown for row in proposals}.values()),
+            people=len({row.annotation.user_id for row in proposals}),
+        )
+        for key, proposals in by_key.items()
+    ]
+    return sorted(every, key=lambda group: -len(group.items))
+
+
+@transaction.atomic
+def accept(*, project: Project, user: User, key: str, name: str = "", into: int | None = None) -> Accepted:
+    """Give the items of these proposals a class: a new one called `name`, or the one with the index `into`, which gets
+    the proposed name as an alias.
+
+    Items that people are still answering keep their proposals: they can be accepted later. Of many, `AT_ONCE` are
+    settled. Raises `ValidationError` by field, or `ClassError`.
+    """
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    proposals = project.proposals.open().filter(key=key)
+    first = proposals.first()
+    if first is None:
+        raise ClassError("Nothing is proposed under this name any more.")
+    if into is None:
+        label_class = classes.add(project=project, user=user, name=name)
+    else:
+        label_class = _existing(project, user, into, first)
+    labeled, waiting = _label(project, user, proposals, label_class)
+    return Accepted(label_class, labeled, waiting, left=proposals.count() - waiting)
+
+
+def dismiss(*, project: Project, user: User, key: str) -> int:
+    """Let these proposals go: their items stay skipped. Returns how many there were. Raises `ClassError` for none."""
+    proposals = project.proposals.filter(pk__in=project.proposals.open().filter(key=key).values("pk"))
+    dismissed = proposals.update(settled_at=timezone.now(), settled_by=user)
+    if not dismissed:
+        raise ClassError("Nothing is proposed under this name any more.")
+    return dismissed
+
+
+def _existing(project: Project, user: User, index: int, proposal: ClassProposal) -> LabelClass:
+    label_class = project.classes.offered().filter(index=index).first()
+    if label_class is None:
+        raise ClassError("This project offers no such class.")
+    known = {folded(each) for each in (label_class.name, *label_class.aliases)}
+    if proposal.key not in known and len(label_class.aliases) < MAX_ALIASES:
+        aliases = [*label_class.aliases, proposal.name]
+        label_class = classes.edit(project=project, user=user, index=index, aliases=aliases)
+    return label_class
+
+
+def _label(
+    project: Project, user: User, proposals: QuerySet[ClassProposal], label_class: LabelClass
+) -> tuple[int, int]:
+    """Correct the items of these proposals. Returns how many were labeled, and how many still wait for answers."""
+    settled, waiting = [], 0
+    # In the order of the tasks, as everybody locks them.
+    rows = list(proposals.select_related("annotation__task").order_by("annotation__task")[:AT_ONCE])
+    for row in rows:
+        try:
+            _correct(project, user, row.annotation.task.item_key, label_class.index)
+        except corrections.CorrectionError:
+            waiting += 1
+        else:
+            settled.append(row.pk)
+    ClassProposal.objects.filter(pk__in=settled).update(
+        settled_at=timezone.now(), settled_by=user, taken_as=label_class.index
+    )
+    return len(settled), waiting
+
+
+def _correct(project: Project, user: User, item_id: int, index: int) -> None:
+    """An item that may have several classes keeps its others; a manager's earlier word on one class stands."""
+    item = Item.objects.get(pk=item_id)
+    value: Stored = index
+    if project.asks.several:
+        value = sorted({*(item.label or []), index})
+    elif Correction.objects.standing().filter(item=item).exists():
+        return
+    corrections.correct(item=item, user=user, value=value, note=NOTE)

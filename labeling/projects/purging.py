@@ -1,0 +1,94 @@
+"""Removing deleted items for good, once their time is over: rows, annotations, words and files.
+
+Rows of the project's matrices are never renumbered: that of a removed item stays, and nobody uses it.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections import Counter
+from collections.abc import Sequence
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q
+
+from labeling import database, kinds
+from labeling.answering import counting
+from labeling.items import search
+from labeling.kinds import media
+from labeling.models import Batch, Item, Project, Task
+from labeling.projects import storage
+
+KEPT_DAYS = 30
+# Items in one transaction, and in one look: others wait for the end of the first, deadlines for that of the second.
+CHUNK = 50
+MOST = 1_000
+
+
+def purge(now: datetime.datetime) -> int:
+    """Remove items that were deleted 30 days ago or earlier. Returns how many there were.
+
+    Those of a batch that is not done wait for its end, for it counts its tasks. Those of a project that has no batch
+    yet wait for one: until then its encoder may be fitted anew, and reads the items row by row.
+    """
+    end = now - datetime.timedelta(days=KEPT_DAYS)
+    # By an index of those that are excluded: all items are many.
+    over = Item.objects.excluded().filter(excluded_at__lte=end, deleted_at__lte=end)
+    unfinished = Task.objects.exclude(batch__state=Batch.State.DONE)
+    over = over.filter(project__batches__isnull=False).exclude(
+        Exists(unfinished.filter(Q(item=OuterRef("pk")) | Q(repeats=OuterRef("pk"))))
+    )
+    ids = list(over.order_by("project", "pk").values_list("project", "pk").distinct()[:MOST])
+    for project in Project.objects.filter(pk__in={project for project, _ in ids}):
+        for part in database.in_parts([pk for owner, pk in ids if owner == project.pk], CHUNK):
+            _remove(project, part)
+    return len(ids)
+
+
+def _remove(project: Project, ids: Sequence[int]) -> None:
+    """Files go first: killed in between, none lies there that no item has."""
+    size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
+    with transaction.atomic():
+        items = Item.objects.deleted().filter(pk__in=ids)
+        gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
+        tasks = Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone))
+        dropped = Counter(tasks.values_list("batch", flat=True))
+        control = Counter(tasks.filter(is_control=True).values_list("batch", flat=True))
+        further = Counter(tasks.further().values_list("batch", flat=True))
+        labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
+        rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
+        Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
+        tasks.delete()  # with their assignments and annotations
+        Item.objects.filter(pk__in=gone).delete()
+        search.forget(gone)
+        for batch, n in dropped.items():
+            Batch.objects.filter(pk=batch).update(
+                size=F("size") - n,
+                dropped=F("dropped") + n,
+                control_tasks=F("control_tasks") - control[batch],
+                further=F("further") - further[batch],
+                labeled=F("labeled") - labeled[batch],
+            )
+        storage.count_media(project, -size)
+    for touched in Batch.objects.filter(pk__in=dropped):
+        counting.recount(touched)  # what people did in it, of which a part is gone
+
+
+def _remove_files(items: list[Item]) -> int:
+    """Remove the files of these items that no other item has; returns the bytes that count for them.
+
+    Blocks of vectors have many items, and stay.
+    """
+    if not items or not kinds.of(items[0].project).is_file:
+        return 0
+    names = {item.media for item in items if item.media}
+    others = items[0].project.items.filter(media__in=names).exclude(pk__in=[item.pk for item in items])
+    shared = set(others.values_list("media", flat=True))
+    size = 0
+    for name in names:
+        path = media.path_of(name)
+        if path.exists():
+            size += path.stat().st_size * sum(item.media == name for item in items)
+            if name not in shared:
+                path.unlink()
+    return size

@@ -1,0 +1,107 @@
+"""Dawid and Skene's model (1979): each person has a confusion matrix, and some classes are more frequent.
+
+It sees what one accuracy a person cannot: somebody who takes every 4 for a 9 is right about all else, and what they
+call 9 may be a 4. Matrices are shrunk towards the person's accuracy (`people.weigh`): with few answers of a class the
+model is that one, with many it is the plain one.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from labeling.resolving.people import MOST_ROUNDS, TOLERANCE, Answers, Resolved, weigh
+from labeling.resolving.posterior import CLIP
+
+PRIOR_ANSWERS = 4.0
+"""A row of a confusion matrix is worth so many answers before there is one."""
+
+LEAST = 0.01
+"""Values that are less probable are not listed."""
+
+MOST_VALUES = 100
+MOST_CELLS = 50_000_000
+"""Of the matrices, and of all items by all values: 400 MB of float64 each. With more, people have one accuracy each."""
+
+CHUNK = 1 << 18
+
+
+def fits(answers: Answers) -> bool:
+    """Whether there are few enough values for matrices."""
+    n = answers.n_values
+    return n <= MOST_VALUES and max(answers.n_items, answers.n_people * n) * n <= MOST_CELLS
+
+
+def resolve(answers: Answers) -> Resolved:
+    """The probability of every value that has at least `LEAST`, and the most probable one in any case.
+
+    Answers only: no model has a word in it. O(answers × values) a round.
+    """
+    answers = Answers(
+        answers.item, answers.person, answers.value, answers.n_items, answers.n_people, answers.n_values
+    )  # without a model's word
+    start = weigh(answers)
+    if not fits(answers) or not len(answers.item):
+        return start
+    table = _iterate(answers, _dense(start, answers), start.accuracy)
+    listed = table >= LEAST
+    listed[np.arange(len(table)), table.argmax(axis=1)] = True
+    item, value = np.nonzero(listed)
+    return Resolved(item, value, table[item, value], start.accuracy)
+
+
+def _dense(start: Resolved, answers: Answers) -> np.ndarray:
+    """(items, values): what is not listed shares what is left."""
+    n = answers.n_values
+    listed = np.bincount(start.item, minlength=answers.n_items)
+    left = 1 - np.bincount(start.item, start.probability, answers.n_items)
+    table = np.repeat((np.maximum(left, 0) / np.maximum(n - listed, 1))[:, None], n, axis=1)
+    table[start.item, start.value] = start.probability
+    return table
+
+
+def _iterate(answers: Answers, table: np.ndarray, accuracy: np.ndarray) -> np.ndarray:
+    order = np.argsort(answers.item, kind="stable")
+    item, person, value = answers.item[order], answers.person[order], answers.value[order]
+    prior = PRIOR_ANSWERS * _one_coin(np.clip(accuracy, CLIP, 1 - CLIP), answers.n_values)
+    for _ in range(MOST_ROUNDS):
+        shares = (table.sum(axis=0) + 1) / (len(table) + answers.n_values)
+        confusion = prior + _counts(item, person, value, table, answers)
+        confusion /= confusion.sum(axis=2, keepdims=True)
+        # (person, answer, truth), so that one answer is one row.
+        words = np.ascontiguousarray(np.log(confusion).transpose(0, 2, 1))
+        before, table = table, _expect(item, words, person, value, np.log(shares), len(table))
+        if np.abs(table - before).max() < TOLERANCE:
+            break
+    return table
+
+
+def _one_coin(accuracy: np.ndarray, n: int) -> np.ndarray:
+    """(people, values, values): right with the accuracy, wrong in all ways alike."""
+    matrices = np.repeat(((1 - accuracy) / max(n - 1, 1))[:, None, None], n, axis=1).repeat(n, axis=2)
+    matrices[:, np.arange(n), np.arange(n)] = accuracy[:, None]
+    return matrices
+
+
+def _counts(item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.ndarray, answers: Answers) -> np.ndarray:
+    """(people, truth, answer): how often each is expected to have happened."""
+    n, cell = answers.n_values, person * answers.n_values + value
+    counts = np.empty((answers.n_people, n, n))
+    for truth in range(n):
+        at = np.bincount(cell, table[item, truth], answers.n_people * n)
+        counts[:, truth] = at.reshape(answers.n_people, n)
+    return counts
+
+
+def _expect(
+    item: np.ndarray, words: np.ndarray, person: np.ndarray, value: np.ndarray, log_shares: np.ndarray, n_items: int
+) -> np.ndarray:
+    """(items, values): how probable each value is, by the matrices. `item` is ascending."""
+    table = np.repeat(log_shares[None], n_items, axis=0)
+    for start in range(0, len(item), CHUNK):
+        part = slice(start, start + CHUNK)
+        rows, first = np.unique(item[part], return_index=True)
+        table[rows] += np.add.reduceat(words[person[part], value[part]], first, axis=0)
+    table -= table.max(axis=1, keepdims=True)
+    np.exp(table, out=table)
+    table /= table.sum(axis=1, keepdims=True)
+    return table

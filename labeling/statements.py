@@ -1,0 +1,147 @@
+"""Plain SQL for the statements that every claim and answer takes, and every page of an export.
+
+The ORM composes a query anew each time, which takes many times longer than the database takes to answer it. What is
+written here is the same on SQLite and PostgreSQL; values are turned into the database's own by the models' fields.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.models import Field, Model
+
+M = TypeVar("M", bound=Model)
+
+
+def rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+    """The rows that the statement gives."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cast("list[tuple[Any, ...]]", cursor.fetchall())
+
+
+def change(sql: str, values: Sequence[Any]) -> int:
+    """How many rows the statement changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return cursor.rowcount
+
+
+def change_each(sql: str, values: Sequence[Sequence[Any]]) -> None:
+    """Run the statement once for each row of values."""
+    with connection.cursor() as cursor:
+        cursor.executemany(sql, values)
+
+
+def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
+    """Insert rows of these fields."""
+    fields = [_field(model, name) for name in names]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    row = f"({marks(len(fields))})"
+    cells = (cell for each in values for cell in zip(fields, each, strict=True))
+    change(
+        f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([row] * len(values))}',
+        [field.get_db_prep_save(value, connection) for field, value in cells],
+    )
+
+
+def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+    """Insert thousands of rows of these fields: by one statement prepared once, on PostgreSQL by COPY.
+
+    Values are the database's own already: of a JSON field its text.
+    """
+    columns = ", ".join(f'"{_field(model, name).column}"' for name in names)
+    table = f'"{model._meta.db_table}" ({columns})'
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with connection.wrap_database_errors, cursor.copy(f"COPY {table} FROM STDIN") as copy:
+                for row in values:
+                    copy.write_row(row)
+        else:
+            cursor.executemany(f"INSERT INTO {table} VALUES ({marks(len(names))})", cast("Any", values))
+
+
+def marks(number: int) -> str:
+    """Places for so many values, as in `IN (…)`."""
+    return ", ".join(["%s"] * number)
+
+
+def stored(model: type[Model], name: str, value: Any) -> Any:
+    """A field's value as the database has it: to be written, or compared with."""
+    return _field(model, name).get_db_prep_save(value, connection)
+
+
+def moment(column: str) -> str:
+    """A column of times in a SELECT, for `as_moment`. The driver of SQLite takes longer over one than over a row."""
+    return f"CAST({column} AS text)" if connection.vendor == "sqlite" else column
+
+
+def as_moment(value: Any) -> datetime.datetime | None:
+    """The time that a column of `moment` has."""
+    return datetime.datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
+
+
+def as_uuid_text(value: Any) -> str:
+    """A UUID, as the database has it, as it is usually written."""
+    if isinstance(value, str):
+        return f"{value[:8]}-{value[8:12]}-{value[12:16]}-{value[16:20]}-{value[20:]}"
+    return str(value)
+
+
+def several_write() -> bool:
+    """Whether transactions run side by side, so that rows have to be locked. A writer of SQLite has all to itself."""
+    return bool(connection.features.has_select_for_update)
+
+
+def lock(of: str, *, skip: bool = False) -> str:
+    """The end of a SELECT that locks the rows of the table with this alias, where several write."""
+    if not several_write():
+        return ""
+    return f" FOR UPDATE OF {of}" + (" SKIP LOCKED" if skip else "")
+
+
+@lru_cache
+def _field(model: type[Model], name: str) -> Field[Any, Any]:
+    return cast("Field[Any, Any]", model._meta.get_field(name))
+
+
+class Columns(Generic[M]):
+    """The columns of a model in a SELECT, and their values as an instance.
+
+    `alias` is the table's in the statement. With `only`, other fields are read when they are asked for.
+    """
+
+    def __init__(self, model: type[M], alias: str, only: Sequence[str] = ()) -> None:
+        self._model = model
+        self._fields = [field for field in model._meta.concrete_fields if not only or field.attname in only]
+        self._names = [field.attname for field in self._fields]
+        self._converters: dict[str, list[tuple[int, Any, Any]]] = {}
+        self.sql = ", ".join(f'{alias}."{field.column}"' for field in self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def read(self, values: Sequence[Any]) -> M:
+        """The instance that these values, in the order of `sql`, are."""
+        read = list(values)
+        for position, convert, column in self._for(connection.vendor):
+            read[position] = convert(read[position], column, connection)
+        return self._model.from_db(DEFAULT_DB_ALIAS, self._names, read)
+
+    def _for(self, vendor: str) -> list[tuple[int, Any, Any]]:
+        """What turns the database's values into Python's: position, function, column."""
+        if vendor not in self._converters:
+            columns = [field.get_col(self._model._meta.db_table) for field in self._fields]
+            self._converters[vendor] = [
+                (position, convert, column)
+                for position, (field, column) in enumerate(zip(self._fields, columns, strict=True))
+                for convert in [
+                    *connection.ops.get_db_converters(column),
+                    *field.get_db_converters(connection),
+                ]
+            ]
+        return self._converters[vendor]

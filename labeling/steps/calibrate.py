@@ -1,0 +1,125 @@
+"""Calibrate: how sure a version may be, told by further trainings that are thrown away. Nobody waits for it.
+
+It comes when the next batch is picked, and gives way to every step that somebody waits for. When that batch is
+complete, a newer version is on its way: what is not calibrated by then never is. Batches are picked by what the network
+says by itself, so that no pick hangs on whether, or when, this has been done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django.utils import timezone
+
+from labeling.arrays.files import ProjectFiles
+from labeling.loop import ledger, versions
+from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
+from labeling.models import Batch, ModelVersion
+from labeling.steps import measure
+from labeling.steps.compute import compute
+from labeling.steps.embed import rewrite_confidence
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import load_model, open_features, read_labels
+from labeling.steps.train import inputs_of, known_to
+from models_store import artifact
+from models_store.folders import FolderError
+from models_store.model import Model
+from models_store.networks import Adaptive
+from models_store.training import Later, Progress, Stopped, TrainConfig, forget
+
+
+class _NotAnyMore(Exception):
+    """It cannot be calibrated now, or need not be; the message says why."""
+
+
+def calibrate(step: Step) -> None:
+    """Find how sure the job's version may be and write it down beside the version, once; then tell its confidences
+    anew.
+    """
+    batch = step.job.batch
+    assert batch is not None
+    version = ModelVersion.objects.select_related("project").get(batch=batch)
+    try:
+        if version.calibrating == ModelVersion.Calibrating.WAITING:
+            _calibrate(step, version, batch)
+        if version.calibrating == ModelVersion.Calibrating.DONE:
+            report = step.progress("telling how sure the model is", start=0.9)
+            rewrite_confidence(version.project, version, progress=lambda share: step.patiently(lambda: report(share)))
+    except GaveWay:
+        step.give_way()
+        return
+    except _NotAnyMore as over:
+        with step.finish():
+            versions.not_calibrated(version=version, reason=str(over))
+    else:
+        with step.finish():
+            pass
+    forget(ProjectFiles(version.project).calibrating(version))
+
+
+def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
+    _check_use(version, batch)
+    project, known, n_classes = version.project, known_to(batch), version.classes
+    assert n_classes is not None
+    encoder = load_encoder(project)
+    features = open_features(project, encoder)
+    labeled = read_labels(project, known.trainable(), n_classes)
+    if labeled.hash != version.labels_hash:
+        raise _NotAnyMore("labels that it learned from were changed first")
+    model = load_model(project, version)
+    inputs = inputs_of(batch, labeled, features, encoder, n_classes)
+    found, labels = _by_further_trainings(step, version, batch, model, inputs)
+    control = read_labels(project, known.measuring().filter(row__lt=len(features)), n_classes)
+    answers = measure.ask(project, replace(model, calibration=found), features, control)
+    measured = {"control": measure.measure(answers), "calibration": measure.calibrate(answers)}
+    location = ProjectFiles(project).artifact_at(version.artifact)
+    try:
+        digest = artifact.calibrate(location, found, digest=version.digest, fitted_to=labels, measured=measured)
+    except FolderError as error:
+        raise StepFailed(f"The calibration of model version {version.number} cannot be stored: {error}") from error
+    calibration = {
+        **found._asdict(),
+        "labels": labels,
+        "digest": digest,
+        "measured": measured,
+        "found_at": timezone.now().isoformat(),
+    }
+    with step.write():
+        waiting = ModelVersion.objects.filter(pk=version.pk, calibrating=ModelVersion.Calibrating.WAITING)
+        if not waiting.update(calibrating=ModelVersion.Calibrating.DONE, calibration=calibration):
+            raise StepLost
+    version.refresh_from_db(fields=["calibrating", "calibration"])
+
+
+def _check_use(version: ModelVersion, batch: Batch) -> None:
+    """Raises `_NotAnyMore` if nobody needs to know any more how sure the version may be."""
+    if version.project.batches.filter(number__gt=batch.number, completed_at__isnull=False).exists():
+        raise _NotAnyMore("the next batch was complete first")
+    if ledger.is_private(version.project):
+        raise _NotAnyMore("the project became private first")
+
+
+def _by_further_trainings(
+    step: Step, version: ModelVersion, batch: Batch, model: Model, inputs: dict[str, Any]
+) -> tuple[Adaptive, int]:
+    def watch(at: Progress) -> None:
+        report = f"training {at.further}, step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}"
+        try:
+            if step.patiently(lambda: step.report("calibrating the model", 0.9 * at.share, report)):
+                _check_use(version, batch)
+        except (GaveWay, _NotAnyMore) as reason:
+            raise Stopped from reason
+
+    try:
+        return compute.calibrate(
+            model,
+            Later(**version.calibration),
+            **inputs,
+            config=TrainConfig.from_dict(version.training),
+            seed=version.seed,
+            checkpoint=ProjectFiles(version.project).calibrating(version),
+            progress=watch,
+        )
+    except Stopped as stopped:
+        raise (stopped.__cause__ or stopped) from None

@@ -1,0 +1,127 @@
+"""Embed: what the version in use makes of every item in the pool, for the next batch to be picked by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
+from labeling.loop.step import Step
+from labeling.loop.versions import InUse, in_use
+from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.steps.compute import compute
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import load_model, open_features
+from models_store.model import Model
+from models_store.prediction import EXTRAS
+from selector.strategies import NEEDS
+
+# What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
+ALWAYS = ("margins", "best", "confidence")
+WIDE = ("embeddings", "errors")
+
+
+class Look(NamedTuple):
+    """What a version has made of the pool, as the batch's facts have it, and whether clusters are asked for."""
+
+    facts: dict[str, Any]
+    clustered: bool
+
+
+def embed(step: Step) -> None:
+    """Run the version in use over the pool, and keep of what it says what the project's strategy needs."""
+    batch, project = step.job.batch, step.job.project
+    assert batch is not None
+    used = in_use(project)
+    assert used is not None
+    look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
+    with step.finish():
+        Batch.objects.filter(pk=batch.pk).update(**look.facts)
+        Job.objects.enqueue(Job.Kind.CLUSTER if look.clustered else Job.Kind.SELECT, project=project, batch=batch)
+    drop_wide_arrays(project, used.version)
+
+
+def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any = None) -> Look:
+    """Run this version over the pool. What the batch is picked by is settled here: the steps that follow must agree on
+    which arrays there are.
+    """
+    version = used.version
+    clustering = Clustering.objects.filter(project=project).first()
+    model = load_model(project, version)
+    features = open_features(project, load_encoder(project))
+    needed = set(NEEDS[strategy])
+    if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
+        needed.add("embeddings")
+    names = [*ALWAYS, *(name for name in ("embeddings", *EXTRAS) if name in needed)]
+    run_over_pool(project, version, model, features, names, progress=progress)
+    known = version.calibrating
+    version.refresh_from_db(fields=["calibrating", "calibration"])
+    if version.calibrating != known:  # it has been calibrated meanwhile
+        rewrite_confidence(project, version)
+    return Look(
+        {
+            "strategy": strategy,
+            "selected_by": version,
+            "newest_version": used.newest.number,
+            "choice": used.choice,
+            "pool_rows": len(features),
+            "features_hash": sha256_of(features),
+            "margins_hash": sha256_of(load_array(ProjectFiles(project).pool(version, "margins"), mmap=True)),
+        },
+        clustered="clusters" in needed,
+    )
+
+
+def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
+    """Tell anew how sure the version is of each item that it has looked at, now that it is calibrated."""
+    path = ProjectFiles(project).pool(version, "confidence")
+    if path.exists():
+        rows = len(load_array(path, mmap=True))
+        features = open_features(project, load_encoder(project))[:rows]
+        run_over_pool(project, version, load_model(project, version), features, ["confidence"], progress=progress)
+
+
+def drop_wide_arrays(project: Project, version: ModelVersion) -> None:
+    """Remove what is large, and asked for by nobody any more, now that this version picks."""
+    files = ProjectFiles(project)
+    clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
+    kept = {version.number, clustering.embedded_by.number if clustering else version.number}
+    for other in project.versions.exclude(number__in=kept):
+        for name in WIDE:
+            files.pool(other, name).unlink(missing_ok=True)
+
+
+def run_over_pool(
+    project: Project,
+    version: ModelVersion,
+    model: Model,
+    features: np.ndarray,
+    names: Sequence[str],
+    *,
+    progress: Any = None,
+) -> None:
+    """Write what the model says of every row, as it comes, to a file for each name: a field of `Prediction`."""
+    proposed = None
+    if project.asks.proposes:
+        proposed = np.zeros(len(features), np.int64)
+        pairs = project.items.filter(row__lt=len(features)).values_list("row", "proposed")
+        for row, index in pairs.iterator(chunk_size=10_000):
+            assert row is not None
+            assert index is not None
+            proposed[row] = index
+    extras = [name for name in names if name in EXTRAS]
+    files, arrays = ProjectFiles(project), {}
+    with ExitStack() as open_files:
+        for part in compute.score(
+            model, features, proposed=proposed, merged=project.merges, extras=extras, progress=progress
+        ):
+            for name in names:
+                block = getattr(part, name)
+                if name not in arrays:
+                    shape = (len(features), *block.shape[1:])
+                    writing = writing_array(files.pool(version, name), shape, block.dtype)
+                    arrays[name] = open_files.enter_context(writing)
+                arrays[name][part.start : part.start + len(block)] = block

@@ -1,0 +1,60 @@
+"""Which items are asked again in a batch: those that wait for it, and gold items, whose answer is known.
+
+They come on top of what the selection picks, and stand among it at random places: nobody sees which they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import Count, Q
+
+from labeling.models import Batch, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Further:
+    """Items that are asked again: keys, rows and whether their answer is known, (m,) each; and the ranks of their
+    tasks, (m,) ascending.
+    """
+
+    items: np.ndarray
+    rows: np.ndarray
+    is_gold: np.ndarray
+    ranks: np.ndarray
+
+    def ranks_of_others(self, n: int) -> np.ndarray:
+        """The ranks that are left for the `n` picked items, ascending."""
+        return np.setdiff1d(np.arange(n + len(self.ranks)), self.ranks, assume_unique=True)
+
+
+def choose_further(project: Project, batch: Batch, picked: int) -> Further:
+    """The items that wait longest to be asked again, at most a batch full, and the gold share's number of gold items.
+
+    Of gold items the ones that were asked least often so far; among those chance decides, keyed by the project's
+    secret. Pure but for the database: the same rows give the same choice.
+    """
+    rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
+    again = list(project.items.asked_again().values_list("pk", "row")[: project.batch_size])
+    gold = _gold(project, round(project.gold_share * (picked + len(again))), {pk for pk, _ in again}, rng)
+    chosen = np.array([*again, *gold], np.int64).reshape(-1, 2)
+    is_gold = np.arange(len(chosen)) >= len(again)
+    order = rng.permutation(len(chosen))
+    ranks = np.sort(rng.permutation(picked + len(chosen))[: len(chosen)])
+    return Further(chosen[order, 0], chosen[order, 1], is_gold[order], ranks)
+
+
+def _gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Keys and rows of `n` gold items, if there are as many."""
+    if n < 1:
+        return []
+    # One that a batch is about to ask for its label tells that batch's annotators nothing, but its label is not due.
+    items = project.items.gold().filter(Q(task__isnull=True) | Q(task__outstanding=0)).exclude(pk__in=without)
+    asked = Count("further_tasks", filter=Q(further_tasks__is_gold=True))
+    rows: list[tuple[int, int, Any]] = list(
+        items.order_by("pk").annotate(asked=asked).values_list("asked", "pk", "row")
+    )
+    least = sorted(zip(rng.permutation(len(rows)).tolist(), rows, strict=True), key=lambda each: (each[1][0], each[0]))
+    return [(pk, row) for _, (_, pk, row) in least[:n]]

@@ -1,0 +1,130 @@
+"""After a batch: which labels look wrong, by models that have not learned them. Nobody waits for it.
+
+For one class of many, and for yes or no. Scores are left out, where the next point is no error; and any number of
+classes, where one person's set lacks a class that another's has, which looks like an error and is a matter of taste.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from django.core.exceptions import ValidationError
+
+from labeling import database
+from labeling.loop import ledger
+from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.models import Item, Job, Project
+from labeling.projects.model_settings import learner_of
+from labeling.steps.encode import load_encoder, network_of
+from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
+from models_store.config import TrainConfig
+from models_store.crossfit import held_out_probabilities
+from models_store.label_errors import label_errors
+
+NEWEST = 20_000
+"""Labels that are looked at."""
+MOST_CELLS = 20_000_000
+"""Of their probabilities, one for each class: with many classes fewer labels are looked at."""
+FOLDS = 5
+MOST_STEPS, MOST_SECONDS = 400, 4.0
+"""Of each of the trainings. They need not be good, only honest."""
+FEWEST = 200
+"""Labels, below which models of a part of them say little about the others."""
+LEAST = 2 * FOLDS
+"""Labels of a class, likewise."""
+PART = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A label that looks wrong; `likely`: the class that models take the item for, for `verify` 1 for yes."""
+
+    row: int
+    label: Any
+    quality: float
+    likely: int
+
+
+def mislabeled(step: Step) -> None:
+    """Mark the items whose labels look wrong, and take the marks off all others."""
+    project = step.job.project
+    later = project.jobs.waiting().filter(kind=Job.Kind.MISLABELED, pk__gt=step.job.pk)
+    # A private project's ledger would have to pay for what these trainings tell.
+    if project.question in ("single", "verify") and not ledger.is_private(project) and not later.exists():
+        try:
+            _write(step, project, _look(step, project))
+        except GaveWay:
+            step.give_way()
+            return
+    with step.finish():
+        pass
+
+
+def _look(step: Step, project: Project) -> list[Doubt]:
+    n_classes = project.classes.count()
+    most = min(NEWEST, MOST_CELLS // project.answer_count)
+    newest = project.items.trainable().order_by("-labeled_at", "-pk").values("pk")[:most]
+    labeled = read_labels(project, project.items.filter(pk__in=newest), n_classes)
+    if len(labeled.rows) < FEWEST:
+        return []
+    assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
+    report = step.progress("looking for label errors")
+    p = _held_out(project, labeled, n_classes, lambda share: step.patiently(lambda: report(share)))
+    if project.asks.proposes:
+        p = np.stack([1 - p, p], axis=1)
+    doubts = label_errors(labeled.targets.astype(np.int64), p, least=LEAST)
+    labels = labeled.targets[doubts.places].tolist()
+    rows = labeled.rows[doubts.places].tolist()
+    return [Doubt(*each) for each in zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True)]
+
+
+def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Callable[[float], object]) -> np.ndarray:
+    encoder = load_encoder(project)
+    try:
+        config = TrainConfig.from_dict(project.training)
+        learner, options = learner_of(project.model)
+    except ValidationError as error:
+        raise StepFailed(f"The project's model: {error.messages[0]}") from error
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error
+    short = replace(
+        config,
+        temperature="none",
+        max_steps=min(config.max_steps, MOST_STEPS),
+        max_seconds=min(config.max_seconds or MOST_SECONDS, MOST_SECONDS),
+    )
+    assert isinstance(labeled.targets, np.ndarray)
+    return held_out_probabilities(
+        open_features(project, encoder)[labeled.rows],
+        labeled.targets,
+        folds=FOLDS,
+        question=project.question,
+        n_classes=n_classes,
+        input_shape=encoder.input_shape,
+        learner=learner,
+        options=options,
+        config=short,
+        seed=seed_for(project, "mislabeled", len(labeled.rows)),
+        proposed=labeled.proposed,
+        network=network_of(encoder, n_classes),
+        progress=watch,
+    )
+
+
+def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:
+    """A part in each transaction. A label that has changed since it was read is not the one that was doubted."""
+    doubted = {doubt.row for doubt in doubts}
+    marked = project.items.filter(label_quality__isnull=False).values_list("pk", "row")
+    over = [pk for pk, row in marked if row not in doubted]
+    for part in database.in_parts(over, PART):
+        with step.write():
+            Item.objects.filter(pk__in=part).update(label_quality=None, likely_label=None)
+    for some in database.in_parts(doubts, PART):
+        with step.write():
+            for doubt in some:
+                project.items.filter(row=doubt.row, label=doubt.label).update(
+                    label_quality=doubt.quality, likely_label=doubt.likely
+                )

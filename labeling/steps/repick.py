@@ -1,0 +1,167 @@
+"""Repick: what nobody holds of a batch that was picked ahead is picked again, now that there is a newer model.
+
+People go on meanwhile. A task keeps its place and gets another item, unless somebody was given it first: then it stays
+as it was. The task says which selection picked it. How that one went stands on the batch, or in a row of its own if a
+later one followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.db.models import Max
+from django.utils import timezone
+
+from labeling import database
+from labeling.answering import removing
+from labeling.arrays.plan import SEED
+from labeling.loop.step import Step
+from labeling.loop.versions import InUse, in_use
+from labeling.models import Batch, ModelVersion, Project, Selection
+from labeling.models.batches import BY_CHANCE, SelectionFacts, TaskQuerySet
+from labeling.statements import change_each
+from labeling.steps.cluster import Clustered
+from labeling.steps.embed import drop_wide_arrays, look_at_pool
+from labeling.steps.select import pick, read_pool, seed_of
+from labeling.steps.tasks import PART, TASK_FACTS, Picked, TaskFacts
+
+FACTS = [field.attname for field in SelectionFacts._meta.fields]
+
+
+@dataclass(frozen=True, slots=True)
+class Untouched:
+    """The tasks of a batch that nobody was given: keys, ranks and rows of their items, (n,) each, by rank."""
+
+    keys: np.ndarray
+    ranks: np.ndarray
+    rows: np.ndarray
+
+
+def repick(step: Step) -> None:
+    """Pick what is left of the newest batch on offer by the version in use, if that did not pick all of it."""
+    project = step.job.project
+    batch = project.batches.on_offer().last()
+    used = in_use(project)
+    if batch is not None and used is not None and not _is_picked_by(batch, used.version):
+        _repick(step, project, batch, used, project.strategy if batch.strategy == SEED else batch.strategy)
+    with step.finish():
+        pass
+
+
+def _is_picked_by(batch: Batch, version: ModelVersion) -> bool:
+    """Whether the version has picked it, and has not been killed in the midst of it."""
+    begun = version == batch.selected_by
+    return begun and not _replaceable(batch).filter(selection__lt=batch.selection).exists()
+
+
+def _replaceable(batch: Batch) -> TaskQuerySet:
+    """The tasks of picked items that nobody was given, that no manager asked for, and that replace no other."""
+    return batch.tasks.picked().untouched().filter(asked=False, replaces=None)
+
+
+def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: str) -> None:
+    begun = timezone.now()
+    look = look_at_pool(project, used, strategy, progress=step.progress("looking at the pool", end=0.4))
+    if strategy in BY_CHANCE:
+        return  # no model has a say in it; pages tell what this one makes of the pool all the same
+    pool_rows = look.facts["pool_rows"]
+    if look.clustered:
+        clustered = Clustered(step, batch, used.version, pool_rows)
+        with step.write():
+            clustered.save()
+        clustered.clean_up()
+    untouched = _untouched(batch)
+    number = batch.selection + 1
+    if not len(untouched.keys):
+        return
+    picked = pick(
+        project,
+        read_pool(project, pool_rows, also=_replaceable(batch)),
+        pool_rows=pool_rows,
+        batch_size=len(untouched.keys),
+        strategy=strategy,
+        version=used.version,
+        seed=seed_of(project, batch.number, number),
+        progress=step.progress("picking the batch again", start=0.4, end=0.6),
+    )
+    facts = {
+        **look.facts,
+        **picked.facts,
+        "kept": _ranges(_ranks_of(batch), untouched.ranks),
+        "control_tasks": batch.control_tasks,  # until the tasks are written
+        "select_seconds": step.seconds,
+        "selection": number,
+    }
+    with step.write():
+        Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
+        Batch.objects.filter(pk=batch.pk).update(**facts)
+    _replace(step, project, batch, picked, untouched, number)
+    removing.close_excluded(batch, since=begun, until=timezone.now())
+    with step.write():
+        control = batch.tasks.filter(is_control=True).count()
+        Batch.objects.filter(pk=batch.pk).on_offer().update(control_tasks=control)
+    drop_wide_arrays(project, used.version)
+
+
+def _untouched(batch: Batch) -> Untouched:
+    tasks = _replaceable(batch).order_by("rank").values_list("pk", "rank", "item__row")
+    values = np.fromiter(tasks.iterator(chunk_size=2000), [("key", np.int64), ("rank", np.int64), ("row", np.int64)])
+    return Untouched(values["key"], values["rank"], values["row"])
+
+
+def _ranks_of(batch: Batch) -> int:
+    """How many ranks the batch has: more than tasks, where some were dropped."""
+    last = batch.tasks.aggregate(last=Max("rank"))["last"]
+    return 0 if last is None else int(last) + 1
+
+
+def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
+    """The ranks below `size` that are not among these, as ranges [start, stop)."""
+    kept = np.ones(size + 2, bool)
+    kept[0] = kept[-1] = False
+    kept[ranks + 1] = False
+    ends = np.flatnonzero(np.diff(kept)).tolist()
+    return [list(each) for each in zip(ends[::2], ends[1::2], strict=True)]
+
+
+def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouched: Untouched, number: int) -> None:
+    """Give the untouched tasks the items of the plan. What was in the batch already keeps its place."""
+    places = _places(picked.plan.rows, untouched.rows)
+    facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch))
+    report = step.progress("writing the batch", start=0.6)
+    for part in database.in_parts(range(len(places)), PART):
+        index = np.arange(part.start, part.stop)[places[part.start : part.stop] >= 0]
+        facts = facts_of(places[index].tolist(), untouched.ranks[index].tolist())
+        with step.write():
+            _write(untouched.keys[index].tolist(), facts, number, batch.overlap)
+        report(part.stop / len(places))
+
+
+def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
+    """For tasks with the rows `old` (n,), the place in `new` that each is given, -1 for none: a row that is in both
+    stays where it is, the others come in their order.
+    """
+    places = np.full(len(old), -1)
+    order = np.argsort(new)
+    at = np.searchsorted(new, old, sorter=order)
+    stays = (at < len(new)) & (new[order[np.minimum(at, len(new) - 1)]] == old)
+    places[stays] = order[at[stays]]
+    coming = np.flatnonzero(~np.isin(new, old))
+    going = np.flatnonzero(~stays)[: len(coming)]
+    places[going] = coming[: len(going)]
+    return places
+
+
+def _write(keys: Sequence[int], facts: Sequence[dict[str, Any]], number: int, overlap: int) -> None:
+    """Write these facts to the tasks that still nobody was given: each statement asks again."""
+    change_each(
+        f"""
+        UPDATE labeling_task SET selection = %s, {", ".join(f"{name} = %s" for name in TASK_FACTS)}
+        WHERE id = %s AND free = %s
+        AND NOT EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = labeling_task.id)
+        """,
+        [(number, *(each[name] for name in TASK_FACTS), key, overlap) for key, each in zip(keys, facts, strict=True)],
+    )

@@ -1,0 +1,154 @@
+"""Replace: an item that everybody skipped gets no label. Another takes its place, as a further task of the open batch.
+
+So a batch keeps its size and its spread. It never waits for this: the last answer completes it, skipped or not. Further
+tasks come last in the batch's order, control tasks and others alike.
+
+Rows are locked as everywhere: tasks, items, the batch, the project.
+"""
+
+from __future__ import annotations
+
+import datetime
+
+import numpy as np
+from django.db.models import F, Max
+from django.utils import timezone
+
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.plan import NOT_APPLICABLE, Plan
+from labeling.arrays.replacing import choose_rows
+from labeling.loop.step import Step
+from labeling.models import Batch, Clustering, Job, Project, Task
+from labeling.models.batches import TaskQuerySet
+from labeling.steps.cluster import clusters_at
+from labeling.steps.select import read_pool
+from labeling.steps.tasks import Picked, TaskFacts
+
+# So much of a batch is replaced at most: who skips without end shall not drain the pool.
+MOST_REPLACED = 0.2
+# After this time it is tried again, where a selection was under way.
+LATER = datetime.timedelta(seconds=1)
+
+
+class _Picking(Exception):
+    """A selection has read the pool, or is about to: what it picks must not be taken from it."""
+
+
+class _Closed(Exception):
+    """The batch was completed meanwhile."""
+
+
+def replace(step: Step) -> None:
+    """Replace what was skipped in the project's open batches. Called again, it does what is left."""
+    report = step.progress("replacing skipped items")
+    report(0)
+    project = step.job.project
+    for batch in project.batches.open().order_by("number") if project.replace_skips else ():
+        try:
+            _replace(step, project, batch)
+        except _Closed:
+            continue
+        except _Picking:
+            Job.objects.put_back(step.job, attempts=0, run_after=timezone.now() + LATER)
+            return
+    with step.finish():
+        pass
+
+
+def _skipped(batch: Batch) -> TaskQuerySet:
+    """The tasks of the batch to be replaced, but for those of items that were taken out of the pool."""
+    return batch.tasks.picked().skipped().filter(replaced_by=None, item__excluded_at=None).order_by("pk")
+
+
+def _replace(step: Step, project: Project, batch: Batch) -> None:
+    replaced = batch.tasks.filter(replaces__isnull=False).count()
+    room = int(MOST_REPLACED * (batch.size - replaced)) - replaced
+    skipped = list(_skipped(batch).select_related("item")[: max(0, room)])
+    if not skipped:
+        return
+    picked = _pick(project, batch, skipped)
+    pairs = list(zip(skipped, picked.plan.rows.tolist(), strict=False))
+    facts_of = TaskFacts(project, batch, picked, size=_next_rank(batch) + len(pairs))
+    with step.write():
+        # Asked again behind the locks: a skip may have been taken back, an item taken out of the pool.
+        still = set(
+            _skipped(batch)
+            .filter(pk__in=[task.pk for task, _ in pairs])
+            .select_for_update(of=("self",))
+            .values_list("pk", flat=True)
+        )
+        unlabeled = project.items.unlabeled().filter(row__in=[row for _, row in pairs]).order_by("pk")
+        rows = set(unlabeled.select_for_update(of=("self",)).values_list("row", flat=True))
+        places = [n for n, (task, row) in enumerate(pairs) if task.pk in still and row in rows]
+        _grow(batch, len(places), int(picked.plan.is_control[places].sum()))
+        _keep_selections_off(project)
+        first = _next_rank(batch)
+        facts = facts_of(places, range(first, first + len(places)))
+        Task.objects.bulk_create(
+            Task(batch=batch, replaces=pairs[place][0], rank=first + n, free=batch.overlap, outstanding=batch.overlap,
+                 selection=batch.selection, **each)
+            for n, (place, each) in enumerate(zip(places, facts, strict=True))
+        )  # fmt: skip
+
+
+def _next_rank(batch: Batch) -> int:
+    last = batch.tasks.aggregate(last=Max("rank"))["last"]
+    return 0 if last is None else int(last) + 1
+
+
+def _grow(batch: Batch, tasks: int, control: int) -> None:
+    """Count further tasks on the batch, as long as it is open."""
+    if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).update(
+        size=F("size") + tasks, remaining=F("remaining") + tasks, control_tasks=F("control_tasks") + control
+    ):
+        raise _Closed
+
+
+def _keep_selections_off(project: Project) -> None:
+    """Let no selection of the project begin before this transaction ends. Raises `_Picking` if one is under way.
+
+    New steps wait for the project's row, and those that wait already are held.
+    """
+    Project.objects.select_for_update().get(pk=project.pk)
+    picking = Job.objects.unfinished().filter(project=project, kind__in=[Job.Kind.SELECT, Job.Kind.REPICK])
+    held = picking.waiting().select_for_update(skip_locked=True).values_list("pk", flat=True)
+    if len(held) < picking.count():
+        raise _Picking
+
+
+def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
+    """A row for each skipped task, as far as the pool suffices, with what a selection would say of them."""
+    version = batch.selected_by
+    pool_rows = project.encoded_rows if batch.pool_rows is None else batch.pool_rows
+    margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))
+    clusters = _clusters(project, batch, pool_rows)
+    rows = choose_rows(
+        read_pool(project, pool_rows),
+        [(task.shown.row or 0, task.is_control) for task in skipped],
+        taken=np.fromiter(batch.tasks.filter(item__row__lt=pool_rows).values_list("item__row", flat=True), np.int64),
+        has_control=batch.control_tasks > 0,
+        margins=margins,
+        clusters=clusters,
+    )
+    n, none = len(rows), np.full(len(rows), NOT_APPLICABLE)
+    plan = Plan(
+        rows=np.array(rows, np.int64),
+        is_control=np.array([task.is_control for task in skipped[:n]], bool),
+        is_asked=np.zeros(n, bool),
+        passes=none,
+        clusters=none if clusters is None else clusters[rows],
+        cluster_sizes=none,
+        candidates=n,
+        candidate_factor=None,
+    )
+    return Picked(plan, {}, version)
+
+
+def _clusters(project: Project, batch: Batch, pool_rows: int) -> np.ndarray | None:
+    """Cluster ids by row, at the cut that the batch was picked at; None if it was picked by none, or by others."""
+    clustering = Clustering.objects.filter(project=project).first()
+    if not batch.clusters or clustering is None or clustering.digest != batch.dendrogram_hash:
+        return None
+    if clustering.joined_rows < pool_rows or batch.mean_cluster_size is None:
+        return None
+    return clusters_at(project, clustering, batch.mean_cluster_size)[0]

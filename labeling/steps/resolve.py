@@ -1,0 +1,202 @@
+"""Resolve: labels and their probabilities by all answers of the project, before a version learns from them.
+
+Only answers of batches that are closed take part, which nobody changes any more: killed at any moment and run again, it
+comes to the same. What a manager has settled stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db.models import F
+from django.utils import timezone
+
+from labeling import database
+from labeling.answering import rechecking
+from labeling.loop.step import Step
+from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
+from labeling.models.batches import TaskQuerySet
+from labeling.resolving import dawid_skene
+from labeling.resolving.people import Answers, Resolved, weigh
+from labeling.resolving.posterior import LEAST_SUPPORT
+from labeling.statements import change_each, stored
+
+CHUNK = 5000
+# Items that are written in one transaction: others wait for its end.
+PART = 200
+CLOSED = (Batch.State.TRAINING, Batch.State.DONE)
+TASK = ("pk", "batch_id", "item_id", "repeats_id", "is_control", "prompted", "predicted", "confidence")
+SAME = 1e-6
+
+
+@dataclass(slots=True)
+class _Read:
+    """All closed answers as numbers, and what the numbers stand for."""
+
+    tasks: list[Task] = field(default_factory=list)
+    users: dict[int, int] = field(default_factory=dict)
+    values: list[Any] = field(default_factory=list)
+    answers: Answers | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """What an item is to be labeled with; `label` None for what is left to a review."""
+
+    label: Any
+    agreement: float | None
+    probability: float | None
+    distribution: list[list[Any]] | None
+
+
+def resolve(step: Step, project: Project) -> None:
+    """Write the labels, how probable each is, and how accurate each member. Nothing where one person answers each."""
+    if not _several_answer(project):
+        return
+    report = step.progress("weighing the answers", end=0.1)
+    report(0)
+    read = _read(project)
+    if read.answers is None:
+        return
+    by_confusion = project.resolving == Project.Resolving.DAWID_SKENE
+    resolved = dawid_skene.resolve(read.answers) if by_confusion else weigh(read.answers)
+    labels = _labels(project, read, resolved, decides=by_confusion or project.overlap_max is not None)
+    for part in database.in_parts(range(len(read.tasks)), PART):
+        with step.write():
+            _write([read.tasks[place] for place in part], [labels[place] for place in part])
+        report(part.stop / len(read.tasks))
+    with step.write():
+        for user, place in read.users.items():
+            people = Membership.objects.filter(project=project, user=user)
+            people.update(accuracy=round(float(resolved.accuracy[place]), 6))
+
+
+def _several_answer(project: Project) -> bool:
+    if project.overlap_max is not None or project.resolving != Project.Resolving.MAJORITY:
+        return True
+    return project.batches.filter(overlap__gt=1).exists() or project.batches.filter(overlap_max__gt=1).exists()
+
+
+def _read(project: Project) -> _Read:
+    read = _Read()
+    closed: TaskQuerySet = Task.objects.filter(batch__project=project, batch__state__in=CLOSED, outstanding=0)
+    tasks = closed.deciding()
+    every = {task.pk: task for task in tasks.only(*TASK).order_by("pk").iterator(chunk_size=CHUNK)}
+    answers = Annotation.objects.answers().filter(task__in=tasks).order_by("task", "created_at", "pk")
+    places: dict[int, int] = {}
+    known: dict[Any, int] = {}
+    rows = []
+
+    def number(value: Any) -> int:
+        key = project.asks.key(value)
+        if key not in known:
+            known[key] = len(known)
+            read.values.append(value)
+        return known[key]
+
+    for task, user, value in answers.values_list("task", "user", "value").iterator(chunk_size=CHUNK):
+        if task in every:
+            place = places.setdefault(task, len(places))
+            rows.append((place, read.users.setdefault(user, len(read.users)), number(project.follow(value))))
+    if not rows:
+        return read
+    read.tasks = [every[pk] for pk in places]
+    words = [rechecking.word_of(project, task) for task in read.tasks]
+    asks = project.asks
+    worded = [
+        -1 if word is None else number(project.follow(asks.as_answer(task.predicted)))  # type: ignore[arg-type]
+        for task, word in zip(read.tasks, words, strict=True)
+    ]
+    item, person, value = np.array(rows, np.int64).T
+    n_values = max(asks.possible(project.classes.count()), len(known))
+    read.answers = Answers(
+        item, person, value, len(places), len(read.users), n_values,
+        np.array(worded, np.int64), np.array([word.probability if word else 0.0 for word in words]),
+    )  # fmt: skip
+    return read
+
+
+def _labels(project: Project, read: _Read, resolved: Resolved, *, decides: bool) -> list[_Label]:
+    """Of each task. Where the probabilities do not decide, the label is what the answers amount to."""
+    assert read.answers is not None
+    of_task: list[list[tuple[int, float]]] = [[] for _ in read.tasks]
+    rows = zip(resolved.item.tolist(), resolved.value.tolist(), resolved.probability.tolist(), strict=True)
+    for place, value, probability in rows:
+        of_task[place].append((value, probability))
+    given: list[list[int]] = [[] for _ in read.tasks]
+    for place, value in zip(read.answers.item.tolist(), read.answers.value.tolist(), strict=True):
+        given[place].append(value)
+    keep_order = project.asks.ordered and project.resolving == Project.Resolving.MAJORITY
+    return [
+        _label(project, read.values, numbers, given[place], decides=decides and not keep_order)
+        for place, numbers in enumerate(of_task)
+    ]
+
+
+def _label(
+    project: Project, values: Sequence[Any], numbers: list[tuple[int, float]], given: list[int], *, decides: bool
+) -> _Label:
+    likely = sorted(((p, -value) for value, p in numbers if value < len(values)), reverse=True)
+    probabilities = {-value: p for p, value in likely}
+    if decides:
+        best, probability = -likely[0][1], likely[0][0]
+        label = values[best] if probability >= LEAST_SUPPORT else None
+        votes = Counter(given)
+        agreement = (votes[best] if label is not None else max(votes.values())) / len(given)
+    else:
+        label, found = project.asks.resolve([values[number] for number in given])
+        agreement = found or 0.0
+        keys = {project.asks.key(value): number for number, value in enumerate(values)}
+        chosen = None if label is None else keys.get(project.asks.key(label))
+        probability = probabilities.get(chosen, 0.0) if chosen is not None else 0.0
+    if project.is_split(label):  # the item is asked again
+        return _Label(None, None, None, None)
+    several = [[values[-value], round(p, 4)] for p, value in likely if p > dawid_skene.LEAST]
+    return _Label(
+        label, agreement, None if label is None else round(probability, 6), several if len(several) > 1 else None
+    )
+
+
+def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
+    """Write those labels that differ from what is there, and count them. Corrections wait for the locks."""
+    locked = Task.objects.filter(pk__in=[task.pk for task in tasks]).select_for_update(of=("self",)).order_by("pk")
+    held = set(locked.values_list("pk", flat=True))
+    items = Item.objects.in_bulk([task.item_key for task in tasks])
+    # The batch that picked an item counts its label, whoever answered it again.
+    batch_of = dict(Task.objects.filter(item__in=items).values_list("item", "batch"))
+    settled = set(Correction.objects.standing().filter(item__in=items).values_list("item", flat=True))
+    now = timezone.now()
+    rows, labeled, changed = [], Counter[int](), set()
+    for task, new in zip(tasks, labels, strict=True):
+        item = items.get(task.item_key)
+        if item is None or task.pk not in held or item.pk in settled or _is(item, new):
+            continue
+        if item.label != new.label:
+            changed.add(batch_of[item.pk])
+            labeled[batch_of[item.pk]] += int(new.label is not None) - int(item.label is not None)
+        at = None if new.label is None else item.labeled_at if item.label == new.label else now
+        rows.append(
+            (stored(Item, "label", new.label), new.agreement, stored(Item, "labeled_at", at), new.probability,
+             stored(Item, "label_distribution", new.distribution), item.pk)
+        )  # fmt: skip
+    if rows:
+        change_each(
+            "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s, label_probability = %s, "
+            "label_distribution = %s WHERE id = %s",
+            rows,
+        )
+    LabelCounts.objects.filter(batch__in=changed).delete()  # they are of the labels before
+    for batch, difference in labeled.items():
+        if difference:
+            Batch.objects.filter(pk=batch).update(labeled=F("labeled") + difference)
+
+
+def _is(item: Item, new: _Label) -> bool:
+    """Whether the item has this label already."""
+    old, p = item.label_probability, new.probability
+    same = (old is None) == (p is None) and abs((old or 0) - (p or 0)) < SAME
+    return same and item.label == new.label and item.label_distribution == new.distribution

@@ -1,0 +1,31 @@
+"""Forms for an account and its tokens."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib.auth.forms import BaseUserCreationForm
+
+from labeling.models import User
+
+
+class AccountForm(BaseUserCreationForm):
+    """A name and a password for a new account. It does not tell whether the name is taken."""
+
+    class Meta:
+        model = User
+        fields = ("username",)
+
+    def validate_unique(self) -> None:
+        """Left to whoever makes the account."""
+
+
+class TokenForm(forms.Form):
+    """How long a new API token holds."""
+
+    days = forms.TypedChoiceField(
+        label="Valid for",
+        coerce=int,
+        choices=[(7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year")],
+        initial=30,
+        help_text="Whoever has the token acts as you until then, or until you revoke it.",
+    )

@@ -1,0 +1,79 @@
+"""Assigning a part of a batch to somebody, and lifting that."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_POST
+
+from labeling.answering import parts
+from labeling.insight.parts import parts_of
+from labeling.models import Batch, Membership, User
+from labeling.projects import access
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count
+
+GROUP = "group:"
+
+
+class PartForm(forms.Form):
+    """Who gets which share of the batch: a username, or a group's name behind `group:`."""
+
+    whom = forms.CharField()
+    share = forms.FloatField(min_value=0.01, max_value=100)
+
+
+def assigned(batch: Batch) -> dict[str, Any]:
+    """What the batch's page says of who does what, and what can be chosen."""
+    people = Membership.objects.annotators().filter(project=batch.project_id)
+    return {
+        "parts": [
+            {
+                "row": each.part,
+                "tasks": count(each.part.stop - each.part.start, "task"),
+                "unanswered": each.unanswered,
+                "waits": each.unanswered and not each.people,
+            }
+            for each in parts_of(batch)
+        ],
+        "assignable": batch.state in (Batch.State.OPEN, Batch.State.READY),
+        "groups": [(f"{GROUP}{name}", name) for name in sorted({each.group for each in people if each.group})],
+        "annotators": people.order_by("user__username").values_list("user__username", flat=True),
+    }
+
+
+@require_POST
+@for_members(access.MANAGE)
+def keep_part(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
+    """Keep a share of the batch for one member or a group."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    form = PartForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise parts.PartError("Choose a person or a group, and a share from 0.01 to 100 percent.")
+        whom, group, user = form.cleaned_data["whom"], "", None
+        if whom.startswith(GROUP):
+            group = whom.removeprefix(GROUP)
+        else:
+            user = User.objects.filter(memberships__project=membership.project, username=whom).first()
+        part = parts.keep(batch=batch, share=form.cleaned_data["share"] / 100, user=user, group=group)
+    except parts.PartError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{count(part.stop - part.start, 'task')} are for {part.name} alone.")
+    return redirect("project-batch", membership.project.slug, number)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> HttpResponse:
+    """Let everybody have a part again."""
+    batch = get_object_or_404(membership.project.batches, number=number)
+    part = get_object_or_404(batch.parts.select_related("user"), pk=part_id)
+    parts.lift(batch=batch, part_id=part_id)
+    messages.success(request, f"What was kept for {part.name} is for everybody.")
+    return redirect("project-batch", membership.project.slug, number)

@@ -1,0 +1,136 @@
+"""Forms of the classes page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+
+from labeling.models import LabelClass, Project
+from labeling.models.classes import MAX_DESCRIPTION, MAX_PROPOSAL
+from labeling.projects.classes import MOST_PARTS
+from labeling.questions.base import MAX_NAME
+
+# More classes than this are not offered in a list to choose from: they are named.
+MOST_CHOICES = 300
+
+
+class AddForm(forms.Form):
+    name = forms.CharField(
+        label="Name", max_length=MAX_NAME, error_messages={"required": "Give the class a name."}, required=True
+    )
+
+
+class ClassField(forms.CharField):
+    """One of the project's classes, by its name."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(max_length=MAX_NAME, **options)
+
+    def of(self, project: Project, label_class: LabelClass) -> None:
+        """Offer the names of the other classes, if they are few."""
+        self._classes = project.classes.offered().exclude(pk=label_class.pk)
+        names = list(self._classes.values_list("name", flat=True)[: MOST_CHOICES + 1])
+        if len(names) <= MOST_CHOICES:
+            self.widget = forms.Select(choices=[("", "–"), *((name, name) for name in names)])
+
+    def clean(self, value: Any) -> LabelClass | None:
+        name = super().clean(value)
+        if not name:
+            return None
+        each = self._classes.filter(name=name).first()
+        if each is None:
+            raise forms.ValidationError(f"There is no other class {name[:60]!r}.")
+        return each
+
+
+class ClassForm(forms.Form):
+    """What is said of one class."""
+
+    name = forms.CharField(max_length=MAX_NAME, error_messages={"required": "Give the class a name."})
+    description = forms.CharField(
+        required=False,
+        max_length=MAX_DESCRIPTION,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="When does it apply? Annotators see it at the class.",
+    )
+    aliases = forms.CharField(
+        required=False, help_text="Other words that find it in the search, separated by commas.", max_length=4000
+    )
+    key = forms.CharField(
+        required=False, max_length=1, help_text="The digit key that chooses it. Empty: the key of its place."
+    )
+    colour = forms.CharField(required=False, max_length=7, help_text="Of its mark, such as #3366cc. Empty: none.")
+    place = forms.IntegerField(required=False, min_value=1, help_text="Its place among the classes.")
+    parent = ClassField(required=False, label="Kind of", help_text="The class above it, if classes form a tree.")
+
+    def __init__(self, *args: Any, project: Project, label_class: LabelClass, **kwargs: Any) -> None:
+        self._class = label_class
+        offered = list(project.classes.offered().values_list("index", flat=True))
+        self._place = offered.index(label_class.index) + 1 if label_class.index in offered else None
+        initial = {
+            "name": label_class.name,
+            "description": label_class.description,
+            "aliases": ", ".join(label_class.aliases),
+            "key": label_class.key,
+            "colour": label_class.colour,
+            "place": self._place,
+            "parent": label_class.parent.name if label_class.parent else "",
+        }
+        super().__init__(*args, **{"initial": initial, **kwargs})
+        self.fields["parent"].of(project, label_class)  # type: ignore[attr-defined]
+        if project.asks.fixed_scale:
+            del self.fields["name"], self.fields["place"]
+        elif self._place is None:
+            del self.fields["place"]
+
+    def clean_place(self) -> int | None:
+        """Only a place that was changed counts."""
+        place: int | None = self.cleaned_data["place"]
+        return place if place != self._place else None
+
+    def fields_of_class(self) -> dict[str, Any]:
+        """As `projects.classes.edit` takes them."""
+        values = {name: self.cleaned_data[name] for name in self.fields if name != "place"}
+        values["aliases"] = [each.strip() for each in self.cleaned_data["aliases"].split(",") if each.strip()]
+        return values
+
+
+class SplitForm(forms.Form):
+    """The classes that one is to become."""
+
+    into = forms.CharField(
+        label="Split it into",
+        max_length=MOST_PARTS * (MAX_NAME + 2),
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text="The name of a class on each line. Those that are not there yet are added.",
+        error_messages={"required": "Name the classes that it is to become, one on each line."},
+    )
+
+    def clean_into(self) -> list[str]:
+        """The names, each once."""
+        return list(dict.fromkeys(line.strip() for line in self.cleaned_data["into"].splitlines() if line.strip()))
+
+
+class ProposalForm(forms.Form):
+    """What a proposed class is to be: a new one with this name, unless one that there is stands in `into`."""
+
+    key = forms.CharField(max_length=3 * MAX_PROPOSAL, widget=forms.HiddenInput)
+    name = forms.CharField(label="New class", max_length=MAX_NAME, required=False)
+    into = forms.CharField(label="or the class", max_length=MAX_NAME, required=False)
+
+    def __init__(self, *args: Any, names: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if 0 < len(names) <= MOST_CHOICES:
+            self.fields["into"].widget = forms.Select(choices=[("", "–"), *((name, name) for name in names)])
+
+
+class MergeForm(forms.Form):
+    """The class that another is to become."""
+
+    into = ClassField(label="Merge it into")
+
+    def __init__(self, *args: Any, project: Project, label_class: LabelClass, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["into"].of(project, label_class)  # type: ignore[attr-defined]

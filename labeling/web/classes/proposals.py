@@ -1,0 +1,97 @@
+"""Classes that annotators proposed: what a manager sees of them, and settles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from labeling import kinds
+from labeling.models import Membership, Project
+from labeling.models.classes import folded
+from labeling.projects import access, proposals
+from labeling.projects.classes import ClassError
+from labeling.web.classes.forms import ProposalForm
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count
+
+# Items of one name that are shown; the others are told by their number.
+SHOWN = 8
+
+
+def proposed(project: Project) -> list[dict[str, Any]]:
+    """The proposed classes as the page shows them, each with its form. Two queries, and none more for each."""
+    groups = proposals.groups(project)
+    if not groups:
+        return []
+    classes = list(project.classes.offered())
+    by_name = {folded(each.name): each.name for each in classes}
+    names = [each.name for each in classes]
+    kind = kinds.of(project)
+    return [
+        {
+            "group": group,
+            "form": ProposalForm(
+                names=names,
+                auto_id=f"proposal-{place}-%s",
+                initial={"key": group.key, "name": group.name, "into": by_name.get(group.key, "")},
+            ),
+            "counted": f"{count(len(group.items), 'item')}, proposed by {count(group.people, 'person', 'people')}",
+            "items": [
+                {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
+                for item in group.items[:SHOWN]
+            ],
+            "others": max(0, len(group.items) - SHOWN),
+        }
+        for place, group in enumerate(groups)
+    ]
+
+
+@require_POST
+@for_members(access.MANAGE)
+def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Give the items of a proposed class the class: a new one, or one that there is."""
+    project = membership.project
+    form = ProposalForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise ClassError("Give the class a name, of at most 200 characters.")
+        name, into = form.cleaned_data["name"], form.cleaned_data["into"]
+        index = None
+        if into:
+            index = project.classes.offered().filter(name=into).values_list("index", flat=True).first()
+            if index is None:
+                raise ClassError(f"There is no class “{into[:60]}”.")
+        done = proposals.accept(
+            project=project, user=membership.user, key=form.cleaned_data["key"], name=name, into=index
+        )
+    except ClassError as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        text = f"{count(done.labeled, 'item')} labeled “{done.label_class.name}”."
+        if done.waiting:
+            text += f" {count(done.waiting, 'item')} still being answered: accept again when all answers are there."
+        if done.left:
+            text += f" {count(done.left, 'item')} more: accept again."
+        messages.success(request, text)
+    return redirect("project-classes", project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Let a proposed class go: its items stay skipped."""
+    key = request.POST.get("key", "").replace("\x00", "")
+    try:
+        number = proposals.dismiss(project=membership.project, user=membership.user, key=key)
+    except ClassError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"Dismissed. {count(number, 'item')} stay skipped.")
+    return redirect("project-classes", membership.project.slug)

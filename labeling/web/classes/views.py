@@ -1,0 +1,274 @@
+"""The classes of a project: all of them, one of them, and what a merge leads to before it is done."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling import kinds
+from labeling.insight.classes import labels_by_class, touched_by
+from labeling.loop import ledger
+from labeling.models import ClassChange, LabelClass, Membership, Project
+from labeling.projects import access, classes, examples
+from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
+from labeling.web.classes.proposals import proposed
+from labeling.web.shared.forms import number_in
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, moment, number
+
+# So many are listed at once; others are found by what is typed.
+LISTED = 200
+CHANGES = 10
+SECTION = "project-settings"
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """All classes with their labels, what was changed lately, and a form for one more."""
+    project = membership.project
+    form = AddForm(request.POST or None)
+    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _add(membership, form)):
+        messages.success(request, f"“{form.cleaned_data['name']}” is added. The next model learns it.")
+        return redirect("project-classes", project.slug)
+    text = request.GET.get("q", "").replace("\x00", "")[:200]
+    context = {**_listed(project, text), **_changes(project), "form": form, "text": text, "proposed": proposed(project)}
+    return render_page(
+        request, membership, "project/classes.html", context, section=SECTION, status=400 if form.errors else 200
+    )
+
+
+def _add(membership: Membership, form: AddForm) -> None:
+    classes.add(project=membership.project, user=membership.user, name=form.cleaned_data["name"])
+
+
+def _listed(project: Project, text: str) -> dict[str, Any]:
+    labels, merges = labels_by_class(project), project.merges
+    rows = project.classes.order_by("position", "index")
+    if text:
+        rows = rows.filter(name__icontains=text)
+    names = project.class_names(merges.values())
+    shown = list(rows[: LISTED + 1])
+    return {
+        "classes": [
+            {
+                "row": each,
+                "labels": number(labels.get(each.index, 0)),
+                "into": names.get(merges.get(each.index, -1), ""),
+            }
+            for each in shown[:LISTED]
+        ],
+        "more": len(shown) > LISTED,
+        "counted": count(project.classes.offered().count(), "class", "classes"),
+        "fixed_scale": project.asks.fixed_scale,
+    }
+
+
+def _changes(project: Project) -> dict[str, Any]:
+    now = timezone.now()
+    newest = project.class_changes.select_related("user").order_by("-revision")[:CHANGES]
+    return {
+        "changes": [{"row": each, "at": moment(each.created_at, now)} for each in newest],
+        "undoable": classes.undoable(project),
+        "relabeling": project.class_changes.filter(relabels=True).exists(),
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def class_detail(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """One class: its name and what is said of it; and ways to merge and to archive it, with what they lead to."""
+    project = membership.project
+    label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
+    form = ClassForm(request.POST or None, project=project, label_class=label_class)
+    if request.method == "POST" and form.is_valid() and _saved(form, lambda: _edit(membership, label_class, form)):
+        messages.success(request, "Saved. Annotators see it when they next open the page.")
+        return redirect("project-classes", project.slug)
+    touched = touched_by(label_class, labels_by_class(project))
+    context = {
+        "each": label_class,
+        "form": form,
+        "merge_form": MergeForm(project=project, label_class=label_class),
+        "split_form": SplitForm(auto_id="split-%s"),
+        "examples": _examples(project, label_class),
+        "label_index": index,
+        "most_examples": examples.MAX_EXAMPLES,
+        "labels": count(touched.labels, "label"),
+        "known_by": _known_by(touched.versions, touched.first_version),
+        "fixed": project.asks.fixed_classes,
+        "into": project.class_names(project.merges.values()).get(project.merges.get(index, -1), ""),
+    }
+    return render_page(
+        request, membership, "project/class.html", context, section=SECTION, status=400 if form.errors else 200
+    )
+
+
+def _examples(project: Project, label_class: LabelClass) -> list[dict[str, Any]]:
+    kind = kinds.of(project)
+    items = examples.examples_of(project, label_class).get(label_class.index, [])
+    return [
+        {"row": item, "image": kind.is_picture and bool(item.media), "excerpt": kind.excerpt(item.data)}
+        for item in items
+    ]
+
+
+def _edit(membership: Membership, label_class: LabelClass, form: ClassForm) -> None:
+    classes.edit(project=membership.project, user=membership.user, index=label_class.index, **form.fields_of_class())
+    position = form.cleaned_data.get("place")
+    if position is not None:
+        classes.move(project=membership.project, user=membership.user, index=label_class.index, position=position - 1)
+
+
+def _known_by(versions: int, first: int | None) -> str:
+    if not versions:
+        return "no model knows it yet: the next training learns it"
+    return f"{count(versions, 'model version knows', 'model versions know')} it, from version {first} on"
+
+
+@require_safe
+@for_members(access.MANAGE)
+def merge_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """What a merge would do, before it is done."""
+    project = membership.project
+    source = get_object_or_404(project.classes.offered(), index=index)
+    form = MergeForm(request.GET or None, project=project, label_class=source)
+    if not form.is_bound or not form.is_valid():
+        messages.error(request, "Choose the class that it is to become.")
+        return redirect("project-class", project.slug, index)
+    target = form.cleaned_data["into"]
+    labels = labels_by_class(project)
+    touched = touched_by(source, labels)
+    context = {
+        "source": source,
+        "target": target,
+        "labels": count(touched.labels, "label"),
+        "labels_of_target": count(labels.get(target.index, 0), "label"),
+        "versions": touched.versions and count(touched.versions, "model version"),
+        "private": ledger.is_private(project),
+    }
+    return render_page(request, membership, "project/class_merge.html", context, section=SECTION)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def merge(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """Make one class part of another."""
+    source = get_object_or_404(membership.project.classes, index=index)
+    form = MergeForm(request.POST, project=membership.project, label_class=source)
+    if not form.is_valid():
+        messages.error(request, "Choose the class that it is to become.")
+        return redirect("project-class", membership.project.slug, index)
+    into = form.cleaned_data["into"]
+    return _do(
+        request,
+        membership,
+        lambda: classes.merge(project=membership.project, user=membership.user, index=index, into=into.index),
+        f"“{source.name}” is now part of “{into.name}”. Its labels follow in the background.",
+    )
+
+
+@require_safe
+@for_members(access.MANAGE)
+def split_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """What a split would do, before it is done."""
+    project = membership.project
+    source = get_object_or_404(project.classes.offered(), index=index)
+    form = SplitForm(request.GET)
+    if not form.is_valid():
+        messages.error(request, " ".join(map(str, form.errors["into"])))
+        return redirect("project-class", project.slug, index)
+    into = form.cleaned_data["into"]
+    known = set(project.classes.offered().filter(name__in=into).values_list("name", flat=True))
+    touched = touched_by(source, labels_by_class(project))
+    context = {
+        "source": source,
+        "into": into,
+        "text": "\n".join(into),
+        "added": [name for name in into if name not in known],
+        "labels": count(touched.labels, "label"),
+        "versions": touched.versions and count(touched.versions, "model version"),
+        "private": ledger.is_private(project),
+    }
+    return render_page(request, membership, "project/class_split.html", context, section=SECTION)
+
+
+@require_POST
+@for_members(access.MANAGE)
+def split(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """Put several classes in the place of one."""
+    source = get_object_or_404(membership.project.classes, index=index)
+    form = SplitForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(map(str, form.errors["into"])))
+        return redirect("project-class", membership.project.slug, index)
+    return _do(
+        request,
+        membership,
+        lambda: classes.split(
+            project=membership.project, user=membership.user, index=index, into=form.cleaned_data["into"]
+        ),
+        f"“{source.name}” is split. Its labels are taken off in the background, and its items asked again.",
+    )
+
+
+@require_POST
+@for_members(access.MANAGE)
+def archive(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
+    """Offer a class no more; again, if it is archived."""
+    each = get_object_or_404(membership.project.classes, index=index)
+    change = classes.archive if each.archived_at is None else classes.restore
+    text = "is archived: it is not offered any more" if each.archived_at is None else "is offered again"
+    return _do(
+        request,
+        membership,
+        lambda: change(project=membership.project, user=membership.user, index=index),
+        f"“{each.name}” {text}.",
+    )
+
+
+@require_POST
+@for_members(access.MANAGE)
+def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Take the newest change back."""
+    revision = number_in(request.POST.get("revision", ""))
+    change = ClassChange.objects.filter(project=membership.project, revision=revision).first()
+    return _do(
+        request,
+        membership,
+        lambda: classes.undo(project=membership.project, user=membership.user, revision=revision),
+        f"Undone: {change.text}." if change else "",
+    )
+
+
+def _do(request: HttpRequest, membership: Membership, change: Any, done: str) -> HttpResponse:
+    """Make a change and say so, or say why not."""
+    try:
+        change()
+    except classes.ClassError as error:
+        messages.error(request, str(error))
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, done)
+    return redirect("project-classes", membership.project.slug)
+
+
+def _saved(form: AddForm | ClassForm, save: Any) -> bool:
+    """Whether it could be saved; if not, the form says where it is wrong."""
+    try:
+        save()
+    except classes.ClassError as error:
+        form.add_error(None, str(error))
+        return False
+    except ValidationError as error:
+        for field, texts in error.message_dict.items():
+            form.add_error(field if field in form.fields else None, texts)
+        return False
+    return True

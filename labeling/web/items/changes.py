@@ -1,0 +1,143 @@
+"""Changing several items at once: those that were checked in the list, or all that match its filters.
+
+The page that asks says what the change means, and is an address that changes nothing. It works for one item too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.views.decorators.http import require_http_methods
+
+from labeling.answering.changing import ACTIONS, CLOSING, MAX_ITEMS, RELABEL, Change, Effect
+from labeling.answering.removing import RemovalError
+from labeling.items.records import ItemRecord
+from labeling.models import Item, Membership, Project
+from labeling.projects import access, bulk
+from labeling.web.items.finding import Finding
+from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
+from labeling.web.items.views import SECTION, class_names
+from labeling.web.shared import words
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+
+class ReasonForm(forms.Form):
+    """Why, for whoever looks at it later."""
+
+    note = forms.CharField(
+        label="Reason", required=False, max_length=300, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Say what a change of the chosen items means; once that is confirmed, carry it out."""
+    project = membership.project
+    action = request.GET.get("action", "")
+    finding = Finding(request, project)
+    if action not in ACTIONS:
+        return redirect(_back(request, project, finding))
+    ids, more = _chosen(request, finding)
+    in_background = more and bool(request.GET.get("all")) and finding.valid
+    classes = class_names(project) if action == RELABEL else {}
+    form = _form(request, project, action, classes)
+    change = Change(action, ids)
+    if request.method == "POST" and form.is_valid() and ids and (in_background or not more):
+        value = form.stored if isinstance(form, CorrectionForm) else None
+        if action != RELABEL or value is not None:
+            change = Change(action, ids, form.cleaned_data["note"].strip(), value)
+            carry_out = _leave_to_worker if in_background else _carry_out
+            return carry_out(request, membership, finding, change)
+    effect = change.effect_on(finding.items) if in_background else change.preview(project)
+    n_chosen = finding.count()[0] if in_background else len(ids)
+    context = {
+        "action": ACTIONS[action],
+        "dangerous": action in CLOSING,
+        "asks_reason": action in CLOSING,
+        "relabel": action == RELABEL,
+        "chosen": words.count(n_chosen, "item"),
+        "effect": effect,
+        "sentences": _sentences(action, n_chosen, effect),
+        "more": more and not in_background,
+        "in_background": in_background,
+        "most": words.number(MAX_ITEMS),
+        "form": form,
+        "query": request.GET.urlencode(),
+        "back": _back(request, project, finding),
+        **classes,
+    }
+    status = 400 if request.method == "POST" else 200
+    return render_page(request, membership, "project/items_change.html", context, section=SECTION, status=status)
+
+
+def _chosen(request: HttpRequest, finding: Finding) -> tuple[list[int], bool]:
+    """The ids of the chosen items, and whether there are more than can be changed at once."""
+    if request.GET.get("all"):
+        ids = list(finding.items.order_by("pk").values_list("pk", flat=True)[: MAX_ITEMS + 1])
+    else:
+        texts = request.GET.getlist("item")[: MAX_ITEMS + 1]
+        ids = sorted({int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 19})
+    return ids[:MAX_ITEMS], len(ids) > MAX_ITEMS
+
+
+def _form(request: HttpRequest, project: Project, action: str, classes: dict[str, Any]) -> CorrectionForm | ReasonForm:
+    data = request.POST if request.method == "POST" else None
+    if action != RELABEL:
+        return ReasonForm(data, auto_id="change-%s")
+    names = classes.get("class_names", [])
+    blank = ItemRecord(Item(project=project), None, None, [], [], [], [], {})
+    return CorrectionForm(data, project=project, record=blank, classes=names if len(names) <= MAX_CHOICES else [])
+
+
+def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
+    """What the change means for these very items."""
+    sentences = []
+    if effect.items < chosen:
+        rest = chosen - effect.items
+        stay = "stays as it is" if rest == 1 else "stay as they are"
+        sentences.append(f"{words.count(rest, 'item')} of those selected {stay}.")
+    if effect.labels and action != RELABEL:
+        have = "has a label" if effect.labels == 1 else "have labels"
+        sentences.append(f"{words.count(effect.labels, 'item')} of them {have}.")
+    if effect.tasks:
+        sentences.append(
+            f"{words.count(effect.tasks, 'task')} of the open batch will be closed. Whoever holds one is given another."
+        )
+    return sentences
+
+
+def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
+    try:
+        effect = change.carry_out(membership.project, membership.user)
+    except RemovalError as error:
+        messages.error(request, error.detail)
+    else:
+        are = "is" if effect.items == 1 else "are"
+        done = f"{words.count(effect.items, 'item')} {are} {ACTIONS[change.action].done}."
+        messages.success(request, done) if effect.items else messages.info(request, "Nothing had to be changed.")
+    return redirect(_back(request, membership.project, finding))
+
+
+def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
+    change = replace(change, ids=())
+    asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.given, change=change)
+    messages.success(request, f"{words.count(asked.total, 'item')}: the worker is at it. You need not wait.")
+    return redirect(_back(request, membership.project, finding))
+
+
+def _back(request: HttpRequest, project: Project, finding: Finding) -> str:
+    """The page of the item, or the list, where the change was asked for."""
+    ids = request.GET.getlist("item")
+    if request.GET.get("back") == "item" and len(ids) == 1 and ids[0].isascii() and ids[0].isdigit():
+        path = reverse("project-item", args=[project.slug, ids[0]])
+    else:
+        path = reverse("project-items", args=[project.slug])
+    return f"{path}?{finding.query}" if finding.query else path

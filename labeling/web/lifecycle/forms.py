@@ -1,0 +1,66 @@
+"""Forms that copy a project, delete it and hand it over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from labeling.models import Project, Role
+from labeling.models.projects import MAX_SLUG, slug_validator
+
+
+class DuplicateForm(forms.Form):
+    use_required_attribute = False
+
+    name = forms.CharField(max_length=200, label="Name of the copy", error_messages={"required": "Give it a name."})
+    slug = forms.CharField(
+        max_length=MAX_SLUG,
+        label="Its place in addresses",
+        validators=[slug_validator],
+        help_text="Lower-case letters, digits and hyphens. It cannot be changed later.",
+        error_messages={"required": "Give it a place in addresses."},
+    )
+    items = forms.BooleanField(
+        required=False,
+        label="With its items",
+        help_text="They are copied in the background, without those that are excluded, and encoded anew. All classes "
+        "come along, archived ones too. Models stay here.",
+    )
+    labels = forms.BooleanField(
+        required=False,
+        label="With its labels",
+        help_text="They come in as imported labels, with who answered what: the copy's first model trains on them, and "
+        "they measure nothing there.",
+    )
+    members = forms.BooleanField(
+        required=False, label="With its members", help_text="They see the copy at once, with the roles they have here."
+    )
+
+    def __init__(self, project: Project, data: Any = None) -> None:
+        ends = {"name": f"{project.name[:190]} (copy)", "slug": f"{project.slug[: MAX_SLUG - 5].rstrip('-')}-copy"}
+        super().__init__(data, initial=ends, prefix="copy")
+
+
+class DeleteForm(forms.Form):
+    use_required_attribute = False
+
+    name = forms.CharField(max_length=200, label="Name of the project", strip=True, required=False)
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, prefix="delete")
+        self.fields["name"].widget.attrs["autocomplete"] = "off"
+
+
+class TransferForm(forms.Form):
+    """What somebody is to be who hands the project over."""
+
+    role = forms.ChoiceField(
+        label="You become",
+        choices=[
+            (Role.ANNOTATOR, "Annotator: labels"),
+            (Role.REVIEWER, "Reviewer: checks and corrects labels"),
+            (Role.ENGINEER, "Engineer: exports labels and models"),
+        ],
+        initial=Role.ANNOTATOR,
+    )

@@ -1,0 +1,168 @@
+"""Archiving, copying, deleting and handing over a project, each with what it leads to; and deleted ones, to restore."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from labeling.insight.contents import contents_of
+from labeling.models import Membership, Project, User
+from labeling.projects import access, lifecycle, storage
+from labeling.projects import members as memberships
+from labeling.projects.create import slug_for
+from labeling.projects.duplicating import duplicate
+from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import count, moment
+
+SECTION = "project-settings"
+
+
+@require_safe
+@for_members(access.MANAGE)
+def manage(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What the project holds, and the ways to archive, copy and delete it."""
+    return _manage(request, membership)
+
+
+def _manage(
+    request: HttpRequest,
+    membership: Membership,
+    *,
+    copy_form: DuplicateForm | None = None,
+    delete_form: DeleteForm | None = None,
+) -> HttpResponse:
+    project = membership.project
+    context = {
+        **_contents(project),
+        "copy_form": copy_form or DuplicateForm(project),
+        "delete_form": delete_form or DeleteForm(),
+        "archived": moment(project.archived_at, timezone.now()),
+    }
+    status = 400 if copy_form or delete_form else 200
+    return render_page(request, membership, "project/manage.html", context, section=SECTION, status=status)
+
+
+def _contents(project: Project) -> dict[str, str]:
+    contents = contents_of(project)
+    return {
+        "items": count(contents.items, "item"),
+        "labels": count(contents.labels, "label"),
+        "annotations": count(contents.annotations, "annotation"),
+        "models": count(contents.models, "model version"),
+        "members": count(contents.members, "member"),
+        "bytes": storage.shown(contents.bytes),
+    }
+
+
+@require_POST
+@for_members(access.MANAGE, in_archived=True)
+def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Archive the project; one that is archived already goes on."""
+    project = membership.project
+    if request.POST.get("archive") == "no":
+        lifecycle.unarchive(project=project)
+        messages.success(request, "The project is open again: labeling and jobs go on where they were.")
+    else:
+        lifecycle.archive(project=project)
+        messages.success(request, "The project is archived: it can be read and exported, not changed.")
+    return redirect("project-manage", project.slug)
+
+
+@require_POST
+@for_members(access.MANAGE, in_archived=True)
+def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Make another project with the same settings and classes, and the same items and labels if that is wanted."""
+    form = DuplicateForm(membership.project, request.POST)
+    if not form.is_valid():
+        return _manage(request, membership, copy_form=form)
+    values = form.cleaned_data
+    slug = slug_for(membership.user, values.pop("slug"))
+    try:
+        made = duplicate(project=membership.project, user=membership.user, slug=slug, **values)
+    except ValidationError as error:
+        for field, texts in error.message_dict.items():
+            form.add_error(field if field in form.fields else None, texts)
+        return _manage(request, membership, copy_form=form)
+    if values["items"]:
+        messages.success(request, f"This is {made.name}: its settings and classes are copied. Its items follow.")
+        return redirect("project-import", made.slug)
+    messages.success(request, f"This is {made.name}: its settings and classes are copied, and it has no items yet.")
+    return redirect("project", made.slug)
+
+
+@require_POST
+@for_members(access.MANAGE, in_archived=True)
+def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Delete the project, if its name was typed."""
+    form = DeleteForm(request.POST)
+    project = membership.project
+    try:
+        lifecycle.delete(project=project, user=membership.user, name=form["name"].value() or "")
+    except ValidationError as error:
+        form.add_error("name", error.message_dict["name"])
+        return _manage(request, membership, delete_form=form)
+    messages.success(request, f"{project.name} is deleted. Its managers can restore it for 30 days.")
+    return redirect("projects-deleted")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@login_required
+def deleted(request: HttpRequest) -> HttpResponse:
+    """The deleted projects of which the user is a manager, each with a way back."""
+    assert isinstance(request.user, User)
+    projects = lifecycle.restorable(request.user)
+    if request.method == "POST":
+        return _restore(request, projects)
+    now = timezone.now()
+    rows: list[dict[str, Any]] = [
+        {
+            "project": each,
+            "at": moment(each.deleted_at, now),
+            "until": moment(each.deleted_at and each.deleted_at + lifecycle.KEPT, now),
+        }
+        for each in projects
+    ]
+    return render(request, "deleted.html", {"rows": rows})
+
+
+def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
+    project = next((each for each in projects if each.slug == request.POST.get("slug")), None)
+    if project is None:
+        raise Http404("There is no such deleted project that you can restore.")
+    try:
+        lifecycle.restore(project=project)
+    except ValidationError as error:
+        messages.error(request, error.messages[0])
+        return redirect("projects-deleted")
+    messages.success(request, f"{project.name} is restored.")
+    return redirect("project", project.slug)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE)
+def transfer(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
+    """Ask; then make the member manager in one's own place."""
+    project = membership.project
+    successor = get_object_or_404(project.memberships.select_related("user"), user__username=username)
+    form = TransferForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        role = form.cleaned_data["role"]
+        try:
+            memberships.transfer(project=project, user=membership.user, successor=successor.user, role=role)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, f"{username} manages {project.name} now, and you are its {role}.")
+            return redirect("project", project.slug)
+    context = {"successor": successor, "form": form, **_contents(project)}
+    status = 400 if form.errors else 200
+    return render_page(request, membership, "project/transfer.html", context, section="project-members", status=status)

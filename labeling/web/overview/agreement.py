@@ -1,0 +1,183 @@
+"""Whether people answer alike, and where they do not. For managers and engineers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
+from labeling.insight.bootstrap import Estimate
+from labeling.insight.certainty import ENOUGH
+from labeling.models import Membership, Project
+from labeling.projects import access
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import TOO_FEW, count, number, part, percent
+
+# Rows of a list, and sides of a matrix that can be read.
+ROWS, SIDE = 50, 12
+NOT_CHOSEN = "not chosen"
+
+MEANINGS = [
+    ("Agreement", "percent", "of two answers to an item that are the same"),
+    ("Cohen’s κ", "cohen", "beyond chance, the mean of all pairs of people"),
+    ("Fleiss’ κ", "fleiss", "beyond chance, of all people together"),
+    ("Krippendorff’s α", "alpha", "beyond chance, with any number of answers an item"),
+    ("Krippendorff’s α, ordinal", "ordinal", "likewise, where a near miss weighs less than a far one"),
+]
+
+
+@require_safe
+@for_members(access.EXPORT)
+def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """Coefficients, pairs of people, classes, and one person's confusions; each figure opens its items."""
+    project = membership.project
+    measured = agreement_of(project)
+    names = sorted({each.username for each in (*measured.others, *measured.gold)})
+    person = request.GET.get("person", "")
+    if person not in names:
+        person = names[0] if names else ""
+    context = {
+        "measured": measured,
+        "begun": measured.items > 0 or bool(measured.gold),
+        "sample": f"{count(measured.items, 'item')} with {count(measured.answers, 'answer')} "
+        f"of {count(measured.people, 'person', 'people')}",
+        "least": ENOUGH,
+        "coefficients": _coefficients(measured),
+        "matrix": _matrix(project, measured.pairs),
+        "classes": [_class(project, each) for each in sorted(measured.classes, key=_by_divided)[:ROWS]],
+        "confusions": [
+            {
+                "classes": each.classes,
+                "items": count(each.items, "item"),
+                "url": items_url(project, answered=each.classes[0], against=each.classes[1]),
+            }
+            for each in measured.confusions[:ROWS]
+        ],
+        "names": names,
+        "person": person,
+        "tables": [
+            _person(project, each, title, known=known)
+            for people, title, known in (
+                (measured.others, "Against the others", False),
+                (measured.gold, "Against known answers", True),
+            )
+            for each in people
+            if each.username == person
+        ],
+    }
+    return render_page(request, membership, "project/agreement.html", context, section="project-progress")
+
+
+def _by_divided(each: ClassAgreement) -> tuple[int, int]:
+    return -each.divided, each.index
+
+
+def items_url(project: Project, **filters: str | None) -> str:
+    """The list of items with these filters."""
+    return reverse("project-items", args=[project.slug], query={key: each for key, each in filters.items() if each})
+
+
+def _coefficients(measured: Agreement) -> list[dict[str, str]]:
+    rows = [(title, getattr(measured, name), meaning) for title, name, meaning in MEANINGS]
+    return [
+        {
+            "title": title,
+            "value": percent(each.value, exact=True) if title == "Agreement" else f"{each.value:.2f}",
+            "interval": _interval(each, shares=title == "Agreement"),
+            "meaning": meaning,
+        }
+        for title, each, meaning in rows
+        if each is not None
+    ]
+
+
+def _interval(each: Estimate, *, shares: bool = False) -> str:
+    if shares:
+        return f"{percent(each.low, exact=True)} to {percent(each.high, exact=True)}"
+    return f"{each.low:.2f} to {each.high:.2f}"
+
+
+def _matrix(project: Project, pairs: Sequence[Pair]) -> dict[str, Any]:
+    """Cohen's κ of each two people: rows and columns by name, each pair once."""
+    names = sorted({name for pair in pairs for name in pair.people})
+    cells = {tuple(sorted(pair.people)): _pair(project, pair) for pair in pairs}
+    return {
+        "columns": names[:-1],
+        "rows": [
+            {
+                "name": name,
+                "cells": [cells.get((other, name)) for other in names[:place]],
+                "rest": len(names) - 1 - place,
+            }
+            for place, name in enumerate(names)
+            if place
+        ],
+    }  # fmt: skip
+
+
+def _pair(project: Project, pair: Pair) -> dict[str, str]:
+    one, other = pair.people
+    return {
+        "kappa": f"{pair.kappa.value:.2f}" if pair.kappa else "–",
+        "interval": _interval(pair.kappa) if pair.kappa else "",
+        "percent": percent(1 - pair.differing / pair.items) if pair.percent else "",
+        "differing": f"{number(pair.differing)} of {number(pair.items)} differ",
+        "url": items_url(project, annotator=one, unlike=other) if pair.differing else "",
+    }
+
+
+def _class(project: Project, each: ClassAgreement) -> dict[str, str]:
+    return {
+        "name": each.name,
+        "items": number(each.items),
+        "divided": number(each.divided),
+        "url": items_url(project, divided=each.name) if each.divided else "",
+        "same": percent(each.same.value, exact=True) if each.same else TOO_FEW,
+        "interval": _interval(each.same, shares=True) if each.same else "",
+    }
+
+
+def _person(project: Project, each: PersonConfusion, title: str, *, known: bool) -> dict[str, Any]:
+    """One person's answers against what was right: a matrix if the classes are few, or else the mistakes."""
+    names = sorted({name or NOT_CHOSEN for cell in each.cells for name in (cell.answered, cell.expected)})
+    names.sort(key=lambda name: (name == NOT_CHOSEN, not name.isdecimal(), int(name) if name.isdecimal() else 0))
+    cells = {(cell.answered or NOT_CHOSEN, cell.expected or NOT_CHOSEN): cell for cell in each.cells}
+    small = len(names) <= SIDE
+    return {
+        "id": "gold" if known else "others",
+        "title": title,
+        "right": part(each.right.right, each.right.n) if each.right.n >= ENOUGH else TOO_FEW,
+        "interval": f"{percent(each.right.low, exact=True)} to {percent(each.right.high, exact=True)}"
+        if each.right.n >= ENOUGH
+        else "",
+        "right_of": f"{number(each.right.right)} of {count(each.right.n, 'answer')}",
+        "columns": names if small else [],
+        "rows": [
+            {"name": right, "cells": [_cell(project, each, cells.get((answered, right)), known) for answered in names]}
+            for right in (names if small else [])
+        ],
+        "mistakes": [
+            {"answered": cell.answered or NOT_CHOSEN, "expected": cell.expected or NOT_CHOSEN,
+             **_cell(project, each, cell, known)}
+            for cell in each.cells
+            if cell.answered != cell.expected
+        ][:ROWS],
+    }  # fmt: skip
+
+
+def _cell(project: Project, person: PersonConfusion, cell: Cell | None, known: bool) -> dict[str, Any]:
+    if cell is None:
+        return {"n": "", "url": "", "right": False}
+    filters = {"annotator": person.username, "answered": cell.answered}
+    if known:
+        filters["known"] = cell.expected
+    elif cell.answered is None or cell.expected is None:
+        filters = {"annotator": person.username, "divided": cell.answered or cell.expected}
+    else:
+        filters["against"] = cell.expected
+    return {"n": number(cell.n), "url": items_url(project, **filters), "right": cell.answered == cell.expected}

@@ -1,0 +1,96 @@
+"""What people write about an item: reviewers and managers to annotators, and each annotator's own page of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling import kinds
+from labeling.answering import comments
+from labeling.items.records import names_of
+from labeling.models import Item, Membership, Project
+from labeling.projects import access
+from labeling.web.items.item_view import label_text
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import moment
+
+
+@require_POST
+@for_members(access.REVIEW)
+def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """Write to an annotator of the item, or to reviewers and managers alone; then back to where it was written."""
+    project = membership.project
+    item = get_object_or_404(project.items, pk=item_id)
+    try:
+        comments.write(
+            item=item, user=membership.user, text=request.POST.get("text", ""), to=request.POST.get("to", "")
+        )
+        messages.success(request, "Your comment is there.")
+    except comments.CommentError as error:
+        messages.error(request, str(error))
+    if request.POST.get("back") == "review":
+        response = redirect("project-review", project.slug)
+        response["Location"] += f"?item={item.pk}"
+        return response
+    return redirect("project-item", project.slug, item.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.ANNOTATE)
+def own_comments(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What one has written and what was answered, with the items as they were seen. A form marks all as read."""
+    project = membership.project
+    if request.method == "POST":
+        comments.mark_read(project, membership.user)
+        return redirect("label-comments", project.slug)
+    threads = comments.threads_of(project, membership.user)
+    values = [each.annotation.value for thread in threads for each in thread.comments if each.annotation]
+    proposed = [thread.item.proposed for thread in threads if thread.item.proposed is not None]
+    names = names_of(project, values, proposed)
+    context = {
+        "threads": [_thread(project, each, names) for each in threads],
+        "unread": any(each.unread for each in threads),
+    }
+    return render_page(request, membership, "label/comments.html", context, section="label")
+
+
+def _thread(project: Project, thread: comments.Thread, names: dict[int, str]) -> dict[str, Any]:
+    now = timezone.now()
+    return {
+        "item": thread.item,
+        "fields": kinds.of(project).facts(thread.item.data),
+        "unread": thread.unread,
+        "proposed": None if thread.item.proposed is None else names.get(thread.item.proposed),
+        "comments": [
+            {
+                "row": each,
+                "own": each.to_id is None,
+                "answer": "" if each.annotation is None else _answer(project, each.annotation, names),
+                "at": moment(each.created_at, now),
+                "new": each.to_id is not None and each.read_at is None,
+            }
+            for each in thread.comments
+        ],
+    }
+
+
+def _answer(project: Project, annotation: Any, names: dict[int, str]) -> str:
+    if annotation.value is None:
+        return f"Skipped: {annotation.skip_reason}"
+    return f"Answered: {label_text(project.asks.show(annotation.value, names))}"
+
+
+def thread_context(item: Item) -> dict[str, Any]:
+    """What was written about the item and who can be written to, for reviewers. Three queries."""
+    now = timezone.now()
+    written = item.comments.select_related("user", "to").order_by("pk")
+    return {
+        "thread": [{"row": each, "at": moment(each.created_at, now)} for each in written],
+        "answerable": list(comments.annotators_of(item)),
+    }

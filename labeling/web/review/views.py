@@ -1,0 +1,192 @@
+"""The review queue: one item at a time, with all that was said about it. Each decision is one form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.http import require_POST, require_safe
+
+from labeling import kinds
+from labeling.answering import reviewing
+from labeling.insight.review import Reason, ReviewQueue, queue_of, reasons_of
+from labeling.items.records import ItemRecord, names_of, record_of
+from labeling.models import Item, Membership, Project
+from labeling.projects import access
+from labeling.web.items import item_view
+from labeling.web.items.forms import CorrectionForm
+from labeling.web.items.views import class_names, correction_form
+from labeling.web.review.comments import thread_context
+from labeling.web.shared import words
+from labeling.web.shared.forms import number_in
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+SECTION = "project-review"
+NOT_READ = object()
+
+
+@require_safe
+@for_members(access.REVIEW)
+def review(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The item that is asked for, or else the next one that nobody is at. Looking at it keeps it from others.
+
+    `item`: this one, or why not; `next`: this one, if it still waits and is free.
+    """
+    project, user = membership.project, membership.user
+    reason = _reason(request)
+    queue = queue_of(project, user, reason)
+    asked = number_in(request.GET.get("item", ""), default=0)
+    if asked:
+        item = get_object_or_404(project.items, pk=asked)
+        if not reasons_of(project, asked):
+            messages.info(request, f"{item.external_id} does not wait for a review any more.")
+            return redirect(_address(project, reason))
+        if asked in queue.held:
+            messages.info(request, f"Somebody else is reviewing {item.external_id} right now.")
+            return redirect(_address(project, reason))
+    due = number_in(request.GET.get("next", ""), default=0)
+    key = asked or (due if due in queue.ids and due not in queue.held else queue.next())
+    while key and not _hold(project, membership, key):  # somebody took it since the queue was read
+        key = queue.next(key)
+    if not key:
+        return _page(request, membership, queue, reason, {"others": len(queue.held & set(queue.ids))})
+    record = record_of(project, key)
+    classes = class_names(project)
+    return _item_page(request, membership, queue, reason, record, classes, correction_form(project, record, classes))
+
+
+@require_POST
+@for_members(access.REVIEW)
+def review_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
+    """Accept the label, choose another, send the item back or put it off; then on to the next one."""
+    project, user, reason = membership.project, membership.user, _reason(request)
+    item = get_object_or_404(project.items, pk=item_id)
+    note = request.POST.get("note", "").strip()[:300]
+    try:
+        match request.POST.get("decision", ""):
+            case "later":
+                reviewing.put_off(item=item, user=user)
+                messages.info(request, f"{item.external_id} comes again when the others are done.")
+            case "back":
+                reviewing.send_back(project=project, item=item, user=user, note=note)
+                messages.success(request, f"{item.external_id} is sent back: people are asked again.")
+            case "accept" if item.label is not None:
+                reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
+                messages.success(request, _settled(project, item, item.label))
+            case _:
+                record, classes = record_of(project, item_id), class_names(project)
+                form = correction_form(project, record, classes, request.POST)
+                if not form.is_valid() or form.stored is None:
+                    queue = queue_of(project, user, reason)
+                    return _item_page(request, membership, queue, reason, record, classes, form, status=400)
+                reviewing.settle(item=item, user=user, value=form.stored, note=note, seen=_seen(request))
+                messages.success(request, _settled(project, item, form.stored))
+    except reviewing.ReviewError as error:
+        messages.error(request, str(error))
+    return redirect(_address(project, reason, next=number_in(request.POST.get("next", ""), default=0)))
+
+
+def _hold(project: Project, membership: Membership, key: int) -> bool:
+    """Archived projects are only looked at."""
+    return project.archived_at is not None or reviewing.hold(item=Item(pk=key), user=membership.user)
+
+
+def _reason(request: HttpRequest) -> Reason | None:
+    text = request.GET.get("reason", "")
+    return Reason(text) if text in Reason.values else None
+
+
+def _seen(request: HttpRequest) -> Any:
+    """The label that was on the reviewer's screen."""
+    try:
+        return json.loads(request.POST.get("seen", "null"))
+    except ValueError:
+        return NOT_READ
+
+
+def _settled(project: Project, item: Item, value: Any) -> str:
+    names = names_of(project, [value])
+    return f"{item.external_id} is settled as {item_view.label_text(project.asks.show(value, names))}."
+
+
+def _address(project: Project, reason: Reason | None, **key: int) -> str:
+    """`key`: which item, as `review` reads it."""
+    query = urlencode({name: value for name, value in [("reason", reason), *key.items()] if value})
+    path = reverse("project-review", args=[project.slug])
+    return f"{path}?{query}" if query else path
+
+
+def _item_page(
+    request: HttpRequest,
+    membership: Membership,
+    queue: ReviewQueue,
+    reason: Reason | None,
+    record: ItemRecord,
+    classes: dict[str, Any],
+    form: CorrectionForm,
+    status: int = 200,
+) -> HttpResponse:
+    project, item, now = membership.project, record.item, timezone.now()
+    before, following = queue.before(item.pk), queue.next(item.pk)
+    choices = None if project.asks.several else getattr(form.fields["value"], "choices", None)
+    context = {
+        "record": record,
+        "item": item,
+        "why_here": [each.label for each in reasons_of(project, item.pk)],
+        "label": item_view.label_text(project.asks.show(item.label, record.names)),
+        "seen": json.dumps(item.label),
+        "came_to_be": item_view.came_to_be(record),
+        "agreement": None if item.agreement is None else words.percent(item.agreement),
+        "proposed": None if item.proposed is None else record.names.get(item.proposed),
+        "answers": [each for each in item_view.annotation_rows(record, now) if each.undone is None],
+        "undone": [each for each in item_view.annotation_rows(record, now) if each.undone is not None],
+        "corrections": item_view.correction_rows(record, now),
+        "model": item_view.model_says(record),
+        "form": form,
+        **thread_context(item),
+        "choices": choices,
+        "keys": project.asks.keys(classes.get("class_names", []), classes.get("own_keys")),
+        "fields": kinds.of(project).facts(item.data),
+        "earlier": _address(project, reason, item=before) if before else "",
+        "later": _address(project, reason, item=following) if following else "",
+        "next": following,
+        "picture_ahead": _picture(project, following),
+        **classes,
+    }
+    return _page(request, membership, queue, reason, context, status)
+
+
+def _picture(project: Project, key: int | None) -> str:
+    """The address of the picture that comes next, so that it is there when it is shown."""
+    if key is None or not kinds.of(project).is_picture:
+        return ""
+    return reverse("api:item-media", args=[project.slug, key])
+
+
+def _page(
+    request: HttpRequest,
+    membership: Membership,
+    queue: ReviewQueue,
+    reason: Reason | None,
+    context: dict[str, Any],
+    status: int = 200,
+) -> HttpResponse:
+    shared = {
+        "reason": reason,
+        "reasons": [
+            {"name": each.value, "title": each.label, "n": words.number(n), "any": n > 0, "on": each == reason}
+            for each, n in queue.counts.items()
+        ],
+        "waiting": queue.any,
+        "query": urlencode({"reason": reason}) if reason else "",
+    }
+    return render_page(
+        request, membership, "project/review.html", {**shared, **context}, section=SECTION, status=status
+    )

@@ -1,0 +1,126 @@
+"""The form that creates a project: it checks and holds what was typed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.text import slugify
+
+from labeling import kinds
+from labeling.models import Project, User
+from labeling.models.projects import MAX_CLASSES
+from labeling.projects import access
+from labeling.projects.create import check_classes, class_lines, slug_for
+from labeling.questions import QUESTIONS
+from labeling.web.shared.forms import say_bounds
+from labeling.web.shared.words import number
+
+# 20,000 names of 200 characters.
+MAX_CLASSES_BYTES = 2 << 20
+
+
+class NewProjectForm(forms.Form):
+    """A project that is to be. `names` holds the classes once the form is valid."""
+
+    name = forms.CharField(max_length=200, error_messages={"required": "Give the project a name."})
+    slug = forms.CharField(
+        label="Address",
+        max_length=60,
+        required=False,
+        help_text="The project's place in addresses and commands, for example “street-signs”. Cannot be changed later.",
+    )
+    kind = forms.ChoiceField(
+        label="What is to be labeled?",
+        choices=[(kind.name, kind.sentence) for kind in kinds.KINDS.values()],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose what is to be labeled."},
+    )
+    question = forms.ChoiceField(
+        label="What is asked?",
+        choices=[(each.name, each.offer) for each in QUESTIONS.values()],
+        widget=forms.RadioSelect,
+        initial="single",
+    )
+    classes = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false"}),
+        help_text="One class a line, in the order in which annotators see them: the first ten get the digit keys. "
+        "Classes cannot be added later.",
+    )
+    classes_file = forms.FileField(
+        label="Classes from a file",
+        required=False,
+        help_text=f"For long lists: a text file in UTF-8, one class a line, at most {number(MAX_CLASSES)}.",
+        widget=forms.ClearableFileInput(attrs={"accept": ".txt,.csv,text/plain"}),
+    )
+    prompt = forms.CharField(
+        required=False,
+        max_length=300,
+        help_text="What annotators read above each item, for example “Which sign is this?”.",
+    )
+    guidelines = forms.CharField(
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        help_text="How to decide in doubtful cases. Annotators open them with a key.",
+    )
+    batch_size = forms.IntegerField(
+        initial=100,
+        help_text="The model is trained anew after this many answers. Small batches teach it sooner, large ones keep "
+        "people busy longer between trainings. Can be changed at any time.",
+    )
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.names: list[str] = []
+        say_bounds(self, Project._meta.get_field)
+        if not access.is_operator(user):
+            self.fields["slug"].help_text = (
+                "The project's place in addresses and commands. It gets a short ending: “street-signs” becomes "
+                "“street-signs-k7f3” or the like. Cannot be changed later."
+            )
+
+    def clean_slug(self) -> str:
+        """What was typed, or what the name amounts to; with an ending, unless an operator asks."""
+        slug = str(self.cleaned_data["slug"]) or slugify(self.cleaned_data.get("name", ""))[:60].strip("-")
+        if not slug and self.cleaned_data.get("name"):
+            raise ValidationError("The name has no Latin letters to make an address of: enter one.")
+        slug = slug_for(self.user, slug) if slug else ""
+        if Project.objects.filter(slug=slug).exists():
+            raise ValidationError(f"“{slug}” is taken. Choose another address.")
+        return slug
+
+    def clean_classes_file(self) -> str:
+        """The file's text; it takes the place of what stands in `classes`, so that a second try still has it."""
+        file = self.cleaned_data["classes_file"]
+        if file is None:
+            return ""
+        if file.size > MAX_CLASSES_BYTES:
+            raise ValidationError(
+                f"The file is larger than {MAX_CLASSES_BYTES >> 20} MB: it cannot be a list of classes."
+            )
+        try:
+            text = str(file.read().decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            raise ValidationError("The file is not UTF-8 text. Save it as plain text in UTF-8.") from error
+        self.data = {**self.data.dict(), "classes": text}  # type: ignore[attr-defined]  # a QueryDict
+        return text
+
+    def clean(self) -> None:
+        text = self.cleaned_data.get("classes_file") or self.cleaned_data.get("classes", "")
+        names = class_lines(text)
+        if self.has_error("classes") or self.has_error("classes_file"):
+            return
+        if not names:
+            self.add_error("classes", "Enter the classes, one a line, or choose a file.")
+            return
+        try:
+            self.names = check_classes(names, self.cleaned_data.get("question", ""))
+        except ValidationError as error:
+            self.add_error(None, error)
+
+    def settings(self) -> dict[str, Any]:
+        """What `create_project` takes beside slug, kind and classes."""
+        return {name: self.cleaned_data[name] for name in ("name", "question", "prompt", "guidelines", "batch_size")}

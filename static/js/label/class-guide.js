@@ -1,0 +1,33 @@
+// What the classes mean, below the guidelines: of each that has more than a name its description and its examples.
+
+import { element } from "./kinds/parts.js";
+
+/** Fill the panel. `details`: by the class's name, as the server gives them; `kind` draws the examples. */
+export function showClasses(names, details, kind) {
+  const known = names.filter((name) => details[name]?.description || details[name]?.examples);
+  document.querySelector("#guide-classes").hidden = !known.length;
+  document.querySelector("#guide-class-list").replaceChildren(...known.map((name) => part(name, details[name], kind)));
+}
+
+function part(name, { description = "", examples = [] }, kind) {
+  const made = document.createElement("section");
+  made.append(element("h4", name));
+  if (description) made.append(element("p", description));
+  if (!examples.length) return made;
+  const list = document.createElement("ul");
+  list.setAttribute("aria-label", `Examples of ${name}`);
+  list.append(...examples.map((item, place) => example(item, `${name}, example ${place + 1}`, kind)));
+  made.append(list);
+  return made;
+}
+
+function example(item, words, kind) {
+  const made = document.createElement("li");
+  const thumbnail = kind.thumbnail({ item });
+  if (thumbnail instanceof HTMLImageElement) {
+    thumbnail.alt = words;
+    thumbnail.loading = "lazy";
+  }
+  made.append(thumbnail);
+  return made;
+}

@@ -1,0 +1,28 @@
+"""The simulation of gold: spammers among many classes are found, good people left alone, and two classes are hard."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchmarks import gold
+
+
+def test_it_tells_who_is_paused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gold.main(["--people", "400", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    paused = {(row["classes"], row["people"]): row["paused"] for row in result["rows"]}
+    assert len(paused) == 24
+    assert set(paused[10, "spammer: any class"].values()) == {1.0}
+    assert 0.85 < paused[2, "spammer: any class"]["0.8"] < 0.98
+    assert paused[10, "good: 90% right"]["0.8"] < 0.02
+    # A stricter level finds fewer: the rule of the product is what is asked.
+    assert gold.main(["--people", "400", "--json", "--sure", "0.0001"]) == 0
+    strict = json.loads(capsys.readouterr().out)["rows"][0]["paused"]
+    assert strict["0.8"] < paused[2, "spammer: any class"]["0.8"] - 0.2
+
+
+def test_what_cannot_be_simulated_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert gold.main(["--sure", "2"]) == 2
+    assert capsys.readouterr().err == "gold: --sure must lie between 0 and 1, and --people be at least 1.\n"

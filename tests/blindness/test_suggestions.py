@@ -1,0 +1,121 @@
+"""Answers that come in as suggestions: shown by a coin, on control tasks as on others, and no part of any figure."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from factories import make_member, make_project
+
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
+from labeling.models import Item, ModelVersion, Project, Task
+from labeling.models.jobs import worker_name
+from labeling.outgoing.exports.rows import pages
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CLASSES = ["cat", "dog", "owl"]
+QUICK = {"epochs": 2, "min_steps": 5, "calibration_labels": 0}
+
+
+def started(folder: Path, question: str = "single", suggestion: Any = "dog", **settings: Any) -> Project:
+    """Sixty texts, all but every fifth of them with a suggestion, and the first batch of forty."""
+    settings = {"batch_size": 40, "control_share": 0.5, "training": QUICK, "question": question, **settings}
+    project = make_project(classes=CLASSES, **settings)
+    rows: list[dict[str, Any]] = [{"id": f"t{n}", "text": f"{CLASSES[n % 2]} {n}", "class": "cat"} for n in range(60)]
+    for n, row in enumerate(rows):
+        if n % 5:
+            row["suggestion"] = suggestion
+    path = folder / "a.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    drain()
+    return project
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+
+
+def claimed(project: Project, count: int = 40) -> dict[int, Any]:
+    client = Client()
+    client.force_login(make_member(project, "ann"))
+    url = f"/api/v1/projects/{project.slug}/claim/"
+    tasks = client.post(url, {"count": count}, content_type="application/json").json()["tasks"]
+    return {task["id"]: task["item"] for task in tasks}
+
+
+@pytest.mark.parametrize(
+    ("question", "suggestion"), [("single", "dog"), ("multi", ["cat", "dog"]), ("multi", []), ("verify", False)]
+)
+def test_the_first_batch_shows_them_where_the_coin_says(question: str, suggestion: Any, tmp_path: Path) -> None:
+    project = started(tmp_path, question, suggestion)
+    items = claimed(project)
+    tasks = Task.objects.in_bulk(items)
+    suggested = {pk: Item.objects.get(pk=task.item_id).suggestion is not None for pk, task in tasks.items()}
+    for pk, item in items.items():
+        assert "suggestion" not in item["data"]
+        shown = {"value": suggestion} if tasks[pk].prompted and suggested[pk] else None
+        assert item.get("prediction") == shown
+    for is_control in (True, False):
+        assert {task.prompted for task in tasks.values() if task.is_control is is_control} == {True, False}
+    assert any(task.prompted for pk, task in tasks.items() if not suggested[pk]), "the coin knows nothing of the item"
+    assert not Item.objects.labeled().exists()
+    Project.objects.update(show_suggestions=False)
+    assert not any("prediction" in item for item in claimed(project).values())
+
+
+def test_they_measure_nothing_and_go_before_what_the_model_predicts(tmp_path: Path) -> None:
+    project = started(tmp_path, show_predictions=True)
+    client = Client()
+    client.force_login(make_member(project, "ann"))
+    url = f"/api/v1/projects/{project.slug}/annotations/"
+    while items := claimed(project):
+        answers = [
+            {"id": str(uuid.uuid4()), "task": pk, "value": item["data"]["text"][:3], "seconds": 1}
+            for pk, item in items.items()
+        ]
+        body = client.post(url, {"annotations": answers}, content_type="application/json").json()
+        assert not body["rejected"]
+    drain()
+    measured = Task.objects.filter(batch__number=1, is_control=True, prompted=False).count()
+    assert 0 < measured < Task.objects.filter(batch__number=1, is_control=True).count()
+    assert ModelVersion.objects.get().metrics["control"]["n"] == measured
+    sources = {(row["prompted"], row["prompted_by"]) for page in pages(project) for row in page}
+    assert sources == {(False, None), (True, "suggestion"), (True, None)}
+    tasks = Task.objects.filter(batch__number=2)
+    assert tasks.filter(prompted=True, item__suggestion=1).exists()
+    assert set(tasks.filter(prompted=True, item__suggestion=1).values_list("prompted_by", flat=True)) == {"suggestion"}
+    others = tasks.filter(prompted=True, item__suggestion=None).values_list("prompted_by", flat=True)
+    assert set(others) <= {"model"}
+    shown = [item["prediction"] for item in claimed(project).values() if "prediction" in item]
+    assert shown
+    assert {tuple(each) for each in shown} == {("value",)}
+
+
+def test_without_a_suggestion_nothing_is_prompted(tmp_path: Path) -> None:
+    project = started(tmp_path, suggestion=None)
+    assert not project.items.suggested().exists()
+    assert not Task.objects.filter(prompted=True).exists()
+
+
+def test_a_class_that_is_not_there_sets_the_row_aside(tmp_path: Path) -> None:
+    project = make_project(classes=CLASSES)
+    path = tmp_path / "a.csv"
+    path.write_text("id,text,suggestion\n1,a,cow\n2,b,cat\n")
+    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    assert list(project.items.values_list("external_id", "suggestion")) == [("2", 0)]
+    [rejected] = project.imports.get().rejected_rows.all()
+    assert rejected.reason == 'Suggestion "cow" is not a class of this project (cat, dog, owl).'

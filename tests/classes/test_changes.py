@@ -1,0 +1,276 @@
+"""Classes live: what each change does to classes, answers and labels, and what undoing it brings back."""
+
+import threading
+import uuid
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.db import connection
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling.answering import corrections, queue
+from labeling.answering.queue import Answer
+from labeling.loop.worker import Worker
+from labeling.models import Annotation, Batch, ClassChange, Item, Job, LabelClass, ModelVersion, Project, Role, User
+from labeling.projects import classes
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CAT, DOG, FOX, HEN = range(4)
+
+
+@pytest.fixture
+def project() -> Project:
+    return make_project("pets", classes=["cat", "dog", "fox", "hen"])
+
+
+def offered(project: Project) -> list[str]:
+    return list(project.classes.offered().values_list("name", flat=True))
+
+
+def relabel() -> None:
+    """Run the step that lets labels follow, at once."""
+    Job.objects.filter(kind=Job.Kind.RELABEL).update(run_after="2000-01-01T00:00Z")
+    worker = Worker(run_step)
+    while Job.objects.waiting().filter(kind=Job.Kind.RELABEL).exists():
+        assert worker.run_next()
+
+
+def answer(project: Project, values: list[Any], name: str = "ann") -> list[Item]:
+    """Answer the next items of the open batch; return them in that order."""
+    user = make_member(project, name)
+    tasks = queue.claim(project=Project.objects.get(pk=project.pk), user=user, count=len(values)).tasks
+    answers = [Answer(id=uuid.uuid4(), task=task.pk, value=value) for task, value in zip(tasks, values, strict=True)]
+    outcome = queue.submit(project=Project.objects.get(pk=project.pk), user=user, answers=answers)
+    assert not outcome.rejected
+    return [task.item for task in tasks]
+
+
+def labels(project: Project) -> list[Any]:
+    return list(project.items.order_by("row").values_list("label", flat=True))
+
+
+def test_a_class_is_added_behind_the_others_and_can_be_answered_at_once(project: Project) -> None:
+    make_open_batch(project, make_items(project, 1))
+    added = classes.add(project=project, user=None, name=" owl ", description="Big eyes.", aliases=["strix", "strix"])
+    assert (added.index, added.name, added.aliases) == (4, "owl", ["strix"])
+    assert offered(project) == ["cat", "dog", "fox", "hen", "owl"]
+    answer(project, [4])
+    assert labels(project) == [4]
+    assert Annotation.objects.get().class_revision == 1
+
+
+def test_a_name_that_changes_changes_no_label(project: Project) -> None:
+    make_open_batch(project, make_items(project, 1))
+    answer(project, [DOG])
+    classes.edit(project=project, user=None, index=DOG, name="hound")
+    assert offered(project) == ["cat", "hound", "fox", "hen"]
+    assert labels(project) == [DOG]
+
+
+def test_classes_are_put_into_another_order(project: Project) -> None:
+    classes.move(project=project, user=None, index=HEN, position=0)
+    assert offered(project) == ["hen", "cat", "dog", "fox"]
+    classes.move(project=project, user=None, index=HEN, position=99)
+    assert offered(project) == ["cat", "dog", "fox", "hen"]
+
+
+def test_labels_follow_a_merge_and_answers_stay(project: Project) -> None:
+    make_open_batch(project, make_items(project, 5))
+    items = answer(project, [CAT, DOG, FOX, DOG, HEN])
+    corrections.correct(item=items[4], user=make_member(project, "mona", Role.MANAGER), value=DOG)
+    classes.merge(project=project, user=None, index=DOG, into=FOX)
+    relabel()
+    assert labels(project) == [CAT, FOX, FOX, FOX, FOX]
+    assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [CAT, DOG, FOX, DOG, HEN]
+    assert offered(project) == ["cat", "fox", "hen"]
+    classes.merge(project=project, user=None, index=FOX, into=CAT)
+    relabel()
+    assert labels(project) == [CAT] * 5
+    assert Project.objects.get().merges == {DOG: CAT, FOX: CAT}, "one step leads to the class that holds now"
+
+
+def test_a_merge_that_is_undone_brings_every_label_back(project: Project) -> None:
+    make_open_batch(project, make_items(project, 4), overlap=1)
+    answer(project, [CAT, DOG, FOX, DOG])
+    before = labels(project)
+    classes.merge(project=project, user=None, index=DOG, into=FOX)
+    relabel()
+    assert labels(project) != before
+    classes.undo(project=project, user=None, revision=1)
+    relabel()
+    assert labels(project) == before
+    assert offered(project) == ["cat", "dog", "fox", "hen"]
+    assert Project.objects.get().merged == {}
+
+
+def test_answers_that_were_split_agree_after_a_merge(project: Project) -> None:
+    make_open_batch(project, make_items(project, 1), overlap=3)
+    for name, value in (("ann", CAT), ("bob", DOG), ("cyd", FOX)):
+        answer(project, [value], name)
+    assert Item.objects.get().agreement == pytest.approx(1 / 3)
+    classes.merge(project=project, user=None, index=FOX, into=DOG)
+    relabel()
+    item = Item.objects.get()
+    assert (item.label, item.agreement) == (DOG, pytest.approx(2 / 3))
+
+
+def test_an_answer_from_a_page_that_knows_the_old_classes_counts_for_the_new_one(project: Project) -> None:
+    make_open_batch(project, make_items(project, 2))
+    classes.merge(project=project, user=None, index=DOG, into=FOX)
+    answer(project, [DOG, CAT])
+    assert labels(project) == [FOX, CAT]
+    assert Annotation.objects.get(task__rank=0).value == DOG
+
+
+def test_classes_of_several_follow_too() -> None:
+    project = make_project("pets", classes=["cat", "dog", "fox"], question="multi")
+    make_open_batch(project, make_items(project, 4))
+    answer(project, [[CAT, DOG], [DOG], [DOG, FOX], []])
+    classes.merge(project=project, user=None, index=DOG, into=FOX)
+    relabel()
+    assert labels(project) == [[CAT, FOX], [FOX], [FOX], []]
+
+
+def test_an_archived_class_keeps_its_labels_and_can_come_back(project: Project) -> None:
+    make_open_batch(project, make_items(project, 1))
+    answer(project, [HEN])
+    classes.archive(project=project, user=None, index=HEN)
+    assert offered(project) == ["cat", "dog", "fox"]
+    assert labels(project) == [HEN]
+    classes.restore(project=project, user=None, index=HEN)
+    assert offered(project) == ["cat", "dog", "fox", "hen"]
+
+
+def test_each_change_is_on_record_and_undone_newest_first(project: Project) -> None:
+    mona = make_member(project, "mona", Role.MANAGER)
+    classes.add(project=project, user=mona, name="owl")
+    classes.edit(project=project, user=mona, index=CAT, name="tom", key="7", colour="#aa00ff")
+    classes.move(project=project, user=mona, index=HEN, position=0)
+    classes.archive(project=project, user=mona, index=DOG)
+    assert [change.text for change in ClassChange.objects.all()] == [
+        "Added “owl”",
+        "Renamed “cat” to “tom”",
+        "Moved “hen” to place 1",
+        "Archived “dog”",
+    ]
+    with pytest.raises(classes.ClassError, match="can no longer be undone"):
+        classes.undo(project=project, user=mona, revision=2)
+    for revision in (4, 3, 2, 1):
+        classes.undo(project=project, user=mona, revision=revision)
+    assert list(project.classes.offered().values_list("name", "key", "colour", "index")) == [
+        (name, "", "", index) for index, name in enumerate(["cat", "dog", "fox", "hen"])
+    ]
+    assert classes.undoable(project) is None
+
+
+def test_nothing_is_undone_once_a_model_has_learned_it(project: Project) -> None:
+    batch = make_open_batch(project, make_items(project, 1))
+    classes.add(project=project, user=None, name="owl")
+    ModelVersion.objects.create(project=project, number=1, batch=batch, labels=1, seed=1, seconds=1)
+    assert classes.undoable(project) is None
+    with pytest.raises(classes.ClassError):
+        classes.undo(project=project, user=None, revision=1)
+
+
+def test_a_class_that_was_answered_is_not_removed(project: Project) -> None:
+    make_open_batch(project, make_items(project, 1))
+    classes.add(project=project, user=None, name="owl")
+    answer(project, [4])
+    with pytest.raises(classes.ClassError, match="has been answered already"):
+        classes.undo(project=project, user=None, revision=1)
+    assert "owl" in offered(project)
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"name": " "}, "name"),
+        ({"name": "dog"}, "name"),
+        ({"name": "x" * 201}, "name"),
+        ({"name": "a\u200bb"}, "name"),
+        ({"key": "x"}, "key"),
+        ({"key": "12"}, "key"),
+        ({"colour": "red"}, "colour"),
+        ({"colour": "#12345g"}, "colour"),
+        ({"aliases": "word"}, "aliases"),
+        ({"aliases": ["a"] * 5 + [str(n) for n in range(30)]}, "aliases"),
+        ({"index": 7}, "index"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_field(project: Project, fields: dict[str, Any], field: str) -> None:
+    if "index" in fields:
+        with pytest.raises(TypeError):
+            classes.edit(project=project, user=None, **{"index": CAT, **fields}, index=CAT)  # type: ignore[misc]
+        return
+    with pytest.raises(ValidationError) as caught:
+        classes.edit(project=project, user=None, index=CAT, **fields)
+    assert list(caught.value.message_dict) == [field]
+    assert offered(project) == ["cat", "dog", "fox", "hen"]
+    assert not ClassChange.objects.exists()
+
+
+def test_a_key_is_given_once(project: Project) -> None:
+    classes.edit(project=project, user=None, index=CAT, key="7")
+    with pytest.raises(ValidationError, match="has this key already"):
+        classes.edit(project=project, user=None, index=DOG, key="7")
+
+
+def test_classes_form_no_circle(project: Project) -> None:
+    cat, dog = LabelClass.objects.get(index=CAT), LabelClass.objects.get(index=DOG)
+    classes.edit(project=project, user=None, index=DOG, parent=cat)
+    with pytest.raises(ValidationError, match="a kind of itself"):
+        classes.edit(project=project, user=None, index=CAT, parent=dog)
+
+
+@pytest.mark.parametrize(("question", "names"), [("verify", ["cat", "dog", "fox"]), ("score", ["1", "2", "3"])])
+def test_classes_that_mean_something_elsewhere_are_not_merged(question: str, names: list[str]) -> None:
+    project = make_project("pets", classes=names, question=question)
+    with pytest.raises(classes.ClassError, match="cannot be changed"):
+        classes.merge(project=project, user=None, index=0, into=1)
+    with pytest.raises(classes.ClassError, match="cannot be changed"):
+        classes.archive(project=project, user=None, index=0)
+
+
+def test_two_classes_are_left() -> None:
+    project = make_project("pets", classes=["cat", "dog"])
+    with pytest.raises(classes.ClassError, match="at least 2 classes"):
+        classes.merge(project=project, user=None, index=0, into=1)
+
+
+def test_sixteen_people_label_while_classes_are_merged(project: Project) -> None:
+    """Whatever comes when: at the end each label is what its answer has become."""
+    make_open_batch(project, make_items(project, 160))
+    people = [make_member(project, f"p{number}") for number in range(16)]
+    errors: list[BaseException] = []
+
+    def work(user: User, number: int) -> None:
+        try:
+            while True:
+                own = Project.objects.get(pk=project.pk)
+                tasks = queue.claim(project=own, user=user, count=2).tasks
+                if not tasks:
+                    return
+                answers = [Answer(id=uuid.uuid4(), task=task.pk, value=(task.pk + number) % 4) for task in tasks]
+                assert not queue.submit(project=own, user=user, answers=answers).rejected
+        except BaseException as error:  # noqa: BLE001  handed to the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=each) for each in zip(people, range(16), strict=True)]
+    for thread in threads:
+        thread.start()
+    classes.merge(project=project, user=None, index=DOG, into=FOX)
+    classes.edit(project=project, user=None, index=CAT, name="tom")
+    classes.merge(project=project, user=None, index=FOX, into=HEN)
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    relabel()
+    become = {CAT: CAT, DOG: HEN, FOX: HEN, HEN: HEN}
+    answers = Annotation.objects.select_related("task__item")
+    assert len(answers) == 160
+    assert all(each.task.item.label == become[each.value] for each in answers)
+    assert Batch.objects.get().state == Batch.State.TRAINING

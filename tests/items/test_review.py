@@ -1,0 +1,167 @@
+"""The review queue: what comes and why, one decision a form, and never two people on one item."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from django.test import Client
+from factories import make_items, make_member, make_open_batch, make_project
+from mixture import mixture, numbers
+from pages import manager, member, text_of
+
+from labeling.answering import reviewing
+from labeling.insight.review import Reason, queue_of
+from labeling.models import Annotation, Comment, Correction, Item, Project, ReviewPlace, Role, User
+from tests.exports.labeled import answer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def project() -> Project:
+    """Item 1 is a tie, 2 skipped by all, 3 doubted, 4 flagged; 0 is sampled."""
+    project = mixture()
+    items = list(project.items.order_by("pk"))
+    Item.objects.filter(pk=items[3].pk).update(label_quality=0.1, likely_label=4)
+    Annotation.objects.filter(task__item=items[0], user__username="bert").update(sampled=True)
+    return project
+
+
+def reviewer(project: Project, name: str = "rita") -> tuple[Client, User]:
+    return member(project, Role.REVIEWER, name), make_member(project, name, Role.REVIEWER)
+
+
+def item_of(project: Project, number: int) -> Item:
+    return project.items.order_by("pk")[number]
+
+
+def decide(client: Client, item: Item, query: str = "", **body: Any) -> Any:
+    body = {"seen": json.dumps(item.label), **body}  # without `next`: on to the first in the queue
+    return client.post(f"/p/{item.project.slug}/review/{item.pk}/{query}", body, follow=True)
+
+
+def shown(response: Any) -> Item | None:
+    return response.context.get("item")
+
+
+def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project: Project) -> None:
+    client, rita = reviewer(project)
+    queue = queue_of(project, rita)
+    assert numbers(project, queue.ids) == [1, 4, 3, 2, 0]
+    assert list(queue.counts.values()) == [1, 1, 1, 1, 1]
+    for reason, number in zip(Reason, (1, 4, 3, 2, 0), strict=True):
+        assert numbers(project, queue_of(project, rita, reason).ids) == [number]
+    page = client.get(f"/p/{project.slug}/review/?reason=error")
+    words = text_of(page)
+    assert shown(page) == item_of(project, 3)
+    assert "Models that have not learned this label take it for class 4, and give the label 10 %." in words
+    assert "annie skipped: Cannot be made out" in words
+    assert "bert class 5" in words
+
+
+def test_accepting_choosing_and_putting_off_lead_from_item_to_item(project: Project) -> None:
+    client, rita = reviewer(project)
+    _, tie, skipped, doubted, flagged = [item_of(project, number) for number in range(5)]
+    assert shown(client.get(f"/p/{project.slug}/review/")) == tie
+    page = decide(client, tie, value="class 5", note="It has a hook.")
+    assert shown(page) == flagged
+    page = decide(client, flagged, decision="accept")
+    standing = Correction.objects.standing().filter(user=rita)
+    assert {(each.item_id, each.value, each.note) for each in standing} == {
+        (tie.pk, 5, "It has a hook."),
+        (flagged.pk, 5, ""),
+    }
+    assert shown(page) == doubted
+    page = decide(client, doubted, decision="later")
+    assert numbers(project, queue_of(project, rita).ids) == [2, 0, 3]
+    page = decide(client, skipped, decision="accept")
+    assert page.status_code == 400, "it has no label that could be accepted"
+    page = decide(client, skipped, value="no such class")
+    assert "This project has no class" in page.content.decode()
+    for number, body in ((2, {"value": "class 1"}), (0, {"decision": "accept"}), (3, {"decision": "accept"})):
+        page = decide(client, item_of(project, number), **body)
+    assert "Nothing waits for a review" in text_of(page)
+
+
+def test_an_item_that_is_sent_back_comes_again_only_for_what_is_said_of_it_then(project: Project) -> None:
+    client, rita = reviewer(project)
+    item = item_of(project, 4)
+    decide(client, item, decision="back", note="Which one is it?")
+    item.refresh_from_db()
+    assert (item.label, item.sent_back, Comment.objects.get().text) == (None, True, "Which one is it?")
+    assert 4 not in numbers(project, queue_of(project, rita).ids)
+    # The batch that asks again has everybody's answers, and nobody flagged it any more.
+    batch = make_open_batch(project, [], number=9)
+    task = batch.tasks.create(repeats=item, rank=0, free=0, outstanding=0)
+    Annotation.objects.create(task=task, user=make_member(project, "annie"), value=5)
+    Item.objects.filter(pk=item.pk).update(label=5, agreement=1, again_at=None, sent_back=False)
+    assert 4 not in numbers(project, queue_of(project, rita).ids)
+    Annotation.objects.filter(task=task).update(flagged=True)
+    assert numbers(project, queue_of(project, rita, Reason.FLAG).ids) == [4]
+
+
+def test_no_two_people_are_on_one_item_and_the_second_is_told_that_it_was_settled(project: Project) -> None:
+    client, _ = reviewer(project)
+    other, rolf = reviewer(project, "rolf")
+    tie = item_of(project, 1)
+    assert shown(client.get(f"/p/{project.slug}/review/")) == tie
+    assert shown(other.get(f"/p/{project.slug}/review/")) == item_of(project, 4)
+    page = other.get(f"/p/{project.slug}/review/?item={tie.pk}", follow=True)
+    assert shown(page) == item_of(project, 4)
+    assert "Somebody else is reviewing item-0001" in text_of(page)
+    page = decide(other, tie, decision="accept")
+    assert "rita is reviewing item-0001 right now. Nothing was changed." in text_of(page)
+    # The first one went away: the item is free, and the second settles it.
+    ReviewPlace.objects.update(held_until="2020-01-01T00:00Z")
+    decide(other, tie, decision="accept")
+    page = decide(client, tie, value="class 7")
+    assert "rolf settled item-0001 meanwhile. Nothing was changed." in text_of(page)
+    assert Correction.objects.standing().get(item=tie).user == rolf
+    page = client.get(f"/p/{project.slug}/review/?item={tie.pk}", follow=True)
+    assert "item-0001 does not wait for a review any more." in text_of(page)
+
+
+def test_a_label_that_changed_on_the_way_is_not_accepted_unseen(project: Project) -> None:
+    client, rita = reviewer(project)
+    item = item_of(project, 4)
+    Item.objects.filter(pk=item.pk).update(label=6)
+    for seen in (json.dumps(5), "no json"):
+        page = decide(client, item, decision="accept", seen=seen)
+        assert "The label of item-0004 changed while you looked at it." in text_of(page)
+    with pytest.raises(reviewing.ReviewError):
+        reviewing.settle(item=item_of(project, 6), user=rita, value=1, seen=None)  # still answered
+
+
+def test_the_sample_is_a_share_of_each_persons_answers_and_drawn_by_the_secret() -> None:
+    project = make_project(batch_size=400, review_share=0.25)
+    batch = make_open_batch(project, make_items(project, 400), overlap=1)
+    answer(batch, make_member(project, "annie"), [1] * 380 + ["skip"] * 20)
+    drawn = Annotation.objects.filter(sampled=True)
+    assert 70 <= drawn.count() <= 125  # of 380, beyond 99.7 % of all draws
+    assert not drawn.filter(value=None).exists()
+    keyed = project.keyed_by("review")
+    assert all(keyed(each.pk)[0] < 64 for each in drawn)
+    Project.objects.update(review_share=0)
+
+
+def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_queries: Any) -> None:
+    client, _ = reviewer(project)
+    for agreement in (1, 0.5):
+        Item.objects.filter(task__batch__number=1, label__isnull=False).update(agreement=agreement)
+        client.get(f"/p/{project.slug}/review/")
+        with django_assert_num_queries(23):
+            assert client.get(f"/p/{project.slug}/review/").status_code == 200
+
+
+@pytest.mark.parametrize("question", ["multi", "verify"])
+def test_other_questions_are_answered_in_their_own_way(question: str) -> None:
+    project = mixture(question)
+    client = manager(project)
+    item = item_of(project, 1)
+    body = {"value": ["class 3", "class 5"], "decision": "correct"} if question == "multi" else {"value": "false"}
+    client.get(f"/p/{project.slug}/review/")
+    page = decide(client, item, **body)
+    item.refresh_from_db()
+    assert (page.status_code, item.label) == (200, [3, 5] if question == "multi" else False)

@@ -1,0 +1,240 @@
+"""Finding items by what they say, and an index that is filled behind them. On both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from factories import make_items, make_project
+
+from labeling.items import search
+from labeling.items.filters import FilterError, ItemFilter, matching, read_filter
+from labeling.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
+from labeling.models import Item, ItemImport, ItemIndex, Project
+
+pytestmark = pytest.mark.django_db
+
+TEXTS = [
+    "A barn owl at the feeder",
+    "The owl of the barn",
+    "Two tawny owls, at night",
+    "Der Uhu über München",
+    "meet at 12:30",
+    "東京タワーの夜",
+]
+DATA = [{"camera": "north gate", "year": 2024}, {"camera": "south"}, {"camera": "north"}, {}, {"tags": ["x", "y"]}, {}]
+
+
+def owls(slug: str = "owls") -> Project:
+    project = make_project(slug)
+    for number, (text, more) in enumerate(zip(TEXTS, DATA, strict=True)):
+        make_items(project, 1, first=number, data={"text": text, **more})
+    return project
+
+
+def find(project: Project, **asked: str) -> list[int]:
+    ids = list(project.items.order_by("pk").values_list("pk", flat=True))
+    return sorted(ids.index(pk) for pk in matching(project, read_filter(project, asked)).values_list("pk", flat=True))
+
+
+FOUND = [
+    ("owl", [0, 1, 2]),
+    ("owl barn", [0, 1]),
+    ('"barn owl"', [0]),
+    ('"owl"', [0, 1]),
+    ("OWL Barn", [0, 1]),
+    ("munchen", [3]),
+    ("MÜNCHEN UHU", [3]),
+    ("feed", [0]),
+    ("feed owl", []),
+    ("a", [0]),
+    ("item-0003", [3]),
+    ("id:item-0003", [3]),
+    ("camera:north", [0, 2]),
+    ('camera:"north gate"', [0]),
+    ("camera:so", [1]),
+    ("year:2024 owl", [0]),
+    ("year:20", [0]),
+    ("2024", [0]),
+    ("north", [0, 2]),
+    ("gate:north", []),
+    ("12:30", [4]),
+    ("tags:x", [4]),
+    ("y", [4]),
+    ("タワー", [5]),
+    ("京夜", []),
+    ("owl nothing", []),
+]
+
+
+@pytest.mark.parametrize(("q", "items"), FOUND)
+@pytest.mark.parametrize("few", [search.FEW, 0])
+def test_searches(q: str, items: list[int], few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    project = owls()
+    owls("others")
+    search.catch_up()
+    assert find(project, q=q) == items
+
+
+HOSTILE = [
+    *("'", '"', "*", "a*", "(", ")", "a OR", "NEAR(a b)", "words:a", "^a", "a AND", "NOT", "-a", "a:b:c", "::", "{a}"),
+    *(
+        "';DROP TABLE labeling_item;--",
+        "%s",
+        "%",
+        "\\",
+        "a\\",
+        "&",
+        "|",
+        "!",
+        "<->",
+        ":*",
+        "a:*b",
+        "a<2>b",
+        "🦉",
+        "\ufffd",
+    ),
+    *("\ud800", "\u0301", "ﬁ", "İ", "ß", "\ue000camera", "\ue0011", "\u200b", "𝒪𝓌𝓁", "a" * 200, "a " * 100, '"' * 200),
+]
+
+
+@pytest.mark.parametrize("q", HOSTILE)
+def test_whatever_is_typed_finds_something_nothing_or_is_told(q: str) -> None:
+    project = owls()
+    search.catch_up()
+    refusal = ""
+    try:
+        find(project, q=q)
+    except FilterError as error:
+        refusal = error.fields["q"]
+    assert refusal in ("", "Enter at least one letter or digit.")
+
+
+@pytest.mark.parametrize("few", [search.FEW, 0])
+def test_matches_are_counted_as_far_as_it_is_worth(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    project = owls()
+    search.catch_up()
+    first = project.items.order_by("pk")[0]
+    Item.objects.filter(pk=first.pk).update(label=3)
+
+    def count(**asked: str) -> tuple[int, bool]:
+        return count_matching(project, read_filter(project, asked))
+
+    assert count() == (6, False)
+    assert count(q="owl") == ((3, False) if few else (COUNTED, True))
+    assert count(q="owl", state="labeled") == (1, False)
+    assert count(q="owl", control="false") == (3, False)
+    monkeypatch.setattr("labeling.items.order.EXAMINED", 5)
+    n, more = count(q="owl", control="false")
+    assert (n <= 3, more) == (True, few == 0)
+
+
+def test_it_is_one_filter_among_others() -> None:
+    project = owls()
+    search.catch_up()
+    Item.objects.filter(pk=project.items.order_by("pk")[1].pk).update(label=3)
+    assert find(project, q="owl", state="labeled") == [1]
+    assert find(project, q="owl", search="0002") == [2]
+
+
+@pytest.mark.parametrize("few", [search.FEW, 0])
+@pytest.mark.parametrize("name", ORDERS)
+def test_pages_hold_every_match_once(name: str, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search, "FEW", few)
+    project = make_project()
+    items = make_items(project, 30, data={"text": "same"})
+    Item.objects.filter(pk__in=[item.pk for item in items[:7]]).update(label=1, agreement=0.5)
+    search.catch_up()
+    found, order = matching(project, read_filter(project, {"q": "same"})), ORDERS[name]
+    page = page_after(found, order, None, 4)
+    keys = page.keys
+    while page.after:
+        page = page_after(found, order, read_position(str(page.after), order), 4)
+        keys += page.keys
+    assert sorted(keys) == [item.pk for item in items]
+
+
+def test_the_index_goes_on_where_it_was() -> None:
+    project = owls()
+    assert search.unindexed(project).count() == 6
+    assert find(project, q="owl") == []
+    search.catch_up()
+    assert not search.unindexed(project).exists()
+    make_items(project, 3, first=6, data={"text": "one more owl"})
+    assert search.unindexed(project).count() == 3
+    search.catch_up(0)
+    assert find(project, q="owl") == [0, 1, 2, 6, 7, 8]
+
+
+def test_a_part_that_fails_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = owls()
+
+    def killed(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search, "_store", killed)
+        with pytest.raises(KeyboardInterrupt):
+            search.catch_up()
+    assert search.unindexed(project).count() == 6
+    search.catch_up()
+    assert find(project, q="owl") == [0, 1, 2]
+
+
+def test_two_workers_at_once_index_each_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    project, other = owls(), owls("others")
+    store, calls = search._store, []
+
+    def interrupted(*args: Any) -> None:
+        store(*args)
+        if not calls:
+            calls.append(1)
+            search.catch_up()
+
+    monkeypatch.setattr(search, "_store", interrupted)
+    search.catch_up()
+    assert find(project, q="owl") == [0, 1, 2] == find(other, q="owl")
+
+
+def test_items_of_an_import_under_way_wait_for_its_end() -> None:
+    project = owls()
+    search.catch_up()
+    last = project.items.order_by("-pk").values_list("pk", flat=True)[0]
+    block: dict[str, Any] = {"first_number": last + 1, "numbers": 10}
+    upload = ItemImport.objects.create(project=project, name="more.csv", state=ItemImport.State.RUNNING, **block)
+    make_items(project, 1, first=6, pk=last + 9, data={"text": "late owl"})
+    search.rewind(project, last + 1)
+    search.catch_up()
+    assert (find(project, q="owl"), search.unindexed(project).count()) == ([0, 1, 2], 1)
+    make_items(project, 1, first=7, pk=last + 2, data={"text": "later owl"})
+    ItemImport.objects.filter(pk=upload.pk).update(state=ItemImport.State.FAILED)
+    search.catch_up()
+    assert find(project, q="owl") == [0, 1, 2, 6, 7]
+    # It is retried, and brings one between those.
+    make_items(project, 1, first=8, pk=last + 5, data={"text": "last owl"})
+    search.rewind(project, last + 1)
+    search.catch_up()
+    assert find(project, q="owl") == [0, 1, 2, 6, 7, 8]
+
+
+def test_what_was_said_under_a_number_before_is_forgotten() -> None:
+    project = owls()
+    search.catch_up()
+    item = project.items.order_by("pk")[0]
+    Item.objects.filter(pk=item.pk).update(data={"text": "a kite"})
+    ItemIndex.objects.update(indexed_to=0)
+    search.catch_up()
+    assert find(project, q="feeder") == []
+    assert find(project, q="kite") == [0]
+
+
+def test_a_search_takes_two_queries(django_assert_num_queries: Any) -> None:
+    project = owls()
+    search.catch_up()
+    with django_assert_num_queries(2):
+        chosen = read_filter(project, {"q": "owl"})
+        assert len(page_after(matching(project, chosen), ORDERS["imported"], None, 10).keys) == 3
+    with django_assert_num_queries(1):
+        page_after(matching(project, ItemFilter()), ORDERS["imported"], None, 10)

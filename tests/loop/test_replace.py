@@ -1,0 +1,216 @@
+"""An item that everybody skips is replaced in its batch, and nobody can tell by what, nor waits for it."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+from django.db import connection
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project
+
+from labeling.answering import queue
+from labeling.answering.queue import Answer
+from labeling.arrays.plan import Pool
+from labeling.arrays.replacing import choose_rows
+from labeling.loop.worker import Worker
+from labeling.models import Batch, Item, Job, Project, Task, User
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def start(in_batch: int = 20, pool: int = 20, *, control: int = 4, overlap: int = 1) -> tuple[Project, Batch, User]:
+    """An open batch, the first `control` of its tasks control tasks, and a pool with as many reserved items."""
+    project = make_project(overlap=overlap)
+    items = make_items(project, in_batch + pool)
+    reserved = [item.pk for item in [*items[:control], *items[in_batch : in_batch + control]]]
+    Item.objects.filter(pk__in=reserved).update(reserved=True)
+    Project.objects.update(encoded_rows=in_batch + pool)
+    project.refresh_from_db()
+    batch = make_open_batch(project, list(Item.objects.order_by("row")[:in_batch]), overlap=overlap)
+    Batch.objects.update(control_tasks=control)
+    return project, batch, make_member(project, "ann")
+
+
+def skip(project: Project, user: User, *tasks: Task) -> list[uuid.UUID]:
+    answers = [Answer(id=uuid.uuid4(), task=task.pk, skip_reason="unclear") for task in tasks]
+    return queue.submit(project=project, user=user, answers=answers).accepted
+
+
+def held(project: Project, user: User, number: int = 10) -> list[Task]:
+    return queue.claim(project=project, user=user, count=number).tasks
+
+
+def drain() -> None:
+    worker = Worker(run_step)
+    while worker.run_next():
+        pass
+    assert not Job.objects.exclude(state=Job.State.DONE).exists()
+
+
+def figures(batch: Batch) -> tuple[int, int, int]:
+    batch.refresh_from_db()
+    assert batch.remaining == batch.tasks.unanswered().count()
+    assert batch.control_tasks == batch.tasks.filter(is_control=True).count()
+    return batch.size, batch.remaining, batch.control_tasks
+
+
+def test_a_skip_is_replaced_by_a_further_task_of_the_same_kind() -> None:
+    project, batch, ann = start()
+    tasks = held(project, ann)
+    skip(project, ann, tasks[0], tasks[5])
+    drain()
+    new = list(batch.tasks.filter(replaces__isnull=False).order_by("rank"))
+    assert [(task.rank, task.replaces_id, task.is_control) for task in new] == [
+        (20, tasks[0].pk, True),
+        (21, tasks[5].pk, False),
+    ]
+    assert [task.item.row for task in new] == [20, 24], "the next of the permutation, reserved and not"
+    assert figures(batch) == (22, 20, 5)
+    drain()
+    assert figures(batch) == (22, 20, 5), "once"
+
+
+def test_an_answer_beside_a_skip_needs_no_replacement_and_a_skip_taken_back_gets_none() -> None:
+    project, batch, ann = start(overlap=2)
+    bob = make_member(project, "bob")
+    first, second, *_ = held(project, ann)
+    assert {first.pk, second.pk} <= {task.pk for task in held(project, bob)}
+    skipped = skip(project, ann, first, second)
+    skip(project, bob, second)
+    queue.submit(project=project, user=bob, answers=[Answer(id=uuid.uuid4(), task=first.pk, value=1)])
+    queue.undo(project=project, user=ann, annotation_id=skipped[1])
+    drain()
+    assert figures(batch)[0] == 20
+
+
+def test_no_more_than_a_fifth_of_a_batch_is_replaced() -> None:
+    project, batch, ann = start(20, 40)
+    for _ in range(3):
+        skip(project, ann, *held(project, ann, 5))
+        drain()
+    assert batch.tasks.filter(replaces__isnull=False).count() == 4
+
+
+@pytest.mark.parametrize("position", [0, 5])
+def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
+    """Else who sees that a skip is replaced, or is not, would know what it was."""
+    project, batch, ann = start()
+    Item.objects.filter(task=None, reserved=True).update(excluded_at=timezone.now())
+    skip(project, ann, held(project, ann)[position])
+    drain()
+    assert figures(batch)[0] == 20
+
+
+def test_a_batch_does_not_wait_and_a_manager_can_turn_it_off() -> None:
+    project, batch, ann = start(3, 10, control=0)
+    skip(project, ann, *held(project, ann))
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.TRAINING, "the last skip completes it"
+    other = make_project("other", replace_skips=False)
+    batch = make_open_batch(other, make_items(other, 10))
+    skip(other, make_member(other, "bob"), held(other, make_member(other, "bob"))[0])
+    assert not other.jobs.exists()
+
+
+def test_a_selection_that_is_under_way_goes_first() -> None:
+    project, batch, ann = start()
+    skip(project, ann, held(project, ann)[0])
+    picking = Job.objects.create(
+        project=project, kind=Job.Kind.SELECT, state=Job.State.RUNNING, worker="w:1:x", heartbeat_at=timezone.now()
+    )
+    Worker(run_step).run_next()
+    assert figures(batch)[0] == 20
+    assert Job.objects.get(kind=Job.Kind.REPLACE).state == Job.State.WAITING
+    picking.delete()
+    Job.objects.update(run_after=timezone.now())
+    drain()
+    assert figures(batch)[0] == 21
+
+
+def test_many_skip_while_the_worker_replaces() -> None:
+    project, batch, _ = start(60, 60, control=10)
+    people = [make_member(project, f"p{number}") for number in range(6)]
+    errors: list[BaseException] = []
+    over = threading.Event()
+
+    def work(user: User) -> None:
+        try:
+            while tasks := held(project, user, 3):
+                skip(project, user, tasks[0])
+                queue.submit(
+                    project=project,
+                    user=user,
+                    answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in tasks[1:]],
+                )
+        except BaseException as error:  # noqa: BLE001  handed to the test
+            errors.append(error)
+        finally:
+            connection.close()
+
+    def replace() -> None:
+        try:
+            while not over.is_set():
+                Job.objects.filter(kind=Job.Kind.TRAIN).delete()
+                Worker(run_step).run_next()
+        except BaseException as error:  # noqa: BLE001
+            errors.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(user,)) for user in people]
+    worker = threading.Thread(target=replace)
+    for thread in [*threads, worker]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    over.set()
+    worker.join()
+    assert errors == []
+    assert not Job.objects.filter(state=Job.State.FAILED).exists()
+    size, remaining, _ = figures(batch)
+    assert (batch.state, remaining) == (Batch.State.TRAINING, 0)
+    assert size == batch.tasks.count()
+    assert batch.tasks.filter(replaces__isnull=False).count() <= 12
+
+
+def test_the_replacement_comes_from_the_same_cluster_by_the_nearest_margin() -> None:
+    margins = np.array([0.1, 0.5, 0.12, 0.9, 0.3, 0.2, 0.0])
+    clusters = np.array([0, 0, 0, 1, 1, 2, 2])
+    pool = Pool(np.arange(1, 7), np.zeros(6, bool), np.linspace(0, 1, 6))
+    taken = np.array([0, 3])
+
+    def chosen(*rows: int, known: bool = True) -> list[int]:
+        skipped = [(row, False) for row in rows]
+        arrays = {"margins": margins, "clusters": clusters} if known else {"margins": margins, "clusters": None}
+        return choose_rows(pool, skipped, taken=taken, has_control=False, **arrays)
+
+    assert chosen(0, 0) == [2, 1]
+    assert chosen(0, 0, 0) == [2, 1, 5], "then of the cluster that the batch has nothing of"
+    assert chosen(0, known=False) == [2]
+    assert len(chosen(*[0] * 9)) == 6, "as far as the pool suffices"
+
+
+def test_in_the_loop_it_is_what_the_model_that_picked_the_batch_says_of_it(tmp_path: Path) -> None:
+    project = digits_project(tmp_path, n=200, batch_size=40)
+    ann = annotator(project)
+    drain()
+    answer_batch(project, ann)
+    drain()
+    batch = Batch.objects.get(number=2)
+    skipped = next(task for task in held(project, ann) if not task.is_control)
+    skip(project, ann, skipped)
+    drain()
+    new = batch.tasks.select_related("item").get(replaces=skipped)
+    assert None not in (new.margin, new.predicted, new.confidence, new.cluster)
+    assert not new.item.reserved
+    skipped.refresh_from_db()
+    in_cluster = Task.objects.filter(batch=batch, cluster=skipped.cluster).count()
+    assert new.cluster == skipped.cluster or in_cluster == 1
+    answer_batch(project, ann)
+    assert Job.objects.filter(kind=Job.Kind.TRAIN, batch=batch).exists()

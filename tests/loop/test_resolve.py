@@ -1,0 +1,123 @@
+"""Labels by all answers of a project, before a version learns from them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import pytest
+from factories import make_answerable, make_items, make_member, make_open_batch, make_project
+
+from labeling.answering import counting, queue
+from labeling.answering.corrections import correct
+from labeling.loop import rechecks
+from labeling.loop.step import Step
+from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Role, User, WorkLog
+from labeling.steps.resolve import resolve
+
+pytestmark = pytest.mark.django_db
+
+
+def answer(batch: Batch, rank: int, user: User, value: Any) -> None:
+    task = batch.tasks.get(rank=rank)
+    make_answerable([task], user)
+    sent = queue.Answer(uuid.uuid4(), task.pk, value=value)
+    assert not queue.submit(project=batch.project, user=user, answers=[sent]).rejected
+
+
+def run(project: Project) -> None:
+    job = Job.objects.filter(project=project, kind=Job.Kind.TRAIN).latest("pk")
+    Job.objects.filter(pk=job.pk).update(state=Job.State.RUNNING, worker="w:1:1")
+    job.refresh_from_db()
+    resolve(Step(job), project)
+
+
+def crowd(**settings: Any) -> tuple[Project, Batch]:
+    """Twenty items; ann and bob are always right, cat takes each 3 for a 4; nobody else answers the last item than two
+    of them, who differ.
+    """
+    project = make_project(overlap=3, **settings)
+    people = [make_member(project, name) for name in ("ann", "bob", "cat")]
+    batch = make_open_batch(project, make_items(project, 20), overlap=3)
+    for rank in range(20):
+        truth = rank % 5
+        values = [truth, truth, 4 if truth == 3 else truth] if rank < 19 else [1, 2, None]
+        for user, value in zip(people, values, strict=True):
+            if value is not None:
+                answer(batch, rank, user, value)
+    task = batch.tasks.get(rank=19)
+    make_answerable([task], people[2])
+    skip = queue.Answer(uuid.uuid4(), task.pk, skip_reason="Cannot be made out")
+    assert queue.submit(project=project, user=people[2], answers=[skip]).batch_completed
+    return project, batch
+
+
+@pytest.mark.parametrize("resolving", ["majority", "dawid-skene"])
+def test_labels_have_a_probability_and_a_tie_has_no_label(resolving: str) -> None:
+    project, batch = crowd(resolving=resolving)
+    mona = make_member(project, "mona", Role.MANAGER)
+    correct(item=Item.objects.get(row=0), user=mona, value=9)
+    run(project)
+    items = list(project.items.order_by("row"))
+    assert [item.label for item in items] == [9, *(rank % 5 for rank in range(1, 19)), None]
+    assert items[0].label_probability is None, "a manager's word"
+    assert all(item.label_probability is not None and item.label_probability > 0.9 for item in items[1:19])
+    assert list(project.items.undecided()) == [items[19]]
+    assert [value for value, _ in items[19].label_distribution or []] in ([1, 2], [2, 1])
+    accuracies = dict(Membership.objects.exclude(user=mona).values_list("user__username", "accuracy"))
+    assert accuracies["cat"] < accuracies["ann"]
+    assert counting.recount(Batch.objects.get(pk=batch.pk)) == []
+
+
+def test_done_again_it_changes_nothing() -> None:
+    project, _ = crowd(resolving="dawid-skene")
+    run(project)
+    before = list(project.items.order_by("pk").values())
+    run(project)
+    assert list(project.items.order_by("pk").values()) == before
+
+
+def test_places_that_nobody_is_left_to_take_do_not_hold_up_a_batch() -> None:
+    project = make_project(overlap_max=3, check_share=0.0)
+    ann, bob = make_member(project, "ann"), make_member(project, "bob")
+    batch = make_open_batch(project, make_items(project, 2), overlap_max=3)
+    answer(batch, 0, ann, 1)
+    now = WorkLog.objects.get().last_at
+    assert batch.tasks.get(rank=0).extra == 1, "ann is not known yet"
+    assert rechecks.let_go(now + 2 * rechecks.PATIENCE) == 0, "the other task lacks its first answer"
+    answer(batch, 1, ann, 1)
+    Assignment.objects.filter(user=bob).delete()
+    queue.claim(project=project, user=bob, count=1)
+    assert rechecks.let_go(now + rechecks.PATIENCE / 2) == 0, "bob has just taken one"
+    assert rechecks.let_go(now + 2 * rechecks.PATIENCE) == 2
+    batch.refresh_from_db()
+    assert (batch.state, batch.remaining) == (Batch.State.TRAINING, 0)
+    assert {item.label for item in project.items.all()} == {1}
+
+
+def test_alone_in_a_project_nobody_is_waited_for() -> None:
+    project = make_project(overlap_max=3)
+    ann = make_member(project, "ann")
+    make_member(project, "mona", Role.MANAGER)
+    batch = make_open_batch(project, make_items(project, 1), overlap_max=3)
+    answer(batch, 0, ann, 1)
+    assert Batch.objects.get(pk=batch.pk).state == Batch.State.TRAINING
+
+
+def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
+    """Two projects, alike but that in one the second person says otherwise."""
+    told = []
+    for other in (1, 2):
+        project = make_project(f"p{other}", overlap_max=5, check_share=0.0)
+        people = [make_member(project, name) for name in ("ann", "bob", "cat")]
+        batch = make_open_batch(project, make_items(project, 10), overlap_max=5)
+        figures = []
+        for user, rank, value in [(people[0], 0, 1), (people[1], 0, other), (people[1], 1, 3), (people[0], 1, 3)]:
+            answer(batch, rank, user, value)
+            claimed = queue.claim(project=project, user=user, count=1)
+            queue.release(project=project, user=user)
+            figures.append(claimed.remaining)
+        told.append(figures)
+        assert batch.tasks.get(rank=0).extra == (1 if other == 1 else 2)
+    assert told[0] == told[1]
+    assert told[0] == sorted(told[0], reverse=True)

@@ -1,0 +1,146 @@
+"""What answers amount to: beside slow references that follow the formulas, and by what must always hold."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from labeling.resolving import dawid_skene
+from labeling.resolving.people import Answers, weigh
+from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior
+
+ACCURACIES = st.floats(0.05, 0.99)
+
+
+@given(
+    votes=st.lists(st.tuples(st.integers(0, 4), ACCURACIES), max_size=6),
+    word=st.none() | st.tuples(st.integers(0, 4), st.floats(0.2, 0.95)),
+)
+def test_the_posterior_is_bayes_over_all_values(votes: list[tuple[int, float]], word: tuple[int, float] | None) -> None:
+    masses = []
+    for truth in range(5):
+        prior = 0.2 if word is None else word[1] if truth == word[0] else (1 - word[1]) / 4
+        masses.append(prior * math.prod(a if value == truth else (1 - a) / 4 for value, a in votes))
+    ours = posterior([Vote(*vote) for vote in votes], 5, Word(*word) if word else None)
+    assert all(math.isclose(p, masses[value] / sum(masses), abs_tol=1e-9) for value, p in ours.items())
+
+
+def test_people_are_asked_as_long_as_nobody_can_be_sure() -> None:
+    def more(*votes: Vote, word: Word | None = None, skips: int = 0) -> bool:
+        return asks_another(votes, skips, n_values=10, word=word, confidence=0.95)
+
+    assert more(Vote(1)), "one person of whom nothing is known"
+    assert not more(Vote(1, 0.97)), "somebody who has proven good"
+    assert not more(Vote(1), Vote(1))
+    assert more(Vote(1, 0.97), Vote(2, 0.97)), "people disagree"
+    assert not more(Vote(1), word=Word(1, 0.9)), "the model says so too"
+    assert more(Vote(1, 0.97), word=Word(2, 0.99)), "the model is sure of something else"
+    assert more(skips=1)
+    assert not more(skips=2), "nobody can tell"
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> Answers:
+    rng = np.random.default_rng(draw(st.integers(0, 2**32)))
+    n_items, n_people, n_values = (draw(st.integers(1, most)) for most in (15, 4, 4))
+    truth = rng.integers(n_values, size=n_items)
+    rows = [
+        (item, person, truth[item] if rng.random() < 0.5 + person / 10 else rng.integers(n_values))
+        for item, person in itertools.product(range(n_items), range(n_people))
+        if person == item % n_people or rng.random() < 0.4
+    ]
+    item, person, value = np.array(rows, np.int64).T
+    return Answers(item, person, value, n_items, n_people, n_values)
+
+
+def slow_dawid_skene(answers: Answers) -> list[list[float]]:
+    """The same model in plain loops, from the same start."""
+    n, items, people = answers.n_values, range(answers.n_items), range(answers.n_people)
+    rows = list(zip(answers.item.tolist(), answers.person.tolist(), answers.value.tolist(), strict=True))
+    accuracy = [0.9] * answers.n_people
+    for _ in range(200):
+        table = []
+        for item in items:
+            votes = [Vote(v, accuracy[p]) for i, p, v in rows if i == item]
+            listed = posterior(votes, n)
+            left = max(1 - sum(listed.values()), 0) / max(n - len(listed), 1)
+            table.append([listed.get(value, left) for value in range(n)])
+        accuracy = [
+            (sum(table[i][v] for i, p, v in rows if p == person) + 9) / (sum(p == person for _, p, _ in rows) + 10)
+            for person in people
+        ]
+    known = [min(max(a, CLIP), 1 - CLIP) for a in accuracy]
+    for _ in range(200):
+        shares = [(sum(row[k] for row in table) + 1) / (len(table) + n) for k in range(n)]
+        before, table = table, [[math.log(shares[k]) for k in range(n)] for _ in items]
+        for person in people:
+            for k in range(n):
+                row = [4 * (known[person] if v == k else (1 - known[person]) / max(n - 1, 1)) for v in range(n)]
+                for i, p, v in rows:
+                    row[v] += before[i][k] if p == person else 0
+                for i, p, v in rows:
+                    table[i][k] += math.log(row[v] / sum(row)) if p == person else 0
+        table = [[math.exp(x) / sum(map(math.exp, row)) for x in row] for row in table]
+    return table
+
+
+@settings(max_examples=4, deadline=None)
+@given(crowds())
+def test_dawid_and_skene_is_what_plain_loops_come_to(answers: Answers) -> None:
+    ours, theirs = dawid_skene.resolve(answers), np.array(slow_dawid_skene(answers))
+    np.testing.assert_allclose(ours.probability, theirs[ours.item, ours.value], atol=1e-3)
+
+
+@settings(max_examples=20, deadline=None)
+@given(crowds())
+def test_neither_names_nor_order_matter(answers: Answers) -> None:
+    order = np.random.default_rng(0).permutation(len(answers.item))
+    people = np.arange(answers.n_people)[::-1]
+    other = Answers(
+        answers.item[order], people[answers.person][order], answers.value[order],
+        answers.n_items, answers.n_people, answers.n_values,
+    )  # fmt: skip
+    for how in (weigh, dawid_skene.resolve):
+        one, two = how(answers), how(other)
+        np.testing.assert_allclose(one.accuracy, two.accuracy[people], atol=1e-6)
+        np.testing.assert_allclose(one.probability, two.probability, atol=1e-4)
+        assert (np.bincount(one.item, one.probability, answers.n_items) <= 1 + 1e-9).all()
+
+
+def test_one_look_at_all_answers_weighs_them_as_a_look_at_one_item() -> None:
+    answers = Answers(
+        np.array([0, 0, 1, 2, 2]), np.array([0, 1, 0, 1, 0]), np.array([1, 1, 2, 0, 1]), 3, 2, 4,
+        word=np.array([-1, 3, 1]), sure=np.array([0, 0.6, 0.99]),
+    )  # fmt: skip
+    found = weigh(answers)
+    a, b = found.accuracy
+    slow = [
+        posterior([Vote(1, a), Vote(1, b)], 4),
+        posterior([Vote(2, a)], 4, Word(3, 0.6)),
+        posterior([Vote(0, b), Vote(1, a)], 4, Word(1, 0.99)),
+    ]
+    for item, value, p in zip(found.item.tolist(), found.value.tolist(), found.probability.tolist(), strict=True):
+        assert p == pytest.approx(slow[item][value], abs=1e-4)
+
+
+def test_a_spammer_and_a_confuser_are_seen_through() -> None:
+    """Somebody takes every 1 for a 2, somebody answers at random: three others are right nine times of ten."""
+    rng = np.random.default_rng(5)
+    truth = rng.integers(4, size=600)
+    said = np.where(rng.random((6, 600)) < 0.9, truth, rng.integers(4, size=(6, 600)))
+    said[3], said[4] = rng.integers(4, size=600), np.where(truth == 1, 2, truth)
+    item, person = np.meshgrid(np.arange(600), np.arange(5))
+    answers = Answers(item.ravel(), person.ravel(), said[:5].ravel(), 600, 5, 4)
+    found = dawid_skene.resolve(answers)
+    assert found.accuracy.argmin() == 3
+    assert found.accuracy[3] < 0.35
+    best = np.full(600, -1)
+    order = np.argsort(found.probability, kind="stable")
+    best[found.item[order]] = found.value[order]
+    majority = np.array([np.bincount(column, minlength=4).argmax() for column in said[:5].T])
+    assert (best != truth).mean() < (majority != truth).mean()

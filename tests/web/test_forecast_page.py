@@ -1,0 +1,93 @@
+"""The settings page forecasts the next batch while somebody types, and says what that stands on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from factories import make_items, make_project
+from pages import make_history, manager, text_of
+
+from labeling.arrays import stored
+from labeling.arrays.files import ProjectFiles
+from labeling.arrays.forecast import Sample, draw_sample
+from labeling.models import Project
+
+pytestmark = pytest.mark.django_db
+
+
+def surveyed(data_dir: Any, n: int = 400, **sizes: int) -> Project:
+    """A pool of clusters of four, whose margins rise by one thousandth each."""
+    project = make_project(batch_size=20, candidate_factor=5, mean_cluster_size=4, control_share=0)
+    make_history(project, 2)
+    make_items(project, n, first=100)
+    joined_by = np.where(np.arange(1, n) % 4, 0, n)
+    sample = draw_sample(
+        np.arange(n) / 1000, joined_by, leaves=n, version=2, batch=3, rng=np.random.default_rng(0), **sizes
+    )
+    path = ProjectFiles(project).sample
+    path.parent.mkdir(parents=True)
+    stored.save(path, sample)
+    return project
+
+
+def test_the_page_tells_what_the_next_batch_holds(data_dir: Any) -> None:
+    project = surveyed(data_dir)
+    page = text_of(manager(project).get("/p/digits/settings/"))
+    for said in (
+        "0.099 of a candidate: 0 is all doubt, 1 none",
+        "25 that the candidates fall in",
+        "at most 1 of the 4 candidates in it",
+        "100 % of the picked items, each from another cluster",
+    ):
+        assert said in page
+    assert "As version 2 saw the pool when batch 3 was picked." in page
+    assert "class guard is not reckoned with" not in page
+    Project.objects.update(class_guard=2)
+    assert "The class guard is not reckoned with." in text_of(manager(project).get("/p/digits/settings/"))
+
+
+def test_it_follows_what_is_typed(data_dir: Any) -> None:
+    project = surveyed(data_dir)
+    client = manager(project)
+    rows = client.get("/p/digits/settings/consequence/", {"candidate_factor": "1"}).json()["rows"]
+    assert (rows["highest-margin"]["was"], rows["highest-margin"]["now"]) == ("0.099", "0.019")
+    assert (rows["clusters"]["was"], rows["clusters"]["now"]) == ("25", "5")
+    assert rows["largest"]["now"] == "at most 4"
+    assert rows["first-pass"]["now"].startswith("25")
+    rows = client.get("/p/digits/settings/consequence/", {"mean_cluster_size": "1"}).json()["rows"]
+    assert rows["clusters"]["now"] == "100"
+    rows = client.get("/p/digits/settings/consequence/", {"strategy": "margin"}).json()["rows"]
+    assert rows["first-pass"] == {"was": "100\u00a0%", "now": "–", "detail": "there are no passes"}
+
+
+def test_without_a_candidate_factor_the_number_of_candidates_is_forecast(data_dir: Any) -> None:
+    project = surveyed(data_dir)
+    rows = manager(project).get("/p/digits/settings/consequence/", {"candidate_factor": ""}).json()["rows"]
+    # Twenty clusters of four: the twentieth begins at the 77th item.
+    assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
+    assert rows["first-pass"]["now"].startswith("100")
+    Project.objects.update(candidate_factor=None)
+    assert "77 that the model doubts most" in text_of(manager(project).get("/p/digits/settings/"))
+
+
+def test_an_estimate_says_so(data_dir: Any) -> None:
+    project = surveyed(data_dir, most=200, stretch=20)
+    page = text_of(manager(project).get("/p/digits/settings/"))
+    assert "estimated from a sample of 200 of 400" in page
+
+
+def test_nothing_is_forecast_without_a_sample(data_dir: Any) -> None:
+    project = make_project()
+    make_items(project, 5)
+    assert "foretold once there is a model" in text_of(manager(project).get("/p/digits/settings/"))
+    make_history(project, 1, size=0)
+    page = text_of(manager(project).get("/p/digits/settings/"))
+    assert "foretold once the pool has been surveyed" in page
+    assert "Highest margin" not in page
+    path = ProjectFiles(project).sample
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"PK damaged")
+    assert stored.load(path, Sample) is None
+    assert manager(project).get("/p/digits/settings/").status_code == 200
