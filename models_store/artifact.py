@@ -97,11 +97,11 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibrati
         if digest is not None and document["digest"] != digest:
             raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
         weights = _verified(source, document)
-        found = _read_calibration(source, document, calibration)
+        fitted = _read_calibration(source, document, calibration)
     except FolderError as error:
         raise ArtifactError(str(error)) from error
     try:
-        return replace(_model(document, weights), calibration=found)
+        return replace(_model(document, weights), calibration=fitted)
     except MISFITS as error:
         raise ArtifactError(f"{source}: weights and manifest do not fit together ({error})") from error
 
@@ -123,13 +123,13 @@ def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
 def _stated(source: Folder, document: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
     """For each file that the manifest names, its size in bytes and its hash."""
     try:
-        found = {name: (entry["bytes"], entry["sha256"]) for name, entry in document["files"].items()}
+        files = {name: (entry["bytes"], entry["sha256"]) for name, entry in document["files"].items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise ArtifactError(f"{source}/{MANIFEST}: does not say which files belong to the version") from error
-    for name, (size, _) in found.items():
+    for name, (size, _) in files.items():
         if name == MANIFEST or type(size) is not int or size < 0:
             raise ArtifactError(f"{source}/{MANIFEST}: {name[:100]!r} with {size!r} bytes is no file of a version")
-    return found
+    return files
 
 
 def _model(document: dict[str, Any], weights: bytes) -> Model:
@@ -145,7 +145,7 @@ def _model(document: dict[str, Any], weights: bytes) -> Model:
     )
 
 
-def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
+def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
     """The manifest, but for the files and the digest."""
     model = trained.model
     own = {
@@ -167,11 +167,11 @@ def _described(trained: Trained, given: Mapping[str, Any]) -> dict[str, Any]:
         "seed": trained.seed,
         "privacy": {"private": trained.privacy is not None, **(trained.privacy or {})},
     }
-    taken = sorted({*own, "files", "digest"} & {*given})
+    taken = sorted({*own, "files", "digest"} & {*facts})
     if taken:
         raise ValueError(f"the manifest has its own {', '.join(taken)}")
     # Through JSON and back, so that the digest is of what will be read.
-    document: dict[str, Any] = json.loads(json.dumps({**own, **given}, allow_nan=False))
+    document: dict[str, Any] = json.loads(json.dumps({**own, **facts}, allow_nan=False))
     return document
 
 

@@ -144,28 +144,28 @@ def _calibration(manifest: Mapping[str, Any]) -> str:
     )
 
 
-def _measured_calibration(found: Mapping[str, Any] | None) -> str:
-    if not found:
+def _measured_calibration(measured: Mapping[str, Any] | None) -> str:
+    if not measured:
         return "Not measured: there was no control item, or no single answer whose confidence could be held against it."
     sure, right, ece, low, high, chance = (
-        _share(found[name]) for name in ("sure", "right", "ece", "low", "high", "chance")
+        _share(measured[name]) for name in ("sure", "right", "ece", "low", "high", "chance")
     )
     return (
-        f"On the same {found['n']:,} control items it was {sure} sure on average, and {right} right. Expected "
+        f"On the same {measured['n']:,} control items it was {sure} sure on average, and {right} right. Expected "
         f"calibration error {ece} as measured, where chance alone makes up to {chance} of a perfect model; without "
-        f"chance, with 95 % certainty, {low} to {high}. Brier score {found['brier']:.3f}."
+        f"chance, with 95 % certainty, {low} to {high}. Brier score {measured['brier']:.3f}."
     )
 
 
-def _privacy(found: Mapping[str, Any]) -> str:
-    if found.get("epsilon") is None:
+def _privacy(privacy: Mapping[str, Any]) -> str:
+    if privacy.get("epsilon") is None:
         return (
             "It was trained without differential privacy: whoever has the weights may be able to tell whether a "
             "certain item was among its labels. Give it to those who may see the labels."
         )
-    delta = f" and δ = {found['delta']:g}" if found.get("delta") is not None else ""
+    delta = f" and δ = {privacy['delta']:g}" if privacy.get("delta") is not None else ""
     return (
-        f"It was trained with differential privacy: ε = {found['epsilon']:.4g}{delta}. One item more or less among "
+        f"It was trained with differential privacy: ε = {privacy['epsilon']:.4g}{delta}. One item more or less among "
         "those that it learned from makes no outcome of the training more than e^ε times as likely, but for a chance "
         "of δ. Its figures on control items are not covered. What ε rests on is in the manifest, under `privacy`."
     )

@@ -58,9 +58,9 @@ class ClassSets:
     def dense(self, rows: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
         """(m, n_classes) booleans of these rows: few at a time."""
         chosen = self.take(np.arange(len(self))[rows])
-        found = np.zeros(chosen.shape, bool)
-        found[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
-        return found
+        dense = np.zeros(chosen.shape, bool)
+        dense[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
+        return dense
 
     def count(self) -> NDArray[np.int64]:
         """(n_classes,) how many items are of each class."""

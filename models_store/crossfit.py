@@ -86,8 +86,8 @@ def cross_fit(
                 progress=report,
             )
             pairs = None if proposed is None else proposed[mine]
-            said = predict(trained.model, features[mine], proposed=pairs)
-            yield Answers(place, mine, np.concatenate([part.best for part in said]))
+            predictions = predict(trained.model, features[mine], proposed=pairs)
+            yield Answers(place, mine, np.concatenate([part.best for part in predictions]))
         done += size
 
 

@@ -12,8 +12,8 @@ def autocast(device: torch.device) -> torch.autocast:
     """bfloat16 where the hardware multiplies it faster and the loss does not suffer: on GPUs that have it. A
     processor's small matrices gain nothing from it.
     """
-    wanted = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=wanted)
+    enabled = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
 
 def seed_generators(device: torch.device, seed: int) -> None:

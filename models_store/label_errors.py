@@ -34,12 +34,12 @@ def label_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -
     from cleanlab.rank import get_self_confidence_for_each_label
 
     rows = np.flatnonzero(np.isin(labels, known))
-    given = np.searchsorted(known, labels[rows])
+    compact = np.searchsorted(known, labels[rows])
     held_out = p[np.ix_(rows, known)]
     held_out = np.maximum(held_out, np.finfo(np.float32).tiny)
     held_out /= held_out.sum(axis=1, keepdims=True)
     wrong = np.asarray(
-        find_label_issues(given, held_out, return_indices_ranked_by="self_confidence", n_jobs=1), dtype=np.int64
+        find_label_issues(compact, held_out, return_indices_ranked_by="self_confidence", n_jobs=1), dtype=np.int64
     )
-    quality = np.asarray(get_self_confidence_for_each_label(given, held_out))
+    quality = np.asarray(get_self_confidence_for_each_label(compact, held_out))
     return Doubts(rows[wrong], quality[wrong], known[held_out[wrong].argmax(axis=1)])

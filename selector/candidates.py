@@ -26,21 +26,21 @@ def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: in
     """
     margins = scores(margins, "margins")
     clusters = cluster_ids(clusters, len(margins))
-    wanted = min(whole_number(batch_size, "batch_size", least=0), len(margins))
-    limit = round(min(factor(most, "most") * wanted, len(margins)))
-    if wanted == 0:
+    batch_size = min(whole_number(batch_size, "batch_size", least=0), len(margins))
+    limit = round(min(factor(most, "most") * batch_size, len(margins)))
+    if batch_size == 0:
         return 1.0
-    count, enough = wanted, None
+    count, enough = batch_size, None
     while enough is None:  # mostly twice as many are enough: sorting ten times as many would take far longer
-        enough = fewest(clusters[_smallest_first(margins, count)], wanted) or (limit if count == limit else None)
+        enough = fewest(clusters[_smallest_first(margins, count)], batch_size) or (limit if count == limit else None)
         count = min(2 * count, limit)
-    return enough / wanted
+    return enough / batch_size
 
 
-def fewest(clusters: np.ndarray, wanted: int) -> int | None:
+def fewest(clusters: np.ndarray, batch_size: int) -> int | None:
     """How many of `clusters` (k,), from the first on, hold `wanted` different ones; None if all of them hold fewer."""
     firsts = np.sort(np.unique(clusters, return_index=True)[1])
-    return int(firsts[wanted - 1]) + 1 if len(firsts) >= wanted else None
+    return int(firsts[batch_size - 1]) + 1 if len(firsts) >= batch_size else None
 
 
 def _smallest_first(margins: np.ndarray, count: int) -> np.ndarray:

@@ -41,8 +41,8 @@ def pick_guarded(
     """
     n_classes = whole_number(n_classes, "n_classes", least=1)
     names = _checked_classes(classes, pool.size, n_classes)
-    wanted = min(whole_number(batch_size, "batch_size", least=0), pool.size)
-    most = limit(wanted, n_classes, class_guard)
+    batch_size = min(whole_number(batch_size, "batch_size", least=0), pool.size)
+    most = limit(batch_size, n_classes, class_guard)
     taken = np.zeros(pool.size, bool)
     counts = np.zeros(n_classes, np.int64)
     parts: list[Selection] = []
@@ -60,7 +60,7 @@ def pick_guarded(
         return _moved(picked, left, parts)
 
     left = np.arange(pool.size)
-    missing = wanted
+    missing = batch_size
     while len(left) and (missing or not parts):
         ask = min(missing << max(0, len(parts) - _PATIENCE), len(left))
         picked = pick_from(left, ask)

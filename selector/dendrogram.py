@@ -171,11 +171,11 @@ def _clusters(size, merges):  # type: ignore[no-untyped-def]
         top[merges[made, 0]] = top[merges[made, 1]] = top[size + made]
     number = np.full(size + len(merges), -1)
     clusters = np.empty(size, np.int64)
-    found = 0
+    count = 0
     for item in range(size):
         if number[top[item]] < 0:
-            number[top[item]] = found
-            found += 1
+            number[top[item]] = count
+            count += 1
         clusters[item] = number[top[item]]
     return clusters
 

@@ -67,12 +67,12 @@ def _nearest_by_trees(new: NDArray[Any], old: NDArray[Any], metric: str, seed: i
     spread[: len(new)] = np.inf  # new rows are nobody's neighbours
     with Threads() as threads:
         search_trees(points, spread, ids, gaps, seed, threads, lambda share: None)
-    found = ids[: len(new), 0].astype(np.int64) - len(new)
+    nearest = ids[: len(new), 0].astype(np.int64) - len(new)
     alone = np.flatnonzero(ids[: len(new), 0] < 0)
     if len(alone):
         sample = np.sort(np.random.default_rng(seed).choice(len(old), min(_SAMPLE, len(old)), replace=False))
-        found[alone] = sample[_nearest_of_all(new[alone], old[sample], metric)]
-    return found
+        nearest[alone] = sample[_nearest_of_all(new[alone], old[sample], metric)]
+    return nearest
 
 
 def _nearest_of_block(new: NDArray[Any], first_row: int, old: NDArray[Any], metric: str) -> NDArray[np.int64]:
@@ -85,9 +85,9 @@ def _nearest_of_block(new: NDArray[Any], first_row: int, old: NDArray[Any], metr
         others, halves = prepare(old[start : start + _OLD_ROWS], metric, name="old", first_row=start, centre=centre)
         distances = points @ others.T
         np.subtract(halves, distances, out=distances)  # less half the new row's squared norm, equal for all
-        found = distances.argmin(axis=1)
-        lowest = distances[np.arange(len(new)), found]
+        nearest = distances.argmin(axis=1)
+        lowest = distances[np.arange(len(new)), nearest]
         nearer = lowest < best
         best[nearer] = lowest[nearer]
-        rows[nearer] = start + found[nearer]
+        rows[nearer] = start + nearest[nearer]
     return rows

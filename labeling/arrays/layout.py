@@ -48,8 +48,8 @@ def _components(points: np.ndarray) -> np.ndarray:
     """The first principal components (n, k), k at least 2 and at most `DIRECTIONS`."""
     centred = points - points.mean(axis=0) if len(points) else points
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
-    found = centred @ axes[:DIRECTIONS].T
-    return np.pad(found, ((0, 0), (0, max(0, 2 - found.shape[1]))))
+    places = centred @ axes[:DIRECTIONS].T
+    return np.pad(places, ((0, 0), (0, max(0, 2 - places.shape[1]))))
 
 
 if __name__ == "__main__":

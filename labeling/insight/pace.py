@@ -57,10 +57,10 @@ def _newest_answers(project: Project) -> list[float]:
         .order_by("-number")
         .only("project", "size", "remaining")[:2]
     )
-    wanted = [_newest_tasks(batch) for batch in newest]
-    if not wanted:
+    queries = [_newest_tasks(batch) for batch in newest]
+    if not queries:
         return []
-    tasks = wanted[0] if len(wanted) == 1 else wanted[0] | wanted[1]
+    tasks = queries[0] if len(queries) == 1 else queries[0] | queries[1]
     return list(Annotation.objects.answers().filter(tasks).values_list("seconds", flat=True))
 
 

@@ -127,12 +127,12 @@ def waiting(project: Project, reason: Reason) -> ItemQuerySet:
 def counts_of(project: Project) -> dict[Reason, int]:
     """How many items wait for each reason. One query."""
     counts = {reason.value: Max(counted(waiting(project, reason))) for reason in Reason}
-    found = project.batches.aggregate(**counts)
-    return {reason: found[reason.value] or 0 for reason in Reason}
+    totals = project.batches.aggregate(**counts)
+    return {reason: totals[reason.value] or 0 for reason in Reason}
 
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:
     """The reasons for which this item waits; none if it does not, or no more. One query."""
     counts = {reason.value: Max(counted(waiting(project, reason).filter(pk=item))) for reason in Reason}
-    found = project.batches.aggregate(**counts)
-    return [reason for reason in Reason if found[reason.value]]
+    totals = project.batches.aggregate(**counts)
+    return [reason for reason in Reason if totals[reason.value]]

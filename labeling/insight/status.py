@@ -79,7 +79,7 @@ def items_of(project: Project) -> dict[str, int]:
 
 def _batches(project: Project) -> list[dict[str, Any]]:
     """All batches in order. A task is answered when it has all its answers; skipped, when none of them is a label."""
-    found = project.batches.order_by("number").values(
+    batches = project.batches.order_by("number").values(
         "pk",
         "number",
         "state",
@@ -100,7 +100,7 @@ def _batches(project: Project) -> list[dict[str, Any]]:
         selected_with=F("selected_by__number"),
         trained=F("model_version__number"),
     )
-    return [_batch(batch) for batch in found]
+    return [_batch(batch) for batch in batches]
 
 
 def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:

@@ -273,11 +273,11 @@ def sweep() -> None:
     old = [path for path in folder().iterdir() if _age(path, now) > ORPHAN_SECONDS]
     if not old:
         return
-    wanted = set(ItemImport.objects.reading().filter(path__in=map(str, old)).values_list("path", flat=True))
-    wanted |= set(PredictionRun.objects.unfinished().filter(path__in=map(str, old)).values_list("path", flat=True))
+    needed = set(ItemImport.objects.reading().filter(path__in=map(str, old)).values_list("path", flat=True))
+    needed |= set(PredictionRun.objects.unfinished().filter(path__in=map(str, old)).values_list("path", flat=True))
     failed = set(ItemImport.objects.failed().filter(path__in=map(str, old)).values_list("path", flat=True))
     for path in old:
-        if str(path) in wanted or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
+        if str(path) in needed or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
             continue
         logger.warning("Removed %s, which nothing is going to read.", path)
         storage.discard(path)

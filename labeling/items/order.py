@@ -181,9 +181,9 @@ def count_matching(project: Project, chosen: ItemFilter) -> tuple[int, bool]:
     rest = replace(chosen, q=None)
     if rest == ItemFilter():
         return COUNTED, True
-    told = list(matching(project, rest).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
-    n = sum(told[:EXAMINED])
-    return min(n, COUNTED), n > COUNTED or len(told) > EXAMINED
+    matches = list(matching(project, rest).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
+    n = sum(matches[:EXAMINED])
+    return min(n, COUNTED), n > COUNTED or len(matches) > EXAMINED
 
 
 def count_up_to(rows: QuerySet[Any], most: int = COUNTED) -> tuple[int, bool]:

@@ -22,7 +22,7 @@ class ItemLine:
     """An item as lists show it. `said`: (annotator, answer or None for a skip), as they came."""
 
     item: Item
-    said: list[tuple[str, Stored | None]] = field(default_factory=list)
+    answers: list[tuple[str, Stored | None]] = field(default_factory=list)
     flagged: bool = False
     corrected: bool = False
     out_again: bool = False
@@ -124,13 +124,13 @@ def state_of(item: Item, *, out_again: bool) -> State | None:
 
 def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Names]:
     """The items with these ids, in this order, and the names of the classes that occur. Five queries."""
-    found = project.items.select_related("task__batch").in_bulk(ids)
-    lines = {pk: ItemLine(found[pk]) for pk in ids if pk in found}
+    items = project.items.select_related("task__batch").in_bulk(ids)
+    lines = {pk: ItemLine(items[pk]) for pk in ids if pk in items}
     tasks = Task.objects.of_items(list(lines))
-    given = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
+    answers = Annotation.objects.standing().filter(task__in=tasks).order_by("created_at", "pk")
     shown = Coalesce("task__item", "task__repeats")
-    for item, username, value, flagged in given.values_list(shown, "user__username", "value", "flagged"):
-        lines[item].said.append((username, value))
+    for item, username, value, flagged in answers.values_list(shown, "user__username", "value", "flagged"):
+        lines[item].answers.append((username, value))
         lines[item].flagged |= flagged
     for item in Correction.objects.standing().filter(item__in=list(lines)).values_list("item", flat=True):
         lines[item].corrected = True
@@ -144,18 +144,18 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
     item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
-    given = Annotation.objects.filter(task__in=tasks).select_related("user").order_by("created_at", "pk")
+    annotations = Annotation.objects.filter(task__in=tasks).select_related("user").order_by("created_at", "pk")
     gold = {each.pk for each in tasks if each.is_gold}
     decides = next((each for each in reversed(tasks) if not each.is_gold), None)
     decides = task if task is not None and decides == task else decides
-    checks = [each for each in given if each.task_id in gold]
-    annotations = [each for each in given if each.task_id not in gold]
+    checks = [each for each in annotations if each.task_id in gold]
+    deciding = [each for each in annotations if each.task_id not in gold]
     corrections = list(item.corrections.select_related("user", "withdrawn_by").order_by("-pk"))
     removals = list(item.removals.select_related("user", "ended_by").order_by("-pk"))
-    values = [item.label, *(each.value for each in given), *(each.value for each in corrections)]
+    values = [item.label, *(each.value for each in annotations), *(each.value for each in corrections)]
     predicted = None if task is None or project.asks.proposes else task.predicted
     also = [index for index in (item.proposed, predicted) if index is not None]
-    return ItemRecord(item, task, decides, checks, annotations, corrections, removals, names_of(project, values, also))
+    return ItemRecord(item, task, decides, checks, deciding, corrections, removals, names_of(project, values, also))
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:

@@ -227,8 +227,8 @@ def _flaw(project: Project) -> str:
 
 def spent_by(project: Project) -> Spent:
     """What all trainings so far have spent. One query."""
-    found = list(project.private_trainings.order_by("pk"))
-    return Spent(len(found), tuple(phase for training in found for phase in _phases(training)))
+    trainings = list(project.private_trainings.order_by("pk"))
+    return Spent(len(trainings), tuple(phase for training in trainings for phase in _phases(training)))
 
 
 def _phases(training: PrivateTraining) -> list[Phase]:

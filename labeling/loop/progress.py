@@ -47,7 +47,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     job = _current_job(project)
     seconds = batches.seconds_until_open(project)
     answered, answers = rechecking.told_answers(batch) if batch else (0, 0)
-    found: dict[str, Any] = {
+    progress: dict[str, Any] = {
         "loop": project.loop,
         "batch": batch.number if batch else None,
         "state": batch.state if batch else None,
@@ -63,8 +63,8 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "step_seconds_left": _step_seconds_left(job, timezone.now()) if job else None,
     }
     if user is not None and batch is not None:
-        found["own"] = queue.progress_of(batch, user)
-    return found
+        progress["own"] = queue.progress_of(batch, user)
+    return progress
 
 
 def _batch_of(project: Project, user: User | None) -> Batch | None:

@@ -267,9 +267,9 @@ class Simulation:
 
     def truths(self, item_ids: list[int]) -> dict[int, Stored]:
         """The known answers of items. Raises `SimulationError` if one is not known."""
-        found = self._project.items.filter(pk__in=item_ids).values_list("pk", "external_id", "truth")
+        items = self._project.items.filter(pk__in=item_ids).values_list("pk", "external_id", "truth")
         truths: dict[int, Stored] = {}
-        for pk, name, truth in found:
+        for pk, name, truth in items:
             if truth is None:
                 raise SimulationError(f"Item {name!r} has no known answer: import a `truth` with it, or label by hand.")
             truths[pk] = truth

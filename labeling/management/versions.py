@@ -28,10 +28,10 @@ class VersionCommand(BaseCommand):
     def find(self, slug: str, number: int | None) -> tuple[Project, ModelVersion]:
         """The project and the version that is meant. Raises `CommandError`."""
         project = project_named(slug)
-        found = in_use(project)
-        if found is None:
+        used = in_use(project)
+        if used is None:
             raise CommandError(f"{slug} has no model version yet: the first is trained when the first batch is done.")
-        version = found.version if number is None else project.versions.filter(number=number).first()
+        version = used.version if number is None else project.versions.filter(number=number).first()
         if version is None:
-            raise CommandError(f"{slug} has no model version {number}: there are 1 to {found.newest.number}.")
+            raise CommandError(f"{slug} has no model version {number}: there are 1 to {used.newest.number}.")
         return project, version

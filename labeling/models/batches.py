@@ -302,8 +302,8 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
     def untouched(self) -> TaskQuerySet:
         """Tasks that nobody was ever given."""
-        given = models.Exists(Assignment.objects.filter(task=models.OuterRef("pk")))
-        return self.filter(~given, free=models.F("batch__overlap"))
+        assigned = models.Exists(Assignment.objects.filter(task=models.OuterRef("pk")))
+        return self.filter(~assigned, free=models.F("batch__overlap"))
 
 
 class PromptedBy(models.TextChoices):

@@ -301,8 +301,8 @@ class Project(models.Model):
 
     def class_names(self, indices: Iterable[int]) -> dict[int, str]:
         """The names of these classes. One query; none for no class."""
-        wanted = set(indices)
-        return dict(self.classes.filter(index__in=wanted).values_list("index", "name")) if wanted else {}
+        numbers = set(indices)
+        return dict(self.classes.filter(index__in=numbers).values_list("index", "name")) if numbers else {}
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
         """What these answers of a model are called: classes, or yes and no."""

@@ -78,8 +78,8 @@ class Tracker:
         self._client.set_terminated(run_id, end_time=made + round(1000 * version.seconds))
 
     def _find_or_create(self, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
-        return str(found.experiment_id if found else self._client.create_experiment(name))
+        experiment = self._client.get_experiment_by_name(name)
+        return str(experiment.experiment_id if experiment else self._client.create_experiment(name))
 
     def _problem(self, error: Exception) -> TrackingError:
         return TrackingError(f"MLflow at {self._uri}: {str(error).splitlines()[0]}")

@@ -49,14 +49,14 @@ def for_kind(kind: str) -> type[Encoder]:
 def load(path: str | os.PathLike[str]) -> Encoder:
     """The encoder that `Encoder.save` wrote to `path`. Raises `EncoderFileError`."""
     name, revision, state = load_state(path)
-    found = next((encoder for encoder in ENCODERS if encoder.name == name), None)
-    if found is None:
+    encoder = next((encoder for encoder in ENCODERS if encoder.name == name), None)
+    if encoder is None:
         raise EncoderFileError(f"{path}: made by the encoder {name!r}, which is not installed here")
-    if found.revision != revision:
+    if encoder.revision != revision:
         raise EncoderFileError(
-            f"{path}: made by revision {revision} of {name!r}, here is revision {found.revision}; encode the items anew"
+            f"{path}: made by revision {revision} of {name!r}, here is revision {encoder.revision}; encode the items again"
         )
     try:
-        return found.from_state(state)
+        return encoder.from_state(state)
     except (KeyError, ValueError) as error:
         raise EncoderFileError(f"{path}: not the state of a {name!r} encoder ({error})") from error

@@ -56,12 +56,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
     Those of a whole training are found under "state_dict" or "model". Raises `EncoderSetupError` for anything else.
     """
-    found: Any
+    state: Any
     try:
         if path.suffix == ".safetensors":
-            found = safetensors.torch.load_file(path)
+            state = safetensors.torch.load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise EncoderSetupError(
             f"{path} holds more than tensors, which is not loaded. Save its state_dict alone, best as .safetensors."
@@ -69,12 +69,12 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except (OSError, EOFError, RuntimeError, ValueError, LookupError, SafetensorError) as error:
         raise EncoderSetupError(f"{path} cannot be read as weights: {first_line(error)}") from error
     for name in ("state_dict", "model"):
-        if isinstance(found, Mapping) and isinstance(found.get(name), Mapping):
-            found = found[name]
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        if isinstance(state, Mapping) and isinstance(state.get(name), Mapping):
+            state = state[name]
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise EncoderSetupError(f"{path} holds no named tensors: save the network's state_dict.")
     # "module." is what training on several devices at once puts in front.
-    return {str(name).removeprefix("module."): _plain(value) for name, value in found.items()}
+    return {str(name).removeprefix("module."): _plain(value) for name, value in state.items()}
 
 
 def _plain(value: Tensor) -> Tensor:

@@ -63,8 +63,8 @@ class Backbone(Encoder):
 
         _, head, sight = body_of(architecture)
         sight = sight._replace(size=size or sight.size)
-        found = read_weights(weights)
-        arrays = {name: value.numpy() for name, value in found.items() if not name.startswith(head)}
+        state = read_weights(weights)
+        arrays = {name: value.numpy() for name, value in state.items() if not name.startswith(head)}
         encoder = cls(architecture, arrays, sight, 1)
         try:
             seen = encoder._seen(np.zeros((1, 3, sight.size, sight.size), np.uint8))
@@ -113,5 +113,5 @@ class Backbone(Encoder):
 
         mean, deviation = (torch.tensor(each).reshape(3, 1, 1) for each in self.sight[1:])
         with torch.inference_mode():
-            found = self._network((torch.from_numpy(pictures) / 255 - mean) / deviation)
-        return np.asarray(found.numpy())
+            features = self._network((torch.from_numpy(pictures) / 255 - mean) / deviation)
+        return np.asarray(features.numpy())

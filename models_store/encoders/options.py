@@ -35,16 +35,16 @@ MOST_CHARACTERS = 200
 """Of a text."""
 
 
-def settled(options: Mapping[str, Option], given: Mapping[str, Any], weights: Path) -> dict[str, Any]:
+def settled(options: Mapping[str, Option], values: Mapping[str, Any], weights: Path) -> dict[str, Any]:
     """Every option with its value, defaults filled in; names of weights become paths below the folder `weights`.
 
     Raises `OptionError` for an unknown or missing option, a value of the wrong type or out of bounds, or weights that
     are not there.
     """
-    if unknown := [str(name) for name in given if name not in options]:
+    if unknown := [str(name) for name in values if name not in options]:
         known = f"known: {', '.join(options)}" if options else "it has none"
         raise OptionError(unknown[0], f"there is no option {unknown[0]!r}; {known}.")
-    return {name: _value(name, option, given.get(name, option.default), weights) for name, option in options.items()}
+    return {name: _value(name, option, values.get(name, option.default), weights) for name, option in options.items()}
 
 
 def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
@@ -63,6 +63,6 @@ def _entry(name: str, value: str, weights: Path) -> Path:
     """What is called so in the folder: only what its owner has put there, never a path out of it."""
     there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
     if value not in there:
-        found = ", ".join(sorted(there)[:10]) or "nothing yet"
-        raise OptionError(name, f"{name}: there is no {value!r} in the server's folder of weights. There is: {found}.")
+        files = ", ".join(sorted(there)[:10]) or "nothing yet"
+        raise OptionError(name, f"{name}: there is no {value!r} in the server's folder of weights. There is: {files}.")
     return there[value]

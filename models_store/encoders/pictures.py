@@ -47,10 +47,10 @@ def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
 
 def pictures(raws: Sequence[bytes], size: int) -> np.ndarray:
     """(m, 3, size, size) uint8 of m image files, see `picture`. Raises `EncodingError` for the first damaged one."""
-    found = np.empty((len(raws), 3, size, size), np.uint8)
+    batch = np.empty((len(raws), 3, size, size), np.uint8)
     for index, raw in enumerate(raws):
-        found[index] = picture(raw, size, index=index)
-    return found
+        batch[index] = picture(raw, size, index=index)
+    return batch
 
 
 def _rgb(image: Image.Image) -> Image.Image:

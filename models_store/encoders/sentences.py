@@ -109,11 +109,11 @@ class SentenceTransformers(Encoder):
 
 def _library() -> Any:
     name = SentenceTransformers.name
-    found = library("sentence_transformers", encoder=name)
+    module = library("sentence_transformers", encoder=name)
     # As the variable of this name does. Otherwise the name of a folder may be looked up on the network.
     library("huggingface_hub.constants", encoder=name).HF_HUB_OFFLINE = True
     library("transformers.utils.logging", encoder=name).disable_progress_bar()
-    return found
+    return module
 
 
 def _read(folder: Path) -> dict[str, bytes]:

@@ -55,8 +55,8 @@ class TfidfSvd(Encoder):
         if not len(terms):
             return cls(terms, idf, np.zeros((0, 1), dtype=np.float32))
         weights = _weights(counts, terms, idf)
-        wanted = min(DIM, *weights.shape)
-        _, strengths, directions = randomized_svd(weights, wanted, n_iter=4, random_state=0)
+        rank = min(DIM, *weights.shape)
+        _, strengths, directions = randomized_svd(weights, rank, n_iter=4, random_state=0)
         # Directions beyond the rank of the sample are noise of the arithmetic.
         kept = strengths > 1e-5 * strengths[0]
         kept[0] = True

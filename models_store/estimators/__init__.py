@@ -23,7 +23,7 @@ def known() -> dict[str, type[Learner]]:
 
     Raises `EstimatorError` for a package whose entry point leads to none, or to a name that is taken.
     """
-    found: dict[str, type[Learner]] = {each.name: each for each in OURS}
+    learners: dict[str, type[Learner]] = {each.name: each for each in OURS}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             theirs = point.load()
@@ -31,10 +31,10 @@ def known() -> dict[str, type[Learner]]:
             raise EstimatorError(f"The model {point.name!r} ({point.value}) cannot be loaded: {error}") from error
         if not (isinstance(theirs, type) and issubclass(theirs, Estimator)):
             raise EstimatorError(f"The entry point {point.name!r} ({point.value}) is no subclass of Estimator.")
-        if theirs.name in found:
+        if theirs.name in learners:
             raise EstimatorError(f"The model {point.name!r} ({point.value}) is called {theirs.name!r}, as another is.")
-        found[theirs.name] = theirs
-    return found
+        learners[theirs.name] = theirs
+    return learners
 
 
 def named(name: str) -> type[Learner]:

@@ -45,8 +45,8 @@ def learn(
     mean = np.clip(sums[0], -1, 1)
     variance = sums[1] - mean**2
     # What the noise may have made of nothing is not taken for a spread; below that, the bounds stand for it.
-    told = variance > 4 * error
-    spread = np.where(told, np.sqrt(np.clip(variance, LEAST_SPREAD**2, 1)), 0.5)
+    above_noise = variance > 4 * error
+    spread = np.where(above_noise, np.sqrt(np.clip(variance, LEAST_SPREAD**2, 1)), 0.5)
     return _mean_and_gain(mean, spread, bounds)
 
 

@@ -30,20 +30,20 @@ class Strategy(NamedTuple):
 
 
 def _cluster_margin(
-    pool: PoolArrays, wanted: int, candidate_factor: float, rng: np.random.Generator, progress: Progress | None
+    pool: PoolArrays, batch_size: int, candidate_factor: float, rng: np.random.Generator, progress: Progress | None
 ) -> Selection:
     assert pool.margins is not None
     assert pool.clusters is not None
-    return select(pool.margins, pool.clusters, batch_size=wanted, candidate_factor=candidate_factor, rng=rng)
+    return select(pool.margins, pool.clusters, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
 
 
 def _ranked(name: str) -> Callable[..., Selection]:
-    return lambda pool, wanted, candidate_factor, rng, progress: ranked.pick(name, pool, wanted, rng)
+    return lambda pool, batch_size, candidate_factor, rng, progress: ranked.pick(name, pool, batch_size, rng)
 
 
 def _spread(picker: Callable[..., np.ndarray]) -> Callable[..., Selection]:
-    return lambda pool, wanted, candidate_factor, rng, progress: ranked.in_one_pass(
-        picker(pool, wanted, rng, progress), pool, candidates=None
+    return lambda pool, batch_size, candidate_factor, rng, progress: ranked.in_one_pass(
+        picker(pool, batch_size, rng, progress), pool, candidates=None
     )
 
 
@@ -104,7 +104,7 @@ def pick(
     missing = [name for name in KNOWN[strategy].needs if getattr(pool, name) is None]
     if missing:
         raise ValueError(f"{missing[0]} must be given for the strategy {strategy!r}")
-    wanted = min(whole_number(batch_size, "batch_size", least=0), pool.size)
+    batch_size = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     generator(rng)
     candidate_factor = factor(candidate_factor, "candidate_factor")
-    return KNOWN[strategy].pick(pool, wanted, candidate_factor, rng, progress)
+    return KNOWN[strategy].pick(pool, batch_size, candidate_factor, rng, progress)

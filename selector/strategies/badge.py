@@ -22,7 +22,7 @@ _BLOCK = 1024
 
 
 def pick(
-    pool: PoolArrays, wanted: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
+    pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
 ) -> NDArray[np.int64]:
     """Draw `wanted` items, each with probability in proportion to its squared distance from the nearest drawn before.
 
@@ -46,19 +46,19 @@ def pick(
             raise ValueError(f"centre_errors must have {len(centres)} rows, not {len(centre_errors)}")
         for error, centre, length in zip(centre_errors, centres, _lengths(centre_errors, centres), strict=True):
             _approach(errors, embeddings, lengths, error, centre, length, nearest, sums)
-    chosen = np.empty(wanted, np.int64)
-    for count in range(wanted):
+    chosen = np.empty(batch_size, np.int64)
+    for count in range(batch_size):
         item = _drawn(nearest, sums, rng.random())
         if item < 0:
             left = np.ones(pool.size, bool)
             left[chosen[:count]] = False
-            chosen[count:] = rng.choice(np.flatnonzero(left), wanted - count, replace=False)
+            chosen[count:] = rng.choice(np.flatnonzero(left), batch_size - count, replace=False)
             break
         chosen[count] = item
         nearest[item] = 0
         _approach(errors, embeddings, lengths, errors[item], embeddings[item], lengths[item], nearest, sums)
         if progress is not None:
-            progress((count + 1) / wanted)
+            progress((count + 1) / batch_size)
     return chosen
 
 

@@ -19,7 +19,7 @@ _ROUNDING = 4e-6
 
 
 def pick(
-    pool: PoolArrays, wanted: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
+    pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
 ) -> NDArray[np.int64]:
     """Take, `wanted` times, the item that is farthest from all centres, and make it a centre. Returns them in order.
 
@@ -34,20 +34,20 @@ def pick(
     nearest = np.full(len(rows), np.inf, np.float32)  # squared distance to the nearest centre; -1 when it is one itself
     if pool.centre_embeddings is not None:
         _start(rows, vectors(pool.centre_embeddings, "centre_embeddings", like=rows), nearest)
-    chosen = np.empty(wanted, np.int64)
+    chosen = np.empty(batch_size, np.int64)
     farthest = int(nearest.argmax()) if len(rows) else 0
-    if wanted and np.isinf(nearest[farthest]):
+    if batch_size and np.isinf(nearest[farthest]):
         farthest = int(rng.integers(len(rows)))
-    for count in range(wanted):
+    for count in range(batch_size):
         if nearest[farthest] <= 0:
             left = np.flatnonzero(nearest >= 0)
-            chosen[count:] = rng.choice(left, wanted - count, replace=False)
+            chosen[count:] = rng.choice(left, batch_size - count, replace=False)
             break
         chosen[count] = farthest
         nearest[farthest] = -1
         farthest = _approach(rows, rows[farthest], nearest)
         if progress is not None:
-            progress((count + 1) / wanted)
+            progress((count + 1) / batch_size)
     return chosen
 
 

@@ -10,21 +10,21 @@ from selector.cluster_margin import Selection, smallest
 from selector.strategies.pool import PoolArrays
 
 
-def pick(strategy: str, pool: PoolArrays, wanted: int, rng: np.random.Generator) -> Selection:
+def pick(strategy: str, pool: PoolArrays, batch_size: int, rng: np.random.Generator) -> Selection:
     """Take `wanted` items by "margin", "entropy" or "uniform". O(n + k log k) time, O(n) memory."""
     if strategy == "uniform":
-        return in_one_pass(rng.choice(pool.size, wanted, replace=False), pool, candidates=None)
+        return in_one_pass(rng.choice(pool.size, batch_size, replace=False), pool, candidates=None)
     if strategy == "margin":
-        order = _front(scores(pool.margins, "margins"), wanted, rng)
+        order = _front(scores(pool.margins, "margins"), batch_size, rng)
     else:
         entropies = scores(pool.entropies, "entropies")
-        order = _front(-entropies.astype(np.float64, copy=False), wanted, rng)
+        order = _front(-entropies.astype(np.float64, copy=False), batch_size, rng)
     return in_one_pass(order, pool, candidates=order)
 
 
-def _front(values: NDArray[Any], wanted: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _front(values: NDArray[Any], batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """The positions of the `wanted` smallest values, smallest first; equal ones in random order."""
-    chosen = rng.permutation(smallest(values, wanted, rng))
+    chosen = rng.permutation(smallest(values, batch_size, rng))
     return chosen[np.argsort(values[chosen], kind="stable")]
 
 

@@ -56,8 +56,8 @@ class Refusal(Error):
     """The upload was refused as a whole."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        told = ImportSerializer(required=False, help_text="The import, where one was begun: see its rejected rows.")
-        return {**super().get_fields(), "import": told}
+        begun = ImportSerializer(required=False, help_text="The import, where one was begun: see its rejected rows.")
+        return {**super().get_fields(), "import": begun}
 
 
 class ItemsUpload(ProjectView):

@@ -219,7 +219,7 @@ class ChangeResponse(serializers.Serializer[Any]):
 
 
 def summary_json(project: Project, line: ItemLine, names: Names) -> dict[str, Any]:
-    annotators = [username for username, _ in line.said]
+    annotators = [username for username, _ in line.answers]
     return _summary(project, line.item, names, line.state, annotators, flagged=line.flagged, corrected=line.corrected)
 
 

@@ -82,12 +82,12 @@ class _Predictions(ProjectView):
 
     subject = "Models"
 
-    def found(self) -> QuerySet[PredictionRun]:
+    def runs(self) -> QuerySet[PredictionRun]:
         return self.project.predictions.kept(timezone.now()).select_related("project", "version")
 
     def find(self, prediction_id: int) -> PredictionRun:
         missing = f"There is no prediction {prediction_id} in this project, or it is kept no longer."
-        return find_or_404(self.found(), missing, pk=prediction_id)
+        return find_or_404(self.runs(), missing, pk=prediction_id)
 
 
 class Predict(_Predictions):
@@ -122,7 +122,7 @@ class PredictionList(_Predictions):
 
     @extend_schema(responses=PredictionRunSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
-        return Response(PredictionRunSerializer(self.found()[:LISTED], many=True).data)
+        return Response(PredictionRunSerializer(self.runs()[:LISTED], many=True).data)
 
 
 class PredictionDetail(_Predictions):

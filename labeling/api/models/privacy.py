@@ -73,7 +73,7 @@ class PrivacyDetail(ProjectView):
             }
             for training, cost in zip(state.trainings, state.costs, strict=True)
         ]
-        told = {
+        facts = {
             "private": ledger.is_private(project),
             "limit": project.privacy_epsilon,
             "delta": project.privacy_delta,
@@ -85,4 +85,4 @@ class PrivacyDetail(ProjectView):
             "labels_needed": state.labels_needed,
             "trainings": trainings,
         }
-        return Response(PrivacySerializer(told).data)
+        return Response(PrivacySerializer(facts).data)

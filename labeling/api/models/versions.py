@@ -134,8 +134,8 @@ class VersionList(ProjectListView):
 
 def _of_project(project: Project) -> dict[str, Any]:
     """What a `VersionSerializer` needs to know."""
-    found = versions.in_use(project)
-    return {"control": ControlSlice(project), "in_use": found.version if found else None}
+    used = versions.in_use(project)
+    return {"control": ControlSlice(project), "in_use": used.version if used else None}
 
 
 class _OneVersion(ProjectView):
@@ -144,8 +144,8 @@ class _OneVersion(ProjectView):
     subject = "Models"
 
     def find(self, number: int) -> ModelVersion:
-        found = self.project.versions.select_related("batch", "parent")
-        return find_or_404(found, f"There is no model version {number} in this project.", number=number)
+        known = self.project.versions.select_related("batch", "parent")
+        return find_or_404(known, f"There is no model version {number} in this project.", number=number)
 
     def shown(self, version: ModelVersion) -> Response:
         return Response(VersionSerializer(version, context=_of_project(self.project)).data)
@@ -225,10 +225,10 @@ class VersionInUse(ProjectView):
     needs = {"GET": access.EXPORT, "DELETE": access.MANAGE}
 
     def shown(self) -> Response:
-        found = versions.in_use(self.project)
-        if found is None:
+        used = versions.in_use(self.project)
+        if used is None:
             raise Http404("There is no model version yet: the first is trained when the first batch is complete.")
-        return Response(InUseSerializer(found).data)
+        return Response(InUseSerializer(used).data)
 
     @extend_schema(responses=InUseSerializer)
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -60,8 +60,8 @@ class MemberList(ProjectView):
 
         Superusers may also add anybody who has an account; others bring people in by invitations.
         """
-        given = read(MemberSerializer, request.data)
-        username = given["user"]["username"]
+        fields = read(MemberSerializer, request.data)
+        username = fields["user"]["username"]
         people = (
             User.objects.all() if self.user.is_superuser else User.objects.filter(memberships__project=self.project)
         )
@@ -69,13 +69,13 @@ class MemberList(ProjectView):
         if user is None:
             raise NotFound("There is no such member. Invite people with POST invitations/.")
         try:
-            membership = set_role(project=self.project, user=user, role=given["role"])
+            membership = set_role(project=self.project, user=user, role=fields["role"])
         except ValidationError as error:
             raise Conflict(error.messages[0]) from error
         set_work(
             membership=membership,
-            group=given.get("group", membership.group),
-            daily_limit=given.get("daily_limit", membership.daily_limit),
+            group=fields.get("group", membership.group),
+            daily_limit=fields.get("daily_limit", membership.daily_limit),
         )
         return Response(MemberSerializer(membership).data, status=status.HTTP_201_CREATED)
 

@@ -103,11 +103,13 @@ def published() -> dict[str, Any]:
 def subjects() -> list[Subject]:
     """Every endpoint below its heading."""
     schema = published()
-    found: dict[str, list[Endpoint]] = {tag["name"]: [] for tag in schema["tags"]}
+    endpoints: dict[str, list[Endpoint]] = {tag["name"]: [] for tag in schema["tags"]}
     for path, methods in schema["paths"].items():
         for method, operation in methods.items():
-            found[operation["tags"][0]].append(_endpoint(method.upper(), path, operation))
-    return [Subject(tag["name"].lower(), tag["name"], tag["description"], found[tag["name"]]) for tag in schema["tags"]]
+            endpoints[operation["tags"][0]].append(_endpoint(method.upper(), path, operation))
+    return [
+        Subject(tag["name"].lower(), tag["name"], tag["description"], endpoints[tag["name"]]) for tag in schema["tags"]
+    ]
 
 
 @cache
@@ -167,7 +169,7 @@ def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) 
     if body and body.example:
         compact = json.dumps(json.loads(body.example), ensure_ascii=False).replace("'", "'\\''")
         words += ["-H", f'"Content-Type: {body.media_type}"', "-d", f"'{compact}'"]
-    return [" ".join(words), re.sub(r"\{(\w+)\}", lambda found: SAMPLE[found[1]], path)]
+    return [" ".join(words), re.sub(r"\{(\w+)\}", lambda name: SAMPLE[name[1]], path)]
 
 
 def _answer(status: str, answer: dict[str, Any]) -> Answer:

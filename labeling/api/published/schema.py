@@ -136,19 +136,19 @@ class PublishedSchema(AutoSchema):
 
     def _errors(self, operation: dict[str, Any]) -> set[int]:
         writes = self.method != "GET"
-        found = {401}
+        statuses = {401}
         paged = isinstance(getattr(self.view, "paginator", None), BasePagination)
         if "{" in self.path or (hasattr(self.view, "missing") if writes else paged):
-            found.add(404)
+            statuses.add(404)
         if writes or self._who() not in (WHO[access.MEMBER], SIGNED_IN):
-            found.add(403)  # a session without its CSRF token, too
+            statuses.add(403)  # a session without its CSRF token, too
         if writes:
-            found.add(409)
+            statuses.add(409)
         if "requestBody" in operation:
-            found |= {400, 413, 415}
+            statuses |= {400, 413, 415}
         if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
-            found.add(400)
-        return found
+            statuses.add(400)
+        return statuses
 
 
 def _error_answer(status: int, schema: dict[str, Any]) -> dict[str, Any]:

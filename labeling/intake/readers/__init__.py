@@ -77,15 +77,15 @@ def _form(path: Path, name: str) -> str:
         raise UnreadableFile(f"{name}: the file is empty")
     with path.open("rb") as file:
         head = file.read(8)
-    found = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
+    form_of_head = next((form for magic, form in _MAGIC.items() if head.startswith(magic)), None)
     suffix = Path(name).suffix.lower()
     if suffix in (".xlsx", ".xls", ".ods"):
         raise UnreadableFile(f"{name}: spreadsheets are not read: save it as CSV in UTF-8")
-    form = _SUFFIXES.get(suffix) or found
+    form = _SUFFIXES.get(suffix) or form_of_head
     if form is None:
         raise UnreadableFile(f"{name}: this kind of file is not read: {_READ.format(_files())}")
-    if found not in (None, form):
-        raise UnreadableFile(f"{name}: the file is called {suffix} but holds {found}: rename or convert it")
+    if form_of_head not in (None, form):
+        raise UnreadableFile(f"{name}: the file is called {suffix} but holds {form_of_head}: rename or convert it")
     return form
 
 

@@ -53,21 +53,21 @@ def _dictionary(column: pa.DictionaryArray, limit: int) -> list[Any]:
 def _structs(column: pa.StructArray, limit: int) -> list[Any]:
     names = [column.type.field(number).name for number in range(column.type.num_fields)]
     parts = [cells(part, limit=limit) for part in column.flatten()]
-    found: list[Any] = []
+    rows: list[Any] = []
     for valid, *row in zip(column.is_valid().to_pylist(), *parts, strict=True):
-        found.append(_whole(row, dict(zip(names, row, strict=True))) if valid else None)
-    return found
+        rows.append(_whole(row, dict(zip(names, row, strict=True))) if valid else None)
+    return rows
 
 
 def _lists(column: pa.Array, limit: int) -> list[Any]:
     values = cells(column.flatten(), limit=limit)
-    found: list[Any] = []
+    rows: list[Any] = []
     at = 0
     for length in pc.list_value_length(column).to_pylist():
         row = values[at : at + (length or 0)]
         at += length or 0
-        found.append(None if length is None else _whole(row, row))
-    return found
+        rows.append(None if length is None else _whole(row, row))
+    return rows
 
 
 def _map(row: pa.MapScalar, limit: int) -> Any:

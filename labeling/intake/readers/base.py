@@ -132,9 +132,9 @@ def check_columns(columns: Collection[str], *, kind: Kind, name: str, limits: Li
             f"{name}: there are {len(columns):,} columns, more than the {most:,} that are taken: leave some out"
         )
     if kind.columns and kind.columns.isdisjoint(columns) and not EXPORTED.issubset(columns):
-        wanted = " or ".join(f'"{column}"' for column in sorted(kind.columns, key=lambda column: column != kind.name))
+        names = " or ".join(f'"{column}"' for column in sorted(kind.columns, key=lambda column: column != kind.name))
         there = ", ".join(f'"{printable(column)}"' for column in list(columns)[:10])
-        raise UnreadableFile(f"{name}: no column is called {wanted} (there are {there}): rename one in the header")
+        raise UnreadableFile(f"{name}: no column is called {names} (there are {there}): rename one in the header")
 
 
 def inside(name: str) -> str | None:

@@ -174,12 +174,12 @@ def _class_names(schema: pa.Schema) -> dict[str, list[str]]:
     """Class names of the columns `label` and `truth`, from what Hugging Face's datasets note in the file."""
     try:
         features = orjson.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-        found = {
+        columns = {
             column: features[column]["names"] for column in ("label", "truth") if "names" in features.get(column, ())
         }
     except (KeyError, TypeError, AttributeError, orjson.JSONDecodeError):
         return {}
-    return {column: names for column, names in found.items() if isinstance(names, list)}
+    return {column: names for column, names in columns.items() if isinstance(names, list)}
 
 
 def _excerpt(fields: dict[str, Any]) -> str:

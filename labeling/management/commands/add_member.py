@@ -67,11 +67,11 @@ class Command(BaseCommand):
             self.stdout.write(secret)
 
 
-def _token_days(given: int | None, token: bool) -> int:
-    if given is None:
+def _token_days(days: int | None, token: bool) -> int:
+    if days is None:
         return TOKEN_DAYS
     if not token:
         raise CommandError("token-days: give --token too; without it no token is made.")
-    if not 1 <= given <= MAX_TOKEN_DAYS:
+    if not 1 <= days <= MAX_TOKEN_DAYS:
         raise CommandError(f"token-days: give a number of days from 1 to {MAX_TOKEN_DAYS}.")
-    return given
+    return days

@@ -131,9 +131,9 @@ def _encoders() -> str:
     return "; ".join(f"{names} for {kind} items" for kind, names in known)
 
 
-def _choice(what: str, given: dict[str, Any]) -> dict[str, Any]:
+def _choice(what: str, options: dict[str, Any]) -> dict[str, Any]:
     """The encoder, or the model, with its options."""
-    name, text = given[what], given[f"{what}_options"]
+    name, text = options[what], options[f"{what}_options"]
     if name is None:
         if text is not None:
             raise CommandError(f"{what}-options: name the {what} too, with --{what}.")

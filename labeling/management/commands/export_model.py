@@ -33,16 +33,16 @@ class Command(VersionCommand):
     def handle(
         self, *args: Any, slug: str, version: int | None, output: Path, encoder: Path | None, **options: Any
     ) -> None:
-        project, found = self.find(slug, version)
-        if not ledger.may_leave(found):
-            raise CommandError(ledger.held(found))
+        project, chosen = self.find(slug, version)
+        if not ledger.may_leave(chosen):
+            raise CommandError(ledger.held(chosen))
         try:
-            content = onnx_of(project, found)
+            content = onnx_of(project, chosen)
         except (StepFailed, ImportError) as error:
             raise CommandError(str(error)) from error
         with written_whole(output) as file:
             file.write(content)
-        self.stdout.write(f"Version {found.number} written to {output}, {len(content):,} bytes")
+        self.stdout.write(f"Version {chosen.number} written to {output}, {len(content):,} bytes")
         if encoder:
             path = ProjectFiles(project).encoder(project.features_generation)
             with path.open("rb") as source, written_whole(encoder) as file:

@@ -44,7 +44,7 @@ class Choice:
     until: datetime.datetime | None = None
     skipped: bool = False
     excluded: bool = False
-    told: str = ""  # what it chooses, as part of a file's name
+    name_part: str = ""  # what it chooses, as part of a file's name
 
     def conditions(self) -> tuple[str, list[Any]]:
         """The condition on `task` and its `item` in a statement, but for project and batch; and its values."""
@@ -65,16 +65,16 @@ class Choice:
         return " AND ".join(parts), values
 
     def file_name(self, project: Project, suffix: str) -> str:
-        return f"{project.slug}-{self.told or 'labels'}{suffix}"
+        return f"{project.slug}-{self.name_part or 'labels'}{suffix}"
 
 
-def choose(project: Project, given: Mapping[str, Any]) -> Choice:
+def choose(project: Project, filters: Mapping[str, Any]) -> Choice:
     """Read filters as text: what is missing or empty filters nothing.
 
     Raises `ChoiceError`, with a sentence for every filter that cannot be used. One query, for the batches' numbers,
     and that only if batches are named.
     """
-    texts = {name: str(given.get(name) or "").strip() for name in FILTERS}
+    texts = {name: str(filters.get(name) or "").strip() for name in FILTERS}
     errors: dict[str, str] = {}
     values: dict[str, Any] = {}
 
@@ -106,7 +106,7 @@ def choose(project: Project, given: Mapping[str, Any]) -> Choice:
         until=until,
         skipped=bool(values["skipped"]),
         excluded=bool(values["excluded"]),
-        told="-".join(filter(None, (_told(name, texts[name], values[name]) for name in FILTERS))),
+        name_part="-".join(filter(None, (_told(name, texts[name], values[name]) for name in FILTERS))),
     )
 
 
@@ -114,7 +114,7 @@ def _batches(text: str, known: Sequence[int]) -> frozenset[int]:
     """`3`, `1,4`, `2-5`, `6-` (that one and all later), `-3`, or several of these with commas between."""
     if not known:
         raise ValueError("This project has no batch yet.")
-    wanted: set[int] = set()
+    numbers: set[int] = set()
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
@@ -128,8 +128,8 @@ def _batches(text: str, known: Sequence[int]) -> frozenset[int]:
         for end in (low, high):
             if end not in known:
                 raise ValueError(f"This project has no batch {end}; {_those_there_are(known)}.")
-        wanted.update(range(low, high + 1))
-    return frozenset(wanted)
+        numbers.update(range(low, high + 1))
+    return frozenset(numbers)
 
 
 def _those_there_are(known: Sequence[int]) -> str:

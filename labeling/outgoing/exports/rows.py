@@ -245,7 +245,7 @@ def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
 
 def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], facts: BatchFacts, shared: Shared) -> Row:
     correction, corrected_to = corrected
-    said = answers.values if corrected_to is None else [corrected_to]
+    values = answers.values if corrected_to is None else [corrected_to]
     is_control, is_labeled = task.is_control, task.label is not None
     weighs = is_control and is_labeled and not task.prompted
     return {
@@ -266,7 +266,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
         "batch": facts.number,
         "rank": task.rank,
         "model_version": facts.selected_by[task.selection],
-        "learned_by": _learned_by(said, correction["corrected_at"], facts, shared)
+        "learned_by": _learned_by(values, correction["corrected_at"], facts, shared)
         if is_labeled and not is_control
         else None,
         "is_control": is_control,
@@ -301,7 +301,7 @@ def _prompted_by(task: _Task) -> str | None:
 
 
 def _learned_by(
-    said: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, shared: Shared
+    values: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, shared: Shared
 ) -> int | None:
     """The first version that was trained on the label as it stands: `said` are the stored answers it comes from."""
     if corrected_at is not None:
@@ -311,13 +311,13 @@ def _learned_by(
         trainings = (training for training in shared.trainings if training.version >= first)
     else:
         return None
-    return next((each.version for each in trainings if _same_label(said, each.merges, shared.project)), None)
+    return next((each.version for each in trainings if _same_label(values, each.merges, shared.project)), None)
 
 
-def _same_label(said: list[str], merges: Mapping[int, int], project: Project) -> bool:
+def _same_label(values: list[str], merges: Mapping[int, int], project: Project) -> bool:
     """Whether these answers came to the label that they come to now when only these classes had been merged."""
     if merges == project.merges:
         return True
-    values = [orjson.loads(value) for value in said]
-    then, now = ([project.asks.follow(value, each) for value in values] for each in (merges, project.merges))
+    answers = [orjson.loads(value) for value in values]
+    then, now = ([project.asks.follow(value, each) for value in answers] for each in (merges, project.merges))
     return project.asks.resolve(then)[0] == project.asks.resolve(now)[0]

@@ -72,8 +72,8 @@ def weights_of(project: Project, imported: Sequence[int] = ()) -> Weights:
     """The weights as things stand, where items of the `imported_rows` came with their label. Two queries."""
     control = Task.objects.filter(batch__project=project, is_control=True)
     drawn = control.filter(batch__pool_rows__isnull=False).order_by("batch__number").values_list("batch__number")
-    found = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))
-    ends = level_ends([Drawn(rows, key) for _, rows, key in found])
+    levels = drawn.annotate(rows=Max("batch__pool_rows"), key=Max("item__control_key"))
+    ends = level_ends([Drawn(rows, key) for _, rows, key in levels])
     if not ends:
         return Weights([], [])
     starts = [0, *ends[:-1]]

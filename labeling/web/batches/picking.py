@@ -28,17 +28,17 @@ class Picking:
         return self.chosen_at is not None
 
 
-def picking_of(found: InUse | None, now: datetime.datetime) -> Picking | None:
+def picking_of(in_use: InUse | None, now: datetime.datetime) -> Picking | None:
     """None as long as there is no version."""
-    if found is None:
+    if in_use is None:
         return None
     return Picking(
-        version=found.version.number,
-        by_gate=found.by_gate.number,
-        held_back=found.newest.number if found.held_back else None,
-        finding=gate_finding(found.newest) if found.held_back else "",
-        chosen_by=found.choice.user.username if found.choice else "",
-        chosen_at=moment(found.choice.created_at, now) if found.choice else None,
+        version=in_use.version.number,
+        by_gate=in_use.by_gate.number,
+        held_back=in_use.newest.number if in_use.held_back else None,
+        finding=gate_finding(in_use.newest) if in_use.held_back else "",
+        chosen_by=in_use.choice.user.username if in_use.choice else "",
+        chosen_at=moment(in_use.choice.created_at, now) if in_use.choice else None,
     )
 
 

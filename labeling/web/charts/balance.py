@@ -71,9 +71,9 @@ def _draw(balance: Balance) -> Drawing:
         texts.append(Text(LEFT - 6, y + ROW / 2 + 4, short(each.name, LETTERS), "end", "name"))
         if balance.control:
             middle = y + ROW / 2
-            told = f"{isolated(each.name)} in the pool: {_interval(each)}"
+            hint = f"{isolated(each.name)} in the pool: {_interval(each)}"
             marks.append(
-                Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, told, "over")
+                Mark(across(each.pool), middle, across(each.low), middle, across(each.high), middle, hint, "over")
             )
     return Drawing(
         width=WIDTH,

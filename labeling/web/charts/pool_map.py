@@ -22,28 +22,28 @@ LEGEND = [
 ]
 
 
-def pool_map(found: PoolMap, chosen: int | None = None) -> Figure | None:
+def pool_map(pool: PoolMap, chosen: int | None = None) -> Figure | None:
     """The map, with one cluster brought out if one is chosen; None if it shows no item."""
-    if not len(found.kinds):
+    if not len(pool.kinds):
         return None
-    x = np.round(EDGE + found.places[:, 0].astype(np.float64) * (WIDTH - 2 * EDGE), 1)
-    y = np.round(HEIGHT - EDGE - found.places[:, 1].astype(np.float64) * (HEIGHT - 2 * EDGE), 1)
-    order = np.argsort(found.clusters, kind="stable")
-    names, starts = np.unique(found.clusters[order], return_index=True)
+    x = np.round(EDGE + pool.places[:, 0].astype(np.float64) * (WIDTH - 2 * EDGE), 1)
+    y = np.round(HEIGHT - EDGE - pool.places[:, 1].astype(np.float64) * (HEIGHT - 2 * EDGE), 1)
+    order = np.argsort(pool.clusters, kind="stable")
+    names, starts = np.unique(pool.clusters[order], return_index=True)
     members = dict(zip(names.tolist(), np.split(order, starts[1:]), strict=True))
-    counts = {name: np.bincount(found.kinds[rows], minlength=len(KINDS)) for name, rows in members.items()}
+    counts = {name: np.bincount(pool.kinds[rows], minlength=len(KINDS)) for name, rows in members.items()}
     # The clusters that gave most come last: what is drawn later lies on top.
     ranked = sorted(members, key=lambda name: (counts[name][PICKED], counts[name].sum(), -name))
     shown = chosen if chosen in members else None
     return Figure(
         name="map",
         finding=_finding(counts, shown),
-        note=_note(found),
+        note=_note(pool),
         drawing=Drawing(
             width=WIDTH,
             height=HEIGHT,
             kind="map narrowed" if shown is not None else "map",
-            groups=_groups(members, ranked, counts, found.kinds, x, y, shown),
+            groups=_groups(members, ranked, counts, pool.kinds, x, y, shown),
             texts=_texts(members, ranked, counts, x, y, shown),
         ),
         columns=[
@@ -64,9 +64,9 @@ def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
     return f"{count(picked, 'picked item')} here {'lies' if picked == 1 else 'lie'} in {number(touched)} of {clusters}"
 
 
-def _note(found: PoolMap) -> str:
+def _note(pool: PoolMap) -> str:
     return (
-        f"{count(len(found.kinds), 'item')} of the pool, drawn at random from each sort. What is alike to the model by "
+        f"{count(len(pool.kinds), 'item')} of the pool, drawn at random from each sort. What is alike to the model by "
         "which the pool was clustered lies together; how far apart other items lie means little. Numbers name clusters."
     )
 

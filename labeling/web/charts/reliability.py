@@ -15,35 +15,36 @@ READING = (
 )
 
 
-def finding(found: Calibration) -> str:
+def finding(calibration: Calibration) -> str:
     """What the diagram shows, in one sentence: an error that chance alone may have made is none."""
-    if found.ece <= found.chance:
+    if calibration.ece <= calibration.chance:
         return "It is right as often as it says, as far as so many items can tell"
-    sure, right = _exact(found.sure), _exact(found.right)
-    if found.sure == found.right:
+    sure, right = _exact(calibration.sure), _exact(calibration.right)
+    if calibration.sure == calibration.right:
         return "It is not right as often as it says"
-    return f"It is {'surer' if found.sure > found.right else 'less sure'} than it should be: {sure} sure, {right} right"
+    surer = "surer" if calibration.sure > calibration.right else "less sure"
+    return f"It is {surer} than it should be: {sure} sure, {right} right"
 
 
-def note(found: Calibration) -> str:
+def note(calibration: Calibration) -> str:
     """The errors with what they are worth, and how to read the diagram."""
     return (
-        f"Expected calibration error {_exact(found.ece)} as measured; on {count(found.n, 'item')} chance alone makes "
-        f"up to {_exact(found.chance)}. Without chance it is, with 95 % certainty, between {_exact(found.low)} and "
-        f"{_exact(found.high)}. With bins of equal width {_exact(found.ece_equal_width)}; Brier score "
-        f"{found.brier:.3f}. {READING}"
+        f"Expected calibration error {_exact(calibration.ece)} as measured; on {count(calibration.n, 'item')} chance "
+        f"alone makes up to {_exact(calibration.chance)}. Without chance it is, with 95 % certainty, between "
+        f"{_exact(calibration.low)} and {_exact(calibration.high)}. With bins of equal width "
+        f"{_exact(calibration.ece_equal_width)}; Brier score {calibration.brier:.3f}. {READING}"
     )
 
 
-def reliability_diagram(found: Calibration | None) -> Figure | None:
+def reliability_diagram(calibration: Calibration | None) -> Figure | None:
     """The diagram with its table, the surest first; None if nothing is known."""
-    if found is None:
+    if calibration is None:
         return None
     return Figure(
         name="reliability",
-        finding=finding(found),
-        note=note(found),
-        drawing=_draw(found),
+        finding=finding(calibration),
+        note=note(calibration),
+        drawing=_draw(calibration),
         columns=[
             Column("Sure by"),
             Column("Control items"),
@@ -51,7 +52,7 @@ def reliability_diagram(found: Calibration | None) -> Figure | None:
             Column("Right"),
             Column("95 % interval"),
         ],
-        rows=[_row(part) for part in reversed(found.bins)],
+        rows=[_row(part) for part in reversed(calibration.bins)],
     )
 
 
@@ -66,9 +67,9 @@ def _row(part: Bin) -> list[str]:
     ]
 
 
-def _draw(found: Calibration) -> Drawing:
+def _draw(calibration: Calibration) -> Drawing:
     # Both ways have the same scale, so that where it is right as often as it says is a diagonal.
-    floor = int(min(0.9, *(min(part.sure, part.right.low) for part in found.bins)) * 10) / 10
+    floor = int(min(0.9, *(min(part.sure, part.right.low) for part in calibration.bins)) * 10) / 10
     across, up = Scale(floor, 1, LEFT, RIGHT), Scale(floor, 1, BOTTOM, TOP)
     shares = shares_from(floor)
     return Drawing(
@@ -78,7 +79,7 @@ def _draw(found: Calibration) -> Drawing:
             *(Line(LEFT, up(share), RIGHT, up(share)) for share in shares),
             Line(LEFT, BOTTOM, RIGHT, TOP, "ideal"),
         ],
-        marks=[_mark(part, across, up) for part in found.bins],
+        marks=[_mark(part, across, up) for part in calibration.bins],
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares),
             *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares),

@@ -126,8 +126,8 @@ def _draw(rounds: Sequence[Round]) -> Drawing:
                 title = f"Batch {each.number}, {what}: {duration(seconds)}"
                 boxes.append(Box(left, y + 5, round(max(right - left, 1.5), 1), ROW - 10, kind, title))
             at += seconds
-        told = duration(each.total) + (" …" if each.under_way else "")
-        texts.append(Text(across(at) + 6, y + ROW / 2 + 4, told, "start", "value"))
+        total = duration(each.total) + (" …" if each.under_way else "")
+        texts.append(Text(across(at) + 6, y + ROW / 2 + 4, total, "start", "value"))
     steps = time_steps(most, at_most=4)
     return Drawing(
         width=WIDTH,

@@ -58,9 +58,9 @@ class ExportForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         # A control that holds what it cannot take says so itself.
-        given = {name: self._query.get(name, "") for name in FILTERS if name not in self.errors}
+        choices = {name: self._query.get(name, "") for name in FILTERS if name not in self.errors}
         try:
-            self.choice = choose(self._project, given)
+            self.choice = choose(self._project, choices)
         except ChoiceError as error:
             for name, text in error.fields.items():
                 self.add_error(name, text)

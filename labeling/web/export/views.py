@@ -37,9 +37,9 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     numbers = list(project.batches.exclude(size=0).order_by("number").values_list("number", flat=True))
     form = ExportForm(project, request.GET, numbers)
     url = reverse("api:export", args=[project.slug])
-    wanted = request.GET.get("format", "")
-    if form.is_valid() and wanted in FORMATS:
-        return redirect(f"{url}?{_query(form, wanted)}")
+    file_format = request.GET.get("format", "")
+    if form.is_valid() and file_format in FORMATS:
+        return redirect(f"{url}?{_query(form, file_format)}")
     rows = _rows(project, form.choice) if form.is_valid() else None
     context: dict[str, Any] = {
         "form": form,
@@ -53,7 +53,7 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
     }
     # Filters that are still being set are no request to be refused.
-    status = 400 if form.errors and wanted else 200
+    status = 400 if form.errors and file_format else 200
     return render_page(request, membership, "project/export.html", context, section="project-export", status=status)
 
 

@@ -128,7 +128,7 @@ def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, c
 
 def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
     change = replace(change, ids=())
-    asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.given, change=change)
+    asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.typed, change=change)
     messages.success(request, f"{words.count(asked.total, 'item')}: the worker is at it. You need not wait.")
     return redirect(_back(request, membership.project, finding))
 

@@ -64,32 +64,32 @@ class Finding:
         self.form = FindForm(request.GET, project=project)
         self.valid = self.form.is_valid()
         self._project = project
-        self._given = {
+        self._typed = {
             name: request.GET[name].strip()
             for name in (*READERS, "sort")
             if name in request.GET and request.GET[name].strip()
         }
         # The newest labels come first anyway, but where something else does.
-        if self._given.get("sort") == NEWEST and "like" not in self._given:
-            del self._given["sort"]
-        self.wanted = self.form.wanted
+        if self._typed.get("sort") == NEWEST and "like" not in self._typed:
+            del self._typed["sort"]
+        self.filter = self.form.filter
 
     @property
     def order(self) -> Order:
-        return order_for(self.wanted, self.form.cleaned_data.get("sort") or "")
+        return order_for(self.filter, self.form.cleaned_data.get("sort") or "")
 
     @property
     def items(self) -> ItemQuerySet:
-        items = matching(self._project, self.wanted)
+        items = matching(self._project, self.filter)
         return items if self.valid else items.none()
 
     def count(self) -> tuple[int, bool]:
         """How many there are, as far as they are counted, and whether there may be more."""
-        return count_matching(self._project, self.wanted) if self.valid else (0, False)
+        return count_matching(self._project, self.filter) if self.valid else (0, False)
 
     @property
     def filtered(self) -> bool:
-        return any(name != "sort" for name in self._given)
+        return any(name != "sort" for name in self._typed)
 
     @property
     def wrong_below(self) -> bool:
@@ -97,18 +97,18 @@ class Finding:
         return bool(set(self.form.errors) - {"q", "label", "state", "sort"})
 
     @property
-    def given(self) -> dict[str, str]:
+    def typed(self) -> dict[str, str]:
         """The filters and the order as they stand in an address."""
-        return dict(self._given)
+        return dict(self._typed)
 
     @property
     def query(self) -> str:
         """The filters and the order as part of an address."""
-        return urlencode(self._given)
+        return urlencode(self._typed)
 
     def with_place(self, name: str, place: Position | None) -> str:
         """The query with a place in it; empty without one."""
-        return urlencode({**self._given, name: str(place)}) if place else ""
+        return urlencode({**self._typed, name: str(place)}) if place else ""
 
     def place(self, text: str | None) -> Position | None:
         """A place from an address, or none if it is none."""
@@ -116,7 +116,7 @@ class Finding:
 
     def position(self, item: Item) -> Position:
         """Where the item itself is."""
-        return position_of(item, self.order, self.wanted)
+        return position_of(item, self.order, self.filter)
 
     def chips(self) -> list[Chip]:
         return [
@@ -124,18 +124,18 @@ class Finding:
                 self._said(name, text),
                 # "Most alike" is no order without an item to be like.
                 urlencode(
-                    {key: each for key, each in self._given.items() if key not in (name, name == "like" and "sort")}
+                    {key: each for key, each in self._typed.items() if key not in (name, name == "like" and "sort")}
                 ),
             )
-            for name, text in self._given.items()
+            for name, text in self._typed.items()
             if name != "sort" and name not in self.form.errors
         ]
 
     def _said(self, name: str, text: str) -> str:
         if name == "state":
             return str(State(text).label)
-        if name == "like" and self.wanted.like:
-            text = self.wanted.like.item.external_id
+        if name == "like" and self.filter.like:
+            text = self.filter.like.item.external_id
         words: Any = _SAID[name]
         return words.format(isolated(text)) if isinstance(words, str) else words[text not in ("true", "yes")]
 

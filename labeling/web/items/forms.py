@@ -69,7 +69,7 @@ class FindForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.auto_id = "find-%s"
         self._project = project
-        self.wanted = ItemFilter()
+        self.filter = ItemFilter()
         if self.data.get("like"):
             sorts = {ALIKE: SORTS[ALIKE], **ORDERS}
             self.fields["sort"].widget = forms.Select(choices=[(name, order.title) for name, order in sorts.items()])
@@ -86,7 +86,7 @@ class FindForm(forms.Form):
     def clean(self) -> None:
         asked = {name: value for name, value in self.cleaned_data.items() if name in READERS}
         try:
-            self.wanted = read_filter(self._project, asked)
+            self.filter = read_filter(self._project, asked)
         except FilterError as error:
             for name, text in error.fields.items():
                 self.add_error(name, text)

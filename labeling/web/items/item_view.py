@@ -44,7 +44,7 @@ def card(project: Project, line: ItemLine, names: Names) -> ItemCard:
         label=label_text(project.asks.show(item.label, names)),
         state=state_text(line.state),
         batch=task.batch.number if task else None,
-        annotators=_people([username for username, _ in line.said]),
+        annotators=_people([username for username, _ in line.answers]),
         marks=list(_marks(line)),
     )
 

@@ -56,9 +56,9 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "finding": finding,
         "counted": f"More than {words.number(n)} items" if more else words.count(n, "item"),
         "one": n == 1,
-        "alike": finding.wanted.like,
-        "compared": words.number(finding.wanted.like.compared) if finding.wanted.like else "",
-        "unindexed": _unindexed(project) if finding.wanted.q else "",
+        "alike": finding.filter.like,
+        "compared": words.number(finding.filter.like.compared) if finding.filter.like else "",
+        "unindexed": _unindexed(project) if finding.filter.q else "",
         "cards": [item_view.card(project, line, names) for line in lines],
         "earlier": finding.with_place("before", page.before),
         "later": finding.with_place("after", page.after),
@@ -66,7 +66,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "actions": [(name, action.title) for name, action in ACTIONS.items() if _offered(name, finding)],
         "change_all": n > 0,
         "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
-        "hidden": finding.given,
+        "hidden": finding.typed,
         "annotators": project.memberships.order_by("user__username").values_list("user__username", flat=True),
         **class_names(project),
     }
@@ -77,7 +77,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _offered(action: str, finding: Finding) -> bool:
     """Whether the list has items that the action may fit: deleted ones are in a list of their own."""
-    return action == RESTORE if finding.wanted.deleted else action != RESTORE
+    return action == RESTORE if finding.filter.deleted else action != RESTORE
 
 
 def _unindexed(project: Project) -> str:

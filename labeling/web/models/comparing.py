@@ -47,46 +47,47 @@ def _chosen(request: HttpRequest, versions: list[ModelVersion], name: str) -> Mo
     if not asked:
         place = 0 if name == "b" else 1
         return versions[place] if place < len(versions) else None
-    found = next((each for each in versions if str(each.number) == asked), None)
-    if found is None:
+    version = next((each for each in versions if str(each.number) == asked), None)
+    if version is None:
         raise Http404("There is no such version.")
-    return found
+    return version
 
 
 def _compared(request: HttpRequest, project: Project, a: ModelVersion, b: ModelVersion) -> dict[str, Any]:
-    found = compare_versions(project, a, b)
-    items = _items(request, project, found.control) if found.control else {}
-    names = _names(project, found, items.get("shown", ()))
+    compared = compare_versions(project, a, b)
+    control = compared.control
+    items = _items(request, project, control) if control else {}
+    names = _names(project, compared, items.get("shown", ()))
     context: dict[str, Any] = {
         "made": comparison_words.differences(a, b, artifacts.read(a), artifacts.read(b)),
         "same_labels": a.labels_hash == b.labels_hash != "",
         "training": comparison_words.training_differences(a, b),
-        "control": found.control,
+        "control": control,
         "uncalibrated": [(each.number, words) for each in (a, b) if (words := version_words.calibration(each))],
     }
-    if found.control:
+    if control:
         context |= {
-            "finding": comparison_words.finding(found.control, a.number, b.number),
-            "interval": comparison_words.interval(found.control, a.number, b.number),
-            "sentence": comparison(found.control.compared, b.number, a.number),
-            "figures": comparison_words.figures(found.control),
-            "classes": comparison_words.class_rows(found.control, names),
-            "mistakes": comparison_words.mistake_rows(found.control, names),
+            "finding": comparison_words.finding(control, a.number, b.number),
+            "interval": comparison_words.interval(control, a.number, b.number),
+            "sentence": comparison(control.compared, b.number, a.number),
+            "figures": comparison_words.figures(control),
+            "classes": comparison_words.class_rows(control, names),
+            "mistakes": comparison_words.mistake_rows(control, names),
             "parts": [
                 (name, title.format(a=f"version {a.number}", b=f"version {b.number}")) for name, title in PARTS.items()
             ],
             "part": items["part"],
             "page": items["page"],
             "query": f"a={a.number}&b={b.number}&part={items['part']}&",
-            "apart": count(len(found.control.apart), "control item"),
-            "items": [_row(project, found.control, place, items["by_row"], names) for place in items["places"]],
+            "apart": count(len(control.apart), "control item"),
+            "items": [_row(project, control, place, items["by_row"], names) for place in items["places"]],
         }
-    if found.pool and found.pool.n:
+    if compared.pool and compared.pool.n:
         context |= {
-            "pool": found.pool,
-            "pool_share": percent(found.pool.apart / found.pool.n),
-            "pool_items": count(found.pool.n, "item"),
-            "kinds": comparison_words.pool_rows(found.pool, names),
+            "pool": compared.pool,
+            "pool_share": percent(compared.pool.apart / compared.pool.n),
+            "pool_items": count(compared.pool.n, "item"),
+            "kinds": comparison_words.pool_rows(compared.pool, names),
         }
     return context
 
@@ -97,29 +98,29 @@ def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[s
     part = part if part in PARTS else ""
     pair, places = control.pair, control.apart
     right_a, right_b = (said[places] == pair.labels[places] for said in (pair.said_a, pair.said_b))
-    wanted = {"": right_a | True, "a": right_a, "b": right_b, "neither": ~(right_a | right_b)}[part]
-    page = Paginator(places[wanted], ITEMS_A_PAGE).get_page(request.GET.get("page"))
+    in_part = {"": right_a | True, "a": right_a, "b": right_b, "neither": ~(right_a | right_b)}[part]
+    page = Paginator(places[in_part], ITEMS_A_PAGE).get_page(request.GET.get("page"))
     chosen = [int(place) for place in page]
-    found = project.items.filter(row__in=[int(pair.rows[place]) for place in chosen])
+    items = project.items.filter(row__in=[int(pair.rows[place]) for place in chosen])
     shown = {int(each[place]) for each in (pair.labels, pair.said_a, pair.said_b) for place in chosen}
     return {
         "part": part,
         "page": page,
         "places": chosen,
         "shown": shown,
-        "by_row": {item.row: item for item in found},
+        "by_row": {item.row: item for item in items},
     }
 
 
-def _names(project: Project, found: Comparison, shown: Iterable[int]) -> dict[int, str]:
+def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict[int, str]:
     """Of the classes that are named on the page. One query."""
-    wanted = set(shown)
-    if found.control:
-        wanted |= set(comparison_words.shown_classes(found.control))
-        wanted |= {index for each in found.control.mistakes for index in (each.truth, each.said)}
-    if found.pool:
-        wanted |= {index for a, b, _ in found.pool.kinds for index in (a, b)}
-    return project.answer_names(wanted)
+    indices = set(shown)
+    if compared.control:
+        indices |= set(comparison_words.shown_classes(compared.control))
+        indices |= {index for each in compared.control.mistakes for index in (each.truth, each.said)}
+    if compared.pool:
+        indices |= {index for a, b, _ in compared.pool.kinds for index in (a, b)}
+    return project.answer_names(indices)
 
 
 def _row(

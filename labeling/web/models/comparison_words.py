@@ -20,29 +20,29 @@ Figure = tuple[str, str]
 """A number and its interval, empty if it has none."""
 
 
-def finding(found: OnControl, a: int, b: int) -> str:
+def finding(control: OnControl, a: int, b: int) -> str:
     """The title: what the comparison comes to."""
-    if found.compared.better or found.compared.worse:
-        than = "more" if found.compared.better else "less"
-        return f"Version {b} is {than} accurate, by {_points(abs(found.difference.value))}"
+    if control.compared.better or control.compared.worse:
+        than = "more" if control.compared.better else "less"
+        return f"Version {b} is {than} accurate, by {_points(abs(control.difference.value))}"
     return "Neither is better beyond chance"
 
 
-def interval(found: OnControl, a: int, b: int) -> str:
-    value, low, high = found.difference.value, found.difference.low, found.difference.high
+def interval(control: OnControl, a: int, b: int) -> str:
+    value, low, high = control.difference.value, control.difference.low, control.difference.high
     where = "above" if value > 0 else "below"
     apart = f"{_points(abs(value))} {where} that" if value else "the same as that"
     return (
-        f"On the {number(found.compared.n)} control items that both have seen, the accuracy of version {b} is {apart} "
-        f"of version {a}; with 95{NBSP}% certainty the difference lies between {_signed(low)} and {_signed(high)} "
-        "points."
+        f"On the {number(control.compared.n)} control items that both have seen, the accuracy of version {b} is "
+        f"{apart} of version {a}; with 95{NBSP}% certainty the difference lies between {_signed(low)} and "
+        f"{_signed(high)} points."
     )
 
 
-def figures(found: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
+def figures(control: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
     """Rows of a table: what is measured, and of both what it is."""
-    rows = [("Accuracy", (_share(found.a.right), _share(found.b.right)))]
-    a, b = found.a.calibration, found.b.calibration
+    rows = [("Accuracy", (_share(control.a.right), _share(control.b.right)))]
+    a, b = control.a.calibration, control.b.calibration
     if a and b:
         rows += [
             ("Mean confidence", ((percent(a.sure, exact=True), ""), (percent(b.sure, exact=True), ""))),
@@ -52,11 +52,11 @@ def figures(found: OnControl) -> list[tuple[str, tuple[Figure, Figure]]]:
     return rows
 
 
-def class_rows(found: OnControl, names: Names) -> list[dict[str, Any]]:
+def class_rows(control: OnControl, names: Names) -> list[dict[str, Any]]:
     """Rows of the table of classes, most frequent first."""
-    classes = found.classes
+    classes = control.classes
     rows = []
-    for index in shown_classes(found):
+    for index in shown_classes(control):
         counts = [int(each[index]) for each in (classes.truth, classes.predicted_a, classes.predicted_b)]
         right_a, right_b = int(classes.correct_a[index]), int(classes.correct_b[index])
         truth, predicted_a, predicted_b = counts
@@ -71,9 +71,9 @@ def class_rows(found: OnControl, names: Names) -> list[dict[str, Any]]:
     return rows
 
 
-def shown_classes(found: OnControl) -> list[int]:
+def shown_classes(control: OnControl) -> list[int]:
     """Of those that occur: first those that differ by more than noise, then the most frequent."""
-    classes = found.classes
+    classes = control.classes
     differs = classes.recall_differs | classes.precision_differs
     occurs = np.flatnonzero(classes.truth + classes.predicted_a + classes.predicted_b)
     order = np.lexsort((-classes.truth[occurs], ~differs[occurs]))
@@ -87,17 +87,17 @@ def _both(right_a: int, of_a: int, right_b: int, of_b: int, differs: bool) -> di
     return {"a": part(right_a, of_a), "b": part(right_b, of_b), "told": told}
 
 
-def mistake_rows(found: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:
+def mistake_rows(control: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:
     return [
         (names.get(each.truth, ""), names.get(each.said, ""), number(each.a), number(each.b), f"{each.b - each.a:+,}")
-        for each in found.mistakes
+        for each in control.mistakes
     ]
 
 
-def pool_rows(found: OnPool, names: Names) -> list[tuple[str, str, str, str]]:
+def pool_rows(pool: OnPool, names: Names) -> list[tuple[str, str, str, str]]:
     return [
-        (names.get(a, ""), names.get(b, ""), number(items), percent(items / found.apart, exact=True))
-        for a, b, items in found.kinds
+        (names.get(a, ""), names.get(b, ""), number(items), percent(items / pool.apart, exact=True))
+        for a, b, items in pool.kinds
     ]
 
 
@@ -131,8 +131,8 @@ def _share(share: Share) -> Figure:
     return ("–", "") if share.value is None else (accuracy(share.value, share.n), _interval(share.low, share.high))
 
 
-def _error(found: Calibration) -> Figure:
-    return percent(found.ece, exact=True), _interval(found.low, found.high)
+def _error(calibration: Calibration) -> Figure:
+    return percent(calibration.ece, exact=True), _interval(calibration.low, calibration.high)
 
 
 def _interval(low: float, high: float) -> str:

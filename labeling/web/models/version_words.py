@@ -22,13 +22,13 @@ def comparison(compared: Compared | None, later: int, earlier: int) -> str:
     items = count(compared.n, "control item")
     if not gained + lost:
         return f"Of the same {items}, version {later} is right on exactly those that version {earlier} was right on."
-    told = (
+    counts = (
         f"Of the same {items}, version {later} is right on {number(gained)} that version {earlier} had wrong, "
         f"and wrong on {number(lost)} that it had right"
     )
     if compared.better or compared.worse:
-        return f"{told}: it is {'better' if compared.better else 'worse'}."
-    return f"{told}: too few to say that one is better."
+        return f"{counts}: it is {'better' if compared.better else 'worse'}."
+    return f"{counts}: too few to say that one is better."
 
 
 def by_class(figures: Sequence[ClassFigures], names: Mapping[int, str]) -> list[dict[str, str]]:

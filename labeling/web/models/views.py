@@ -72,19 +72,19 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
     """One version, beside the one before it."""
     project, now = membership.project, timezone.now()
     beside = range(number - 1, number + 2)
-    found = {
+    by_number = {
         each.number: each
         for each in project.versions.filter(number__in=beside).select_related("project", "batch", "parent")
     }
-    version = found.get(number) or get_object_or_404(project.versions, number=number)
+    version = by_number.get(number) or get_object_or_404(project.versions, number=number)
     context = {
         "version": version,
-        "previous": number - 1 if number - 1 in found else None,
-        "next": number + 1 if number + 1 in found else None,
+        "previous": number - 1 if number - 1 in by_number else None,
+        "next": number + 1 if number + 1 in by_number else None,
         "created": moment(version.created_at, now),
         "picking": picking_of(versions.in_use(project), now),
         "gate": gate_finding(version),
-        **_worth(project, version, found.get(number - 1)),
+        **_worth(project, version, by_number.get(number - 1)),
         **_lineage(version),
         **_files(version),
         **_leaving(version, now),

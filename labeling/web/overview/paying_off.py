@@ -25,11 +25,11 @@ class PayingOff:
     facts: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def paying_off(project: Project, found: Payoff, pace: Pace, *, may_manage: bool) -> PayingOff:
+def paying_off(project: Project, payoff: Payoff, pace: Pace, *, may_manage: bool) -> PayingOff:
     """What a manager or an engineer reads; what the batch costs is for managers, if an hour's cost is set."""
-    facts = [_saved(found)]
-    if found.saved is not None and found.spent is not None:
-        spent = found.spent
+    facts = [_saved(payoff)]
+    if payoff.saved is not None and payoff.spent is not None:
+        spent = payoff.spent
         facts.append(
             (
                 "Labels spent",
@@ -37,39 +37,39 @@ def paying_off(project: Project, found: Payoff, pace: Pace, *, may_manage: bool)
                 f"{number(spent.learned)} learned from, and {number(spent.control)} control items",
             )
         )
-        needed = found.saved.needed
+        needed = payoff.saved.needed
         facts.append(
             (
                 "Drawn at random",
                 f"about {about(needed.value)}" if needed.value else f"at least {about(needed.low)}",
-                f"{_range(needed, found.saved.limit)}, for the accuracy of version {found.version}",
+                f"{_range(needed, payoff.saved.limit)}, for the accuracy of version {payoff.version}",
             )
         )
-    if found.next is not None:
-        gain = found.next.gain.predicted
+    if payoff.next is not None:
+        gain = payoff.next.gain.predicted
         facts.append(("Next batch brings", _points(gain.value), f"{_points(gain.low)} to {_points(gain.high)}"))
-        hours = person_hours(found.next.items, terms_of(project), pace)
-        facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(found.next.items, 'item')}"))
+        hours = person_hours(payoff.next.items, terms_of(project), pace)
+        facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(payoff.next.items, 'item')}"))
         if may_manage and project.hourly_cost is not None:
             facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))
-    return PayingOff(_advice(found), _basis(found), facts)
+    return PayingOff(_advice(payoff), _basis(payoff), facts)
 
 
-def _saved(found: Payoff) -> tuple[str, str, str]:
+def _saved(payoff: Payoff) -> tuple[str, str, str]:
     name = "Labels saved"
-    if found.saved is not None:
-        labels, spent = found.saved.labels, found.spent.labels if found.spent else 0
-        interval = _range(labels, found.saved.limit - spent)
+    if payoff.saved is not None:
+        labels, spent = payoff.saved.labels, payoff.spent.labels if payoff.spent else 0
+        interval = _range(labels, payoff.saved.limit - spent)
         return (
             name,
             f"about {about(labels.value)}" if labels.value is not None else f"at least {about(labels.low)}",
             interval,
         )
-    return name, "–", _why_not(found)
+    return name, "–", _why_not(payoff)
 
 
-def _why_not(found: Payoff) -> str:
-    match found.missing:
+def _why_not(payoff: Payoff) -> str:
+    match payoff.missing:
         case Missing.QUESTION:
             return "not measured where an item may have any number of classes"
         case Missing.PRIVATE:
@@ -77,16 +77,16 @@ def _why_not(found: Payoff) -> str:
         case Missing.NOTHING_PICKED:
             return "told once a batch has been picked and trained on: so far chance has drawn all labels"
         case Missing.FEW_CONTROL | Missing.NO_CONTROL:
-            return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(found.control)}"
+            return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(payoff.control)}"
         case Missing.FAILED:
-            return f"the estimate failed: {found.reason}"
+            return f"the estimate failed: {payoff.reason}"
         case _:
             return "being estimated, while the worker has nothing more urgent to do and it costs little"
 
 
-def _advice(found: Payoff) -> str:
+def _advice(payoff: Payoff) -> str:
     worth = _share(WORTH)
-    match found.advice:
+    match payoff.advice:
         case Advice.GO_ON:
             return f"Go on: more likely than not, the next batch brings {worth} or more."
         case Advice.STOP:
@@ -95,23 +95,23 @@ def _advice(found: Payoff) -> str:
             unclear = (
                 f"It cannot be told yet whether another batch is worth it: less than {worth} is likely, not certain."
             )
-            if found.more_control is None:
+            if payoff.more_control is None:
                 return f"{unclear} It lies too close to that to be told apart."
-            return f"{unclear} Telling needs about {about(found.more_control)} more control answers."
+            return f"{unclear} Telling needs about {about(payoff.more_control)} more control answers."
         case Advice.DONE:
             return "No item is left to label."
-    if found.missing == Missing.QUESTION:
+    if payoff.missing == Missing.QUESTION:
         return "Nothing is suggested where an item may have any number of classes."
-    if found.more_control:
-        return f"Too early to suggest anything: that needs {count(found.more_control, 'more control answer')}."
+    if payoff.more_control:
+        return f"Too early to suggest anything: that needs {count(payoff.more_control, 'more control answer')}."
     return f"Too early to suggest anything: that needs {LEAST_VERSIONS} model versions."
 
 
-def _basis(found: Payoff) -> str:
-    if found.next is None:
+def _basis(payoff: Payoff) -> str:
+    if payoff.next is None:
         return ""
     return (
-        f"By {count(found.versions, 'model version')} on {count(found.control, 'control item')}. The suggestion is "
+        f"By {count(payoff.versions, 'model version')} on {count(payoff.control, 'control item')}. The suggestion is "
         f"about what the labels bring, whatever luck the next version has. Worth it is {_share(WORTH)} of accuracy."
     )
 
@@ -126,5 +126,5 @@ def _points(gain: float | None) -> str:
     return f"{'+' if value >= 0 else MINUS}{abs(value):.1f} points"
 
 
-def _range(found: Estimate, limit: float) -> str:
-    return f"{about(found.low)} to {f'more than {about(limit)}' if found.high is None else about(found.high)}"
+def _range(estimate: Estimate, limit: float) -> str:
+    return f"{about(estimate.low)} to {f'more than {about(limit)}' if estimate.high is None else about(estimate.high)}"

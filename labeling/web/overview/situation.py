@@ -58,8 +58,8 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if batch.state == Batch.State.READY:
         return f"Batch {batch.number} is picked, and opens in a moment."
     if batch.state == Batch.State.FAILED:
-        told = f" {batch.reason}" if membership.may_manage or membership.may_export else " A manager has to look at it."
-        return f"Batch {batch.number} has failed.{told}"
+        more = f" {batch.reason}" if membership.may_manage or membership.may_export else " A manager has to look at it."
+        return f"Batch {batch.number} has failed.{more}"
     if loop == Project.Loop.STOPPED:
         return f"Stopped by a manager after batch {batch.number}."
     return f"Batch {batch.number} is done, and no item is left to label."
