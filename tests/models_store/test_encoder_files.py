@@ -123,7 +123,7 @@ def test_an_encoder_that_is_not_installed_or_was_revised_is_named(tmp_path, monk
     path = tmp_path / "encoder.npz"
     Vector(4).save(path)
     monkeypatch.setattr(Vector, "revision", 2)
-    with pytest.raises(EncoderFileError, match="revision 1 of 'vector', here is revision 2; encode the items again"):
+    with pytest.raises(EncoderFileError, match="revision 1 of 'vector', this is revision 2; encode the items again"):
         encoders.load(path)
     monkeypatch.setattr(encoders, "ENCODERS", (Pixels,))
     with pytest.raises(EncoderFileError, match="'vector', which is not installed"):
