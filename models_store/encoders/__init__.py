@@ -54,7 +54,7 @@ def load(path: str | os.PathLike[str]) -> Encoder:
         raise EncoderFileError(f"{path}: made by the encoder {name!r}, which is not installed here")
     if encoder.revision != revision:
         raise EncoderFileError(
-            f"{path}: made by revision {revision} of {name!r}, here is revision {encoder.revision}; "
+            f"{path}: made by revision {revision} of {name!r}, this is revision {encoder.revision}; "
             "encode the items again"
         )
     try:
