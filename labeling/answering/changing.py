@@ -43,45 +43,45 @@ CLOSING = (EXCLUDE, DELETE)
 """Those that take items out of the pool, and close their open tasks."""
 
 ACTIONS: Mapping[str, Action] = {
-    QUEUE: Action("Queue for labeling", "queued", "They are to be in the next batch.", _queueable),
-    UNQUEUE: Action("Take off the queue", "taken off the queue", "They can still be picked.", ItemQuerySet.queued),
-    RELABEL: Action("Relabel", "relabeled", "Their label is your word; no answer is changed.", _correctable),
+    QUEUE: Action("Queue for labeling", "queued", "They will be in the next batch.", _queueable),
+    UNQUEUE: Action("Remove from the queue", "taken off the queue", "They can still be picked.", ItemQuerySet.queued),
+    RELABEL: Action("Relabel", "relabeled", "Your label overrides the answers. They are kept.", _correctable),
     AGAIN: Action(
         "Ask again",
         "to be asked again",
-        "They lose their label, and people are asked again in the next batches. What was answered stays on record. "
+        "They lose their label, and people are asked again in the next batches. Existing answers are kept. "
         "Items that a manager has settled stay as they are.",
         asking_again.repeatable,
     ),
     GOLD: Action(
         "Use as gold",
         "used as gold",
-        "Their label is taken to be known. Annotators are asked about them at the share that the settings say, and "
-        "cannot tell; their answers show how often each person is right, and label nothing.",
+        "Their label counts as known. Annotators get them among other items, at the share in the settings, and cannot "
+        "tell. The answers measure how often each person is right and do not change the label.",
         lambda items: items.labeled().kept().filter(row__isnull=False, gold__isnull=True),
     ),
     UNGOLD: Action("Use as gold no more", "gold no more", "No new batch has them as gold.", ItemQuerySet.gold),
     EXCLUDE: Action(
         "Exclude",
         "excluded",
-        "They are neither picked, learned from nor measured on, and exports leave them out. Answers are kept. "
-        "Versions that have learned from them stay as they are; the next training does without.",
+        "They are not picked, trained on, measured or exported. Answers are kept. Existing model versions stay as they "
+        "are; the next training leaves them out.",
         ItemQuerySet.kept,
     ),
     INCLUDE: Action(
         "Include again",
         "included again",
-        "They are in the pool again, and count as before.",
+        "They are back in the pool.",
         lambda items: items.excluded().filter(deleted_at__isnull=True),
     ),
     DELETE: Action(
         "Delete",
         "deleted",
-        "They are gone from all lists, and out of the pool like excluded ones. They can be restored for 30 days; then "
-        "they are removed for good, with their files and annotations.",
+        "They disappear from all lists and from the pool. You can restore them for 30 days. Then they are deleted for "
+        "good, with their files and annotations.",
         lambda items: items.filter(deleted_at__isnull=True),
     ),
-    RESTORE: Action("Restore", "restored", "They are in the pool again, and count as before.", ItemQuerySet.deleted),
+    RESTORE: Action("Restore", "restored", "They are back in the pool.", ItemQuerySet.deleted),
 }
 
 

@@ -208,9 +208,9 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     person = places.person_in(project=project, user=user, batch=annotation.task.batch, without=annotation.pk)
     task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
-        raise QueueError("batch_closed", "The batch was ended before this came.")
+        raise QueueError("batch_closed", "The batch had already ended.")
     if not task.is_gold and Correction.objects.standing().filter(item=task.item_key).exists():
-        raise QueueError("corrected", "A manager has settled this item: its label stands, and so do the answers.")
+        raise QueueError("corrected", "A manager has set this item's label. It cannot be undone here.")
     places.free_surplus(person, keeping=task)
     places.reopen(person, task)
     # Before the batch's row, as in a submit: the user's own, at the same moment, may have this one and wait for that.
@@ -227,7 +227,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     ):
         raise QueueError("batch_closed", "The batch is complete: its answers have gone into training.")
     if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=person.now):
-        raise QueueError("undone", "This annotation was already taken back.")
+        raise QueueError("undone", "This annotation was already undone.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
     if settles:
         if task.repeats_id is not None:

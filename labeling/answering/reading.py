@@ -25,5 +25,5 @@ def read_value(project: Project, value: Any) -> Stored:
     """What a client sent (class names, or a bool) as it is stored. Raises `InvalidValue`. One query at most."""
     names = project.asks.names_in(value)
     if len(names) > MAX_CLASSES:
-        raise InvalidValue("These are more names than there can be classes.")
+        raise InvalidValue("These are too many class names.")
     return project.asks.parse(value, indices_of(project, names))

@@ -22,8 +22,8 @@ ANNOTATION = (
     "guidelines_version", "sampled",
 )  # fmt: skip
 
-ENDED_EARLY = "The batch was ended before this answer came."
-TAKEN_OUT = "The item was taken out before this answer came."
+ENDED_EARLY = "The batch ended before this answer arrived."
+TAKEN_OUT = "The item was removed before this answer arrived."
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,10 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
         if task_id in held:
             outcome.accepted.append(answer.id)
         elif task_id in strange:
-            detail = "You were never given this task: claim tasks, and answer those."
+            detail = "This task is not assigned to you. Claim tasks first."
             outcome.rejected.append(Refusal(answer.id, "not_assigned", detail))
         else:
-            detail = "You, or somebody else, answered this task meanwhile."
+            detail = "This task was already answered, by you or by somebody else."
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
     for batch in {tasks[pk].batch_id: tasks[pk].batch for pk in sorted(held)}.values():
         of_batch = {pk: fresh[pk] for pk in held if tasks[pk].batch_id == batch.pk}
@@ -210,12 +210,12 @@ def _refusal(
     before = known.get(answer.id)
     if before is not None:
         if before.user_id != user.pk or before.task_id != task.pk:
-            return Refusal(answer.id, "id_in_use", "This id belongs to another annotation. Make a new one.")
+            return Refusal(answer.id, "id_in_use", "This id belongs to another annotation. Use a new id.")
         if before.undone_at is not None:
-            return Refusal(answer.id, "undone", "This annotation was taken back. Send a new answer under a new id.")
+            return Refusal(answer.id, "undone", "This annotation was undone. Send a new answer with a new id.")
         return None
     if task.batch.state != Batch.State.OPEN:
-        completed = "The batch was completed meanwhile."
+        completed = "The batch is already complete."
         return Refusal(answer.id, "batch_closed", ENDED_EARLY if task.outstanding else completed)
     return None
 

@@ -39,7 +39,7 @@ class State(models.TextChoices):
     OPEN = "open", "waiting for answers"
     AGAIN = "again", "asked again"
     UNLABELED = "unlabeled", "not picked yet"
-    UNDECIDED = "undecided", "answered, and undecided"
+    UNDECIDED = "undecided", "answered, undecided"
     UNREADABLE = "unreadable", "unreadable"
     EXCLUDED = "excluded", "excluded"
 

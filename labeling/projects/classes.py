@@ -195,7 +195,7 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     project = _hold(project)
     change = undoable(project)
     if change is None or change.revision != revision:
-        raise ClassError("This change can no longer be undone: another came after it, or a model was trained since.")
+        raise ClassError("This change can no longer be undone: a later change or training depends on it.")
     if change.kind == ClassChange.Kind.ADDED:
         _remove(project, change.classes[0])
     else:
@@ -228,7 +228,7 @@ def _put_back(project: Project, change: ClassChange) -> None:
     names = {fields["name"] for fields in change.before.values() if "name" in fields}
     taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])
     if taken.exists():
-        raise ClassError("Another class has the earlier name by now. Rename that one first.")
+        raise ClassError("Another class now has the earlier name. Rename that class first.")
     for index, fields in change.before.items():
         project.classes.filter(index=int(index)).update(**fields)
     if change.kind == ClassChange.Kind.MERGED:
@@ -307,7 +307,7 @@ def _check_name(label_class: LabelClass) -> None:
     if len(name) > MAX_NAME:
         raise ValidationError({"name": f"A class name may have at most {MAX_NAME} characters."})
     if invisible.first_invisible(name) is not None or "\x00" in name:
-        raise ValidationError({"name": "The name has a character that nobody can see. Type it again."})
+        raise ValidationError({"name": "The name has an invisible character. Type it again."})
     others = label_class.project.classes.exclude(pk=label_class.pk)
     # An é is an é, whether it is one character or two.
     same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()

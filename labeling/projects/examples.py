@@ -85,11 +85,9 @@ def _class(project: Project, index: int) -> LabelClass:
 def _why_not(project: Project, label_class: LabelClass, item: Item) -> str:
     task = Task.objects.select_related("batch").filter(item=item).first()
     if item.label is None and (task is None or not task.has_all_answers):
-        return "This item has no answer yet. As an example it would give the answer away to whoever is asked about it."
+        return "This item has no answer yet. As an example it would give away the answer."
     if task is None or task.batch.state not in OVER:
-        return (
-            "This item's batch is still open: its answer can be taken back, and somebody asked again. Wait for its end."
-        )
+        return "This item's batch is still open: answers can still change. Wait until the batch is done."
     if not is_of(project, item, label_class.index):
         return f"This item's label is not “{label_class.name}”. Correct the label first, if it is wrong."
     if item.gold is not None:

@@ -32,7 +32,7 @@ def unarchive(*, project: Project) -> None:
 def delete(*, project: Project, user: User, name: str) -> None:
     """Delete the project, for everybody at once. Raises `ValidationError` unless `name` is the project's."""
     if name.strip() != project.name.strip():
-        raise ValidationError({"name": f"Enter the project's name, {project.name}, to confirm that it is this one."})
+        raise ValidationError({"name": f"To confirm, enter the project's name: {project.name}."})
     Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=timezone.now(), deleted_by=user)
 
 

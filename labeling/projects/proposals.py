@@ -61,7 +61,7 @@ def read_name(project: Project, text: str) -> str:
     if not name or len(name) > MAX_PROPOSAL:
         raise InvalidValue(f"Name the class that you propose, in at most {MAX_PROPOSAL} characters.")
     if invisible.first_invisible(name) is not None or "\x00" in name:
-        raise InvalidValue("The name has a character that nobody can see. Type it again.")
+        raise InvalidValue("The name has an invisible character. Type it again.")
     return name
 
 

@@ -63,8 +63,8 @@ def reserve(*, project: Project, path: Path, size: int) -> None:
     use, more = use_of(project), size - known
     if more > 0 and use.waiting + more > use.waiting_limit:
         raise NoRoom(
-            f"{shown(use.waiting - known)} of this project's files wait to be taken in, and {shown(use.waiting_limit)} "
-            f"may: there is no room for {shown(size)} more. Send it when they have been taken in."
+            f"{shown(use.waiting - known)} of this project's files wait to be imported, and {shown(use.waiting_limit)} "
+            f"may: there is no room for {shown(size)} more. Send it when they have been imported."
         )
     _check(use, more)
     Upload.objects.update_or_create(path=str(path), defaults={"project": project, "bytes": size})

@@ -30,7 +30,7 @@ SHARE, FREE_SECONDS = 0.5, 60.0
 
 
 def baseline(step: Step) -> None:
-    """Keep what throw-away models take the uniform items to be, if there is enough to tell and it costs little."""
+    """Keep what throw-away models take the uniform items to be, if there is enough to tell and it is cheap."""
     project = step.job.project
     version, first_picked = project.versions.newest(), project.batches.picked().order_by("number").first()
     # As long as chance has drawn all, what uniform labels do is what the versions do.

@@ -35,7 +35,7 @@ class _Picking(Exception):
 
 
 class _Closed(Exception):
-    """The batch was completed meanwhile."""
+    """The batch is already complete."""
 
 
 def replace(step: Step) -> None:

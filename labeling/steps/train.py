@@ -210,5 +210,5 @@ def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[T
         raise StepFailed(str(spent)) from spent
     trained = compute.train_in_private(**given, config=config, progress=step.progress("training the model"))
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
-        raise StepFailed("The private training did not do what the ledger says: its version is not kept.")
+        raise StepFailed("The private training differs from what the ledger recorded. Its version was discarded.")
     return trained, in_ledger

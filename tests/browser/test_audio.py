@@ -128,4 +128,4 @@ def test_managers_hear_it_too(open_page: Any, screenshot: Any) -> None:
     expect(page.locator("#chosen")).to_contain_text("1 recording from recordings")
     screenshot(page, "audio-import", full=True)
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("1 item taken in from recordings.zip.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("1 item imported from recordings.zip.")).to_be_visible(timeout=20_000)

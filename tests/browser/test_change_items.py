@@ -62,7 +62,7 @@ def test_search_select_exclude_and_take_back(open_page: Any, screenshot: Any) ->
     expect(page.get_by_text("1 item is included again.")).to_be_visible()
     page.get_by_role("link", name="Delete").click()
     page.get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("It is removed for good on")).to_be_visible()
+    expect(page.get_by_text("It will be deleted for good on")).to_be_visible()
     page.goto("/p/owls/items/?deleted=true")
     page.get_by_label("All on this page").check()
     page.get_by_role("button", name="Continue").click()

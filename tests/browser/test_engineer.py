@@ -97,7 +97,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
     expect(page.locator("#command")).to_contain_text("control=without")
     assert page.url.endswith("?control=without")
     page.get_by_label("Batches").fill("9")
-    expect(counted).to_contain_text("Nothing can be exported like this.")
+    expect(counted).to_contain_text("These filters cannot be used.")
     expect(page.locator(".field.has-error .errorlist")).to_have_text(
         "This project has no batch 9; its batches are 1 to 2."
     )

@@ -44,11 +44,11 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     chosen = page.locator("#drop")
     expect(chosen).to_contain_text("30 images from photos")
     expect(chosen).to_contain_text("1 photo in HEIC or AVIF left out")
-    expect(chosen).to_contain_text("1 file left out, being no image: notes.txt.")
+    expect(chosen).to_contain_text("1 file skipped, not image: notes.txt.")
     expect(chosen).to_contain_text("2 hidden files left out, such as .DS_Store.")
     expect(chosen).to_contain_text("15 images in a folder that bears the name of a class (3)")
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("30 items taken in from photos.zip.")).to_be_visible(timeout=SENT)
+    expect(page.get_by_text("30 items imported from photos.zip.")).to_be_visible(timeout=SENT)
     assert sorted(Item.objects.values_list("truth", flat=True), key=str) == [3] * 15 + [None] * 15
     assert Item.objects.filter(source="photos/3/00001.png").exists()
     assert said == []
@@ -69,7 +69,7 @@ def test_a_large_folder_goes_in_parcels(open_page: Any, tmp_path: Path) -> None:
     page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 30))
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_role("row", name="many (1 of ")).to_be_visible(timeout=SENT)
-    expect(page.get_by_text("taken in from many (3 of 3).zip")).to_be_visible(timeout=SENT)
+    expect(page.get_by_text("imported from many (3 of 3).zip")).to_be_visible(timeout=SENT)
     assert Item.objects.count() == 30
     assert project.imports.count() == 3
 
@@ -91,7 +91,7 @@ def test_a_file_is_dropped(open_page: Any) -> None:
     page.locator("#drop").evaluate(DROP)
     expect(page.locator("#chosen")).to_contain_text("texts.csv")
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("1 item taken in from texts.csv.")).to_be_visible()
+    expect(page.get_by_text("1 item imported from texts.csv.")).to_be_visible()
 
 
 def test_what_is_too_large_or_no_image_is_told_before_it_is_sent(open_page: Any, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_sending_can_be_cancelled_and_begun_again(open_page: Any, tmp_path: Path
     page.unroute_all()
     assert not project.imports.exists()
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("10 items taken in from photos.zip.")).to_be_visible(timeout=SENT)
+    expect(page.get_by_text("10 items imported from photos.zip.")).to_be_visible(timeout=SENT)
 
 
 def test_packing_can_be_cancelled(open_page: Any, tmp_path: Path) -> None:

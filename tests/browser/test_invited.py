@@ -109,7 +109,7 @@ def test_the_link_is_copied_and_withdrawn(manager: Page, open_page: Any) -> None
     expect(manager.get_by_role("button", name="Copied")).to_be_visible()
     assert manager.evaluate("navigator.clipboard.readText()") == link
     manager.get_by_role("button", name="Withdraw").click()
-    expect(manager.get_by_text("The invitation is withdrawn: its link lets nobody in.")).to_be_visible()
+    expect(manager.get_by_text("The invitation is withdrawn. Its link no longer works.")).to_be_visible()
     expect(manager.get_by_role("button", name=re.compile("Withdraw"))).to_have_count(0)
     page: Page = open_page(make_user("enzo"), link)
     expect(page.get_by_role("heading", name="This link no longer works")).to_be_visible()

@@ -197,7 +197,7 @@ def test_backspace_takes_back_answers_and_skips_one_after_the_other(open_screen:
         assert screen.task == task
     screen.press("Backspace")
     expect(screen.told).to_have_text(
-        "Nothing to take back here: that goes for this tab's last ten answers, while their batch is open."
+        "Nothing to undo. You can undo this tab's last ten answers while their batch is open."
     )
     assert screen.answer("7", "8", "9") == seen
     screen.wait_until_sent()
@@ -313,7 +313,7 @@ def test_a_screen_reader_hears_the_place_of_the_item_and_what_was_done(open_scre
     screen.press("f")
     expect(heard).to_contain_text("Flagged")
     screen.press("Backspace")
-    expect(heard).to_have_text("Taken back: 4. Item 1 of 10.")
+    expect(heard).to_have_text("Undone: 4. Item 1 of 10.")
     for role, name in (
         ("region", "Item to label"),
         ("region", "Answers"),

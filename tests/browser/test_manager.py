@@ -64,7 +64,7 @@ def test_from_a_new_project_to_people_who_label_it(
     with worker():
         page.get_by_label("Choose a file").set_input_files(zip_of_digits(tmp_path / "digits.zip", 60))
         page.get_by_role("button", name="Import", exact=True).click()
-        expect(page.get_by_text("60 items taken in from digits.zip. 1 row set aside")).to_be_visible(timeout=BY_ITSELF)
+        expect(page.get_by_text("60 items imported from digits.zip. 1 row set aside")).to_be_visible(timeout=BY_ITSELF)
         page.get_by_role("link", name="1 rows of digits.zip").click()
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as CSV").click()
@@ -120,7 +120,7 @@ def test_from_a_new_project_to_people_who_label_it(
 
     go(page, "Overview")
     page.get_by_role("button", name="Pause").click()
-    expect(page.get_by_text("Paused: nobody is given items until you start again.")).to_be_visible()
+    expect(page.get_by_text("Paused: nobody gets items until you start again.")).to_be_visible()
     page.get_by_role("button", name="Start").click()
     expect(page.get_by_text("The loop is running.")).to_be_visible()
     # The browser also reports the forms that were sent back with status 400: that is meant.
@@ -199,7 +199,7 @@ def test_an_upload_that_breaks_off_can_be_sent_again(open_page: Any) -> None:
     expect(page.get_by_text("The connection broke. Nothing was taken in")).to_be_visible()
     page.unroute("**/import/")
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("1 item taken in from a.csv.")).to_be_visible()
+    expect(page.get_by_text("1 item imported from a.csv.")).to_be_visible()
 
 
 def test_projects_are_made_by_keyboard_alone(open_page: Any) -> None:

@@ -157,7 +157,7 @@ def test_an_annotator_is_told_that_an_item_is_settled(open_screen: Any) -> None:
     item = project.items.get(task=first)
     correct(item=item, user=mona, value=5)
     screen.press("Backspace")
-    expect(screen.told).to_contain_text("A manager has settled this item")
+    expect(screen.told).to_contain_text("A manager has set this item's label")
     item.refresh_from_db()
     assert item.label == 5
     assert queue.progress_of(project.batches.get(), annie)["answered"] == 1

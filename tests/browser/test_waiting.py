@@ -113,7 +113,7 @@ def test_an_empty_a_stopped_and_a_finished_project_say_so(open_screen: Any) -> N
     expect(screen.title).to_have_text("Nothing to label yet")
     expect(screen.page.get_by_role("link", name="Your projects", exact=True)).to_be_visible()
     job = Job.objects.create(project=project, kind=Job.Kind.ENCODE, state=Job.State.RUNNING, share=0.4)
-    expect(screen.title).to_have_text("Items are being taken in")
+    expect(screen.title).to_have_text("Items are being imported")
     job.delete()
     items = make_items(project, 3)
     make_open_batch(project, items[:2])

@@ -115,17 +115,17 @@ def test_settings_forecast_while_they_are_typed(open_page: Any) -> None:
     expect(clusters.locator(".was")).to_be_visible()
     expect(clusters.locator(".now")).not_to_have_text(before or "")
     expect(page.locator("#consequence")).to_contain_text("Clusters:")
-    page.get_by_label("Margin: what the model doubts most").check()
+    page.get_by_label("Margin: what the model is least sure of").check()
     expect(page.locator("[data-row=first-pass]")).to_contain_text("there are no passes")
 
 
 def test_the_pool_is_clustered_anew_on_request(open_page: Any) -> None:
     page: Page = open_page(make_member(surveyed_project(), "mona", Role.MANAGER), "/p/digits/")
-    expect(page.locator("#cluster-drift")).to_contain_text("of the items came after the pool was clustered")
-    page.get_by_role("button", name="Cluster anew before the next batch").click()
-    expect(page.locator("#cluster-anew")).to_contain_text("The pool is clustered anew before the next batch")
+    expect(page.locator("#cluster-drift")).to_contain_text("of the items were imported after the pool was clustered")
+    page.get_by_role("button", name="Cluster again before the next batch").click()
+    expect(page.locator("#cluster-anew")).to_contain_text("The pool will be clustered again before the next batch")
     assert Clustering.objects.get().anew_at is not None
     page.goto("/p/digits/settings/")
     page.get_by_role("button", name="Keep the present clustering").click()
-    expect(page.get_by_role("button", name="Cluster anew before the next batch")).to_be_visible()
+    expect(page.get_by_role("button", name="Cluster again before the next batch")).to_be_visible()
     assert Clustering.objects.get().anew_at is None

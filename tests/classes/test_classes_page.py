@@ -77,7 +77,7 @@ def test_a_merge_says_what_it_does_before_it_is_done(mona: Client, project: Proj
 def test_a_merge_into_nothing_is_refused(mona: Client, project: Project) -> None:
     for into in ("", "dog", "owl", "x" * 500):
         text = text_of(mona.post(address("project-class-merged", project, 1), {"into": into}, follow=True))
-        assert "Choose the class that it is to become." in text
+        assert "Choose the class to merge it into." in text
     assert not ClassChange.objects.exists()
 
 

@@ -126,10 +126,10 @@ def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None
         ({"batch": "-"}, "'-' names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-."),
         ({"batch": "²"}, "'²' names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-."),
         ({"batch": "9" * 30}, f"'{'9' * 30}' names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-."),
-        ({"control": "no"}, "'no' is neither only nor without: which control items are wanted?"),
-        ({"agreement": "1.5"}, "'1.5' is no share. Write a number from 0 to 1, such as 0.8."),
-        ({"agreement": "nan"}, "'nan' is no share. Write a number from 0 to 1, such as 0.8."),
-        ({"agreement": "80 %"}, "'80 %' is no share. Write a number from 0 to 1, such as 0.8."),
+        ({"control": "no"}, "'no' is not valid. Write only or without."),
+        ({"agreement": "1.5"}, "'1.5' is not a share. Write a number from 0 to 1, such as 0.8."),
+        ({"agreement": "nan"}, "'nan' is not a share. Write a number from 0 to 1, such as 0.8."),
+        ({"agreement": "80 %"}, "'80 %' is not a share. Write a number from 0 to 1, such as 0.8."),
         (
             {"since": "yesterday"},
             "'yesterday' is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00.",
@@ -147,7 +147,7 @@ def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None
         ({"skipped": "perhaps"}, "'perhaps' is neither true nor false."),
         (
             {"agreement": "x\0\n" + "y" * 60},
-            f"'x\\x00\\n{'y' * 36}…' is no share. Write a number from 0 to 1, such as 0.8.",
+            f"'x\\x00\\n{'y' * 36}…' is not a share. Write a number from 0 to 1, such as 0.8.",
         ),
     ],
 )

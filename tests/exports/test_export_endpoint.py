@@ -138,7 +138,7 @@ def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
     answer = get("enzo", URL + "?batch=9&agreement=7&format=xml").json()
     assert answer["detail"].startswith("format: There is no format 'xml'; there are jsonl, csv, parquet.")
     assert answer["fields"]["batch"] == ["This project has no batch 9; its batches are 1 to 2."]
-    assert answer["fields"]["agreement"] == ["'7' is no share. Write a number from 0 to 1, such as 0.8."]
+    assert answer["fields"]["agreement"] == ["'7' is not a share. Write a number from 0 to 1, such as 0.8."]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(project: Project, django_assert_num_queries: Any) -> None:

@@ -122,7 +122,7 @@ def test_nobody_takes_an_answer_back_under_a_correction() -> None:
     project, item, mona = settled(3)
     given = Annotation.objects.get()
     correct(item=item, user=mona, value=5)
-    with pytest.raises(QueueError, match="A manager has settled this item") as refused:
+    with pytest.raises(QueueError, match="A manager has set this item's label") as refused:
         queue.undo(project=project, user=given.user, annotation_id=given.pk)
     assert refused.value.code == "corrected"
     assert fresh(item) == (5, 0.0, True)

@@ -176,9 +176,9 @@ def test_the_last_that_matches_leads_back_to_the_others_once_it_is_saved() -> No
 def test_nobody_is_told_that_a_model_learns_a_control_item() -> None:
     project = mixture()
     client = manager(project)
-    assert "Models learn it with their next training." in text_of(client.get(address(project, 0)))
+    assert "The next training uses it." in text_of(client.get(address(project, 0)))
     project.items.filter(pk=item_of(project, 0).pk).update(reserved=True)
-    assert "no model learns it, for this is a control item." in text_of(client.get(address(project, 0)))
+    assert "Models do not train on it, because this is a control item." in text_of(client.get(address(project, 0)))
 
 
 def test_walking_the_newest_labels_does_not_start_over_at_each_correction() -> None:

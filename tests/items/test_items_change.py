@@ -61,7 +61,7 @@ def test_it_is_done_with_the_reason_and_leads_back() -> None:
     assert "Reason: Two owls. It is neither picked" in told
     client.post(f"{CHANGE}?action=delete&item={item}&back=item", {"note": ""})
     told = text_of(client.get(f"{PAGE}{item}/"))
-    assert "It is removed for good on" in told
+    assert "It will be deleted for good on" in told
     assert "deleted" in text_of(client.get(f"{PAGE}?deleted=true"))
     assert "Restore" in client.get(f"{PAGE}?deleted=true").content.decode()
     assert "item-0000" not in text_of(client.get(PAGE))

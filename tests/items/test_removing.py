@@ -165,7 +165,7 @@ def test_whoever_held_the_task_is_told_and_goes_on() -> None:
     late = [queue.Answer(uuid.uuid4(), pk, value=1) for pk in (first, second)]
     outcome = queue.submit(project=project, user=annie, answers=late)
     assert [(each.code, each.detail) for each in outcome.rejected] == [
-        ("item_removed", "The item was taken out before this answer came.")
+        ("item_removed", "The item was removed before this answer arrived.")
     ]
     assert outcome.accepted == [late[1].id]
     batch.refresh_from_db()

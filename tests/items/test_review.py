@@ -120,7 +120,7 @@ def test_no_two_people_are_on_one_item_and_the_second_is_told_that_it_was_settle
     assert "rolf settled item-0001 meanwhile. Nothing was changed." in text_of(page)
     assert Correction.objects.standing().get(item=tie).user == rolf
     page = client.get(f"/p/{project.slug}/review/?item={tie.pk}", follow=True)
-    assert "item-0001 does not wait for a review any more." in text_of(page)
+    assert "item-0001 no longer waits for a review." in text_of(page)
 
 
 def test_a_label_that_changed_on_the_way_is_not_accepted_unseen(project: Project) -> None:

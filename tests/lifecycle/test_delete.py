@@ -37,7 +37,7 @@ def test_a_manager_types_the_name_and_it_is_gone_for_all() -> None:
     address = reverse("project-delete", args=[project.slug])
     wrong = client.post(address, {"delete-name": "digit"})
     assert wrong.status_code == 400
-    assert "Enter the project's name, Digits" in errors_of(wrong)["delete-name"]
+    assert "To confirm, enter the project's name: Digits" in errors_of(wrong)["delete-name"]
     assert other.get(reverse("project", args=[project.slug])).status_code == 200
     page = client.post(address, {"delete-name": " Digits "}, follow=True)
     assert "Digits is deleted. Its managers can restore it for 30 days." in text_of(page)

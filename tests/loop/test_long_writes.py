@@ -160,7 +160,7 @@ def test_an_early_end_is_one_small_change_that_everybody_sees(overlap: int) -> N
     assert batch.control_tasks == 4
     assert queue.claim(project=project, user=ann, count=5).reason == "training"
     late = queue.submit(project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=held[0].pk, value=1)])
-    assert late.rejected[0].detail == "The batch was ended before this answer came."
+    assert late.rejected[0].detail == "The batch ended before this answer arrived."
 
 
 @pytest.mark.parametrize("overlap", [1, 2])

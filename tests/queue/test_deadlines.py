@@ -65,7 +65,7 @@ def test_the_deadline_ends_a_batch_that_has_enough_answers() -> None:
     assert not Assignment.objects.pending().exists()
     late = Answer(id=uuid.uuid4(), task=held[0].pk, value=1)
     refused = queue.submit(project=batch.project, user=ann, answers=[late]).rejected[0]
-    assert (refused.code, refused.detail) == ("batch_closed", "The batch was ended before this answer came.")
+    assert (refused.code, refused.detail) == ("batch_closed", "The batch ended before this answer arrived.")
 
 
 @pytest.mark.parametrize(("answered", "share"), [(6, 0.7), (9, 1.0), (0, 0.1)])

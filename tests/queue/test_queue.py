@@ -87,7 +87,7 @@ def test_a_task_that_was_never_given_cannot_be_answered_or_skipped() -> None:
         (refusal,) = attempt(project, ann, others[0]).rejected
         assert (refusal.code, refusal.detail) == (
             "not_assigned",
-            "You were never given this task: claim tasks, and answer those.",
+            "This task is not assigned to you. Claim tasks first.",
         )
     assert answer(project, bob, first).rejected[0].code == "not_assigned", "ann's place is not bob's"
     given = [Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in batch.tasks.order_by("rank")]

@@ -155,8 +155,8 @@ def test_so_much_may_wait_at_once(settings: Any, monkeypatch: pytest.MonkeyPatch
     content = b"id,text\n1,one\n2," + b"x" * (900 << 10) + b"\n"
     assert [send(client, content, f"{n}.csv").status_code for n in range(3)] == [202, 202, 400]
     told = send(client, content, "c.csv").json()["detail"]
-    assert "1.8 MB of this project's files wait to be taken in, and 2.0 MB may" in told
-    assert "Send it when they have been taken in." in told
+    assert "1.8 MB of this project's files wait to be imported, and 2.0 MB may" in told
+    assert "Send it when they have been imported." in told
     other = APIClient()
     other.force_authenticate(make_member(make_project("other"), "otto", Role.MANAGER))
     path = "/api/v1/projects/other/items/"
@@ -394,7 +394,7 @@ def test_managers_and_operators_see_what_the_files_take() -> None:
     assert "This project’s files take 88 KB of 100.0 GB: 88 KB media, 0 KB waiting" in text_of(client.get(PAGE))
     out = io.StringIO()
     call_command("status", "digits", stdout=out)
-    assert "Files    88 KB of 100.0 GB: 88 KB media, 0 KB waiting to be taken in, 0 KB predictions" in out.getvalue()
+    assert "Files    88 KB of 100.0 GB: 88 KB media, 0 KB waiting to be imported, 0 KB predictions" in out.getvalue()
     out = io.StringIO()
     call_command("status", "digits", "--json", stdout=out)
     assert json.loads(out.getvalue())["storage"]["media"] == on_disk(project)

@@ -14,7 +14,7 @@ from labeling.models import Batch, Clustering, Project, Role
 pytestmark = pytest.mark.django_db
 
 PAGES = ["/p/digits/", "/p/digits/batches/3/", "/p/digits/settings/"]
-ASK = "Cluster anew before the next batch"
+ASK = "Cluster again before the next batch"
 
 
 def clustered(**fields: Any) -> Project:
@@ -36,15 +36,15 @@ def test_all_is_well() -> None:
     page = text_of(client.get(PAGES[2]))
     assert "Built over 900 items, by version 1’s embeddings" in page
     assert "Joined later 100 (10 %)" in page
-    assert "Clusters tell 94 % of what they told at first, by version 2" in page
+    assert "Clusters tell 94 % of their first separation, by version 2" in page
     assert ASK in page
 
 
 @pytest.mark.parametrize(
     ("fields", "warning"),
     [
-        ({"rows": 600}, "40 % of the items came after the pool was clustered."),
-        ({"described_now": 0.5}, "The clusters tell 56 % of what they told"),
+        ({"rows": 600}, "40 % of the items were imported after the pool was clustered."),
+        ({"described_now": 0.5}, "The clusters keep 56 % of their first separation"),
     ],
 )
 @pytest.mark.parametrize("path", PAGES)
@@ -56,7 +56,7 @@ def test_drift_is_told_with_what_to_do(path: str, fields: dict[str, Any], warnin
     if path != PAGES[2]:
         engineer = text_of(member(project, Role.ENGINEER).get(path))
         assert warning in engineer
-        assert "A manager can have it clustered anew." in engineer
+        assert "A manager can start a new clustering." in engineer
         assert ASK not in engineer
         assert warning not in text_of(member(project, Role.ANNOTATOR).get(path))
 
@@ -64,7 +64,7 @@ def test_drift_is_told_with_what_to_do(path: str, fields: dict[str, Any], warnin
 def test_a_batch_of_an_earlier_clustering_does_not_warn_of_the_present_one() -> None:
     project = clustered(rows=100)
     Batch.objects.filter(number=3).update(dendrogram_hash="e" * 64)
-    assert "came after the pool was clustered" not in text_of(manager(project).get(PAGES[1]))
+    assert "were imported after the pool was clustered" not in text_of(manager(project).get(PAGES[1]))
 
 
 def test_asking_and_withdrawing_on_the_pages() -> None:
@@ -72,7 +72,7 @@ def test_asking_and_withdrawing_on_the_pages() -> None:
     client = manager(project)
     page = client.post("/p/digits/clustering/anew/", {"back": "settings"}, follow=True)
     assert page.redirect_chain[-1][0] == "/p/digits/settings/"
-    assert "The pool is clustered anew before the next batch" in text_of(page)
+    assert "The pool will be clustered again before the next batch" in text_of(page)
     assert Clustering.objects.get().anew_at is not None
     assert "Keep the present clustering" in text_of(client.get("/p/digits/"))
     page = client.post("/p/digits/clustering/anew/", {"keep": "yes"}, follow=True)

@@ -150,7 +150,7 @@ def test_one_version_cannot_be_compared() -> None:
     project = make_project()
     make_history(project, 1)
     client = member(project, Role.ENGINEER)
-    assert "nothing to compare yet" in text_of(client.get(PAGE))
+    assert "Nothing to compare yet" in text_of(client.get(PAGE))
     assert "Compare" not in text_of(client.get("/p/digits/models/"))
 
 

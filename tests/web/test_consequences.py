@@ -150,7 +150,7 @@ def test_work_grows_with_items_people_and_seconds(items: int, overlap: int, seco
 def test_what_is_saved() -> None:
     assert said() == {
         "size": "100 80 picked, 20 for control",
-        "candidates": "400 that the model doubts most",
+        "candidates": "400 that the model is least sure of",
         "share": "5.6 % of 1,797 unlabeled items",
         "answers": "1 of people",
         "wrong": "about 8.6 % if people are right 90 % of the time, without the model's word",
@@ -183,8 +183,8 @@ def test_what_would_change_stands_beside_it() -> None:
 
 
 def test_every_strategy_says_where_it_picks_from() -> None:
-    assert said(typed=terms(strategy="margin"))["candidates"] == "400 → 80 that the model doubts most"
-    assert said(typed=terms(strategy="entropy"))["candidates"] == "400 → 80 that the model doubts most"
+    assert said(typed=terms(strategy="margin"))["candidates"] == "400 → 80 that the model is least sure of"
+    assert said(typed=terms(strategy="entropy"))["candidates"] == "400 → 80 that the model is least sure of"
     assert said(typed=terms(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
     assert said(typed=terms(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
     assert said(typed=terms(strategy="badge"))["candidates"] == (

@@ -93,12 +93,12 @@ def test_a_wrong_filter_is_told_beside_its_field_and_stays() -> None:
     assert response.status_code == 400
     assert errors_of(response) == {
         "batch": "This project has no batch 9; its batches are 1 to 3.",
-        "agreement": "'2' is no share. Write a number from 0 to 1, such as 0.8.",
+        "agreement": "'2' is not a share. Write a number from 0 to 1, such as 0.8.",
         "control": "Select a valid choice. no is not one of the available choices.",
         "since": "'2026-03-01T10:00' has no zone. Add one, Z for UTC or +01:00, or give the date alone.",
     }
     assert 'value="2026-03-01T10:00"' in response.content.decode(), "not in a control that would drop it"
-    assert "Nothing can be exported like this." in text_of(response)
+    assert "These filters cannot be used." in text_of(response)
 
 
 def test_before_the_first_label_it_says_that_files_are_empty() -> None:
@@ -120,7 +120,7 @@ def test_an_engineer_finds_the_newest_version_and_the_labels_at_one_glance() -> 
     project.versions.filter(number=2).update(metrics={"control": {"n": 0}})
     engineer = member(project, Role.ENGINEER)
     # Of a version that is not measured yet, not another one's accuracy.
-    assert "Take out Model version 2 Its accuracy is not known yet" in text_of(engineer.get("/p/digits/"))
+    assert "Take out Model version 2 Accuracy is not known yet" in text_of(engineer.get("/p/digits/"))
     project.versions.filter(number=2).update(metrics={"control": CONTROL})
     said = text_of(engineer.get("/p/digits/"))
     assert "Take out Model version 2 90.0 % accurate (80.0 % to 95.0 %, 40 control items) Models 6 labels" in said

@@ -36,16 +36,16 @@ def test_the_page_tells_what_the_next_batch_holds(data_dir: Any) -> None:
     project = surveyed(data_dir)
     page = text_of(manager(project).get("/p/digits/settings/"))
     for said in (
-        "0.099 of a candidate: 0 is all doubt, 1 none",
+        "0.099 of a candidate: 0 is undecided, 1 is sure",
         "25 that the candidates fall in",
         "at most 1 of the 4 candidates in it",
         "100 % of the picked items, each from another cluster",
     ):
         assert said in page
     assert "As version 2 saw the pool when batch 3 was picked." in page
-    assert "class guard is not reckoned with" not in page
+    assert "class guard is not included" not in page
     Project.objects.update(class_guard=2)
-    assert "The class guard is not reckoned with." in text_of(manager(project).get("/p/digits/settings/"))
+    assert "The class guard is not included." in text_of(manager(project).get("/p/digits/settings/"))
 
 
 def test_it_follows_what_is_typed(data_dir: Any) -> None:
@@ -69,7 +69,7 @@ def test_without_a_candidate_factor_the_number_of_candidates_is_forecast(data_di
     assert (rows["candidates"]["was"], rows["candidates"]["now"]) == ("100", "77")
     assert rows["first-pass"]["now"].startswith("100")
     Project.objects.update(candidate_factor=None)
-    assert "77 that the model doubts most" in text_of(manager(project).get("/p/digits/settings/"))
+    assert "77 that the model is least sure of" in text_of(manager(project).get("/p/digits/settings/"))
 
 
 def test_an_estimate_says_so(data_dir: Any) -> None:
@@ -81,10 +81,10 @@ def test_an_estimate_says_so(data_dir: Any) -> None:
 def test_nothing_is_forecast_without_a_sample(data_dir: Any) -> None:
     project = make_project()
     make_items(project, 5)
-    assert "foretold once there is a model" in text_of(manager(project).get("/p/digits/settings/"))
+    assert "forecast of what will be picked needs a model" in text_of(manager(project).get("/p/digits/settings/"))
     make_history(project, 1, size=0)
     page = text_of(manager(project).get("/p/digits/settings/"))
-    assert "foretold once the pool has been surveyed" in page
+    assert "picked appears once the pool is surveyed" in page
     assert "Highest margin" not in page
     path = ProjectFiles(project).sample
     path.parent.mkdir(parents=True)

@@ -35,7 +35,7 @@ def test_a_small_file_is_taken_in_at_once() -> None:
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello", "b,world"))
     assert page.redirect_chain == [(address(project), 302)]
-    assert "2 items taken in from texts.csv." in text_of(page)
+    assert "2 items imported from texts.csv." in text_of(page)
     assert "On the way into the pool: waiting for the encoder" in text_of(page)
     assert set(project.items.values_list("external_id", flat=True)) == {"a", "b"}
     assert project.imports.get().created_by.username == "mona"
@@ -48,7 +48,7 @@ def test_a_zip_of_images() -> None:
         for number in range(3):
             archive.writestr(f"digits/{number}.png", digit_png(number))
     page = upload(project, file=SimpleUploadedFile("digits.zip", buffer.getvalue(), "application/zip"))
-    assert "3 items taken in from digits.zip." in text_of(page)
+    assert "3 items imported from digits.zip." in text_of(page)
 
 
 def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatc
 def test_bad_rows_are_set_aside_and_can_be_downloaded() -> None:
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello", "a,again", "b,"))
-    assert "1 item taken in from texts.csv. 2 rows set aside" in text_of(page)
+    assert "1 item imported from texts.csv. 2 rows set aside" in text_of(page)
     pk = project.imports.get().pk
     detail = reverse("project-import-detail", args=[project.slug, pk])
     assert f'href="{detail}"' in page.content.decode()
@@ -118,7 +118,7 @@ def test_a_large_file_is_left_to_the_worker(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(uploads, "AT_ONCE_BYTES", 0)
     project = make_project()
     page = upload(project, file=csv_file("id,text", "a,hello"))
-    assert "taken in in the background" in text_of(page)
+    assert "Importing in the background" in text_of(page)
     assert "waiting for its turn" in text_of(page)
     assert project.jobs.get().state == Job.State.WAITING
 
@@ -153,7 +153,7 @@ def test_before_the_first_import_it_says_what_can_be_imported() -> None:
         ("vector", ".npy"),
     ):
         page = text_of(manager(make_project(kind, kind=kind)).get(f"/p/{kind}/import/"))
-        assert "Nothing was imported yet." in page
+        assert "Nothing has been imported yet." in page
         assert word in page
 
 

@@ -69,7 +69,7 @@ def test_the_curve_has_a_table_behind_it() -> None:
 def test_without_a_control_slice_it_says_so() -> None:
     project = make_project(control_share=0)
     make_items(project, 3)
-    assert "It is not measured: the control share is 0." in text_of(manager(project).get(address(project)))
+    assert "Accuracy is not measured: the control share is 0." in text_of(manager(project).get(address(project)))
 
 
 def test_with_no_item_set_apart_it_says_so() -> None:
@@ -81,13 +81,13 @@ def test_with_no_item_set_apart_it_says_so() -> None:
 def test_before_the_first_training_it_says_when_accuracy_comes() -> None:
     project = make_project()
     make_items(project, 3, reserved=True)
-    assert "It is measured when the first batch has been labeled" in text_of(manager(project).get(address(project)))
+    assert "It is measured once the first batch is labeled" in text_of(manager(project).get(address(project)))
 
 
 def test_the_loop_is_paused_stopped_and_started() -> None:
     project = make_project()
     make_open_batch(project, make_items(project, 3))
-    assert "Paused: nobody is given items" in loop(project, "paused")
+    assert "Paused: nobody gets items" in loop(project, "paused")
     assert Project.objects.get().loop == "paused"
     assert "Stopped: no batch follows" in loop(project, "stopped")
     assert "The loop is running." in loop(project, "running")

@@ -143,7 +143,7 @@ def test_neighbours_are_a_step_away(project: Project) -> None:
 def test_before_it_looked_at_the_pool_only_the_measure_of_its_time_is_there(project: Project) -> None:
     said = page(project, 3)
     assert "Not enough data yet to tell: 6 control items With 95 % certainty it lay between 20.0 % and 80.0 %" in said
-    assert "It is measured anew once it has picked a batch." in said
+    assert "It will be measured again once it has picked a batch." in said
     assert "By class" not in said
 
 

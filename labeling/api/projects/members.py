@@ -94,7 +94,7 @@ class MemberPause(ProjectView):
 
     @extend_schema(responses={200: MemberSerializer})
     def delete(self, request: Request, slug: str, username: str) -> Response:
-        """A manager has looked. Answers to gold items count anew from now on."""
+        """A manager has looked. Gold items are counted afresh from now on."""
         gold.let_go_on(self._member(username))
         return Response(MemberSerializer(self._member(username)).data)
 

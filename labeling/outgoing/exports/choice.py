@@ -138,7 +138,7 @@ def _those_there_are(known: Sequence[int]) -> str:
 
 def _control(text: str) -> str:
     if text not in CONTROL:
-        raise ValueError(f"{_quoted(text)} is neither only nor without: which control items are wanted?")
+        raise ValueError(f"{_quoted(text)} is not valid. Write only or without.")
     return text
 
 
@@ -148,7 +148,7 @@ def _agreement(text: str) -> float:
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise ValueError(f"{_quoted(text)} is no share. Write a number from 0 to 1, such as 0.8.")
+        raise ValueError(f"{_quoted(text)} is not a share. Write a number from 0 to 1, such as 0.8.")
     return share
 
 

@@ -152,7 +152,7 @@ def _facts(batch: Batch) -> list[tuple[str, str, str]]:
             batch.kept_tasks or None,
             "tasks given out before the newest model came",
         ),
-        ("Seed", str(batch.seed), "all that was random follows from it"),
+        ("Seed", str(batch.seed), "every random choice follows from it"),
         ("Batch size", batch.batch_size, "k_t: items asked for"),
         ("Candidates", batch.candidates, "k_m: items that the model doubted most, which the batch was drawn from"),
         ("Candidate factor", batch.candidate_factor if batch.clusters else None, "k_m / k_t"),
@@ -198,9 +198,7 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
         return {}
     if survey.state == Job.State.FAILED:
         return {"map_state": f"It could not be drawn: {survey.reason}"}
-    return {
-        "map_state": "It is being drawn, while the worker has nothing more urgent to do. Reload the page in a minute."
-    }
+    return {"map_state": "The map is being drawn at low priority. Reload the page in a minute."}
 
 
 def _tasks(request: HttpRequest, project: Project, batch: Batch) -> dict[str, Any]:

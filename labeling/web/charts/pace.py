@@ -25,7 +25,7 @@ def pace_chart(slices: Sequence[Slice], length: datetime.timedelta) -> Figure | 
     return Figure(
         name="pace",
         finding=finding(slices, unit),
-        note=f"Answers of all annotators together in each {unit} (UTC). Where nothing stands, nobody answered.",
+        note=f"Answers of all annotators together in each {unit} (UTC). Empty means no answers.",
         drawing=_draw(slices, length),
         columns=[Column(f"{unit.capitalize()} from", number=False), Column("Answers")],
         rows=[[_exact(each.start, length), number(each.answers)] for each in reversed(slices)],

@@ -83,7 +83,7 @@ def _draw(calibration: Calibration) -> Drawing:
         texts=[
             *(Text(LEFT - 6, up(share) + 4, percent(share), "end") for share in shares),
             *(Text(across(share), BOTTOM + 18, percent(share), "middle" if share < 1 else "end") for share in shares),
-            Text(RIGHT, HEIGHT - 5, "how sure it was; upwards, how often it was right", "end"),
+            Text(RIGHT, HEIGHT - 5, "how sure it was; vertically, how often it was right", "end"),
         ],
     )
 

@@ -105,7 +105,7 @@ class SplitForm(forms.Form):
         max_length=MOST_PARTS * (MAX_NAME + 2),
         widget=forms.Textarea(attrs={"rows": 4}),
         help_text="The name of a class on each line. Those that are not there yet are added.",
-        error_messages={"required": "Name the classes that it is to become, one on each line."},
+        error_messages={"required": "Name the classes to split it into, one on each line."},
     )
 
     def clean_into(self) -> list[str]:

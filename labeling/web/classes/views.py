@@ -89,7 +89,7 @@ def class_detail(request: HttpRequest, membership: Membership, index: int) -> Ht
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
     if request.method == "POST" and form.is_valid() and _saved(form, lambda: _edit(membership, label_class, form)):
-        messages.success(request, "Saved. Annotators see it when they next open the page.")
+        messages.success(request, "Saved. Annotators see it when they reload the page.")
         return redirect("project-classes", project.slug)
     touched = touched_by(label_class, labels_by_class(project))
     context = {
@@ -140,7 +140,7 @@ def merge_preview(request: HttpRequest, membership: Membership, index: int) -> H
     source = get_object_or_404(project.classes.offered(), index=index)
     form = MergeForm(request.GET or None, project=project, label_class=source)
     if not form.is_bound or not form.is_valid():
-        messages.error(request, "Choose the class that it is to become.")
+        messages.error(request, "Choose the class to merge it into.")
         return redirect("project-class", project.slug, index)
     target = form.cleaned_data["into"]
     labels = labels_by_class(project)
@@ -163,7 +163,7 @@ def merge(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
     source = get_object_or_404(membership.project.classes, index=index)
     form = MergeForm(request.POST, project=membership.project, label_class=source)
     if not form.is_valid():
-        messages.error(request, "Choose the class that it is to become.")
+        messages.error(request, "Choose the class to merge it into.")
         return redirect("project-class", membership.project.slug, index)
     into = form.cleaned_data["into"]
     return _do(
@@ -224,7 +224,7 @@ def archive(request: HttpRequest, membership: Membership, index: int) -> HttpRes
     """Offer a class no more; again, if it is archived."""
     each = get_object_or_404(membership.project.classes, index=index)
     change = classes.archive if each.archived_at is None else classes.restore
-    text = "is archived: it is not offered any more" if each.archived_at is None else "is offered again"
+    text = "is archived: annotators can no longer choose it" if each.archived_at is None else "is offered again"
     return _do(
         request,
         membership,

@@ -29,6 +29,6 @@ MEANINGS = {
     "selection": "which selection of its batch picked it",
     "imported": "whether it came with its label, which nobody here was asked for",
     "labeled_at": "when its label was last settled",
-    "corrected_by": "the manager whose word the label is, in place of the annotators’",
-    "corrected_at": "when that was said",
+    "corrected_by": "the manager whose correction is the label",
+    "corrected_at": "when the correction was made",
 }

@@ -124,7 +124,7 @@ def _step(item_import: ItemImport, job: Job | None) -> StepRow:
 def _advice(item_import: ItemImport) -> str:
     if item_import.state == ItemImport.State.FAILED:
         taken = f"{number(item_import.accepted)} items are in. " if item_import.accepted else ""
-        return f"{taken}A retry goes on behind the last record that was dealt with: nothing goes in twice."
+        return f"{taken}A retry continues after the last record. Nothing is imported twice."
     if item_import.state == ItemImport.State.REFUSED:
-        return "Mend the file as the reason says, then import it again."
+        return "Correct the file as the reason says, then import it again."
     return ""

@@ -39,7 +39,7 @@ class UploadForm(FileForm):
     strict = forms.BooleanField(
         required=False,
         label="Refuse the whole file if one row is bad",
-        help_text="Otherwise bad rows are set aside with the reason, and the rest goes in.",
+        help_text="Otherwise bad rows are listed with the reason, and the rest is imported.",
     )
 
 
@@ -186,7 +186,7 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
     if received.state == ItemImport.State.DONE:
         aside = f" {count(received.rejected, 'row')} set aside: see the list." if received.rejected else ""
         tell = messages.warning if received.rejected else messages.success
-        tell(request, f"{count(received.accepted, 'item')} taken in from {received.name}.{_labels(received)}{aside}")
+        tell(request, f"{count(received.accepted, 'item')} imported from {received.name}.{_labels(received)}{aside}")
     else:
-        messages.success(request, f"{received.name} has arrived and is taken in in the background.")
+        messages.success(request, f"{received.name} is uploaded. Importing in the background.")
     return True

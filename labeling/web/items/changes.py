@@ -109,7 +109,7 @@ def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
         sentences.append(f"{words.count(effect.labels, 'item')} of them {have}.")
     if effect.tasks:
         sentences.append(
-            f"{words.count(effect.tasks, 'task')} of the open batch will be closed. Whoever holds one is given another."
+            f"{words.count(effect.tasks, 'task')} of the open batch will be closed. People who hold one get another."
         )
     return sentences
 

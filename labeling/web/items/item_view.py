@@ -168,7 +168,7 @@ def came_to_be(record: ItemRecord) -> str:
     if task is None:
         return ""
     if record.item.again_at is not None:
-        return "People are asked again in the next batch."
+        return "It will be asked again in the next batch."
     if not task.has_all_answers:
         again = " again" if task is not record.task else ""
         return f"{len(standing)} of {task.batch.overlap + task.extra} have answered{again}."

@@ -94,9 +94,9 @@ def withdraw_invitation(request: HttpRequest, membership: Membership, invitation
     """End an invitation before somebody uses it."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
     if membership.project.invitations.filter(pk=invitation.pk).close():
-        messages.success(request, "The invitation is withdrawn: its link lets nobody in.")
+        messages.success(request, "The invitation is withdrawn. Its link no longer works.")
     else:
-        messages.error(request, "The invitation was over already: it was used, was withdrawn or had expired.")
+        messages.error(request, "This invitation is no longer open: it was used, withdrawn or has expired.")
     return redirect("project-members", membership.project.slug)
 
 
@@ -131,7 +131,7 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
     member = _member(membership, username)
     if member.paused_at is not None:
         gold.let_go_on(member)
-        messages.success(request, f"{username} gets items again. Answers to gold items count anew from now on.")
+        messages.success(request, f"{username} gets items again. Gold items are counted afresh from now on.")
     elif gold.pause(member, f"Paused by {membership.user.username}."):
         messages.success(request, f"{username} gets no more items until a manager lets them go on.")
     return redirect("project-members", membership.project.slug)

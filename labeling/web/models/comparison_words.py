@@ -25,7 +25,7 @@ def finding(control: OnControl, a: int, b: int) -> str:
     if control.compared.better or control.compared.worse:
         than = "more" if control.compared.better else "less"
         return f"Version {b} is {than} accurate, by {_points(abs(control.difference.value))}"
-    return "Neither is better beyond chance"
+    return "No difference beyond chance"
 
 
 def interval(control: OnControl, a: int, b: int) -> str:

@@ -31,13 +31,13 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
     warnings = []
     if drift.many_joined:
         warnings.append(
-            f"{percent(drift.joined)} of the items came after the pool was clustered. They joined the clusters that "
-            "were there, and what is new about them has none of its own."
+            f"{percent(drift.joined)} of the items were imported after the pool was clustered. They joined the "
+            "clusters that were there; new kinds of items have none of their own."
         )
     if drift.fits_badly:
         warnings.append(
-            f"The clusters tell {_points(drift.kept)} of what they told: by the present model, items of one cluster "
-            "are less alike than they were."
+            f"The clusters keep {_points(drift.kept)} of their first separation: to the current model, items of one "
+            "cluster are less alike than they were."
         )
     return Fit(
         built=f"{count(clustering.rows, 'item')}, by version {clustering.embedded_by.number}’s embeddings",
@@ -53,7 +53,7 @@ def fit_of(clustering: Clustering | None, now: datetime.datetime) -> Fit | None:
 def _kept(clustering: Clustering, kept: float | None) -> str:
     if kept is None or clustering.measured_by is None:
         return ""
-    return f"{_points(kept)} of what they told at first, by version {clustering.measured_by.number}"
+    return f"{_points(kept)} of their first separation, by version {clustering.measured_by.number}"
 
 
 def _points(share: float | None) -> str:
@@ -62,6 +62,6 @@ def _points(share: float | None) -> str:
 
 
 THRESHOLDS = (
-    f"It should be redone where more than {_points(MOST_JOINED)} of the items joined later, or where less than "
-    f"{_points(LEAST_KEPT)} is left of what the clusters told at first."
+    f"Cluster again when more than {_points(MOST_JOINED)} of the items joined later, or when less than "
+    f"{_points(LEAST_KEPT)} is left of the clusters’ first separation."
 )

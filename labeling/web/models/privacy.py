@@ -60,5 +60,5 @@ def release(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     """Let the files of a version that is not private leave, at this manager's word."""
     version = get_object_or_404(membership.project.versions, number=number)
     ledger.release(version=version, user=membership.user)
-    messages.success(request, f"The files of version {number} can be downloaded now. Your name stands beside it.")
+    messages.success(request, f"The files of version {number} can be downloaded now. Your name is recorded.")
     return redirect("project-model", membership.project.slug, number)

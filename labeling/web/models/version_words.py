@@ -92,7 +92,10 @@ def shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def calibration(version: ModelVersion) -> str:
     """What there is to say of how sure it is while, or because, it is not calibrated."""
     if version.calibrating == ModelVersion.Calibrating.WAITING:
-        return "Calibration still to come: until then it may well be surer than it is right. No pick changes with it."
+        return (
+            "Calibration is still running. Until it is done, confidence is likely too high. It does not affect which "
+            "items are picked."
+        )
     if version.calibrating == ModelVersion.Calibrating.SKIPPED:
-        return f"Not calibrated: {version.calibration['reason']}. It may well be surer than it is right."
+        return f"Not calibrated: {version.calibration['reason']}. Its confidence is likely too high."
     return ""

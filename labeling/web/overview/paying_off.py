@@ -75,25 +75,26 @@ def _why_not(payoff: Payoff) -> str:
         case Missing.PRIVATE:
             return "not estimated where trainings are private: it would have to learn from control items"
         case Missing.NOTHING_PICKED:
-            return "told once a batch has been picked and trained on: so far chance has drawn all labels"
+            return "available once a batch has been picked and trained on: so far all labels were drawn at random"
         case Missing.FEW_CONTROL | Missing.NO_CONTROL:
             return f"told from {LEAST_CONTROL} labeled control items on, of which there are {number(payoff.control)}"
         case Missing.FAILED:
             return f"the estimate failed: {payoff.reason}"
         case _:
-            return "being estimated, while the worker has nothing more urgent to do and it costs little"
+            return "being estimated at low priority"
 
 
 def _advice(payoff: Payoff) -> str:
     worth = _share(WORTH)
     match payoff.advice:
         case Advice.GO_ON:
-            return f"Go on: more likely than not, the next batch brings {worth} or more."
+            return f"Go on: the next batch probably brings {worth} or more."
         case Advice.STOP:
-            return f"Consider stopping: the next batch brings less than {worth}, and that is as good as certain."
+            return f"Consider stopping: the next batch brings less than {worth}, almost certainly."
         case Advice.UNCLEAR:
             unclear = (
-                f"It cannot be told yet whether another batch is worth it: less than {worth} is likely, not certain."
+                f"Not enough data yet to tell whether another batch is worth it: less than {worth} is likely, but not "
+                "certain."
             )
             if payoff.more_control is None:
                 return f"{unclear} It lies too close to that to be told apart."

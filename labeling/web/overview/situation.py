@@ -44,7 +44,7 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if membership.project.archived_at is not None:
         return "Archived: it can be read and exported, not changed."
     if loop == Project.Loop.PAUSED:
-        return "Paused by a manager: nobody is given items until it goes on."
+        return "Paused by a manager: nobody gets items until labeling goes on."
     if batch is None:
         return "Nothing to label yet. The first batch opens once items are imported."
     if batch.state == Batch.State.OPEN:

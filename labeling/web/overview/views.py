@@ -44,35 +44,35 @@ LOOP_ACTIONS: dict[str, list[dict[str, str]]] = {
         {
             "loop": Project.Loop.PAUSED,
             "title": "Pause",
-            "meaning": "Nobody is given items until you start again. What people hold they can still hand in, and "
+            "meaning": "Nobody gets items until you start again. People can still answer the items they hold, and "
             "training goes on.",
         },
         {
             "loop": Project.Loop.STOPPED,
             "title": "Stop",
-            "meaning": "The batch at hand is labeled to its end and trained on, but no batch follows.",
+            "meaning": "The current batch is labeled to its end and trained on, but no batch follows.",
         },
     ],
     Project.Loop.PAUSED: [
-        {"loop": Project.Loop.RUNNING, "title": "Start", "meaning": "People are given items again."},
+        {"loop": Project.Loop.RUNNING, "title": "Start", "meaning": "People get items again."},
         {
             "loop": Project.Loop.STOPPED,
             "title": "Stop",
-            "meaning": "People are given items again, to the end of the batch at hand; no batch follows.",
+            "meaning": "Labeling goes on to the end of the current batch. No batch follows.",
         },
     ],
     Project.Loop.STOPPED: [
         {
             "loop": Project.Loop.RUNNING,
             "title": "Start",
-            "meaning": "The next batch is picked as soon as no other is at hand.",
+            "meaning": "The next batch is picked as soon as the current one is done.",
         },
     ],
 }
 SET = {
     Project.Loop.RUNNING: "The loop is running.",
-    Project.Loop.PAUSED: "Paused: nobody is given items until you start again.",
-    Project.Loop.STOPPED: "Stopped: no batch follows the one at hand.",
+    Project.Loop.PAUSED: "Paused: nobody gets items until you start again.",
+    Project.Loop.STOPPED: "Stopped: no batch follows the current one.",
 }
 
 

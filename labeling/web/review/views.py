@@ -46,7 +46,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
     if asked:
         item = get_object_or_404(project.items, pk=asked)
         if not reasons_of(project, asked):
-            messages.info(request, f"{item.external_id} does not wait for a review any more.")
+            messages.info(request, f"{item.external_id} no longer waits for a review.")
             return redirect(_address(project, reason))
         if asked in queue.held:
             messages.info(request, f"Somebody else is reviewing {item.external_id} right now.")
@@ -73,10 +73,10 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
         match request.POST.get("decision", ""):
             case "later":
                 reviewing.put_off(item=item, user=user)
-                messages.info(request, f"{item.external_id} comes again when the others are done.")
+                messages.info(request, f"{item.external_id} will come back after the others.")
             case "back":
                 reviewing.send_back(project=project, item=item, user=user, note=note)
-                messages.success(request, f"{item.external_id} is sent back: people are asked again.")
+                messages.success(request, f"{item.external_id} is sent back and will be asked again.")
             case "accept" if item.label is not None:
                 reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
                 messages.success(request, _settled(project, item, item.label))

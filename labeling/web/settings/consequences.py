@@ -264,13 +264,13 @@ def _candidates(batch: NextBatch, terms: Terms, outlook: BatchForecast | None, *
         return "–", "only control items are left"
     candidates = outlook.candidates if batch.candidates is None and outlook else batch.candidates
     if candidates is None:
-        return "–", "as many as it takes for each item to come from another cluster"
+        return "–", "as many as needed to take each item from a different cluster"
     if first:
         how = "all, at random: there is no model yet"
     elif terms.strategy in FROM_THE_WHOLE_POOL:
         how = FROM_THE_WHOLE_POOL[terms.strategy]
     else:
-        how = "that the model doubts most"
+        how = "that the model is least sure of"
     return number(candidates), how
 
 

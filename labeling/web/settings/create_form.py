@@ -67,7 +67,7 @@ class NewProjectForm(forms.Form):
     )
     batch_size = forms.IntegerField(
         initial=100,
-        help_text="The model is trained anew after this many answers. Small batches teach it sooner, large ones keep "
+        help_text="The model is retrained after this many answers. Small batches teach it sooner, large ones keep "
         "people busy longer between trainings. Can be changed at any time.",
     )
 

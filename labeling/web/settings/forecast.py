@@ -18,9 +18,9 @@ UNKNOWN = ("–", "")
 def rows(outlook: BatchForecast | None) -> dict[str, tuple[str, str]]:
     """For each row its figure, and what belongs to it. The same rows whatever is found, for the page keeps them."""
     if outlook is None:
-        return {**dict.fromkeys(NAMES, UNKNOWN), "highest-margin": ("–", "not foretold for this strategy")}
+        return {**dict.fromkeys(NAMES, UNKNOWN), "highest-margin": ("–", "no forecast for this strategy")}
     return {
-        "highest-margin": (f"{outlook.highest_margin:.3f}", "of a candidate: 0 is all doubt, 1 none"),
+        "highest-margin": (f"{outlook.highest_margin:.3f}", "of a candidate: 0 is undecided, 1 is sure"),
         "mean-margin": (f"{outlook.mean_margin:.3f}", "of the items that are picked"),
         "clusters": UNKNOWN if outlook.clusters is None else (number(outlook.clusters), "that the candidates fall in"),
         "largest": _largest(outlook),
@@ -43,9 +43,9 @@ def _first_pass(outlook: BatchForecast) -> tuple[str, str]:
 def basis(sample: Sample | None, *, first: bool, guarded: bool) -> str:
     """What the rows stand on, or why there are none."""
     if first:
-        return "What will be picked is foretold once there is a model."
+        return "A forecast of what will be picked needs a model."
     if sample is None:
-        return "What will be picked is foretold once the pool has been surveyed, right after the next batch is open."
+        return "A forecast of what will be picked appears once the pool is surveyed, right after the next batch opens."
     of = "" if sample.exact else f", estimated from a sample of {number(len(sample.margins))} of {number(sample.open)}"
-    guard = " The class guard is not reckoned with." if guarded else ""
+    guard = " The class guard is not included." if guarded else ""
     return f"As version {sample.version} saw the pool when batch {sample.batch} was picked{of}.{guard}"

@@ -13,10 +13,10 @@ from labeling.web.shared.forms import say_bounds
 from labeling.web.shared.words import figure
 
 STRATEGIES = [
-    (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model doubts, without near-duplicates"),
-    (Project.Strategy.MARGIN, "Margin: what the model doubts most, near-duplicates included"),
-    (Project.Strategy.ENTROPY, "Entropy: what it doubts most when all classes count, not the best two alone"),
-    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, doubted or not; broken items too"),
+    (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model is least sure of, without near-duplicates"),
+    (Project.Strategy.MARGIN, "Margin: what the model is least sure of, near-duplicates included"),
+    (Project.Strategy.ENTROPY, "Entropy: what it is least sure of over all classes, not only the best two"),
+    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, broken items included"),
     (Project.Strategy.BADGE, "BADGE: what would change the model most, each in another direction"),
     (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
 ]
@@ -88,81 +88,79 @@ class SettingsForm(forms.ModelForm):
             "hourly_cost": "Cost of an hour",
         }
         help_texts = {
-            "prompt": "What annotators read above each item. Empty: a sentence that fits the question.",
+            "prompt": "What annotators read above each item. Empty: a default that fits the question.",
             "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
-            "show_predictions": "Shown on half of the tasks, from the next batch on. Labeling is quicker, but people "
-            "tend to agree with what they see. So accuracy is measured only on control items in the other half.",
-            "class_proposals": "Whoever skips an item because no class fits can name the class that is missing. Names "
-            "come together on the classes page, where you accept or dismiss them. Annotators do not see each other's.",
-            "show_suggestions": "Those of a column “suggestion” of an import, on half of the tasks, from the next "
-            "batch on and in the first batch too. They go before what the model predicts. Accuracy is measured only on "
-            "control items in the other half. No model learns from them.",
-            "batch_size": "The model is trained anew after this many answers. Small batches teach it sooner; large "
-            "ones keep people busy longer between trainings.",
-            "control_share": "This part of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
-            "training: it alone tells how accurate the model is. Items are set apart for it when they are imported, so "
-            "a larger share is reached only with items that come later. With 0 nothing is measured.",
-            "strategy": "How the rest of a batch is picked. The first batch is drawn at random in any case. CoreSet "
-            "and BADGE look at the whole pool once for each item picked: with large batches, people wait for them. "
-            "Only what is picked uniformly is a fair sample of the pool.",
-            "candidate_factor": "For Cluster-Margin: the batch is drawn from this many times its size of the items "
-            "that the model doubts most. Near 1 it is all doubt and many look alike; larger, it is more varied and "
-            "less doubtful. Empty: from as many as it takes for each item to come from another cluster, at most ten "
-            "times its size. That suits most pools.",
+            "show_predictions": "Predictions appear on half of the tasks, from the next batch on. Labeling is "
+            "quicker, but people tend to agree with what they see. So accuracy is measured only on control items in "
+            "the other half.",
+            "class_proposals": "Annotators who skip an item because no class fits can name the missing class. You "
+            "accept or dismiss the names on the classes page. Annotators do not see each other's.",
+            "show_suggestions": "Suggestions come from the column “suggestion” of an import. They appear on half of "
+            "the tasks, in the first batch too, and take precedence over predictions. Accuracy is measured only on "
+            "control items in the other half. Models do not train on suggestions.",
+            "batch_size": "The model is retrained after this many answers. Small batches teach it sooner; large ones "
+            "keep people busy longer between trainings.",
+            "control_share": "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
+            "training. Accuracy is measured on it alone. Items are drawn for it when they are imported, so a larger "
+            "share takes effect only with later imports. With 0, accuracy is not measured.",
+            "strategy": "How the rest of a batch is picked. The first batch is always drawn at random. CoreSet and "
+            "BADGE compare the whole pool once for each item picked: with large batches, people wait for them. Only "
+            "uniform picks are a fair sample of the pool.",
+            "candidate_factor": "For Cluster-Margin: the batch is drawn from the items that the model is least sure "
+            "of, this many times the batch size. Near 1, many of them look alike; with larger values the batch is "
+            "more varied and less uncertain. Empty: as many as needed to take each item from a different cluster, at "
+            "most ten times the batch size. That suits most pools.",
             "mean_cluster_size": "For Cluster-Margin: items that look alike to the model are grouped in clusters of "
-            "about this size, and a batch takes from as many clusters as it can. Larger clusters keep near-duplicates "
-            "further apart.",
-            "class_guard": "No class, as the model takes the items, has more than this many times its even share of a "
-            "batch: with 10 classes and a guard of 3, at most 30 of 100 items picked. It keeps a class that the model "
-            "is unsure about from filling the batch. Near 1, classes that it is sure of must fill their share too, and "
-            "teach it little. Empty: no limit.",
-            "overlap": "How many people answer each item. With 2 or more, their agreement is known, and each label "
-            "costs that many answers.",
-            "gold_share": "For each task of a batch so many more, 0.05 for one in twenty, whose answer is known. They "
-            "look like any other, and show how often each person is right. They take time and label nothing. "
-            "Choose gold items in the list of items, or import them with a column “gold”.",
-            "gold_threshold": "Somebody whose answers to gold items are very probably right less often than this, 0.8 "
-            "for four of five, gets no more items until a manager has looked. Empty: nobody is paused.",
-            "overlap_max": "With it, an item is asked of one more person, up to so many, as long as its label is in "
-            "doubt: because people differ, because the model is sure of something else, or because nothing is known "
-            "yet of who answered. People who have proven reliable are asked alone. Empty: every item gets the same "
-            "number.",
-            "label_confidence": "Enough is when the label is right with this probability, by how often the people who "
-            "answered agree with others. Nearer to 1, more people are asked.",
-            "check_share": "This part of the items, 0.05 for one in twenty, is asked of one more person whatever was "
-            "answered: that tells how reliable people are. Nobody sees which.",
-            "resolving": "Majority: the most frequent answer; where items may be asked of more people, each answer "
-            "weighs as its author has proven. Dawid–Skene: it is learned what each person takes for what; it needs "
-            "some dozens of answers of each class from each person. A tie has no label, and waits for you.",
-            "review_share": "This part of every person's answers, 0.05 for one in twenty, is drawn at random as it "
-            "comes in, and reviewers look at it. Annotators do not see which. With 0, reviewers get only what is in "
-            "doubt.",
-            "lease_seconds": "Somebody who answers nothing for this long may lose the items held to others who find no "
-            "more. Too short, and slow work is lost to others; too long, and an absent person holds up the batch.",
-            "deadline_hours": "So long after it opened a batch may end before its last answer, so that somebody who "
-            "is away does not hold it up. Items that nobody has answered go back to the pool. Empty: no deadline.",
-            "complete_share": "This part of the answers, 0.9 for nine of ten, must be there before the deadline ends "
-            "the batch. With fewer it stays open until they are.",
-            "pick_ahead": "When this part of a batch is given out, 0.9 for nine of ten, the next one is picked by "
-            "the model at hand. It opens when this one has no item left to give, so nobody waits for a training. When "
-            "the newer model is there, whatever nobody has been given yet is picked again. Empty: each batch waits for "
-            "the newest model, and people wait with it.",
-            "daily_limit": "Whoever has given so many gets no more items until midnight, UTC. A member can have "
-            "another limit: see Members. Empty: any number.",
-            "replace_skips": "Another item of the same kind joins the open batch, so that it brings as many labels as "
-            "it was meant to: in up to a fifth of the batch. A batch does not wait for it.",
-            "privacy_epsilon": "With a budget, noise in every training hides what any one item was answered from "
-            "those who see the models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many "
-            "hundreds; with fewer the models learn little. All trainings together stay within it, and stop there. "
+            "about this size, and a batch takes from as many clusters as it can. Larger clusters keep "
+            "near-duplicates further apart.",
+            "class_guard": "Limits how much of a batch one predicted class may fill, as a multiple of its even "
+            "share. With 10 classes and a guard of 3, that is 30 of 100 items. It keeps one hard class from filling "
+            "the batch. Near 1, easy classes fill their share too and teach the model little. Empty: no limit.",
+            "overlap": "How many people answer each item. With 2 or more, their agreement is measured, and each "
+            "label costs that many answers.",
+            "gold_share": "Gold items have a known answer and are added on top of the batch: 0.05 adds one for every "
+            "twenty tasks. They look like any other task and measure how often each person is right. They take time "
+            "and add no labels. Choose gold items in the list of items, or import them with a column “gold”.",
+            "gold_threshold": "Pauses people whose answers to gold items are almost certainly right less often than "
+            "this, 0.8 for four of five, until a manager has looked. Empty: nobody is paused.",
+            "overlap_max": "One more person is asked, up to this many, while an item's label is in doubt: people "
+            "differ, the model is sure of something else, or it is not known yet how reliable the answer is. "
+            "Reliable people are asked alone. Empty: every item gets the same number of answers.",
+            "label_confidence": "A label is settled once it is right with this probability, estimated from how often "
+            "each person agrees with others. Nearer to 1, more people are asked.",
+            "check_share": "This share of the items, 0.05 for one in twenty, is always asked of one more person, to "
+            "measure how reliable people are. Nobody sees which.",
+            "resolving": "Majority: the most frequent answer. Where items may be asked of more people, answers weigh "
+            "by each person's reliability. Dawid–Skene: learns which classes each person confuses; needs some dozens "
+            "of answers for each class and person. A tie has no label and waits for a manager.",
+            "review_share": "This share of every person's answers, 0.05 for one in twenty, is drawn at random for "
+            "reviewers. Annotators do not see which. With 0, reviewers get only doubtful items.",
+            "lease_seconds": "People who answer nothing for this long may lose the items they hold to others who "
+            "have none left. Too short, and slow people lose work; too long, and an absent person delays the batch.",
+            "deadline_hours": "Hours after opening at which a batch may end before its last answer, so that an "
+            "absent person does not delay it. Unanswered items go back to the pool. Empty: no deadline.",
+            "complete_share": "The deadline ends the batch only if this share of the answers is in, 0.9 for nine of "
+            "ten. Otherwise the batch stays open until it is.",
+            "pick_ahead": "Once this share of a batch is handed out, 0.9 for nine of ten, the next batch is picked "
+            "with the current model. It opens when this one has no item left, so nobody waits for a training. Items "
+            "that nobody has yet are picked again with the newer model. Empty: each batch waits for the newest "
+            "model, and people wait with it.",
+            "daily_limit": "People who reach this number of answers get no more items until midnight, UTC. A member "
+            "can have another limit: see Members. Empty: no limit.",
+            "replace_skips": "A similar item joins the open batch for each item that everybody skips, for up to a "
+            "fifth of the batch. The batch does not wait for it.",
+            "privacy_epsilon": "With a budget, noise in every training hides the answer to any one item from those "
+            "who see the models. 1 hides a lot and needs thousands of labels, 8 hides some and needs many hundreds; "
+            "with fewer the models learn little. All trainings together stay within the budget, and stop there. "
             "Empty: not private.",
             "privacy_delta": "The chance that the guarantee fails: keep it well below one in the number of labels.",
-            "privacy_trainings": "The budget is shared out so that it lasts for so many trainings, one a batch. Fewer, "
-            "and each learns more from larger batches.",
-            "privacy_noise": "In clipping norms, on each sum of gradients. With it trainings go on for as long as the "
-            "budget lasts, however many those are. Empty: as much as it takes to share the budget out.",
-            "hourly_cost": "What an hour of labeling costs, to show what a setting leads to. Nothing else depends on "
-            "it.",
-            "currency": "Of the cost, for example EUR.",
+            "privacy_trainings": "The budget is divided among this many trainings, one for each batch. With fewer, "
+            "each learns more from larger batches.",
+            "privacy_noise": "In clipping norms, on each sum of gradients. Trainings go on while the budget lasts, "
+            "however many those are. Empty: as much noise as dividing the budget needs.",
+            "hourly_cost": "What an hour of labeling costs, to estimate the cost of each setting. Nothing else "
+            "depends on it.",
+            "currency": "The currency of the cost, for example EUR.",
         }
         widgets = {
             "guidelines": forms.Textarea(attrs={"rows": 5}),

@@ -36,7 +36,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     # Both, so that all errors are told at once.
     if data is not None and all([form.is_valid(), training.is_valid()]):
         _save(form, training, membership)
-        messages.success(request, "Saved. It holds from the next batch on; the lease and the texts hold at once.")
+        messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
         return redirect("project-settings", project.slug)
     saved, now = terms_of(project), timezone.now()
     typed = terms_of(form.cleaned_data) if data is not None and not _wrong(form) else saved
@@ -100,7 +100,7 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
         except clusterings.ClusteringError as error:
             messages.error(request, str(error))
         else:
-            messages.success(request, "The pool is clustered anew before the next batch.")
+            messages.success(request, "The pool will be clustered again before the next batch.")
     return redirect("project-settings" if request.POST.get("back") == "settings" else "project", project.slug)
 
 

@@ -78,7 +78,7 @@ export class History {
     said.textContent = entry.skipped ? "Skipped" : entry.said;
     button.append(whatItDoes(), this.#kind.thumbnail(entry.task), said);
     if (entry.flagged) button.append(" ", flagMark());
-    button.title = `Take back: ${entry.said}`;
+    button.title = `Undo: ${entry.said}`;
     button.addEventListener("mousedown", (event) => event.preventDefault());
     button.addEventListener("click", () => this.onundo(entry));
     row.append(button);
@@ -90,7 +90,7 @@ export class History {
 function whatItDoes() {
   const words = document.createElement("span");
   words.className = "unseen";
-  words.textContent = "Take back: ";
+  words.textContent = "Undo: ";
   return words;
 }
 

@@ -73,16 +73,16 @@ export class Labeler {
   undo(entry = this.#parts.history.last) {
     const { queue, outbox, history, view, pace } = this.#parts;
     if (!entry) {
-      view.tell("Nothing to take back here: that goes for this tab's last ten answers, while their batch is open.");
-      view.announce("Nothing to take back here.");
+      view.tell("Nothing to undo. You can undo this tab's last ten answers while their batch is open.");
+      view.announce("Nothing to undo.");
       return;
     }
     history.remove(entry.id);
     outbox.undo({ id: entry.id, task: entry.task.id });
     queue.unshift(entry.task);
     if (!entry.skipped) pace.undone();
-    view.tell(`Taken back: ${entry.said}`);
-    this.show(`Taken back: ${entry.said}.`, entry.value, entry.flagged, entry.comment);
+    view.tell(`Undone: ${entry.said}`);
+    this.show(`Undone: ${entry.said}.`, entry.value, entry.flagged, entry.comment);
     this.#guard.known();
   }
 
@@ -125,7 +125,7 @@ export class Labeler {
 
   /** The item on the screen went to somebody else, because its lease had run out. */
   lost() {
-    const sentence = "That item went to somebody else, because it was left for long.";
+    const sentence = "That item went to somebody else, because it was left open for too long.";
     this.#parts.view.tell(sentence);
     this.show(sentence);
   }

@@ -46,7 +46,7 @@ export function waiting(reason, progress = {}) {
       };
     case "encoding":
       return {
-        title: "Items are being taken in",
+        title: "Items are being imported",
         text: "The first batch opens here by itself when that is done.",
         bar: share ?? ENDLESS,
       };
@@ -74,7 +74,7 @@ const STILL = {
   },
   paused: {
     title: "Paused by a manager",
-    text: "Nobody is given items for now. This page goes on by itself when labeling does.",
+    text: "Nobody gets items for now. This page continues by itself when labeling does.",
   },
   kept_for_others: {
     title: "Nothing for you at the moment",
@@ -140,9 +140,9 @@ export function unsentLine(kind, unsent, durable) {
 
 /** Why an answer did not count. */
 export function rejected(code, detail) {
-  if (code === "taken") return "That item had been answered meanwhile, by somebody else or by you in another browser: this answer was not needed.";
+  if (code === "taken") return "That item was already answered, by somebody else or by you in another browser. This answer was not needed.";
   if (code === "batch_closed") return "The batch was completed meanwhile; your last answer was not needed.";
-  return `An answer was not taken: ${detail}`;
+  return `An answer was refused: ${detail}`;
 }
 
 const TURNING = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc]/;

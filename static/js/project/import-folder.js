@@ -113,8 +113,8 @@ function leftOut(files, taken, noun, foreign) {
       lines.push(`${count(some.length, what)} in ${formats} left out: ${advice}, then import (${names(some)}).`);
   }
   const other = out.filter((each) => !told.has(each));
-  if (other.length) lines.push(`${count(other.length, "file")} left out, being no ${noun}: ${names(other)}.`);
-  if (hidden) lines.push(`${count(hidden, "hidden file")} left out, such as ${hiddenName(files)}.`);
+  if (other.length) lines.push(`${count(other.length, "file")} skipped, not ${noun}: ${names(other)}.`);
+  if (hidden) lines.push(`${count(hidden, "hidden file")} skipped, such as ${hiddenName(files)}.`);
   return lines;
 }
 

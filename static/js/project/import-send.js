@@ -60,7 +60,7 @@ export function post(url, fields, { signal, show, turn, of }) {
       if (page) resolve({ document: request.response, refused });
       else reject(new Error(answered(request.status)));
     });
-    request.addEventListener("error", () => reject(new Error("The connection broke. Nothing was taken in: try again.")));
+    request.addEventListener("error", () => reject(new Error("The connection was lost. Nothing was imported: try again.")));
     request.addEventListener("abort", () => reject(new Cancelled()));
     signal.addEventListener("abort", () => request.abort());
     request.open("POST", url);
@@ -70,7 +70,7 @@ export function post(url, fields, { signal, show, turn, of }) {
 }
 
 function answered(status) {
-  if (status === 413) return "A proxy before this server takes no files that large: raise its limit, or choose less.";
-  if (status === 403) return "You are signed out, or no manager of this project any more: load the page anew.";
+  if (status === 413) return "A proxy in front of this server refuses files this large. Raise its limit, or choose fewer files.";
+  if (status === 403) return "You are signed out or no longer a manager of this project. Reload the page.";
   return `The server answered ${status}. Try again.`;
 }

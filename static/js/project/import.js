@@ -53,7 +53,7 @@ function look(input) {
 
 async function drop(transfer) {
   const reading = fromDrop(transfer); // must begin while the event lasts
-  say("Looking through it …");
+  say("Reading the folder …");
   try {
     const files = await reading;
     const table = files.length === 1 && !files[0].name.includes("/") && !isItem(files[0].name, form().dataset);
@@ -88,7 +88,7 @@ async function send() {
     }
     arrived(page.document);
   } catch (error) {
-    if (error instanceof Cancelled) show("Cancelled. What had arrived whole before is in the list below.", 0);
+    if (error instanceof Cancelled) show("Cancelled. Uploads that were already complete are in the list below.", 0);
     else show(error.message, 0);
     busy(false);
   }

@@ -34,7 +34,7 @@ function show() {
     if (request.status === 200 && fresh) place.replaceChildren(...fresh.childNodes);
     else place.textContent = `There is no preview now: the server answered ${request.status}.`;
   });
-  request.addEventListener("error", () => (place.textContent = "There is no preview now: no connection."));
+  request.addEventListener("error", () => (place.textContent = "No preview: there is no connection."));
   request.open("POST", button.dataset.url);
   request.responseType = "document";
   request.send(body);
