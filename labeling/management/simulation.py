@@ -16,29 +16,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import httpx
 import numpy as np
 from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
+from labeling.management.simulation_client import OTHER_DATABASE, RETRY_SECONDS, Client, SimulationError
 from labeling.models import Batch, Project
 from labeling.questions import Stored
 
 CLAIM = 10
 POLL_SECONDS = 0.25
-# A server that restarts is waited for; the answers are sent again under the same ids.
-RETRY_SECONDS = 30.0
-# Once the game is over, no longer than this.
-LAST_TRIES_SECONDS = 1.5
 # Without a sign of life from the background for this long, there is probably no worker.
 STALL_SECONDS = 60.0
-
-OTHER_DATABASE = "Does it use the same database as this command?"
-
-
-class SimulationError(Exception):
-    """The simulation cannot go on; the message tells whoever runs it what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,72 +57,6 @@ class Watcher(Protocol):
     def note(self, text: str) -> None: ...
 
 
-class Client:
-    """The project's endpoints as one annotator sees them. What fails for a moment is tried again."""
-
-    def __init__(self, game: Game, token: str, stop: threading.Event) -> None:
-        self.retries = 0
-        self._game = game
-        self._stop = stop
-        self._http = httpx.Client(
-            base_url=f"{game.url.rstrip('/')}/api/v1/projects/{game.slug}/",
-            headers={"Authorization": f"Token {token}"},
-            timeout=90,
-            trust_env=False,  # a proxy of the environment knows no server on this machine
-        )
-
-    def close(self) -> None:
-        self._http.close()
-
-    def get(self, path: str, *, patient: bool = True) -> dict[str, Any]:
-        return self._checked(self._send("GET", path, None, patient=patient))
-
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        return self._checked(self._send("POST", path, body))
-
-    def delete(self, path: str) -> bool:
-        """Whether it was deleted; False if it is too late for that."""
-        response = self._send("DELETE", path, None)
-        if response.status_code == httpx.codes.CONFLICT:
-            return False
-        self._checked(response)
-        return True
-
-    def _send(self, method: str, path: str, body: dict[str, Any] | None, *, patient: bool = True) -> httpx.Response:
-        end = time.monotonic() + self._game.retry_seconds
-        pause = 0.1
-        while True:
-            try:
-                response = self._http.request(method, path, json=body)
-                if response.status_code < 500:
-                    return response
-                problem = f"answers {response.status_code}"
-            except httpx.TransportError as error:
-                problem = f"does not answer ({error})"
-            if self._stop.is_set():  # all is done, or was called off: what is under way may still end well
-                end = min(end, time.monotonic() + LAST_TRIES_SECONDS)
-            if not patient or time.monotonic() > end:
-                raise SimulationError(
-                    f"The server at {self._game.url} {problem}. Start it (`make run`), or name another one with --url."
-                )
-            self.retries += 1
-            time.sleep(pause)
-            pause = min(2 * pause, 2.0)
-
-    def _checked(self, response: httpx.Response) -> dict[str, Any]:
-        try:
-            body = response.json()
-        except ValueError:
-            body = None
-        if not isinstance(body, dict):
-            raise SimulationError(f"What answers at {self._game.url} is not Marginalia.")
-        if response.is_success:
-            return body
-        detail = str(body.get("detail", response.reason_phrase))
-        hint = OTHER_DATABASE if response.status_code in (401, 404) else ""
-        raise SimulationError(f"The server at {self._game.url} refused: {detail} {hint}".strip())
-
-
 class Annotator:
     """One simulated person: claims, answers from what is known, sometimes errs, skips or takes an answer back."""
 
@@ -140,7 +64,7 @@ class Annotator:
         game = simulation.game
         self.tally: Counter[str] = Counter()
         self._simulation = simulation
-        self._client = Client(game, game.tokens[number], simulation.stop)
+        self._client = simulation.client(number)
         self._rng = np.random.default_rng([game.seed, number])
 
     def run(self) -> Counter[str]:
@@ -241,10 +165,21 @@ class Simulation:
         self.last = 0
         self._project = project
         self._watcher = watcher
-        self._client = Client(game, game.tokens[0], self.stop)
+        self._client = self.client(0)
         self._seen: tuple[Any, ...] = ()
         self._seen_at = time.monotonic()
         self._noted = False
+
+    def client(self, number: int) -> Client:
+        """One that plays the annotator of this number. To be closed."""
+        game = self.game
+        return Client(
+            url=game.url,
+            slug=game.slug,
+            token=game.tokens[number],
+            retry_seconds=game.retry_seconds,
+            stop=self.stop,
+        )
 
     def play(self) -> Counter[str]:
         """Play until the batches are done or no item is left. Returns counts: answers, skips, undone, refused, retries.

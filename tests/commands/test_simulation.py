@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from knox.models import AuthToken
 
 from labeling.answering import queue
-from labeling.management.simulation import Game, Simulation, SimulationError, wrong
+from labeling.management.simulation import Game, Simulation, wrong
+from labeling.management.simulation_client import SimulationError
 from labeling.models import Annotation, Assignment, Batch, Job, Project
 from tests.factories import make_items, make_member, make_open_batch, make_project
 

@@ -16,7 +16,8 @@ from knox.models import AuthToken
 from tqdm import tqdm
 
 from labeling.management.finding import project_named
-from labeling.management.simulation import Game, Simulation, SimulationError
+from labeling.management.simulation import Game, Simulation
+from labeling.management.simulation_client import SimulationError
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
 
