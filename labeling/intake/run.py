@@ -290,7 +290,7 @@ def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Iterab
         _set_aside(item_import, rejections)
         if item_import.accepted:
             items = "item" if item_import.accepted == 1 else "items"
-            reason = f"The {item_import.accepted:,} {items} before that are taken in. {reason}"
+            reason = f"The {item_import.accepted:,} {items} before that are imported. {reason}"
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
         ItemImport.objects.filter(pk=item_import.pk).update(
             state=ItemImport.State.REFUSED,

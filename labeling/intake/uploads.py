@@ -192,8 +192,8 @@ def spooled(file: UploadedFile) -> Path | None:
 def storing_problem(error: OSError) -> str:
     """Why an upload cannot be stored, for whoever sent it."""
     if error.errno in _FULL:
-        return "The disk of the server is full: nothing was taken in. Free some space there, then send it again."
-    return f"The server cannot store the upload ({error.strerror or error}): nothing was taken in. See its log."
+        return "The disk of the server is full: nothing was imported. Free some space there, then send it again."
+    return f"The server cannot store the upload ({error.strerror or error}): nothing was imported. See its log."
 
 
 def _import_at_once(job: Job) -> None:

@@ -126,6 +126,6 @@ def _check(use: Use, more: int) -> None:
     if more > 0 and use.total + more > use.limit:
         raise NoRoom(
             f"This project's files may take {shown(use.limit)}, and there is no room for {shown(more)} more: media "
-            f"take {shown(use.media)}, files that wait to be taken in {shown(use.waiting)}, predictions "
+            f"take {shown(use.media)}, files that wait to be imported {shown(use.waiting)}, predictions "
             f"{shown(use.predictions)}. Remove predictions, or ask the operator for more room."
         )

@@ -49,6 +49,6 @@ def test_what_the_gate_holds_back_is_used_all_the_same_by_one_click(open_page: A
     page.goto("/p/digits/")
     expect(page.locator("#picking")).to_contain_text("Version 3 is held back; version 2 goes on picking the batches.")
     screenshot(page, "manager-held-back", full=True)
-    page.get_by_role("button", name="Use version 3 all the same").click()
+    page.get_by_role("button", name="Use version 3 anyway").click()
     expect(page.locator("#picking")).to_contain_text("Version 3 picks the batches")
     assert versions.in_use(project).version.number == 3

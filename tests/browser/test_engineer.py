@@ -16,6 +16,7 @@ from factories import digit_png, make_member, make_project
 from playwright.sync_api import Locator, Page, expect
 from policy import keep_to_policy
 from processes import wait_until, worker
+from ways import go
 
 from labeling.answering import queue
 from labeling.intake.uploads import receive
@@ -63,8 +64,7 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
 
     screenshot(page, "engineer-overview", full=True)
 
-    ways = page.get_by_role("navigation", name="Digits")
-    ways.get_by_role("link", name="Models").click()
+    go(page, "Models")
     screenshot(page, "engineer-models", full=True)
     page.get_by_role("row").filter(has_text="%").get_by_role("link", name="1", exact=True).first.click()
     expect(page.get_by_role("heading", name="Model version 1")).to_be_visible()
@@ -75,12 +75,12 @@ def test_a_model_and_labels_are_taken_out(open_page: Any, screenshot: Any) -> No
         assert json.loads(archive.read("manifest.json"))["version"] == 1
         assert safetensors.numpy.load(archive.read("model.safetensors"))
 
-    ways.get_by_role("link", name="Batches").click()
+    go(page, "Progress")
     page.get_by_role("link", name="1", exact=True).click()
     expect(page.get_by_role("heading", name="How it was selected")).to_be_visible()
     expect(page.locator("tbody tr").filter(has_text="control").first).to_be_visible()
 
-    ways.get_by_role("link", name="Export").click()
+    go(page, "Data", "Export")
     counted = page.locator("#counted")
     expect(counted).to_have_text("20 rows")
     expect(page.get_by_role("button", name="Count the rows")).to_be_hidden()  # scripts are there

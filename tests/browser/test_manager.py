@@ -13,6 +13,7 @@ from factories import digit_png, make_items, make_member, make_open_batch, make_
 from playwright.sync_api import Browser, Page, expect
 from policy import keep_to_policy
 from processes import worker
+from ways import go
 
 from labeling.answering import queue
 from labeling.models import Batch, Project, Role, User
@@ -32,10 +33,6 @@ def zip_of_digits(path: Path, n: int) -> Path:
             archive.writestr(f"scans/{number:03}.png", digit_png(number))
         archive.writestr("scans/notes.png", b"not an image")
     return path
-
-
-def go(page: Page, way: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=way, exact=True).click()
 
 
 def test_from_a_new_project_to_people_who_label_it(
@@ -69,7 +66,7 @@ def test_from_a_new_project_to_people_who_label_it(
         with page.expect_download() as download:
             page.get_by_role("link", name="Download as CSV").click()
         assert "notes.png" in download.value.path().read_text()
-        go(page, "Import")
+        go(page, "Data", "Import")
         expect(page.get_by_text("60 items in the pool.")).to_be_visible(timeout=60_000)
         screenshot(page, "manager-imported", full=True)
         page.get_by_role("link", name="see how the batch goes").click()
@@ -95,7 +92,7 @@ def test_from_a_new_project_to_people_who_label_it(
     assert (Project.objects.get().batch_size, Project.objects.get().hourly_cost) == (30, 30)
 
     # Somebody who labels, with an account made at the link that is read from the page.
-    go(page, "Members")
+    go(page, "Settings", "Members")
     page.get_by_role("button", name="Make a link").click()
     expect(page.get_by_role("heading", name="The invitation is ready")).to_be_visible()
     link = page.get_by_label("Send this link").input_value()
@@ -113,7 +110,7 @@ def test_from_a_new_project_to_people_who_label_it(
         other.close()
 
     # And out again.
-    go(page, "Members")
+    go(page, "Settings", "Members")
     page.get_by_role("link", name="Remove annie").click()
     page.get_by_role("button", name="Remove annie").click()
     expect(page.get_by_text("annie is no longer a member")).to_be_visible()
@@ -157,7 +154,7 @@ def test_a_manager_watches_a_batch_and_how_it_goes(open_page: Any, screenshot: A
     expect(page.get_by_text("annie at work")).to_be_visible(timeout=BY_ITSELF)
     expect(page.get_by_role("img", name="2 answered")).to_be_visible()
     screenshot(page, "manager-watching", full=True)
-    go(page, "Progress")
+    go(page, "Progress", "Pace and people")
     expect(page.get_by_role("img", name="2 answers within")).to_be_visible()
     page.get_by_text("The figures").first.click()
     expect(page.get_by_role("columnheader", name="Answers").first).to_be_visible()
@@ -196,7 +193,7 @@ def test_an_upload_that_breaks_off_can_be_sent_again(open_page: Any) -> None:
     )
     page.route("**/import/", lambda route: route.abort())
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("The connection broke. Nothing was taken in")).to_be_visible()
+    expect(page.get_by_text("The connection was lost. Nothing was imported")).to_be_visible()
     page.unroute("**/import/")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("1 item imported from a.csv.")).to_be_visible()

@@ -161,7 +161,7 @@ def test_an_item_that_somebody_else_answered_is_told_of_and_dropped(open_screen:
     Annotation.objects.create(task=task, user=bert, value=8)
     Task.objects.filter(pk=task.pk).update(outstanding=0)
     screen.answer("1")
-    expect(screen.told).to_contain_text("That item had been answered meanwhile")
+    expect(screen.told).to_contain_text("That item was already answered")
     expect(screen.past).to_have_count(0)
     screen.answer("2")
     screen.wait_until_sent()

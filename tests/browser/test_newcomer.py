@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from policy import keep_to_policy
 from processes import worker
 from screen import SEES_MS
+from ways import go
 
 from labeling.models import Batch, Item, Project, User
 from labeling.web.account import first_account
@@ -43,10 +44,6 @@ def folder_of_shapes(root: Path, n: int) -> Path:
     (root / ".DS_Store").write_bytes(b"\0")
     (root / "read me.txt").write_text("My drawings.")
     return root
-
-
-def go(page: Page, way: str) -> None:
-    page.get_by_role("navigation").get_by_role("link", name=way, exact=True).click()
 
 
 def first_account_and_project(page: Page, folder: Path) -> None:
@@ -93,7 +90,7 @@ def label_batch(page: Page) -> None:
 
 def export_rows(page: Page) -> list[dict[str, str]]:
     """Step 6."""
-    go(page, "Export")
+    go(page, "Data", "Export")
     with page.expect_download() as download:
         page.get_by_role("button", name="Download CSV").click()
     with Path(download.value.path()).open(newline="", encoding="utf-8") as file:

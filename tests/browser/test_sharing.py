@@ -49,7 +49,7 @@ def test_an_item_that_another_had_first_comes_back_when_it_is_free_again(open_sc
     queue.release(project=project, user=user, task_ids=[task])
     assert [each.pk for each in queue.claim(project=project, user=bert, count=1).tasks] == [task]
     annie.answer("1")
-    expect(annie.told).to_contain_text("That item had been answered meanwhile")
+    expect(annie.told).to_contain_text("That item was already answered")
     queue.release(project=project, user=bert)
     annie.answer("2", "3")
     expect(annie.page.locator(f'#stage[data-task="{task}"]')).to_be_visible()

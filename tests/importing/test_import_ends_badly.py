@@ -36,7 +36,7 @@ def test_what_was_taken_in_before_a_file_turned_bad_goes_on_into_the_pool(tmp_pa
     item_import = ItemImport.objects.get()
     assert item_import.state == ItemImport.State.REFUSED
     assert 0 < item_import.accepted == project.items.count() < rows
-    assert item_import.reason.startswith(f"The {item_import.accepted:,} items before that are taken in. ")
+    assert item_import.reason.startswith(f"The {item_import.accepted:,} items before that are imported. ")
     assert project.jobs.filter(kind=Job.Kind.ENCODE).count() == 1
 
 

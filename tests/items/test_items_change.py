@@ -58,7 +58,7 @@ def test_it_is_done_with_the_reason_and_leads_back() -> None:
     told = text_of(response)
     assert "1 item is excluded." in told
     assert "Excluded by" in told
-    assert "Reason: Two owls. It is neither picked" in told
+    assert "Reason: Two owls. It is not picked" in told
     client.post(f"{CHANGE}?action=delete&item={item}&back=item", {"note": ""})
     told = text_of(client.get(f"{PAGE}{item}/"))
     assert "It will be deleted for good on" in told

@@ -134,7 +134,7 @@ def test_an_answer_taken_back_twice_while_its_batch_ends_is_no_failure(monkeypat
         return lock(*args, **kwargs)
 
     monkeypatch.setattr(Task.objects, "select_for_update", end_first)
-    with pytest.raises(QueueError, match="ended before"):
+    with pytest.raises(QueueError, match="already ended"):
         queue.undo(project=batch.project, user=ann, annotation_id=given.id)
 
 

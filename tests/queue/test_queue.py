@@ -160,7 +160,7 @@ def test_nobody_undoes_the_answer_of_another_or_twice() -> None:
     with pytest.raises(QueueError, match="no such annotation"):
         queue.undo(project=project, user=bob, annotation_id=given)
     queue.undo(project=project, user=ann, annotation_id=given)
-    with pytest.raises(QueueError, match="already taken back"):
+    with pytest.raises(QueueError, match="already undone"):
         queue.undo(project=project, user=ann, annotation_id=given)
 
 

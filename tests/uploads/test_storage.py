@@ -178,7 +178,7 @@ def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch:
     answer = send(client, zip_of(20))
     assert answer.status_code == 400
     told = answer.json()["detail"]
-    assert told.startswith("The 12 items before that are taken in. This project's files may take 1.0 MB, and there is ")
+    assert told.startswith("The 12 items before that are imported. This project's files may take 1.0 MB, and there is ")
     assert Item.objects.count() == answer.json()["import"]["accepted"] == 12
     assert all(media.path_of(item.media).exists() for item in Item.objects.all())
     consistent(project)

@@ -134,7 +134,7 @@ def test_yes_or_no() -> None:
     ("query", "status", "says"),
     [
         ({}, 200, "Version 3 beside version 2"),
-        ({"a": "2", "b": "2"}, 200, "These are the same."),
+        ({"a": "2", "b": "2"}, 200, "Choose two different versions."),
         ({"a": "9"}, 404, ""),
         ({"a": "1; drop"}, 404, ""),
         ({"a": "1", "b": "2", "part": "<x>", "page": "zero"}, 200, "They disagree"),

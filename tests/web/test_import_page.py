@@ -61,7 +61,7 @@ def test_a_large_file_that_the_project_cannot_take_is_refused_at_once(monkeypatc
     page = upload(project, file=SimpleUploadedFile("texts.zip", buffer.getvalue(), "application/zip"))
     reason = "texts.zip: a zip is for projects of kind image or audio, this one is of kind text"
     assert errors_of(page) == {"file": reason}
-    assert "has arrived and is taken in" not in text_of(page)
+    assert "Importing in the background" not in text_of(page)
     assert not ItemImport.objects.exists()
     assert list(uploads.folder().iterdir()) == []
 

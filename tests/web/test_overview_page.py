@@ -75,7 +75,7 @@ def test_without_a_control_slice_it_says_so() -> None:
 def test_with_no_item_set_apart_it_says_so() -> None:
     project = make_project()
     make_items(project, 3)
-    assert "none of these few items was set apart" in text_of(manager(project).get(address(project)))
+    assert "none of these few items was drawn for control" in text_of(manager(project).get(address(project)))
 
 
 def test_before_the_first_training_it_says_when_accuracy_comes() -> None:

@@ -38,7 +38,7 @@ def finished(project: Project, **fields: object) -> PredictionRun:
 def test_a_file_is_sent_and_its_page_tells_how_far_it_is(project: Project) -> None:
     client = member(project, Role.ENGINEER)
     assert "Try it on a file" in text_of(client.get("/p/digits/models/1/"))
-    assert "Nothing yet." in text_of(client.get(FORM))
+    assert "No predictions yet." in text_of(client.get(FORM))
     file = SimpleUploadedFile("new.csv", b"text\nhello\n")
     page = client.post(FORM, {"file": file, "probabilities": "on"}, follow=True)
     assert "waiting for its turn" in text_of(page)

@@ -49,7 +49,7 @@ def test_annotators_do_not_see_it() -> None:
     make_history(project, 1)
     client = member(project, Role.ANNOTATOR)
     assert client.get("/p/digits/progress/").status_code == 403
-    assert "Progress" not in text_of(client.get("/p/digits/"))
+    assert "Pace and people" not in text_of(client.get("/p/digits/"))
 
 
 def test_what_each_annotator_has_done() -> None:

@@ -100,7 +100,7 @@ def test_it_is_held_against_the_version_before_it(project: Project) -> None:
         "Of the same 40 control items, version 2 is right on 20 that version 1 had wrong, and wrong on 3 that it had "
         "right: it is better."
     ) in page(project, 2)
-    assert "It is the first" in page(project, 1)
+    assert "This is the first version" in page(project, 1)
 
 
 def test_each_class_has_its_figures(project: Project) -> None:

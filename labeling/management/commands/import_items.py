@@ -68,7 +68,7 @@ class Command(BaseCommand):
             self._write_rejected(imports, rejected)
         refused = [each for each in imports if each.state != ItemImport.State.DONE]
         if refused:
-            raise CommandError(refused[0].reason or f"{refused[0].name} was not taken in: see the log above.")
+            raise CommandError(refused[0].reason or f"{refused[0].name} was not imported: see the log above.")
 
     def _import(self, project: Project, path: Path, strict: bool, truth: Path | None) -> ItemImport:
         job = self._job(project, path, strict, truth)

@@ -20,7 +20,7 @@ from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.storage import shown
 
 # What a project's files are.
-PARTS = {"media": "media", "waiting": "waiting to be taken in", "predictions": "predictions"}
+PARTS = {"media": "media", "waiting": "waiting to be imported", "predictions": "predictions"}
 # The newest batches and models are shown; --json has all of them.
 SHOWN = 10
 
@@ -121,7 +121,7 @@ def _files(use: dict[str, int]) -> str:
 
 
 def _import(each: dict[str, Any]) -> str:
-    text = f"{each['name']}, {each['state']}: {each['accepted']:,} taken in, {each['rejected']:,} set aside"
+    text = f"{each['name']}, {each['state']}: {each['accepted']:,} imported, {each['rejected']:,} set aside"
     return f"{text}. {each['reason']}" if each["reason"] else text
 
 

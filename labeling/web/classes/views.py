@@ -26,7 +26,7 @@ from labeling.web.shared.words import count, moment, number
 # So many are listed at once; others are found by what is typed.
 LISTED = 200
 CHANGES = 10
-SECTION = "project-settings"
+SECTION = "project-classes"
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -70,7 +70,7 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
             if each.username == person
         ],
     }
-    return render_page(request, membership, "project/agreement.html", context, section="project-progress")
+    return render_page(request, membership, "project/agreement.html", context, section="project-agreement")
 
 
 def _by_divided(each: ClassAgreement) -> tuple[int, int]:

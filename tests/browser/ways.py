@@ -1,0 +1,11 @@
+"""The navigation of a project's pages."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+
+def go(page: Page, *titles: str) -> None:
+    """Follow links of the navigation: a group, and a page of it, if it is not the first."""
+    for title in titles:
+        page.get_by_role("navigation").get_by_role("link", name=title, exact=True).click()
