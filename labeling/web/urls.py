@@ -50,6 +50,7 @@ urlpatterns = [
     path("new/", create.new_project, name="project-new"),
     path("new/preview/", guidelines.preview, name="guidelines-preview"),
     path("account/", account.account, name="account"),
+    path("account/theme/", account.theme, name="theme"),
     path("account/password/", account.ChangePassword.as_view(), name="password"),
     path("account/tokens/<word:key>/revoke/", account.revoke_token, name="token-revoke"),
     # everybody in the project

@@ -78,6 +78,7 @@ DOORS = [
     Door("invitation", "post", EVERYBODY, 302, others={SIGNED_OUT: 400}),  # an empty form for an account
     Door("account", "get", SIGNED_IN, 200),
     Door("account", "post", SIGNED_IN, 200, {"days": "7"}),
+    Door("theme", "post", SIGNED_IN, 302, {"theme": "dark"}),
     Door("password", "get", SIGNED_IN, 200),
     Door("password", "post", SIGNED_IN, 200),
     Door("token-revoke", "post", SIGNED_IN, 302),

@@ -93,3 +93,22 @@ def test_a_wrong_old_password_changes_nothing() -> None:
     data = {"old_password": "wrong", "new_password1": "quite-other-8", "new_password2": "quite-other-8"}
     assert set(errors_of(client.post(reverse("password"), data))) == {"old_password"}
     assert authenticate(username="enzo", password="enzo-password")
+
+
+@pytest.mark.parametrize("chosen", ["light", "dark"])
+def test_the_pages_have_the_chosen_colours_until_the_choice_is_undone(chosen: str) -> None:
+    client = signed_in(make_user("annie"))
+    client.post("/account/theme/", {"theme": chosen})
+    for path in ("/", "/account/"):
+        assert f'<html lang="en" data-theme="{chosen}">' in client.get(path).content.decode()
+    client.post("/account/theme/", {"theme": ""})
+    assert '<html lang="en">' in client.get("/").content.decode()
+
+
+@pytest.mark.parametrize("hostile", ['"><script>alert(1)</script>', "dark light", "DARK"])
+def test_no_other_word_gets_into_a_page(hostile: str) -> None:
+    client = signed_in(make_user("annie"))
+    client.post("/account/theme/", {"theme": hostile})
+    assert "theme" not in client.cookies or not client.cookies["theme"].value
+    client.cookies["theme"] = hostile
+    assert '<html lang="en">' in client.get("/").content.decode()

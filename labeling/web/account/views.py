@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import authenticate
 from django.contrib.auth.decorators import login_required
@@ -25,6 +26,9 @@ from labeling.web.account import first_account
 from labeling.web.account.forms import TokenForm
 from labeling.web.gate import devices
 from labeling.web.shared.words import count, moment
+
+THEMES = (("", "As the device"), ("light", "Light"), ("dark", "Dark"))
+THEME_SECONDS = 365 * 24 * 3600
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -49,8 +53,13 @@ def account(request: HttpRequest) -> HttpResponse:
         }
         for each in AuthToken.objects.filter(user=request.user).order_by("-created")
     ]
-    context = {"form": form, "token": token, "tokens": tokens}
+    context = {"form": form, "token": token, "tokens": tokens, "themes": THEMES, "theme": _theme_of(request)}
     return render(request, "account/account.html", context, status=400 if form.errors else 200)
+
+
+def _theme_of(request: HttpRequest) -> str:
+    chosen = request.COOKIES.get("theme", "")
+    return chosen if chosen in dict(THEMES) else ""
 
 
 @transaction.atomic
@@ -59,6 +68,20 @@ def _new_token(user: Any, life: datetime.timedelta) -> str:
     if not User.objects.select_for_update().filter(pk=user.pk, password=user.password).exists():
         return ""
     return str(AuthToken.objects.create(user=user, expiry=life)[1])
+
+
+@require_POST
+@login_required
+def theme(request: HttpRequest) -> HttpResponse:
+    """Keep the colours of the pages in a cookie, which the templates read: no page shows first one, then the other."""
+    response = redirect("account")
+    chosen = request.POST.get("theme", "")
+    if chosen in dict(THEMES) and chosen:
+        secure = settings.SESSION_COOKIE_SECURE
+        response.set_cookie("theme", chosen, THEME_SECONDS, secure=secure, httponly=True, samesite="Lax")
+    else:
+        response.delete_cookie("theme", samesite="Lax")
+    return response
 
 
 @require_POST
