@@ -1,6 +1,8 @@
 // Many classes: the first ten bear digit keys, typing finds the rest. A combobox with a list that is always open.
 
+import { Finder } from "./finder.js";
 import { keysFor } from "./keys.js";
+import { Uses } from "./uses.js";
 
 // More options than this are not drawn; typing on narrows them down.
 const SHOWN = 100;
@@ -10,7 +12,8 @@ export class SearchPicker {
   searches = true;
   #names;
   #details;
-  #folded;
+  #finder;
+  #uses = new Uses(`marginalia:classes:${location.pathname}`);
   #keys;
   #choice;
   #input = document.querySelector("#search");
@@ -23,8 +26,7 @@ export class SearchPicker {
   constructor({ names, details = {}, choice }) {
     this.#names = names;
     this.#details = details;
-    // A line for each: what is typed may begin any of its words.
-    this.#folded = names.map((name) => [name, ...(details[name]?.aliases ?? [])].map(fold).join("\n"));
+    this.#finder = new Finder(names.map((name) => [name, ...(details[name]?.aliases ?? [])]));
     this.#keys = keysFor(names, details);
     this.#choice = choice;
     choice.onchange = () => this.#markChosen();
@@ -54,7 +56,7 @@ export class SearchPicker {
 
   press(key) {
     const index = this.#keys.indexOf(key);
-    if (index >= 0) this.#choice.pick(this.#names[index]);
+    if (index >= 0) this.#choose(this.#names[index]);
   }
 
   send() {
@@ -79,8 +81,13 @@ export class SearchPicker {
     this.#mark(Math.max(0, Math.min(this.#marked + by, this.#options.length - 1)));
   }
 
-  #pick(name) {
+  #choose(name) {
+    if (!this.#choice.has(name)) this.#uses.add(name);
     this.#choice.pick(name);
+  }
+
+  #pick(name) {
+    this.#choose(name);
     this.#clear();
     this.#mark(-1);
   }
@@ -99,12 +106,14 @@ export class SearchPicker {
   }
 
   #show() {
-    const query = fold(this.#input.value.trim());
-    const found = query ? find(query, this.#folded) : this.#names.map((_, index) => index);
-    this.#options = found.slice(0, SHOWN).map((index, place) => this.#option(index, place, !query));
+    const query = this.#input.value.trim();
+    const matches = query
+      ? this.#finder.find(query, (index) => this.#uses.weight(this.#names[index]))
+      : this.#names.map((_, index) => index);
+    this.#options = matches.slice(0, SHOWN).map((index, place) => this.#option(index, place, !query));
     this.#list.replaceChildren(...this.#options);
     this.#list.scrollTop = 0;
-    const count = sentence(found.length, this.#names.length, query);
+    const count = sentence(matches.length, this.#names.length, query);
     if (count !== this.#found.textContent) this.#found.textContent = count;
     // With nothing typed nothing is marked: Enter must not answer by accident.
     this.#mark(query ? 0 : -1);
@@ -166,22 +175,6 @@ export class SearchPicker {
     item.append(button);
     return item;
   }
-}
-
-/** Lower case, without accents: what people type when they mean a name. */
-function fold(text) {
-  return text.normalize("NFD").replace(/\p{Mn}/gu, "").toLowerCase();
-}
-
-/** Indices of the names that hold `query`: itself first, those that begin with it, those with a word that does. */
-function find(query, names) {
-  const [same, begins, word, inside] = [[], [], [], []];
-  names.forEach((name, index) => {
-    const at = name.indexOf(query);
-    if (at === 0) (name === query || name.startsWith(`${query}\n`) ? same : begins).push(index);
-    else if (at > 0) (/[\p{L}\p{N}]/u.test(name[at - 1]) ? inside : word).push(index);
-  });
-  return [...same, ...begins, ...word, ...inside];
 }
 
 function sentence(found, all, query) {
