@@ -44,6 +44,7 @@ OTHER: dict[str, Any] = {
     "show_predictions": True,
     "class_proposals": True,
     "show_suggestions": False,
+    "grids": True,
     "hourly_cost": 17.5,
     "currency": "CHF",
     "loop": "paused",
