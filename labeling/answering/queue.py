@@ -153,7 +153,7 @@ def _hold(
             continue
         if person.batch.state == Batch.State.READY:
             batches.open_ready(project=project)
-        taken += _take(person, room, among)
+        taken += _take(person, room, among, held=len(own_places))
     if not any(own) and not taken:
         # Nobody gets nothing as long as somebody holds tasks without answering them, or more than a fair share.
         ways = (sharing.free_idle, sharing.free_excess)
@@ -162,15 +162,17 @@ def _hold(
     return kept + taken
 
 
-def _take(person: places.Person, room: int, among: Sequence[int] | None) -> list[places.Held]:
+def _take(person: places.Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
     """Up to so many free places of one batch, or such whose lease has run out.
 
-    For a grid `among` these tasks. If none of them is free, people get as many as without grids.
+    For a grid `among` these tasks. If none of them is free, a few of the others, up to ten with those `held`.
     """
     if among is not None:
         if among and (of_these := places.take(person, room, among=among)):
             return of_these
-        room = min(room, places.MIN_HELD)
+        room = min(room, places.MIN_HELD - held)
+        if room < 1:
+            return []
     taken = places.take(person, room)
     if len(taken) < room and sharing.free_lapsed(person, room - len(taken)):
         taken += places.take(person, room - len(taken))

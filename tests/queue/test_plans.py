@@ -134,7 +134,7 @@ def test_a_claim_for_a_grid(batch: Batch) -> None:
         user = make_member(project, f"cid-{overlap}")
         with no_walk_through_a_table():
             tasks = queue.claim(project=project, user=user, count=120, same_class=True).tasks
-        assert len(tasks) == grids.WINDOW // 40
+        assert len(tasks) >= grids.WINDOW // 40
         assert len({task.shown.proposed for task in tasks}) == 1
 
 

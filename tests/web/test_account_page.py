@@ -93,3 +93,10 @@ def test_a_wrong_old_password_changes_nothing() -> None:
     data = {"old_password": "wrong", "new_password1": "quite-other-8", "new_password2": "quite-other-8"}
     assert set(errors_of(client.post(reverse("password"), data))) == {"old_password"}
     assert authenticate(username="enzo", password="enzo-password")
+
+
+def test_after_a_wrong_password_it_is_typed_again_at_once() -> None:
+    make_user("ann")
+    page = Client().post(reverse("login"), {"username": "ann", "password": "wrong"}).content.decode()
+    [focused] = re.findall(r"<input[^>]*autofocus[^>]*>", page)
+    assert 'name="password"' in focused
