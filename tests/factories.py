@@ -30,8 +30,10 @@ def make_user(name: str, **fields: Any) -> User:
 def make_project(
     slug: str = "digits", *, kind: str = "text", classes: Sequence[str] = DIGITS, **settings: Any
 ) -> Project:
-    """A project whose batches wait for the newest model, one at a time, unless a test asks for `pick_ahead`."""
-    settings = {"seed": 1, "secret": SECRET, "pick_ahead": None, **settings}
+    """A project whose batches wait for the newest model, one at a time, unless a test asks for `pick_ahead`, and whose
+    items are asked one by one, unless it asks for `grids`.
+    """
+    settings = {"seed": 1, "secret": SECRET, "pick_ahead": None, "grids": False, **settings}
     return create_project(slug=slug, kind=kind, classes=classes, settings=settings)
 
 

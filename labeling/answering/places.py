@@ -29,9 +29,13 @@ from labeling.statements import Columns, change, lock, marks, rows, several_writ
 
 # How many unanswered tasks of a batch one person holds at most: a tenth of them, within these bounds.
 MIN_HELD, MAX_HELD = 10, 200
+# In grids: the one on the screen and the next.
+MAX_GRID = 60
+HELD_IN_GRIDS = 2 * MAX_GRID
 # Of a batch that was picked ahead, as long as the model of the one before it is not there: what nobody holds by then is
 # picked again. Enough to go on at once, whatever comes.
 HELD_FOR_NOW = 4
+HELD_FOR_NOW_IN_GRIDS = 12
 # A batch is near its end once no more is left than this many people may hold: from then on each holds a fair share.
 NEAR_END = 20
 
@@ -80,7 +84,8 @@ class Held(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who takes places in a batch at one moment. `answers`: whether any of theirs came within one lease;
-    `most`: how many unanswered tasks they may hold of it, near its end no more than a fair share of what is left;
+    `most`: how many unanswered tasks they may hold of it, near its end no more than a fair share of what is left, and
+    `limit` the same whatever is left;
     `spans`: the ranks of the tasks that they may be given, in order.
     """
 
@@ -90,6 +95,7 @@ class Person:
     lease: datetime.timedelta
     answers: bool
     most: int
+    limit: int
     spans: tuple[Span, ...] = ALL
 
     @property
@@ -98,19 +104,27 @@ class Person:
         return self.now + self.lease
 
 
-def most_held(batch: Batch, *, for_now: bool = False) -> int:
+def most_held(batch: Batch, *, for_now: bool = False, in_grids: bool = False) -> int:
     """How many unanswered tasks of this batch one person may hold. `for_now`: it is about to be picked again."""
-    return min(MAX_HELD, max(MIN_HELD, math.ceil(batch.size / 10))) if not for_now else HELD_FOR_NOW
+    if for_now:
+        return HELD_FOR_NOW_IN_GRIDS if in_grids else HELD_FOR_NOW
+    return min(MAX_HELD, max(HELD_IN_GRIDS if in_grids else MIN_HELD, math.ceil(batch.size / 10)))
 
 
 def person_in(
-    *, project: Project, user: User, batch: Batch, without: uuid.UUID | None = None, for_now: bool = False
+    *,
+    project: Project,
+    user: User,
+    batch: Batch,
+    without: uuid.UUID | None = None,
+    for_now: bool = False,
+    in_grids: bool = False,
 ) -> Person:
     """The user as somebody who takes places in this batch now. `without`: an annotation that counts as no answer;
-    `for_now`: what nobody holds of the batch is about to be picked again.
+    `for_now`: what nobody holds of the batch is about to be picked again; `in_grids`: many tasks are answered at once.
     """
     now, lease = timezone.now(), datetime.timedelta(seconds=project.lease_seconds)
-    most, left = most_held(batch, for_now=for_now), batch.remaining * batch.overlap
+    most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
     near_end = left < most * NEAR_END
     answer = [_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
     [(answers, others)] = rows(
@@ -118,7 +132,7 @@ def person_in(
         [user.pk, *answer, *([project.pk, user.pk, _time(now), batch.pk, *answer] if near_end else [])],
     )
     share = math.ceil(left / (others + 1)) if near_end else most
-    return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)),
+    return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)), limit=most,
                   spans=parts.spans_for(batch, user))  # fmt: skip
 
 
@@ -211,8 +225,8 @@ def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
     ]
 
 
-def take(person: Person, number: int, *, known: bool = False) -> list[Held]:
-    """Take free places on up to `number` tasks, as far as the person may hold more.
+def take(person: Person, number: int, *, known: bool = False, among: Sequence[int] = ()) -> list[Held]:
+    """Take free places on up to `number` tasks, as far as the person may hold more; with `among`, of these tasks.
 
     A gold task is for people who have not been asked about its item; with `known` for others too, so that a batch can
     always be completed.
@@ -220,11 +234,11 @@ def take(person: Person, number: int, *, known: bool = False) -> list[Held]:
     The first in the batch's order. Where tasks take several answers, the first behind those that the person took last:
     the many that somebody has answered, and others have not, would have to be passed over each time.
     """
-    behind = 0 if person.batch.takes_one_answer else _last_rank(person) + 1
+    behind = 0 if person.batch.takes_one_answer or among else _last_rank(person) + 1
     taken: list[Held] = []
     for first, last in person.spans:
-        taken += _take(person, number - len(taken), first=max(first, behind), last=last, known=known)
-        taken += _take(person, number - len(taken), first=first, last=min(last, behind - 1), known=known)
+        taken += _take(person, number - len(taken), first=max(first, behind), last=last, known=known, among=among)
+        taken += _take(person, number - len(taken), first=first, last=min(last, behind - 1), known=known, among=among)
     return taken
 
 
@@ -240,8 +254,8 @@ def _last_rank(person: Person) -> int:
     return -1 if not ranks or ranks[0][0] is None else int(ranks[0][0])
 
 
-def _take(person: Person, number: int, *, known: bool, first: int, last: int) -> list[Held]:
-    """Take free places on up to `number` tasks with ranks from `first` to `last`.
+def _take(person: Person, number: int, *, known: bool, first: int, last: int, among: Sequence[int] = ()) -> list[Held]:
+    """Take free places on up to `number` tasks with ranks from `first` to `last`, with `among` of these tasks.
 
     Two statements, because all others who write wait for them. Subqueries, because both databases take up each task in
     its turn then, and stop when there are enough; joins they would rather carry out for the whole batch.
@@ -251,6 +265,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int) ->
     # Who lets a task lapse is not given it again for one lease: others get it first.
     lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
     new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
+    of_these = f" AND t.id IN ({marks(len(among))})" if among else ""
     taken = rows(
         f"""
         WITH picked AS MATERIALIZED (
@@ -258,7 +273,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int) ->
             WHERE t.batch_id = %s AND t.free > 0 AND t.rank BETWEEN %s AND %s AND COALESCE((
                 SELECT CASE WHEN e.ended_at IS NULL{lapsed} THEN 1 ELSE 0 END
                 FROM labeling_assignment e WHERE e.task_id = t.id AND e.user_id = %s
-            ), 0) = 0{new_to_them}
+            ), 0) = 0{new_to_them}{of_these}
             ORDER BY t.rank LIMIT (
                 SELECT CASE WHEN n >= %s THEN 0 WHEN %s - n < %s THEN %s - n ELSE %s END FROM (
                     SELECT COUNT(*) AS n FROM labeling_assignment a
@@ -275,6 +290,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int) ->
             *([] if person.answers else [_time(person.now - person.lease), _time(person.now)]),
             person.user.pk,
             *([person.user.pk] if new_to_them else []),
+            *among,
             *(person.most, person.most, number, person.most, number),
             person.user.pk,
             person.batch.pk,
@@ -325,7 +341,7 @@ def read_tasks(ids: Sequence[int]) -> list[Task]:
 def free_surplus(person: Person, *, keeping: Task) -> None:
     """Free what the person would hold beyond the limit with one more task, `keeping`: the last in the batch's order."""
     held = [place.pk for place in own(person) if place.task_id != keeping.pk]
-    surplus = len(held) + 1 - most_held(person.batch)  # near the end too: nobody loses a share by taking back an answer
+    surplus = len(held) + 1 - person.limit  # near the end too: nobody loses a share by taking back an answer
     if surplus > 0:
         give_back(Assignment.objects.pending().filter(pk__in=held[-surplus:]))
 

@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
-from labeling.answering import batches, counting, limits, places, rechecking, sharing
+from labeling.answering import batches, counting, grids, limits, places, rechecking, sharing
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
 from labeling.answering.places import BATCH, PlacesMoved
@@ -36,7 +36,7 @@ __all__ = [
     "undo",
 ]
 
-MAX_CLAIM = 100
+MAX_CLAIM = places.MAX_HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +69,17 @@ class QueueError(Exception):
         self.detail = detail
 
 
-def claim(*, project: Project, user: User, count: int, daily_limit: int | None = None) -> Claim:
+def claim(
+    *, project: Project, user: User, count: int, daily_limit: int | None = None, same_class: bool = False
+) -> Claim:
     """Give `user` up to `count` tasks: own unanswered ones first, then free ones (`places.take`).
 
     Where too few are free, places whose lease has run out are freed, and then tasks of the next batch are given, if it
     has been picked ahead. Whoever would get nothing at all shares with somebody who does not answer, or who holds more
     than a fair share near the batch's end.
+
+    With `same_class`, in a project with grids, what is new is of one class as long as free tasks have one
+    (`grids.tasks_of_one_class`), otherwise a few in order; and a person may hold enough for two grids.
 
     With a `daily_limit`, nobody holds more than may still be answered today. At the limit, what is held is given back.
     """
@@ -85,21 +90,29 @@ def claim(*, project: Project, user: User, count: int, daily_limit: int | None =
             release(project=project, user=user)
             return Claim(batch=None, tasks=[], reason="limit_reached", limit=limit)
         count = min(count, limit.left)
+    in_grids = same_class and project.grids
     try:
-        return _claim(project, user, count)
+        return _claim(project, user, count, in_grids=in_grids)
     except (IntegrityError, PlacesMoved):
         # A late answer of the same person took the same place at the same moment: now it is there to be seen.
-        return _claim(project, user, count)
+        return _claim(project, user, count, in_grids=in_grids)
 
 
-def _claim(project: Project, user: User, count: int) -> Claim:
+def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim:
     resting = project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at
     on_offer = [] if resting else _on_offer(project)
     if not on_offer:
         return Claim(batch=None, tasks=[], reason=_why_nothing(project))
     # All that can be read before is: others who write wait for the transaction, and it asks for the same again.
-    people = [places.person_in(project=project, user=user, batch=batch, for_now=for_now) for batch, for_now in on_offer]
-    held = _hold(project, people, [places.own(person) for person in people], count)
+    people = [
+        places.person_in(project=project, user=user, batch=batch, for_now=for_now, in_grids=in_grids)
+        for batch, for_now in on_offer
+    ]
+    own = [places.own(person) for person in people]
+    room = count - sum(map(len, own))
+    # Others may take some of them first: twice as many leave enough.
+    alike = [grids.tasks_of_one_class(project, each, 2 * room) if in_grids else None for each in people]
+    held = _hold(project, people, own, count, alike)
     tasks = places.read_tasks([each.task for each in held])
     last = people[-1].batch
     by_id = {person.batch.pk: person.batch for person in people}
@@ -120,21 +133,27 @@ def _claim(project: Project, user: User, count: int) -> Claim:
 
 @transaction.atomic
 def _hold(
-    project: Project, people: Sequence[places.Person], own: Sequence[Sequence[Assignment]], count: int
+    project: Project,
+    people: Sequence[places.Person],
+    own: Sequence[Sequence[Assignment]],
+    count: int,
+    alike: Sequence[Sequence[int] | None],
 ) -> list[places.Held]:
-    """Up to `count` places for this person, as somebody in each of the batches on offer: the `own` ones first."""
+    """Up to `count` places for this person, as somebody in each of the batches on offer: the `own` ones first, then,
+    for a grid, of the tasks that are `alike` (None: for no grid).
+    """
     places.lock_person(project, people[0].user)
     kept: list[places.Held] = []
     for person, own_places in zip(people, own, strict=True):
         kept += places.keep(person, own_places[: count - len(kept)])
     taken: list[places.Held] = []
-    for person, own_places in zip(people, own, strict=True):
+    for person, own_places, among in zip(people, own, alike, strict=True):
         room = min(count - len(kept) - len(taken), person.most - len(own_places))
         if room < 1 or (person is not people[-1] and not places.any_for(person)):
             continue
         if person.batch.state == Batch.State.READY:
             batches.open_ready(project=project)
-        taken += _take(person, room)
+        taken += _take(person, room, among, held=len(own_places))
     if not any(own) and not taken:
         # Nobody gets nothing as long as somebody holds tasks without answering them, or more than a fair share.
         ways = (sharing.free_idle, sharing.free_excess)
@@ -143,8 +162,17 @@ def _hold(
     return kept + taken
 
 
-def _take(person: places.Person, room: int) -> list[places.Held]:
-    """Up to so many free places of one batch, or such whose lease has run out."""
+def _take(person: places.Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
+    """Up to so many free places of one batch, or such whose lease has run out.
+
+    For a grid `among` these tasks. If none of them is free, a few of the others, up to ten with those `held`.
+    """
+    if among is not None:
+        if among and (of_these := places.take(person, room, among=among)):
+            return of_these
+        room = min(room, places.MIN_HELD - held)
+        if room < 1:
+            return []
     taken = places.take(person, room)
     if len(taken) < room and sharing.free_lapsed(person, room - len(taken)):
         taken += places.take(person, room - len(taken))
@@ -205,7 +233,9 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
     places.lock_person(project, user)
-    person = places.person_in(project=project, user=user, batch=annotation.task.batch, without=annotation.pk)
+    person = places.person_in(
+        project=project, user=user, batch=annotation.task.batch, without=annotation.pk, in_grids=project.grids
+    )
     task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
         raise QueueError("batch_closed", "The batch had already ended.")

@@ -85,6 +85,9 @@ class Kind(ABC):
     is_picture: ClassVar[bool] = False
     """It can be shown small, in lists."""
 
+    in_grids: ClassVar[bool] = False
+    """Many can be judged side by side, at a glance each."""
+
     folder: ClassVar[str] = ""
     """Where its files lie below the project's media."""
 

@@ -17,6 +17,7 @@ class Image(FileKind):
     plural = "images"
     columns = frozenset({"image", "file_name"})
     is_picture = True
+    in_grids = True
     content_types = {
         ".png": "image/png",
         ".jpg": "image/jpeg",

@@ -15,6 +15,7 @@ class Text(Kind):
     """An item is its field `text`; nothing is stored beside the database."""
 
     name = "text"
+    in_grids = True
     sentence = "Texts: sentences, reviews, whole letters"
     noun = "text"
     plural = "texts"

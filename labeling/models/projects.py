@@ -14,6 +14,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 
 from labeling import kinds, questions
+from labeling.questions.base import GridBy
 
 if TYPE_CHECKING:
     from labeling.models.people import User
@@ -199,6 +200,11 @@ class Project(models.Model):
         help_text="Shows annotators the answers that were imported as suggestions, on half of the tasks.",
     )
 
+    grids = models.BooleanField(
+        default=False,
+        help_text="Asks about many items of one class at once: annotators mark the wrong ones and confirm the rest.",
+    )
+
     # Without an epsilon the project is not private.
     privacy_epsilon = models.FloatField(
         null=True,
@@ -285,6 +291,9 @@ class Project(models.Model):
 
     def clean(self) -> None:
         """Refuse settings that contradict each other."""
+        if self.grids and not self.can_show_grids:
+            text = "Grids are for images and texts where the question is single or verify."
+            raise ValidationError({"grids": text})
         # An overlap that cannot be is told by its own field.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
             raise ValidationError(
@@ -298,6 +307,11 @@ class Project(models.Model):
     def asks(self) -> questions.Question:
         """The kind of question, which knows all that differs from the others."""
         return questions.named(self.question)
+
+    @property
+    def can_show_grids(self) -> bool:
+        """Whether many of its items may be answered at once."""
+        return self.asks.grid_by != GridBy.NOTHING and kinds.of(self).in_grids
 
     def class_names(self, indices: Iterable[int]) -> dict[int, str]:
         """The names of these classes. One query; none for no class."""

@@ -12,6 +12,7 @@ from unicodedata import normalize
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
+from labeling import kinds
 from labeling.models import Job, LabelClass, Project, Role, User
 from labeling.models.projects import MAX_CLASSES, MAX_SLUG
 from labeling.projects import access, guidelines, invisible
@@ -56,6 +57,7 @@ SETTINGS = (
     "show_predictions",
     "class_proposals",
     "show_suggestions",
+    "grids",
     "hourly_cost",
     "currency",
     "loop",
@@ -133,6 +135,8 @@ def create_project(
     text = settings.get("guidelines", "")
     project = Project(slug=slug, kind=kind, **{**settings, "guidelines": ""})
     names = check_classes(classes, project.question)
+    if "grids" not in settings and project.question in QUESTIONS and project.kind in kinds.KINDS:
+        project.grids = project.asks.proposes and project.can_show_grids
     project.name = project.name or name_for(slug)
     project.full_clean()
     _check_encoder(project, project.encoder)

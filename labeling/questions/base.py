@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from enum import Enum
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,14 @@ SKIP_REASONS = [
     "Broken or empty",
     "I do not know enough",
 ]
+
+
+class GridBy(Enum):
+    """What the items of one grid have in common."""
+
+    NOTHING = "nothing"  # the question is not asked in grids
+    PROPOSED = "proposed"  # the class that their items propose
+    SHOWN = "shown"  # the answer that is suggested to annotators
 
 
 class InvalidValue(ValueError):
@@ -56,6 +65,8 @@ class Question:
     """Whether an answer is a list of classes: then no single answer is the most probable one."""
     ordered: ClassVar[bool] = False
     """Whether the classes are points of a scale, one apart: then a wrong answer can be near or far."""
+    grid_by: ClassVar[GridBy] = GridBy.NOTHING
+    """What the items of one grid have in common, if many may be answered at once."""
     answers: ClassVar[tuple[str, ...]] = ()
     """Names of the answers, by index, where they are not the project's classes."""
     exported_as: ClassVar[str] = "text"

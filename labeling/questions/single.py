@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labeling.questions.base import Question
+from labeling.questions.base import GridBy, Question
 
 
 class Single(Question):
@@ -10,3 +10,4 @@ class Single(Question):
     title = "one class of many"
     offer = "One class of many. “What is this?”"
     prompt = "Which class is this?"
+    grid_by = GridBy.SHOWN

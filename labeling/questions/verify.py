@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, InvalidValue, Names, Question, Stored
+from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, InvalidValue, Names, Question, Stored
 
 
 class Verify(Question):
@@ -18,6 +18,7 @@ class Verify(Question):
     offer = "Yes or no on one proposed class. “Is there a kayak in it?”"
     prompt = "Is this right?"
     proposes = True
+    grid_by = GridBy.PROPOSED
     answers = ("no", "yes")
     fixed_classes = "Each answer is about the class that its item proposes: it would not hold for another class."
     exported_as = "boolean"

@@ -19,7 +19,7 @@ PROJECT: Fields = {
     "complete_share pick_ahead gold_share gold_threshold daily_limit replace_skips review_share strategy class_guard "
     "model training "
     "privacy_epsilon privacy_delta privacy_trainings privacy_noise show_predictions show_suggestions class_proposals "
-    "hourly_cost currency",
+    "grids hourly_cost currency",
 }
 BATCH: Fields = {
     MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",

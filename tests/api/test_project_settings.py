@@ -44,6 +44,7 @@ OTHER: dict[str, Any] = {
     "show_predictions": True,
     "class_proposals": True,
     "show_suggestions": False,
+    "grids": True,
     "hourly_cost": 17.5,
     "currency": "CHF",
     "loop": "paused",
@@ -100,6 +101,21 @@ def test_what_cannot_be_together_is_refused_by_name(values: dict[str, Any], fiel
     refused = client.patch(URL, values, format="json")
     assert (refused.status_code, list(refused.json()["fields"])) == (400, [field])
     assert client.get(URL).json() == before
+
+
+@pytest.mark.parametrize(
+    ("question", "kind", "grids", "can_have"),
+    [("verify", "image", True, True), ("verify", "vector", False, False), ("single", "text", False, True),
+     ("multi", "image", False, False)],
+)  # fmt: skip
+def test_grids_are_the_usual_screen_to_verify(question: str, kind: str, grids: bool, can_have: bool) -> None:
+    client = APIClient()
+    client.force_authenticate(make_user("sara", is_staff=True))
+    body = {"slug": "signs", "kind": kind, "question": question, "classes": ["a", "b"]}
+    assert client.post("/api/v1/projects/", body, format="json").status_code == 201
+    url = "/api/v1/projects/signs/"
+    assert client.get(url).json()["grids"] is grids
+    assert client.patch(url, {"grids": True}, format="json").status_code == (200 if can_have else 400)
 
 
 @pytest.mark.parametrize("name", ["deadline_hours", "hourly_cost", "class_guard"])

@@ -31,6 +31,8 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone-dark": {**PHONE, "color_scheme": "dark"},
 }
 
+GRID_MS = 400  # a cell that came just now cannot be marked yet
+
 
 def press(*names: str) -> Callable[[Page], None]:
     """Click the buttons with these names, one after the other."""
@@ -51,6 +53,15 @@ def keys(*pressed: str) -> Callable[[Page], None]:
             page.keyboard.press(key)
 
     return act
+
+
+def grid(page: Page) -> None:
+    """Mark a cell as wrong, and set another aside."""
+    expect(page.locator("#grid .cell").first).to_be_visible()
+    page.wait_for_timeout(GRID_MS)
+    for key in (" ", "ArrowRight", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#grid-said")).to_contain_text("1 wrong, 1 set aside")
 
 
 def panel(page: Page) -> None:
@@ -204,6 +215,7 @@ STATES = [
     State("label-comments", "filled", DIGITS, user="annie"),
     State("label", "keys", DIGITS, keys("?")),
     State("label", "verify", {"slug": "verify"}, keys()),
+    State("label", "grid", {"slug": "grid"}, grid),
     State("label", "multi", {"slug": "multi"}, keys("1", "3")),
     State("label", "search", {"slug": "search"}, keys("r", "e", "d")),
     State("label", "many", {"slug": "many"}, keys("1", "2", "g", "o")),

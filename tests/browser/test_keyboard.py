@@ -111,6 +111,8 @@ def test_where_letters_search_the_shift_key_flags(open_screen: Any) -> None:
     project = make_project("birds", classes=[f"finch {number}" for number in range(30)])
     make_open_batch(project, make_items(project, 10))
     screen = open_screen(project, make_member(project, "annie"))
+    guide = screen.page.locator("#guide")  # its key has two signs, and is not cut
+    assert guide.evaluate("(button) => button.scrollWidth <= button.clientWidth")
     screen.press(*"finch 17")
     screen.answer("Enter")
     screen.press("Shift+F")

@@ -84,6 +84,8 @@ def test_taking_back_works_without_a_network(open_screen: Any) -> None:
     screen.page.context.set_offline(True)
     screen.answer("2", "3")
     screen.press("Backspace", "Backspace", "Backspace")  # of which one has reached the server
+    expect(screen.unsent).to_be_hidden()  # no answer is left to be sent
+    expect(screen.page.locator("#undo")).to_have_attribute("aria-disabled", "true")
     screen.answer("4", "5")
     screen.press(" ", "1")
     screen.page.context.set_offline(False)

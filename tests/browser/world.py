@@ -145,7 +145,9 @@ def annotators_projects() -> list[Project]:
         project = make_project(slug, kind=kind, classes=classes, question=question, name=slug.capitalize())
         make_open_batch(project, make_items(project, 20))
         made.append(project)
-    return made
+    project = make_project("grid", kind="image", classes=ANIMALS, question="verify", name="Grid", grids=True)
+    make_open_batch(project, make_items(project, 40))
+    return [*made, project]
 
 
 def twice_answered() -> Project:

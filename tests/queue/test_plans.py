@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from django.core.management.color import no_style
 from django.db import connection
+from django.db.models import F
 from django.utils import timezone
 from factories import make_items, make_member, make_project
 
-from labeling.answering import places, queue
+from labeling.answering import grids, places, queue
 from labeling.answering.queue import Answer
-from labeling.models import Annotation, Assignment, Batch, Item, Task, User
+from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 
 pytestmark = pytest.mark.django_db
 
@@ -121,6 +122,20 @@ def walks(plan: list[str]) -> bool:
 
 
 DJANGOS = [f"{letter}{number}" for letter in "TUVW" for number in range(8)]
+
+
+def test_a_claim_for_a_grid(batch: Batch) -> None:
+    """It looks at the first free tasks alone, and takes those of one class by their keys."""
+    Project.objects.update(question="verify", grids=True)
+    Item.objects.update(proposed=F("row") % 40)
+    project = Project.objects.get()
+    for overlap in (1, 2):
+        Batch.objects.update(overlap=overlap)
+        user = make_member(project, f"cid-{overlap}")
+        with no_walk_through_a_table():
+            tasks = queue.claim(project=project, user=user, count=120, same_class=True).tasks
+        assert len(tasks) >= grids.WINDOW // 40
+        assert len({task.shown.proposed for task in tasks}) == 1
 
 
 def test_claims_and_answers(batch: Batch) -> None:

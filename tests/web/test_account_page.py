@@ -112,3 +112,10 @@ def test_no_other_word_gets_into_a_page(hostile: str) -> None:
     assert "theme" not in client.cookies or not client.cookies["theme"].value
     client.cookies["theme"] = hostile
     assert '<html lang="en">' in client.get("/").content.decode()
+
+
+def test_after_a_wrong_password_it_is_typed_again_at_once() -> None:
+    make_user("ann")
+    page = Client().post(reverse("login"), {"username": "ann", "password": "wrong"}).content.decode()
+    [focused] = re.findall(r"<input[^>]*autofocus[^>]*>", page)
+    assert 'name="password"' in focused

@@ -24,6 +24,7 @@ GOOD = {
     "guidelines": "Look twice.",
     "show_predictions": "on",
     "class_proposals": "on",
+    "grids": "on",
     "batch_size": "250",
     "control_share": "0.25",
     "strategy": "margin",
@@ -67,7 +68,7 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
     assert (saved.overlap, saved.lease_seconds) == (2, 90)
-    assert (saved.show_predictions, saved.class_proposals) == (True, True)
+    assert (saved.show_predictions, saved.class_proposals, saved.grids) == (True, True, True)
     assert (saved.overlap_max, saved.label_confidence, saved.check_share) == (4, 0.97, 0.1)
     assert saved.resolving == "dawid-skene"
     assert (saved.deadline_hours, saved.complete_share, saved.pick_ahead) == (24.0, 0.8, 0.7)

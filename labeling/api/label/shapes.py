@@ -34,6 +34,11 @@ MAX_UUID = 64
 
 class ClaimRequest(serializers.Serializer[Any]):
     count = StrictInteger(min_value=1, max_value=queue.MAX_CLAIM, default=10, help_text="At most so many tasks.")
+    same_class = StrictBoolean(
+        default=False,
+        help_text="For a grid: tasks that are new to the caller are all of one proposed or suggested class, as long as "
+        "there are such tasks. Without effect unless the project's `grids` is on.",
+    )
 
 
 @extend_schema_field({"oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}]})

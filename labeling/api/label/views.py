@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from labeling import kinds
 from labeling.answering import queue
 from labeling.answering.limits import limit_of
+from labeling.answering.prompting import shown_answer
 from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
@@ -37,7 +38,6 @@ from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
 from labeling.models import Project, Task
-from labeling.models.batches import PromptedBy
 from labeling.models.projects import MAX_CLASSES
 from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import access, proposals
@@ -63,7 +63,7 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str], plac
     }
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
-    prompt = _prompt(task, project)
+    prompt = _shown_answer(task, project)
     if prompt is not None:
         shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
     return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
@@ -73,21 +73,20 @@ def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
     """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
     if not project.asks.answers:
-        prompts = (_prompt(task, project) for task in tasks)
+        prompts = (_shown_answer(task, project) for task in tasks)
         for prompt in prompts:
             indices |= set(prompt) if isinstance(prompt, list) else set() if prompt is None else {prompt}
     return project.class_names(indices)
 
 
-def _prompt(task: Task, project: Project) -> Any:
-    """The answer, as it is stored, that is suggested to the task's annotators; None for none."""
-    if not task.prompted:
-        return None
-    if task.prompted_by == PromptedBy.SUGGESTION:
-        return project.follow(task.shown.suggestion) if project.show_suggestions else None
-    if not project.show_predictions or task.predicted is None or task.prompted_by == PromptedBy.NOTHING:
-        return None
-    return project.asks.as_answer(task.predicted)
+def _shown_answer(task: Task, project: Project) -> Any:
+    return shown_answer(
+        project,
+        prompted=task.prompted,
+        prompted_by=task.prompted_by,
+        predicted=task.predicted,
+        suggestion=task.shown.suggestion,
+    )
 
 
 class Claim(ProjectView):
@@ -98,11 +97,17 @@ class Claim(ProjectView):
 
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
     def post(self, request: Request, slug: str) -> Response:
-        count = read(ClaimRequest, request.data)["count"]
+        request_values = read(ClaimRequest, request.data)
         claim = queue.ON_HOLD
         if self.membership.paused_at is None:
             limit = limit_of(self.membership)
-            claim = queue.claim(project=self.project, user=self.user, count=count, daily_limit=limit)
+            claim = queue.claim(
+                project=self.project,
+                user=self.user,
+                count=request_values["count"],
+                same_class=request_values["same_class"],
+                daily_limit=limit,
+            )
         names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,

@@ -41,6 +41,7 @@ _PROJECT: dict[str, Any] = {
     "show_predictions": False,
     "class_proposals": True,
     "show_suggestions": True,
+    "grids": False,
     "hourly_cost": 17.5,
     "currency": "EUR",
     "loop": "running",

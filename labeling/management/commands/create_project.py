@@ -19,7 +19,7 @@ from labeling.projects.model_settings import known
 from labeling.projects.training_settings import check_training
 
 # Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
-OTHERS = ("model", "training", "replace_skips", "show_predictions", "show_suggestions", "class_proposals")
+OTHERS = ("model", "training", "replace_skips", "show_predictions", "show_suggestions", "class_proposals", "grids")
 FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in OTHERS), "seed")
 
 
@@ -55,13 +55,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--leave-skips", action="store_true", help="An item that everybody skips is not replaced by a similar one."
         )
-        for name in ("show_predictions", "class_proposals"):
+        for name in ("show_predictions", "class_proposals", "grids"):
             option = f"--{name.replace('_', '-')}"
             parser.add_argument(option, action="store_true", help=str(_field(name).help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
     def handle(self, *args: Any, slug: str, kind: str, **options: Any) -> None:
         settings = {name: options[name] for name in FIELDS if options[name] is not None}
+        if options["grids"]:  # without it, as the question has it
+            settings["grids"] = True
         if options["wait_for_newest_model"]:
             settings["pick_ahead"] = None
         try:

@@ -112,6 +112,12 @@ class SignIn(LoginView):
         devices.remember(self.request, response, form.get_user())
         return response
 
+    def form_invalid(self, form: Any) -> HttpResponse:
+        # The name is there already: what is typed again is the password.
+        form.fields["username"].widget.attrs.pop("autofocus", None)
+        form.fields["password"].widget.attrs["autofocus"] = True
+        return super().form_invalid(form)
+
 
 class ChangePasswordForm(PasswordChangeForm):
     """Tries the old password as signing in would: whoever finds a browser signed in has no more guesses than that."""

@@ -57,6 +57,7 @@ def _config(membership: Membership) -> dict[str, Any]:
         "user": membership.user.pk,
         "kind": project.kind,
         "several": project.asks.several,
+        "grids": project.grids,
         "classRevision": project.class_revision,
         "guidelinesVersion": project.guidelines_version,
         "leaseSeconds": project.lease_seconds,

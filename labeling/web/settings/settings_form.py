@@ -34,6 +34,7 @@ class SettingsForm(forms.ModelForm):
             "show_predictions",
             "class_proposals",
             "show_suggestions",
+            "grids",
             "batch_size",
             "control_share",
             "strategy",
@@ -65,6 +66,7 @@ class SettingsForm(forms.ModelForm):
             "show_predictions": "Show annotators what the model predicts",
             "class_proposals": "Let annotators propose classes",
             "show_suggestions": "Show annotators the suggestions that items came with",
+            "grids": "Ask about many items at once",
             "control_share": "Control share",
             "mean_cluster_size": "Mean cluster size",
             "class_guard": "Class guard",
@@ -98,6 +100,9 @@ class SettingsForm(forms.ModelForm):
             "show_suggestions": "Suggestions come from the column “suggestion” of an import. They appear on half of "
             "the tasks, in the first batch too, and take precedence over predictions. Accuracy is measured only on "
             "control items in the other half. Models do not train on suggestions.",
+            "grids": "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
+            "question is which class, only items with a suggested class come in grids, so allow suggestions above; "
+            "the other half is asked one by one and measures accuracy. Annotators can go back to one by one.",
             "batch_size": "The model is retrained after this many answers. Small batches teach it sooner; large ones "
             "keep people busy longer between trainings.",
             "control_share": "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
@@ -181,6 +186,8 @@ class SettingsForm(forms.ModelForm):
                 self.initial[name] = figure(value)  # nor 1e-06
         if self.instance.asks.fixed_classes:
             del self.fields["class_proposals"]
+        if not self.instance.can_show_grids:
+            del self.fields["grids"]
         say_bounds(self, Project._meta.get_field)
 
     def clean(self) -> dict[str, Any]:

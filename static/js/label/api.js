@@ -42,8 +42,9 @@ export class Api {
     return csrfToken() !== this.#token;
   }
 
-  claim(count) {
-    return this.#call("POST", this.#urls.claim, { count });
+  /** `sameClass`: what is new is to be of one class, for a grid. */
+  claim(count, sameClass) {
+    return this.#call("POST", this.#urls.claim, { count, same_class: sameClass });
   }
 
   /** Send answers `{id, task, value, seconds, flagged, guidelines_version}`; each is accepted or rejected by itself. */

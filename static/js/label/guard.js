@@ -29,9 +29,9 @@ export class Guard {
     if (this.#before && !same(gesture, this.#before)) this.#before = null;
   }
 
-  /** Another item is in sight, by itself. */
-  appeared() {
-    this.#openAt = performance.now() + DECIDE_MS;
+  /** Another item is in sight, by itself, or many that take longer to be seen. */
+  appeared(ms = DECIDE_MS) {
+    this.#openAt = performance.now() + ms;
     this.#before = null;
   }
 

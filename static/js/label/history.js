@@ -10,6 +10,7 @@ export class History {
   #key;
   #kind;
   #list = document.querySelector("#history");
+  #undo = document.querySelector("#undo");
   #empty = document.querySelector("#history-empty");
 
   constructor(key, kind) {
@@ -29,8 +30,14 @@ export class History {
     this.#changed();
   }
 
+  /** Remove an entry, or one answer of a grid: it cannot be taken back. */
   remove(id) {
-    this.#entries = this.#entries.filter((entry) => entry.id !== id);
+    this.#entries = this.#entries.flatMap((entry) => {
+      if (entry.id === id) return [];
+      const answers = entry.grid?.answers.filter((answer) => answer.id !== id);
+      if (!answers || answers.length === entry.grid.answers.length) return [entry];
+      return answers.length ? [{ ...entry, grid: { ...entry.grid, answers } }] : [];
+    });
     this.#changed();
   }
 
@@ -65,6 +72,8 @@ export class History {
     const wanted = this.#entries.toReversed().map((entry) => rows.get(entry.id) ?? this.#row(entry));
     this.#list.replaceChildren(...wanted);
     this.#empty.hidden = wanted.length > 0;
+    // Whoever presses it all the same is told why there is nothing.
+    this.#undo.setAttribute("aria-disabled", wanted.length === 0);
   }
 
   #row(entry) {

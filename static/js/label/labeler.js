@@ -1,8 +1,7 @@
 // What happens when somebody answers, skips, takes back or flags. Always at once: the server hears of it afterwards.
 // An answer is taken only from a gesture that can have been meant for the item in sight: see guard.js.
 
-import { Guard } from "./guard.js";
-import { Stopwatch } from "./pace.js";
+import { uuid } from "./ids.js";
 import { number, rejected } from "./sentences.js";
 
 // Refusals after which the other tasks of the batch are not wanted either.
@@ -11,17 +10,18 @@ const BATCH_GONE = "batch_closed";
 export class Labeler {
   #parts;
   #flagged = false;
-  #guard = new Guard();
-  #stopwatch = new Stopwatch();
 
-  /** `parts`: queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting. */
+  /** `parts`: queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, and
+   *  grids where there are some. */
   constructor(parts) {
     this.#parts = parts;
   }
 
-  /** Show the first task of the queue, or say why there is none. `said`: what has just happened. */
-  show(said = "", value = undefined, flagged = false, comment = "") {
-    const { queue, view, waiting, preloader, picker, batch } = this.#parts;
+  /** Show the first task of the queue or its grid, or say why there is none. `said`: what has just happened; `before`:
+   *  how an answer that is taken back was: `{value, flagged, comment}`, or the tasks of a `grid` with their `states`. */
+  show(said = "", { value, flagged = false, comment = "", grid, states } = {}) {
+    const { queue, view, waiting, preloader, picker, batch, grids, guard, stopwatch } = this.#parts;
+    queue.cells = grids?.held ?? 0;
     const task = queue.current;
     this.#setFlag(flagged);
     view.comment.value = comment;
@@ -34,16 +34,21 @@ export class Labeler {
       return;
     }
     waiting.stop();
+    queue.inGrid = grids?.show(said, grid, states) ?? false;
+    if (queue.inGrid) {
+      queue.refill();
+      return;
+    }
     view.showTask(task, preloader.loaded(task));
-    this.#guard.appeared();
-    this.#stopwatch.start();
+    guard.appeared();
+    stopwatch.start();
     const place = batch.size ? `Item ${number(Math.min(batch.done + 1, batch.size))} of ${number(batch.size)}.` : "New item.";
     view.announce([said, place, task.item.proposed ?? ""].filter(Boolean).join(" "));
     queue.refill();
   }
 
   answer(value, said) {
-    if (!this.#guard.admits()) return;
+    if (!this.#parts.guard.admits()) return;
     this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value }));
   }
 
@@ -54,9 +59,9 @@ export class Labeler {
   }
 
   #give(entry, send) {
-    const { queue, history, guidelines, view, pace } = this.#parts;
+    const { queue, history, guidelines, view, pace, guard, stopwatch } = this.#parts;
     if (!queue.current || !view.showsItem) return;
-    const seconds = this.#stopwatch.seconds();
+    const seconds = stopwatch.seconds();
     const comment = entry.comment || view.comment.value.trim();
     const flagged = this.#flagged || Boolean(comment);
     const task = queue.shift();
@@ -66,7 +71,7 @@ export class Labeler {
     if (!entry.skipped) pace.answered();
     view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${flagged ? ", flagged" : ""}`);
     this.show(`${entry.said}.`);
-    this.#guard.answered();
+    if (!this.#parts.grids?.shown) guard.answered();
   }
 
   /** Take back one of the last answers; its item comes back at once. */
@@ -77,13 +82,17 @@ export class Labeler {
       view.announce("Nothing to undo.");
       return;
     }
+    if (entry.grid) {
+      this.#parts.grids?.undo(entry);
+      return;
+    }
     history.remove(entry.id);
     outbox.undo({ id: entry.id, task: entry.task.id });
     queue.unshift(entry.task);
     if (!entry.skipped) pace.undone();
     view.tell(`Undone: ${entry.said}`);
-    this.show(`Undone: ${entry.said}.`, entry.value, entry.flagged, entry.comment);
-    this.#guard.known();
+    this.show(`Undone: ${entry.said}.`, { ...entry, grid: [] });
+    this.#parts.guard.known();
   }
 
   toggleFlag() {
@@ -123,19 +132,11 @@ export class Labeler {
     batch.refresh();
   }
 
-  /** The item on the screen went to somebody else, because its lease had run out. */
-  lost() {
-    const sentence = "That item went to somebody else, because it was left open for too long.";
-    this.#parts.view.tell(sentence);
-    this.show(sentence);
+  /** These tasks, of which some are on the screen, went to somebody else, because their lease had run out. */
+  lost(ids) {
+    const { view, grids } = this.#parts;
+    const sentence = "Items that were left open for too long went to somebody else.";
+    view.tell(sentence);
+    if (!grids?.shown || !grids.lost(ids)) this.show(sentence);
   }
-}
-
-/** A random version 4 UUID; `crypto.randomUUID` is missing where the page comes without TLS. */
-function uuid() {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  bytes[6] = (bytes[6] & 0x0f) | 0x40;
-  bytes[8] = (bytes[8] & 0x3f) | 0x80;
-  const hex = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
 }

@@ -5,13 +5,15 @@ import { BatchProgress } from "./batch.js";
 import { showClasses } from "./class-guide.js";
 import { Connection } from "./connection.js";
 import { Dialogs } from "./dialogs.js";
+import { Grids } from "./grids.js";
+import { Guard } from "./guard.js";
 import { Guidelines } from "./guidelines.js";
 import { History } from "./history.js";
 import { commandOf } from "./keys.js";
 import { KINDS } from "./kinds/index.js";
 import { Labeler } from "./labeler.js";
 import { Outbox } from "./outbox.js";
-import { Pace } from "./pace.js";
+import { Pace, Stopwatch } from "./pace.js";
 import { createPicker, needsClasses } from "./pickers/index.js";
 import { Preloader } from "./preload.js";
 import { TaskQueue } from "./queue.js";
@@ -74,7 +76,14 @@ new Connection({
     waiting.look();
   },
 });
-const labeler = new Labeler({ queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting });
+const parts = { queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting };
+Object.assign(parts, { guard: new Guard(), stopwatch: new Stopwatch() });
+const labeler = new Labeler(parts);
+if (config.grids) {
+  parts.labeler = labeler;
+  parts.grids = new Grids(Object.assign(parts, { kind, kindName: config.kind, verify: pickerName === "verify", key }));
+}
+const { grids } = parts;
 
 let yielded = false; // another tab has taken over
 
@@ -99,6 +108,7 @@ async function start() {
   yielded = false;
   tabs.takeOver();
   queue.clear();
+  queue.cells = grids?.held ?? 0;
   await Promise.race([outbox.start(), new Promise((resolve) => setTimeout(resolve, START_MS))]);
   await Promise.all([queue.claim(), batch.refresh()]);
   pace.start(api);
@@ -123,10 +133,10 @@ function tieEvents() {
     batch.show();
   };
   queue.onlost = (lost) => {
-    const shown = lost.some((task) => String(task.id) === view.stage.dataset.task);
+    const shown = lost.some((task) => grids?.holds(task) || String(task.id) === view.stage.dataset.task);
     if (!shown) return;
     dialogs.cancelSkip();
-    labeler.lost();
+    labeler.lost(lost.map((task) => task.id));
   };
   outbox.onchange = () => {
     showUnsent();
@@ -205,6 +215,10 @@ function tieInput() {
       if (event.key === "Enter" || event.key === "Escape") view.comment.blur();
       return;
     }
+    if (grids?.shown && !yielded && grids.key(event)) {
+      event.preventDefault();
+      return;
+    }
     const command = commandOf(event, {
       picker,
       several: config.several,
@@ -222,8 +236,8 @@ function tieInput() {
     document.querySelector(`#${name}`).addEventListener("click", () => carryOut(name));
   }
   onSwipe(view.stage, view.item, {
-    left: () => (picker.left ? view.showsItem && picker.left() : carryOut("skip")),
-    right: () => (picker.right ? view.showsItem && picker.right() : carryOut("undo")),
+    left: () => !view.showsGrid && (picker.left ? view.showsItem && picker.left() : carryOut("skip")),
+    right: () => !view.showsGrid && (picker.right ? view.showsItem && picker.right() : carryOut("undo")),
   });
 }
 

@@ -41,9 +41,11 @@ export class Outbox {
     return this.#store.durable;
   }
 
-  /** Answers and skips that have not been taken yet. */
+  /** Answers and skips that have not been taken yet, and that still stand. */
   get unsent() {
-    return this.#store.list().filter(([, entry]) => entry.type !== "undo").length;
+    const entries = this.#store.list().map(([, entry]) => entry);
+    const undone = new Set(entries.filter((entry) => entry.type === "undo").map((entry) => entry.id));
+    return entries.filter((entry) => entry.type !== "undo" && !undone.has(entry.id)).length;
   }
 
   /** By how many answers the server's count will grow when all is sent. */
@@ -71,23 +73,39 @@ export class Outbox {
     this.#add({ type: "answer", ...entry });
   }
 
+  /** Answers that were given at once, and go out in one request. */
+  answerAll(entries) {
+    for (const entry of entries) this.#store.add({ type: "answer", ...entry });
+    this.#added();
+  }
+
   skip(entry) {
     this.#add({ type: "skip", ...entry });
   }
 
   /** Take back an answer or skip. One that was never sent just leaves the log. */
-  undo({ id, task }) {
-    const found = this.#store.list().find(([, entry]) => entry.id === id && entry.type !== "undo");
-    if (found && !this.#tried.has(found[0])) {
-      this.#store.remove(found[0]);
-      this.onchange();
-    } else {
-      this.#add({ type: "undo", id, task });
+  undo(entry) {
+    this.undoAll([entry]);
+  }
+
+  /** Take back answers that were given at once. */
+  undoAll(entries) {
+    const unsent = new Map(
+      this.#store.list().flatMap(([key, entry]) => (entry.type === "undo" || this.#tried.has(key) ? [] : [[entry.id, key]])),
+    );
+    for (const { id, task } of entries) {
+      if (unsent.has(id)) this.#store.remove(unsent.get(id));
+      else this.#store.add({ type: "undo", id, task });
     }
+    this.#added();
   }
 
   #add(entry) {
     this.#store.add(entry);
+    this.#added();
+  }
+
+  #added() {
     this.onchange();
     if (!this.trouble) this.flush();
   }

@@ -7,21 +7,21 @@ const ENOUGH = 5;
 // A longer gap is a break, not an answer that took long.
 const BREAK_MS = 60_000;
 
-/** Answers a minute over the last times (in ms), breaks left out; null while too few are known. */
-export function perMinute(times) {
+/** Answers a minute over the last acts (`at` in ms, `answers`), breaks left out; null while too few are known. */
+export function perMinute(acts) {
   let spent = 0;
   let answered = 0;
-  for (let i = 1; i < times.length; i++) {
-    const gap = times[i] - times[i - 1];
+  for (let i = 1; i < acts.length; i++) {
+    const gap = acts[i].at - acts[i - 1].at;
     if (gap > BREAK_MS) continue;
     spent += gap;
-    answered += 1;
+    answered += acts[i].answers;
   }
   return answered >= ENOUGH && spent > 0 ? Math.round((answered * 60_000) / spent) : null;
 }
 
 export class Pace {
-  #times = [];
+  #acts = [];
   #today = null;
   #place = document.querySelector("#pace");
 
@@ -30,27 +30,28 @@ export class Pace {
     const midnight = new Date();
     midnight.setHours(0, 0, 0, 0);
     try {
-      this.#today = (await api.answersSince(midnight)) + this.#times.length;
+      this.#today = (await api.answersSince(midnight)) + this.#acts.reduce((sum, act) => sum + act.answers, 0);
     } catch {
       this.#today = null; // a figure that can be done without
     }
     this.#show();
   }
 
-  answered() {
-    this.#times = [...this.#times, performance.now()].slice(-RECENT);
-    if (this.#today !== null) this.#today += 1;
+  /** So many items were answered by one act. */
+  answered(answers = 1) {
+    this.#acts = [...this.#acts, { at: performance.now(), answers }].slice(-RECENT);
+    if (this.#today !== null) this.#today += answers;
     this.#show();
   }
 
-  undone() {
-    this.#times.pop();
-    if (this.#today) this.#today -= 1;
+  undone(answers = 1) {
+    this.#acts.pop();
+    if (this.#today) this.#today = Math.max(0, this.#today - answers);
     this.#show();
   }
 
   #show() {
-    const rate = perMinute(this.#times);
+    const rate = perMinute(this.#acts);
     const parts = [rate === null ? "" : `${rate} a minute`, this.#today ? `${number(this.#today)} today` : ""];
     this.#place.textContent = parts.filter(Boolean).join(" · ");
   }

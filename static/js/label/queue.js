@@ -8,13 +8,17 @@ const HOLD = 10;
 const LOW = 5;
 // Near a batch's end others may be given what we hold behind the next item: ask after each answer what is still ours.
 const NEAR_END = 10 * HOLD;
-const MAX_CLAIM = 100;
+const MAX_CLAIM = 200;
 // When the server had none that are new, ask again only after this long, unless nothing is left.
 const DRY_MS = 5_000;
 const MIN_LEASE_CHECK_MS = 1_000;
 
 export class TaskQueue {
   tasks = [];
+  /** In grids: how many tasks are held, those of the grid on the screen and the next. 0: one item at a time. */
+  cells = 0;
+  /** Whether a grid is on the screen. */
+  inGrid = false;
   /** Number of the batch that the last claim's first task is in, those that take answers, and why there was no task. */
   batch = null;
   openBatches = [];
@@ -73,6 +77,22 @@ export class TaskQueue {
     this.#preloader.keep(this.tasks);
   }
 
+  /** These tasks are answered, all at once; those that are to be asked alone come next. */
+  answeredAll(tasks, alone) {
+    const gone = new Set([...tasks, ...alone].map((task) => task.id));
+    for (const task of tasks) this.#answered.add(task.id);
+    this.tasks = [...alone, ...this.tasks.filter((task) => !gone.has(task.id))];
+    this.#preloader.keep(this.tasks);
+  }
+
+  /** Put tasks back in front of the others: their answers were taken back, if they had any. */
+  putBack(tasks) {
+    const back = new Set(tasks.map((task) => task.id));
+    for (const id of back) this.#answered.delete(id);
+    this.tasks = [...tasks, ...this.tasks.filter((task) => !back.has(task.id))];
+    this.#preloader.keep(this.tasks);
+  }
+
   /** Drop a task that is no longer ours. */
   drop(taskId) {
     this.tasks = this.tasks.filter((task) => task.id !== taskId);
@@ -93,7 +113,7 @@ export class TaskQueue {
   refill() {
     const ahead = this.tasks.length - 1;
     const dry = Date.now() - this.#dryAt < DRY_MS;
-    const low = this.#remaining < NEAR_END ? HOLD : LOW;
+    const low = this.inGrid ? this.cells / 2 + HOLD : this.#remaining < NEAR_END ? HOLD : LOW;
     if (ahead >= low || (dry && this.tasks.length)) return Promise.resolve();
     return this.claim();
   }
@@ -102,6 +122,8 @@ export class TaskQueue {
   answered() {
     this.#dryAt = -Infinity;
     this.#renewIfUsed();
+    // The grid that was sent has made room for another.
+    if (this.inGrid && !this.#outbox.answeredTasks().size) this.refill();
   }
 
   /** Ask the server for our tasks, which also renews their leases while answers come, and for more up to HOLD. */
@@ -127,11 +149,11 @@ export class TaskQueue {
     const before = new Set(this.tasks.map((task) => task.id));
     const undone = this.#outbox.undoneTasks();
     // Our unanswered tasks come first, and the server counts those whose answers are on their way among them.
-    const count = Math.min(MAX_CLAIM, HOLD + this.#outbox.answeredTasks().size);
+    const count = Math.min(MAX_CLAIM, Math.max(this.cells || HOLD, this.tasks.length) + this.#outbox.answeredTasks().size);
     const askedAt = Date.now();
     let reply;
     try {
-      reply = await this.#api.claim(count);
+      reply = await this.#api.claim(count, this.cells > 0);
     } catch (error) {
       if (error instanceof SignedOut) this.trouble = "signed-out";
       else this.trouble = error instanceof Refused ? "forbidden" : "unreachable";

@@ -43,6 +43,11 @@ export class View {
     return this.#main.dataset.state === "item";
   }
 
+  /** Whether a grid is. */
+  get showsGrid() {
+    return this.#main.dataset.state === "grid";
+  }
+
   get stage() {
     return this.#stage;
   }
@@ -59,6 +64,16 @@ export class View {
     this.#proposed.hidden = task.item.proposed === undefined;
     this.#proposed.textContent = task.item.proposed ?? "";
     this.#showPrediction(task.item.prediction);
+  }
+
+  /** Make room for a grid about this class; `first`: the id of its first task. */
+  showGrid(name, first) {
+    this.#main.dataset.state = "grid";
+    this.#stage.dataset.task = first;
+    this.#item.replaceChildren();
+    this.#proposed.hidden = false;
+    this.#proposed.textContent = name;
+    this.#showPrediction(undefined);
   }
 
   #showPrediction(prediction) {

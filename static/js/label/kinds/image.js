@@ -33,6 +33,15 @@ export function show(place, task, image) {
   place.replaceChildren(picture(place, image), ...facts(task.item.data));
 }
 
+/** In a grid: with pixels as squares where it is enlarged much. */
+export function cell(task, image) {
+  if (!image) return note("No image");
+  const fit = () => image.classList.toggle("pixelated", image.parentElement?.clientWidth >= PIXELATED_FROM * image.naturalWidth);
+  if (image.complete && image.naturalWidth) requestAnimationFrame(fit);
+  else image.addEventListener("load", fit, { once: true });
+  return image;
+}
+
 export function thumbnail(task) {
   if (!task.item.media_url) return excerpt(task.item.external_id);
   const image = new Image();

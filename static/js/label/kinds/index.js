@@ -3,6 +3,7 @@
 //   load(task, wanted)       what `show` is given, loaded ahead; `wanted()`: somebody may still come to it
 //   show(place, task, loaded)  put the item into `place`
 //   thumbnail(task)          what stands for it in the list
+//   cell(task, loaded)       what stands for it in a grid, and `spoken(task)` its words, if it has any; where the kind has grids
 //   keys, commands           letters that only this kind has, as {letter: command}; and {command: function}
 
 import * as audio from "./audio.js";

@@ -21,6 +21,20 @@ export function show(place, task) {
   place.replaceChildren(shown, ...facts(data, "text"));
 }
 
+/** In a grid: all of it, for whoever confirms it has to have seen it; a long one scrolls. */
+export function cell(task) {
+  const made = document.createElement("div");
+  made.className = "cell-text";
+  made.dir = "auto";
+  made.textContent = task.item.data.text;
+  return made;
+}
+
+/** What is read out for a cell. */
+export function spoken(task) {
+  return String(task.item.data.text);
+}
+
 export function thumbnail(task) {
   return excerpt(String(task.item.data.text).slice(0, 60));
 }

@@ -1,0 +1,67 @@
+"""Which free tasks are of one class, for a grid: the class that their items propose, or the answer that they show.
+
+A task is in a grid by what its annotator sees of it and by nothing else, so that a grid tells no control task from
+another: docs/decisions/0062-verify-in-a-grid.md.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from labeling.answering.places import Person
+from labeling.answering.prompting import shown_answer
+from labeling.models import Project
+from labeling.questions.base import GridBy
+from labeling.statements import rows
+
+# So many free tasks are looked at, the first in the batch's order: enough for full grids of dozens of classes, and the
+# same few milliseconds whatever the size of the batch.
+WINDOW = 2000
+
+
+def tasks_of_one_class(project: Project, person: Person, number: int) -> list[int]:
+    """Up to `number` free tasks of the class that most of the first free tasks have, in the batch's order.
+
+    Empty if none has a class. Others may take them meanwhile. One query for each span of the person.
+    """
+    of_class: dict[int, list[int]] = defaultdict(list)
+    left = WINDOW if number > 0 else 0
+    for first, last in person.spans:
+        found = _window(project, person, first, last, left)
+        left -= len(found)
+        for task, index in found:
+            if index is not None:
+                of_class[index].append(task)
+    # Of two equal ones the first in the batch's order.
+    return max(of_class.values(), key=len, default=[])[:number]
+
+
+def _window(project: Project, person: Person, first: int, last: int, number: int) -> list[tuple[int, int | None]]:
+    """The first free tasks with ranks from `first` to `last`, each with its class."""
+    if number < 1:
+        return []
+    proposed = project.asks.grid_by == GridBy.PROPOSED
+    facts = "i.proposed" if proposed else "w.prompted, w.prompted_by, w.predicted, CAST(i.suggestion AS integer)"
+    # Whoever has answered a task is not given it again.
+    own = (
+        ""
+        if person.batch.takes_one_answer
+        else "AND NOT EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = t.id AND a.user_id = %s "
+        "AND a.ended_at IS NULL)"
+    )
+    found = rows(
+        f"""
+        SELECT w.id, {facts} FROM (
+            SELECT t.id, t.rank, COALESCE(t.item_id, t.repeats_id) AS item, t.prompted, t.prompted_by, t.predicted
+            FROM labeling_task t WHERE t.batch_id = %s AND t.free > 0 AND t.rank BETWEEN %s AND %s {own}
+            ORDER BY t.rank LIMIT %s
+        ) w JOIN labeling_item i ON i.id = w.item ORDER BY w.rank
+        """,
+        [person.batch.pk, first, last, *([person.user.pk] if own else []), number],
+    )
+    if proposed:
+        return [(task, index) for task, index in found]
+    return [
+        (task, shown_answer(project, prompted=prompted, prompted_by=by, predicted=predicted, suggestion=suggestion))
+        for task, prompted, by, predicted, suggestion in found
+    ]

@@ -1,0 +1,238 @@
+// Many items side by side: draws the cells and hears what people do with them. Decides nothing about answers.
+//
+// A listbox: an option that is selected is marked wrong. Arrows move the focus in two dimensions, Space marks. A mouse
+// marks all that it sweeps over with its button held, a finger marks what it taps.
+
+import { predictionSentence } from "./sentences.js";
+
+const LEAST_CELLS = 12;
+const MOST_CELLS = 60;
+// The smallest cell in pixels, by kind of item: narrow windows have smaller ones.
+const SIZES = { image: { wide: [112, 112], narrow: [88, 88] }, text: { wide: [240, 120], narrow: [150, 104] } };
+const NARROW_PX = 640;
+const GAP_PX = 6;
+// The second half of a double click takes nothing back.
+const DOUBLE_MS = 300;
+// Nobody can have meant a cell that came this lately.
+const GLANCE_MS = 300;
+const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
+
+export class Grid {
+  /** Called after each change of a mark. */
+  onmark = () => {};
+
+  #place = document.querySelector("#grid");
+  #kind;
+  #sizes;
+  #cells = new Map(); // by the task's id: {task, element, state: "", "wrong" or "alone"}
+  #columns = 1;
+  #sweep = null; // the state that the mouse gives to what it comes over
+  #last = { element: null, at: -Infinity };
+  #shownAt = -Infinity;
+
+  /** `kind`: how items are drawn, with its name. */
+  constructor(kind, name) {
+    this.#kind = kind;
+    this.#sizes = SIZES[name];
+    this.#place.addEventListener("pointerdown", (event) => this.#press(event));
+    this.#place.addEventListener("pointerover", (event) => this.#over(event));
+    this.#place.addEventListener("click", (event) => this.#click(event));
+    this.#place.addEventListener("focusin", (event) => this.#rove(event.target.closest("[role=option]")));
+    for (const type of ["pointerup", "pointercancel"]) addEventListener(type, () => (this.#sweep = null));
+    addEventListener("resize", () => this.#lay());
+  }
+
+  /** How many cells the window has room for. */
+  get capacity() {
+    const { columns, rows } = this.#fit();
+    return Math.max(LEAST_CELLS, Math.min(columns * rows, MOST_CELLS));
+  }
+
+  get tasks() {
+    return [...this.#cells.values()].map((cell) => cell.task);
+  }
+
+  get size() {
+    return this.#cells.size;
+  }
+
+  /** The tasks in this state. */
+  in(state) {
+    return [...this.#cells.values()].filter((cell) => cell.state === state).map((cell) => cell.task);
+  }
+
+  /** Whether all that is to be judged is there to be seen, or will not come. */
+  get loaded() {
+    return !this.#place.querySelector('[data-state="loading"]');
+  }
+
+  /** Set aside what nobody can have seen: nothing is confirmed unseen. */
+  setBrokenAside() {
+    for (const cell of this.#cells.values()) {
+      if (!cell.state && cell.element.querySelector('[data-state="failed"], .note')) this.#set(cell, "alone");
+    }
+  }
+
+  /** Show these tasks, in states by their ids if some are given. `name`: what the cells are asked about. */
+  show(tasks, loaded, { name, states = {} }) {
+    this.#sweep = null;
+    this.#shownAt = performance.now();
+    this.#cells = new Map(tasks.map((task) => [task.id, { task, element: this.#cell(task, loaded(task)), state: "" }]));
+    for (const [id, state] of Object.entries(states)) if (this.#cells.has(Number(id))) this.#cells.get(Number(id)).state = state;
+    this.#place.setAttribute("aria-label", `Mark the items that are not: ${name}`);
+    this.#place.replaceChildren(...[...this.#cells.values()].map((cell) => cell.element));
+    this.#place.scrollTop = 0;
+    for (const cell of this.#cells.values()) this.#paint(cell);
+    this.#rove(this.#place.firstElementChild);
+    this.#lay();
+    // Where nothing else has the focus: the keys act on a cell that can be seen, and that is read out.
+    if (document.activeElement === document.body) this.#place.firstElementChild.focus({ preventScroll: true });
+  }
+
+  clear() {
+    this.#cells.clear();
+    this.#place.replaceChildren();
+  }
+
+  /** Take out what is no longer ours. */
+  drop(ids) {
+    for (const id of ids) {
+      this.#cells.get(id)?.element.remove();
+      this.#cells.delete(id);
+    }
+    for (const cell of this.#cells.values()) this.#paint(cell);
+    if (!this.#place.querySelector('[tabindex="0"]')) this.#rove(this.#place.firstElementChild);
+  }
+
+  /** Carry out what a key does within the grid. False if it does nothing here. */
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return false;
+    const options = [...this.#place.children];
+    const at = options.findIndex((option) => option.tabIndex === 0);
+    const step = STEPS[event.key]?.(this.#columns);
+    if (step) this.#focus(options[at + step]);
+    else if (event.key === "Home") this.#focus(options[0]);
+    else if (event.key === "End") this.#focus(options.at(-1));
+    else if (event.key === " " && !event.repeat) this.#toggle(options[at], "wrong");
+    else return event.key === " ";
+    return true;
+  }
+
+  /** Set the cell with the focus aside, or back: its item is asked alone afterwards. */
+  setAside() {
+    this.#toggle(this.#place.querySelector('[tabindex="0"]'), "alone");
+  }
+
+  #focus(option) {
+    if (!option) return;
+    this.#rove(option);
+    option.focus();
+    option.scrollIntoView({ block: "nearest" });
+  }
+
+  #rove(option) {
+    if (!option) return;
+    for (const each of this.#place.children) each.tabIndex = each === option ? 0 : -1;
+  }
+
+  #press(event) {
+    const option = event.target.closest("[role=option]");
+    if (!option || event.pointerType !== "mouse" || event.button !== 0) return;
+    event.preventDefault(); // no text is selected, no picture dragged
+    this.#rove(option);
+    const wrong = this.#of(option).state === "wrong";
+    if (this.#toggle(option, "wrong")) this.#sweep = wrong ? "" : "wrong";
+  }
+
+  #over(event) {
+    const option = event.target.closest("[role=option]");
+    if (this.#sweep === null || !option || !(event.buttons & 1)) return;
+    this.#set(this.#of(option), this.#sweep);
+  }
+
+  /** A finger, or what helps people who see little; the mouse has marked it already. */
+  #click(event) {
+    const option = event.target.closest("[role=option]");
+    if (!option || (event.pointerType === "mouse" && event.detail > 0)) return;
+    this.#rove(option);
+    this.#toggle(option, "wrong");
+  }
+
+  /** Give the cell this state, or take it away. False if this was the echo of another gesture. */
+  #toggle(option, state) {
+    const now = performance.now();
+    if (!option || now - this.#shownAt < GLANCE_MS) return false;
+    if (option === this.#last.element && now - this.#last.at < DOUBLE_MS) return false;
+    this.#last = { element: option, at: now };
+    const cell = this.#of(option);
+    this.#set(cell, cell.state === state ? "" : state);
+    return true;
+  }
+
+  #set(cell, state) {
+    if (cell.state === state) return;
+    cell.state = state;
+    this.#paint(cell);
+    this.onmark();
+  }
+
+  #of(option) {
+    return this.#cells.get(Number(option.dataset.task));
+  }
+
+  #cell(task, loaded) {
+    const option = document.createElement("div");
+    option.className = "cell";
+    option.role = "option";
+    option.tabIndex = -1;
+    option.dataset.task = task.id;
+    const { proposed, prediction } = task.item;
+    option.append(this.#kind.cell(task, loaded));
+    // Where a class is proposed, an answer may be suggested too.
+    if (proposed !== undefined && prediction !== undefined) {
+      const caption = document.createElement("span");
+      caption.className = "caption";
+      caption.textContent = predictionSentence(prediction);
+      option.append(caption);
+    }
+    return option;
+  }
+
+  #paint({ task, element, state }) {
+    const place = [...this.#cells.keys()].indexOf(task.id) + 1;
+    const words = { wrong: ", wrong", alone: ", set aside" }[state] ?? "";
+    const text = this.#kind.spoken?.(task) ?? "";
+    element.setAttribute("aria-label", `Item ${place}${words}${text && `: ${text}`}`);
+    element.setAttribute("aria-selected", state === "wrong");
+    element.dataset.mark = state;
+  }
+
+  /** As many columns as make the cells largest. */
+  #lay() {
+    const { size } = this.#cells;
+    if (!size) return;
+    const { width, height, least, tall } = this.#room();
+    const scale = (columns) => Math.min(width / columns / least, height / Math.ceil(size / columns) / tall);
+    const most = Math.min(size, Math.max(2, Math.floor(width / least)));
+    this.#columns = 1;
+    for (let columns = 2; columns <= most; columns++) if (scale(columns) > scale(this.#columns)) this.#columns = columns;
+    this.#place.style.setProperty("--columns", this.#columns);
+  }
+
+  #room() {
+    const { clientWidth: width, clientHeight: height } = this.#place.parentElement;
+    const [least, tall] = this.#sizes[width < NARROW_PX ? "narrow" : "wide"];
+    return { width, height, least, tall };
+  }
+
+  /** How many of the smallest cells have room side by side, and one below the other. */
+  #fit() {
+    const { width, height, least, tall } = this.#room();
+    const across = (size, room) => Math.max(1, Math.floor((room - GAP_PX) / (size + GAP_PX)));
+    // Larger cells where the smallest would be more than anybody looks over.
+    for (let scale = 1; ; scale += 0.1) {
+      const [columns, rows] = [across(least * scale, width), across(tall * scale, height)];
+      if (columns * rows <= MOST_CELLS) return { columns, rows };
+    }
+  }
+}
