@@ -127,8 +127,8 @@ export class Grids {
     for (const task of back) this.#alone.delete(task.id);
     queue.putBack(back);
     pace.undone(answers.length);
-    view.tell(`Taken back: ${said}`);
-    labeler.show(`Taken back: ${said}.`, { grid: back, states });
+    view.tell(`Undone: ${said}`);
+    labeler.show(`Undone: ${said}.`, { grid: back, states });
   }
 
   /** Whether the task has a cell on the screen. */
