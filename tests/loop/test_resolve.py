@@ -121,3 +121,28 @@ def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
         assert batch.tasks.get(rank=0).extra == (1 if other == 1 else 2)
     assert told[0] == told[1]
     assert told[0] == sorted(told[0], reverse=True)
+
+
+def test_who_knows_little_gets_first_answers_and_none_in_doubt() -> None:
+    project = make_project(overlap_max=3, check_share=0.0)
+    ann, bob, cat = (make_member(project, name) for name in ("ann", "bob", "cat"))
+    Membership.objects.filter(user=cat).update(asked_in_doubt=False)
+    batch = make_open_batch(project, make_items(project, 3), overlap_max=3)
+    answer(batch, 0, ann, 1)
+    assert batch.tasks.get(rank=0).extra == 1, "bob is left to ask"
+    tasks = queue.claim(project=project, user=cat, count=3).tasks
+    assert {task.rank for task in tasks} == {1, 2}
+    answer(batch, 0, bob, 2)
+    assert batch.tasks.get(rank=0).outstanding == 0, "they differ, and cat is not waited for"
+
+
+def test_whose_answers_say_little_is_not_asked_in_doubt_after_the_batch() -> None:
+    project = make_project(overlap=3)
+    people = [make_member(project, name) for name in ("ann", "bob", "cat")]
+    batch = make_open_batch(project, make_items(project, 20), overlap=3)
+    for rank in range(20):
+        for user, value in zip(people, (rank % 5, rank % 5, 5 + rank % 4), strict=True):
+            answer(batch, rank, user, value)
+    run(project)
+    asked = Membership.objects.filter(asked_in_doubt=True)
+    assert set(asked.values_list("user__username", flat=True)) == {"ann", "bob"}
