@@ -122,7 +122,8 @@ class SettingsForm(forms.ModelForm):
             "look like any other, and show how often each person is right. They take time and label nothing. "
             "Choose gold items in the list of items, or import them with a column “gold”.",
             "gold_threshold": "Somebody whose answers to gold items are very probably right less often than this, 0.8 "
-            "for four of five, gets no more items until a manager has looked. Empty: nobody is paused.",
+            "for four of five, gets no more items until a manager has looked. With two classes it takes 48 such "
+            "answers at 0.8, and 34 at 0.85, to find 99 of 100 who answer at random. Empty: nobody is paused.",
             "overlap_max": "With it, an item is asked of one more person, up to so many, as long as its label is in "
             "doubt: because people differ, because the model is sure of something else, or because nothing is known "
             "yet of who answered. People who have proven reliable are asked alone. Empty: every item gets the same "
