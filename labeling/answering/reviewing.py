@@ -67,7 +67,7 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
     ReviewPlace.objects.filter(item=item).delete()
     asking_again.ask_again(project=project, ids=[item.pk])
     if note:
-        readers = list(comments.annotators_of(item).values()) if tell else []
+        readers: list[User | None] = [*comments.annotators_of(item).values()] if tell else []
         Comment.objects.bulk_create(Comment(item=item, user=user, text=note, to=each) for each in readers or [None])
 
 
