@@ -67,8 +67,9 @@ def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray
         known = [(value, p) for value, p in follows if not project.is_split(value) and p > 0] or [(label, 1.0)]
         total = sum(p for _, p in known)
         cells += [(place, value, p / total) for value, p in known]
-    place, column, p = zip(*cells, strict=True) if cells else ((), (), ())
-    return csr_array((p, (place, column)), shape=(len(rows), n_classes), dtype=np.float64)
+    table = np.array(cells, np.float64).reshape(-1, 3)
+    places, columns = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    return csr_array((table[:, 2], (places, columns)), shape=(len(rows), n_classes))
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:
