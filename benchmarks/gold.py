@@ -3,6 +3,7 @@
     python -m benchmarks.gold                      # a table, some seconds
     python -m benchmarks.gold --json               # one JSON object
     python -m benchmarks.gold --sure 0.002         # another level of the test
+    python -m benchmarks.gold --power              # how many gold items find who answers two classes at random; exact
 
 People of known kinds answer gold items, their classes drawn at random: spammers (any class, or always one), people who
 take one class for another, and good ones. After each answer `labeling.answering.gold.is_below` is asked, as the product
@@ -23,6 +24,7 @@ import numpy as np
 
 CLASSES = (2, 10, 100)
 THRESHOLDS = (0.6, 0.7, 0.8)
+POWER_AT, SHARES = (0.7, 0.75, 0.8, 0.85, 0.9), (0.9, 0.95, 0.99)
 FEW, MANY = 30, 200
 UNEVEN = 0.7
 """The share of one class among gold items that are not spread evenly."""
@@ -53,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
     if not 0 < sure < 1 or options.people < 1:
         print("gold: --sure must lie between 0 and 1, and --people be at least 1.", file=sys.stderr)
         return 2
+    if options.power:
+        print(_power({threshold: _cutoffs(gold.is_below, threshold, sure) for threshold in POWER_AT}))
+        return 0
     rules = {threshold: _cutoffs(gold.is_below, threshold, sure) for threshold in THRESHOLDS}
     rows = list(_study(rules, options))
     print(json.dumps({"sure": sure, "people": options.people, "rows": rows}) if options.json else _table(rows))
@@ -67,6 +72,34 @@ def _cutoffs(is_below: Callable[..., bool], threshold: float, sure: float) -> np
             for n in range(1, MANY + 1)
         ]
     )
+
+
+def _power(rules: dict[float, np.ndarray]) -> str:
+    """Gold items a person until so many who answer two classes at random are paused, and good people paused by MANY."""
+    good = (0.85, 0.9, 0.95)
+    lines = [
+        f"| threshold | {' | '.join(f'{share:.0%} found' for share in SHARES)} | "
+        f"{' | '.join(f'{each:.0%} right, paused' for each in good)} |",
+        f"|{'---|' * (1 + len(SHARES) + len(good))}",
+    ]
+    for threshold, cutoffs in rules.items():
+        found = _paused(cutoffs, 0.5)
+        items = (str(int(np.argmax(found >= share)) + 1) for share in SHARES)
+        alarms = (f"{100 * _paused(cutoffs, each)[-1]:.1f} %" for each in good)
+        lines.append(f"| {threshold} | {' | '.join(items)} | {' | '.join(alarms)} |")
+    return "\n".join(lines)
+
+
+def _paused(cutoffs: np.ndarray, accuracy: float) -> np.ndarray:
+    """(MANY,): how probably somebody who is right so often is paused within 1, 2, … answers."""
+    going = np.zeros(MANY + 2)  # by how many answers were right
+    going[0], paused = 1.0, []
+    for cutoff in cutoffs:
+        going[1:] = (1 - accuracy) * going[1:] + accuracy * going[:-1]
+        going[0] *= 1 - accuracy
+        going[:cutoff] = 0
+        paused.append(1 - going.sum())
+    return np.array(paused)
 
 
 def _study(rules: dict[float, np.ndarray], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -140,6 +173,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--people", type=int, default=40_000, help="simulated people of each kind (40000)")
     parser.add_argument("--sure", type=float, help="level of the test at one look (the product's own)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--power", action="store_true", help="gold items that are needed with two classes, in place of it"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     return parser.parse_args(arguments)
 

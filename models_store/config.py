@@ -79,6 +79,13 @@ class TrainConfig:
     batch_growth: float = _setting(
         1.0, 1.0, 1000.0, meaning="Labels per step at the end for each one at the start; it grows evenly in between."
     )
+    soft_labels: bool = _setting(
+        False,
+        0,
+        1,
+        meaning="Where several people answered, learn how probable each class is, not the most probable alone. For one "
+        "class of many, with cross-entropy, and without privacy; otherwise the most probable is learned.",
+    )
     warm_start: bool = _setting(False, 0, 1, meaning="Begin with the last version's weights, shrunk, not anew.")
     augment: bool = _setting(True, 0, 1, meaning="Shift images by a few pixels, anew in every pass.")
 

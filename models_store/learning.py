@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from models_store import questions, training
 from models_store.class_sets import ClassSets
+from models_store.config import TrainConfig
 from models_store.estimators import Estimator, EstimatorError, Learner
 from models_store.model import Model, checked_features
 from models_store.networks.adapter import Adapter, AdapterConfig
@@ -21,6 +23,7 @@ class Chosen:
 
     estimator: str
     options: Mapping[str, Any]
+    soft_labels: bool = False
 
 
 def learn(
@@ -34,12 +37,16 @@ def learn(
     seed: int,
     options: Mapping[str, Any],
     proposed: np.ndarray | None = None,
+    soft: csr_array | None = None,
+    config: TrainConfig | None = None,
     **of_networks: Any,
 ) -> Trained:
     """What the learner makes of (n, dim) features of labeled items; arguments as for `training.train`.
 
-    `options`: its own. What only networks make use of (`of_networks`) is passed over by others. Raises ValueError for
-    arguments that do not fit, `EstimatorError` for options that cannot be or labels that cannot be learned.
+    `options`: its own. What only networks make use of (`of_networks`, and of `config` all but `soft_labels`) is passed
+    over by others. Soft labels are learned by those that take weights, each class of an item as a label of its own.
+    Raises ValueError for arguments that do not fit, `EstimatorError` for options that cannot be or labels that cannot
+    be learned.
     """
     if question not in learner.questions:
         raise EstimatorError(
@@ -47,7 +54,8 @@ def learn(
         )
     given: dict[str, Any] = {"question": question, "n_classes": n_classes, "seed": seed}
     if not issubclass(learner, Estimator):
-        return training.train(features, targets, input_shape=input_shape, proposed=proposed, **given, **of_networks)
+        given |= {"proposed": proposed, "soft": soft, "config": config}
+        return training.train(features, targets, input_shape=input_shape, **given, **of_networks)
     checked_features(features, input_shape)
     if not len(features):
         raise ValueError("nothing to train on: no labeled item")
@@ -55,10 +63,18 @@ def learn(
     checked, _ = asks.checked_targets(targets, proposed, n=len(features), n_classes=n_classes)
     started = time.monotonic()
     network = Adapter(AdapterConfig(learner.name, asks.softmax))
-    network.estimator = learner.fit(np.asarray(features), asks.as_array(checked), **given, **options)
+    rows, classes = np.asarray(features), asks.as_array(checked)
+    learns_soft = soft is not None and config is not None and config.soft_labels and question == "single"
+    if learns_soft:
+        assert soft is not None
+        if "soft" not in learner.abilities:
+            raise EstimatorError(f"The model {learner.name!r} cannot learn soft labels: turn `soft_labels` off.")
+        item, column = soft.nonzero()
+        rows, classes, given["weights"] = rows[item], column.astype(np.int64), soft.data
+    network.estimator = learner.fit(rows, classes, **given, **options)
     return Trained(
         model=Model(question, n_classes, tuple(input_shape), network.eval()),
-        config=Chosen(learner.name, dict(options)),
+        config=Chosen(learner.name, dict(options), learns_soft),
         seed=int(seed),
         steps=0,
         seconds=time.monotonic() - started,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_digits, make_classification
 
 from models_store.encoders.pixels import Pixels
 from models_store.encoders.vector import Vector
@@ -78,7 +78,7 @@ class Source:
             assert self.labels is not None
             data = _split(self.name, *_read_arrays(self.vectors, self.labels), self.test_share, rng)
         else:
-            data = BUILT_IN[self.name](self, rng)
+            data = {**BUILT_IN, **MADE_UP}[self.name](self, rng)
         if self.pool is not None:
             data = _thinned(data, self.pool, rng, copies=COPIES if self.name == "redundant" else 1)
         return _as_pixels(data) if self.network == "convnet" else data
@@ -130,12 +130,31 @@ def _digits(source: Source, rng: np.random.Generator) -> Data:
     return _split(source.name, Vector(features.shape[1]).encode(features), labels, source.test_share, rng)
 
 
+def _noisy(source: Source, rng: np.random.Generator) -> Data:
+    """3,000 vectors of five classes, a tenth of which have a label drawn at random: no model is right on 92 of 100."""
+    made = make_classification(
+        3000, 20, n_informative=10, n_redundant=5, n_classes=5, n_clusters_per_class=1, class_sep=1.5, flip_y=0.1,
+        random_state=int(rng.integers(2**31)),
+    )  # fmt: skip
+    return _split(source.name, made[0].astype(np.float32), made[1], source.test_share, rng)
+
+
+def _uneven(source: Source, rng: np.random.Generator) -> Data:
+    """3,000 vectors of seven classes that overlap, two of which have 85 of 100: alike in that to Forest Covertypes."""
+    made = make_classification(
+        3000, 20, n_informative=8, n_redundant=5, n_classes=7, n_clusters_per_class=2, class_sep=1.0, flip_y=0.0,
+        weights=[0.37, 0.48, 0.06, 0.01, 0.02, 0.03, 0.03], random_state=int(rng.integers(2**31)),
+    )  # fmt: skip
+    return _split(source.name, made[0].astype(np.float32), made[1], source.test_share, rng)
+
+
 BUILT_IN: dict[str, Callable[[Source, np.random.Generator], Data]] = {
     "fashion": _fashion,
     "redundant": _redundant,
     "longtail": _longtail,
     "digits": _digits,
 }
+MADE_UP = {"noisy": _noisy, "uneven": _uneven}
 IMAGES = ("fashion", "redundant", "longtail")
 
 

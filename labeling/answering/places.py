@@ -85,8 +85,8 @@ class Held(NamedTuple):
 class Person:
     """Somebody who takes places in a batch at one moment. `answers`: whether any of theirs came within one lease;
     `most`: how many unanswered tasks they may hold of it, near its end no more than a fair share of what is left, and
-    `limit` the same whatever is left;
-    `spans`: the ranks of the tasks that they may be given, in order.
+    `limit` the same whatever is left; `spans`: the ranks of the tasks that they may be given, in order; `in_doubt`:
+    whether they get tasks that were answered and whose label is in doubt.
     """
 
     user: User
@@ -97,6 +97,7 @@ class Person:
     most: int
     limit: int
     spans: tuple[Span, ...] = ALL
+    in_doubt: bool = True
 
     @property
     def until(self) -> datetime.datetime:
@@ -127,13 +128,18 @@ def person_in(
     most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
     near_end = left < most * NEAR_END
     answer = [_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
-    [(answers, others)] = rows(
-        f"SELECT {_ANSWERS}, {_OTHERS if near_end else 0}",
-        [user.pk, *answer, *([project.pk, user.pk, _time(now), batch.pk, *answer] if near_end else [])],
+    may_ask = batch.overlap_max is not None
+    [(answers, others, left_out)] = rows(
+        f"SELECT {_ANSWERS}, {_OTHERS if near_end else 0}, {_LEFT_OUT if may_ask else 0}",
+        [
+            *(user.pk, *answer),
+            *([project.pk, user.pk, _time(now), batch.pk, *answer] if near_end else []),
+            *([project.pk, user.pk] if may_ask else []),
+        ],
     )
     share = math.ceil(left / (others + 1)) if near_end else most
     return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)), limit=most,
-                  spans=parts.spans_for(batch, user))  # fmt: skip
+                  spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
 
 
 _ANSWERED = """
@@ -150,6 +156,10 @@ _OTHERS = f"""(
             AND (SELECT h.batch_id FROM labeling_task h WHERE h.id = a.task_id) = %s
         ) OR EXISTS ({_ANSWERED.format(user="m.user_id")})
     )
+)"""
+
+_LEFT_OUT = """(
+    SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id = %s AND NOT m.asked_in_doubt
 )"""
 
 
@@ -266,6 +276,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int, am
     lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
     new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
     of_these = f" AND t.id IN ({marks(len(among))})" if among else ""
+    for_them = "" if person.in_doubt else " AND t.extra = 0"
     taken = rows(
         f"""
         WITH picked AS MATERIALIZED (
@@ -273,7 +284,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int, am
             WHERE t.batch_id = %s AND t.free > 0 AND t.rank BETWEEN %s AND %s AND COALESCE((
                 SELECT CASE WHEN e.ended_at IS NULL{lapsed} THEN 1 ELSE 0 END
                 FROM labeling_assignment e WHERE e.task_id = t.id AND e.user_id = %s
-            ), 0) = 0{new_to_them}{of_these}
+            ), 0) = 0{new_to_them}{for_them}{of_these}
             ORDER BY t.rank LIMIT (
                 SELECT CASE WHEN n >= %s THEN 0 WHEN %s - n < %s THEN %s - n ELSE %s END FROM (
                     SELECT COUNT(*) AS n FROM labeling_assignment a

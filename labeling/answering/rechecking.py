@@ -30,23 +30,23 @@ class Given(NamedTuple):
 def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
     """Give those of these locked tasks one more place whose label is in doubt. Returns which.
 
-    They have all answers that were asked for. None is asked of more people than the batch's `overlap_max`, nor where no
-    member is left who has not answered it: a batch must not wait for nobody.
+    They have all answers that were asked for. None is asked of more people than the batch's `overlap_max`, nor where
+    nobody who is asked about items in doubt is left: a batch must not wait for nobody.
     """
     assert batch.overlap_max is not None
-    members = members_at_work(project)
+    accuracies, asked_in_doubt = members_at_work(project)
     answers = answers_to(ids)
     n_values = project.asks.possible(project.classes.count())
     checked = is_checked(project)
     again = set()
     for task in Task.objects.filter(pk__in=ids, is_gold=False):
         given = answers[task.pk]
-        if batch.overlap + task.extra >= batch.overlap_max or members.keys() <= {each.user for each in given}:
+        if batch.overlap + task.extra >= batch.overlap_max or asked_in_doubt <= {each.user for each in given}:
             continue
         if not task.extra and checked(task.pk):
             again.add(task.pk)
             continue
-        votes = votes_of(project, given, members)
+        votes = votes_of(project, given, accuracies)
         word = word_of(project, task)
         skips = len(given) - len(votes)
         if asks_another(votes, skips, n_values=n_values, word=word, confidence=project.label_confidence):
@@ -58,14 +58,17 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
     return again
 
 
-def members_at_work(project: Project) -> dict[int, float]:
-    """Members who may be asked, and how accurate each is. A manager is asked only if he has labeled here before."""
+def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
+    """How accurate each member is who may be asked, and which of them are asked about items in doubt. A manager is only
+    if he has labeled here before.
+    """
     has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
     members = Membership.objects.filter(
         Q(role=Role.ANNOTATOR) | Q(role=Role.MANAGER) & Exists(has_labeled), project=project, user__is_active=True
     )
-    accuracies = members.values_list("user", "accuracy")
-    return {user: ACCURACY if accuracy is None else accuracy for user, accuracy in accuracies}
+    people = list(members.values_list("user", "accuracy", "asked_in_doubt"))
+    accuracies = {user: ACCURACY if accuracy is None else accuracy for user, accuracy, _ in people}
+    return accuracies, {user for user, _, asked in people if asked}
 
 
 def answers_to(ids: Collection[int]) -> dict[int, list[Given]]:

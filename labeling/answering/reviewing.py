@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from labeling.answering import asking_again, corrections
+from labeling.answering import asking_again, comments, corrections
 from labeling.models import Comment, Correction, Item, Project, ReviewPlace, Task, User
 from labeling.questions import Stored
 
@@ -57,8 +57,9 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
 
 
 @transaction.atomic
-def send_back(*, project: Project, item: Item, user: User, note: str = "") -> None:
-    """Take the label off and have people asked again. The note stays with the item, for reviewers and managers.
+def send_back(*, project: Project, item: Item, user: User, note: str = "", tell: bool = False) -> None:
+    """Take the label off and have people asked again. The note stays with the item, for reviewers and managers; with
+    `tell` it is also written to everybody who has answered so far, each alone. Who is asked next never sees it.
 
     Raises `ReviewError` if the item does not wait any more.
     """
@@ -66,7 +67,8 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "") -> No
     ReviewPlace.objects.filter(item=item).delete()
     asking_again.ask_again(project=project, ids=[item.pk])
     if note:
-        Comment.objects.create(item=item, user=user, text=note)
+        readers: list[User | None] = [*comments.annotators_of(item).values()] if tell else []
+        Comment.objects.bulk_create(Comment(item=item, user=user, text=note, to=each) for each in readers or [None])
 
 
 @transaction.atomic

@@ -46,7 +46,7 @@ def let_go(now: datetime.datetime) -> int:
 def _for_nobody(batch: Batch, now: datetime.datetime) -> list[int]:
     """Tasks that nobody holds, or has let lapse, and that nobody at work lately could answer."""
     since = now - max(PATIENCE, datetime.timedelta(seconds=batch.project.lease_seconds))
-    at_work = rechecking.members_at_work(batch.project).keys() & _seen(batch.project, since)
+    at_work = rechecking.members_at_work(batch.project)[1] & _seen(batch.project, since)
     waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
     keys = list(waiting.values_list("pk", flat=True))
     answers = rechecking.answers_to(keys)

@@ -12,7 +12,7 @@ def verify_in_grids(apps: Any, schema_editor: Any) -> None:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0040_review"),
+        ("labeling", "0043_quality"),
     ]
 
     operations = [

@@ -84,6 +84,11 @@ class Membership(models.Model):
     accuracy = models.FloatField(
         null=True, blank=True, help_text="Share of their answers that are right, by how they agree with others' so far."
     )
+    asked_in_doubt = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Whether they get items that others answered and whose label is in doubt.",
+    )
 
     objects = MembershipQuerySet.as_manager()
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from labeling.resolving.posterior import LEAST_SUPPORT, Vote, asks_another, posterior
+from labeling.resolving.posterior import LEAST_SUPPORT, Vote, asks_another, posterior, worth_asking
 
 ITEMS = 1500
 SEED = 7
@@ -36,12 +36,15 @@ def outlook(rule: Rule, accuracies: Sequence[float], n_values: int) -> Outlook:
     rng = np.random.default_rng(SEED)
     answers = wrong = undecided = 0
     most = min(rule.most or rule.least, max(len(accuracies), rule.least))
+    everybody = np.resize(accuracies, max(len(accuracies), most)).tolist()
+    worth = worth_asking(dict(enumerate(everybody)), n_values)
     for _ in range(ITEMS):
-        people = rng.permutation(np.resize(accuracies, max(len(accuracies), most)))[:most].tolist()
+        order = rng.permutation(len(everybody)).tolist()
+        people = [everybody[i] for at, i in enumerate(order) if at < rule.least or i in worth][:most]
         right, others = rng.random(most), rng.integers(1, max(n_values, 2), most)
         votes = [Vote(0 if right[at] < a else int(others[at]), a) for at, a in enumerate(people)]
         n, checked = rule.least, rng.random() < rule.check_share
-        while n < most and (
+        while n < len(people) and (
             (checked and n == rule.least) or asks_another(votes[:n], 0, n_values=n_values, confidence=rule.confidence)
         ):
             n += 1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from typing import NamedTuple
+import statistics
+from collections.abc import Hashable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
+
+Person = TypeVar("Person", bound=Hashable)
 
 ACCURACY = 0.9
 """Of a person of whom nothing is known: the mean of the prior."""
@@ -23,6 +26,9 @@ LEAST_SUPPORT = 2 / 3
 
 MOST_SKIPS = 2
 """When so many people cannot answer an item, no more are asked."""
+
+LEAST_OF_USUAL = 0.5
+"""Of what the median person knows beyond chance: whose answers are worth less is not asked about items in doubt."""
 
 
 class Vote(NamedTuple):
@@ -80,3 +86,16 @@ def asks_another(
         return skips < MOST_SKIPS
     probabilities = posterior(votes, n_values, word)
     return max(probabilities[vote.value] for vote in votes) < confidence
+
+
+def worth_asking(accuracies: Mapping[Person, float], n_values: int) -> set[Person]:
+    """Those whose word on an item in doubt is worth its price: they are right beyond chance at least half as often as
+    the median person. Of people who know little beyond chance, all.
+
+    >>> sorted(worth_asking({"ann": 0.95, "bob": 0.9, "cy": 0.15}, 10))
+    ['ann', 'bob']
+    """
+    chance = 1 / max(n_values, 2)
+    beyond = {person: max(0.0, (accuracy - chance) / (1 - chance)) for person, accuracy in accuracies.items()}
+    usual = statistics.median(beyond.values()) if beyond else 0.0
+    return {person for person, known in beyond.items() if known >= LEAST_OF_USUAL * usual}

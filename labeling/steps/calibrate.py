@@ -64,7 +64,7 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
     assert n_classes is not None
     encoder = load_encoder(project)
     features = open_features(project, encoder)
-    labeled = read_labels(project, known.trainable(), n_classes)
+    labeled = read_labels(project, known.trainable(), n_classes, soft=bool(version.training.get("soft_labels")))
     if labeled.hash != version.labels_hash:
         raise _NotAnyMore("labels that it learned from were changed first")
     model = load_model(project, version)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
@@ -26,10 +27,14 @@ class LabeledRows:
     targets: np.ndarray | ClassSets
     proposed: np.ndarray | None
     hash: str
+    soft: csr_array | None = None
+    """(n, n_classes) how probable each class is, where that was asked for."""
 
 
-def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
-    """The given labeled items (a queryset) as arrays, with a hash over rows and labels."""
+def read_labels(project: Project, items: Any, n_classes: int, *, soft: bool = False) -> LabeledRows:
+    """The given labeled items (a queryset) as arrays, with a hash over rows and labels. `soft`: with how probable each
+    class is, for `single`; then the hash is over that, too.
+    """
     # Labels follow a merge and a split in the background: here the last of them are sure to.
     followed = (
         (row, project.follow(label), index)
@@ -45,7 +50,26 @@ def read_labels(project: Project, items: Any, n_classes: int) -> LabeledRows:
     digest = hashlib.sha256()
     for row, label, index in zip(rows.tolist(), labels, (index for _, _, index in found), strict=True):
         digest.update(f"{row}\t{label}\t{index}\n".encode())
-    return LabeledRows(rows, targets, proposed, digest.hexdigest())
+    if not soft or project.question != "single":
+        return LabeledRows(rows, targets, proposed, digest.hexdigest())
+    probable = _probable(project, items, rows, np.asarray(targets), n_classes)
+    for part in (probable.indptr, probable.indices, probable.data):
+        digest.update(part.tobytes())
+    return LabeledRows(rows, targets, proposed, digest.hexdigest(), probable)
+
+
+def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
+    """(n, n_classes): the label alone, where no other class is possible."""
+    several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
+    cells: list[tuple[int, int, float]] = []
+    for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):
+        follows = [(project.follow(value), p) for value, p in several.get(row, ())]
+        known = [(value, p) for value, p in follows if not project.is_split(value) and p > 0] or [(label, 1.0)]
+        total = sum(p for _, p in known)
+        cells += [(place, value, p / total) for value, p in known]
+    table = np.array(cells, np.float64).reshape(-1, 3)
+    places, columns = table[:, 0].astype(np.int64), table[:, 1].astype(np.int64)
+    return csr_array((table[:, 2], (places, columns)), shape=(len(rows), n_classes))
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:

@@ -22,7 +22,7 @@ from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Me
 from labeling.models.batches import TaskQuerySet
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import Answers, Resolved, weigh
-from labeling.resolving.posterior import LEAST_SUPPORT
+from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
 from labeling.statements import change_each, stored
 
 CHUNK = 5000
@@ -69,10 +69,12 @@ def resolve(step: Step, project: Project) -> None:
         with step.write():
             _write([read.tasks[place] for place in part], [labels[place] for place in part])
         report(part.stop / len(read.tasks))
+    accuracies = {user: round(float(resolved.accuracy[place]), 6) for user, place in read.users.items()}
+    worth = worth_asking(accuracies, read.answers.n_values)
     with step.write():
-        for user, place in read.users.items():
+        for user, accuracy in accuracies.items():
             people = Membership.objects.filter(project=project, user=user)
-            people.update(accuracy=round(float(resolved.accuracy[place]), 6))
+            people.update(accuracy=accuracy, asked_in_doubt=user in worth)
 
 
 def _several_answer(project: Project) -> bool:

@@ -27,7 +27,8 @@ TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "prompted", "prompted_by", "cluster",
     "cluster_size", "draw_pass",
 )  # fmt: skip
-MODEL_FACTS = ("margin", "predicted", "confidence", "prompted", "prompted_by")
+# What it says of one whose item is asked again: no selection picked it.
+NOT_PICKED = {"is_control": False, "asked": False}
 # Tasks that are written in one transaction: others wait for its end.
 PART = 200
 # How far the step is when the tasks are picked: what people are told of the time left goes by it.
@@ -131,45 +132,53 @@ def remove_tasks(step: Step, batch: Batch) -> None:
 
 
 def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> None:
-    """One task for each row of the plan, ranked in its order, and for each item that is asked again."""
-    n = len(picked.plan.rows)
-    facts_of = TaskFacts(batch.project, batch, picked, size=n + len(further.items))
+    """One task for each row of the plan, ranked in its order, and for each item that is asked again.
+
+    Tasks get their ids in the order in which they are written. That order is drawn by chance, so that no id tells
+    annotators a rank, nor which items are asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
+    """
+    n, m = len(picked.plan.rows), len(further.items)
+    facts_of = TaskFacts(batch.project, batch, picked, size=n + m)
     report = step.progress("writing the batch", start=PICKING_SHARE)
-    ranks = further.ranks_of_others(n).tolist()
-    for places in database.in_parts(range(n), PART):
-        facts = facts_of(places, ranks[places.start : places.stop])
-        values = [tuple(each[name] for name in TASK_FACTS) for each in facts]
+    ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
+    rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
+    order = rng.permutation(n + m)
+    for part in database.in_parts(range(n + m), PART):
+        some = order[part.start : part.stop]
+        # What is picked and what is asked again come from different tables, and are written as one.
+        chosen, again = some[some < n], some[some >= n]
+        values = dict(zip(chosen.tolist(), _picked_values(facts_of, chosen, ranks[chosen]), strict=True))
+        values |= zip(again.tolist(), _further_values(facts_of, further, again - n), strict=True)
+        waited = further.items[again - n][~further.is_gold[again - n]].tolist()
         with step.write():
-            _insert(batch, TASK_FACTS, ranks[places.start : places.stop], values)
-        report(places.stop / n)
-    for part in database.in_parts(range(len(further.items)), PART):
-        _write_further(step, batch, further, part, facts_of)
+            _insert(batch, ranks[some].tolist(), [values[place] for place in some.tolist()])
+            if waited:
+                Item.objects.filter(pk__in=waited).update(again_at=None, sent_back=False)
+        report(part.stop / (n + m))
 
 
-def _write_further(step: Step, batch: Batch, further: Further, part: range, facts_of: TaskFacts) -> None:
-    items, gold = further.items[part.start : part.stop].tolist(), further.is_gold[part.start : part.stop].tolist()
-    ranks, rows = further.ranks[part.start : part.stop].tolist(), further.rows[part.start : part.stop].tolist()
+def _picked_values(facts_of: TaskFacts, places: np.ndarray, ranks: np.ndarray) -> list[tuple[Any, ...]]:
+    facts = facts_of(places.tolist(), ranks.tolist())
+    return [(None, False, *(each[name] for name in TASK_FACTS)) for each in facts]
+
+
+def _further_values(facts_of: TaskFacts, further: Further, places: np.ndarray) -> list[tuple[Any, ...]]:
+    rows, ranks = further.rows[places].tolist(), further.ranks[places].tolist()
     suggested = facts_of.suggested(rows)
     facts = [facts_of.of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
-    values = [
-        (item, is_gold, *(each[name] for name in MODEL_FACTS))
-        for item, is_gold, each in zip(items, gold, facts, strict=True)
+    shown = zip(further.items[places].tolist(), further.is_gold[places].tolist(), facts, strict=True)
+    return [
+        (item, is_gold, *(each.get(name, NOT_PICKED.get(name)) for name in TASK_FACTS)) for item, is_gold, each in shown
     ]
-    waited = [item for item, is_gold in zip(items, gold, strict=True) if not is_gold]
-    with step.write():
-        _insert(batch, ("repeats", "is_gold", *MODEL_FACTS), ranks, values)
-        Item.objects.filter(pk__in=waited).update(again_at=None, sent_back=False)
 
 
-def _insert(batch: Batch, names: Sequence[str], ranks: Sequence[int], values: Sequence[tuple[Any, ...]]) -> None:
-    """Tasks with these ranks, and what `names` say of each. The columns that are left out are false or empty."""
+def _insert(batch: Batch, ranks: Sequence[int], values: Sequence[tuple[Any, ...]]) -> None:
+    """Tasks with these ranks; of each, what it repeats, whether its answer is known, and TASK_FACTS."""
     overlap = batch.project.overlap
     fixed = {"free": overlap, "outstanding": overlap, "selection": 1}
-    if "is_control" not in names:
-        fixed |= {"is_control": False, "asked": False}
     insert_many(
         Task,
-        ("batch", "rank", *fixed, *names),
+        ("batch", "rank", *fixed, "repeats", "is_gold", *TASK_FACTS),
         [(batch.pk, rank, *fixed.values(), *each) for rank, each in zip(ranks, values, strict=True)],
     )
 

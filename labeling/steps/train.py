@@ -37,7 +37,7 @@ def train(step: Step) -> None:
     resolve(step, project)
     n_classes = project.classes.count()
     items = known_to(batch)
-    labeled = read_labels(project, items.trainable(), n_classes)
+    labeled = read_labels(project, items.trainable(), n_classes, soft=learns_soft(project))
     if not len(labeled.rows):
         # All tasks so far were skipped or control: there is nothing to learn from, and no reason to stop either.
         with step.finish():
@@ -82,6 +82,13 @@ def train(step: Step) -> None:
     forget(files.checkpoint)
 
 
+def learns_soft(project: Project) -> bool:
+    """Whether its versions learn how probable each label is. A private one does not: what is probable depends on many
+    people's answers, and the ledger counts one label at a time.
+    """
+    return bool(project.training.get("soft_labels")) and not ledger.is_private(project)
+
+
 def known_to(batch: Batch) -> ItemQuerySet:
     """The items that the batch's version may know: what is answered of a later batch already is for that one's.
 
@@ -118,6 +125,7 @@ def inputs_of(
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
     return {
         **_labels_of(labeled, features),
+        "soft": labeled.soft,
         "representative": np.isin(labeled.rows, np.fromiter(drawn, np.int64)),
         "network": network_of(encoder, n_classes),
     }

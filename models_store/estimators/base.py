@@ -44,7 +44,8 @@ class Learner:
     """The questions that it can learn."""
 
     abilities: ClassVar[frozenset[str]] = frozenset()
-    """Beyond learning and predicting: "private" (within a privacy budget), "onnx" (can be exported as such)."""
+    """Beyond learning and predicting: "private" (within a privacy budget), "onnx" (can be exported as such), "soft"
+    (`fit` takes `weights`, (n,) float64 of the labels: an item comes once for each class that it may be of)."""
 
     options: ClassVar[Mapping[str, Option]] = {}
     """What can be set for a project."""

@@ -49,6 +49,7 @@ class ScikitLearn(Estimator):
         "vectors and on the features of a pretrained encoder. The pool is clustered by the features."
     )
     questions = ("single", "multi", "score")
+    abilities = frozenset({"soft"})
     options = {
         "classifier": Option("The name of its class, such as RandomForestClassifier.", default="LogisticRegression"),
         "parameters": Option('Its parameters as JSON, such as {"n_estimators": 300}.', default="{}"),
@@ -62,10 +63,19 @@ class ScikitLearn(Estimator):
 
     @classmethod
     def fit(
-        cls, features: np.ndarray, targets: np.ndarray, *, question: str, n_classes: int, seed: int, **options: Any
+        cls,
+        features: np.ndarray,
+        targets: np.ndarray,
+        *,
+        question: str,
+        n_classes: int,
+        seed: int,
+        weights: np.ndarray | None = None,
+        **options: Any,
     ) -> Self:
         from sklearn.dummy import DummyClassifier
         from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.utils.validation import has_fit_parameter
         from skops import io
 
         classifier: Any = _classifier(options["classifier"], options["parameters"], seed)
@@ -73,8 +83,15 @@ class ScikitLearn(Estimator):
             classifier = OneVsRestClassifier(classifier)
         elif len(np.unique(targets)) == 1:  # most classifiers refuse to learn a single class
             classifier = DummyClassifier(strategy="prior")
+        weighing = {}
+        if weights is not None:
+            if not has_fit_parameter(classifier, "sample_weight"):
+                raise EstimatorError(
+                    f"{options['classifier']} takes no weights, so it cannot learn soft labels: turn `soft_labels` off."
+                )
+            weighing = {"sample_weight": weights}
         try:
-            classifier.fit(np.asarray(features, np.float32), targets.astype(np.int64))
+            classifier.fit(np.asarray(features, np.float32), targets.astype(np.int64), **weighing)
         except (ValueError, TypeError) as error:
             raise EstimatorError(f"{options['classifier']} cannot learn these labels: {_line(error)}") from error
         classes = np.arange(n_classes) if question == "multi" else np.asarray(classifier.classes_, np.int64)

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from models_store.class_sets import ClassSets
@@ -26,6 +27,12 @@ class Labels:
     targets: Tensor | ClassSets
     proposed: Tensor | None
     input_shape: tuple[int, ...]
+    soft: csr_array | None = None
+    """(n, n_classes) how probable each class is, for the question "single"; rows add up to one."""
+
+    def probable(self, rows: np.ndarray) -> Tensor | None:
+        """(m, n_classes) float32 of the rows: how probable each class is, if that is learned."""
+        return None if self.soft is None else torch.from_numpy(self.soft[rows].toarray().astype(np.float32))
 
     def take(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor | None]:
         """Inputs, targets and proposed classes of the rows."""

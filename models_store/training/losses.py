@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
@@ -54,21 +55,27 @@ class Objective:
             return cls(question, config, None)
         return cls(question, config, question.class_weights(targets, n_classes, config.class_balance).to(device))
 
-    def __call__(self, logits: Tensor, targets: Tensor, proposed: Tensor | None) -> Loss:
-        """Means over the answers of (m, K) logits."""
+    def __call__(
+        self, logits: Tensor, targets: Tensor, proposed: Tensor | None, probable: Tensor | None = None
+    ) -> Loss:
+        """Means over the answers of (m, K) logits. `probable`: (m, K), learned in place of the targets."""
         answers = self.question.of_answers(logits, proposed).float()
-        losses, plain = self.question.losses(
-            answers, targets, form=self.config.loss, smoothing=self.config.label_smoothing
-        )
+        smoothing = self.config.label_smoothing
+        losses, plain = self.question.losses(answers, targets, form=self.config.loss, smoothing=smoothing)
+        if probable is not None:
+            logs = F.log_softmax(answers, dim=1)
+            losses = -(1 - smoothing) * (probable * logs).sum(dim=1) - smoothing * logs.mean(dim=1)
         if self.weights is not None:
             losses = self.question.weighted(losses, targets, self.weights)
         objective = losses.mean()
         if self.config.secondary != "none":
-            objective = objective + self.config.secondary_weight * self._secondary(answers, targets)
+            objective = objective + self.config.secondary_weight * self._secondary(answers, targets, probable)
         return Loss(objective, plain.mean().detach())
 
-    def _secondary(self, answers: Tensor, targets: Tensor) -> Tensor:
+    def _secondary(self, answers: Tensor, targets: Tensor, probable: Tensor | None) -> Tensor:
         confidence, entropy, right, n_classes = certainty(self.question, answers, targets)
+        if probable is not None and len(right) == len(probable):  # not where only some are looked at
+            right = probable.gather(1, answers.argmax(dim=1, keepdim=True))[:, 0]
         if self.config.secondary == "sb-ece":
             return sb_ece(confidence, right)
         return s_avuc(entropy, right, n_classes=n_classes)

@@ -217,7 +217,12 @@ class Run:
                 inputs = shifted(inputs, rng)
             with autocast(self.device):
                 logits = self.network(inputs.to(self.device))[1]
-            loss = self.objective(logits, targets.to(self.device), _on(self.device, proposed))
+            loss = self.objective(
+                logits,
+                targets.to(self.device),
+                _on(self.device, proposed),
+                _on(self.device, self.labels.probable(part)),
+            )
             weight = len(part) / len(rows)
             (loss.objective * weight).backward()
             total += loss.plain.item() * weight
@@ -258,8 +263,15 @@ class Run:
         weights = self.network.state_dict()
         sets = labels.targets
         targets = (sets.classes, sets.starts) if isinstance(sets, ClassSets) else (sets,)
+        soft = () if labels.soft is None else (labels.soft.data, labels.soft.indices, labels.soft.indptr)
         self._print = checkpoints.fingerprint(
-            labels.features, *targets, labels.proposed, told, *weights, *(each.cpu() for each in weights.values())
+            labels.features,
+            *targets,
+            *soft,
+            labels.proposed,
+            told,
+            *weights,
+            *(each.cpu() for each in weights.values()),
         )
         self._path, self._every, self._saved = path, seconds, time.monotonic()
         found = checkpoints.read(path, self._print)

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 from torch import nn
 
 from models_store import networks, questions
@@ -79,6 +80,7 @@ def train(
     config: TrainConfig | None = None,
     seed: int,
     proposed: np.ndarray | None = None,
+    soft: csr_array | None = None,
     representative: np.ndarray | None = None,
     network: nn.Module | None = None,
     start: Model | None = None,
@@ -92,6 +94,8 @@ def train(
     `targets` for "single": (n,) class indices; "multi": `ClassSets`, or (n, n_classes) bool; "verify": (n,) bool, with
     `proposed`, (n,) class indices. Classes without any label are fine. Items of the control slice must not be among
     them.
+    `soft`: (n, n_classes) how probable each class is, for "single". What is made small is the cross-entropy with it, if
+    `config` wants that; when to stop and how sure the model may be go by the `targets`.
     `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
     were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
     `network`: what is trained, a copy of it, in place of a new network for the shape; see `Encoder.network`.
@@ -108,7 +112,7 @@ def train(
     if the loss diverges.
     """
     config = config or TrainConfig()
-    work = _Work.of(features, targets, question, n_classes, input_shape, config, seed, proposed, representative)
+    work = _Work.of(features, targets, question, n_classes, input_shape, config, seed, proposed, soft, representative)
     work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
     start = start if config.warm_start else None
     put_off = later and bool(work.parts)
@@ -147,6 +151,7 @@ def calibrate(
     config: TrainConfig,
     seed: int,
     proposed: np.ndarray | None = None,
+    soft: csr_array | None = None,
     representative: np.ndarray | None = None,
     network: nn.Module | None = None,
     checkpoint: Path | None = None,
@@ -160,7 +165,16 @@ def calibrate(
     What `progress` raises ends it; the same call goes on from there. The model stays as it is.
     """
     work = _Work.of(
-        features, targets, model.question, model.n_classes, model.input_shape, config, seed, proposed, representative
+        features,
+        targets,
+        model.question,
+        model.n_classes,
+        model.input_shape,
+        config,
+        seed,
+        proposed,
+        soft,
+        representative,
     )
     work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
     # Under way it says so from the first: the training itself is number 0.
@@ -199,6 +213,7 @@ class _Work:
         config: TrainConfig,
         seed: int,
         proposed: np.ndarray | None,
+        soft: csr_array | None,
         representative: np.ndarray | None,
     ) -> "_Work":
         """Raises ValueError for arguments that do not fit together."""
@@ -208,7 +223,10 @@ class _Work:
             raise ValueError("nothing to train on: no labeled item")
         asks = questions.named(question)
         answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
-        labels = Labels(asks, features, answers, pairs, tuple(input_shape))
+        learned = soft if config.soft_labels and question == "single" and config.loss == "cross-entropy" else None
+        if learned is not None and learned.shape != (n, n_classes):
+            raise ValueError(f"soft labels have the shape {learned.shape}, expected {(n, n_classes)}")
+        labels = Labels(asks, features, answers, pairs, tuple(input_shape), learned)
         rng = np.random.default_rng(seed)
         training, validation = split(labels, config.validation_share, rng)
         asked = asked_about(representative, n)

@@ -11,7 +11,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
 from pages import manager, member, text_of
 
-from labeling.answering import reviewing
+from labeling.answering import comments, reviewing
 from labeling.insight.review import Reason, queue_of
 from labeling.models import Annotation, Comment, Correction, Item, Project, ReviewPlace, Role, User
 from tests.exports.labeled import answer
@@ -100,6 +100,19 @@ def test_an_item_that_is_sent_back_comes_again_only_for_what_is_said_of_it_then(
     assert 4 not in numbers(project, queue_of(project, rita).ids)
     Annotation.objects.filter(task=task).update(flagged=True)
     assert numbers(project, queue_of(project, rita, Reason.FLAG).ids) == [4]
+
+
+def test_a_note_may_go_to_those_whose_answers_are_sent_back_and_to_nobody_else(project: Project) -> None:
+    client, _ = reviewer(project)
+    tie = item_of(project, 1)
+    answered = set(Annotation.objects.filter(task__item=tie).values_list("user__username", flat=True))
+    assert len(answered) == 2
+    decide(client, tie, decision="back", note="Look at the hook.", tell="on")
+    assert set(Comment.objects.values_list("to__username", flat=True)) == answered
+    annie, carol = User.objects.get(username="annie"), make_member(project, "carol")
+    [thread] = comments.threads_of(project, annie)
+    assert [each.to for each in thread.comments] == [annie], "not who else got it"
+    assert comments.threads_of(project, carol) == [], "whoever is asked next"
 
 
 def test_no_two_people_are_on_one_item_and_the_second_is_told_that_it_was_settled(project: Project) -> None:

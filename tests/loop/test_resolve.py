@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from factories import make_answerable, make_items, make_member, make_open_batch, make_project
 
 from labeling.answering import counting, queue
@@ -13,7 +14,9 @@ from labeling.answering.corrections import correct
 from labeling.loop import rechecks
 from labeling.loop.step import Step
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Role, User, WorkLog
+from labeling.steps.reading import read_labels
 from labeling.steps.resolve import resolve
+from labeling.steps.train import learns_soft
 
 pytestmark = pytest.mark.django_db
 
@@ -121,3 +124,46 @@ def test_what_annotators_are_told_is_the_same_whatever_was_answered() -> None:
         assert batch.tasks.get(rank=0).extra == (1 if other == 1 else 2)
     assert told[0] == told[1]
     assert told[0] == sorted(told[0], reverse=True)
+
+
+def test_who_knows_little_gets_first_answers_and_none_in_doubt() -> None:
+    project = make_project(overlap_max=3, check_share=0.0)
+    ann, bob, cat = (make_member(project, name) for name in ("ann", "bob", "cat"))
+    Membership.objects.filter(user=cat).update(asked_in_doubt=False)
+    batch = make_open_batch(project, make_items(project, 3), overlap_max=3)
+    answer(batch, 0, ann, 1)
+    assert batch.tasks.get(rank=0).extra == 1, "bob is left to ask"
+    tasks = queue.claim(project=project, user=cat, count=3).tasks
+    assert {task.rank for task in tasks} == {1, 2}
+    answer(batch, 0, bob, 2)
+    assert batch.tasks.get(rank=0).outstanding == 0, "they differ, and cat is not waited for"
+
+
+def test_whose_answers_say_little_is_not_asked_in_doubt_after_the_batch() -> None:
+    project = make_project(overlap=3)
+    people = [make_member(project, name) for name in ("ann", "bob", "cat")]
+    batch = make_open_batch(project, make_items(project, 20), overlap=3)
+    for rank in range(20):
+        for user, value in zip(people, (rank % 5, rank % 5, 5 + rank % 4), strict=True):
+            answer(batch, rank, user, value)
+    run(project)
+    asked = Membership.objects.filter(asked_in_doubt=True)
+    assert set(asked.values_list("user__username", flat=True)) == {"ann", "bob"}
+
+
+def test_how_probable_each_class_is_can_be_learned_in_place_of_the_label() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3))
+    project.items.update(label=1, labeled_at=timezone.now())
+    Item.objects.filter(row=1).update(label_distribution=[[1, 0.75], [4, 0.25]])
+    items = project.items.order_by("row")
+    hard, soft = read_labels(project, items, 10), read_labels(project, items, 10, soft=True)
+    assert hard.soft is None
+    assert soft.soft is not None
+    assert soft.soft.toarray()[:, [1, 4]].tolist() == [[1, 0], [0.75, 0.25], [1, 0]]
+    assert soft.hash != hard.hash, "a version says what it learned"
+    assert not learns_soft(project)
+    project.training = {"soft_labels": True}
+    assert learns_soft(project)
+    project.privacy_epsilon = 1.0
+    assert not learns_soft(project)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import Answers, weigh
-from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior
+from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior, worth_asking
 
 ACCURACIES = st.floats(0.05, 0.99)
 
@@ -42,6 +42,19 @@ def test_people_are_asked_as_long_as_nobody_can_be_sure() -> None:
     assert more(Vote(1, 0.97), word=Word(2, 0.99)), "the model is sure of something else"
     assert more(skips=1)
     assert not more(skips=2), "nobody can tell"
+
+
+def test_who_knows_far_less_than_the_median_is_not_asked_about_items_in_doubt() -> None:
+    bad = {"a": 0.95, "b": 0.95, "c": 0.95, "d": 0.67, "e": 0.67, "f": 0.8, "g": 0.18, "h": 0.13}
+    assert worth_asking(bad, 10) == {"a", "b", "c", "d", "e", "f"}
+    assert worth_asking({"a": 0.9, "b": 0.85, "c": 0.5}, 2) == {"a", "b"}, "of two classes, half right is chance"
+    # Where the question is hard for everybody, as sets of classes are, all go on.
+    assert worth_asking({"a": 0.3, "b": 0.2, "c": 0.25}, 2**8) == {"a", "b", "c"}
+
+
+@given(st.dictionaries(st.integers(0, 20), st.floats(0, 1)), st.integers(1, 30))
+def test_at_least_half_of_the_people_are_asked(accuracies: dict[int, float], n_values: int) -> None:
+    assert 2 * len(worth_asking(accuracies, n_values)) >= len(accuracies)
 
 
 @st.composite

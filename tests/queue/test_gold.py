@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+import numpy as np
 import pytest
 from factories import make_items, make_member, make_project
 from hypothesis import given
@@ -71,6 +72,19 @@ def test_the_share_comes_on_top_of_the_batch_at_places_that_tell_nothing(project
     assert {task.item_key for task in tasks if task.is_gold} <= {item.pk for item in known}
     # Gold items are never picked to be labeled.
     assert not {task.item_id for task in tasks} & {item.pk for item in known}
+
+
+def test_ids_of_tasks_tell_neither_ranks_nor_gold(project: Project) -> None:
+    Project.objects.filter(pk=project.pk).update(batch_size=240)
+    make_gold(project, make_items(project, 340)[:70])
+    batch = select(project)
+    tasks = list(batch.tasks.order_by("rank"))
+    assert len(tasks) == 300  # more than are written at once
+    places = {pk: place for place, pk in enumerate(sorted(task.pk for task in tasks))}
+    by_rank = [places[task.pk] for task in tasks]
+    assert abs(np.corrcoef(range(300), by_rank)[0, 1]) < 0.3
+    ids_of_gold = [places[task.pk] for task in tasks if task.is_gold]
+    assert abs(np.mean(ids_of_gold) - 150) < 50, "gold tasks would stand at one end of the ids"
 
 
 def test_gold_answers_complete_the_batch_and_label_nothing(project: Project) -> None:

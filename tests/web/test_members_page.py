@@ -37,6 +37,15 @@ def test_the_list_shows_who_is_what() -> None:
     assert "(you)" in page
 
 
+def test_the_list_shows_whose_answers_are_not_asked_for_in_doubt() -> None:
+    project = make_project()
+    ann = make_member(project, "ann")
+    client = manager(project)
+    assert "not asked about items in doubt" not in text_of(client.get(address(project)))
+    Membership.objects.filter(user=ann).update(asked_in_doubt=False)
+    assert text_of(client.get(address(project))).count("not asked about items in doubt") == 1
+
+
 def invite(client: Client, project: Project, role: str = "annotator") -> HttpResponse:
     return client.post(address(project), {"role": role})
 

@@ -75,7 +75,8 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
                 reviewing.put_off(item=item, user=user)
                 messages.info(request, f"{item.external_id} will come back after the others.")
             case "back":
-                reviewing.send_back(project=project, item=item, user=user, note=note)
+                tell = "tell" in request.POST
+                reviewing.send_back(project=project, item=item, user=user, note=note, tell=tell)
                 messages.success(request, f"{item.external_id} is sent back and will be asked again.")
             case "accept" if item.label is not None:
                 reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
