@@ -24,6 +24,7 @@ def pytest_collection_finish() -> None:
     """What is imported stays: the collector need not look through a million such objects again and again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000)  # tests make many small things; looking at each seven hundred took a twentieth of the time
 
 
 @pytest.fixture(scope="session")
