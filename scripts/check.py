@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
@@ -98,8 +98,9 @@ CHECKS: dict[str, list[list[str]]] = {
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-# One process each, and short: when all is checked, they run beside the tests, which leave a core idle now and then.
+# When all is checked, these run beside the tests, and take only what the tests leave idle of the cores.
 BESIDE_THE_TESTS = ("lint", "types", "migrations")
+LAST_IN_LINE = ["nice", "-n", "19"]
 
 
 class Outcome(NamedTuple):
@@ -177,13 +178,14 @@ def closing_lines(output: str) -> list[str]:
     return [line for line in output.splitlines() if re.search(r"\d+ (passed|failed|errors?|deselected)\b.* in ", line)]
 
 
-def check(name: str, arguments: list[str], write: Callable[[bytes], None]) -> Outcome:
+def check(name: str, arguments: list[str], write: Callable[[bytes], None], before: Sequence[str] = ()) -> Outcome:
+    """Run a check, with the `arguments` behind each command and the words of `before` in front of it."""
     write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
     tests = name.startswith("test-")
     statuses, counted = [], []
     for command in CHECKS[name]:
-        status, output = run([*command, *(arguments if tests or command is CHECKS[name][-1] else [])], write)
+        status, output = run([*before, *command, *(arguments if tests or command is CHECKS[name][-1] else [])], write)
         statuses.append(status)
         counted += closing_lines(output)[-1:] if tests else []
     # Of two commands of pytest, one may have nothing of what the arguments name.
@@ -205,7 +207,7 @@ def check_all() -> list[Outcome]:
         with suppress(KeyboardInterrupt):
             for name in BESIDE_THE_TESTS:
                 parts: list[bytes] = []
-                outcomes[name] = check(name, [], parts.append)
+                outcomes[name] = check(name, [], parts.append, LAST_IN_LINE)
                 said.put(b"".join(parts))
 
     beside = threading.Thread(target=check_beside)

@@ -103,7 +103,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 60, every: float = 0.02) -> None:
+def wait_until(condition: Callable[[], bool], *, seconds: float = 180, every: float = 0.02) -> None:
     """Wait for something to come true; fail with a clear line if it does not."""
     end = time.monotonic() + seconds
     while not condition():

@@ -7,6 +7,8 @@ request meets the same two projects: what it changed is rolled back.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -61,18 +63,24 @@ bounded = settings(
 )
 
 
-@pytest.fixture
-def people(db: Any) -> Iterator[dict[str, Any]]:
+@pytest.fixture(scope="module")
+def made(once: Path) -> dict[str, Any]:
     """Where things are, and the headers of everybody who asks."""
-    # As Django's own test client does: the connection is the test's, not the request's.
-    for signal in (request_started, request_finished):
-        signal.disconnect(close_old_connections)
     world = World()
     headers = {
         role: {"Authorization": f"Token {AuthToken.objects.create(world.users[role])[1]}"}
         for role in (MANAGER, ANNOTATOR)
     }
-    yield {"ids": {**world.own_ids, "slug": "ours"}, "headers": {**headers, SIGNED_OUT: {}}}
+    return {"ids": {**world.own_ids, "slug": "ours"}, "headers": {**headers, SIGNED_OUT: {}}}
+
+
+@pytest.fixture
+def people(made: dict[str, Any], once: Path, db: None, data_dir: Path) -> Iterator[dict[str, Any]]:
+    copytree(once, data_dir, dirs_exist_ok=True)
+    # As Django's own test client does: the connection is the test's, not the request's.
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield made
     for signal in (request_started, request_finished):
         signal.connect(close_old_connections)
 

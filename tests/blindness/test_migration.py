@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from pathlib import Path
 
 import pytest
-from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
-
-BEFORE, AFTER = ("labeling", "0017_privacy_noise"), ("labeling", "0018_blind_control")
-
-
-def migrate(target: tuple[str, str]) -> Any:
-    executor = MigrationExecutor(connection)
-    executor.migrate([target])
-    return MigrationExecutor(connection).loader.project_state([target]).apps
+from old_tables import old_tables
 
 
 def old_key(seed: int, external_id: str) -> float:
@@ -23,9 +14,9 @@ def old_key(seed: int, external_id: str) -> float:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_existing_projects_get_what_nobody_can_foresee() -> None:
-    apps = migrate(BEFORE)
-    try:
+def test_existing_projects_get_what_nobody_can_foresee(tmp_path: Path) -> None:
+    with old_tables(tmp_path) as forward:
+        apps = forward("0017_privacy_noise")
         old_project, old_item = (apps.get_model("labeling", name) for name in ("Project", "Item"))
         for slug in ("fresh", "begun"):
             project = old_project.objects.create(slug=slug, name=slug, kind="text", seed=7, control_share=0.1)
@@ -35,7 +26,7 @@ def test_existing_projects_get_what_nobody_can_foresee() -> None:
                 for name, key in keys.items()
             )
         apps.get_model("labeling", "Batch").objects.create(project=project, number=1)
-        projects = migrate(AFTER).get_model("labeling", "Project").objects
+        projects = forward("0018_blind_control").get_model("labeling", "Project").objects
         fresh, begun = projects.get(slug="fresh"), projects.get(slug="begun")
         assert len(bytes(fresh.secret)) == len(bytes(begun.secret)) == 32
         assert bytes(fresh.secret) != bytes(begun.secret)
@@ -47,6 +38,3 @@ def test_existing_projects_get_what_nobody_can_foresee() -> None:
         assert reserved["begun"] == before, "a new draw from what is left would be no fair sample"
         assert len(reserved["fresh"] & before) < 0.5 * len(before)
         assert 100 < len(reserved["fresh"]) < 200
-    finally:
-        executor = MigrationExecutor(connection)
-        executor.migrate(executor.loader.graph.leaf_nodes())

@@ -142,7 +142,7 @@ def test_stopping_a_worker_leaves_nothing_running(tmp_path: Path) -> None:
     with worker() as process:
         wait_until(running(Job.Kind.ENCODE).exists)
         process.send_signal(signal.SIGTERM)
-        wait_until(lambda: process.poll() is not None, seconds=20)
+        wait_until(lambda: process.poll() is not None)
         assert process.returncode == 0
     assert not Job.objects.running().exists()
     assert Job.objects.waiting().filter(kind=Job.Kind.ENCODE).exists()

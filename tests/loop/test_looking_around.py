@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import signal
 import threading
-import time
 import uuid
 from typing import Any
 
@@ -68,7 +67,7 @@ def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
 
     def long_step() -> None:
         make_overdue(batch)
-        wait_until(lambda: has_ended(batch), seconds=10)
+        wait_until(lambda: has_ended(batch))
 
     run(long_step)
 
@@ -105,7 +104,7 @@ def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() 
     for thread in threads:
         thread.start()
     try:
-        wait_until(lambda: len(done) == 6, seconds=15)
+        wait_until(lambda: len(done) == 6)
     finally:
         is_over.set()
         for thread in threads:
@@ -143,7 +142,7 @@ def test_a_look_around_that_failed_is_followed_by_others(monkeypatch: pytest.Mon
     def long_step() -> None:
         has_begun.append(True)
         make_overdue(batch)
-        wait_until(lambda: has_ended(batch), seconds=10)
+        wait_until(lambda: has_ended(batch))
 
     run(long_step)
     assert not errors
@@ -179,7 +178,5 @@ def test_a_worker_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPa
         with step.finish():
             pass
 
-    began = time.monotonic()
     Worker(step, drain=True).run()
     assert Job.objects.get().state == Job.State.DONE
-    assert time.monotonic() - began < 10

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from processes import lay_tables
 from starter import Process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +90,7 @@ def databases() -> Iterator[list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.django_db
 def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path: Path, databases: list[str]) -> None:
     backup = tmp_path / "backup"
     backup.mkdir()
@@ -96,7 +98,10 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     new = Installation(tmp_path / "new", databases[1], backup)
     lines = [json.dumps({"id": f"n{n}", "text": f"{'owl' if n % 2 else 'wren'} number {n}"}) for n in range(60)]
     (tmp_path / "notes.jsonl").write_text("\n".join(lines))
-    old.manage("migrate", "--verbosity", "0")
+    if ON_POSTGRES:
+        old.manage("migrate", "--verbosity", "0")
+    else:
+        lay_tables(old.folder / "db.sqlite3")
     old.manage(
         *("create_project", "notes", "--kind", "text", "--classes", "wren,owl", "--batch-size", "10"),
         *("--control-share", "0.2", "--seed", "1", "--training", '{"min_steps": 1, "max_steps": 5}'),

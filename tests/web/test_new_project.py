@@ -147,9 +147,9 @@ def test_a_bad_file_is_told(content: bytes, says: str) -> None:
 def test_a_long_list_that_repeats_a_class_is_refused_at_once() -> None:
     """Where each name is held against each other, this takes ten seconds, and as many hours for a full file."""
     file = classes_file("\n".join([*map(str, range(MAX_CLASSES - 1)), "7"]).encode())
-    began = time.monotonic()
+    began = time.thread_time()
     response = manager(make_project("first")).post(NEW, {**GOOD, "classes_file": file})
-    assert time.monotonic() - began < 3
+    assert time.thread_time() - began < 3
     assert "twice: 7" in errors_of(response)["classes"]
 
 
