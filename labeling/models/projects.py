@@ -299,10 +299,11 @@ class Project(models.Model):
         """The kind of question, which knows all that differs from the others."""
         return questions.named(self.question)
 
-    def class_names(self, indices: Iterable[int]) -> dict[int, str]:
-        """The names of these classes. One query; none for no class."""
+    def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
+        """The names of these classes, or of those among them that are `offered`. One query; none for no class."""
         wanted = set(indices)
-        return dict(self.classes.filter(index__in=wanted).values_list("index", "name")) if wanted else {}
+        classes = self.classes.offered() if offered else self.classes
+        return dict(classes.filter(index__in=wanted).values_list("index", "name")) if wanted else {}
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
         """What these answers of a model are called: classes, or yes and no."""

@@ -64,19 +64,21 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str], plac
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     prompt = _prompt(task, project)
-    if prompt is not None:
+    if prompt is not None and _can_be_answered(prompt, project, class_names):
         shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
     return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
 
 
 def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
+    """Names of the classes that the tasks propose, or of those offered that are suggested. No query where none are
+    shown.
+    """
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
     if not project.asks.answers:
         prompts = (_prompt(task, project) for task in tasks)
         for prompt in prompts:
             indices |= set(prompt) if isinstance(prompt, list) else set() if prompt is None else {prompt}
-    return project.class_names(indices)
+    return project.class_names(indices, offered=not project.asks.proposes)
 
 
 def _prompt(task: Task, project: Project) -> Any:
@@ -88,6 +90,11 @@ def _prompt(task: Task, project: Project) -> Any:
     if not project.show_predictions or task.predicted is None or task.prompted_by == PromptedBy.NOTHING:
         return None
     return project.asks.as_answer(task.predicted)
+
+
+def _can_be_answered(prompt: Any, project: Project, class_names: Mapping[int, str]) -> bool:
+    """Whether all classes that are suggested are offered: nobody could choose one that was archived meanwhile."""
+    return bool(project.asks.answers) or class_names.keys() >= set(prompt if isinstance(prompt, list) else [prompt])
 
 
 class Claim(ProjectView):
