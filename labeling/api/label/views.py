@@ -264,7 +264,7 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
     return queue.Answer(
         id=annotation_id,
         task=task,
-        value=project.asks.parse(each["value"], indices),
+        value=project.asks.parse(each["value"], project.as_called(indices, _class_revision(project, each))),
         seconds=min(float(seconds), MAX_SECONDS),
         flagged=each.get("flagged") is True,
         comment=_comment(each.get("comment", "")),
@@ -285,6 +285,16 @@ def _guidelines_version(project: Project, given: Mapping[str, Any]) -> int:
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
         raise InvalidValue(f"guidelines_version must be a version of this project's guidelines, 0 to {newest}.")
     return version
+
+
+def _class_revision(project: Project, given: Mapping[str, Any]) -> int | None:
+    """The revision of the classes that the sender had on the screen; None if it is not told."""
+    revision = given.get("class_revision")
+    if revision is None:
+        return None
+    if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision <= project.class_revision:
+        raise InvalidValue(f"class_revision must be one of this project's, 0 to {project.class_revision}.")
+    return revision
 
 
 def _shown_id(each: Any) -> str | None:
