@@ -11,7 +11,7 @@ from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers, status
-from rest_framework.parsers import BaseParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -22,6 +22,7 @@ from labeling.api.shared.reading import read
 from labeling.intake import uploads
 from labeling.kinds import media
 from labeling.kinds.image import Image
+from labeling.kinds.values import too_large
 from labeling.models import GuidelinesImage
 from labeling.projects import access, guidelines_images
 
@@ -54,7 +55,7 @@ class ImageList(ProjectView):
 
     subject = "Projects"
     needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT, "POST": access.MANAGE}
-    parser_classes: ClassVar[list[type[BaseParser]]] = [MultiPartParser]
+    parser_classes = [MultiPartParser]
 
     @extend_schema(responses=ImageOfGuidelines(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -75,7 +76,7 @@ class ImageList(ProjectView):
         values = read(ImageUpload, data)
         file = values["file"]
         if file.size > guidelines_images.MOST_BYTES:
-            problem = guidelines_images.too_large(guidelines_images.MOST_BYTES)
+            problem = too_large(guidelines_images.MOST_BYTES)
             raise serializers.ValidationError({"file": f"The image {problem}."})
         image = guidelines_images.add(
             project=self.project,

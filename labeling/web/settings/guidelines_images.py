@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from labeling.kinds.values import too_large
 from labeling.models import Membership, Project
 from labeling.projects import access, guidelines_images
 from labeling.projects.guidelines import GuidelinesError
@@ -36,7 +37,7 @@ class ImageForm(forms.Form):
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > guidelines_images.MOST_BYTES:
-            raise ValidationError(f"The image {guidelines_images.too_large(guidelines_images.MOST_BYTES)}.")
+            raise ValidationError(f"The image {too_large(guidelines_images.MOST_BYTES)}.")
         return file
 
 
