@@ -36,6 +36,7 @@ ON_POSTGRES = [
     "blindness/test_ids_and_numbers_say_nothing.py",
     "blindness/test_migration.py",
     "classes/test_changes.py",
+    "classes/test_changes_while_people_label.py",
     "commands/test_status.py",
     "exports/test_export_rows.py",
     "importing/test_import_chunks.py",

@@ -40,6 +40,7 @@ TAKERS = {
     "project-proposal-accept",
     "project-proposal-dismiss",
     "project-guidelines-restore",
+    "project-guidelines-image-remove",
 }
 # They answer with data.
 DATA = {

@@ -14,7 +14,7 @@ from sklearn.datasets import load_digits
 
 from labeling.answering import counting, rechecking
 from labeling.kinds import media
-from labeling.models import Assignment, Batch, Item, Project, Role, Task, User
+from labeling.models import Assignment, Batch, GuidelinesImage, Item, Project, Role, Task, User
 from labeling.projects.create import create_project
 from labeling.projects.members import set_role
 
@@ -83,6 +83,15 @@ def make_items(project: Project, n: int, *, first: int = 0, **fields: Any) -> li
         items.append(Item(project=project, **{**values, **fields}))
     Item.objects.bulk_create(items)
     return items
+
+
+def make_guidelines_image(project: Project, name: str, alt_text: str = "A digit") -> GuidelinesImage:
+    """A digit that guidelines can show under this name."""
+    path = f"{project.pk}/guidelines/{name}"
+    media.write(path, digit_png(0))
+    return GuidelinesImage.objects.create(
+        project=project, name=name, alt_text=alt_text, media=path, bytes=len(digit_png(0))
+    )
 
 
 def make_open_batch(

@@ -12,7 +12,7 @@ from labeling.statements import marks, rows
 
 
 def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:
-    """The index of each of these classes that there is. One query; none for no name."""
+    """The index of each of these classes that there is, by its name of today. One query; none for no name."""
     unique = list(set(names))
     if not unique:
         return {}
@@ -26,4 +26,4 @@ def read_value(project: Project, value: Any) -> Stored:
     names = project.asks.names_in(value)
     if len(names) > MAX_CLASSES:
         raise InvalidValue("These are too many class names.")
-    return project.asks.parse(value, indices_of(project, names))
+    return project.asks.parse(value, project.as_called(indices_of(project, names), None))

@@ -7,7 +7,17 @@ from labeling.api.items import comments, imports
 from labeling.api.items import views as items
 from labeling.api.label import views as queue
 from labeling.api.models import clusterings, comparisons, payoff, predictions, privacy, versions
-from labeling.api.projects import agreement, classes, encoders, guidelines, invitations, lifecycle, members, proposals
+from labeling.api.projects import (
+    agreement,
+    classes,
+    encoders,
+    guidelines,
+    guidelines_images,
+    invitations,
+    lifecycle,
+    members,
+    proposals,
+)
 from labeling.api.projects import views as projects
 
 app_name = "api"
@@ -26,6 +36,8 @@ urlpatterns = [
     path(
         f"{PROJECT}guidelines/<int:number>/restore/", guidelines.GuidelinesRestore.as_view(), name="guidelines-restore"
     ),
+    path(f"{PROJECT}guidelines/images/", guidelines_images.ImageList.as_view(), name="guidelines-images"),
+    path(f"{PROJECT}guidelines/images/<str:image>/", guidelines_images.OneImage.as_view(), name="guidelines-image"),
     path(f"{PROJECT}encoder/", encoders.ProjectEncoder.as_view(), name="encoder"),
     path(f"{PROJECT}classes/", classes.ClassList.as_view(), name="classes"),
     path(f"{PROJECT}classes/changes/", classes.ClassChanges.as_view(), name="class-changes"),

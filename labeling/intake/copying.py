@@ -120,11 +120,15 @@ def _labels(project: Project, items: Sequence[Item], names: dict[int, str]) -> d
     labels = {}
     for item in items:
         correction = corrected.get(item.pk)
+        likely = tuple((project.asks.show(value, names), p) for value, p in item.label_distribution or ())
         labels[item.pk] = Labels(
             label=project.asks.show(correction.value if correction else item.label, names),
             answers=tuple(answers[item.pk]),
             corrected_by=correction.user.username if correction else "",
             corrected_at=correction.created_at if correction else None,
             labeled_at=item.labeled_at,
+            probability=item.label_probability,
+            distribution=likely,
+            resolved=correction is None,
         )
     return labels

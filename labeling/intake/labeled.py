@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -63,6 +64,8 @@ class _Settled:
     labeled_at: datetime.datetime | None
     corrected_by: str = ""
     corrected_to: Any = None
+    probability: float | None = None
+    distribution: list[list[Any]] | None = None
 
 
 def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Mapping[str, int]) -> int:
@@ -85,7 +88,9 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
     pairs = list(zip(tasks, settled, strict=True))
     _write_answers(project, [(task.pk, answered) for task, each in pairs for answered in each.answers], users)
     _write_corrections([(task.item_key, each) for task, each in pairs if each.corrected_by], users)
-    _write_to_items([(task.item_key, each) for task, each in pairs if each.label is not None])
+    _write_to_items(
+        [(task.item_key, each) for task, each in pairs if each.label is not None or each.agreement is not None]
+    )
     labeled = sum(each.label is not None for each in settled)
     Batch.objects.filter(pk=batch.pk).update(
         size=F("size") + len(tasks), labeled=F("labeled") + labeled, overlap=project.overlap
@@ -94,13 +99,17 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
 
 
 def _settle(shared: _Import, labels: Labels) -> _Settled:
-    """A label that the answers do not amount to is somebody's word: who corrected it, or else who imports it."""
+    """A label that the answers amount to neither here nor where they come from is somebody's word: who corrected it, or
+    else who imports it.
+    """
     project, answers, word = shared.project, shared.answers(labels), shared.parsed(labels.label)
     label = None if word is None else project.follow(word)
     values = [project.follow(each.value) for each in answers if each.value is not None]
     resolved, agreement = project.asks.resolve(values)
     corrected_by = labels.corrected_by
-    if label is not None and not corrected_by and label != resolved:
+    if labels.resolved and values and not corrected_by:
+        resolved, agreement = label, _share(project, values, label)
+    elif label is not None and not corrected_by and label != resolved:
         if answers:
             corrected_by = shared.importer
         else:
@@ -108,9 +117,20 @@ def _settle(shared: _Import, labels: Labels) -> _Settled:
             resolved, agreement = label, 1.0
     if not corrected_by:
         at = None if resolved is None else labels.labeled_at or shared.now
-        return _Settled(answers, resolved, agreement, at)
+        likely = [[project.follow(shared.parsed(value)), p] for value, p in labels.distribution]
+        settled = _Settled(answers, resolved, agreement, at)
+        if resolved == label:
+            settled.probability, settled.distribution = labels.probability, likely or None
+        return settled
     agreement = sum(value == label for value in values) / len(values) if values else None
     return _Settled(answers, label, agreement, labels.corrected_at or shared.now, corrected_by, word)
+
+
+def _share(project: Project, values: Sequence[Any], label: Any) -> float:
+    """The share of answers that agree with the label; without one, of the most frequent answer."""
+    if label is not None:
+        return sum(value == label for value in values) / len(values)
+    return max(Counter(map(project.asks.key, values)).values()) / len(values)
 
 
 def _names(settled: _Settled) -> list[str]:
@@ -158,9 +178,17 @@ def _write_corrections(corrected: Sequence[tuple[int, _Settled]], users: Mapping
 
 def _write_to_items(settled: Sequence[tuple[int, _Settled]]) -> None:
     change_each(
-        "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s WHERE id = %s",
+        "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s, label_probability = %s, "
+        "label_distribution = %s WHERE id = %s",
         [
-            (stored(Item, "label", each.label), each.agreement, stored(Item, "labeled_at", each.labeled_at), item)
+            (
+                stored(Item, "label", each.label),
+                each.agreement,
+                stored(Item, "labeled_at", each.labeled_at),
+                each.probability,
+                stored(Item, "label_distribution", each.distribution),
+                item,
+            )
             for item, each in settled
         ],
     )

@@ -14,6 +14,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from labeling import kinds
 from labeling.kinds import BadValue
 from labeling.kinds.values import excerpt, is_blank, type_name
+from labeling.resolving.posterior import LEAST_SUPPORT
 
 from . import answers
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from .rows import Rules
 
 LISTS = ("annotations", "skips")
-COLUMNS = ("label", *LISTS, "corrected_by", "corrected_at", "labeled_at")
+COLUMNS = (
+    "label", *LISTS, "corrected_by", "corrected_at", "labeled_at", "label_probability", "label_distribution",
+)  # fmt: skip
 MOST = 1000
 """Answers of one item."""
 
@@ -44,10 +47,15 @@ class Answer(NamedTuple):
     at: datetime.datetime | None
 
 
+Distribution = tuple[tuple[Any, float], ...]
+"""Answers, and how probable each of them is."""
+
+
 class Labels(NamedTuple):
     """What a row says of its item's label: at least a label or an answer. Values are as in `Draft.truth`.
 
-    `corrected_by` is "" where the answers, if there are any, amount to the label.
+    `corrected_by` is "" where the answers, if there are any, amount to the label. With `resolved` they do so where the
+    row comes from, weighed by who gave them, whatever the most frequent one is.
     """
 
     label: str | list[str] | bool | None
@@ -55,6 +63,22 @@ class Labels(NamedTuple):
     corrected_by: str = ""
     corrected_at: datetime.datetime | None = None
     labeled_at: datetime.datetime | None = None
+    probability: float | None = None
+    distribution: Distribution = ()
+    resolved: bool = False
+
+
+def is_resolved(label: Any, distribution: Distribution) -> bool:
+    """Whether the label is what these probabilities come to: the most probable answer, or none if that is doubtful.
+
+    Somebody who changes the label of an exported row leaves them as they were.
+    """
+    if not distribution:
+        return False
+    most = max(probability for _, probability in distribution)
+    if most < LEAST_SUPPORT:
+        return label is None
+    return any(value == label for value, probability in distribution if probability == most)
 
 
 def is_exported(fields: Mapping[str, Any]) -> bool:
@@ -100,9 +124,13 @@ def _labels(fields: Mapping[str, Any], rules: Rules) -> Labels | None:
     corrected_by = fields.get("corrected_by")
     if label is None and not every:
         return None
+    distribution = _distribution(fields.get("label_distribution"), rules)
     return Labels(
         label=label,
         answers=every,
+        probability=_probability(fields.get("label_probability"), "label_probability"),
+        distribution=distribution,
+        resolved=is_resolved(label, distribution),
         corrected_by="" if label is None or is_blank(corrected_by) else _name(corrected_by, "corrected_by"),
         corrected_at=_moment(fields.get("corrected_at"), "corrected_at"),
         labeled_at=_moment(fields.get("labeled_at"), "labeled_at"),
@@ -178,6 +206,29 @@ def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
         raise BadValue(f'seconds "{excerpt(str(value))[:60]}" is not a number from 0 on')
     return float(value)
+
+
+def _probability(value: Any, column: str) -> float | None:
+    if is_blank(value):
+        return None
+    try:
+        probability = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError):
+        probability = math.nan
+    if not 0 <= probability <= 1:
+        raise BadValue(f'{column} "{excerpt(str(value))[:60]}" is not a number from 0 to 1')
+    return probability
+
+
+def _distribution(value: Any, rules: Rules) -> Distribution:
+    column = "label_distribution"
+    return tuple(_likely(pair, column, rules) for pair in _list(value, column))
+
+
+def _likely(pair: Any, column: str, rules: Rules) -> tuple[Any, float]:
+    if not isinstance(pair, list) or len(pair) != 2 or is_blank(pair[1]):
+        raise BadValue(f'column "{column}" must be a list of pairs: an answer and its probability')
+    return answers.read(pair[0], column, rules), _probability(pair[1], column) or 0.0
 
 
 def _moment(value: Any, column: str) -> datetime.datetime | None:

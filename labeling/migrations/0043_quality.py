@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0040_review"),
+        ("labeling", "0041_data"),
     ]
 
     operations = [

@@ -3,7 +3,7 @@
 from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection, Task
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
-from labeling.models.guidelines import GuidelinesVersion
+from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
 from labeling.models.people import Invitation, Membership, Role, User
@@ -28,6 +28,7 @@ __all__ = [
     "Clustering",
     "Comment",
     "Correction",
+    "GuidelinesImage",
     "GuidelinesVersion",
     "Invitation",
     "Item",

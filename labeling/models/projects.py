@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import math
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -262,6 +262,8 @@ class Project(models.Model):
 
     # Classes: which were merged into which, by index as JSON has it, and how often they were changed.
     merged = models.JSONField(default=dict, editable=False)
+    # Names that classes had: [name, index, the last `class_revision` at which it was so], in that order.
+    earlier_names = models.JSONField(default=list, editable=False)
     split = models.JSONField(default=list, editable=False, help_text="Classes whose items are asked again, by index.")
     class_revision = models.PositiveIntegerField(default=0, editable=False)
     guidelines_version = models.PositiveIntegerField(
@@ -313,14 +315,28 @@ class Project(models.Model):
         """Whether many of its items may be answered at once."""
         return self.asks.grid_by != GridBy.NOTHING and kinds.of(self).in_grids
 
-    def class_names(self, indices: Iterable[int]) -> dict[int, str]:
-        """The names of these classes. One query; none for no class."""
+    def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
+        """The names of these classes, or of those among them that are `offered`. One query; none for no class."""
         numbers = set(indices)
-        return dict(self.classes.filter(index__in=numbers).values_list("index", "name")) if numbers else {}
+        classes = self.classes.offered() if offered else self.classes
+        return dict(classes.filter(index__in=numbers).values_list("index", "name")) if numbers else {}
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
         """What these answers of a model are called: classes, or yes and no."""
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
+
+    def as_called(self, indices: Mapping[str, int], revision: int | None) -> Mapping[str, int]:
+        """`indices` of classes by the names that they had at this revision of the classes. Without a revision, earlier
+        names are added as far as no class has them now.
+        """
+        earlier: dict[str, int] = {}
+        for name, index, until in reversed(self.earlier_names):
+            if revision is None:
+                if name not in indices:
+                    earlier.setdefault(name, index)
+            elif until >= revision:
+                earlier[name] = index  # the oldest that still held then comes last
+        return {**indices, **earlier} if earlier else indices
 
     @property
     def merges(self) -> dict[int, int]:

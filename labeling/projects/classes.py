@@ -34,6 +34,7 @@ SETTLE_SECONDS = 3
 KINDS_THAT_RELABEL = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
 LEAST = 2
 MOST_PARTS = 20
+MOST_EARLIER_NAMES = 100
 
 
 @transaction.atomic
@@ -68,6 +69,8 @@ def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> L
         return edited
     edited.save()
     renamed = before["name"] != edited.name
+    if renamed:
+        _remember(project, before["name"], index)
     text = f"Renamed “{before['name']}” to “{edited.name}”" if renamed else f"Changed “{edited.name}”"
     _record(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
     return edited
@@ -229,6 +232,9 @@ def _put_back(project: Project, change: ClassChange) -> None:
     taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])
     if taken.exists():
         raise ClassError("Another class now has the earlier name. Rename that class first.")
+    for each in project.classes.filter(index__in=[int(index) for index in change.before]):
+        if change.before[str(each.index)].get("name", each.name) != each.name:
+            _remember(project, each.name, each.index)
     for index, fields in change.before.items():
         project.classes.filter(index=int(index)).update(**fields)
     if change.kind == ClassChange.Kind.MERGED:
@@ -238,6 +244,12 @@ def _put_back(project: Project, change: ClassChange) -> None:
         project.split = [index for index in project.split if index != change.classes[0]]
         project.save(update_fields=["split"])
         relabeling.restore_corrections(change)
+
+
+def _remember(project: Project, name: str, index: int) -> None:
+    """Keep the name that a class has up to now: open pages, and answers on their way, still call it so."""
+    project.earlier_names = [*project.earlier_names, [name, index, project.class_revision]][-MOST_EARLIER_NAMES:]
+    project.save(update_fields=["earlier_names"])
 
 
 def _hold(project: Project) -> Project:

@@ -1,4 +1,5 @@
-"""A new project that asks the same: settings, guidelines and classes are copied; items, labels and members, if wanted.
+"""A new project that asks the same: settings, classes and guidelines with their images are copied; items, labels and
+members, if wanted.
 
 The new project is there at once, and the worker copies the items (`labeling.intake.copying`). Models stay where they
 are. The copy needs nothing of the original once it is complete: either can be deleted.
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
+from labeling.projects import guidelines_images
 from labeling.projects.create import SETTINGS, create_project
 
 # Beside the settings: what a project is made with, and what is said of the task.
@@ -48,6 +50,7 @@ def duplicate(
         settings={"name": name, **{field: getattr(project, field) for field in COPIED}},
     )
     _copy_details(classes, copy, with_position=items)
+    guidelines_images.copy(project=project, into=copy)
     if members:
         others = project.memberships.exclude(user=user)
         Membership.objects.bulk_create(

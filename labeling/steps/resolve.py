@@ -158,9 +158,9 @@ def _label(
     if project.is_split(label):  # the item is asked again
         return _Label(None, None, None, None)
     several = [[values[-value], round(p, 4)] for p, value in likely if p > dawid_skene.LEAST]
-    return _Label(
-        label, agreement, None if label is None else round(probability, 6), several if len(several) > 1 else None
-    )
+    # One that is not the most frequent answer says why, wherever it goes.
+    telling = len(several) > 1 or (decides and label != project.asks.resolve([values[number] for number in given])[0])
+    return _Label(label, agreement, None if label is None else round(probability, 6), several if telling else None)
 
 
 def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:

@@ -25,7 +25,7 @@ from labeling.web.overview import views as project
 from labeling.web.overview.home import home
 from labeling.web.review import comments
 from labeling.web.review import views as reviews
-from labeling.web.settings import create, encoder, guidelines, model
+from labeling.web.settings import create, encoder, guidelines, guidelines_images, model
 from labeling.web.settings import views as settings
 
 PROJECT = "p/<slug:slug>/"
@@ -70,6 +70,12 @@ urlpatterns = [
     path(f"{PROJECT}settings/", settings.settings, name="project-settings"),
     path(f"{PROJECT}settings/consequence/", settings.settings_consequence, name="project-consequence"),
     path(f"{PROJECT}guidelines/<int:number>/restore/", guidelines.restore, name="project-guidelines-restore"),
+    path(f"{PROJECT}guidelines/images/", guidelines_images.images, name="project-guidelines-images"),
+    path(
+        f"{PROJECT}guidelines/images/<str:image>/remove/",
+        guidelines_images.remove_image,
+        name="project-guidelines-image-remove",
+    ),
     path(f"{PROJECT}manage/", lifecycle.manage, name="project-manage"),
     path(f"{PROJECT}archive/", lifecycle.archive, name="project-archive"),
     path(f"{PROJECT}duplicate/", lifecycle.copy, name="project-duplicate"),

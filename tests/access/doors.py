@@ -148,6 +148,9 @@ DOORS = [
     Door("project-class-split-done", "post", MANAGERS, 302, {"into": "one\nother"}),
     Door("project-class-archive", "post", MANAGERS, 302),
     Door("project-guidelines-restore", "post", MANAGERS, 302),
+    Door("project-guidelines-images", "get", MANAGERS, 200),
+    Door("project-guidelines-images", "post", MANAGERS, 400),
+    Door("project-guidelines-image-remove", "post", MANAGERS, 302),
     Door("project-items-change", "get", MANAGERS, 302),  # to the list: what to do is missing
     Door("project-items-change", "post", MANAGERS, 302),
     # reviewers
@@ -196,6 +199,10 @@ DOORS = [
     ),
     Door("api:guidelines", "get", READERS, 200),
     Door("api:guidelines-restore", "post", MANAGERS, 200),
+    Door("api:guidelines-images", "get", READERS, 200),
+    Door("api:guidelines-images", "post", MANAGERS, 400),  # without a file
+    Door("api:guidelines-image", "get", MEMBERS, 200),
+    Door("api:guidelines-image", "delete", MANAGERS, 204),
     Door("api:encoder", "get", READERS, 200),
     Door("api:encoder", "put", MANAGERS, 200, {"name": "pixels"}),
     Door("api:classes", "get", MEMBERS, 200),

@@ -53,6 +53,7 @@ FIELDS: dict[str, Fields] = {
     "api:project": PROJECT,
     "api:project-deletion": {MANAGERS: "items labels annotations models members bytes"},
     "api:guidelines": {READERS: "version text user created_at answers"},
+    "api:guidelines-images": {READERS: "name alt_text url bytes user created_at"},
     "api:encoder": {READERS: "name options settled known weights"},
     "api:classes": CLASS,
     "api:class": CLASS,
@@ -109,6 +110,7 @@ FIELDS: dict[str, Fields] = {
 FILES = {
     "api:comments",
     "api:deleted-projects",
+    "api:guidelines-image",
     "api:item-media",
     "api:rejected-rows",
     "api:model-artifact",

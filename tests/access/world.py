@@ -23,7 +23,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project, make_user, recount
+from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, make_user, recount
 from knox.models import AuthToken
 from pages import make_prediction
 
@@ -130,6 +130,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     classes.edit(project=project, user=manager, index=2, description="A swan.")
     Project.objects.filter(pk=project.pk).update(guidelines="Another bird.", guidelines_version=100)
     GuidelinesVersion.objects.create(project=project, number=number, text="A swan.", created_at=timezone.now())
+    image = make_guidelines_image(project, f"swan-{number}.png")
     skipped = Annotation.objects.create(
         task=batch.tasks.order_by("rank")[1], user=annotator, value=None, skip_reason="None of these: goose"
     )
@@ -140,6 +141,7 @@ def _fill(project: Project, annotator: User, *, leaver: str, number: int) -> dic
     return {
         "index": extra.index,
         "part_id": part.pk,
+        "image": image.name,
         "invitation_id": invitation.pk,
         "token": token,
         "item_id": items[0].pk,

@@ -35,6 +35,7 @@ MEANING = {
     "/api/v1/projects/{slug}/classes/proposals/accept/",
     "/api/v1/projects/{slug}/classes/{index}/",
     "/api/v1/projects/{slug}/encoder/",
+    "/api/v1/projects/{slug}/guidelines/images/",
     "/api/v1/projects/{slug}/items/",
     "/api/v1/projects/{slug}/items/changes/",
     "/api/v1/projects/{slug}/items/{item_id}/correction/",

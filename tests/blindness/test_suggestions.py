@@ -18,6 +18,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Item, ModelVersion, Project, Task
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
+from labeling.projects import classes
 from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -74,6 +75,21 @@ def test_the_first_batch_shows_them_where_the_coin_says(question: str, suggestio
     assert not Item.objects.labeled().exists()
     Project.objects.update(show_suggestions=False)
     assert not any("prediction" in item for item in claimed(project).values())
+
+
+@pytest.mark.parametrize(("question", "suggestion"), [("single", "dog"), ("multi", ["cat", "dog"])])
+def test_one_of_a_class_that_is_no_longer_offered_is_not_shown(question: str, suggestion: Any, tmp_path: Path) -> None:
+    project = started(tmp_path, question, suggestion, show_predictions=True)
+    Task.objects.filter(item__suggestion=None, prompted=True).update(prompted_by="model", predicted=1)
+    assert any("prediction" in item for item in claimed(project).values())
+    classes.add(project=project, user=None, name="hen")
+    classes.archive(project=project, user=None, index=1)
+    assert not any("prediction" in item for item in claimed(project).values())
+    classes.restore(project=project, user=None, index=1)
+    classes.merge(project=project, user=None, index=1, into=2)
+    shown = {str(item["prediction"]["value"]) for item in claimed(project).values() if "prediction" in item}
+    assert str("owl" if question == "single" else ["cat", "owl"]) in shown
+    assert not any("dog" in each for each in shown)
 
 
 def test_they_measure_nothing_and_go_before_what_the_model_predicts(tmp_path: Path) -> None:

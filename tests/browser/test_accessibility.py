@@ -242,6 +242,8 @@ STATES = [
     State("project-class-merge", "filled", {**DIGITS, "index": 3}, merge_into("8")),
     State("project-class-split", "filled", {**DIGITS, "index": 3}, split_into("3 open", "3 closed")),
     State("project-guidelines", "filled", DIGITS),
+    State("project-guidelines-images", "filled", DIGITS),
+    State("project-guidelines-images", "error", EMPTY, press("Upload")),
     State("project-manage", "filled", DIGITS),
     State("project-manage", "error", DIGITS, press("Delete this project")),
     State("project-transfer", "filled", {**DIGITS, "username": "enzo"}),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
 from factories import make_items, make_member, make_open_batch, make_project
+from PIL import Image, ImageDraw
 from playwright.sync_api import Page, expect
 
 from labeling.models import Annotation, Role
@@ -120,3 +122,52 @@ def test_classes_are_shown_with_their_examples_below_the_guidelines(open_screen:
     expect(dialog.get_by_text("A two has a flat foot.")).to_be_visible()
     expect(dialog.get_by_role("list", name="Examples of two").get_by_role("img", name="two, example 4")).to_be_visible()
     screenshot(screen.page, "class-examples")
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme"), [((1280, 800), "light"), ((360, 640), "dark")], ids=["desktop-light", "phone-dark"]
+)
+def test_an_image_is_uploaded_named_in_the_text_and_seen_by_annotators(
+    open_page: Any, open_screen: Any, screenshot: Any, size: tuple[int, int], scheme: str
+) -> None:
+    project = make_project("signs", kind="image", guidelines="Take the sign in front.")
+    make_open_batch(project, make_items(project, 3))
+    look = {"viewport": {"width": size[0], "height": size[1]}, "color_scheme": scheme}
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER), "/p/signs/guidelines/images/", **look)
+    page.get_by_label("Image").set_input_files({"name": "Stop sign.png", "mimeType": "image/png", "buffer": drawing()})
+    page.get_by_role("button", name="Upload").click()
+    screenshot(page, f"guidelines-images-error-{scheme}", full=True)
+    expect(page.get_by_role("alert")).to_contain_text("Say what the image shows")
+    page.get_by_label("Image").set_input_files({"name": "Stop sign.png", "mimeType": "image/png", "buffer": drawing()})
+    page.get_by_label("What it shows").fill("A stop sign, half hidden by a tree")
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_role("img", name="A stop sign, half hidden by a tree")).to_have_js_property("naturalWidth", 900)
+    screenshot(page, f"guidelines-images-{scheme}", full=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.goto("/p/signs/settings/")
+    page.get_by_label("Guidelines").fill("# Stop\n\nTake it all the same:\n\n![](stop-sign.png)")
+    page.get_by_role("button", name="Preview").click()
+    shown = page.get_by_role("region", name="Preview").get_by_role("img")
+    expect(shown).to_have_js_property("naturalWidth", 900)
+    screenshot(page, f"guidelines-images-preview-{scheme}")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+
+    screen = open_screen(project, make_member(project, "annie"), **look)
+    screen.press("g")
+    image = screen.page.get_by_role("dialog", name="Guidelines").get_by_role("img")
+    expect(image).to_have_accessible_name("A stop sign, half hidden by a tree")
+    expect(image).to_have_js_property("naturalWidth", 900)
+    screenshot(screen.page, f"guidelines-image-shown-{scheme}")
+    assert screen.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def drawing() -> bytes:
+    """Dark on nothing, as diagrams are."""
+    buffer = io.BytesIO()
+    image = Image.new("RGBA", (900, 500))
+    draw = ImageDraw.Draw(image)
+    draw.regular_polygon((450, 250, 180), 8, outline="black", width=12)
+    draw.line((450, 430, 450, 500), fill="black", width=16)
+    image.save(buffer, "PNG")
+    return buffer.getvalue()

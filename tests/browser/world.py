@@ -8,7 +8,7 @@ import uuid
 import numpy as np
 import orjson
 from django.utils import timezone
-from factories import make_items, make_member, make_open_batch, make_project, recount
+from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, make_prediction
 
 from labeling.arrays.files import ProjectFiles, save_array
@@ -25,6 +25,8 @@ Type the digit that you **read**.
 - a *7* may have a bar
 - a *1* may have a foot: see [the sheet](https://example.org/digits)
 
+![](bar.png)
+
 | looks like | take |
 |------------|-----:|
 | 1 or 7     |    7 |
@@ -36,6 +38,8 @@ def lively_project() -> Project:
     project = make_project(
         "digits", kind="image", name="Handwritten digits", prompt="Which digit is this?", guidelines=GUIDELINES
     )
+    make_guidelines_image(project, "bar.png", "A 7 with a bar")
+    make_guidelines_image(project, "not-used-by-any-version-of-the-guidelines.png", "A 1 with a foot")
     make_history(project, len(ACCURACY), size=12)
     for version, (value, low, high) in zip(project.versions.order_by("number"), ACCURACY, strict=True):
         version.metrics = {"control": {"accuracy": value, "low": low, "high": high, "n": 58}}

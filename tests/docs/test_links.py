@@ -11,8 +11,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 
 def links(document: Path) -> list[str]:
-    """Targets of a document's links and images within the repository, without their anchors."""
-    targets = re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8"))
+    """Targets of a document's links and images within the repository, without their anchors. Code is no link."""
+    targets = re.findall(r"\]\(([^)\s]+)\)(?!`)", document.read_text(encoding="utf-8"))
     return [target.partition("#")[0] for target in targets if not re.match(r"[a-z]+:|#", target)]
 
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/images"
 LARGEST = 200_000
 MAGIC = {".png": b"\x89PNG", ".svg": b"<?xml"}
-SHOWN = re.compile(r"!\[([^\]]*)\]\(([^)]+)\)")
+SHOWN = re.compile(r"(?<!`)!\[([^\]]*)\]\(([^)]+)\)")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PICTURES = [(page, *shown) for page in PAGES for shown in SHOWN.findall(page.read_text(encoding="utf-8"))]
 

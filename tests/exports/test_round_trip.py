@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from labeling.answering.corrections import correct
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
-from labeling.models import Item, Project, User
+from labeling.models import Annotation, Correction, Item, Project, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.formats import FORMATS
@@ -27,7 +29,6 @@ CLASSES = ["cat", "dog", "=1+1"]
 ITS_OWN = {
     "item", "source", "media", "batch", "rank", "model_version", "learned_by", "is_control", "prompted", "prompted_by",
     "control_probability", "control_weight", "margin", "cluster", "cluster_size", "draw_pass", "selection", "imported",
-    "label_probability", "label_distribution",
 }  # fmt: skip
 VALUES: dict[str, list[Any]] = {
     "single": [0, 1, 2],
@@ -69,6 +70,91 @@ def rows_of(project: Project) -> list[dict[str, Any]]:
 
 def written(project: Project, form: str) -> bytes:
     return b"".join(FORMATS[form].write(pages(project, Choice(skipped=True)), project.asks))
+
+
+def weigh(project: Project, question: str) -> None:
+    """As answers are weighed: two people are outvoted by one, a lone answer is doubted, and a majority is probable."""
+    one, two, _ = VALUES[question]
+    for external_id, label, agreement, probability, likely in (
+        ("=id", two, 1 / 3, 0.93, [[two, 0.93], [one, 0.07]]),
+        ("item-0002", None, 1.0, None, [[two, 0.45], [one, 0.44]]),
+        ("item-0005", VALUES[question][2], 1.0, 0.99, None),
+    ):
+        Item.objects.filter(external_id=external_id).update(
+            label=label, agreement=agreement, label_probability=probability, label_distribution=likely
+        )
+
+
+def imported(project: Project, path: Path) -> None:
+    job = register(
+        project=project,
+        user=User.objects.get(username="max"),
+        path=path,
+        name=path.name,
+        strict=False,
+        taken_by=worker_name(),
+    )
+    import_items(Step(job, patient=False))
+    assert [(row.where, row.reason) for row in project.imports.get().rejected_rows.all()] == []
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])
+@pytest.mark.parametrize("question", list(VALUES))
+def test_labels_that_were_weighed_come_back_as_what_their_annotators_came_to(
+    question: str, form: str, tmp_path: Path
+) -> None:
+    first = labeled(question)
+    two = VALUES[question][1]
+    answered = Annotation.objects.filter(task__item__external_id="=id")
+    extra = answered.earliest("created_at")
+    extra.pk, extra.user, extra.value = uuid.uuid4(), make_member(first, "cyd"), two
+    extra.save(force_insert=True)
+    weigh(first, question)
+    tied = Annotation.objects.filter(task__item__external_id="item-0003", value__isnull=True)
+    assert tied.update(value=two, skip_reason="") == 1
+    label, agreement = first.asks.resolve([two, VALUES[question][0]])  # a score has no ties
+    Item.objects.filter(external_id="item-0003").update(label=label, agreement=agreement)
+    Item.objects.filter(label__isnull=True).update(labeled_at=None)
+    content, before = written(first, form), rows_of(first)
+    first.batches.all().delete()
+    first.items.all().delete()
+    path = tmp_path / f"labels.{form}"
+    path.write_bytes(content)
+    second = made("second", question)
+    imported(second, path)
+    assert rows_of(second) == before
+    assert Correction.objects.filter(item__project=second).count() == 2, "those that there were"
+
+
+def test_a_label_that_somebody_changed_in_the_file_is_the_word_of_whoever_imports_it(tmp_path: Path) -> None:
+    first = labeled("single")
+    weigh(first, "single")
+    rows = [json.loads(line) for line in written(first, "jsonl").decode().splitlines()]
+    changed = next(row for row in rows if row["external_id"] == "=id")
+    assert changed["label"] == "dog"
+    changed["label"] = "=1+1"
+    first.batches.all().delete()
+    first.items.all().delete()
+    path = tmp_path / "labels.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    second = made("second", "single")
+    imported(second, path)
+    item = second.items.get(external_id="=id")
+    assert (item.label, item.label_probability, item.label_distribution) == (2, None, None)
+    assert item.corrections.get().user.username == "max"
+
+
+@pytest.mark.parametrize("value", ["[1]", '[["cat",2]]', '[["cow",0.5]]', '[["cat"]]', "0.5", '[["cat",null]]'])
+def test_what_is_no_distribution_sets_the_row_aside(value: str, tmp_path: Path) -> None:
+    project = made("second", "single")
+    row = {"external_id": "a", "data": {"text": "a"}, "label": "cat", "label_distribution": value}
+    row["annotations"] = [{"annotator": "ana", "value": "cat"}]
+    path = tmp_path / "labels.jsonl"
+    path.write_text(json.dumps(row))
+    job = register(project=project, user=None, path=path, name=path.name, strict=False, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    [rejected] = project.imports.get().rejected_rows.all()
+    assert "label_distribution" in rejected.reason.lower()
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet"])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 from factories import make_project
-from import_files import write, write_npy, write_parquet
+from import_files import picture, write, write_folder, write_npy, write_parquet
 
 from labeling.intake import run
 from labeling.intake.uploads import register
+from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
@@ -38,6 +41,23 @@ def test_what_was_taken_in_before_a_file_turned_bad_goes_on_into_the_pool(tmp_pa
     assert 0 < item_import.accepted == project.items.count() < rows
     assert item_import.reason.startswith(f"The {item_import.accepted:,} items before that are imported. ")
     assert project.jobs.filter(kind=Job.Kind.ENCODE).count() == 1
+
+
+def test_the_next_import_removes_files_that_a_killed_one_had_begun_to_write_an_hour_ago(tmp_path: Path) -> None:
+    project, other = make_project(kind="image"), make_project("other", kind="image")
+    old, young, others = (
+        write(media.path_of(f"{owner.pk}/drafts/{name}"), b"\x89PNG")
+        for owner, name in ((project, "old"), (project, "young"), (other, "old"))
+    )
+    an_hour_ago = time.time() - media.DRAFT_SECONDS
+    for draft in (old, others):
+        os.utime(draft, (an_hour_ago - 1, an_hour_ago - 1))
+    os.utime(young, (an_hour_ago + 60, an_hour_ago + 60))
+    run.import_items(taken(project, write_folder(tmp_path / "images", {"a.png": picture()})))
+    assert project.items.count() == 1
+    assert not old.exists()
+    assert young.exists(), "somebody may be writing it"
+    assert others.exists(), "another project's imports look after it"
 
 
 def test_two_first_imports_at_once_agree_on_the_length_of_vectors(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_the_preview_is_for_those_who_are_signed_in_and_send_something() -> None
 
 def test_both_forms_offer_the_preview_with_and_without_scripts() -> None:
     client = manager(make_project())
-    for path in ("/new/", "/p/digits/settings/"):
+    for path, preview in (("/new/", "/new/preview/"), ("/p/digits/settings/", "/new/preview/?project=digits")):
         page = client.get(path).content.decode()
-        assert 'data-url="/new/preview/"' in page
-        assert 'formaction="/new/preview/"' in page
+        assert f'data-url="{preview}"' in page
+        assert f'formaction="{preview}"' in page

@@ -49,7 +49,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-batch-end", [open_batch], Role.MANAGER, 4),
     ("project", [], Role.ANNOTATOR, 9),
     ("project", [], Role.ENGINEER, 35),
-    ("project", [], Role.MANAGER, 36),
+    ("project", [], Role.MANAGER, 40),
     ("project-import", [], Role.MANAGER, 10),
     ("project-import-progress", [], Role.MANAGER, 7),
     ("project-settings", [], Role.MANAGER, 20),
@@ -79,6 +79,7 @@ PAGES: list[tuple[str, list[Any], str, int]] = [
     ("project-model-predict", [1], Role.ENGINEER, 5),
     ("project-prediction", [first_prediction], Role.ENGINEER, 5),
     ("project-guidelines", [], Role.ENGINEER, 7),
+    ("project-guidelines-images", [], Role.MANAGER, 5),
     ("project-privacy", [], Role.ENGINEER, 6),
     ("project-export", [], Role.ENGINEER, 5),
 ]

@@ -18,7 +18,7 @@ from labeling import kinds
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Error, find_or_404
-from labeling.api.shared.ranges import file_response
+from labeling.api.shared.ranges import media_response
 from labeling.intake import uploads
 from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
@@ -156,10 +156,6 @@ class ItemMedia(ProjectView):
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")
         try:
-            response = file_response(request, media.path_of(name), content_type=content_type)
+            return media_response(request, media.path_of(name), content_type=content_type)
         except FileNotFoundError:
             raise Http404(f"The {kind.noun} is gone from the disk.") from None
-        # Content never changes under its name, and is nobody else's business.
-        response["Cache-Control"] = "private, max-age=86400, immutable"
-        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
-        return response

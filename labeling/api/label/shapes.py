@@ -28,6 +28,7 @@ MAX_ID = 2**63 - 1
 MAX_ANSWERS = 1000
 COMMENT = "What the person writes about it, for the reviewers. It flags the item; who wrote it sees what they answer."
 GUIDELINES_VERSION = "Number of the guidelines that the person had on the screen; the newest if left out."
+CLASS_REVISION = "The revision of the classes whose names these are, as the claim told it; of the newest if left out."
 # With all that may stand around its 32 digits.
 MAX_UUID = 64
 
@@ -117,6 +118,7 @@ class AnnotationRequest(serializers.Serializer[Any]):
     flagged = serializers.BooleanField(default=False, help_text="Somebody should look at it again.")
     comment = serializers.CharField(required=False, max_length=MAX_COMMENT, help_text=COMMENT)
     guidelines_version = serializers.IntegerField(required=False, min_value=0, help_text=GUIDELINES_VERSION)
+    class_revision = serializers.IntegerField(required=False, allow_null=True, min_value=0, help_text=CLASS_REVISION)
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):

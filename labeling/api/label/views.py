@@ -64,19 +64,21 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str], plac
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     prompt = _shown_answer(task, project)
-    if prompt is not None:
+    if prompt is not None and _can_be_answered(prompt, project, class_names):
         shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
     return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
 
 
 def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """Names of the classes that the tasks propose or predict; no query where there are none to be shown."""
+    """Names of the classes that the tasks propose, or of those offered that are suggested. No query where none are
+    shown.
+    """
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
     if not project.asks.answers:
         prompts = (_shown_answer(task, project) for task in tasks)
         for prompt in prompts:
             indices |= set(prompt) if isinstance(prompt, list) else set() if prompt is None else {prompt}
-    return project.class_names(indices)
+    return project.class_names(indices, offered=not project.asks.proposes)
 
 
 def _shown_answer(task: Task, project: Project) -> Any:
@@ -87,6 +89,11 @@ def _shown_answer(task: Task, project: Project) -> Any:
         predicted=task.predicted,
         suggestion=task.shown.suggestion,
     )
+
+
+def _can_be_answered(prompt: Any, project: Project, class_names: Mapping[int, str]) -> bool:
+    """Whether all classes that are suggested are offered: nobody could choose one that was archived meanwhile."""
+    return bool(project.asks.answers) or class_names.keys() >= set(prompt if isinstance(prompt, list) else [prompt])
 
 
 class Claim(ProjectView):
@@ -262,7 +269,7 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
     return queue.Answer(
         id=annotation_id,
         task=task,
-        value=project.asks.parse(each["value"], indices),
+        value=project.asks.parse(each["value"], project.as_called(indices, _class_revision(project, each))),
         seconds=min(float(seconds), MAX_SECONDS),
         flagged=each.get("flagged") is True,
         comment=_comment(each.get("comment", "")),
@@ -283,6 +290,16 @@ def _guidelines_version(project: Project, given: Mapping[str, Any]) -> int:
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
         raise InvalidValue(f"guidelines_version must be a version of this project's guidelines, 0 to {newest}.")
     return version
+
+
+def _class_revision(project: Project, given: Mapping[str, Any]) -> int | None:
+    """The revision of the classes that the sender had on the screen; None if it is not told."""
+    revision = given.get("class_revision")
+    if revision is None:
+        return None
+    if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision <= project.class_revision:
+        raise InvalidValue(f"class_revision must be one of this project's, 0 to {project.class_revision}.")
+    return revision
 
 
 def _shown_id(each: Any) -> str | None:

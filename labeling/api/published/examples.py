@@ -169,6 +169,14 @@ EXAMPLES: dict[str, Any] = {
         "created_at": "2026-03-02T09:00:00Z",
         "answers": 412,
     },
+    "ImageOfGuidelines": {
+        "name": "barn-owl.png",
+        "alt_text": "A barn owl: the face is a white heart",
+        "url": "/api/v1/projects/owls/guidelines/images/barn-owl.png/",
+        "bytes": 48_120,
+        "user": "mona",
+        "created_at": "2026-03-02T09:00:00Z",
+    },
     "ProjectContents": {
         "items": 12_400,
         "labels": 2_300,

@@ -24,6 +24,7 @@ SAMPLE = {
     "import_id": "3",
     "prediction_id": "12",
     "invitation_id": "5",
+    "image": "barn-owl.png",
     "part_id": "3",
     "annotation_id": "0b6f4b1c-6f0e-4a57-9c53-8c1b3c1f3d52",
 }

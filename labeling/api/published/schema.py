@@ -52,6 +52,7 @@ PATH = {
     "import_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The import's id."),
     "prediction_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The prediction's id."),
     "invitation_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The invitation's id."),
+    "image": ({"type": "string", "pattern": "^[a-z0-9_-]+[.][a-z]+$", "maxLength": 100}, "The image's name."),
     "part_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The part's id."),
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
 }

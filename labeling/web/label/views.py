@@ -88,7 +88,11 @@ def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
     details = {each.name: _details(project, each, shown.get(each.index, [])) for each in project.classes.offered()}
     # Of 20,000 classes few have more than a name.
     response = JsonResponse(
-        {"classes": list(details), "details": {name: more for name, more in details.items() if more}}
+        {
+            "classes": list(details),
+            "revision": project.class_revision,
+            "details": {name: more for name, more in details.items() if more},
+        }
     )
     response["Cache-Control"] = "private, no-cache"
     return response

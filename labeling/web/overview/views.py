@@ -19,6 +19,7 @@ from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of
+from labeling.insight.waits import waits_of
 from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import STEPS, progress_of, unattended
 from labeling.loop.versions import in_use
@@ -32,6 +33,7 @@ from labeling.web.charts.payoff import payoff_chart
 from labeling.web.models.fit import fit_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import situation
+from labeling.web.overview.waits import lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, duration, number
@@ -111,6 +113,8 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         context |= {
             "actions": LOOP_ACTIONS[project.loop],
             "waiting": _waiting_in_vain(project, now),
+            "waits": lines(project, batch, waits_of(batch, now)) if batch and batch.state == Batch.State.OPEN else [],
+            "proposed": project.proposals.open().values("key").distinct().count(),
             "may_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         }
     return render_page(request, membership, "project/overview.html", context, section="project")

@@ -23,8 +23,13 @@ LISTED = 100
 @require_POST
 @login_required
 def preview(request: HttpRequest) -> HttpResponse:
-    """What stands in the form's `guidelines`, as annotators will read it. Nothing is stored."""
-    return render(request, "guidelines/preview.html", {"text": request.POST.get("guidelines", "").strip()})
+    """What stands in the form's `guidelines`, as annotators will read it, with the images of the `project` that the
+    address names. Nothing is stored.
+    """
+    slug = request.GET.get("project")
+    project = access.membership_of(request.user, slug).project if slug else None
+    text = request.POST.get("guidelines", "").strip()
+    return render(request, "guidelines/preview.html", {"text": text, "project": project})
 
 
 @require_safe

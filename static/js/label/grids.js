@@ -100,7 +100,14 @@ export class Grids {
     const seconds = Math.round((stopwatch.seconds() / this.#grid.size) * 1000) / 1000;
     const values = new Map(right.map((task) => [task, this.#verify ? true : classOf(task)]));
     if (this.#verify) for (const task of wrong) values.set(task, false);
-    const answers = [...values].map(([task, value]) => ({ id: uuid(), task: task.id, value, seconds, guidelines_version: guidelines.version }));
+    const answers = [...values].map(([task, value]) => ({
+      id: uuid(),
+      task: task.id,
+      value,
+      seconds,
+      guidelines_version: guidelines.version,
+      class_revision: task.classRevision,
+    }));
     const tasks = this.#grid.tasks;
     const alone = tasks.filter((task) => !values.has(task));
     for (const task of alone) this.#alone.add(task.id);

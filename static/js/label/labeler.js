@@ -47,9 +47,9 @@ export class Labeler {
     queue.refill();
   }
 
-  answer(value, said) {
+  answer(value, said, revision) {
     if (!this.#parts.guard.admits()) return;
-    this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value }));
+    this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value, class_revision: revision }));
   }
 
   /** `proposed`: the name of a class that is missing, if there is one. */

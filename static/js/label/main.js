@@ -58,7 +58,11 @@ const waiting = new Waiting({
   onready: () => labeler.show(),
 });
 
-const { classes: names, details } = needsClasses(pickerName) ? await loadClasses() : { classes: [] };
+const {
+  classes: names,
+  revision,
+  details,
+} = needsClasses(pickerName) ? await loadClasses() : { classes: [], revision: config.classRevision };
 // Where no picker needs the classes, what they mean is fetched beside the work.
 if (details) showClasses(names, details, kind);
 else api.classes().then((reply) => showClasses(reply.classes, reply.details, kind)).catch(() => {});
@@ -66,7 +70,7 @@ const picker = createPicker(pickerName, {
   names,
   details,
   several: config.several,
-  onanswer: (value, said) => labeler.answer(value, said),
+  onanswer: (value, said) => labeler.answer(value, said, revision),
 });
 new Connection({
   api,

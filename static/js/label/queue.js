@@ -174,7 +174,7 @@ export class TaskQueue {
     this.reason = reply.reason ?? "";
     this.limit = reply.limit ?? null;
     const lost = count < MAX_CLAIM ? this.#dropLost(reply.tasks, before, undone) : [];
-    this.#dryAt = this.#take(reply.tasks) ? -Infinity : Date.now();
+    this.#dryAt = this.#take(reply.tasks, reply.class_revision) ? -Infinity : Date.now();
     this.onchange();
     if (lost.length) this.onlost(lost);
   }
@@ -188,13 +188,15 @@ export class TaskQueue {
     return lost;
   }
 
-  /** Put what is new behind the others. Returns how many that were. */
-  #take(claimed) {
+  /** Put what is new behind the others. Returns how many that were. `classRevision`: by which their classes are called. */
+  #take(claimed, classRevision) {
     const before = this.tasks.length;
     const known = new Set(this.tasks.map((task) => task.id));
     const onTheirWay = this.#outbox.answeredTasks();
     for (const task of claimed) {
-      if (!known.has(task.id) && !onTheirWay.has(task.id) && !this.#answered.has(task.id)) this.tasks.push(task);
+      if (!known.has(task.id) && !onTheirWay.has(task.id) && !this.#answered.has(task.id)) {
+        this.tasks.push({ ...task, classRevision });
+      }
     }
     this.#preloader.keep(this.tasks);
     return this.tasks.length - before;

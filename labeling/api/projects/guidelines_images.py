@@ -1,0 +1,115 @@
+"""Images that the guidelines show, by the names that the text has for them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from django.http import Http404
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.shared.base import ProjectView
+from labeling.api.shared.errors import find_or_404
+from labeling.api.shared.ranges import media_response
+from labeling.api.shared.reading import read
+from labeling.intake import uploads
+from labeling.kinds import media
+from labeling.kinds.image import Image
+from labeling.kinds.values import too_large
+from labeling.models import GuidelinesImage
+from labeling.projects import access, guidelines_images
+
+
+class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
+    """An image that the guidelines can show."""
+
+    url = serializers.SerializerMethodField(help_text="Where the file is.")
+    user = serializers.CharField(source="user.username", allow_null=True, default=None, help_text="Who uploaded it.")
+
+    class Meta:
+        model = GuidelinesImage
+        fields = ("name", "alt_text", "url", "bytes", "user", "created_at")
+        read_only_fields = fields
+
+    @extend_schema_field(serializers.CharField())
+    def get_url(self, image: GuidelinesImage) -> str:
+        return reverse("api:guidelines-image", args=[image.project.slug, image.name])
+
+
+class ImageUpload(serializers.Serializer[Any]):
+    file = serializers.FileField(help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.")
+    alt_text = serializers.CharField(
+        max_length=guidelines_images.MOST_ALT_TEXT, help_text="What it shows, for people who cannot see it."
+    )
+
+
+class ImageList(ProjectView):
+    """The images that the guidelines can show."""
+
+    subject = "Projects"
+    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT, "POST": access.MANAGE}
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(responses=ImageOfGuidelines(many=True))
+    def get(self, request: Request, slug: str) -> Response:
+        """The images that the guidelines can show, by name."""
+        images = self.project.guidelines_images.select_related("project", "user")
+        return Response(ImageOfGuidelines(images, many=True).data)
+
+    @extend_schema(request={"multipart/form-data": ImageUpload}, responses={201: ImageOfGuidelines})
+    def post(self, request: Request, slug: str) -> Response:
+        """Upload an image. Its name is made from the file's; the guidelines show it by `![](name.png)`.
+
+        With other words in the brackets, those are read out in place of `alt_text`.
+        """
+        uploads.admit(request._request, self.project, proven=True)
+        data: Any = request.data  # the form is spooled as it is taken apart
+        if problem := getattr(request._request, "upload_problem", ""):
+            raise serializers.ValidationError({"file": problem})
+        values = read(ImageUpload, data)
+        file = values["file"]
+        if file.size > guidelines_images.MOST_BYTES:
+            problem = too_large(guidelines_images.MOST_BYTES)
+            raise serializers.ValidationError({"file": f"The image {problem}."})
+        image = guidelines_images.add(
+            project=self.project,
+            user=self.user,
+            file_name=file.name,
+            content=file.read(),
+            alt_text=values["alt_text"],
+        )
+        return Response(ImageOfGuidelines(image).data, status=status.HTTP_201_CREATED)
+
+
+class OneImage(ProjectView):
+    """One image of the guidelines."""
+
+    subject = "Projects"
+    needs: ClassVar[dict[str, str]] = {"DELETE": access.MANAGE}
+
+    @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
+    def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
+        """An image that the guidelines show, as a file."""
+        found = self._find(image)
+        try:
+            content_type = Image.content_types[Path(found.media).suffix]
+            return media_response(request, media.path_of(found.media), content_type=content_type)
+        except FileNotFoundError:
+            raise Http404("The image is gone from the disk.") from None
+
+    @extend_schema(responses={204: None})
+    def delete(self, request: Request, slug: str, image: str) -> Response:
+        """Remove an image that no version of the guidelines names; 409 if one does."""
+        guidelines_images.remove(image=self._find(image))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _find(self, name: str) -> GuidelinesImage:
+        missing = "These guidelines have no such image."
+        return find_or_404(self.project.guidelines_images.select_related("project"), missing, name=name)

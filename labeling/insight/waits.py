@@ -1,0 +1,95 @@
+"""Why an open batch waits: what keeps people from being given what is left of it."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import or_
+
+from django.db.models import F, OuterRef, Q, Sum
+
+from labeling.answering.counting import counted
+from labeling.answering.limits import limit_of
+from labeling.answering.parts import spans
+from labeling.models import Batch, Membership, Project, Task, WorkLog
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """What holds a batch up, each 0 or empty where it does not.
+
+    `able` people can be given tasks now, of the `asked` that each item is asked of.
+    """
+
+    able: int
+    asked: int
+    paused: Sequence[str] = ()
+    at_limit: Sequence[str] = ()
+    assigned_to_nobody: int = 0
+    """Tasks that are assigned to people of whom none can be given any now."""
+    assigned: int = 0
+    """Tasks that are assigned, where no others are left to be given out."""
+    gold: int = 0
+    """Gold tasks, where no others lack answers."""
+    replacing: int = 0
+    """Tasks that lack answers, and are there because everybody skipped another."""
+
+
+def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
+    """What holds this open batch up. Three queries; one more with gold, and two with tasks that are assigned."""
+    project = batch.project
+    people = list(Membership.objects.annotators().filter(project=project).select_related("user"))
+    at_limit = _at_limit(project, people, now)
+    paused = [each for each in people if each.paused_at is not None]
+    able = [each for each in people if each.paused_at is None and each not in at_limit]
+    to_nobody, assigned = _assigned(batch, able) if batch.in_parts else (0, 0)
+    return Waits(
+        able=len(able),
+        asked=batch.overlap,
+        paused=[each.user.username for each in paused],
+        at_limit=[each.user.username for each in at_limit],
+        assigned_to_nobody=to_nobody,
+        assigned=assigned,
+        gold=_gold(batch),
+        replacing=_replacing(batch),
+    )
+
+
+def _at_limit(project: Project, people: Sequence[Membership], now: datetime.datetime) -> list[Membership]:
+    """Those who have given the answers of today. Managers may be among them."""
+    midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    work = WorkLog.objects.filter(batch__project=project, start__gte=midnight)
+    answers = dict(work.values_list("user").annotate(n=Sum("answers")))
+    reached = []
+    for each in people:
+        each.project = project
+        limit = limit_of(each)
+        if limit is not None and answers.get(each.user_id, 0) >= limit:
+            reached.append(each)
+    return reached
+
+
+def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
+    """Tasks to be given out that are assigned: to people of whom none is able, and all, if no others are left."""
+    own = Task.objects.claimable().filter(batch=batch, rank__gte=OuterRef("start"), rank__lt=OuterRef("stop"))
+    parts = list(batch.parts.annotate(left=counted(own)))
+    users, groups = {each.user_id for each in able}, {each.group for each in able}
+    to_nobody = sum(each.left for each in parts if not (each.user_id in users or each.group in groups - {""}))
+    unassigned = spans((each.start, each.stop, False) for each in parts)
+    others = batch.tasks.claimable().filter(reduce(or_, (Q(rank__range=span) for span in unassigned)))
+    return to_nobody, 0 if others.exists() else sum(each.left for each in parts)
+
+
+def _gold(batch: Batch) -> int:
+    if not 0 < batch.remaining <= batch.further:  # others are left
+        return 0
+    left = batch.tasks.further().filter(is_gold=True, outstanding__gt=0).count()
+    return left if left == batch.remaining else 0
+
+
+def _replacing(batch: Batch) -> int:
+    # By the index of the few that replace others: the batch's own would lead through all its tasks.
+    replacing = Task.objects.filter(replaces__isnull=False, outstanding__gt=0)
+    return replacing.alias(in_batch=F("batch") + 0).filter(in_batch=batch.pk).count()

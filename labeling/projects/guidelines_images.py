@@ -1,0 +1,128 @@
+"""Images that the guidelines show: uploaded once, called by a name in the text, `![](name.png)`, and never changed.
+
+Whoever adds or removes one holds the project's row, as whoever saves guidelines does: an image that a version names
+stays.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.text import slugify
+
+from labeling.kinds import BadFile, media
+from labeling.kinds.image import Image
+from labeling.kinds.values import MIB, too_large
+from labeling.models import GuidelinesImage, Project, User
+from labeling.projects import storage
+from labeling.projects.guidelines import GuidelinesError
+from labeling.projects.invisible import first_invisible
+
+MOST_BYTES = 5 * MIB
+MOST_IMAGES = 200
+MOST_NAME = 60
+MOST_ALT_TEXT: int = GuidelinesImage._meta.get_field("alt_text").max_length or 0
+FOLDER = "guidelines"
+
+
+def add(*, project: Project, user: User | None, file_name: str, content: bytes, alt_text: str) -> GuidelinesImage:
+    """Store an image under a name that is made from its file's. Raises `ValidationError` naming the field at fault."""
+    alt_text = _checked(alt_text)
+    opened = next(iter(Image().open([content], most_bytes=MOST_BYTES)))
+    if not isinstance(opened, BadFile) and len(opened[0]) > MOST_BYTES:  # a TIFF, as the PNG that browsers show
+        opened = BadFile(too_large(MOST_BYTES))
+    if isinstance(opened, BadFile):
+        raise ValidationError({"file": f"The image {opened}."})
+    shown, suffix = opened
+    _check_room(project, len(shown), lock=False)
+    # A name of its own, whatever its content: it can be removed without a look at others.
+    path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"
+    media.write(path, shown)
+    media.flush()
+    image = GuidelinesImage(project=project, alt_text=alt_text, media=path, bytes=len(shown), user=user)
+    try:
+        _record(image, slugify(file_name.rpartition(".")[0])[:MOST_NAME] or "image", suffix)
+    except BaseException:
+        media.path_of(path).unlink(missing_ok=True)
+        raise
+    return image
+
+
+@transaction.atomic
+def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
+    project = Project.objects.select_for_update().get(pk=image.project_id)
+    taken = set(project.guidelines_images.values_list("name", flat=True))
+    if len(taken) >= MOST_IMAGES:
+        raise ValidationError({"file": f"There are {MOST_IMAGES} images already. Remove one that is not used first."})
+    names = (f"{stem}{suffix}" if n == 1 else f"{stem}-{n}{suffix}" for n in range(1, MOST_IMAGES + 2))
+    image.name = next(name for name in names if name not in taken)
+    _check_room(project, image.bytes, lock=True)
+    image.save()
+    storage.count_media(project, image.bytes)
+
+
+@transaction.atomic
+def remove(*, image: GuidelinesImage) -> None:
+    """Remove an image that no version of the guidelines names. Raises `GuidelinesError` if one does."""
+    project = Project.objects.select_for_update().get(pk=image.project_id)
+    if in_use(project, image.name):
+        raise GuidelinesError(f"A version of the guidelines shows {image.name}: it stays with that version.")
+    # Likewise if somebody else removes it at this moment.
+    media.path_of(image.media).unlink(missing_ok=True)
+    if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
+        storage.count_media(project, -image.bytes)
+
+
+def in_use(project: Project, name: str) -> bool:
+    """Whether a version of the guidelines names the image."""
+    return name in project.guidelines or project.guidelines_versions.filter(text__contains=name).exists()
+
+
+def named_in(project: Project, text: str) -> list[GuidelinesImage]:
+    """The images that this text names. One query at most, and none for a text without links and images."""
+    if "](" not in text and "]:" not in text:
+        return []
+    return [each for each in project.guidelines_images.all() if each.name in text]
+
+
+def copy(*, project: Project, into: Project) -> None:
+    """Give another project the images that its guidelines name. Call in the transaction that makes it."""
+    images = named_in(project, into.guidelines)
+    copies = [
+        GuidelinesImage(
+            project=into,
+            name=each.name,
+            alt_text=each.alt_text,
+            media=media.share(each.media, into.pk),
+            bytes=each.bytes,
+            user=each.user,
+        )
+        for each in images
+    ]
+    if copies:
+        size = sum(each.bytes for each in copies)
+        storage.check_room(into, size, lock=True)
+        GuidelinesImage.objects.bulk_create(copies)
+        storage.count_media(into, size)
+
+
+def _checked(alt_text: str) -> str:
+    text = re.sub(r"\s+", " ", alt_text).strip()
+    if not text:
+        raise ValidationError({"alt_text": "Say what the image shows, for people who cannot see it."})
+    if len(text) > MOST_ALT_TEXT:
+        raise ValidationError({"alt_text": f"At most {MOST_ALT_TEXT} characters."})
+    if first_invisible(text) is not None:
+        raise ValidationError({"alt_text": "There is a character in it that nobody sees. Delete it."})
+    return text
+
+
+def _check_room(project: Project, size: int, **options: Any) -> None:
+    try:
+        storage.check_room(project, size, **options)
+    except storage.NoRoom as problem:
+        raise ValidationError({"file": problem.messages}) from problem

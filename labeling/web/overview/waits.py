@@ -1,0 +1,75 @@
+"""Why the open batch waits, in a line each. Values in, words out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from labeling.insight.waits import Waits
+from labeling.models import Batch, Project
+from labeling.web.shared.words import count, number
+
+# More people than this are told by their number.
+NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sentence, and where something can be done about it."""
+
+    text: str
+    action: str
+    url: str
+
+
+def lines(project: Project, batch: Batch, waits: Waits) -> list[Line]:
+    """One for each reason there is; none for a batch that nothing holds up."""
+    members = ("Members", reverse("project-members", args=[project.slug]))
+    parts = ("Assignments", reverse("project-batch", args=[project.slug, batch.number]))
+    skipped = f"{reverse('project-items', args=[project.slug])}?state=skipped&batch={batch.number}"
+    told = []
+    if waits.able < waits.asked:
+        told.append(Line(_too_few(waits), *members))
+    if waits.paused:
+        told.append(Line(f"{_names(waits.paused)} paused, and given no items until a manager has looked.", *members))
+    if waits.at_limit:
+        text = f"{_names(waits.at_limit)} at the daily limit, and given items again from midnight, UTC."
+        told.append(Line(text, *members))
+    if waits.assigned_to_nobody:
+        text = f"{_items(waits.assigned_to_nobody)} assigned to people who can be given none now."
+        told.append(Line(text, *parts))
+    elif waits.assigned:
+        text = f"{_items(waits.assigned)} left to be given out, and assigned. Others are given none."
+        told.append(Line(text, *parts))
+    if waits.gold:
+        text = "Only gold items lack answers" if waits.gold > 1 else "Only a gold item lacks answers"
+        told.append(Line(f"{text}. The batch can be ended without.", *_end(project, batch)))
+    if waits.replacing:
+        text = f"{_items(waits.replacing)} in the batch in place of skipped ones, and still without all answers."
+        told.append(Line(text, "Skipped items", skipped))
+    return told
+
+
+def _end(project: Project, batch: Batch) -> tuple[str, str]:
+    return "End batch", reverse("project-batch-end", args=[project.slug, batch.number])
+
+
+def _too_few(waits: Waits) -> str:
+    if not waits.able:
+        return "Nobody can be given items now."
+    able = count(waits.able, "person can", "people can")
+    return f"Each item is asked of {number(waits.asked)} people, and {able} be given items now."
+
+
+def _names(people: Sequence[str]) -> str:
+    """ "ann is", "ann and bob are", "5 people are"."""
+    if len(people) > NAMED:
+        return f"{number(len(people))} people are"
+    *first, last = sorted(people)
+    return f"{', '.join(first)} and {last} are" if first else f"{last} is"
+
+
+def _items(n: int) -> str:
+    return count(n, "item is", "items are")

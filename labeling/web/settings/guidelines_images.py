@@ -1,0 +1,106 @@
+"""The images that guidelines can show: what there is, one more, one less."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.http import require_http_methods, require_POST
+
+from labeling.kinds.values import too_large
+from labeling.models import Membership, Project
+from labeling.projects import access, guidelines_images
+from labeling.projects.guidelines import GuidelinesError
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+
+
+class ImageForm(forms.Form):
+    """An image, and what it shows."""
+
+    file = forms.FileField(
+        label="Image",
+        help_text="PNG, JPEG, GIF, WEBP, BMP or TIFF of at most 5 MB.",
+        error_messages={"required": "Choose an image.", "empty": "This file is empty.", "missing": "Choose an image."},
+    )
+    alt_text = forms.CharField(
+        label="What it shows",
+        max_length=guidelines_images.MOST_ALT_TEXT,
+        help_text="Read out to people who cannot see it: “A stop sign, half hidden by a tree”.",
+        error_messages={"required": "Say what the image shows, for people who cannot see it."},
+    )
+
+    def clean_file(self) -> Any:
+        file = self.cleaned_data["file"]
+        if file.size > guidelines_images.MOST_BYTES:
+            raise ValidationError(f"The image {too_large(guidelines_images.MOST_BYTES)}.")
+        return file
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_members(access.MANAGE, takes_files=True)
+def images(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The images with the form for one more."""
+    project = membership.project
+    form = ImageForm(request.POST, request.FILES) if request.method == "POST" else ImageForm()
+    if form.is_bound and form.is_valid() and _add(request, membership, form):
+        return redirect("project-guidelines-images", project.slug)
+    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+        form.errors.pop("file", None)
+        form.add_error("file", problem)
+    context = {"form": form, "images": _rows(project)}
+    status = 400 if form.errors else 200
+    return render_page(
+        request, membership, "guidelines/images.html", context, section="project-settings", status=status
+    )
+
+
+@require_POST
+@for_members(access.MANAGE)
+def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
+    """Remove an image that no version names."""
+    found = get_object_or_404(membership.project.guidelines_images, name=image)
+    try:
+        guidelines_images.remove(image=found)
+    except GuidelinesError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{image} is removed.")
+    return redirect("project-guidelines-images", membership.project.slug)
+
+
+def _rows(project: Project) -> list[dict[str, Any]]:
+    """Each image with what to write to show it, and whether the guidelines do, now or in an earlier version."""
+    texts = list(project.guidelines_versions.values_list("text", flat=True))
+    return [
+        {
+            "row": each,
+            "code": f"![]({each.name})",
+            "shown": each.name in project.guidelines,
+            "kept": any(each.name in text for text in texts),
+        }
+        for each in project.guidelines_images.all()
+    ]
+
+
+def _add(request: HttpRequest, membership: Membership, form: ImageForm) -> bool:
+    """Store the image; False, with the reason beside the field, if it is refused."""
+    file = form.cleaned_data["file"]
+    try:
+        image = guidelines_images.add(
+            project=membership.project,
+            user=membership.user,
+            file_name=file.name,
+            content=file.read(),
+            alt_text=form.cleaned_data["alt_text"],
+        )
+    except ValidationError as error:
+        form.add_error(None, error)
+        return False
+    text = f"{image.name} is stored. Write ![]({image.name}) in the guidelines where it is to be shown."
+    messages.success(request, text)
+    return True
