@@ -27,7 +27,7 @@ from benchmarks.ray_nodes import Nodes
 MODULE = "benchmarks.scale"
 STEPS = ("encode", "score", "cluster", "join")
 CHUNK = 512  # texts that are encoded together, as by the step
-SMALL = 25_000  # items in the calls before
+SMALL = 21_000  # items in the calls before: so many are clustered by trees, as a large pool is
 
 
 def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], str]]:
@@ -42,7 +42,7 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     encoder = TfidfSvd.fit(texts[:2000])
 
     def encode(compute: Any, rows: np.ndarray) -> str:
-        some = texts if len(rows) > SMALL else texts[: 4 * CHUNK]
+        some = texts if len(rows) > SMALL else texts[: 2 * CHUNK]
         chunks = (some[start : start + CHUNK] for start in range(0, len(some), CHUNK))
         return digest(block for block, _ in compute.encode(encoder, chunks))
 

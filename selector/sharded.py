@@ -132,5 +132,5 @@ def ask_neighbours(
     near = spread.astype(np.float32)
     neighbours.ask_neighbours(points, near, writable(known), writable(asking), first, ids, gaps)
     if measured:
-        neighbours.measure(points, writable(spread), first, ids, gaps)
+        neighbours.measure(points, spread.astype(np.float64), first, ids, gaps)
     return ids, gaps

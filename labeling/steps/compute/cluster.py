@@ -57,6 +57,7 @@ class Cluster:
         self.traffic: Traffic | None = None  # for benchmarks
         self._ray: Any = None
         self._head: tuple[str, int] | None = None
+        self._node: str | None = None
         self._looked_at = -LOOK_SECONDS
         self._resources: dict[str, float] = {}
 
@@ -155,18 +156,24 @@ class Cluster:
         elif time.monotonic() - self._looked_at < LOOK_SECONDS:
             return
         with self._answering():
-            if self._head is not None:  # Ray itself waits a minute for a head that has gone, and then ends our process
-                socket.create_connection(self._head, ANSWER_SECONDS).close()
-            self._resources = self._ray.cluster_resources()
+            self._ask_head()
+            alive = [node for node in self._ray.nodes() if node["Alive"]]
+            if self._node is not None and self._node not in [node["NodeID"] for node in alive]:
+                raise ConnectionError("the node of this machine has gone")
+            self._resources = {name: sum(node["Resources"].get(name, 0) for node in alive) for name in ("CPU", "GPU")}
         self._looked_at = time.monotonic()
+
+    def _ask_head(self) -> None:
+        """Raises OSError if the head is not there. Ray itself waits for it, and then ends our process."""
+        if self._head is not None:
+            socket.create_connection(self._head, ANSWER_SECONDS).close()
 
     def _connect(self) -> None:
         import ray
 
         try:
-            self._head = self._head or _head_of(self.where)
-            if self._head is not None:
-                socket.create_connection(self._head, ANSWER_SECONDS).close()
+            self._head = _head_of(self.where)
+            self._ask_head()
             address = {"ray": "local", "ray:auto": settings.RAY_ADDRESS or "auto"}.get(self.where, self.where)
             ray.init(address, log_to_driver=False, configure_logging=False)
         except (ConnectionError, OSError, RuntimeError, ValueError) as error:
@@ -175,19 +182,24 @@ class Cluster:
             raise self._away() from error
         self._ray = ray
         if self.where in ("ray", "ray:auto"):
-            self._head = _parts(ray.get_runtime_context().gcs_address)
+            context = ray.get_runtime_context()
+            self._head, self._node = _parts(context.gcs_address), context.get_node_id()
         logger.info("Connected to the Ray cluster %s.", self.where)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
         """Turns the errors of a cluster that has gone into `ComputeAway`, and lets go of it."""
+        errors = self._ray.exceptions
         try:
             yield
-        except (self._ray.exceptions.RayError, ConnectionError, OSError) as error:
+        except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
+            raise ComputeAway(
+                f"A call to the Ray cluster (COMPUTE={self.where}) ended its process {RETRIES + 1} times. See the "
+                "logs of the nodes, and whether they have enough memory."
+            ) from error
+        except (errors.RayError, ConnectionError, OSError) as error:
             logger.warning("The Ray cluster %s has gone: %s", self.where, error)
             ray, self._ray = self._ray, None
-            if self.where == "ray":
-                self._head = None  # the next one will be another
             ending = threading.Thread(target=ray.shutdown, daemon=True)
             ending.start()
             ending.join(GOODBYE_SECONDS)
