@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0"}
 
 RAY = Path(sys.executable).parent / "ray"
 ON_THIS_MACHINE = "127.0.0.1"
@@ -66,7 +67,8 @@ class Nodes:
 
     def _start(self, *options: str) -> None:
         command = [RAY, "start", *options, f"--node-ip-address={ON_THIS_MACHINE}", "--num-cpus=1", "--block"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), "RAY_USAGE_STATS_ENABLED": "0"}
+        # Nodes would ask for a token where the user has one.
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **QUIET, "RAY_AUTH_MODE": "disabled"}
         with (self._folder / "ray.log").open("ab") as log:
             self.running.append(
                 subprocess.Popen(
