@@ -21,6 +21,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 env = Env()
 env.read_env(BASE_DIR / ".env", recurse=False)
 
+COMPUTE_PATTERN = r"(local|ray|ray:auto|ray://([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5})\Z"
+COMPUTE_FORMS = "Use local, ray, ray:auto or ray://HOST:PORT."
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 try:
@@ -50,11 +52,18 @@ try:
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
     MODEL_STORE: str = env.str("MODEL_STORE", "", validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z"))
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
+    COMPUTE: str = env.str("COMPUTE", "local", validate=validate.Regexp(COMPUTE_PATTERN, error=COMPUTE_FORMS))
+    RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(r"(\S+:\d{1,5})?\Z", error="Use HOST:PORT."))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _secret_key: str = env.str("SECRET_KEY", "")
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
+
+# Ray reports its use to its makers unless told not to, and ends a process that has not seen the head for a minute.
+RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "100000000"}
+if COMPUTE != "local":
+    os.environ |= RAY_ENVIRONMENT
 
 # All processes read the settings first: web, worker and commands.
 os.umask(private.UMASK)

@@ -11,6 +11,8 @@ from torch import Tensor
 from models_store.model import Model, as_input, checked_features
 from models_store.questions.base import Decision, checked_proposed
 
+CHUNK = 8192
+"""Items of one part, unless told otherwise."""
 MOST_ROWS = 1024
 MOST_LOGITS = 2**23
 """Rows, and rows x classes, that go through a network at once: bounds its memory at some 100 MB."""
@@ -54,7 +56,7 @@ def predict(
     proposed: np.ndarray | None = None,
     merged: Mapping[int, int] | None = None,
     extras: Sequence[str] = (),
-    chunk: int = 8192,
+    chunk: int = CHUNK,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[Prediction]:
     """Predictions for (n, dim) `features` (a memory map is read as it goes), in order, `chunk` items each.
@@ -66,13 +68,20 @@ def predict(
     classes matrix never exists: O(chunk) memory. Raises ValueError, before anything is computed, for arguments that do
     not fit the model.
     """
-    pairs = _checked(model, features, proposed)
+    pairs = check_arguments(model, features, proposed=proposed, extras=extras)
     joined = _joined(model, merged)
     if chunk < 1:
         raise ValueError(f"a chunk holds at least one item, not {chunk}")
+    return _predictions(model, features, pairs, joined, extras, chunk, progress or (lambda share: None))
+
+
+def check_arguments(
+    model: Model, features: np.ndarray, *, proposed: np.ndarray | None = None, extras: Sequence[str] = ()
+) -> Tensor | None:
+    """The proposed classes as a tensor. Raises ValueError as `predict`."""
     if unknown := [name for name in extras if name not in EXTRAS]:
         raise ValueError(f"unknown extra {unknown[0]!r}; known: {', '.join(EXTRAS)}")
-    return _predictions(model, features, pairs, joined, extras, chunk, progress or (lambda share: None))
+    return _checked(model, features, proposed)
 
 
 def probabilities(

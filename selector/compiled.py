@@ -1,5 +1,6 @@
 """Loops over items, compiled by numba, with the machine's threads side by side."""
 
+import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -7,9 +8,12 @@ from itertools import pairwise
 from typing import Any, TypeVar, cast
 
 import numba
+import numpy as np
+from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+Scalar = TypeVar("Scalar", bound=np.generic)
 T = TypeVar("T")
 
 
@@ -57,6 +61,14 @@ def _cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1  # macOS cannot bind a process to cores
+
+
+def writable(array: NDArray[Scalar]) -> NDArray[Scalar]:
+    """A view of an array from another process, which is read-only, as one that could be written to. It lasts as long as
+    the array; nothing may be written. numba would compile everything a second time for read-only arrays.
+    """
+    buffer: Any = (ctypes.c_char * array.nbytes).from_address(array.ctypes.data)
+    return np.frombuffer(buffer, array.dtype).reshape(array.shape)
 
 
 def parts(length: int, count: int) -> list[tuple[int, int]]:

@@ -158,7 +158,28 @@ def search_leaves(
     for leaf in range(first, last):
         rows = order[starts[leaf] : starts[leaf + 1]]
         block = _less(points, rows, _mean(points, rows))
-        _compare(block, rows, block, rows, spread, ids, gaps)
+        _compare(block, rows, rows, block, rows, spread, ids, gaps)
+
+
+@compiled
+def search_leaves_apart(
+    points: _Points,
+    spread: _Points,
+    order: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    ids: NDArray[np.int32],
+    gaps: _Points,
+) -> None:
+    """As `search_leaves`, for a few leaves whose points' lists lie in arrays of their own.
+
+    order (l,): the points of these leaves. starts: where each begins, counted from the first. ids, gaps (l, k): the
+    list of order[i] in row i.
+    """
+    for leaf in range(len(starts) - 1):
+        rows = order[starts[leaf] : starts[leaf + 1]]
+        places = np.arange(starts[leaf], starts[leaf + 1]).astype(np.int32)
+        block = _less(points, rows, _mean(points, rows))
+        _compare(block, rows, places, block, rows, spread, ids, gaps)
 
 
 @compiled
@@ -171,33 +192,34 @@ def search_all(points: _Points, spread: _Points, first: int, last: int, ids: NDA
         block = _less(points, others, mean)
         for row in range(first, last, LEAF):
             rows = everyone[row : min(row + LEAF, last)]
-            _compare(_less(points, rows, mean), rows, block, others, spread, ids, gaps)
+            _compare(_less(points, rows, mean), rows, rows, block, others, spread, ids, gaps)
 
 
 @fast
 def _compare(
     block: _Points,
     rows: NDArray[np.int32],
+    places: NDArray[np.int32],
     other_block: _Points,
     others: NDArray[np.int32],
     spread: _Points,
     ids: NDArray[np.int32],
     gaps: _Points,
 ) -> None:
-    """Offer each of `others` to each of `rows`, by the product of their points."""
+    """Offer each of `others` to each of `rows`, whose lists are at `places`, by the product of their points."""
     products = np.dot(block, other_block.T)
     halves, other_halves = _half_norms(block), _half_norms(other_block)
     for other in range(len(others)):
         other_halves[other] += spread[others[other]]
     last = ids.shape[1] - 1
     for one in range(len(rows)):
-        row = rows[one]
-        farthest = gaps[row, last]
+        row, place = rows[one], places[one]
+        farthest = gaps[place, last]
         for other in range(len(others)):
             gap = other_halves[other] + halves[one] - products[one, other]
             if gap < farthest and others[other] != row:
-                keep(ids[row], gaps[row], others[other], max(gap, np.float32(0)))
-                farthest = gaps[row, last]
+                keep(ids[place], gaps[place], others[other], max(gap, np.float32(0)))
+                farthest = gaps[place, last]
 
 
 @fast

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from selector import sharded
 from selector.checks import real_rows, whole_number
 from selector.compiled import Threads
 from selector.neighbours import search_trees
+from selector.sharded import Workers
 from selector.vectors import check_metric, prepare, prepare_in_blocks
 
 _ALL_PAIRS = 4_000_000_000
@@ -18,14 +20,19 @@ _SAMPLE = 1 << 16  # old rows that rows are compared with which no tree has brou
 # Rows looked at together. A block of distances takes 32 MiB, whatever the sizes of the arrays.
 _NEW_ROWS = 512
 _OLD_ROWS = 8192
+# Pairs of rows. Fewer are looked at in less time than it takes to tell other processes.
+_WORTH_SHARING = 100_000_000
 
 
-def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int = 0) -> NDArray[np.int64]:
+def nearest(
+    new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int = 0, workers: Workers | None = None
+) -> NDArray[np.int64]:
     """The row of `old` that is nearest to each row of `new`, (m,) int64.
 
     new: (m, d), old: (n, d), real numbers of any dtype, memory maps included; never changed.
     metric: "cosine" or "sqeuclidean", as for `linkage.average_linkage`.
     seed: of the search for neighbours.
+    workers: who searches, if not this process. The result is the same.
 
     Up to 4·10⁹ pairs all are looked at, in O(m·n·d) time; memory beyond the result is bounded by the blocks: about
     32 MiB and 9,000 rows in float64. Beyond, the search of `neighbours` finds a row that is nearest or hardly
@@ -46,27 +53,45 @@ def nearest(new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int
     if new_rows.shape[1] != old_rows.shape[1]:
         raise ValueError(f"new has {new_rows.shape[1]} columns and old has {old_rows.shape[1]}")
     if len(new_rows) * len(old_rows) > _ALL_PAIRS:
-        return _nearest_by_trees(new_rows, old_rows, metric, whole_number(seed, "seed", least=0))
-    return _nearest_of_all(new_rows, old_rows, metric)
+        return _nearest_by_trees(new_rows, old_rows, metric, whole_number(seed, "seed", least=0), workers)
+    if workers is None or len(new_rows) * len(old_rows) < _WORTH_SHARING:
+        return _nearest_of_all(new_rows, old_rows, metric)
+    shared = workers.share(old_rows)
+    calls = (
+        (new_rows[first : first + _NEW_ROWS], first, shared, metric) for first in range(0, len(new_rows), _NEW_ROWS)
+    )
+    return np.concatenate(list(workers.map(nearest_of_shard, calls)))
 
 
-def _nearest_of_all(new_rows: NDArray[Any], old_rows: NDArray[Any], metric: str) -> NDArray[np.int64]:
+def nearest_of_shard(new_rows: NDArray[Any], first_row: int, old_rows: NDArray[Any], metric: str) -> NDArray[np.int64]:
+    """As `nearest`, for the new rows from `first_row` on, all pairs of which are looked at."""
+    return _nearest_of_all(new_rows, old_rows, metric, first_row)
+
+
+def _nearest_of_all(
+    new_rows: NDArray[Any], old_rows: NDArray[Any], metric: str, first_row: int = 0
+) -> NDArray[np.int64]:
     return np.concatenate(
         [
-            _nearest_of_block(new_rows[start : start + _NEW_ROWS], start, old_rows, metric)
+            _nearest_of_block(new_rows[start : start + _NEW_ROWS], first_row + start, old_rows, metric)
             for start in range(0, len(new_rows), _NEW_ROWS)
         ]
     )
 
 
-def _nearest_by_trees(new: NDArray[Any], old: NDArray[Any], metric: str, seed: int) -> NDArray[np.int64]:
+def _nearest_by_trees(
+    new: NDArray[Any], old: NDArray[Any], metric: str, seed: int, workers: Workers | None
+) -> NDArray[np.int64]:
     points, _ = prepare_in_blocks(np.concatenate([new, old]), metric, name="new and old rows together")
     ids = np.full((len(points), _KEPT), -1, np.int32)
-    gaps = np.full(ids.shape, np.inf, np.float32)
     spread = np.zeros(len(points), np.float32)
     spread[: len(new)] = np.inf  # new rows are nobody's neighbours
-    with Threads() as threads:
-        search_trees(points, spread, ids, gaps, seed, threads, lambda share: None)
+    if workers is None:
+        gaps = np.full(ids.shape, np.inf, np.float32)
+        with Threads() as threads:
+            search_trees(points, spread, ids, gaps, seed, threads, lambda share: None)
+    else:
+        ids, _ = sharded.search_trees(points, spread, _KEPT, seed=seed, workers=workers)
     nearest = ids[: len(new), 0].astype(np.int64) - len(new)
     alone = np.flatnonzero(ids[: len(new), 0] < 0)
     if len(alone):

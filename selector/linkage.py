@@ -10,17 +10,19 @@ which clusters soon know too few others; here nothing is merged but what is prov
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from selector import vectors
+from selector import sharded, vectors
 from selector.checks import real_rows, whole_number
 from selector.compiled import Threads
 from selector.dendrogram import Dendrogram
 from selector.exact import exact_average_linkage, in_order_of_height
 from selector.merging import clusters_of, merge_known
 from selector.neighbours import nearest_neighbours
+from selector.sharded import Workers
 
 __all__ = ["Dendrogram", "average_linkage"]
 
@@ -40,6 +42,7 @@ def average_linkage(
     seed: int = 0,
     exact_up_to: int = EXACT_UP_TO,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Dendrogram:
     """Cluster the rows of `embeddings` by average linkage, from single items to one cluster of all.
 
@@ -50,6 +53,7 @@ def average_linkage(
     seed: of the search for neighbours. The same arguments give the same dendrogram on the same machine.
     exact_up_to: pools of at most so many items are clustered by `exact.exact_average_linkage`.
     progress: called with what is being done, and the share done of the whole, in [0, 1] and never falling.
+    workers: who searches for neighbours, if not this process. The dendrogram is the same.
 
     Takes O(n·log n·d) time on all cores that the process may use, and about (d + 50) · 4 · n bytes beyond the input.
     Numbers are rounded to float32, so by "sqeuclidean" items are not told apart whose distances are less than some
@@ -66,12 +70,12 @@ def average_linkage(
         return exact_average_linkage(rows, metric=metric, progress=lambda share: report("merging clusters", share))
     report("reading the embeddings", 0.0)
     points, scale = vectors.prepare_in_blocks(rows, metric, name="embeddings")
-    merges, heights = _merge_levels(points, whole_number(seed, "seed", least=0), report)
+    merges, heights = _merge_levels(points, whole_number(seed, "seed", least=0), report, workers)
     return in_order_of_height(len(rows), merges, vectors.in_unit(heights, metric) * scale, metric)
 
 
 def _merge_levels(
-    points: NDArray[np.float32], seed: int, report: Progress
+    points: NDArray[np.float32], seed: int, report: Progress, workers: Workers | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """All merges of the points, in an order in which parts come before wholes, and half their distances."""
     n = len(points)
@@ -80,13 +84,12 @@ def _merge_levels(
     names = np.arange(n)
     made = worked = level = 0
     known = NEIGHBOURS
+    search = partial(sharded.nearest_neighbours, workers=workers) if workers else nearest_neighbours
     with Threads() as threads:
         while made < n - 1:
             m = len(names)
             show = _level_progress(report, m, worked)
-            ids, gaps = nearest_neighbours(
-                points, spread, min(known, m - 1), seed=seed + level, threads=threads, progress=show
-            )
+            ids, gaps = search(points, spread, min(known, m - 1), seed=seed + level, threads=threads, progress=show)
             clusters = clusters_of(points, spread, sizes, lows, ids, gaps)
             pairs = np.empty((m - 1, 2), np.int32)
             count = merge_known(clusters, pairs, heights[made:])

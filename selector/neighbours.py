@@ -41,7 +41,8 @@ def nearest_neighbours(
     gaps = np.full((m, count), np.inf, np.float32)
     search = _search_all if m <= ALL_PAIRS else search_trees
     search(points, spread.astype(np.float32), ids, gaps, seed, threads, progress)
-    list(threads.map(_measure, [(points, spread, *part, ids, gaps) for part in parts(m, threads.count)]))
+    rest = [(points, spread, first, ids[first:last], gaps[first:last]) for first, last in parts(m, threads.count)]
+    list(threads.map(measure, rest))
     progress(1.0)
     return ids, gaps
 
@@ -80,9 +81,17 @@ def search_trees(
             calls = [(points, spread, grown, *part, ids, gaps) for part in parts(len(grown[1]) - 1, 8 * threads.count)]
             for done, _ in enumerate(threads.map(forest.search_leaves, calls), start=1):
                 progress((step + done / len(calls)) / (TREES + 1))
-    known, asking = ids.copy(), _asking(ids, _WIDTH)
-    asked = [(points, spread, known, asking, *part, ids, gaps) for part in parts(m, threads.count)]
-    list(threads.map(_ask_neighbours, asked))
+    known, asking = ids.copy(), asking_of(ids)
+    asked = [
+        (points, spread, known, asking, first, ids[first:last], gaps[first:last])
+        for first, last in parts(m, threads.count)
+    ]
+    list(threads.map(ask_neighbours, asked))
+
+
+def asking_of(ids: NDArray[np.int32]) -> NDArray[np.int32]:
+    """For each point a few of those that have it among their neighbours, (m, 8); -1 where there are fewer."""
+    return _asking(ids, _WIDTH)
 
 
 @compiled
@@ -116,34 +125,37 @@ def _asking(ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
 
 
 @compiled
-def _ask_neighbours(
+def ask_neighbours(
     points: NDArray[np.float32],
     spread: NDArray[np.float32],
     known: NDArray[np.int32],
     asking: NDArray[np.int32],
     first: int,
-    last: int,
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> None:
-    """Try, for the points from `first` to `last`, the neighbours of their neighbours."""
+    """Try, for the points from `first` on, the neighbours of their neighbours.
+
+    known (m, k) and asking (m, w): of all points. ids, gaps (l, k): the lists of l points, changed in place.
+    """
     count, width = known.shape[1], asking.shape[1]
     seen = np.full(len(points), -1, np.int32)  # the last point that each was tried for
-    for row in range(first, last):
+    for place in range(len(ids)):
+        row = first + place
         seen[row] = row
         for other in known[row]:
             if other >= 0:
                 seen[other] = row
-        for place in range(count + width):
-            middle = known[row, place] if place < count else asking[row, place - count]
+        for column in range(count + width):
+            middle = known[row, column] if column < count else asking[row, column - count]
             if middle < 0:
                 continue
             if seen[middle] != row:
-                _try(points, spread, row, middle, seen, ids, gaps)
+                _try(points, spread, row, middle, seen, ids[place], gaps[place])
             for step in range(width):
                 if step < count:
-                    _try(points, spread, row, known[middle, step], seen, ids, gaps)
-                _try(points, spread, row, asking[middle, step], seen, ids, gaps)
+                    _try(points, spread, row, known[middle, step], seen, ids[place], gaps[place])
+                _try(points, spread, row, asking[middle, step], seen, ids[place], gaps[place])
 
 
 @compiled
@@ -160,26 +172,27 @@ def _try(
         return
     seen[other] = row
     distance = half_square(points, row, other) + spread[other]
-    if distance < gaps[row, -1]:
-        keep(ids[row], gaps[row], other, distance)
+    if distance < gaps[-1]:
+        keep(ids, gaps, other, distance)
 
 
 @compiled
-def _measure(
+def measure(
     points: NDArray[np.float32],
     spread: NDArray[np.float64],
     first: int,
-    last: int,
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> None:
-    """Take the gaps anew, without the rounding of the products and with the point's own spread, and sort by them."""
-    for row in range(first, last):
+    """Take the gaps of the points from `first` on anew, without the rounding of the products and with the point's own
+    spread, and sort by them. ids, gaps (l, k): the lists of l points, changed in place.
+    """
+    for row in range(len(ids)):
         for read in range(ids.shape[1]):
             other = ids[row, read]
             if other < 0:
                 break
-            distance = gap(points, spread, row, other)
+            distance = gap(points, spread, first + row, other)
             place = read
             while place > 0 and gaps[row, place - 1] > distance:
                 gaps[row, place], ids[row, place] = gaps[row, place - 1], ids[row, place - 1]

@@ -20,6 +20,10 @@ class StepFailed(Exception):
     """The step cannot succeed as things are; the message tells a manager what is wrong and what to do."""
 
 
+class ComputeAway(Exception):
+    """Where the step's work is computed does not answer: another try may do. The message is for a manager."""
+
+
 class StepLost(Exception):
     """Another worker has taken the job over (this one was thought dead): stop, and write nothing."""
 

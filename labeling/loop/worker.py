@@ -23,7 +23,7 @@ from django.utils import timezone
 from labeling import database
 from labeling.answering import batches
 from labeling.loop import deadlines, rechecks, versions
-from labeling.loop.step import Step, StepFailed, StepLost
+from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
 from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
 
@@ -37,6 +37,8 @@ LOOK_AROUND_SECONDS = 5.0
 AWAY_SECONDS = 1.0
 # A busy or briefly absent database is worth a few more tries; a defect in a step is not.
 DATABASE_RETRIES = 3
+# A cluster takes longer to come back: these tries take eight minutes.
+COMPUTE_RETRIES = 8
 
 
 class Worker:
@@ -144,20 +146,23 @@ class Worker:
             except StepFailed as failure:
                 logger.error("%s failed: %s", job, failure)
                 self._end(self._fail, job, str(failure))
+            except ComputeAway as error:
+                logger.error("%s is put off: %s", job, error)
+                self._end(self._retry_later, job, str(error), COMPUTE_RETRIES)
             except database.ERRORS as error:
                 logger.exception("%s met a database error.", job)
-                self._end(self._retry_later, job, f"The database did not answer: {error}")
+                self._end(self._retry_later, job, f"The database did not answer: {error}", DATABASE_RETRIES)
             except Exception as error:  # the last line of defence: the reason belongs on the row
                 logger.exception("%s failed.", job)
                 self._end(self._fail, job, f"{type(error).__name__}: {error}")
         logger.info("%s took %.2f s.", job, time.monotonic() - started)
 
-    def _end(self, how: Callable[[Job, str], None], job: Job, reason: str) -> None:
+    def _end(self, how: Callable[..., None], job: Job, reason: str, *more: int) -> None:
         close_old_connections()
-        self._until_answered(lambda: how(job, reason))
+        self._until_answered(lambda: how(job, reason, *more))
 
-    def _retry_later(self, job: Job, reason: str) -> None:
-        if job.attempts > DATABASE_RETRIES:
+    def _retry_later(self, job: Job, reason: str, most: int) -> None:
+        if job.attempts > most:
             self._fail(job, reason)
             return
         later = timezone.now() + datetime.timedelta(seconds=2**job.attempts)

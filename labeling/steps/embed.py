@@ -116,7 +116,13 @@ def run_over_pool(
     files, arrays = ProjectFiles(project), {}
     with ExitStack() as open_files:
         for part in compute.score(
-            model, features, proposed=proposed, merged=project.merges, extras=extras, progress=progress
+            model,
+            features,
+            proposed=proposed,
+            merged=project.merges,
+            extras=extras,
+            embeddings="embeddings" in names,
+            progress=progress,
         ):
             for name in names:
                 block = getattr(part, name)

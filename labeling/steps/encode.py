@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.core.exceptions import ValidationError
@@ -20,7 +21,7 @@ from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.statements import change_each
 from labeling.steps.compute import compute
 from models_store import encoders
-from models_store.encoders import Encoder, EncoderSetupError, EncodingError
+from models_store.encoders import Encoder, EncoderSetupError
 
 CHUNK = 512
 # An encoder that learns from the pool is fitted anew while nothing depends on it yet, if the pool has grown this much.
@@ -34,21 +35,37 @@ def encode(step: Step) -> None:
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     done = 0
-    while chunk := list(project.items.unencoded()[:CHUNK]):
-        _encode_chunk(step, project, encoder, chunk)
-        done += len(chunk)
-        report(done / max(missing, done))
-        if step.should_give_way():
-            step.give_way()
-            return
+    # Read no further ahead than is encoded side by side: whose turn it is may change with every import.
+    while chunks := _chunks(project.items.unencoded()[: CHUNK * compute.side_by_side]):
+        for encoded in _encoded(project, encoder, chunks):
+            _store(step, project, encoded)
+            done += len(encoded.good) + len(encoded.bad)
+            report(done / max(missing, done))
+            if step.should_give_way():
+                step.give_way()
+                return
     with step.finish():
         batches.arrived(project=project)
         batches.ensure_next(project=project)
 
 
-def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[Item]) -> None:
+def _chunks(items: Iterable[Item]) -> list[list[Item]]:
+    """The items as encoders take them: a chunk's features depend on its borders in the last bits."""
+    every = list(items)
+    return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
+
+
+class _Encoded(NamedTuple):
+    """Features of the items that can be encoded, those items, and the others with their `encode_error` set."""
+
+    block: np.ndarray
+    good: list[Item]
+    bad: list[Item]
+
+
+def _store(step: Step, project: Project, encoded: _Encoded) -> None:
     """One write transaction: the block is in the file before its rows count."""
-    block, good, bad = _encode_items(project, encoder, items)
+    block, good, bad = encoded
     rows_before = project.encoded_rows
     if good:
         path = ProjectFiles(project).features(project.features_generation)
@@ -64,21 +81,29 @@ def _encode_chunk(step: Step, project: Project, encoder: Encoder, items: list[It
     project.encoded_rows += len(good)
 
 
-def _encode_items(project: Project, encoder: Encoder, items: list[Item]) -> tuple[np.ndarray, list[Item], list[Item]]:
-    """Features of the items that can be encoded, those items, and the others with their `encode_error` set."""
-    good, raws, bad = [], [], []
-    for item, raw in zip(items, _raw_contents(project, items), strict=True):
-        if isinstance(raw, OSError):
-            item.encode_error = f"Its file cannot be read: {raw.strerror or raw}"[:300]
-            bad.append(item)
-        else:
-            good.append(item)
-            raws.append(raw)
-    block, wrong = encode_good(encoder, raws)
-    for at, reason in wrong.items():
-        good[at].encode_error = reason[:300]
-        bad.append(good[at])
-    return block, [item for at, item in enumerate(good) if at not in wrong], bad
+def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[Item]]) -> Iterator[_Encoded]:
+    """What comes of each chunk of items, in order. Raises `StepFailed` where the encoder lacks a library."""
+    read: deque[tuple[list[Item], list[Item]]] = deque()
+
+    def contents() -> Iterator[list[Any]]:
+        for items in chunks:
+            good, raws, bad = [], [], []
+            for item, raw in zip(items, _raw_contents(project, items), strict=True):
+                if isinstance(raw, OSError):
+                    item.encode_error = f"Its file cannot be read: {raw.strerror or raw}"[:300]
+                    bad.append(item)
+                else:
+                    good.append(item)
+                    raws.append(raw)
+            read.append((good, bad))
+            yield raws
+
+    for block, wrong in _computed(encoder, contents()):
+        good, bad = read.popleft()
+        for at, reason in wrong.items():
+            good[at].encode_error = reason[:300]
+            bad.append(good[at])
+        yield _Encoded(block, [item for at, item in enumerate(good) if at not in wrong], bad)
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
@@ -86,16 +111,14 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
 
     Raises `StepFailed` where the encoder lacks a library.
     """
-    left = list(enumerate(raws))
-    wrong: dict[int, str] = {}
-    while True:
-        try:
-            return compute.encode(encoder, [raw for _, raw in left]), wrong
-        except EncodingError as error:
-            at, _ = left.pop(error.index)
-            wrong[at] = error.reason
-        except EncoderSetupError as error:
-            raise StepFailed(str(error)) from error
+    return next(_computed(encoder, [raws]))
+
+
+def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+    try:
+        yield from compute.encode(encoder, chunks)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
 
 
 def _raw_contents(project: Project, items: Sequence[Item]) -> list[Any]:
@@ -139,6 +162,12 @@ def _current_encoder(step: Step, project: Project) -> Encoder:
     return _new_generation(step, project)
 
 
+def _encoded_before(project: Project) -> Iterator[list[Item]]:
+    """Items that have a row, in its order, as they were encoded: chunk by chunk."""
+    for start in range(0, project.encoded_rows, CHUNK):
+        yield list(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
+
+
 def _new_generation(step: Step, project: Project) -> Encoder:
     """Fit an encoder, encode again what already has a row, and only then let the new files count."""
     try:
@@ -161,12 +190,12 @@ def _new_generation(step: Step, project: Project) -> Encoder:
     files.root.mkdir(parents=True, exist_ok=True)
     encoder.save(files.encoder(generation))
     report = step.progress("encoding items anew")
-    for start in range(0, project.encoded_rows, CHUNK):
-        items = list(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
-        block, good, _ = _encode_items(project, encoder, items)
-        if len(good) != len(items):
+    start = 0
+    for encoded in _encoded(project, encoder, _encoded_before(project)):
+        if encoded.bad:
             raise StepFailed("Files of items that were encoded before can no longer be read. Restore them, then retry.")
-        append_rows(files.features(generation), rows_before=start, block=block)
+        append_rows(files.features(generation), rows_before=start, block=encoded.block)
+        start += len(encoded.good)
         report(start / project.encoded_rows)
     with step.write():
         # The choice holds from here on: only one that has not been changed meanwhile may.

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.intake.rows import Rejection
-from labeling.loop.step import StepFailed
+from labeling.loop.step import ComputeAway, StepFailed
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.management.versions import VersionCommand
 from labeling.outgoing.predictions.formats import FORMATS
@@ -62,7 +62,7 @@ class Command(VersionCommand):
                     file = stack.enter_context(written_whole(Path(output)))
                     for chunk in chunks:
                         file.write(chunk)
-        except (UnreadableFile, StepFailed) as error:
+        except (UnreadableFile, StepFailed, ComputeAway) as error:
             raise CommandError(str(error)) from error
         self._tell(run, model_version.number, output, listed=options["rejected"])
 

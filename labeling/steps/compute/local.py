@@ -1,12 +1,8 @@
-"""Where the heavy work of the steps is done. Here: on this machine, by the worker itself.
-
-Steps read rows, ask `compute` for arrays, and write rows. Another place to compute is another class with the same
-methods: arrays, models and encoders go in and come out, never a row of the database.
-"""
+"""The heavy work of the steps on this machine, by the worker itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,18 +12,28 @@ from models_store.estimators import Learner
 from models_store.learning import learn
 from models_store.model import Model
 from models_store.networks import Adaptive
+from models_store.nodes import encode_good
 from models_store.prediction import Prediction, predict
 from models_store.training import Later, Trained, calibrate
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 
+Progress = Callable[[float], None]
+
 
 class Local:
     """The worker's own process."""
 
-    def encode(self, encoder: Encoder, raws: Sequence[Any]) -> np.ndarray:
-        """(m, dim) features of raw items. Raises as `Encoder.encode`."""
-        return encoder.encode(raws)
+    side_by_side = 1
+    """Chunks of items that are encoded at the same time: whoever reads them ahead need not read more."""
+
+    def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+        """For each chunk of raw items, in order: features of those that can be encoded, and why the others cannot.
+
+        As `models_store.nodes.encode_good`. Chunks are taken from `chunks` as they are needed.
+        """
+        for raws in chunks:
+            yield encode_good(encoder, raws)
 
     def train(self, learner: type[Learner], **labeled: Any) -> Trained:
         """As `models_store.learning.learn`."""
@@ -45,9 +51,22 @@ class Local:
 
         return train_private(**labeled)
 
-    def score(self, model: Model, features: np.ndarray, **asked: Any) -> Iterator[Prediction]:
-        """What the model says of every row, part by part, as `models_store.prediction.predict`."""
-        return predict(model, features, **asked)
+    def score(
+        self,
+        model: Model,
+        features: np.ndarray,
+        *,
+        proposed: np.ndarray | None = None,
+        merged: Mapping[int, int] | None = None,
+        extras: Sequence[str] = (),
+        embeddings: bool = True,
+        progress: Progress | None = None,
+    ) -> Iterator[Prediction]:
+        """What the model says of every row, part by part, as `models_store.prediction.predict`.
+
+        `embeddings`: whether they are read. They may be left empty otherwise.
+        """
+        return predict(model, features, proposed=proposed, merged=merged, extras=extras, progress=progress)
 
     def dendrogram(self, embeddings: np.ndarray, *, progress: Callable[[str, float], None]) -> Dendrogram:
         """As `selector.linkage.average_linkage`."""
@@ -56,6 +75,3 @@ class Local:
     def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
         """(m,) the row of `old` that is nearest to each of `new`, as `selector.joining.nearest`."""
         return nearest(new, old)
-
-
-compute = Local()

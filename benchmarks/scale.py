@@ -1,0 +1,236 @@
+"""The heavy steps in one process, and beside that on Ray clusters of one and two nodes with one core each.
+
+    python -m benchmarks.scale --items 100000
+    python -m benchmarks.scale --items 1000000 --texts 20000 --json
+
+Each place is a process of its own, held to as many cores as it has nodes. It has made a small call of each step before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.measuring import POOLS, in_a_process, machine, make_embeddings, timed
+from benchmarks.ray_nodes import Nodes
+
+MODULE = "benchmarks.scale"
+STEPS = ("encode", "score", "cluster", "join")
+CHUNK = 512  # texts that are encoded together, as by the step
+SMALL = 21_000  # items in the calls before: so many are clustered by trees, as a large pool is
+
+
+def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], str]]:
+    """Each step of some rows: what came of it, as a digest."""
+    from models_store import networks
+    from models_store.encoders.tfidf_svd import TfidfSvd
+    from models_store.model import Model
+
+    shape = (args.dim,)
+    model = Model("single", args.classes, shape, networks.for_shape(shape, args.classes).eval())
+    texts = made_up_texts(args.texts)
+    encoder = TfidfSvd.fit(texts[:2000])
+
+    def encode(compute: Any, rows: np.ndarray) -> str:
+        some = texts if len(rows) > SMALL else texts[: 2 * CHUNK]
+        chunks = (some[start : start + CHUNK] for start in range(0, len(some), CHUNK))
+        return digest(block for block, _ in compute.encode(encoder, chunks))
+
+    def score(compute: Any, rows: np.ndarray) -> str:
+        parts = compute.score(model, rows, extras=("entropies",))
+        return digest(array for part in parts for array in (part.embeddings, part.margins, part.best, part.entropies))
+
+    def cluster(compute: Any, rows: np.ndarray) -> str:
+        dendrogram: str = compute.dendrogram(rows, progress=lambda phase, share: None).digest
+        return dendrogram
+
+    def join(compute: Any, rows: np.ndarray) -> str:
+        return digest([compute.neighbours(rows[-args.joining :], rows[: -args.joining])])
+
+    return {"encode": encode, "score": score, "cluster": cluster, "join": join}
+
+
+def made_up_texts(count: int) -> list[str]:
+    rng = np.random.default_rng(1)
+    words = np.array([f"word{number}" for number in range(5000)])
+    return [" ".join(row) for row in words[rng.zipf(1.3, (count, 40)) % len(words)]]
+
+
+def digest(arrays: Any) -> str:
+    sha = hashlib.sha256()
+    for array in arrays:
+        sha.update(np.ascontiguousarray(array))
+    return sha.hexdigest()
+
+
+def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
+    """All steps at one place."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: args.cores])
+    import django
+    import torch
+
+    django.setup()
+    from labeling.steps.compute.local import Local
+
+    torch.set_num_threads(args.cores)
+    torch.manual_seed(0)
+    compute: Any = Local()
+    if args.ray:
+        compute = on_ray(args.cores)
+    results = {}
+    for name, step in steps_of(args).items():
+        step(compute, vectors[:SMALL])
+        if args.ray:
+            compute.cluster.traffic = traffic()
+        seconds, came_of_it = timed(lambda: step(compute, vectors))  # noqa: B023
+        results[name] = {"seconds": seconds, "digest": came_of_it}
+        if args.ray:
+            results[name] |= moved(compute.cluster.traffic)
+    return results
+
+
+def on_ray(cores: int) -> Any:
+    """The cluster that the environment names, once all of its nodes are at work."""
+    import time
+
+    from labeling.steps.compute.ray import OnRay
+
+    compute = OnRay("ray:auto")
+    while compute.cluster.count < cores:
+        time.sleep(0.1)
+    return compute
+
+
+def traffic() -> Any:
+    from labeling.steps.compute.cluster import Traffic
+
+    return Traffic()
+
+
+def moved(seen: Any) -> dict[str, Any]:
+    """Bytes, and how even the shards of each kind were: the largest result and the longest call against the mean."""
+    shards = {}
+    for name, calls in seen.done.items():
+        seconds, sizes = [call.seconds for call in calls], [call.result for call in calls]
+        by_process: dict[str, int] = {}
+        for call in calls:
+            by_process[call.process] = by_process.get(call.process, 0) + 1
+        shards[name] = {
+            "calls": len(calls),
+            "mean_seconds": float(np.mean(seconds)),
+            "longest_to_mean": float(max(seconds) / max(np.mean(seconds), 1e-9)),
+            "largest_to_mean": float(max(sizes) / max(np.mean(sizes), 1)),
+            "by_process": sorted(by_process.values()),
+        }
+    return {"sent_bytes": seen.sent, "received_bytes": seen.received, "shards": shards}
+
+
+@contextmanager
+def cluster_of(count: int) -> Iterator[dict[str, str]]:
+    """The environment that leads to a cluster of so many nodes."""
+    folder = Path(tempfile.mkdtemp(prefix="ray", dir="/tmp"))
+    nodes = Nodes(folder, store_bytes=2_000_000_000)
+    try:
+        nodes.start_head()
+        for _ in range(count - 1):
+            nodes.start_another()
+        yield {"COMPUTE": "ray:auto", "RAY_ADDRESS": nodes.address}
+    finally:
+        while nodes.running:
+            nodes.kill_last()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
+    options = {name: getattr(args, name) for name in ("dim", "classes", "texts", "joining")}
+    places: dict[str, Any] = {}
+    for cores in range(1, args.nodes + 1):
+        places[f"local, {cores} core{'s'[: cores > 1]}"] = in_a_process(
+            MODULE, run="place", vectors=path, cores=cores, **options
+        )
+        with cluster_of(cores) as environment:
+            os.environ |= environment
+            places[f"ray, {cores} node{'s'[: cores > 1]}"] = in_a_process(
+                MODULE, run="place", vectors=path, cores=cores, ray=1, **options
+            )
+            for name in environment:
+                del os.environ[name]
+    return places
+
+
+def tell(result: dict[str, Any]) -> None:
+    """A table for people."""
+    print(f"{result['items']:,} × {result['dim']}, {result['classes']} classes, {result['texts']:,} texts, ", end="")
+    print(f"{result['joining']:,} joining; {result['cores']} cores")
+    heads = ("seconds", "to local", "sent MB", "back MB", "largest", "longest")
+    print(f"{'':16}{'step':10}" + "".join(f"{head:>10}" for head in heads) + "  same")
+    places = result["places"]
+    first = next(iter(places.values()))
+    for place, steps in places.items():
+        local = places[place.replace("ray", "local").replace("node", "core")]
+        for name, step in steps.items():
+            ratio = step["seconds"] / local[name]["seconds"]
+            even = ["", "", "", ""]
+            if "shards" in step:
+                shards = step["shards"].values()
+                even = [f"{step[key] / 1e6:.1f}" for key in ("sent_bytes", "received_bytes")]
+                even += [
+                    f"{max((shard[key] for shard in shards), default=1):.2f}"
+                    for key in ("largest_to_mean", "longest_to_mean")
+                ]
+            same = "yes" if step["digest"] == first[name]["digest"] else "no"
+            cells = (f"{step['seconds']:.2f}", f"{ratio:.2f}", *even)
+            print(f"{place:16}{name:10}" + "".join(f"{cell:>10}" for cell in cells) + f"  {same}")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog=f"python -m {MODULE}", description=__doc__.splitlines()[0])
+    parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--dim", type=int, default=64)
+    parser.add_argument("--classes", type=int, default=100)
+    parser.add_argument("--texts", type=int, default=10_000, help="that are encoded")
+    parser.add_argument("--joining", type=int, default=5_000, help="items that join the clustering of the others")
+    parser.add_argument("--nodes", type=int, default=2, help="of the largest cluster")
+    parser.add_argument("--pool", choices=POOLS, default="hierarchy")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, help="for the made-up vectors; else a temporary one")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--run", choices=["place"], help=argparse.SUPPRESS)
+    parser.add_argument("--vectors", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cores", type=int, default=1, help=argparse.SUPPRESS)
+    parser.add_argument("--ray", type=int, default=0, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.items <= SMALL + args.joining:
+        parser.error(f"there must be more than {SMALL + args.joining:,} items")
+    return args
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings_test")
+    args = parse()
+    if args.run:
+        print(json.dumps(run_place(np.load(args.vectors, mmap_mode="r"), args)))
+        return
+    facts = {name: getattr(args, name) for name in ("items", "dim", "classes", "texts", "joining", "pool", "seed")}
+    with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+        path = Path(folder) / "embeddings.npy"
+        make_embeddings(path, args.items, args.dim, args.pool, args.seed)
+        result = {"benchmark": "scale", **machine(), **facts, "places": benchmark(path, args)}
+    if args.json:
+        print(json.dumps(result))
+    else:
+        tell(result)
+
+
+if __name__ == "__main__":
+    main()

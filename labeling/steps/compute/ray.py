@@ -1,0 +1,67 @@
+"""The heavy work of the steps in parts, on the nodes of a Ray cluster: the same results as in one process.
+
+Parts have the borders that they have in one process, so that all sums are taken in the same order. Training stays with
+the worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from labeling.steps.compute.cluster import Cluster
+from labeling.steps.compute.local import Local, Progress
+from models_store.encoders import Encoder
+from models_store.model import Model
+from models_store.nodes import EncoderState, encode_part, score_part
+from models_store.prediction import CHUNK, Prediction, check_arguments
+from selector.joining import nearest
+from selector.linkage import Dendrogram, average_linkage
+
+
+class OnRay(Local):
+    """A Ray cluster, by the value of COMPUTE. All methods raise `ComputeAway` when it does not answer."""
+
+    def __init__(self, where: str) -> None:
+        self.cluster = Cluster(where)
+
+    @property
+    def side_by_side(self) -> int:  # type: ignore[override]
+        # Items are held in memory meanwhile: 64 chunks of 512 are 32,768 images.
+        return min(64, 4 * self.cluster.count)
+
+    def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
+        state = self.cluster.share(EncoderState.of(encoder))
+        return self.cluster.map(encode_part, ((state, raws) for raws in chunks), gpu=True)
+
+    def score(
+        self,
+        model: Model,
+        features: np.ndarray,
+        *,
+        proposed: np.ndarray | None = None,
+        merged: Mapping[int, int] | None = None,
+        extras: Sequence[str] = (),
+        embeddings: bool = True,
+        progress: Progress | None = None,
+    ) -> Iterator[Prediction]:
+        check_arguments(model, features, proposed=proposed, extras=extras)
+        shared, n = self.cluster.share(model), len(features)
+
+        def call(start: int) -> tuple[Any, ...]:
+            rows = slice(start, min(start + CHUNK, n))
+            pairs = None if proposed is None else proposed[rows]
+            return shared, features[rows], start, pairs, merged, tuple(extras), embeddings
+
+        for part in self.cluster.map(score_part, map(call, range(0, n, CHUNK))):
+            yield part
+            if progress is not None:
+                progress(min(part.start + CHUNK, n) / n)
+
+    def dendrogram(self, embeddings: np.ndarray, *, progress: Callable[[str, float], None]) -> Dendrogram:
+        return average_linkage(embeddings, progress=progress, workers=self.cluster)
+
+    def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
+        return nearest(new, old, workers=self.cluster)

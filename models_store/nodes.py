@@ -1,0 +1,157 @@
+"""What the nodes of a cluster run: encoding and scoring of a part, and how they come to the rows of a file.
+
+Nodes need neither the database nor its password: they import this package and the selector alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from models_store import encoders
+from models_store.encoders import Encoder, EncodingError
+from models_store.model import Model
+from models_store.prediction import Prediction, predict
+
+PACKAGES = ("models_store", "selector")
+
+
+class OtherRelease(Exception):
+    """A node has another release than the worker, whose results must not be mixed with ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of an array that lies in a file, for whoever can read it. They are known by the first and the last."""
+
+    path: str
+    offset: int
+    shape: tuple[int, ...]
+    dtype: str
+    digest: bytes
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Rows | None:
+        """The rows of a memory map, or of some of its rows on end; None for an array that lies in no file."""
+        whole = array
+        while isinstance(whole.base, np.memmap):
+            whole = whole.base
+        path = getattr(whole, "filename", None)
+        if path is None or not len(array) or not array.flags.c_contiguous:
+            return None
+        offset = whole.offset + array.ctypes.data - whole.ctypes.data  # type: ignore[attr-defined]
+        return cls(str(path), offset, array.shape, array.dtype.str, _digest(array))
+
+    def read(self) -> np.ndarray | None:
+        """The rows as a memory map; None where the file is not here, or is another one of the same name."""
+        try:
+            array = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
+        except (OSError, ValueError):
+            return None
+        return array if _digest(array) == self.digest else None
+
+
+def _digest(array: np.ndarray) -> bytes:
+    ends = np.ascontiguousarray(array[[0, -1]])
+    return hashlib.blake2b(ends.tobytes(), digest_size=16).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a call, the process (host:pid) that ran it and the seconds that it took."""
+
+    result: Any
+    process: str
+    seconds: float = 0.0
+    unread: bool = False
+    """A file is not on that node, and nothing was done."""
+
+
+def run(release: str, function: Callable[..., Any], *arguments: Any) -> Done:
+    """Call the function, with arrays for `Rows`. Raises `OtherRelease`, and what the function raises."""
+    if release != release_here():
+        raise OtherRelease("A node of the cluster runs another release of Marginalia. Install the same one on all.")
+    process, started = f"{socket.gethostname()}:{os.getpid()}", time.perf_counter()
+    given = [each.read() if isinstance(each, Rows) else each for each in arguments]
+    if any(array is None and isinstance(each, Rows) for array, each in zip(given, arguments, strict=True)):
+        return Done(None, process, unread=True)
+    return Done(function(*given), process, time.perf_counter() - started)
+
+
+@cache
+def release_here() -> str:
+    """A digest of the code that nodes run: nodes whose code is the same give the same results."""
+    root = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256()
+    for path in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
+        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class EncoderState:
+    """An encoder as it travels: what it learned, not what it has loaded."""
+
+    name: str
+    digest: str
+    state: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, encoder: Encoder) -> EncoderState:
+        return cls(encoder.name, encoder.digest, encoder.state())
+
+
+_held: dict[str, Encoder] = {}
+
+
+def _encoder_of(state: EncoderState) -> Encoder:
+    """The encoder, held by this process from one call to the next: some take seconds to load. One at a time."""
+    if state.digest not in _held:
+        _held.clear()
+        _held[state.digest] = next(each for each in encoders.ENCODERS if each.name == state.name).from_state(
+            dict(state.state)
+        )
+    return _held[state.digest]
+
+
+def encode_part(state: EncoderState, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
+    """As `encode_good`, for an encoder that came from elsewhere."""
+    return encode_good(_encoder_of(state), raws)
+
+
+def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
+    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot.
+
+    Raises `EncoderSetupError` where the encoder lacks a library.
+    """
+    left = list(enumerate(raws))
+    wrong: dict[int, str] = {}
+    while True:
+        try:
+            return encoder.encode([raw for _, raw in left]), wrong
+        except EncodingError as error:
+            at, _ = left.pop(error.index)
+            wrong[at] = error.reason
+
+
+def score_part(
+    model: Model,
+    features: np.ndarray,
+    start: int,
+    proposed: np.ndarray | None,
+    merged: Mapping[int, int] | None,
+    extras: Sequence[str],
+    embeddings: bool,
+) -> Prediction:
+    """What the model says of the rows from `start` on; without their embeddings unless they are asked for."""
+    part = next(predict(model, features, proposed=proposed, merged=merged, extras=extras, chunk=len(features)))
+    return replace(part, start=start, embeddings=part.embeddings if embeddings else part.embeddings[:0].copy())

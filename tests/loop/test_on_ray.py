@@ -1,0 +1,205 @@
+"""A Ray cluster gives what one process gives, bit for bit, and goes on when nodes die and others come."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import django
+import numpy as np
+import pytest
+
+from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
+from labeling.loop.step import ComputeAway, StepFailed
+from labeling.steps.compute.cluster import Traffic
+from labeling.steps.compute.local import Local
+from labeling.steps.compute.ray import OnRay
+from models_store import networks
+from models_store.encoders.tfidf_svd import TfidfSvd
+from models_store.model import Model
+from models_store.prediction import CHUNK, Prediction
+from selector import joining, neighbours, sharded
+
+pytestmark = pytest.mark.slow
+
+HERE = Local()
+
+
+@pytest.fixture(scope="module")
+def there(nodes: Nodes) -> Iterator[OnRay]:
+    compute = OnRay("ray:auto")
+    yield compute
+    import ray
+
+    ray.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def small_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is shared out among nodes from a million items on, is from a few thousand."""
+    for module in (neighbours, sharded):
+        monkeypatch.setattr(module, "ALL_PAIRS", 1000)
+    monkeypatch.setattr(joining, "_WORTH_SHARING", 0)
+
+
+@pytest.fixture
+def two(nodes: Nodes, there: OnRay) -> Nodes:
+    """Both nodes are at work."""
+    if len(nodes.running) < 2:
+        nodes.start_another()
+    until_two_work(there)
+    there.cluster.traffic = Traffic()
+    return nodes
+
+
+def until_two_work(there: OnRay) -> None:
+    there.cluster.traffic = Traffic()
+    end = time.monotonic() + 60
+    until = iter(lambda: len(processes(there)) > 1 or time.monotonic() > end, True)
+    for _ in there.cluster.map(time.sleep, ((0.02,) for _ in until)):
+        pass
+    assert len(processes(there)) == 2
+
+
+def processes(there: OnRay) -> set[str]:
+    """Those that the last calls ran in."""
+    assert there.cluster.traffic is not None
+    return {each.process for calls in there.cluster.traffic.done.values() for each in calls}
+
+
+@pytest.fixture(scope="module")
+def features(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    """Of 60,000 items, in a file."""
+    path = tmp_path_factory.mktemp("pool") / "features.npy"
+    np.save(path, np.random.default_rng(3).normal(size=(60_000, 16)).astype(np.float32))
+    mapped: np.ndarray = np.load(path, mmap_mode="r")
+    return mapped
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    import torch
+
+    torch.manual_seed(0)
+    return Model("single", 30, (16,), networks.for_shape((16,), 30).eval())
+
+
+def same(one: Prediction, other: Prediction) -> bool:
+    names = ("start", "embeddings", "margins", "best", "confidence", "entropies")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
+def scored(compute: Local, model: Model, features: np.ndarray) -> Iterator[Prediction]:
+    return compute.score(model, features, merged={2: 5}, extras=("entropies",))
+
+
+def texts() -> list[list[str]]:
+    rng = np.random.default_rng(1)
+    words = np.array([f"word{number}" for number in range(200)])
+    return [[" ".join(rng.choice(words, 20)) for _ in range(100)] for _ in range(12)]
+
+
+def test_a_node_killed_while_items_are_encoded(two: Nodes, there: OnRay) -> None:
+    chunks: list[list[Any]] = texts()
+    encoder = TfidfSvd.fit([text for chunk in chunks for text in chunk])
+    chunks[3][7] = 3  # no text
+    here = list(HERE.encode(encoder, chunks))
+    encoding = there.encode(encoder, chunks)
+    first = next(encoding)
+    two.kill_last()
+    for (block, wrong), (expected, expected_wrong) in zip([first, *encoding], here, strict=True):
+        assert np.array_equal(block, expected)
+        assert wrong == expected_wrong
+
+
+def test_a_node_killed_while_a_pool_is_scored(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:
+    scoring = scored(there, model, features)
+    first = next(scoring)
+    two.kill_last()
+    parts = [first, *scoring]
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
+    assert [part.start for part in parts] == list(range(0, 60_000, CHUNK))
+    assert there.cluster.traffic is not None
+    assert there.cluster.traffic.sent < 1_000, "nodes read rows from the file"
+
+
+def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, features: np.ndarray) -> None:
+    pool, shares = features[:6000], []
+
+    def progress(phase: str, share: float) -> None:
+        shares.append(share)
+        if len(shares) == 3:
+            two.kill_last()
+
+    assert there.dendrogram(pool, progress=progress).digest == HERE.dendrogram(pool, progress=print).digest
+    assert shares == sorted(shares)
+
+
+def test_a_node_that_joins_midway_is_used(nodes: Nodes, there: OnRay) -> None:
+    while len(nodes.running) > 1:
+        nodes.kill_last()
+    nodes.start_another()
+    until_two_work(there)
+
+
+def test_rows_are_sent_where_their_file_is_not(
+    two: Nodes, there: OnRay, model: Model, features: np.ndarray, tmp_path: Path
+) -> None:
+    path = tmp_path / "gone.npy"
+    np.save(path, features)
+    gone = np.load(path, mmap_mode="r")
+    path.unlink()
+    parts = scored(there, model, gone)
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
+    old, new = gone[:3000], gone[3000:13_000]
+    assert np.array_equal(there.neighbours(new, old), HERE.neighbours(new, old))
+    assert there.cluster.traffic is not None
+    assert there.cluster.traffic.sent > features.nbytes
+
+
+def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.ndarray) -> None:
+    """From a machine that is no node. In a process of its own: one that is on a node cannot be a client too."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), django.setup) as process:
+        there = process.submit(
+            scored_by_a_client, f"ray://{ON_THIS_MACHINE}:{two.client_port}", model, features[:20_000]
+        )
+        parts = there.result()
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features[:20_000]), strict=True))
+
+
+def scored_by_a_client(where: str, model: Model, features: np.ndarray) -> list[Prediction]:
+    return list(scored(OnRay(where), model, features))
+
+
+def test_an_error_of_the_work_is_told_as_it_is(two: Nodes, there: OnRay, features: np.ndarray) -> None:
+    wrong = np.array(features[:9000])
+    wrong[8123, 2] = np.inf
+    with pytest.raises(ValueError, match=r"not a finite number \(row 8123\)"):
+        there.neighbours(wrong, features[:100])
+
+
+def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.steps.compute.cluster.release_here", lambda: "another")
+    with pytest.raises(StepFailed, match="another release of Marginalia"):
+        list(there.cluster.map(time.sleep, [(0,)]))
+
+
+def test_the_head_killed(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:
+    """The last of this file: the cluster ends."""
+    scoring = scored(there, model, features)
+    first = next(scoring)
+    while two.running:
+        two.kill_last()
+    with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
+        list(scoring)
+    with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
+        list(scored(there, model, features))
+    assert first.start == 0
+    two.start_head()
+    two.start_another()
+    parts = scored(there, model, features)
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))

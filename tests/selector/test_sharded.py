@@ -1,0 +1,67 @@
+"""Neighbours that are searched in shards are those that one process has, bit for bit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from selector import joining, neighbours
+from selector.joining import nearest
+from selector.linkage import average_linkage
+
+
+class Apart:
+    """Workers that share nothing: arguments pass as bytes, and are read-only as those of other processes."""
+
+    count = 3
+
+    def share(self, value: Any) -> Any:
+        return value
+
+    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
+        for call in calls:
+            for each in (arguments := pickle.loads(pickle.dumps(call))):
+                if isinstance(each, np.ndarray):
+                    each.flags.writeable = False
+            yield function(*arguments)
+
+
+def pool(rows: int, seed: int = 5) -> np.ndarray:
+    """Groups, with copies of some rows: equally near neighbours must come in the same order too."""
+    rng = np.random.default_rng(seed)
+    points = rng.normal(size=(40, 12))[rng.integers(40, size=rows)] + rng.normal(scale=0.3, size=(rows, 12))
+    points[rows // 2 : rows // 2 + 100] = points[:100]
+    return points.astype(np.float32)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "sqeuclidean"])
+def test_dendrogram_of_shards_is_the_same(metric: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbours, "ALL_PAIRS", 1000)  # trees at all levels but the last
+    monkeypatch.setattr("selector.sharded.ALL_PAIRS", 1000)
+    points = pool(6000)
+    shares: list[float] = []
+    apart = average_linkage(points, metric=metric, workers=Apart(), progress=lambda phase, share: shares.append(share))
+    assert apart.digest == average_linkage(points, metric=metric).digest
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_new_rows_join_the_same_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    old, new = pool(3000), pool(5000, seed=6)
+    monkeypatch.setattr(joining, "_WORTH_SHARING", 0)
+    here = nearest(new, old)
+    assert np.array_equal(here, nearest(new, old, workers=Apart()))
+    monkeypatch.setattr(joining, "_ALL_PAIRS", 0)  # by trees
+    assert np.array_equal(nearest(new, old), nearest(new, old, workers=Apart()))
+
+
+def test_a_wrong_row_is_named_by_its_place_in_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joining, "_WORTH_SHARING", 0)
+    new = pool(5000)
+    new[4700, 3] = np.inf
+    with pytest.raises(ValueError, match=r"not a finite number \(row 4700\)"):
+        nearest(new, pool(500)[:50], workers=Apart())
