@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from labeling.models import Item, Task
+from labeling.models import Item, WorkLog
 from labeling.statements import Columns, insert, rows
 
 pytestmark = pytest.mark.django_db
@@ -30,14 +33,14 @@ def test_a_row_is_the_instance_that_the_orm_would_make() -> None:
 
 def test_rows_with_equal_and_different_values_are_inserted_as_they_are() -> None:
     project = make_project()
-    items = make_items(project, 4)
-    batch = make_open_batch(project, items[:1])
-    names = ("batch", "item", "rank", "free", "outstanding", "predicted", "is_gold", "prompted")
-    predicted = [None, 7, 7, None]
-    insert(Task, names, [(batch.pk, each.pk, rank, 1, 1, predicted[rank], False, False)
-                         for rank, each in enumerate(items) if rank])  # fmt: skip
-    stored = Task.objects.filter(batch=batch).order_by("rank").values_list("item", "rank", "predicted")
-    assert list(stored)[1:] == [(each.pk, rank, predicted[rank]) for rank, each in enumerate(items) if rank]
+    batch = make_open_batch(project, make_items(project, 1))
+    ann, now = make_member(project, "ann"), timezone.now()
+    start = [now + timedelta(minutes=10 * number) for number in range(4)]
+    work = [(start[0], 5), (start[1], 7), (start[2], 7), (start[3], 5)]
+    names = ("batch", "user", "start", "last_at", "answers", "skips", "seconds")
+    insert(WorkLog, names, [(batch.pk, ann.pk, at, now, answers, 0, 0.5) for at, answers in work])
+    assert list(batch.work.order_by("start").values_list("start", "answers")) == work
+    assert set(batch.work.values_list("last_at", "seconds")) == {(now, 0.5)}
 
 
 def test_a_statement_may_hold_percent_signs() -> None:
