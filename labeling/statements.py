@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.models import Field, Model
+from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=Model)
 
@@ -42,11 +43,22 @@ def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[A
     fields = [_field(model, name) for name in names]
     columns = ", ".join(f'"{field.column}"' for field in fields)
     row = f"({marks(len(fields))})"
-    cells = (cell for each in values for cell in zip(fields, each, strict=True))
+    by_column = [_as_stored(field, column) for field, column in zip(fields, zip(*values, strict=True), strict=True)]
     change(
         f'INSERT INTO "{model._meta.db_table}" ({columns}) VALUES {", ".join([row] * len(values))}',
-        [field.get_db_prep_save(value, connection) for field, value in cells],
+        [value for each in zip(*by_column, strict=True) for value in each],
     )
+
+
+def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
+    """A column's values as the database has them. One that repeats is mostly the same object, and is turned once."""
+    turned: list[Any] = []
+    last = last_turned = object()
+    for value in column:
+        if value is not last:
+            last, last_turned = value, field.get_db_prep_save(value, connection)
+        turned.append(last_turned)
+    return turned
 
 
 def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
@@ -130,7 +142,12 @@ class Columns(Generic[M]):
         read = list(values)
         for position, convert, column in self._for(connection.vendor):
             read[position] = convert(read[position], column, connection)
-        return self._model.from_db(DEFAULT_DB_ALIAS, self._names, read)
+        # `Model.from_db` without what takes its time: setting each field by its descriptor, and two signals.
+        instance = self._model.__new__(self._model)
+        instance._state = ModelState()
+        instance._state.adding, instance._state.db = False, DEFAULT_DB_ALIAS
+        instance.__dict__.update(zip(self._names, read, strict=True))
+        return instance
 
     def _for(self, vendor: str) -> list[tuple[int, Any, Any]]:
         """What turns the database's values into Python's: position, function, column."""

@@ -16,10 +16,29 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from functools import lru_cache
 from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
+
+# Longer statements hold many values, and seldom come again.
+REMEMBERED_LETTERS = 4000
+
+
+class Cursor(base.SQLiteCursorWrapper):
+    """Remembers statements as the driver takes them: Django writes each anew, with `?` for `%s`."""
+
+    def convert_query(self, query: str, *, param_names: Any = None) -> str:
+        if param_names is None and len(query) <= REMEMBERED_LETTERS:
+            return _converted(query)
+        converted: str = super().convert_query(query, param_names=param_names)
+        return converted
+
+
+@lru_cache(maxsize=1000)
+def _converted(query: str) -> str:
+    return base.FORMAT_QMARK_REGEX.sub("?", query).replace("%%", "%")
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -35,6 +54,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
         # Not for tests, whose database is gone in a minute.
         self._flush = _flush_of(f"{params['database']}-wal") if params.pop("flush", True) else None
         return params
+
+    def create_cursor(self, name: str | None = None) -> Cursor:
+        return self.connection.cursor(factory=Cursor)
 
     def _start_transaction_under_autocommit(self) -> None:
         if not self.is_in_memory_db():

@@ -314,7 +314,8 @@ def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
     """Write down that these tasks are the person's. Giving one back and taking it again makes no lease longer."""
     new, old = "excluded.lease_expires_at", "labeling_assignment.lease_expires_at"
     again = new if person.answers else f"CASE WHEN {old} > %s THEN {old} ELSE {new} END"
-    values = [value for pk in ids for value in (pk, person.user.pk, _time(person.until), _time(person.now))]
+    until, now = _time(person.until), _time(person.now)
+    values = [value for pk in ids for value in (pk, person.user.pk, until, now)]
     held = rows(
         f"""
         INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at)
@@ -323,12 +324,12 @@ def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
         SET ended_at = NULL, claimed_at = excluded.claimed_at, lease_expires_at = {again}
         WHERE labeling_assignment.ended_at IS NOT NULL RETURNING {HELD.sql}
         """,
-        values if person.answers else [*values, _time(person.now)],
+        values if person.answers else [*values, now],
     )
     if len(held) != len(ids):  # a late answer of the person came in between
         raise PlacesMoved
-    until = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
-    return [Held(pk, until[pk]) for pk in ids]
+    ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
+    return [Held(pk, ends[pk]) for pk in ids]
 
 
 def read_tasks(ids: Sequence[int]) -> list[Task]:

@@ -329,7 +329,7 @@ def _write_labels(project: Project, items: Mapping[int, int], answers: Mapping[i
     """`items`: the item of each task whose label is to be written; `answers`: those to each of them. Returns how many
     of them come to a label.
     """
-    now = timezone.now()
+    now = stored(Item, "labeled_at", timezone.now())
     labels, labeled, split = [], 0, []
     for task_id, item_id in items.items():
         label, agreement = _resolved(project, answers[task_id])
@@ -338,7 +338,7 @@ def _write_labels(project: Project, items: Mapping[int, int], answers: Mapping[i
             split.append(item_id)
         at = None if label is None else now
         labeled += label is not None
-        labels.append((stored(Item, "label", label), agreement, stored(Item, "labeled_at", at), item_id))
+        labels.append((stored(Item, "label", label), agreement, at, item_id))
     # A manager's word stands, whatever was answered.
     change_each(
         """
@@ -350,7 +350,7 @@ def _write_labels(project: Project, items: Mapping[int, int], answers: Mapping[i
         labels,
     )
     if split:
-        Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=now)
+        Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=timezone.now())
     return labeled
 
 

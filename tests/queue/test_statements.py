@@ -1,0 +1,62 @@
+"""Plain SQL gives the same objects as the ORM."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+from factories import make_items, make_member, make_open_batch, make_project
+from knox.models import AuthToken
+from rest_framework.test import APIClient
+
+from labeling.models import Item, WorkLog
+from labeling.statements import Columns, insert, rows
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_row_is_the_instance_that_the_orm_would_make() -> None:
+    project = make_project()
+    [item] = make_items(project, 1)
+    columns = Columns(Item, "i", only=("id", "project_id", "data", "media"))
+    read = columns.read(rows(f"SELECT {columns.sql} FROM labeling_item i WHERE i.id = %s", [item.pk])[0])
+    orm = Item.objects.get(pk=item.pk)
+    assert (read, read.data, read.media, read.project) == (orm, orm.data, orm.media, project)
+    assert "external_id" in read.get_deferred_fields()
+    assert read.external_id == orm.external_id  # read when it is asked for
+    read.data = {"text": "changed"}
+    read.save(update_fields=["data"])
+    assert Item.objects.get().data == {"text": "changed"}
+
+
+def test_rows_with_equal_and_different_values_are_inserted_as_they_are() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 1))
+    ann, now = make_member(project, "ann"), timezone.now()
+    start = [now + timedelta(minutes=10 * number) for number in range(4)]
+    work = [(start[0], 5), (start[1], 7), (start[2], 7), (start[3], 5)]
+    names = ("batch", "user", "start", "last_at", "answers", "skips", "seconds")
+    insert(WorkLog, names, [(batch.pk, ann.pk, at, now, answers, 0, 0.5) for at, answers in work])
+    assert list(batch.work.order_by("start").values_list("start", "answers")) == work
+    assert set(batch.work.values_list("last_at", "seconds")) == {(now, 0.5)}
+
+
+def test_a_statement_may_hold_percent_signs() -> None:
+    for _ in range(2):  # the second time as it is remembered
+        assert rows("SELECT '50%%', CAST(%s AS text)", ["%s"]) == [("50%", "%s")]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT CAST(%(number)s AS integer) + CAST(%(number)s AS integer)", {"number": 2})
+        assert cursor.fetchone() == (4,)
+
+
+def test_requests_share_a_shape_and_nothing_else() -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3))
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Token {AuthToken.objects.create(make_member(project, 'ann'))[1]}")
+    claims = [{"count": 2}, {"count": "many"}, {}, None, [], {"count": 1}]
+    replies = [client.post("/api/v1/projects/digits/claim/", each, format="json") for each in claims]
+    assert [reply.status_code for reply in replies] == [200, 400, 200, 200, 400, 200]
+    assert [len(reply.json()["tasks"]) for reply in replies if reply.status_code == 200] == [2, 3, 3, 1]
