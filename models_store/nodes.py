@@ -81,10 +81,10 @@ def run(release: str, function: Callable[..., Any], *arguments: Any) -> Done:
     if release != release_here():
         raise OtherRelease("A node of the cluster runs another release of Marginalia. Install the same one on all.")
     process, started = f"{socket.gethostname()}:{os.getpid()}", time.perf_counter()
-    given = [each.read() if isinstance(each, Rows) else each for each in arguments]
-    if any(array is None and isinstance(each, Rows) for array, each in zip(given, arguments, strict=True)):
+    arrays = [each.read() if isinstance(each, Rows) else each for each in arguments]
+    if any(array is None and isinstance(each, Rows) for array, each in zip(arrays, arguments, strict=True)):
         return Done(None, process, unread=True)
-    return Done(function(*given), process, time.perf_counter() - started)
+    return Done(function(*arrays), process, time.perf_counter() - started)
 
 
 @cache

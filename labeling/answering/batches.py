@@ -169,8 +169,8 @@ def reopen(*, batch: Batch) -> bool:
     its training has begun, or it was ended early.
     """
     extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
-    given = Annotation.objects.standing().filter(task__batch=batch).count()
-    if batch.dropped or given < batch.size * batch.overlap + extra:
+    answers = Annotation.objects.standing().filter(task__batch=batch).count()
+    if batch.dropped or answers < batch.size * batch.overlap + extra:
         return False
     if not Job.objects.waiting().filter(batch=batch, kind=Job.Kind.TRAIN, attempts=0).delete()[0]:
         return False

@@ -27,9 +27,9 @@ def tasks_of_one_class(project: Project, person: Person, number: int) -> list[in
     of_class: dict[int, list[int]] = defaultdict(list)
     left = WINDOW if number > 0 else 0
     for first, last in person.spans:
-        found = _window(project, person, first, last, left)
-        left -= len(found)
-        for task, index in found:
+        tasks = _window(project, person, first, last, left)
+        left -= len(tasks)
+        for task, index in tasks:
             if index is not None:
                 of_class[index].append(task)
     # Of two equal ones the first in the batch's order.
@@ -49,7 +49,7 @@ def _window(project: Project, person: Person, first: int, last: int, number: int
         else "AND NOT EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = t.id AND a.user_id = %s "
         "AND a.ended_at IS NULL)"
     )
-    found = rows(
+    tasks = rows(
         f"""
         SELECT w.id, {facts} FROM (
             SELECT t.id, t.rank, COALESCE(t.item_id, t.repeats_id) AS item, t.prompted, t.prompted_by, t.predicted
@@ -60,8 +60,8 @@ def _window(project: Project, person: Person, first: int, last: int, number: int
         [person.batch.pk, first, last, *([person.user.pk] if own else []), number],
     )
     if proposed:
-        return [(task, index) for task, index in found]
+        return [(task, index) for task, index in tasks]
     return [
         (task, shown_answer(project, prompted=prompted, prompted_by=by, predicted=predicted, suggestion=suggestion))
-        for task, prompted, by, predicted, suggestion in found
+        for task, prompted, by, predicted, suggestion in tasks
     ]

@@ -185,8 +185,8 @@ def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bo
     """Whether a claim of these tasks may be the one after which the next batch is to be picked. It costs no query."""
     if project.pick_ahead is None:
         return False
-    given = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
-    return max(given, batch.size - batch.remaining) >= project.pick_ahead * batch.size
+    handed_out = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
+    return max(handed_out, batch.size - batch.remaining) >= project.pick_ahead * batch.size
 
 
 def _on_offer(project: Project) -> list[tuple[Batch, bool]]:

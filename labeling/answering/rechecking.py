@@ -40,15 +40,15 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
     checked = is_checked(project)
     again = set()
     for task in Task.objects.filter(pk__in=ids, is_gold=False):
-        given = answers[task.pk]
-        if batch.overlap + task.extra >= batch.overlap_max or asked_in_doubt <= {each.user for each in given}:
+        of_task = answers[task.pk]
+        if batch.overlap + task.extra >= batch.overlap_max or asked_in_doubt <= {each.user for each in of_task}:
             continue
         if not task.extra and checked(task.pk):
             again.add(task.pk)
             continue
-        votes = votes_of(project, given, accuracies)
+        votes = votes_of(project, of_task, accuracies)
         word = word_of(project, task)
-        skips = len(given) - len(votes)
+        skips = len(of_task) - len(votes)
         if asks_another(votes, skips, n_values=n_values, word=word, confidence=project.label_confidence):
             again.add(task.pk)
     if again:
@@ -80,11 +80,11 @@ def answers_to(ids: Collection[int]) -> dict[int, list[Given]]:
     return answers
 
 
-def votes_of(project: Project, given: Sequence[Given], accuracies: Mapping[int, float]) -> list[Vote]:
+def votes_of(project: Project, answers: Sequence[Given], accuracies: Mapping[int, float]) -> list[Vote]:
     """The answers among these, without skips. Who is no member any more counts like somebody unknown."""
     return [
         Vote(project.asks.key(project.follow(each.value)), accuracies.get(each.user, ACCURACY))
-        for each in given
+        for each in answers
         if each.value is not None
     ]
 
@@ -113,7 +113,7 @@ def answers_a_task(project: Project) -> float | None:
     """Answers and skips that a task took in the newest finished batch of the kind that is being asked now."""
     done = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
     batch = done.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
-    return None if batch is None else _given(batch) / batch.size
+    return None if batch is None else _answers_of(batch) / batch.size
 
 
 def expected_answers(project: Project, size: int) -> int | None:
@@ -132,24 +132,24 @@ def told_remaining(batch: Batch) -> int:
     """
     if batch.overlap_max is None or batch.state != Batch.State.OPEN or not batch.answers_expected:
         return batch.remaining
-    return max(1, batch.size - math.floor(batch.size * _given(batch) / batch.answers_expected))
+    return max(1, batch.size - math.floor(batch.size * _answers_of(batch) / batch.answers_expected))
 
 
-def _given(batch: Batch) -> int:
+def _answers_of(batch: Batch) -> int:
     sums = batch.work.aggregate(answers=Sum("answers", default=0), skips=Sum("skips", default=0))
     return int(sums["answers"] + sums["skips"])
 
 
-def told_answers(batch: Batch) -> tuple[int, int]:
+def answers_shown(batch: Batch) -> tuple[int, int]:
     """Answers and skips that are in, and how many the batch takes; of one that may ask more people, about how many."""
     if batch.takes_one_answer:
         return batch.size - batch.remaining, batch.size
-    given = _given(batch)
+    answers = _answers_of(batch)
     if batch.state != Batch.State.OPEN:
-        return given, given or batch.size * batch.overlap
+        return answers, answers or batch.size * batch.overlap
     if batch.overlap_max is None:
-        return given, max(given, batch.size * batch.overlap)
-    return given, max(given + 1, batch.answers_expected or 0)
+        return answers, max(answers, batch.size * batch.overlap)
+    return answers, max(answers + 1, batch.answers_expected or 0)
 
 
 def tell(batches: Iterable[Batch]) -> None:

@@ -43,7 +43,7 @@ def status_of(project: Project) -> dict[str, Any]:
         "step": _step(project),
         "batches": batches,
         "models": models_of(project),
-        "model_in_use": found.version.number if (found := in_use(project)) else None,
+        "model_in_use": used.version.number if (used := in_use(project)) else None,
         "storage": storage_of(project),
         "imports": _imports(project),
         "failures": failures_of(project),

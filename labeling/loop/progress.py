@@ -46,7 +46,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     batch = _batch_of(project, user)
     job = _current_job(project)
     seconds = batches.seconds_until_open(project)
-    answered, answers = rechecking.told_answers(batch) if batch else (0, 0)
+    answered, answers = rechecking.answers_shown(batch) if batch else (0, 0)
     progress: dict[str, Any] = {
         "loop": project.loop,
         "batch": batch.number if batch else None,

@@ -39,7 +39,7 @@ def answers_needed(size: int, overlap: int, complete_share: float | None) -> int
 
 
 BEING_PICKED = models.Q(state__in=["selecting", "ready"]) | models.Q(state="failed", failed_in="selecting")
-TOLD_FIRST = ("failed", "open", "training", "selecting", "ready")
+SHOWN_FIRST = ("failed", "open", "training", "selecting", "ready")
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -55,18 +55,18 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         """Batches that annotators are given tasks of, the one to be finished first in front; one that is ready last."""
         return self.filter(state__in=[Batch.State.OPEN, Batch.State.READY]).order_by("number")
 
-    def told_first(self) -> BatchQuerySet:
+    def shown_first(self) -> BatchQuerySet:
         """In the order in which people ask for them: failed, open, under way, done; the newest first.
 
         Without those whose import has not ended: they change nothing yet.
         """
-        rank = Case(*(When(state=state, then=n) for n, state in enumerate(TOLD_FIRST)), default=len(TOLD_FIRST))
+        rank = Case(*(When(state=state, then=n) for n, state in enumerate(SHOWN_FIRST)), default=len(SHOWN_FIRST))
         others = self.exclude(state=Batch.State.IMPORTING)
-        return others.annotate(told=rank).order_by("told", "-number")
+        return others.annotate(place=rank).order_by("place", "-number")
 
     def current(self) -> Batch | None:
         """Of a project's batches the one that people are told of."""
-        return self.told_first().first()
+        return self.shown_first().first()
 
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)

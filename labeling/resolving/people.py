@@ -62,7 +62,7 @@ def weigh(answers: Answers) -> Resolved:
     others = n - np.bincount(item, minlength=answers.n_items)
     with np.errstate(divide="ignore"):
         other_prior = other_prior + np.log(others)  # -inf where every value was answered
-    given = np.bincount(answers.person, minlength=answers.n_people)
+    n_answers = np.bincount(answers.person, minlength=answers.n_people)
     accuracy = np.full(answers.n_people, ACCURACY)
     for _ in range(MOST_ROUNDS):
         known = np.clip(accuracy, CLIP, 1 - CLIP)
@@ -76,7 +76,7 @@ def weigh(answers: Answers) -> Resolved:
         mass = np.exp(logs - top[item])
         probability = mass / (np.bincount(item, mass, answers.n_items) + np.exp(rest - top))[item]
         right = np.bincount(answers.person, probability[of_answer], answers.n_people)
-        before, accuracy = accuracy, (right + ACCURACY * STRENGTH) / (given + STRENGTH)
+        before, accuracy = accuracy, (right + ACCURACY * STRENGTH) / (n_answers + STRENGTH)
         if np.abs(accuracy - before).max(initial=0) < TOLERANCE:
             break
     return Resolved(item, pairs % n, probability, accuracy)

@@ -69,17 +69,17 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
         raise _NotAnyMore("labels that it learned from were changed first")
     model = load_model(project, version)
     inputs = inputs_of(batch, labeled, features, encoder, n_classes)
-    found, labels = _by_further_trainings(step, version, batch, model, inputs)
+    fitted, labels = _by_further_trainings(step, version, batch, model, inputs)
     control = read_labels(project, known.measuring().filter(row__lt=len(features)), n_classes)
-    answers = measure.ask(project, replace(model, calibration=found), features, control)
+    answers = measure.ask(project, replace(model, calibration=fitted), features, control)
     measured = {"control": measure.measure(answers), "calibration": measure.calibrate(answers)}
     location = ProjectFiles(project).artifact_at(version.artifact)
     try:
-        digest = artifact.calibrate(location, found, digest=version.digest, fitted_to=labels, measured=measured)
+        digest = artifact.calibrate(location, fitted, digest=version.digest, fitted_to=labels, measured=measured)
     except FolderError as error:
         raise StepFailed(f"The calibration of model version {version.number} cannot be stored: {error}") from error
     calibration = {
-        **found._asdict(),
+        **fitted._asdict(),
         "labels": labels,
         "digest": digest,
         "measured": measured,

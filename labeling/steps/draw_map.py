@@ -56,8 +56,8 @@ def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generat
     """Up to `most` random rows that no batch has taken, in random order."""
     tried = rng.permutation(covered) if covered <= 2 * most else np.unique(rng.integers(0, covered, 2 * most))
     free = set(project.items.unlabeled().filter(row__in=tried.tolist()).values_list("row", flat=True))
-    found = [int(row) for row in tried if row in free]
-    return [found[place] for place in rng.permutation(len(found))[:most]]
+    rows = [int(row) for row in tried if row in free]
+    return [rows[place] for place in rng.permutation(len(rows))[:most]]
 
 
 def _tasks(
@@ -67,14 +67,14 @@ def _tasks(
     ends = np.cumsum([size for _, size in batches])
     total = int(ends[-1]) if len(ends) else 0
     places = np.sort(rng.permutation(total)[:most] if total < 10 * most else np.unique(rng.integers(0, total, most)))
-    found: list[tuple[int, bool]] = []
+    rows: list[tuple[int, bool]] = []
     for (key, size), end in zip(batches, ends, strict=True):
         ranks = places[(places >= end - size) & (places < end)] - (end - size)
         tasks = Task.objects.filter(batch=key, rank__in=ranks.tolist(), item__row__isnull=False)
         if labeled:
             tasks = tasks.filter(item__label__isnull=False)
-        found += tasks.values_list("item__row", "is_control")  # type: ignore[arg-type]  # rows that are not NULL
-    return found
+        rows += tasks.values_list("item__row", "is_control")  # type: ignore[arg-type]  # rows that are not NULL
+    return rows
 
 
 def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> np.ndarray:

@@ -90,16 +90,16 @@ def measure(answers: Answers) -> dict[str, Any]:
 
 
 def _mean(values: np.ndarray) -> dict[str, float | None]:
-    found = metrics.mean(values)
-    return {"value": found.value, "low": found.low, "high": found.high}
+    mean = metrics.mean(values)
+    return {"value": mean.value, "low": mean.low, "high": mean.high}
 
 
 def calibrate(answers: Answers) -> dict[str, Any] | None:
     """How far it is right as often as it says, on the same items; None where there is nothing to say it of."""
-    found = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
-    if found is None:
+    measured = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
+    if measured is None:
         return None
-    return {name: value for name, value in asdict(found).items() if name != "bins"}
+    return {name: value for name, value in asdict(measured).items() if name != "bins"}
 
 
 def gate(
@@ -120,5 +120,5 @@ def gate(
     except artifact.ArtifactError as error:
         return {"against": earlier.number, "n": 0, "gained": 0, "lost": 0, "reason": str(error)}, False
     compared = compare(answers.right, ask(project, model, features, control).right)
-    told = {"against": earlier.number, "n": compared.n, "gained": compared.gained, "lost": compared.lost}
-    return told, compared.worse
+    figures = {"against": earlier.number, "n": compared.n, "gained": compared.gained, "lost": compared.lost}
+    return figures, compared.worse

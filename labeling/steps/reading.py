@@ -40,15 +40,15 @@ def read_labels(project: Project, items: Any, n_classes: int, *, soft: bool = Fa
         (row, project.follow(label), index)
         for row, label, index in items.order_by("row").values_list("row", "label", "proposed")
     )
-    found = [each for each in followed if not project.is_split(each[1])]
-    rows = np.array([row for row, _, _ in found], np.int64)
-    labels = [label for _, label, _ in found]
+    labeled = [each for each in followed if not project.is_split(each[1])]
+    rows = np.array([row for row, _, _ in labeled], np.int64)
+    labels = [label for _, label, _ in labeled]
     targets = project.asks.targets(labels, n_classes)
     proposed = None
     if project.asks.proposes:
-        proposed = np.array([index for _, _, index in found], np.int64)
+        proposed = np.array([index for _, _, index in labeled], np.int64)
     digest = hashlib.sha256()
-    for row, label, index in zip(rows.tolist(), labels, (index for _, _, index in found), strict=True):
+    for row, label, index in zip(rows.tolist(), labels, (index for _, _, index in labeled), strict=True):
         digest.update(f"{row}\t{label}\t{index}\n".encode())
     if not soft or project.question != "single":
         return LabeledRows(rows, targets, proposed, digest.hexdigest())

@@ -129,29 +129,29 @@ def _labels(project: Project, read: _Read, resolved: Resolved, *, decides: bool)
     rows = zip(resolved.item.tolist(), resolved.value.tolist(), resolved.probability.tolist(), strict=True)
     for place, value, probability in rows:
         of_task[place].append((value, probability))
-    given: list[list[int]] = [[] for _ in read.tasks]
+    answers: list[list[int]] = [[] for _ in read.tasks]
     for place, value in zip(read.answers.item.tolist(), read.answers.value.tolist(), strict=True):
-        given[place].append(value)
+        answers[place].append(value)
     keep_order = project.asks.ordered and project.resolving == Project.Resolving.MAJORITY
     return [
-        _label(project, read.values, numbers, given[place], decides=decides and not keep_order)
+        _label(project, read.values, numbers, answers[place], decides=decides and not keep_order)
         for place, numbers in enumerate(of_task)
     ]
 
 
 def _label(
-    project: Project, values: Sequence[Any], numbers: list[tuple[int, float]], given: list[int], *, decides: bool
+    project: Project, values: Sequence[Any], numbers: list[tuple[int, float]], answers: list[int], *, decides: bool
 ) -> _Label:
     likely = sorted(((p, -value) for value, p in numbers if value < len(values)), reverse=True)
     probabilities = {-value: p for p, value in likely}
     if decides:
         best, probability = -likely[0][1], likely[0][0]
         label = values[best] if probability >= LEAST_SUPPORT else None
-        votes = Counter(given)
-        agreement = (votes[best] if label is not None else max(votes.values())) / len(given)
+        votes = Counter(answers)
+        agreement = (votes[best] if label is not None else max(votes.values())) / len(answers)
     else:
-        label, found = project.asks.resolve([values[number] for number in given])
-        agreement = found or 0.0
+        label, share = project.asks.resolve([values[number] for number in answers])
+        agreement = share or 0.0
         keys = {project.asks.key(value): number for number, value in enumerate(values)}
         chosen = None if label is None else keys.get(project.asks.key(label))
         probability = probabilities.get(chosen, 0.0) if chosen is not None else 0.0
@@ -159,7 +159,7 @@ def _label(
         return _Label(None, None, None, None)
     several = [[values[-value], round(p, 4)] for p, value in likely if p > dawid_skene.LEAST]
     # One that is not the most frequent answer says why, wherever it goes.
-    telling = len(several) > 1 or (decides and label != project.asks.resolve([values[number] for number in given])[0])
+    telling = len(several) > 1 or (decides and label != project.asks.resolve([values[number] for number in answers])[0])
     return _Label(label, agreement, None if label is None else round(probability, 6), several if telling else None)
 
 

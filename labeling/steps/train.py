@@ -107,15 +107,15 @@ def _trained(
 ) -> tuple[Trained, PrivateTraining | None]:
     """The training itself, in private if the project is: then with its line in the ledger."""
     project = batch.project
-    given: dict[str, Any] = {
+    inputs: dict[str, Any] = {
         "question": project.question,
         "n_classes": n_classes,
         "input_shape": encoder.input_shape,
         "seed": seed,
     }
     if ledger.is_private(project):
-        return train_in_private(step, batch, {**given, **_labels_of(labeled, features)})
-    return train_openly(step, batch, {**given, **inputs_of(batch, labeled, features, encoder, n_classes)}), None
+        return train_in_private(step, batch, {**inputs, **_labels_of(labeled, features)})
+    return train_openly(step, batch, {**inputs, **inputs_of(batch, labeled, features, encoder, n_classes)}), None
 
 
 def inputs_of(
@@ -176,7 +176,7 @@ def _report(step: Step, at: Progress) -> None:
     step.report("training the model", at.share, f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}")
 
 
-def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
+def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
     """Train without privacy, by the project's settings. Raises `StepFailed` if those are no settings."""
     project, parent = batch.project, batch.selected_by
     try:
@@ -187,7 +187,7 @@ def train_openly(step: Step, batch: Batch, given: dict[str, Any]) -> Trained:
         learner, options = learner_of(project.model)
         return compute.train(
             learner,
-            **given,
+            **inputs,
             options=options,
             config=config,
             start=_start(project, parent) if parent and config.warm_start and learner is Network else None,
@@ -207,16 +207,16 @@ def _start(project: Project, parent: ModelVersion) -> Model | None:
     return None if isinstance(model.network, Adapter) else model
 
 
-def train_in_private(step: Step, batch: Batch, given: dict[str, Any]) -> tuple[Trained, PrivateTraining]:
+def train_in_private(step: Step, batch: Batch, inputs: dict[str, Any]) -> tuple[Trained, PrivateTraining]:
     """Train within the project's privacy budget; the ledger has it before it starts. Raises `StepFailed` if that is
     spent, or if the training did not do what the ledger says.
     """
     try:
         with step.write():
-            in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(given["features"]))
+            in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(inputs["features"]))
     except ledger.BudgetSpent as spent:
         raise StepFailed(str(spent)) from spent
-    trained = compute.train_in_private(**given, config=config, progress=step.progress("training the model"))
+    trained = compute.train_in_private(**inputs, config=config, progress=step.progress("training the model"))
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
         raise StepFailed("The private training differs from what the ledger recorded. Its version was discarded.")
     return trained, in_ledger

@@ -83,10 +83,10 @@ def further_parts(
     clock ends trainings: they would be as short each, and all together as long again.
     """
     n = len(labels.features)
-    wanted, there = min(config.calibration_labels, int(asked.sum())), int(asked[held_back].sum())
-    if there >= ENOUGH * wanted or n < FEWEST or config.temperature == "none" or config.max_seconds is not None:
+    target, there = min(config.calibration_labels, int(asked.sum())), int(asked[held_back].sum())
+    if there >= ENOUGH * target or n < FEWEST or config.temperature == "none" or config.max_seconds is not None:
         return []
-    missing, largest = wanted - there, n * LARGEST_PART
+    missing, largest = target - there, n * LARGEST_PART
     trainings = min(MOST_TRAININGS, int(np.ceil(missing / largest)))
     size = int(min(missing / trainings, largest))
     order = rng.permutation(n)
@@ -134,9 +134,9 @@ def fit_adaptive(logits: Tensor, targets: Tensor) -> Adaptive:
         return float(F.cross_entropy(scaled, targets)) + unlikely
 
     start = -math.log(fit_temperature(questions.named("single"), logits, targets, by="likelihood"))
-    found = minimize(cost, np.array([start, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x
-    power = float(np.clip(found[1], -MOST_POWER, MOST_POWER))
-    return Adaptive(math.exp(float(found[0])) / usual**power, power)
+    best = minimize(cost, np.array([start, 0.0]), method="Nelder-Mead", options={"xatol": 1e-4, "fatol": 1e-8}).x
+    power = float(np.clip(best[1], -MOST_POWER, MOST_POWER))
+    return Adaptive(math.exp(float(best[0])) / usual**power, power)
 
 
 def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: str) -> float:
@@ -154,12 +154,12 @@ def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: 
         raise ValueError(f"unknown objective {by!r} of a temperature; known: {', '.join(OBJECTIVES)}")
     if not len(targets):
         raise ValueError("a temperature needs at least one answer to be fitted to")
-    found = _objective(question, logits, targets, by)
+    objective = _objective(question, logits, targets, by)
 
     def at(log_temperature: float) -> float:
         # As much as minus the logarithm of a normal density weighs beside that of so many answers.
         unlikely = (log_temperature / LIKELY) ** 2 / 2 / targets.numel()
-        return found(math.exp(log_temperature)) + unlikely
+        return objective(math.exp(log_temperature)) + unlikely
 
     low, high = math.log(LOWEST), math.log(HIGHEST)
     step = (high - low) / (STEPS - 1)

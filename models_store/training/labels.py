@@ -45,10 +45,10 @@ class Labels:
 def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows held back, at random, except that every class keeps a row to train on."""
     order = rng.permutation(len(labels.features))
-    wanted = int(len(order) * share)
-    if wanted < SMALLEST_VALIDATION:
+    size = int(len(order) * share)
+    if size < SMALLEST_VALIDATION:
         return order, order[:0]
-    held_back = np.flatnonzero(may_go(labels, order))[:wanted]
+    held_back = np.flatnonzero(may_go(labels, order))[:size]
     return np.delete(order, held_back), order[held_back]
 
 

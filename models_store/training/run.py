@@ -79,9 +79,9 @@ class Schedule:
         smallest = min(config.batch_size, max(SMALLEST_BATCH, n // PARTS))
         # A batch that grows by a fixed factor a step has this many labels on average.
         mean = smallest * (1 if config.batch_growth == 1 else (config.batch_growth - 1) / math.log(config.batch_growth))
-        wanted = max(math.ceil(config.epochs * n / mean), config.min_steps)
+        steps = max(math.ceil(config.epochs * n / mean), config.min_steps)
         return cls(
-            smallest, config.batch_growth, min(wanted, config.max_steps), math.ceil(n / mean), config.warmup_share
+            smallest, config.batch_growth, min(steps, config.max_steps), math.ceil(n / mean), config.warmup_share
         )
 
     def batch(self, share: float) -> int:
@@ -259,7 +259,7 @@ class Run:
     def keep_in(self, path: Path, seconds: float) -> None:
         """Save to the file every so many seconds; begin with what it holds, if that is of this very training."""
         labels = self.labels
-        told = (labels.question.name, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
+        recipe = (labels.question.name, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()
         sets = labels.targets
         targets = (sets.classes, sets.starts) if isinstance(sets, ClassSets) else (sets,)
@@ -269,15 +269,15 @@ class Run:
             *targets,
             *soft,
             labels.proposed,
-            told,
+            recipe,
             *weights,
             *(each.cpu() for each in weights.values()),
         )
         self._path, self._every, self._saved = path, seconds, time.monotonic()
-        found = checkpoints.read(path, self._print)
-        if found is None:
+        kept = checkpoints.read(path, self._print)
+        if kept is None:
             return
-        tensors, state = found
+        tensors, state = kept
         self.network.load_state_dict(checkpoints.of_prefix("network", tensors))
         self.average.load_state_dict(checkpoints.of_prefix("average", tensors))
         self.best = {name: value.to(self.device) for name, value in checkpoints.of_prefix("best", tensors).items()}

@@ -123,8 +123,8 @@ def train(
         run.fit(report(0))
         # A warm start may have learned before what is held back: further trainings do without.
         left = Later(run.state.best_share, tells=not (start is not None and work.parts))
-        told = [] if put_off else work.answers(run.network, left, report)
-    calibration = work.fit(told) if told else None
+        answers = [] if put_off else work.answers(run.network, left, report)
+    calibration = work.fit(answers) if answers else None
     if calibration is not None:
         cast(networks.CalibrationLayer, run.network.calibration).set(*calibration)
     return Trained(
@@ -135,7 +135,7 @@ def train(
         seconds=run.seconds(),
         training_size=len(work.training),
         validation_size=len(work.validation),
-        calibration_size=sum(len(each.targets) for each in told),
+        calibration_size=sum(len(each.targets) for each in answers),
         checks=tuple(run.state.checks),
         calibration=calibration,
         later=left if put_off else None,
@@ -180,8 +180,8 @@ def calibrate(
     # Under way it says so from the first: the training itself is number 0.
     report = _reporting(progress or (lambda at: None), [0, *(work.n - len(part) for part in work.parts)])
     with work.random_state():
-        told = work.answers(copy.deepcopy(model.network).to(work.device), later, report)
-    return work.fit(told), sum(len(each.targets) for each in told)
+        answers = work.answers(copy.deepcopy(model.network).to(work.device), later, report)
+    return work.fit(answers), sum(len(each.targets) for each in answers)
 
 
 @dataclass
@@ -258,18 +258,18 @@ class _Work:
 
     def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[Answers]:
         """What the trained network, and the further trainings, say of labels that they did not learn."""
-        told = []
+        answers = []
         held_back = self.validation[self.asked[self.validation]]
         if self.config.temperature != "none" and len(held_back) and later.tells:
-            told.append(answers_of(trained, self.labels, held_back, self.n_classes, self.device))
+            answers.append(answers_of(trained, self.labels, held_back, self.n_classes, self.device))
         for number, part in enumerate(self.parts, start=1):
             further = self.begin(number, np.setdiff1d(np.arange(self.n), part), part[:0])
             further.fit(report(number), until=later.until)
-            told.append(answers_of(further.network, self.labels, part, self.n_classes, self.device))
-        return told
+            answers.append(answers_of(further.network, self.labels, part, self.n_classes, self.device))
+        return answers
 
-    def fit(self, told: list[Answers]) -> Adaptive:
-        return fit(self.labels.question, told, by=self.config.temperature)
+    def fit(self, answers: list[Answers]) -> Adaptive:
+        return fit(self.labels.question, answers, by=self.config.temperature)
 
 
 def forget(checkpoint: Path) -> None:
@@ -300,11 +300,11 @@ def warm(network: nn.Module, earlier: nn.Module) -> None:
     """Mix an earlier network's weights into a new one's, in place, as far as they have the same shape. Classes that
     came since keep their new rows; the standardisation becomes the earlier one's, which its weights expect.
     """
-    found = earlier.state_dict()
+    weights = earlier.state_dict()
     buffers = {name for name, _ in network.named_buffers()}
     with torch.no_grad():
         for name, tensor in network.state_dict().items():
-            old = found.get(name)
+            old = weights.get(name)
             if old is None or tensor.ndim == 0 or old.shape[1:] != tensor.shape[1:] or len(old) > len(tensor):
                 continue
             place = tensor[: len(old)]

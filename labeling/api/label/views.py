@@ -141,14 +141,14 @@ class Annotations(ProjectView):
 
     @extend_schema(request=AnnotationsRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
-        given = request.data.get("annotations") if isinstance(request.data, dict) else None
-        if not isinstance(given, list):
+        annotations = request.data.get("annotations") if isinstance(request.data, dict) else None
+        if not isinstance(annotations, list):
             raise ValidationError({"annotations": "Send a list of annotations."})
-        if len(given) > MAX_ANSWERS:
+        if len(annotations) > MAX_ANSWERS:
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
-        if sum(_size_of(each) for each in given) > MAX_CLASSES:
+        if sum(_size_of(each) for each in annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
-        answers, refused = _parse_answers(self.project, given)
+        answers, refused = _parse_answers(self.project, annotations)
         outcome = queue.submit(project=self.project, user=self.user, answers=answers)
         return Response(_outcome_json(outcome, refused))
 
@@ -211,14 +211,14 @@ class Progress(ProjectView):
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
 
 
-def _parse_answers(project: Project, given: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:
+def _parse_answers(project: Project, annotations: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:
     """Check each answer by itself, so that one bad one does not hold up the rest."""
-    names = (project.asks.names_in(each.get("value")) for each in given if isinstance(each, dict))
+    names = (project.asks.names_in(each.get("value")) for each in annotations if isinstance(each, dict))
     indices = indices_of(project, set().union(*names))
     answers: list[queue.Answer] = []
     refused: list[dict[str, Any]] = []
     seen: set[uuid.UUID] = set()
-    for each in given:
+    for each in annotations:
         try:
             answer = _parse_answer(project, each, indices)
         except (InvalidValue, ValueError, TypeError) as error:
@@ -283,18 +283,18 @@ def _comment(text: Any) -> str:
     return text.strip()
 
 
-def _guidelines_version(project: Project, given: Mapping[str, Any]) -> int:
+def _guidelines_version(project: Project, annotation: Mapping[str, Any]) -> int:
     """The version of the guidelines that the sender had on the screen: the newest unless an older one is named."""
     newest = project.guidelines_version
-    version = given.get("guidelines_version", newest)
+    version = annotation.get("guidelines_version", newest)
     if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
         raise InvalidValue(f"guidelines_version must be a version of this project's guidelines, 0 to {newest}.")
     return version
 
 
-def _class_revision(project: Project, given: Mapping[str, Any]) -> int | None:
+def _class_revision(project: Project, annotation: Mapping[str, Any]) -> int | None:
     """The revision of the classes that the sender had on the screen; None if it is not told."""
-    revision = given.get("class_revision")
+    revision = annotation.get("class_revision")
     if revision is None:
         return None
     if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision <= project.class_revision:

@@ -97,10 +97,10 @@ class OneImage(ProjectView):
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:
         """An image that the guidelines show, as a file."""
-        found = self._find(image)
+        image_file = self._find(image)
         try:
-            content_type = Image.content_types[Path(found.media).suffix]
-            return media_response(request, media.path_of(found.media), content_type=content_type)
+            content_type = Image.content_types[Path(image_file.media).suffix]
+            return media_response(request, media.path_of(image_file.media), content_type=content_type)
         except FileNotFoundError:
             raise Http404("The image is gone from the disk.") from None
 

@@ -155,9 +155,9 @@ def _beyond(summary: str, description: str) -> list[str]:
     return [part for part in (rest if rest.startswith(" ") else first if rest else "", *others) if part.strip()]
 
 
-def _parameter(given: dict[str, Any]) -> Field:
-    text = _marked(given.get("description", ""))
-    return Field(given["name"], _kind(given["schema"]), given.get("required", False), text)
+def _parameter(parameter: dict[str, Any]) -> Field:
+    text = _marked(parameter.get("description", ""))
+    return Field(parameter["name"], _kind(parameter["schema"]), parameter.get("required", False), text)
 
 
 def _curl(method: str, path: str, bodies: list[Content], answers: list[Answer]) -> list[str]:

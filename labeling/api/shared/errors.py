@@ -74,9 +74,9 @@ def handle(exc: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def find_or_404(found: QuerySet[AnyModel], missing: str, **wanted: Any) -> AnyModel:
+def find_or_404(rows: QuerySet[AnyModel], missing: str, **lookup: Any) -> AnyModel:
     """The one that is wanted. Where there is none, the answer says so in these words."""
-    one = found.filter(**wanted).first()
+    one = rows.filter(**lookup).first()
     if one is None:
         raise Http404(missing)
     return one
@@ -96,12 +96,12 @@ _WHOLE = ("", "detail", "non_field_errors", "__all__")
 
 def _invalid(faults: Any) -> dict[str, Any]:
     """The first fault as a sentence; and for each field its faults, the fields of lists and objects by their path."""
-    found: dict[str, list[str]] = {}
+    by_path: dict[str, list[str]] = {}
     for path, text in _sentences(faults, ""):
-        found.setdefault(path, []).append(text)
-    path, texts = next(iter(found.items()), ("", ["The request cannot be read."]))
+        by_path.setdefault(path, []).append(text)
+    path, texts = next(iter(by_path.items()), ("", ["The request cannot be read."]))
     body: dict[str, Any] = {"code": "invalid", "detail": texts[0] if path in _WHOLE else f"{path}: {texts[0]}"}
-    fields = {path: texts for path, texts in found.items() if path not in _WHOLE}
+    fields = {path: texts for path, texts in by_path.items() if path not in _WHOLE}
     return {**body, "fields": fields} if fields else body
 
 

@@ -29,14 +29,14 @@ class Command(VersionCommand):
     def handle(
         self, *args: Any, slug: str, version: int | None, uri: str | None, experiment: str, **options: Any
     ) -> None:
-        project, found = self.find(slug, version)
+        project, chosen = self.find(slug, version)
         uri = uri or settings.MLFLOW_TRACKING_URI
         if not uri:
             raise CommandError("Where is MLflow? Give --uri, or set MLFLOW_TRACKING_URI.")
         versions = project.versions.select_related("project", "batch", "parent").order_by("number")
         try:
             tracker = Tracker(project, uri=uri, experiment=experiment)
-            for each in versions if version is None else versions.filter(pk=found.pk):
+            for each in versions if version is None else versions.filter(pk=chosen.pk):
                 if not ledger.may_leave(each):
                     raise CommandError(ledger.held(each))
                 self.stdout.write(f"Version {each.number} {_log(tracker, each)}")

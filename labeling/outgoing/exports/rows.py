@@ -128,8 +128,11 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     """
     choice = choice or Choice()
     names = dict(project.classes.values_list("index", "name"))
-    found = project.batches.order_by("-number").select_related("selected_by", "model_version")
-    newest_first = list(found.prefetch_related("earlier_selections__selected_by"))
+    newest_first = list(
+        project.batches.order_by("-number")
+        .select_related("selected_by", "model_version")
+        .prefetch_related("earlier_selections__selected_by")
+    )
     imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
     batches, trainings = _batches(project, newest_first, imported)
     asks = project.asks

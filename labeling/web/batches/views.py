@@ -70,7 +70,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
     if not membership.may_export:
         rechecking.tell([batch])
     now = timezone.now()
-    answered, answers = rechecking.told_answers(batch)
+    answered, answers = rechecking.answers_shown(batch)
     progress = progress_of(membership.project) if batch.state in LIVE else None
     context: dict[str, Any] = {
         "batch": batch,

@@ -97,7 +97,7 @@ def _items(request: HttpRequest, project: Project, control: OnControl) -> dict[s
     part = request.GET.get("part", "")
     part = part if part in PARTS else ""
     pair, places = control.pair, control.apart
-    right_a, right_b = (said[places] == pair.labels[places] for said in (pair.said_a, pair.said_b))
+    right_a, right_b = (prediction[places] == pair.labels[places] for prediction in (pair.said_a, pair.said_b))
     in_part = {"": right_a | True, "a": right_a, "b": right_b, "neither": ~(right_a | right_b)}[part]
     page = Paginator(places[in_part], ITEMS_A_PAGE).get_page(request.GET.get("page"))
     chosen = [int(place) for place in page]
@@ -131,7 +131,7 @@ def _row(
     item = by_row.get(int(pair.rows[place]))
     label = int(pair.labels[place])
 
-    def said(values: np.ndarray, sure: np.ndarray) -> dict[str, Any]:
+    def prediction(values: np.ndarray, sure: np.ndarray) -> dict[str, Any]:
         index = int(values[place])
         return {"name": names.get(index, ""), "sure": percent(float(sure[place])), "right": index == label}
 
@@ -140,6 +140,6 @@ def _row(
         "image": item is not None and kinds.of(project).is_picture and bool(item.media),
         "excerpt": excerpt(project, item)[:EXCERPT] if item else "",
         "label": names.get(label, ""),
-        "a": said(pair.said_a, pair.sure_a),
-        "b": said(pair.said_b, pair.sure_b),
+        "a": prediction(pair.said_a, pair.sure_a),
+        "b": prediction(pair.said_b, pair.sure_b),
     }

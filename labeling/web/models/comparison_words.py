@@ -81,10 +81,10 @@ def shown_classes(control: OnControl) -> list[int]:
 
 
 def _both(right_a: int, of_a: int, right_b: int, of_b: int, differs: bool) -> dict[str, str]:
-    told = ""
+    verdict = ""
     if differs:
-        told = "better" if right_b * of_a > right_a * of_b else "worse"
-    return {"a": part(right_a, of_a), "b": part(right_b, of_b), "told": told}
+        verdict = "better" if right_b * of_a > right_a * of_b else "worse"
+    return {"a": part(right_a, of_a), "b": part(right_b, of_b), "verdict": verdict}
 
 
 def mistake_rows(control: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:

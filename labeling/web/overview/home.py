@@ -64,6 +64,6 @@ def home(request: HttpRequest) -> HttpResponse:
 
 def _current_batches(projects: list[Project]) -> dict[int, Batch]:
     """The batch of each project that people are told of, by the project's key."""
-    current = Batch.objects.filter(project=OuterRef("pk")).told_first().values("pk")[:1]
+    current = Batch.objects.filter(project=OuterRef("pk")).shown_first().values("pk")[:1]
     keys = Project.objects.filter(pk__in=[project.pk for project in projects]).values(current=Subquery(current))
     return {batch.project_id: batch for batch in Batch.objects.filter(pk__in=keys)}

@@ -176,10 +176,10 @@ def _payoff(membership: Membership, points: list[Accuracy], now: datetime.dateti
 
 def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
     """The step that no worker is at, in a sentence; empty if all is well."""
-    found = unattended(project, now)
-    if found is None:
+    waiting_job = unattended(project, now)
+    if waiting_job is None:
         return ""
-    job, since = found
+    job, since = waiting_job
     lasts = duration((now - since).total_seconds())
     if job.state == Job.State.RUNNING:
         at = job.phase or STEPS[job.kind]

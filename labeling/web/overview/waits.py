@@ -29,27 +29,27 @@ def lines(project: Project, batch: Batch, waits: Waits) -> list[Line]:
     members = ("Members", reverse("project-members", args=[project.slug]))
     parts = ("Assignments", reverse("project-batch", args=[project.slug, batch.number]))
     skipped = f"{reverse('project-items', args=[project.slug])}?state=skipped&batch={batch.number}"
-    told = []
+    lines = []
     if waits.able < waits.asked:
-        told.append(Line(_too_few(waits), *members))
+        lines.append(Line(_too_few(waits), *members))
     if waits.paused:
-        told.append(Line(f"{_names(waits.paused)} paused, and given no items until a manager has looked.", *members))
+        lines.append(Line(f"{_names(waits.paused)} paused, and given no items until a manager has looked.", *members))
     if waits.at_limit:
         text = f"{_names(waits.at_limit)} at the daily limit, and given items again from midnight, UTC."
-        told.append(Line(text, *members))
+        lines.append(Line(text, *members))
     if waits.assigned_to_nobody:
         text = f"{_items(waits.assigned_to_nobody)} assigned to people who can be given none now."
-        told.append(Line(text, *parts))
+        lines.append(Line(text, *parts))
     elif waits.assigned:
         text = f"{_items(waits.assigned)} left to be given out, and assigned. Others are given none."
-        told.append(Line(text, *parts))
+        lines.append(Line(text, *parts))
     if waits.gold:
         text = "Only gold items lack answers" if waits.gold > 1 else "Only a gold item lacks answers"
-        told.append(Line(f"{text}. The batch can be ended without.", *_end(project, batch)))
+        lines.append(Line(f"{text}. The batch can be ended without.", *_end(project, batch)))
     if waits.replacing:
         text = f"{_items(waits.replacing)} in the batch in place of skipped ones, and still without all answers."
-        told.append(Line(text, "Skipped items", skipped))
-    return told
+        lines.append(Line(text, "Skipped items", skipped))
+    return lines
 
 
 def _end(project: Project, batch: Batch) -> tuple[str, str]:

@@ -54,8 +54,11 @@ class ChoiceForm(forms.Form):
     def choice(self) -> dict[str, Any]:
         """What was chosen; what was left empty keeps its default."""
         name = self.cleaned_data["name"]
-        given = {option: self.cleaned_data.get(_field(name, option)) for option in self._offers[name].options}
-        return {"name": name, "options": {option: value for option, value in given.items() if value not in ("", None)}}
+        options = {option: self.cleaned_data.get(_field(name, option)) for option in self._offers[name].options}
+        return {
+            "name": name,
+            "options": {option: value for option, value in options.items() if value not in ("", None)},
+        }
 
     def clean(self) -> None:
         if "name" not in self.cleaned_data or self.errors:
@@ -96,16 +99,16 @@ def _field(offer: str, option: str) -> str:
 
 
 def _control(name: str, option: Option, weights: list[str]) -> forms.Field:
-    told: dict[str, Any] = {
+    shared: dict[str, Any] = {
         "label": name.capitalize(),
         "help_text": option.meaning,
         "required": False,
     }
     if option.weights:
-        return forms.ChoiceField(choices=[("", "Choose …"), *((each, each) for each in weights)], **told)
+        return forms.ChoiceField(choices=[("", "Choose …"), *((each, each) for each in weights)], **shared)
     if isinstance(option.default, int):
         text = f"Enter a whole number from {option.low} to {option.high}, or nothing for {option.default}."
         widget = figure_input(whole=True, placeholder=str(option.default))
-        return forms.IntegerField(widget=widget, error_messages={"invalid": text}, **told)
+        return forms.IntegerField(widget=widget, error_messages={"invalid": text}, **shared)
     placeholder = {"placeholder": option.default} if option.default else {}
-    return forms.CharField(strip=False, widget=forms.TextInput(attrs={"spellcheck": "false", **placeholder}), **told)
+    return forms.CharField(strip=False, widget=forms.TextInput(attrs={"spellcheck": "false", **placeholder}), **shared)

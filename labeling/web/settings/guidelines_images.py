@@ -63,9 +63,9 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
 @for_members(access.MANAGE)
 def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
     """Remove an image that no version names."""
-    found = get_object_or_404(membership.project.guidelines_images, name=image)
+    stored_image = get_object_or_404(membership.project.guidelines_images, name=image)
     try:
-        guidelines_images.remove(image=found)
+        guidelines_images.remove(image=stored_image)
     except GuidelinesError as error:
         messages.error(request, str(error))
     else:
