@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from labeling.models import Project
-from labeling.models.batches import PromptedBy
+from labeling.models.tasks import PromptedBy
 
 
 def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicted: int | None, suggestion: Any) -> Any:

@@ -23,7 +23,7 @@ from django.utils import timezone
 from labeling import database
 from labeling.answering import batches, closing, submitting
 from labeling.models import Batch, Item, Project, Removal, Task, User
-from labeling.models.batches import TaskQuerySet
+from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
 
 # Items in one transaction: others wait for its end.

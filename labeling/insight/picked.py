@@ -9,7 +9,7 @@ from typing import Any
 
 from labeling.items.order import Order, Position, finite, known_position, rows_behind
 from labeling.models import Annotation, Batch, Project, Task
-from labeling.models.batches import TaskQuerySet
+from labeling.models.tasks import TaskQuerySet
 
 NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 RANK = "rank"

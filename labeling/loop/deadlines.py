@@ -21,7 +21,8 @@ from labeling import database
 from labeling.answering import batches, closing, submitting
 from labeling.answering.batches import BatchError
 from labeling.models import Annotation, Batch, Project, Task
-from labeling.models.batches import TaskQuerySet, answers_needed
+from labeling.models.batches import answers_needed
+from labeling.models.tasks import TaskQuerySet
 
 logger = logging.getLogger(__name__)
 

@@ -1,7 +1,7 @@
 """Tables, and the questions asked of them. One file a subject; import from here."""
 
 from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
-from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection, Task
+from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.items import Item, ItemImport, RejectedRow
@@ -14,6 +14,7 @@ from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
 from labeling.models.search import ItemIndex
 from labeling.models.storage import ProjectStorage, Upload
+from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 
 __all__ = [

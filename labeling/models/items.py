@@ -7,8 +7,9 @@ from django.db import models
 from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
-from labeling.models.batches import BY_CHANCE, IMPORTED, Task
+from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.models.people import User
+from labeling.models.tasks import Task
 
 
 class ItemQuerySet(models.QuerySet["Item"]):

@@ -21,7 +21,8 @@ from labeling.arrays.plan import SEED
 from labeling.loop.step import Step
 from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, ModelVersion, Project, Selection
-from labeling.models.batches import BY_CHANCE, SelectionFacts, TaskQuerySet
+from labeling.models.batches import BY_CHANCE, SelectionFacts
+from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool

@@ -19,7 +19,7 @@ from labeling.arrays.plan import NOT_APPLICABLE, Plan
 from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
-from labeling.models.batches import TaskQuerySet
+from labeling.models.tasks import TaskQuerySet
 from labeling.steps.cluster import clusters_at
 from labeling.steps.select import read_pool
 from labeling.steps.tasks import Picked, TaskFacts

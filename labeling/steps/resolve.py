@@ -19,7 +19,7 @@ from labeling import database
 from labeling.answering import rechecking
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
-from labeling.models.batches import TaskQuerySet
+from labeling.models.tasks import TaskQuerySet
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import Answers, Resolved, weigh
 from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking

@@ -18,7 +18,8 @@ from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import Plan
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ModelVersion, Project, Task
-from labeling.models.batches import PROMPTED_SHARE, PromptedBy
+from labeling.models.batches import PROMPTED_SHARE
+from labeling.models.tasks import PromptedBy
 from labeling.statements import insert_many
 from labeling.steps.further import Further
 

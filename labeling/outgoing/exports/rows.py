@@ -18,7 +18,8 @@ import orjson
 
 from labeling import kinds
 from labeling.models import Batch, ClassChange, Project, Task
-from labeling.models.batches import IMPORTED, PromptedBy
+from labeling.models.batches import IMPORTED
+from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
