@@ -1,0 +1,72 @@
+"""The fields of a class that people edit, and what they may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from unicodedata import normalize
+
+from django.core.exceptions import ValidationError
+
+from labeling.models import LabelClass
+from labeling.models.classes import MAX_ALIASES
+from labeling.projects import invisible
+from labeling.questions.base import MAX_NAME
+
+EDITABLE = ("name", "description", "key", "colour", "aliases", "parent_id")
+
+
+def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
+    """Set these fields. Raises `ValidationError`, by field, for what cannot be."""
+    unknown = set(fields) - {*EDITABLE, "parent"}
+    if unknown:
+        raise ValidationError(dict.fromkeys(unknown, "A class has no such field."))
+    for name, value in fields.items():
+        setattr(label_class, name, value)
+    label_class.name = label_class.name.strip()
+    label_class.aliases = _aliases(label_class.aliases)
+    _check_name(label_class)
+    _check_parent(label_class)
+    label_class.clean_fields(exclude={"project", "index", "position", "archived_at"})
+    same_key = label_class.project.classes.offered().filter(key=label_class.key).exclude(pk=label_class.pk).first()
+    if label_class.key and same_key:
+        raise ValidationError({"key": f"“{same_key.name}” has this key already."})
+
+
+def _aliases(aliases: Any) -> list[str]:
+    if not isinstance(aliases, list) or not all(isinstance(each, str) for each in aliases):
+        raise ValidationError({"aliases": "Aliases are a list of words."})
+    trimmed = list(dict.fromkeys(each.strip() for each in aliases if each.strip()))
+    if len(trimmed) > MAX_ALIASES or any(len(each) > MAX_NAME for each in trimmed):
+        raise ValidationError({"aliases": f"At most {MAX_ALIASES} aliases, of at most {MAX_NAME} characters each."})
+    return trimmed
+
+
+def _check_name(label_class: LabelClass) -> None:
+    name = label_class.name
+    if not name:
+        raise ValidationError({"name": "Give the class a name."})
+    if len(name) > MAX_NAME:
+        raise ValidationError({"name": f"A class name may have at most {MAX_NAME} characters."})
+    if invisible.first_invisible(name) is not None or "\x00" in name:
+        raise ValidationError({"name": "The name has an invisible character. Type it again."})
+    others = label_class.project.classes.exclude(pk=label_class.pk)
+    # An é is an é, whether it is one character or two.
+    same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()
+    if same is not None:
+        state = " It is archived: restore it instead." if same.archived_at else ""
+        raise ValidationError({"name": f"There is a class “{same.name}” already.{state}"})
+
+
+def _check_parent(label_class: LabelClass) -> None:
+    parent = label_class.parent
+    if parent is None:
+        return
+    if parent.project_id != label_class.project_id:
+        raise ValidationError({"parent": "This project has no such class."})
+    parents = dict(label_class.project.classes.filter(parent__isnull=False).values_list("pk", "parent"))
+    above: int | None = parent.pk
+    while above is not None:
+        if above == label_class.pk:
+            raise ValidationError({"parent": "A class cannot be a kind of itself."})
+        above = parents.get(above)
