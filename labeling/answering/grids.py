@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from labeling.answering.places import Person
+from labeling.answering.person import Person
 from labeling.answering.prompting import shown_answer
 from labeling.models import Project
 from labeling.questions.base import GridBy

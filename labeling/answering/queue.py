@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling.answering import batches, counting, grids, limits, places, rechecking, sharing
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
+from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
 from labeling.answering.places import BATCH, PlacesMoved
 from labeling.answering.submitting import Answer, Outcome, Refusal, submit
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
@@ -36,7 +37,7 @@ __all__ = [
     "undo",
 ]
 
-MAX_CLAIM = places.MAX_HELD
+MAX_CLAIM = MAX_HELD
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +106,7 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
         return Claim(batch=None, tasks=[], reason=_why_nothing(project))
     # All that can be read before is: others who write wait for the transaction, and it asks for the same again.
     people = [
-        places.person_in(project=project, user=user, batch=batch, for_now=for_now, in_grids=in_grids)
+        person_in(project=project, user=user, batch=batch, for_now=for_now, in_grids=in_grids)
         for batch, for_now in on_offer
     ]
     own = [places.own(person) for person in people]
@@ -134,7 +135,7 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
 @transaction.atomic
 def _hold(
     project: Project,
-    people: Sequence[places.Person],
+    people: Sequence[Person],
     own: Sequence[Sequence[Assignment]],
     count: int,
     alike: Sequence[Sequence[int] | None],
@@ -142,7 +143,7 @@ def _hold(
     """Up to `count` places for this person, as somebody in each of the batches on offer: the `own` ones first, then,
     for a grid, of the tasks that are `alike` (None: for no grid).
     """
-    places.lock_person(project, people[0].user)
+    lock_person(project, people[0].user)
     kept: list[places.Held] = []
     for person, own_places in zip(people, own, strict=True):
         kept += places.keep(person, own_places[: count - len(kept)])
@@ -162,7 +163,7 @@ def _hold(
     return kept + taken
 
 
-def _take(person: places.Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
+def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
     """Up to so many free places of one batch, or such whose lease has run out.
 
     For a grid `among` these tasks. If none of them is free, a few of the others, up to ten with those `held`.
@@ -170,7 +171,7 @@ def _take(person: places.Person, room: int, among: Sequence[int] | None, *, held
     if among is not None:
         if among and (of_these := places.take(person, room, among=among)):
             return of_these
-        room = min(room, places.MIN_HELD - held)
+        room = min(room, MIN_HELD - held)
         if room < 1:
             return []
     taken = places.take(person, room)
@@ -232,8 +233,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         )
     except Annotation.DoesNotExist:
         raise QueueError("not_found", "You have no such annotation in this project.") from None
-    places.lock_person(project, user)
-    person = places.person_in(
+    lock_person(project, user)
+    person = person_in(
         project=project, user=user, batch=annotation.task.batch, without=annotation.pk, in_grids=project.grids
     )
     task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()

@@ -15,7 +15,8 @@ from typing import Any
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from labeling.answering.parts import ALL
-from labeling.answering.places import Person, give_back
+from labeling.answering.person import Person
+from labeling.answering.places import give_back
 from labeling.models import Annotation, Assignment
 from labeling.models.answers import AssignmentQuerySet
 

@@ -11,7 +11,8 @@ import pytest
 from django.db import connection
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import counting, places, queue
+from labeling.answering import counting, queue
+from labeling.answering.person import MIN_HELD
 from labeling.answering.queue import Answer, QueueError
 from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
 
@@ -99,7 +100,7 @@ def test_places_change_hands_while_others_answer_and_the_books_balance(overlap: 
 
     def work(user: User, rng: random.Random) -> None:
         while user in sitters and project.batches.open().exists():
-            assert len(queue.claim(project=project, user=user, count=100).tasks) <= places.MIN_HELD
+            assert len(queue.claim(project=project, user=user, count=100).tasks) <= MIN_HELD
         while project.batches.open().exists():
             labor(project, user, rng)
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from factories import make_items, make_member, make_project
 
 from labeling.answering import grids, places, queue
+from labeling.answering.person import person_in
 from labeling.answering.queue import Answer
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 
@@ -162,7 +163,7 @@ def test_claims_and_answers(batch: Batch) -> None:
     Task.objects.filter(outstanding=0).update(outstanding=1)
     Task.objects.update(free=1)
     batch = Batch.objects.get()
-    person = places.person_in(project=project, user=ann, batch=batch)
+    person = person_in(project=project, user=ann, batch=batch)
     with no_walk_through_a_table():
         assert places._last_rank(person) >= ANSWERED
     with no_walk_through_a_table():

@@ -7,7 +7,8 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from labeling.answering import places, queue
+from labeling.answering import queue
+from labeling.answering.person import MAX_HELD
 from labeling.api.shared.fields import (
     MAX_INT,
     AnswerValue,
@@ -160,7 +161,7 @@ class ReleaseRequest(serializers.Serializer[Any]):
     tasks = ShortList(
         child=StrictInteger(min_value=1, max_value=MAX_ID),
         required=False,
-        max_length=places.MAX_HELD,
+        max_length=MAX_HELD,
         help_text="Task ids; all that are held if left out.",
     )
     claimed_at = serializers.DateTimeField(
