@@ -1,0 +1,80 @@
+"""Labels: what the answers to a task amount to, written to its item."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from labeling.answering import counting
+from labeling.models import Annotation, Correction, Item, Project, Task
+from labeling.statements import change_each, stored
+
+
+class _Label(NamedTuple):
+    value: Any
+    agreement: float | None
+    split: bool  # the class that the answers amount to was split: the item is asked again
+
+
+def resolve(project: Project, tasks: Sequence[Task]) -> int:
+    """Write what the standing answers to these locked tasks amount to, as far as they decide on a label. Returns how
+    many items that the tasks' own batches picked have a label now.
+    """
+    deciding = Task.objects.deciding().filter(pk__in=[task.pk for task in tasks])
+    items = list(deciding.values_list("pk", "item", "repeats"))
+    picked = {pk: item for pk, item, _ in items if item is not None}
+    again = {pk: item for pk, _, item in items if item is not None}
+    return write(project, picked, again, answers_to([pk for pk, *_ in items]))
+
+
+def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
+    """The standing answers to each of these tasks, in the order in which they came."""
+    answers: dict[int, list[Any]] = {pk: [] for pk in tasks}
+    if tasks:
+        standing = Annotation.objects.answers().filter(task__in=tasks).order_by("created_at")
+        for task, value in standing.values_list("task", "value"):
+            answers[task].append(value)
+    return answers
+
+
+def write(
+    project: Project, picked: Mapping[int, int], again: Mapping[int, int], answers: Mapping[int, Sequence[Any]]
+) -> int:
+    """Write the labels that these answers, by task, amount to.
+
+    `picked`: the item of each task whose batch picked it; `again`: of each task that asks again. The batch that picked
+    an item counts its label. Returns how many of the picked ones come to a label.
+    """
+    labels = {task: _label(project, answers[task]) for task in (*picked, *again)}
+    for task, item in again.items():
+        if not Correction.objects.standing().filter(item=item).exists():
+            counting.relabel(item, labels[task].value)
+    _store({item: labels[task] for task, item in (*picked.items(), *again.items())})
+    return sum(labels[task].value is not None for task in picked)
+
+
+def _label(project: Project, answers: Sequence[Any]) -> _Label:
+    value, agreement = project.asks.resolve([project.follow(each) for each in answers if each is not None])
+    return _Label(None, None, True) if project.is_split(value) else _Label(value, agreement, False)
+
+
+def _store(labels: Mapping[int, _Label]) -> None:
+    """Write the label of each item. A manager's word stands, whatever was answered."""
+    now = stored(Item, "labeled_at", timezone.now())
+    change_each(
+        """
+        UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s
+        WHERE id = %s AND NOT EXISTS (
+            SELECT 1 FROM labeling_correction c WHERE c.item_id = labeling_item.id AND c.withdrawn_at IS NULL
+        )
+        """,
+        [
+            (stored(Item, "label", label.value), label.agreement, None if label.value is None else now, item)
+            for item, label in labels.items()
+        ],
+    )
+    split = [item for item, label in labels.items() if label.split]
+    if split:
+        Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=timezone.now())
