@@ -10,7 +10,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import submitting
+from labeling.answering import labels
 from labeling.models import Annotation, Batch, ClassChange, Correction, Item, LabelCounts, Project, Task
 from labeling.models.items import ItemQuerySet
 
@@ -64,7 +64,7 @@ def _settle(project: Project, keys: list[int]) -> None:
     items = Item.objects.filter(pk__in=[task.item_key for task in locked if not task.is_gold])
     before = set(items.labeled().values_list("pk", flat=True))
     open_again = _settle_corrections(project, items)
-    submitting.resolve_labels(project, locked)
+    labels.resolve(project, locked)
     items.filter(pk__in=open_again).update(label=None, agreement=None, labeled_at=None, again_at=timezone.now())
     items.labeled().filter(sent_back=False).update(again_at=None)
     changed = before ^ set(items.labeled().values_list("pk", flat=True))

@@ -21,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import batches, closing, submitting
+from labeling.answering import batches, closing, labels
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
@@ -160,7 +160,7 @@ def _let_go(tasks: QuerySet[Task]) -> list[_Closed]:
 
 def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
     """Settle those of a batch's closed tasks that were answered already."""
-    labeled = submitting.resolve_labels(batch.project, started)
+    labeled = labels.resolve(batch.project, started)
     tasks = {task.pk: task.item_key for task in [*gone, *started]}
     further = sum(task.repeats_id is not None for task in gone)
     return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started), labeled)

@@ -10,11 +10,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling.answering import batches, comments, counting, gold, places, rechecking
+from labeling.answering import batches, comments, counting, gold, labels, places, rechecking
 from labeling.answering.places import BATCH, TASK, PlacesMoved
-from labeling.models import Annotation, Batch, ClassProposal, Correction, Item, Job, Project, Removal, Task, User
+from labeling.models import Annotation, Batch, ClassProposal, Job, Project, Removal, Task, User
 from labeling.models.classes import folded
-from labeling.statements import Columns, change_each, insert, marks, rows, several_write, stored
+from labeling.statements import Columns, insert, marks, rows, several_write, stored
 
 KNOWN = Columns(Annotation, "n", only=("id", "task_id", "user_id", "undone_at"))
 ANNOTATION = (
@@ -275,9 +275,8 @@ def _write(project: Project, batch: Batch, answers: Mapping[int, Answer], user: 
     picked = {pk: item for pk, item, *_ in finished if item is not None}
     again = {pk: item for pk, _, item, is_gold, _ in finished if item is not None and not is_gold}
     tasks = [*picked, *again]
-    values = {pk: [answers[pk].value] for pk in tasks} if batch.takes_one_answer else _answers(tasks)
-    labeled = _write_labels(project, picked, values)
-    _write_labels_again(project, again, values)
+    values = {pk: [answers[pk].value] for pk in tasks} if batch.takes_one_answer else labels.answers_to(tasks)
+    labeled = labels.write(project, picked, again, values)
     # Last of all, because others who answer wait for this row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
@@ -301,70 +300,3 @@ def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:
         return lambda key: False
     keyed, limit = project.keyed_by("review"), project.review_share * 2**64
     return lambda key: int.from_bytes(keyed(key)[:8], "big") < limit
-
-
-def resolve_labels(project: Project, tasks: Sequence[Task]) -> int:
-    """Write what the standing answers to these locked tasks amount to, as far as they decide on a label. Returns how
-    many items that the tasks' own batches picked have a label now.
-    """
-    deciding = list(
-        Task.objects.deciding().filter(pk__in=[task.pk for task in tasks]).values_list("pk", "item", "repeats")
-    )
-    values = _answers([pk for pk, *_ in deciding])
-    _write_labels_again(project, {pk: item for pk, _, item in deciding if item is not None}, values)
-    return _write_labels(project, {pk: item for pk, item, _ in deciding if item is not None}, values)
-
-
-def _answers(ids: Collection[int]) -> dict[int, list[Any]]:
-    """The standing answers to each of these tasks, in the order in which they came."""
-    answers: dict[int, list[Any]] = {pk: [] for pk in ids}
-    if ids:
-        standing = Annotation.objects.answers().filter(task__in=ids).order_by("created_at")
-        for task_id, value in standing.values_list("task_id", "value"):
-            answers[task_id].append(value)
-    return answers
-
-
-def _write_labels(project: Project, items: Mapping[int, int], answers: Mapping[int, list[Any]]) -> int:
-    """`items`: the item of each task whose label is to be written; `answers`: those to each of them. Returns how many
-    of them come to a label.
-    """
-    now = stored(Item, "labeled_at", timezone.now())
-    labels, labeled, split = [], 0, []
-    for task_id, item_id in items.items():
-        label, agreement = _resolved(project, answers[task_id])
-        if project.is_split(label):
-            label = agreement = None
-            split.append(item_id)
-        at = None if label is None else now
-        labeled += label is not None
-        labels.append((stored(Item, "label", label), agreement, at, item_id))
-    # A manager's word stands, whatever was answered.
-    change_each(
-        """
-        UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s
-        WHERE id = %s AND NOT EXISTS (
-            SELECT 1 FROM labeling_correction c WHERE c.item_id = labeling_item.id AND c.withdrawn_at IS NULL
-        )
-        """,
-        labels,
-    )
-    if split:
-        Item.objects.uncorrected().filter(pk__in=split, again_at__isnull=True).update(again_at=timezone.now())
-    return labeled
-
-
-def _write_labels_again(project: Project, items: Mapping[int, int], answers: Mapping[int, list[Any]]) -> None:
-    """The same for items that are asked again. The batch that picked an item counts its label."""
-    for task_id, item_id in items.items():
-        label, _ = _resolved(project, answers[task_id])
-        label = None if project.is_split(label) else label
-        if not Correction.objects.standing().filter(item=item_id).exists():
-            counting.relabel(item_id, label)
-    if items:
-        _write_labels(project, items, answers)
-
-
-def _resolved(project: Project, answers: Sequence[Any]) -> tuple[Any, float | None]:
-    """The label that answers come to, and the share of them that agree."""
-    return project.asks.resolve([project.follow(value) for value in answers if value is not None])

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 
-from labeling.answering import batches, queue, submitting
+from labeling.answering import batches, labels, queue, submitting
 from labeling.answering.queue import Answer
 from labeling.loop import deadlines
 from labeling.loop.step import Step
@@ -189,11 +189,11 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     """It read the batch as open; by the time it is stored, the batch has been ended."""
     batch, ann = half_answered(40)
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
-    write_labels = submitting._write_labels
+    write = labels.write
 
-    def end_first(project: Project, *labels: Any) -> None:
+    def end_first(*facts: Any) -> None:
         monkeypatch.undo()
-        write_labels(project, *labels)
+        write(*facts)
         # As another process does it: on SQLite it would wait for this transaction.
         Batch.objects.filter(pk=batch.pk).update(
             state=Batch.State.TRAINING, size=F("size") - F("remaining"), dropped=F("remaining"), remaining=0
@@ -201,7 +201,7 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
 
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
     for submit in (submitting._submit_held, submitting._submit):
-        monkeypatch.setattr(submitting, "_write_labels", end_first)
+        monkeypatch.setattr(labels, "write", end_first)
         with pytest.raises(queue.PlacesMoved):
             submit(batch.project, ann, [given])
     assert not task.annotations.exists()
