@@ -82,7 +82,7 @@ CHECKS: dict[str, list[list[str]]] = {
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run", "--settings", "config.settings_test"]
     ],
     "test-sqlite": [
-        [*PYTEST, *SIDE_BY_SIDE, *("-m", "not browser"), *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY)]
+        [*PYTEST, *SIDE_BY_SIDE, *("-m", "not browser and not ray"), *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY)]
     ],
     "test-postgres": [
         [
@@ -92,6 +92,7 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
+    "test-ray": [[*PYTEST, "-m", "ray", "tests/loop"]],
     "test-browser": [
         [*PYTEST, *SIDE_BY_SIDE, "-m", "browser and not timed", "tests/browser"],
         [*PYTEST, "-m", "browser and timed", "tests/browser"],

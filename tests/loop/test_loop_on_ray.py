@@ -12,7 +12,7 @@ from starter import Process
 from benchmarks.ray_nodes import Nodes
 from labeling.models import Job, Project
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.ray, pytest.mark.django_db(transaction=True)]
 
 
 def put_off(project: Project, kind: str) -> bool:

@@ -24,7 +24,7 @@ from models_store.model import Model
 from models_store.prediction import CHUNK, Prediction
 from selector import joining, neighbours, sharded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
 HERE = Local()
 
