@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 TAKERS = {
     "logout",
     "guidelines-preview",
+    "theme",
     "token-revoke",
     "project-loop",
     "project-archive",

@@ -7,7 +7,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.contrib.contenttypes.management import create_contenttypes
 from django.db import transaction
 from django.db.models.signals import post_migrate
 from django.test import override_settings
@@ -33,7 +32,6 @@ def django_db_setup(django_db_setup: None) -> None:
     test asks for them, and that took most of the time.
     """
     assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
-    assert post_migrate.disconnect(create_contenttypes)
 
 
 @pytest.fixture(autouse=True)

@@ -112,5 +112,6 @@ def test_annotators_get_the_offered_classes_with_what_is_said_of_them(project: P
     assert body == {
         "classes": ["dog", "fox"],
         "details": {"fox": {"key": "9", "description": "Red.", "aliases": ["reynard"]}},
+        "revision": 2,
     }
     assert Annotation.objects.count() == 0

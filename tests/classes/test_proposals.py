@@ -102,7 +102,7 @@ def test_one_that_is_taken_back_is_proposed_no_more() -> None:
 
 @pytest.mark.parametrize(
     ("allowed", "name", "why"),
-    [(False, "owl", "takes no proposals"), (True, "x\u200by", "nobody can see"), (True, "x" * 100, "")],
+    [(False, "owl", "takes no proposals"), (True, "x\u200by", "invisible character"), (True, "x" * 100, "")],
 )
 def test_what_cannot_be_proposed_is_refused_and_the_item_stays(allowed: bool, name: str, why: str) -> None:
     project = make()

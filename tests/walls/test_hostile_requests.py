@@ -68,7 +68,7 @@ def test_another_host_name_is_refused(host: str, settings: Any) -> None:
     response = Client(raise_request_exception=False).get("/login/", HTTP_HOST=host)
     assert response.status_code == 400
     assert "evil" not in response.content.decode()
-    assert "could not take that" in text_of(response)
+    assert "could not accept that" in text_of(response)
 
 
 def test_a_forwarded_host_is_not_believed(settings: Any) -> None:

@@ -87,7 +87,7 @@ def test_a_withdrawn_invitation_lets_nobody_in() -> None:
     assert "The invitation is withdrawn" in text_of(client.post(path, follow=True))
     assert Client().get(link).status_code == 404
     assert "Withdraw" not in text_of(client.get(address(project)))
-    assert "was over already" in text_of(client.post(path, follow=True))
+    assert "no longer open" in text_of(client.post(path, follow=True))
 
 
 def test_no_name_is_typed_and_none_is_told() -> None:

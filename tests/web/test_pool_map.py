@@ -83,7 +83,7 @@ def test_what_stands_there_until_it_is_drawn() -> None:
     client = manager(project)
     assert "Map of the pool" not in text_of(client.get("/p/digits/batches/2/"))
     survey(project)
-    assert "Map of the pool It is being drawn" in text_of(client.get("/p/digits/batches/2/"))
+    assert "Map of the pool The map is being drawn" in text_of(client.get("/p/digits/batches/2/"))
     Job.objects.filter(kind="survey").update(state="failed", reason="The disk is full.")
     assert "It could not be drawn: The disk is full." in text_of(client.get("/p/digits/batches/2/"))
     Job.objects.filter(kind="survey").update(state="done")

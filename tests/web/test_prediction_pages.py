@@ -77,7 +77,7 @@ def test_a_worker_that_does_not_run_is_told(project: Project) -> None:
     run = make_prediction(project.versions.get(), name="a.csv")
     Job.objects.update(run_after="2026-01-01T00:00Z")
     text = text_of(member(project, Role.ENGINEER).get(f"/p/digits/predictions/{run.pk}/"))
-    assert "no worker runs" in text
+    assert "no worker is running" in text
 
 
 def test_it_is_removed_by_one_click(project: Project) -> None:
