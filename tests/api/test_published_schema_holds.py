@@ -34,6 +34,7 @@ MEANING = {
     "/api/v1/projects/{slug}/classes/",
     "/api/v1/projects/{slug}/classes/proposals/accept/",
     "/api/v1/projects/{slug}/classes/{index}/",
+    "/api/v1/projects/{slug}/classes/{index}/split/",
     "/api/v1/projects/{slug}/encoder/",
     "/api/v1/projects/{slug}/guidelines/images/",
     "/api/v1/projects/{slug}/items/",
