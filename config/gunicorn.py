@@ -3,8 +3,11 @@
 Options on gunicorn's command line override these. The variables are listed in docs/reference/settings.md.
 """
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
 from typing import Any
 
 from django.conf import settings
@@ -37,6 +40,16 @@ os.umask(UMASK)
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+
+# The processes count in files of one folder, so that each can tell Prometheus of all. The library looks for this name
+# when it is loaded, with the application.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
+    atexit.register(
+        lambda folder, pid: os.getpid() == pid and shutil.rmtree(folder, ignore_errors=True),
+        os.environ["PROMETHEUS_MULTIPROC_DIR"],
+        os.getpid(),
+    )
 
 
 def when_ready(server: Any) -> None:
