@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import tempfile
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +17,13 @@ from django.urls import get_resolver
 
 from config.private import UMASK
 from config.security import THIS_MACHINE
+
+
+def remove_counts(folder: str, pid: int) -> None:
+    """Remove the counts with the process that made the folder. Those that it forks end too, and leave it."""
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -45,11 +53,7 @@ control_socket_disable = True
 # when it is loaded, with the application.
 if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
-    atexit.register(
-        lambda folder, pid: os.getpid() == pid and shutil.rmtree(folder, ignore_errors=True),
-        os.environ["PROMETHEUS_MULTIPROC_DIR"],
-        os.getpid(),
-    )
+    atexit.register(partial(remove_counts, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid()))
 
 
 def when_ready(server: Any) -> None:

@@ -267,6 +267,10 @@ def _is_ours(record: LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
 
 
+# gunicorn and Django have handlers of their own, and Python writes warnings itself: in JSON all lines get one form.
+_OTHERS = ("gunicorn.error", "gunicorn.access", "django") if LOG_FORMAT == "json" else ()
+captureWarnings(LOG_FORMAT == "json")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -282,11 +286,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }
-if LOG_FORMAT == "json":
-    # gunicorn and Django have handlers of their own, and Python writes warnings itself: all lines get one form.
-    for _name in ("gunicorn.error", "gunicorn.access", "django"):
-        LOGGING["loggers"][_name] = {"handlers": ["console"], "propagate": False}
-    captureWarnings(True)

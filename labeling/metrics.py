@@ -18,7 +18,7 @@ REQUEST_SECONDS = Histogram(
 )
 CLAIMS = Counter("marginalia_claims", "Claims by result: `tasks`, or the reason why there were none.", ["result"])
 IDLE_SECONDS = Counter(
-    "marginalia_idle_seconds", "Time from a claim without tasks to the same person's next one with tasks: see the docs."
+    "marginalia_idle_seconds", "Time from a claim without tasks to the same person's next one with tasks."
 )
 LEASE_TIMEOUTS = Counter(
     "marginalia_lease_timeouts", "Places on tasks that went to somebody else because their lease had run out."
@@ -39,7 +39,7 @@ requests = cache(REQUEST_SECONDS.labels)
 def add_web(registry: CollectorRegistry) -> None:
     """Register what all processes of this web server have counted, or this one, where it is the only one."""
     try:
-        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(registry)
     except ValueError:  # no folder in which several processes count: config/gunicorn.py makes one
         for each in WEB:
             registry.register(each)

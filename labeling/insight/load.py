@@ -27,7 +27,7 @@ class Figure(NamedTuple):
 
 
 def figures(now: datetime.datetime) -> Iterator[Figure]:
-    """All of them. Seven queries, whatever there is."""
+    """All of them. Eight queries, whatever there is."""
     yield from _states()
     yield from _due(now)
     yield from _open_batches(now)
@@ -65,8 +65,8 @@ def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
     batches = Batch.objects.open().filter(project__archived_at=None, project__deleted_at=None, opened_at__isnull=False)
     by_project = batches.order_by().values_list("project__slug").annotate(Min("opened_at"), Sum("remaining"))
     projects = list(by_project)
-    ages = {(slug,): (now - since).total_seconds() for slug, since, _ in projects}
-    left = {(slug,): remaining for slug, _, remaining in projects}
+    ages: dict[tuple[str, ...], float] = {(slug,): (now - since).total_seconds() for slug, since, _ in projects}
+    left: dict[tuple[str, ...], float] = {(slug,): remaining for slug, _, remaining in projects}
     yield Figure("marginalia_open_batch_age_seconds", "Time since the open batch was opened.", ("project",), ages)
     yield Figure("marginalia_open_batch_tasks_left", "Tasks of open batches that lack answers.", ("project",), left)
 

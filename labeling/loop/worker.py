@@ -73,6 +73,8 @@ class Worker:
         """Work until stopped; with `drain`, until nothing is left to do."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
+        for kind in Job.Kind.values:  # what begins at 1 has not risen, and an alert would miss the first
+            JOB_SECONDS.labels(kind, "failed")
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
         # Beside the steps: a training of hours must not put off the deadlines of other projects.
