@@ -21,17 +21,17 @@ def test_counts_ids_and_lines(tmp_path: Path) -> None:
 
         def both_have_answered() -> bool:
             nonlocal asked
-            assert httpx.get(f"{site}/healthz").status_code == 200  # a new connection each time
+            assert httpx.get(f"{site}/healthz", timeout=60).status_code == 200  # a new connection each time
             asked += 1
-            return len(list(tmp_path.glob("marginalia-metrics-*/histogram_*.db"))) >= 2
+            return len(list(tmp_path.glob("marginalia-metrics-*/histogram_*.db"))) >= 3  # and that of the master
 
         wait_until(both_have_answered)
         for _ in range(3):
-            text = httpx.get(f"{site}/metrics", headers=MONITOR).text
+            text = httpx.get(f"{site}/metrics", headers=MONITOR, timeout=60).text
             assert f'marginalia_request_seconds_count{{call="page",status="2xx"}} {asked}.0' in text
             asked += 1  # this one
         assert "marginalia_database_up 0.0" in text  # it has no tables
-        answer = httpx.get(f"{site}/login/", headers={"X-Request-ID": "from-the-proxy"})
+        answer = httpx.get(f"{site}/login/", headers={"X-Request-ID": "from-the-proxy"}, timeout=60)
         assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "from-the-proxy")
     assert not list(tmp_path.glob("marginalia-metrics-*"))
     lines = [json.loads(line) for line in log.read_text().splitlines()]
