@@ -3,8 +3,12 @@
 Options on gunicorn's command line override these. The variables are listed in docs/reference/settings.md.
 """
 
+import atexit
 import logging
 import os
+import shutil
+import tempfile
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +17,13 @@ from django.urls import get_resolver
 
 from config.private import UMASK
 from config.security import THIS_MACHINE
+
+
+def remove_counts(folder: str, pid: int) -> None:
+    """Remove the counts with the process that made the folder. Those that it forks end too, and leave it."""
+    if os.getpid() == pid:
+        shutil.rmtree(folder, ignore_errors=True)
+
 
 # This machine only: a proxy that terminates TLS belongs in front of anything that others reach.
 bind = f"127.0.0.1:{os.environ.get('PORT', '8000')}"
@@ -37,6 +48,12 @@ os.umask(UMASK)
 accesslog = None
 loglevel = "warning"
 control_socket_disable = True
+
+# The processes count in files of one folder, so that each can tell Prometheus of all. The library looks for this name
+# when it is loaded, with the application.
+if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
+    atexit.register(partial(remove_counts, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid()))
 
 
 def when_ready(server: Any) -> None:

@@ -6,7 +6,7 @@ Every variable is listed in docs/reference/settings.md. No other module reads th
 
 import os
 from datetime import timedelta
-from logging import LogRecord
+from logging import LogRecord, captureWarnings
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -23,6 +23,9 @@ env.read_env(BASE_DIR / ".env", recurse=False)
 
 COMPUTE_PATTERN = r"(local|ray|ray:auto|ray://([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5})\Z"
 COMPUTE_FORMS = "Use local, ray, ray:auto or ray://HOST:PORT."
+ADDRESS = r"(\S+:\d{1,5})?\Z"
+TOKEN_FORM = "Use 16 to 200 characters without spaces."  # noqa: S105  no token
+LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 try:
@@ -31,6 +34,7 @@ try:
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)
     LOG_LEVEL: str = env.str("LOG_LEVEL", "INFO", validate=validate.OneOf(LOG_LEVELS))
+    LOG_FORMAT: str = env.str("LOG_FORMAT", "text", validate=validate.OneOf(LOG_FORMATS))
     # Behind a proxy that terminates TLS: everything that a browser should then insist on follows from it.
     HTTPS: bool = env.bool("HTTPS", False)
     HSTS_SECONDS: int = env.int("HSTS_SECONDS", 365 * 24 * 3600, validate=validate.Range(min=0))
@@ -44,6 +48,8 @@ try:
     if LOGIN_HEADER and not TRUSTED_PROXIES:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
+    METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
+    WORKER_METRICS: str = env.str("WORKER_METRICS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
@@ -53,7 +59,7 @@ try:
     MODEL_STORE: str = env.str("MODEL_STORE", "", validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z"))
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     COMPUTE: str = env.str("COMPUTE", "local", validate=validate.Regexp(COMPUTE_PATTERN, error=COMPUTE_FORMS))
-    RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(r"(\S+:\d{1,5})?\Z", error="Use HOST:PORT."))
+    RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _secret_key: str = env.str("SECRET_KEY", "")
@@ -89,6 +95,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "labeling.web.gate.proxies.TrustedProxies",
+    "labeling.web.gate.requests.Requests",
     "labeling.web.gate.headers.MoreHeaders",
     "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -260,18 +267,26 @@ def _is_ours(record: LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], UnreadablePostError))
 
 
+# gunicorn and Django have handlers of their own, and Python writes warnings itself: in JSON all lines get one form.
+_OTHERS = ("gunicorn.error", "gunicorn.access", "django") if LOG_FORMAT == "json" else ()
+captureWarnings(LOG_FORMAT == "json")
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "json": {"()": "labeling.logs.JsonLines"},
+    },
     "filters": {"served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     # Requests that are refused are no news to an operator; those that fail are.
     # So are those who are locked out; not each wrong password.
     "loggers": {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
 }

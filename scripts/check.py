@@ -57,6 +57,7 @@ ON_POSTGRES = [
     "loop/test_pick_ahead.py",
     "loop/test_replace.py",
     "loop/test_plan_batch.py",
+    "observing/test_counts.py",
     "operations/test_back_up.py",
     "operations/test_database_restart.py",
     "queue",

@@ -8,15 +8,17 @@ on somebody's screen, the first in the batch's order, stays until its lease has 
 from __future__ import annotations
 
 import datetime
-from functools import reduce
+from functools import partial, reduce
 from operator import or_
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from labeling.answering.parts import ALL
 from labeling.answering.person import Person
 from labeling.answering.places import give_back
+from labeling.metrics import LEASE_TIMEOUTS
 from labeling.models import Annotation, Assignment
 from labeling.models.answers import AssignmentQuerySet
 
@@ -49,7 +51,10 @@ def free_lapsed(person: Person, number: int) -> int:
     """Free a place on up to `number` tasks whose lease has run out, for this person. Returns how many."""
     lapsed = _held_by_others(person).filter(lease_expires_at__lte=person.now)
     one_a_task = lapsed.exclude(Exists(lapsed.filter(task=OuterRef("task"), pk__lt=OuterRef("pk"))))
-    return give_back(one_a_task.order_by("lease_expires_at", "task__rank"), most=number)
+    freed = give_back(one_a_task.order_by("lease_expires_at", "task__rank"), most=number)
+    if freed:
+        transaction.on_commit(partial(LEASE_TIMEOUTS.inc, freed))
+    return freed
 
 
 def free_idle(person: Person, number: int) -> int:

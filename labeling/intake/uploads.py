@@ -25,9 +25,11 @@ from django.http import HttpRequest, QueryDict, UnreadablePostError
 from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
+from labeling import logs
 from labeling.intake.readers import UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop.step import Step, StepFailed, StepLost
+from labeling.metrics import UPLOAD_BYTES
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
 from labeling.models.jobs import worker_name
 from labeling.projects import storage
@@ -107,7 +109,9 @@ def receive(
     """
     path = keep(project=project, name=name, chunks=chunks, length=length, spooled_at=spooled_at)
     try:
-        at_once = path.stat().st_size <= AT_ONCE_BYTES
+        size = path.stat().st_size
+        UPLOAD_BYTES.inc(size)
+        at_once = size <= AT_ONCE_BYTES
         if not at_once:  # the worker would refuse it too, after the sender was told that all is well
             _check_form(project, path, name)
         taken_by = worker_name() if at_once else ""
@@ -199,13 +203,14 @@ def storing_problem(error: OSError) -> str:
 def _import_at_once(job: Job) -> None:
     """Import while the client waits; whatever stops this, a worker takes it up where it was."""
     deadline = time.monotonic() + AT_ONCE_SECONDS
-    try:
-        import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
-    except StepLost:
-        logger.warning("A worker took %s over.", job)
-    except StepFailed as failure:
-        logger.error("%s failed: %s", job, failure)
-        _fail(job, str(failure))
+    with logs.about(job_id=job.pk, job_kind=job.kind):
+        try:
+            import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
+        except StepLost:
+            logger.warning("A worker took %s over.", job)
+        except StepFailed as failure:
+            logger.error("%s failed: %s", job, failure)
+            _fail(job, str(failure))
 
 
 @transaction.atomic

@@ -14,16 +14,18 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from types import FrameType
 from typing import TypeVar
 
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from labeling import database
+from labeling import database, logs
 from labeling.answering import batches
 from labeling.loop import deadlines, rechecks, versions
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
+from labeling.metrics import JOB_SECONDS
 from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
 from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
 
@@ -71,6 +73,8 @@ class Worker:
         """Work until stopped; with `drain`, until nothing is left to do."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
+        for kind in Job.Kind.values:  # what begins at 1 has not risen, and an alert would miss the first
+            JOB_SECONDS.labels(kind, "failed")
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
         # Beside the steps: a training of hours must not put off the deadlines of other projects.
@@ -138,38 +142,49 @@ class Worker:
         """Run a step whose job this process holds; whatever happens, the job's row says so afterwards."""
         job = step.job
         started = time.monotonic()
-        with _Meanwhile(HEARTBEAT_SECONDS, lambda: Job.objects.held(job).update(heartbeat_at=timezone.now())):
-            try:
-                self._run_step(step)
-            except StepLost:
-                logger.warning("Lost %s to another worker.", job)
-            except StepFailed as failure:
-                logger.error("%s failed: %s", job, failure)
-                self._end(self._fail, job, str(failure))
-            except ComputeAway as error:
-                logger.error("%s is put off: %s", job, error)
-                self._end(self._retry_later, job, str(error), COMPUTE_RETRIES)
-            except database.ERRORS as error:
-                logger.exception("%s met a database error.", job)
-                self._end(self._retry_later, job, f"The database did not answer: {error}", DATABASE_RETRIES)
-            except Exception as error:  # the last line of defence: the reason belongs on the row
-                logger.exception("%s failed.", job)
-                self._end(self._fail, job, f"{type(error).__name__}: {error}")
-        logger.info("%s took %.2f s.", job, time.monotonic() - started)
+        with logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id):
+            with _Meanwhile(HEARTBEAT_SECONDS, lambda: Job.objects.held(job).update(heartbeat_at=timezone.now())):
+                outcome = self._outcome(step)
+            seconds = time.monotonic() - started
+            JOB_SECONDS.labels(job.kind, outcome).observe(seconds)
+            logger.info("%s took %.2f s.", job, seconds)
 
-    def _end(self, how: Callable[..., None], job: Job, reason: str, *more: int) -> None:
+    def _outcome(self, step: Step) -> str:
+        """Run the step, and write down how it ended if it does not itself. Returns a word for that."""
+        job = step.job
+        try:
+            self._run_step(step)
+        except StepLost:
+            logger.warning("Lost %s to another worker.", job)
+            return "lost"
+        except StepFailed as failure:
+            logger.error("%s failed: %s", job, failure)
+            return self._end(self._fail, job, str(failure))
+        except ComputeAway as error:
+            logger.error("%s is put off: %s", job, error)
+            return self._end(self._retry_later, job, str(error), COMPUTE_RETRIES)
+        except database.ERRORS as error:
+            logger.exception("%s met a database error.", job)
+            return self._end(self._retry_later, job, f"The database did not answer: {error}", DATABASE_RETRIES)
+        except Exception as error:  # the last line of defence: the reason belongs on the row
+            logger.exception("%s failed.", job)
+            return self._end(self._fail, job, f"{type(error).__name__}: {error}")
+        return "done" if step.finished else "gave_way"
+
+    def _end(self, how: Callable[..., str], job: Job, reason: str, *more: int) -> str:
+        """What `how` returns; `lost` if this worker is told to stop before the database answers."""
         close_old_connections()
-        self._until_answered(lambda: how(job, reason, *more))
+        return self._until_answered(lambda: how(job, reason, *more)) or "lost"
 
-    def _retry_later(self, job: Job, reason: str, most: int) -> None:
+    def _retry_later(self, job: Job, reason: str, most: int) -> str:
         if job.attempts > most:
-            self._fail(job, reason)
-            return
+            return self._fail(job, reason)
         later = timezone.now() + datetime.timedelta(seconds=2**job.attempts)
         Job.objects.put_back(job, reason=reason[:500], run_after=later)
+        return "put_off"
 
     @transaction.atomic
-    def _fail(self, job: Job, reason: str) -> None:
+    def _fail(self, job: Job, reason: str) -> str:
         failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
         if failed and job.batch_id and job.kind in LOOP_KINDS:
             batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
@@ -182,12 +197,14 @@ class Worker:
             PredictionRun.objects.filter(pk=job.prediction_id).update(
                 state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
             )
+        return "failed"
 
 
 class _Meanwhile(threading.Thread):
     """Calls `work` every few seconds while the block runs, also while a step computes without a word.
 
-    It has a database connection of its own, and goes on when the database was away.
+    It has a database connection of its own, and goes on when the database was away. Its lines of the log belong to
+    what the lines of whoever made it belong to.
     """
 
     def __init__(self, seconds: float, work: Callable[[], object]) -> None:
@@ -195,6 +212,7 @@ class _Meanwhile(threading.Thread):
         self._seconds = seconds
         self._work = work
         self._over = threading.Event()
+        self._context = copy_context()
 
     def __enter__(self) -> None:
         self.start()
@@ -204,6 +222,9 @@ class _Meanwhile(threading.Thread):
         self.join()
 
     def run(self) -> None:
+        self._context.run(self._work_until_over)
+
+    def _work_until_over(self) -> None:
         try:
             while not self._over.wait(self._seconds):
                 try:

@@ -89,6 +89,9 @@ class Membership(models.Model):
         db_default=True,
         help_text="Whether they get items that others answered and whose label is in doubt.",
     )
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when they have asked for items and got none."
+    )
 
     objects = MembershipQuerySet.as_manager()
 

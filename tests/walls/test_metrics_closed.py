@@ -85,3 +85,49 @@ def test_a_trusted_proxy_has_to_name_the_client(settings: Any) -> None:
 def test_another_machine_that_is_named_may_ask_under_any_name() -> None:
     assert ask("192.0.2.7", "labels.example.org") == 200
     assert ask(CLIENT) == 403
+
+
+TOKEN = "a-token-of-some-length"
+
+
+def test_the_token_opens_from_anywhere(settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    for name in ("labels.example.org", "127.0.0.1:8000"):
+        assert ask(CLIENT, name, HTTP_AUTHORIZATION=f"Bearer {TOKEN}", HTTP_X_FORWARDED_FOR=HERE) == 200
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        f"Bearer {TOKEN[:-1]}",
+        f"Bearer {TOKEN}x",
+        f"Bearer {TOKEN.upper()}",
+        "Bearer \xe9\xff",
+        f"Token {TOKEN}",
+        f"Basic {TOKEN}",
+        TOKEN,
+    ],
+)
+def test_no_other_does(header: str, settings: Any) -> None:
+    settings.METRICS_TOKEN = TOKEN
+    assert ask(CLIENT, HTTP_AUTHORIZATION=header) == 403
+
+
+def test_without_a_token_in_the_settings_an_empty_one_opens_nothing(settings: Any) -> None:
+    settings.METRICS_TOKEN = ""
+    assert ask(CLIENT, HTTP_AUTHORIZATION="Bearer ") == 403
+    assert ask(HTTP_AUTHORIZATION="Bearer ") == 200  # by its address
+
+
+def test_a_token_that_could_be_guessed_is_refused(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", "import config.settings"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "DATA_DIR": str(tmp_path), "METRICS_TOKEN": "short"},
+        capture_output=True,
+        text=True,
+    )
+    assert "Use 16 to 200 characters without spaces." in done.stderr.splitlines()[-1]

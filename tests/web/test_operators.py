@@ -7,18 +7,20 @@ import pytest
 from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import Client
-from factories import make_items, make_open_batch, make_project
+from factories import make_items, make_member, make_open_batch, make_project
 
 
 @pytest.mark.django_db
-def test_health_and_metrics_need_no_account_and_tell_no_names(client: Client, settings: Any) -> None:
+def test_health_and_metrics_need_no_account_and_tell_no_persons(client: Client, settings: Any) -> None:
     settings.METRICS_FROM = [ip_network("127.0.0.1")]
-    project = make_project("secret-plan")
+    project = make_project("signs")
     make_open_batch(project, make_items(project, 2))
+    make_member(project, "secret-annotator")
     assert client.get("/healthz").json() == {"status": "ok"}
     text = client.get("/metrics", HTTP_HOST="127.0.0.1:8000").content.decode()
     assert 'marginalia_batches{state="open"} 1.0' in text
     assert 'marginalia_jobs{state="waiting"} 0.0' in text
+    assert 'marginalia_open_batch_tasks_left{project="signs"} 2.0' in text
     assert "secret" not in text
     assert client.post("/healthz").status_code == 405
 

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds
-from labeling.answering import queue
+from labeling.answering import queue, waiting
 from labeling.answering.limits import limit_of
 from labeling.answering.prompting import shown_answer
 from labeling.answering.reading import indices_of
@@ -115,6 +116,7 @@ class Claim(ProjectView):
                 same_class=request_values["same_class"],
                 daily_limit=limit,
             )
+        waiting.note(self.membership, claim.reason, timezone.now())
         names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,

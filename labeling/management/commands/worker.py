@@ -9,9 +9,10 @@ from typing import Any
 
 import torch
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from threadpoolctl import threadpool_limits
 
+from labeling import metrics
 from labeling.answering import removing
 from labeling.items import search
 from labeling.loop.recounts import Recounts
@@ -48,6 +49,11 @@ class Command(BaseCommand):
         parser.add_argument("--drain", action="store_true", help="Stop when nothing is left to do.")
 
     def handle(self, *args: Any, drain: bool, **options: Any) -> None:
+        if settings.WORKER_METRICS:
+            try:
+                metrics.serve(settings.WORKER_METRICS)
+            except OSError as error:
+                raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
         # One core is left to the web server. Threads that wait for a core that others use spin, all of them: on a
         # busy machine of two cores, two threads were seen to train twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)

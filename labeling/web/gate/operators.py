@@ -1,21 +1,26 @@
-"""For operators: is it alive, and how is it doing. Numbers only, no names."""
+"""For operators: is it alive, and how is it doing. Of names, the slugs of projects alone."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import Error, connection
-from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from labeling.models import Assignment, Batch, Job
+from labeling.insight import load
+from labeling.insight.load import Figure
+from labeling.metrics import add_web
 from labeling.web.gate.proxies import is_in, parse
 
 logger = logging.getLogger(__name__)
@@ -38,22 +43,46 @@ def healthz(request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """What a monitor should watch, in Prometheus' text format, for clients in `METRICS_FROM`."""
-    if not _may_watch(request):
-        raise PermissionDenied("Metrics are for monitoring: METRICS_FROM names the addresses that may ask.")
+    """What a monitor should watch, in Prometheus' text format, for whoever has the token or is in `METRICS_FROM`.
+
+    While the database does not answer, what the web processes have counted is still told.
+    """
+    if not (_has_token(request) or _may_watch(request)):
+        raise PermissionDenied("Metrics are for monitoring: see METRICS_TOKEN and METRICS_FROM.")
     registry = CollectorRegistry()
-    jobs = Gauge("marginalia_jobs", "Background steps by state.", ["state"], registry=registry)
-    batches = Gauge("marginalia_batches", "Batches by state.", ["state"], registry=registry)
-    for gauge, model, states in ((jobs, Job, Job.State), (batches, Batch, Batch.State)):
-        counts = dict(model.objects.order_by().values_list("state").annotate(Count("pk")))
-        for state in states.values:
-            gauge.labels(state).set(counts.get(state, 0))
-    leases = Gauge("marginalia_leases", "Tasks that annotators hold.", registry=registry)
-    leases.set(Assignment.objects.pending().count())
-    oldest = Job.objects.due(timezone.now()).order_by("run_after").first()
-    waiting = Gauge("marginalia_oldest_due_job_seconds", "How long the oldest due step has waited.", registry=registry)
-    waiting.set((timezone.now() - oldest.run_after).total_seconds() if oldest else 0)
+    add_web(registry)
+    registry.register(Figures())
     return HttpResponse(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+class Figures(Collector):
+    """What is read from the database and the disk when a monitor asks."""
+
+    def collect(self) -> Iterator[Metric]:
+        figures = list(load.disk())
+        try:
+            figures += load.figures(timezone.now())
+            answers = 1
+        except Error:
+            logger.exception("The database does not answer.")
+            answers = 0
+        figures.append(Figure("marginalia_database_up", "1 if the database answers, otherwise 0.", (), {(): answers}))
+        for figure in figures:
+            family = GaugeMetricFamily(figure.name, figure.help, labels=figure.labels)
+            for labels, value in figure.values.items():
+                family.add_metric(labels, value)
+            yield family
+
+    def describe(self) -> list[Metric]:
+        """Nothing: a registry that asks would read all figures once more."""
+        return []
+
+
+def _has_token(request: HttpRequest) -> bool:
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if not settings.METRICS_TOKEN or scheme.lower() != "bearer":
+        return False
+    return constant_time_compare(token.strip(), settings.METRICS_TOKEN)
 
 
 def _may_watch(request: HttpRequest) -> bool:

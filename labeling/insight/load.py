@@ -1,0 +1,98 @@
+"""What the installation has to do, and how much room it takes: figures for a monitor, read from the database.
+
+Each scrape reads them, so they come from indexes, counters and tables with few rows. All web servers of an installation
+tell the same.
+"""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db.models import Count, Min, Q, Sum
+
+from labeling.models import Assignment, Batch, Job, PredictionRun, ProjectStorage, Upload
+
+
+class Figure(NamedTuple):
+    """A number that rises and falls, for each combination of its labels."""
+
+    name: str
+    help: str
+    labels: tuple[str, ...]
+    values: Mapping[tuple[str, ...], float]
+
+
+def figures(now: datetime.datetime) -> Iterator[Figure]:
+    """All of them. Eight queries, whatever there is."""
+    yield from _states()
+    yield from _due(now)
+    yield from _open_batches(now)
+    yield from _leases(now)
+    yield _bytes()
+
+
+def disk() -> Iterator[Figure]:
+    """The disk that `DATA_DIR` is on, which this machine may share with others. No query."""
+    usage = shutil.disk_usage(settings.DATA_DIR)
+    yield Figure("marginalia_disk_free_bytes", "Free room on the disk of DATA_DIR.", (), {(): usage.free})
+    yield Figure("marginalia_disk_size_bytes", "Size of the disk of DATA_DIR.", (), {(): usage.total})
+
+
+def _states() -> Iterator[Figure]:
+    jobs = dict(Job.objects.order_by().values_list("state").annotate(Count("pk")))
+    yield Figure("marginalia_jobs", "Background steps by state.", ("state",), _each(Job.State.values, jobs))
+    batches = dict(Batch.objects.order_by().values_list("state").annotate(Count("pk")))
+    yield Figure("marginalia_batches", "Batches by state.", ("state",), _each(Batch.State.values, batches))
+
+
+def _due(now: datetime.datetime) -> Iterator[Figure]:
+    due = Job.objects.startable().waiting().filter(run_after__lte=now).order_by()
+    kinds = list(due.values_list("kind").annotate(Count("pk"), Min("run_after")))
+    counts = {kind: count for kind, count, _ in kinds}
+    ages = {kind: (now - since).total_seconds() for kind, _, since in kinds}
+    labels = ("kind",)
+    yield Figure("marginalia_due_jobs", "Steps that wait for a worker.", labels, _each(Job.Kind.values, counts))
+    text = "How long the oldest step that is due has waited for a worker."
+    yield Figure("marginalia_oldest_due_job_seconds", text, labels, _each(Job.Kind.values, ages))
+
+
+def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
+    """By project, because each project's batch has people of its own."""
+    batches = Batch.objects.open().filter(project__archived_at=None, project__deleted_at=None, opened_at__isnull=False)
+    by_project = batches.order_by().values_list("project__slug").annotate(Min("opened_at"), Sum("remaining"))
+    projects = list(by_project)
+    ages: dict[tuple[str, ...], float] = {(slug,): (now - since).total_seconds() for slug, since, _ in projects}
+    left: dict[tuple[str, ...], float] = {(slug,): remaining for slug, _, remaining in projects}
+    yield Figure("marginalia_open_batch_age_seconds", "Time since the open batch was opened.", ("project",), ages)
+    yield Figure("marginalia_open_batch_tasks_left", "Tasks of open batches that lack answers.", ("project",), left)
+
+
+def _leases(now: datetime.datetime) -> Iterator[Figure]:
+    lapsed = Count("pk", filter=Q(lease_expires_at__lte=now))
+    leases = Assignment.objects.pending().aggregate(held=Count("pk"), lapsed=lapsed)
+    yield Figure("marginalia_leases", "Places on tasks that annotators hold.", (), {(): leases["held"]})
+    text = "Of those, places whose lease has run out: whoever needs one next takes it."
+    yield Figure("marginalia_lapsed_leases", text, (), {(): leases["lapsed"]})
+
+
+def _bytes() -> Figure:
+    """As they are counted when files are stored: nothing is looked for on the disk."""
+    sizes: dict[tuple[str, ...], float] = {}
+    for files, model, field in (
+        ("media", ProjectStorage, "media_bytes"),
+        ("waiting", Upload, "bytes"),
+        ("predictions", PredictionRun, "size"),
+    ):
+        by_project = model.objects.order_by().values_list("project__slug").annotate(Sum(field))
+        sizes |= {(slug, files): size or 0 for slug, size in by_project}
+    text = "Room that a project's files take: media, uploads that wait to be imported, predictions."
+    return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
+
+
+def _each(names: list[str], numbers: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+    """A number for each name, 0 if there is none: a series that comes and goes cannot be watched."""
+    return {(name,): numbers.get(name, 0) for name in names}

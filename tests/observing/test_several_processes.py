@@ -1,0 +1,41 @@
+"""gunicorn as an installation starts it: any of its processes tells what all have counted, and all lines are JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import httpx
+from operations.servers import web_server
+from processes import wait_until
+
+TOKEN = "a-token-of-some-length"
+MONITOR = {"Authorization": f"Bearer {TOKEN}"}
+
+
+def test_counts_ids_and_lines(tmp_path: Path) -> None:
+    settings = {"METRICS_TOKEN": TOKEN, "LOG_FORMAT": "json", "TRUSTED_PROXIES": "127.0.0.1", "TMPDIR": str(tmp_path)}
+    with web_server(tmp_path, **settings) as (port, log):
+        site = f"http://127.0.0.1:{port}"
+        asked = 0
+
+        def both_have_answered() -> bool:
+            nonlocal asked
+            assert httpx.get(f"{site}/healthz", timeout=60).status_code == 200  # a new connection each time
+            asked += 1
+            return len(list(tmp_path.glob("marginalia-metrics-*/histogram_*.db"))) >= 3  # and that of the master
+
+        wait_until(both_have_answered)
+        for _ in range(3):
+            text = httpx.get(f"{site}/metrics", headers=MONITOR, timeout=60).text
+            assert f'marginalia_request_seconds_count{{call="page",status="2xx"}} {asked}.0' in text
+            asked += 1  # this one
+        assert "marginalia_database_up 0.0" in text  # it has no tables
+        answer = httpx.get(f"{site}/login/", headers={"X-Request-ID": "from-the-proxy"}, timeout=60)
+        assert (answer.status_code, answer.headers["X-Request-ID"]) == (500, "from-the-proxy")
+    assert not list(tmp_path.glob("marginalia-metrics-*"))
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    [failed] = [
+        line for line in lines if line.get("request_id") == "from-the-proxy" and line["logger"] == "django.request"
+    ]
+    assert "no such table" in failed["exception"]
