@@ -83,7 +83,12 @@ CHECKS: dict[str, list[list[str]]] = {
         [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run", "--settings", "config.settings_test"]
     ],
     "test-sqlite": [
-        [*PYTEST, *SIDE_BY_SIDE, *("-m", "not browser and not ray"), *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY)]
+        [
+            *PYTEST,
+            *SIDE_BY_SIDE,
+            *("-m", "not browser and not ray"),
+            *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY),
+        ]
     ],
     "test-postgres": [
         [
