@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 
 from labeling.arrays.files import ProjectFiles
 from labeling.database import among
@@ -21,7 +24,12 @@ class Predicted:
 
     def among(self, items: ItemQuerySet) -> ItemQuerySet:
         """Those of these items that are predicted so."""
-        return items.filter(row__in=among(self.rows))
+        if connection.vendor != "postgresql":
+            return items.filter(row__in=among(self.rows))
+        # An array is hashed. The size of a subquery is not known: where a table has no statistics yet, PostgreSQL walks
+        # through all of it for each item.
+        sql = "labeling_item.row = ANY(%s::bigint[])"
+        return items.filter(RawSQL(sql, [self.rows], output_field=BooleanField()))  # noqa: S611  a constant, and values
 
 
 def predicted_as(project: Project, version: ModelVersion, answer: int) -> Predicted:
