@@ -83,6 +83,16 @@ class ProjectFiles:
     def pool(self, version: ModelVersion, name: str) -> Path:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
 
+    def predictions(self, version: ModelVersion, name: str, rows: np.ndarray) -> np.ndarray | None:
+        """What the version says (`best`, `confidence`) of those of `rows` (n,), ascending, that it has seen: the first
+        ones. None if it is not stored.
+        """
+        path = self.pool(version, name)
+        if not path.exists():
+            return None
+        pool = load_array(path, mmap=True)
+        return np.asarray(pool[rows[rows < len(pool)]])
+
     def open_features(self, *, rows: int, dim: int, dtype: np.dtype) -> np.ndarray:
         """The first `rows` rows of the features as a read-only memory map (rows, dim)."""
         if rows == 0:

@@ -18,7 +18,7 @@ from django.db.models import Count, Max, Subquery
 
 from labeling.answering.counting import counted
 from labeling.answering.label_counts import corrections_in
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
 from labeling.models import ModelVersion, Project
 from models_store import metrics
 from models_store.paired import Compared, compare
@@ -35,6 +35,17 @@ class ClassFigures:
     truth: int
     predicted: int
     correct: int
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Labels against predictions of n > 0 control items. `classes` (k,): those that occur, ascending. `truth` and
+    `predicted`, (n,) each: places in it.
+    """
+
+    classes: np.ndarray
+    truth: np.ndarray
+    predicted: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,15 @@ class ControlSlice:
             ClassFigures(int(c), int(counts.truth[c]), int(counts.predicted[c]), int(counts.correct[c])) for c in order
         ]
 
+    def confusion(self, version: ModelVersion) -> Confusion | None:
+        """Labels against predictions; None without stored predictions. For `verify` the classes are 0 and 1."""
+        best = self._said(version, "best")
+        if best is None or not len(best):
+            return None
+        labels, answers = self._labels[: len(best)], np.arange(len(self._project.asks.answers))
+        classes, places = np.unique(np.concatenate([labels, best, answers]), return_inverse=True)
+        return Confusion(classes, places[: len(best)], places[len(best) : 2 * len(best)])
+
     def calibration(self, version: ModelVersion) -> Calibration | None:
         """Whether it is right as often as it says, on the items that it has seen; None without stored predictions."""
         best, sure = self._said(version, "best"), self._said(version, "confidence")
@@ -156,8 +176,4 @@ class ControlSlice:
 
     def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
         """What the version said of the control items that it has seen, which are the first ones."""
-        path = self._files.pool(version, name)
-        if not len(self._rows) or not path.exists():
-            return None
-        pool = load_array(path, mmap=True)
-        return np.asarray(pool[self._rows[self._rows < len(pool)]])
+        return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -12,6 +12,7 @@ from django.db import models
 from labeling.items import search
 from labeling.items.alike import Alike, alike
 from labeling.items.answers import Answered
+from labeling.items.predicted import Predicted, predicted_as
 from labeling.items.search import Matches
 from labeling.items.words import read_search
 from labeling.models import Batch, LabelClass, Project, User
@@ -19,7 +20,7 @@ from labeling.models.items import ItemQuerySet
 
 # Names that are proposed where somebody asks for a class that there is not.
 PROPOSED = 5
-LONGEST = 200
+LONGEST = 220  # the longest name of a class, and a number in front of it
 NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 ITEM_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
@@ -72,7 +73,8 @@ MARKS: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
 @dataclass(frozen=True, slots=True)
 class ItemFilter:
     """Each is None (or empty) where it does not matter, but `deleted`: unless they are asked for, no list has deleted
-    items. `label`: a class's index, or yes or no for `verify`.
+    items. `label`: a class's index, or yes or no for `verify`. `cluster`: a batch and one of its
+    clusters.
     """
 
     label: int | bool | None = None
@@ -83,6 +85,8 @@ class ItemFilter:
     divided: int | bool | None = None
     unlike: User | None = None
     known: int | bool | None = None
+    predicted: Predicted | None = None
+    cluster: tuple[Batch, int] | None = None
     state: str = ""
     search: str = ""
     q: Matches | None = None
@@ -102,7 +106,7 @@ def read_filter(project: Project, query: Mapping[str, Any]) -> ItemFilter:
     """Read what is asked for as text, as it stands in an address: what is missing or empty does not matter.
 
     Raises `FilterError` with a sentence for each that cannot be used. A query each for classes, batch, people and `q`,
-    and three for `like`.
+    and three each for `like` and `predicted`.
     """
     read: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -138,6 +142,28 @@ def _batch(project: Project, text: str) -> Batch:
     if batch is None:
         raise LookupError(f"There is no batch {text} in this project.")
     return batch
+
+
+def _cluster(project: Project, text: str) -> tuple[Batch, int]:
+    number, _, cluster = text.partition(":")
+    if not NUMBER.fullmatch(number) or not ITEM_NUMBER.fullmatch(cluster):
+        raise LookupError("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
+    batch = _batch(project, number)
+    if not batch.clusters:
+        raise LookupError(f"Batch {number} was not picked by clusters.")
+    return batch, int(cluster)
+
+
+def _predicted(project: Project, text: str) -> Predicted:
+    number, colon, name = text.partition(":")
+    if not colon or not NUMBER.fullmatch(number):
+        raise LookupError("Enter the number of a model version, a colon and a class.")
+    if project.asks.several:
+        raise LookupError("Predictions cannot be searched where several classes may apply: they are not stored.")
+    version = project.versions.filter(number=int(number)).first()
+    if version is None:
+        raise LookupError(f"There is no model version {number} in this project.")
+    return predicted_as(project, version, int(_label(project, name.strip())))
 
 
 def _annotator(project: Project, username: str) -> User:
@@ -184,6 +210,8 @@ READERS: dict[str, Callable[[Project, str], Any]] = {
     "label": _label,
     "state": _state,
     "batch": _batch,
+    "cluster": _cluster,
+    "predicted": _predicted,
     "annotator": _annotator,
     **dict.fromkeys(("answered", "against", "divided", "known"), _label),
     "unlike": _annotator,
@@ -213,6 +241,10 @@ def matching(project: Project, chosen: ItemFilter) -> ItemQuerySet:
         items = items.labeled_with(chosen.label) if several else items.labeled_as(chosen.label)
     if chosen.batch is not None:
         items = items.filter(task__batch=chosen.batch)
+    if chosen.cluster is not None:
+        items = items.filter(task__batch=chosen.cluster[0], task__cluster=chosen.cluster[1])
+    if chosen.predicted is not None:
+        items = chosen.predicted.among(items)
     answered = Answered(chosen.annotator, chosen.answered, chosen.against, chosen.divided, chosen.unlike, chosen.known)
     if answered.asks:
         items = answered.among(project, items)

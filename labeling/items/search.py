@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.db.models import BooleanField, Exists, F, OuterRef
 from django.db.models.expressions import RawSQL
 
+from labeling.database import among
 from labeling.items.words import Term, item_words
 from labeling.models import Item, ItemIndex, Project
 from labeling.models.items import ItemQuerySet
@@ -42,7 +43,7 @@ class Matches:
             items: ItemQuerySet = self.project.items.filter(self.told_by_item()).order_by()
             return items
         # The sum keeps databases from walking through all of the project's items, where these few are all there is.
-        return Item.objects.alias(of=F("project_id") + 0).filter(of=self.project.pk, pk__in=_ids(self.ids))
+        return Item.objects.alias(of=F("project_id") + 0).filter(of=self.project.pk, pk__in=among(self.ids))
 
     def told_by_item(self) -> RawSQL:
         """For a query of items: whether each of them matches."""
@@ -168,13 +169,6 @@ def _asks_item(terms: Sequence[Term]) -> tuple[str, list[str]]:
     values = [f" {' '.join(phrase)}{'' if term.prefix else ' '}" for term in terms for phrase in term.phrases]
     sql = f"SELECT {holds} FROM labeling_itemwords_content w WHERE w.id = labeling_item.id"  # noqa: S608  constants
     return f"COALESCE(({sql}), 0)", values
-
-
-def _ids(ids: Iterable[int]) -> RawSQL:
-    """These ids as a subquery of one value: thousands of places in a statement take longer than the statement."""
-    if connection.vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s::bigint[])", [list(ids)])
-    return RawSQL("SELECT value FROM json_each(%s)", [str(list(ids))])
 
 
 # Words are letters and digits: nothing in them has a meaning for either language of queries.

@@ -277,7 +277,7 @@ STATES = [
     State("project-agreement", "empty", EMPTY),
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
-    State("project-model", "filled", {**DIGITS, "number": 2}, unfold),
+    State("project-model", "filled", {**DIGITS, "number": 3}, unfold),
     State("project-models-compare", "filled", DIGITS),
     State("project-models-compare", "empty", EMPTY),
     State("project-model-predict", "filled", {**DIGITS, "number": 3}),

@@ -11,7 +11,9 @@ from django.utils import timezone
 from factories import make_guidelines_image, make_items, make_member, make_open_batch, make_project, recount
 from pages import make_history, make_prediction
 
+from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles, save_array
+from labeling.arrays.pool_map import LABELED, PICKED, REST, PoolMap
 from labeling.models import Annotation, Batch, Comment, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
 
@@ -63,7 +65,7 @@ def lively_project() -> Project:
 
 
 def fill_pool(project: Project) -> None:
-    """What the two newest versions said of the pool: of some control items something else."""
+    """What the two newest versions said of the pool: of some control items something else. And a map of it."""
     items = make_items(project, 60, first=100, reserved=True)
     for item in items:
         item.label = item.truth
@@ -76,6 +78,10 @@ def fill_pool(project: Project) -> None:
         files, version = ProjectFiles(project), project.versions.get(number=number)
         save_array(files.pool(version, "best"), said)
         save_array(files.pool(version, "confidence"), np.linspace(0.4, 0.99, len(said), dtype=np.float32))
+    rng = np.random.default_rng(1)
+    kinds = np.repeat(np.array([REST, LABELED, PICKED], np.uint8), (160, 20, 60))
+    drawn = PoolMap(rng.random((240, 2), np.float32), kinds, rng.integers(0, 30, 240))
+    stored.save(ProjectFiles(project).map(2), drawn)
 
 
 def fill_predictions(project: Project) -> None:

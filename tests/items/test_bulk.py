@@ -141,7 +141,7 @@ def test_programs_ask_for_it_and_see_how_far_it_is() -> None:
         ({"filter": {"state": "lost"}}, "filter"),
         ({"filter": {"q": "!"}}, "filter"),
         ({"filter": "all"}, "filter"),
-        ({"filter": {"q": "x" * 201}}, "filter.q"),
+        ({"filter": {"q": "x" * 221}}, "filter.q"),
         ({"filter": {"q": "\x00"}}, "filter.q"),
     ],
 )

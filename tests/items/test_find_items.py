@@ -5,12 +5,15 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import numpy as np
 import pytest
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture, numbers
+from pages import make_version
 
 from labeling.answering.corrections import correct
+from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.attention import attention_of
 from labeling.items import search
 from labeling.items.filters import MARKS, READERS, STATES, FilterError, ItemFilter, matching, read_filter
@@ -76,6 +79,11 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
     ({"control": "true"}, [1]),
     ({"gold": "true"}, [3]),
     ({"state": "again"}, [11]),
+    ({"predicted": "1:class 5"}, [1]),
+    ({"predicted": "1:class 3"}, []),
+    ({"cluster": "2:7"}, [6, 8]),
+    ({"cluster": "2:9"}, []),
+    ({"label": "class 3", "predicted": "1:class 5", "control": "true"}, [1]),
     ({"control": "no", "batch": "1"}, [0, 2, 3, 4, 5]),
     ({"annotator": "bert", "skips": "true", "state": "labeled"}, [3]),
     ({"label": "class 5", "flagged": "true", "batch": "1", "corrected": "false"}, [4]),
@@ -83,10 +91,14 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
 
 
 def mark(project: Project) -> None:
-    """Queue an item, use one as gold, and have one asked again."""
+    """Queue an item, use one as gold, have one asked again, predict all to be of class 5, and pick two by a cluster."""
     project.items.filter(external_id="item-0010").update(queued_at=timezone.now())
     project.items.filter(external_id="item-0003").update(gold=3)
     project.items.filter(external_id="item-0011").update(again_at=timezone.now())
+    first, second = project.batches.order_by("number")
+    save_array(ProjectFiles(project).pool(make_version(first, 1), "best"), np.full(11, 5))
+    project.batches.filter(pk=second.pk).update(clusters=3)
+    second.tasks.filter(rank__in=(0, 2)).update(cluster=7)
 
 
 def find(project: Project, **given: str) -> list[int]:
@@ -142,16 +154,31 @@ def test_labels_of_other_questions(question: str, label: str, found: list[int]) 
         ({"state": "lost"}, "Choose one of labeled, skipped, open, again, unlabeled, undecided, unreadable, excluded."),
         ({"flagged": "maybe"}, "Answer true or false."),
         ({"search": "a\x00b"}, "no NUL"),
-        ({"label": "x" * 201}, "at most 200 characters"),
+        ({"label": "x" * 221}, "at most 220 characters"),
+        ({"predicted": "class 5"}, "Enter the number of a model version, a colon and a class."),
+        ({"predicted": "1:clas 5"}, "This project has no class “clas 5”."),
+        ({"predicted": "9:class 5"}, "There is no model version 9 in this project."),
+        ({"predicted": "2:class 5"}, "Version 2 has no predictions yet."),
+        ({"cluster": "7"}, "Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17."),
+        ({"cluster": "2:²"}, "Enter the numbers of a batch"),
+        ({"cluster": "9:7"}, "There is no batch 9 in this project."),
+        ({"cluster": "1:7"}, "Batch 1 was not picked by clusters."),
         ({"annotator": "\x00"}, "no NUL"),
     ],
 )
 def test_what_cannot_be_found_is_said(given: dict[str, str], said: str) -> None:
     project = mixture()
+    mark(project)
+    make_version(project.batches.get(number=2), 2)
     make_member(make_project("other"), "stranger")
     with pytest.raises(FilterError) as refused:
         read_filter(project, given)
     assert said in refused.value.fields[next(iter(given))]
+
+
+def test_predictions_of_sets_of_classes_cannot_be_searched() -> None:
+    with pytest.raises(FilterError, match="not stored"):
+        read_filter(mixture("multi"), {"predicted": "1:class 5"})
 
 
 def test_a_former_member_can_still_be_asked_for() -> None:

@@ -86,7 +86,7 @@ def test_pages_keep_the_filters_and_show_every_item_once(monkeypatch: pytest.Mon
 
 HOSTILE = [
     ("label", "class 99", "no class"),
-    ("label", "x" * 300, "at most 200"),
+    ("label", "x" * 300, "at most 220"),
     ("label", "a\x00", "Null"),
     ("batch", "99", "no batch 99"),
     ("batch", "-1", "number of a batch"),

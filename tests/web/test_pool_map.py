@@ -20,8 +20,12 @@ CLUSTERS = np.array([7, 7, 7, 7, 3, 3, 12, 5])
 MAP = PoolMap(np.random.default_rng(0).random((8, 2)).astype(np.float32), KINDS, CLUSTERS)
 
 
+def address(name: int) -> str:
+    return f"/items/?cluster=2:{name}"
+
+
 def test_it_says_where_the_picked_items_lie() -> None:
-    figure = pool_map(MAP)
+    figure = pool_map(MAP, address)
     assert figure is not None
     assert figure.finding == "3 picked items here lie in 2 of 4 clusters"
     titles = [group.title for group in figure.drawing.groups]
@@ -31,17 +35,23 @@ def test_it_says_where_the_picked_items_lie() -> None:
         "Cluster 5: 1 picked, 0 labeled before, 0 others here",
         "Cluster 7: 2 picked, 1 labeled before, 1 others here",
     ], "clusters that gave most lie on top; of a lone item there is nothing to tell"
-    assert figure.rows == [["7", "2", "0", "1", "1"], ["5", "1", "0", "0", "0"]]
+    assert [[str(cell) for cell in row] for row in figure.rows] == [
+        ["7", "2", "0", "1", "1"],
+        ["5", "1", "0", "0", "0"],
+    ]
+    opened = ["", "", address(5), address(7)]
+    assert [group.url for group in figure.drawing.groups] == opened, "nothing was picked out of the others"
+    assert [group.stop for group in figure.drawing.groups] == [False, False, True, True]
     assert [text.text for text in figure.drawing.texts] == ["7", "5"]
 
 
 def test_a_cluster_is_brought_out() -> None:
-    figure = pool_map(MAP, 3)
+    figure = pool_map(MAP, address, 3)
     assert figure is not None
     assert figure.finding == "Cluster 3: 0 picked, 0 labeled before, 1 for control, 1 others here"
     assert figure.drawing.kind == "map narrowed"
     assert [group.kind for group in figure.drawing.groups][-1] == "chosen"
-    unknown = pool_map(MAP, 99)
+    unknown = pool_map(MAP, address, 99)
     assert unknown is not None
     assert unknown.drawing.kind == "map"
 
@@ -50,19 +60,24 @@ def test_a_cluster_is_brought_out() -> None:
 def test_its_size_is_bounded(clusters: int) -> None:
     rng = np.random.default_rng(1)
     kinds = rng.choice(4, 2000, p=[0.45, 0.25, 0.05, 0.25])
-    figure = pool_map(PoolMap(rng.random((2000, 2)), kinds, rng.integers(0, clusters, 2000)))
+    figure = pool_map(PoolMap(rng.random((2000, 2)), kinds, rng.integers(0, clusters, 2000)), address)
     assert figure is not None
     size = sum(
         len(group.title) + 60 + sum(len(dots.path) + 40 for dots in group.dots) for group in figure.drawing.groups
     )
     assert size < 250_000
-    dots = sum(dots.path.count("M") for group in figure.drawing.groups for dots in group.dots if dots.kind != "hole")
+    dots = sum(
+        dots.path.count("M")
+        for group in figure.drawing.groups
+        for dots in group.dots
+        if dots.kind not in ("hole", "target")
+    )
     assert dots == 2000
     assert len(figure.rows) <= 20
 
 
 def test_an_empty_map_is_none() -> None:
-    assert pool_map(PoolMap(np.empty((0, 2)), np.empty(0, int), np.empty(0, int))) is None
+    assert pool_map(PoolMap(np.empty((0, 2)), np.empty(0, int), np.empty(0, int)), address) is None
 
 
 def clustered_batch() -> Project:
@@ -92,6 +107,10 @@ def test_what_stands_there_until_it_is_drawn() -> None:
     page = client.get("/p/digits/batches/2/")
     assert "3 picked items here lie in 2 of 4 clusters" in text_of(page)
     assert page.content.count(b"<title>Cluster") == 3
+    assert page.content.count(b'<a href="/p/digits/items/?cluster=2:7">') == 2, "in the drawing and in the table"
+    project.batches.get(number=2).tasks.filter(rank=0).update(cluster=7)
+    opened = text_of(client.get("/p/digits/items/?cluster=2:7"))
+    assert "1 item matches cluster 7 of batch 2 : take it off" in opened
     assert "Cluster 7: 2 picked" in text_of(client.get("/p/digits/batches/2/?cluster=7"))
     ProjectFiles(project).map(2).write_bytes(b"damaged")
     assert client.get("/p/digits/batches/2/").status_code == 200

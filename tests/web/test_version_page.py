@@ -192,8 +192,8 @@ def test_a_version_that_does_not_exist(project: Project) -> None:
 def test_queries(project: Project, django_assert_num_queries: Any) -> None:
     client = member(project, Role.ENGINEER)
     # session, user, membership; newest version, choice; versions beside it, control items, and if
-    # they changed, classes, batches it picked
-    with django_assert_num_queries(10):
+    # they changed, classes, and those of the matrix, batches it picked
+    with django_assert_num_queries(11):
         client.get("/p/digits/models/2/")
 
 
@@ -229,3 +229,62 @@ def test_a_difference_within_chance_is_no_verdict() -> None:
         ["85.0\u00a0% to 85.0\u00a0%", "6,000", "85.0\u00a0%", "90.0\u00a0%", "89.2\u00a0% to 90.7\u00a0%"]
     ]
     assert reliability_diagram(None) is None
+
+
+def figures(page: str) -> list[tuple[str, str]]:
+    """(what it means, its address) of each figure of the confusion matrix."""
+    section = page.split('id="confusion-title"')[1].split("</section>")[0]
+    return [
+        (html.unescape(m).replace("\xa0", " "), html.unescape(u))
+        for u, m in re.findall(r'<a href="([^"]*)"[^>]*aria-label="([^"]*)"', section)
+    ]
+
+
+def test_each_figure_of_the_confusion_matrix_opens_its_items(project: Project) -> None:
+    client = member(project, Role.ENGINEER)
+    shown = figures(client.get("/p/digits/models/2/").content.decode())
+    assert [means for means, _ in shown] == [
+        "17 of 20 owl predicted as owl, 85 %",
+        "3 of 20 owl predicted as wren, 15 %",
+        "20 of 20 wren predicted as wren, 100 %",
+    ]
+    for means, address in shown:
+        assert f"{means.split(' of ')[0]} items match" in text_of(client.get(address))
+    opened = text_of(client.get(shown[1][1]))
+    assert "label: owl : take it off version 2 predicts wren : take it off control : take it off" in opened
+    listed = client.get("/api/v1/projects/digits/items/?label=owl&predicted=2:wren").json()
+    assert [each["external_id"] for each in listed["results"]] == ["item-0000", "item-0002", "item-0004"]
+
+
+def test_of_many_classes_the_most_frequent_confusions_are_listed() -> None:
+    project = make_project(kind="vector", classes=[f"bird {n}" for n in range(30)])
+    control = make_items(project, 60, reserved=True)
+    for place, item in enumerate(control):
+        item.label = place // 2
+    Item.objects.bulk_update(control, ["label"])
+    version = make_round(project, 1, None)
+    save_array(ProjectFiles(project).pool(version, "best"), np.array([7] * 4 + [place // 2 for place in range(4, 60)]))
+    client = member(project, Role.ENGINEER)
+    shown = figures(client.get("/p/digits/models/1/").content.decode())
+    assert [means for means, _ in shown] == [
+        "2 of 2 bird 0 predicted as bird 7, 100 %",
+        "2 of 2 bird 1 predicted as bird 7, 100 %",
+    ]
+    assert "2 items match" in text_of(client.get(shown[0][1]))
+
+
+@pytest.mark.parametrize(
+    ("question", "said"), [("verify", "1 of 2 yes predicted as no, 50 %"), ("multi", "Not available")]
+)
+def test_the_confusion_matrix_of_other_questions(question: str, said: str) -> None:
+    project = make_project(kind="vector", question=question, classes=["owl", "wren"])
+    control = make_items(project, 2, reserved=True, proposed=0)
+    project.items.filter(pk__in=[each.pk for each in control]).update(label=True if question == "verify" else [0])
+    version = make_round(project, 1, None)
+    save_array(ProjectFiles(project).pool(version, "best"), np.array([0, 1]))
+    client = member(project, Role.ENGINEER)
+    content = client.get("/p/digits/models/1/").content.decode()
+    assert said in content.replace("\xa0", " ")
+    if question == "verify":
+        opened = dict(figures(content))[said]
+        assert "1 item matches" in text_of(client.get(opened))

@@ -12,7 +12,7 @@ from rest_framework import serializers
 from labeling import kinds
 from labeling.answering.changing import ACTIONS, MAX_ITEMS
 from labeling.api.shared.fields import AnswerValue, StrictText
-from labeling.items.filters import MARKS, STATES, State
+from labeling.items.filters import LONGEST, MARKS, STATES, State
 from labeling.items.order import SORTS
 from labeling.items.records import ItemLine, ItemRecord, Names, task_of
 from labeling.models import Annotation, Correction, Item, Project, Removal
@@ -61,6 +61,17 @@ PARAMETERS = [
     OpenApiParameter("label", OpenApiTypes.STR, description="Their label: a class, or for `verify` yes or no."),
     OpenApiParameter("state", OpenApiTypes.STR, enum=list(STATES), description="`skipped`: by everybody."),
     OpenApiParameter("batch", {"type": "integer", "minimum": 1}, description="The number of their batch."),
+    OpenApiParameter(
+        "cluster",
+        OpenApiTypes.STR,
+        description="`BATCH:CLUSTER`, as in `2:17`: picked from this cluster of this batch.",
+    ),
+    OpenApiParameter(
+        "predicted",
+        OpenApiTypes.STR,
+        description="`VERSION:CLASS`, as in `3:owl`, or for `verify` `3:yes`: labeled control items that this model "
+        "version predicts to be of this class. With `label`, a cell of its confusion matrix. Not for `multi`.",
+    ),
     OpenApiParameter("annotator", OpenApiTypes.STR, description="Somebody who answered or skipped them."),
     *(OpenApiParameter(name, OpenApiTypes.STR, description=text) for name, text in _ANSWERED.items()),
     *(OpenApiParameter(name, OpenApiTypes.BOOL, description=_ASKED[name]) for name in MARKS),
@@ -201,7 +212,7 @@ class ChangeRequest(serializers.Serializer[Any]):
         help_text="Their ids.",
     )
     filter = serializers.DictField(
-        child=StrictText(max_length=200, allow_blank=True),
+        child=StrictText(max_length=LONGEST, allow_blank=True),
         required=False,
         help_text="In place of `items`: parameters of the list of items. All that match are changed by the worker.",
     )

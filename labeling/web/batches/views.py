@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_safe
@@ -192,7 +193,8 @@ def _map(project: Project, batch: Batch, cluster: int | None) -> dict[str, Any]:
         return {}
     drawn = stored.load(ProjectFiles(project).map(batch.number), PoolMap)
     if drawn is not None:
-        return {"map": pool_map(drawn, cluster)}
+        items = reverse("project-items", args=[project.slug])
+        return {"map": pool_map(drawn, lambda name: f"{items}?cluster={batch.number}:{name}", cluster)}
     survey = batch.jobs.filter(kind=Job.Kind.SURVEY).first()
     if survey is None or survey.state == Job.State.DONE:  # the clustering had been rebuilt before it was drawn
         return {}

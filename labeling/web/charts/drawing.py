@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 
@@ -58,12 +59,25 @@ class Dots:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    text: str
+    url: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """Dots that belong together, with a title for all of them."""
+    """Dots that belong together, with a title for all of them. `url`: what a click opens; by keyboard and for screen
+    readers too if it is `stop`, or else the figure's table has to lead there.
+    """
 
     title: str
     dots: list[Dots]
     kind: str = ""
+    url: str = ""
+    stop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +97,11 @@ class Drawing:
     other_band: str = ""
     other_path: str = ""
 
+    @property
+    def opens(self) -> bool:
+        """Whether something in it can be opened: then it is no single picture."""
+        return any(group.stop for group in self.groups)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -94,8 +113,8 @@ class Column:
 class Figure:
     """A drawing with its finding for a title, what one has to know to read it, and its table.
 
-    The first cell of a row names it. `legend` holds (kind, meaning) for kinds that are not labeled in the drawing;
-    `dotted` if these are kinds of dots.
+    The first cell of a row names it, and may be a link. `legend` holds (kind, meaning) for kinds that are not labeled
+    in the drawing; `dotted` if these are kinds of dots.
     """
 
     name: str
@@ -103,7 +122,7 @@ class Figure:
     note: str
     drawing: Drawing
     columns: list[Column]
-    rows: list[list[str]]
+    rows: Sequence[Sequence[str | Link]]
     legend: list[tuple[str, str]] = field(default_factory=list)
     dotted: bool = False
 

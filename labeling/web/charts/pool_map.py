@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from labeling.arrays.pool_map import CONTROL, LABELED, PICKED, REST, PoolMap
-from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Text
+from labeling.web.charts.drawing import Column, Dots, Drawing, Figure, Group, Link, Text
 from labeling.web.shared.words import count, number
 
 WIDTH, HEIGHT, EDGE = 480, 340, 10
@@ -22,8 +22,14 @@ LEGEND = [
 ]
 
 
-def pool_map(pool: PoolMap, chosen: int | None = None) -> Figure | None:
-    """The map, with one cluster brought out if one is chosen; None if it shows no item."""
+Address = Callable[[int], str]
+"""Where the list is of the items that the batch picked out of a cluster."""
+
+
+def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figure | None:
+    """The map, with one cluster brought out if one is chosen; None if it shows no item. Clusters that the batch picked
+    from open their items: all by a click, and those that are named or in the table by keyboard.
+    """
     if not len(pool.kinds):
         return None
     x = np.round(EDGE + pool.places[:, 0].astype(np.float64) * (WIDTH - 2 * EDGE), 1)
@@ -43,13 +49,13 @@ def pool_map(pool: PoolMap, chosen: int | None = None) -> Figure | None:
             width=WIDTH,
             height=HEIGHT,
             kind="map narrowed" if shown is not None else "map",
-            groups=_groups(members, ranked, counts, pool.kinds, x, y, shown),
+            groups=_groups(members, ranked, counts, pool.kinds, x, y, shown, address),
             texts=_texts(members, ranked, counts, x, y, shown),
         ),
         columns=[
             Column("Cluster"), Column("Picked"), Column("For control"), Column("Labeled before"), Column("The rest"),
         ],
-        rows=_rows(ranked, counts),
+        rows=_rows(ranked, counts, address),
         legend=LEGEND,
         dotted=True,
     )  # fmt: skip
@@ -67,7 +73,8 @@ def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
 def _note(pool: PoolMap) -> str:
     return (
         f"{count(len(pool.kinds), 'item')} of the pool, drawn at random from each sort. What is alike to the model by "
-        "which the pool was clustered lies together; how far apart other items lie means little. Numbers name clusters."
+        "which the pool was clustered lies together; how far apart other items lie means little. Numbers name "
+        "clusters; each opens the items that the batch picked out of it."
     )
 
 
@@ -86,13 +93,14 @@ def _groups(
     x: np.ndarray,
     y: np.ndarray,
     shown: int | None,
+    address: Address,
 ) -> list[Group]:
     """A group for each cluster; those of which one item alone is here share one, for there is nothing to tell of it."""
     lone = [name for name in ranked if counts[name].sum() == 1 and counts[name][REST] and name != shown]
     groups = []
     if lone:
         groups.append(Group("", [Dots("rest", _path(np.concatenate([members[name] for name in lone]), x, y))]))
-    passed = set(lone)
+    passed, named = set(lone), set(_named(ranked, counts, shown))
     for name in [*(each for each in ranked if each != shown), *([] if shown is None else [shown])]:
         if name in passed:
             continue
@@ -104,7 +112,17 @@ def _groups(
                 dots.append(Dots(look, path))
                 if kind == LABELED:
                     dots.append(Dots("hole", path))
-        groups.append(Group(f"Cluster {name}: {_told(counts[name])}", dots, "chosen" if name == shown else "cluster"))
+                if kind == PICKED:  # which a finger can hit
+                    dots.append(Dots("target", path))
+        groups.append(
+            Group(
+                f"Cluster {name}: {_told(counts[name])}",
+                dots,
+                "chosen" if name == shown else "cluster",
+                address(name) if counts[name][PICKED] else "",
+                stop=name in named and bool(counts[name][PICKED]),
+            )
+        )
     return groups
 
 
@@ -121,9 +139,8 @@ def _texts(
     shown: int | None,
 ) -> list[Text]:
     """Names of the clusters that gave most, each at its item in the middle; of the chosen one alone if there is one."""
-    named = [name for name in reversed(ranked) if counts[name][PICKED]][:NAMED] if shown is None else [shown]
     texts = []
-    for name in named:
+    for name in _named(ranked, counts, shown):
         rows = members[name]
         middle = rows[np.argmin((x[rows] - x[rows].mean()) ** 2 + (y[rows] - y[rows].mean()) ** 2)]
         side, anchor = (-7, "end") if x[middle] > WIDTH - 50 else (7, "start")
@@ -131,7 +148,11 @@ def _texts(
     return texts
 
 
-def _rows(ranked: Sequence[int], counts: dict[int, np.ndarray]) -> list[list[str]]:
+def _named(ranked: Sequence[int], counts: dict[int, np.ndarray], shown: int | None) -> list[int]:
+    return [name for name in reversed(ranked) if counts[name][PICKED]][:NAMED] if shown is None else [shown]
+
+
+def _rows(ranked: Sequence[int], counts: dict[int, np.ndarray], address: Address) -> list[list[str | Link]]:
     listed = [name for name in reversed(ranked) if counts[name][PICKED]][:LISTED]
     order = (PICKED, CONTROL, LABELED, REST)
-    return [[str(name), *(number(int(counts[name][kind])) for kind in order)] for name in listed]
+    return [[Link(str(name), address(name)), *(number(int(counts[name][kind])) for kind in order)] for name in listed]

@@ -31,6 +31,8 @@ _SAID = {
     "search": "id holds “{}”",
     "label": "label: {}",
     "batch": "batch {}",
+    "cluster": "cluster {1} of batch {0}",
+    "predicted": "version {0} predicts {1}",
     "annotator": "by {}",
     "answered": "answered {}",
     "against": "another answered {}",
@@ -137,7 +139,10 @@ class Finding:
         if name == "like" and self.filter.like:
             text = self.filter.like.item.external_id
         words: Any = _SAID[name]
-        return words.format(isolated(text)) if isinstance(words, str) else words[text not in ("true", "yes")]
+        if not isinstance(words, str):
+            return str(words[text not in ("true", "yes")])
+        parts = text.split(":", 1) if name in ("cluster", "predicted") else [text]
+        return words.format(*map(isolated, parts))
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """The ids of the items in front of and behind this one, or behind the place where it was."""

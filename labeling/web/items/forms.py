@@ -48,6 +48,8 @@ class FindForm(forms.Form):
     label = _text("Label", list="classes")
     state = _choice("State", *State.choices)
     batch = _text("Batch", inputmode="numeric")
+    cluster = _text("Cluster", placeholder="batch:cluster")
+    predicted = _text("Predicted", placeholder="version:class")
     annotator = _text("Annotator", list="annotators")
     answered = _text("Answered", list="classes")
     against = _text("Another answered", list="classes")

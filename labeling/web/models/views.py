@@ -23,6 +23,7 @@ from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
+from labeling.web.models.confusion import confusion_of
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import duration, moment, number
@@ -131,6 +132,7 @@ def _worth(project: Project, version: ModelVersion, earlier: ModelVersion | None
         "comparison": version_words.comparison(compared, version.number, earlier.number) if earlier else "",
         "classes": version_words.by_class(figures, names),
         "classes_left": max(0, len(figures) - version_words.CLASSES_SHOWN),
+        "confusion": confusion_of(project, version, control),
         "likelihood": version_words.likelihood(_calibrated(version).get("control") or version.metrics.get("control")),
         "calibration": version_words.calibration(version),
         "absolute_error": version_words.absolute_error(version.metrics.get("control")),

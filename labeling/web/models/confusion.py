@@ -1,0 +1,77 @@
+"""The confusion matrix of a model version, in words and tables. Each figure opens its items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from django.urls import reverse
+
+from labeling.insight.control_slice import ControlSlice
+from labeling.models import ModelVersion, Project
+from labeling.web.shared.words import number, percent
+from models_store import metrics
+
+# Sides of a matrix that can be read, and mistakes that are listed where there are more classes.
+SIDE, LISTED = 20, 30
+# Names of more columns, or longer ones, are turned: else the matrix would be wider than most screens.
+UPRIGHT, SHORT = 6, 4
+# Shades of a cell, by the share of its row that it holds.
+SHADES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """Control items of one class that are predicted to be of one. `shade`: 1 to SHADES, or 0 for no item."""
+
+    n: str
+    share: str
+    means: str
+    url: str
+    shade: int
+    right: bool
+
+
+def confusion_of(project: Project, version: ModelVersion, control: ControlSlice) -> dict[str, Any]:
+    """A matrix of the classes that occur if they are few, or else the most frequent mistakes; nothing without stored
+    predictions. One query.
+    """
+    confusion = control.confusion(version)
+    if confusion is None:
+        return {}
+    truth, predicted, k = confusion.truth, confusion.predicted, len(confusion.classes)
+    if k <= SIDE:
+        counts = metrics.confusion(truth, predicted, k)
+        pairs = [(i, j, int(counts[i, j])) for i in range(k) for j in range(k)]
+    else:
+        pairs = metrics.confused_pairs(truth, predicted, limit=LISTED)
+    indices = {place: int(confusion.classes[place]) for i, j, _ in pairs for place in (i, j)}
+    called = project.answer_names(indices.values())
+    names = {place: called.get(index, str(index)) for place, index in indices.items()}
+    of = np.bincount(truth, minlength=k)
+    cells = {(i, j): _cell(project, version, names[i], names[j], n, int(of[i])) for i, j, n in pairs}
+    if k > SIDE:
+        mistakes = [{"truth": names[i], "predicted": names[j], "cell": cell} for (i, j), cell in cells.items()]
+        left = len(np.unique(truth * k + predicted)) - len(np.unique(truth[truth == predicted])) - len(mistakes)
+        return {"mistakes": mistakes, "left": left}
+    return {
+        "columns": [names[j] for j in range(k)],
+        "turned": k > UPRIGHT and max(map(len, names.values())) > SHORT,
+        "rows": [{"name": names[i], "cells": [cells[i, j] for j in range(k)]} for i in range(k)],
+    }
+
+
+def _cell(project: Project, version: ModelVersion, truth: str, predicted: str, n: int, of: int) -> Cell:
+    if not n:
+        return Cell("", "", "", "", 0, truth == predicted)
+    query = {"label": truth, "predicted": f"{version.number}:{predicted}", "control": "true"}
+    share = percent(n / of)
+    return Cell(
+        n=number(n),
+        share=share,
+        means=f"{number(n)} of {number(of)} {truth} predicted as {predicted}, {share}",
+        url=reverse("project-items", args=[project.slug], query=query),
+        shade=max(1, round(SHADES * n / of)),
+        right=truth == predicted,
+    )
