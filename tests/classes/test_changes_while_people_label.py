@@ -15,7 +15,7 @@ from django.test import Client
 from factories import make_items, make_member, make_open_batch, make_project
 from test_changes import relabel
 
-from labeling.answering import counting
+from labeling.answering import counting, reading
 from labeling.models import Annotation, Batch, Item, Project, Role, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -157,6 +157,15 @@ def test_a_program_that_tells_no_revision_may_still_use_an_earlier_name_that_no_
     assert answered(pets, "cat") == DOG
     assert answered(pets, "cat", class_revision=0) == CAT
     assert answered(pets, "cat", class_revision=2) == DOG
+
+
+def test_a_class_that_is_renamed_while_the_request_is_read_keeps_its_answer(pets: Project) -> None:
+    """The request has read the project; then two classes change their names; then it asks for the names."""
+    before = Project.objects.get(pk=pets.pk)
+    manager = signed_in(make_member(pets, "mona", Role.MANAGER))
+    change(manager, "patch", f"{CAT}/", {"name": "tom"})
+    change(manager, "patch", f"{DOG}/", {"name": "cat"})
+    assert before.as_called(reading.indices_of(before, ["cat", "dog"]), 0) == {"cat": CAT, "dog": DOG}
 
 
 @pytest.mark.parametrize("revision", [-1, 3, "1", True, 1.5])
