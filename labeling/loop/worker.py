@@ -45,7 +45,8 @@ class Worker:
     """Runs background steps until it is told to stop.
 
     `run_step` does the work of one of them; `sweeps` look after what is no step, at a given time: they remove
-    what has been kept long enough, or recount.
+    what has been kept long enough, or recount. `prepare` is called once, as soon as nothing is due: it loads what later
+    steps would have people wait for.
     """
 
     def __init__(
@@ -53,10 +54,12 @@ class Worker:
         run_step: Callable[[Step], None],
         *,
         sweeps: Sequence[Callable[[datetime.datetime], None]] = (),
+        prepare: Callable[[], None] | None = None,
         drain: bool = False,
     ) -> None:
         self._run_step = run_step
         self._sweeps = sweeps
+        self._prepare = prepare
         self.name = worker_name()
         self.drain = drain
         self._stop = threading.Event()
@@ -80,6 +83,9 @@ class Worker:
                     continue
                 if self.drain and not self._until_answered(Job.objects.startable().unfinished().exists):
                     return
+                if self._prepare is not None:
+                    self._prepare()
+                    self._prepare = None
                 self._stop.wait(POLL_SECONDS)
 
     def run_next(self) -> bool:
