@@ -40,28 +40,28 @@ Serving = tuple[list[Client], str]
 
 
 @contextmanager
-def marginalia(folder: Path, items: int, people: int) -> Iterator[Serving]:
+def marginalia(folder: Path, options: argparse.Namespace) -> Iterator[Serving]:
     place = Installation(folder, free_port())
     place.manage("migrate", "--verbosity", "0")
     os.environ.update(place.environment)
     os.environ.pop("DATABASE_URL", None)
-    tokens = in_a_process("benchmarks.queue", prepare=people, items=items)["tokens"]
+    tokens = in_a_process("benchmarks.queue", prepare=options.people, items=options.items)["tokens"]
     for step in ("import", "label"):
-        in_a_process("benchmarks.files", run=step, form=LABELED, rows=items)
+        in_a_process("benchmarks.files", run=step, form=LABELED, rows=options.labeled)
     in_a_process("benchmarks.peers", engineer=LABELED)
     with place.serving():
         yield [queue.Person(place.port, token) for token in tokens], f"/api/v1/projects/{LABELED}/export/?format=jsonl"
 
 
 @contextmanager
-def label_studio(folder: Path, items: int, people: int, environment: Path) -> Iterator[Serving]:
-    place = LabelStudio(environment, folder, free_port())
-    texts = [f"Text number {row}." for row in range(items)]
+def label_studio(folder: Path, options: argparse.Namespace) -> Iterator[Serving]:
+    place = LabelStudio(options.environment, folder, free_port())
+    texts = [f"Text number {row}." for row in range(max(options.items, options.labeled))]
     with place.serving():
-        tokens = place.tokens(people)
+        tokens = place.tokens(options.people)
         send = connect(Person(place.port, tokens[0], 0))
-        labeled = place.project(send, texts, CLASSES, labeled=True)
-        project = place.project(send, texts, CLASSES, labeled=False)
+        labeled = place.project(send, texts[: options.labeled], CLASSES, labeled=True)
+        project = place.project(send, texts[: options.items], CLASSES, labeled=False)
         path = f"/api/projects/{labeled}/export?exportType=JSON"
         yield [Person(place.port, token, project) for token in tokens], path
 
@@ -101,14 +101,14 @@ def add_engineer(slug: str) -> dict[str, Any]:
     return {}
 
 
-def print_table(servers: list[dict[str, Any]], items: int) -> None:
+def print_table(servers: list[dict[str, Any]], labeled: int) -> None:
     print(f"{'':<16}{'':<24}{'labels/s':>9}   {'claim p50':>9}{'p95':>9}   {'submit p50':>10}{'p95':>9}  ms")
     for server in servers:
         for load in server["loads"]:
             claim, submit = load["claims"], load["submits"]
             print(f"{server['name']:<16}{load['name']:<24}{load['labels_per_second']:>9.1f}   {claim['p50']:>9.1f}"
                   f"{claim['p95']:>9.1f}   {submit['p50']:>10.1f}{submit['p95']:>9.1f}")  # fmt: skip
-    print(f"\nExport of {items:,} labeled items")
+    print(f"\nExport of {labeled:,} labeled items")
     for server in servers:
         made = server["export"]
         print(f"{server['name']:<16}first byte after {made['first_byte']:.2f} s, all {made['bytes'] / 1e6:.1f} MB "
@@ -120,10 +120,11 @@ def main() -> int:
     add = parser.add_argument
     add("--seconds", type=float, default=5.0, help="How long each load is measured. Default: 5.")
     add("--people", type=int, default=8, help="How many label at once. Default: 8.")
-    add("--items", type=int, default=10_000, help="Items to label, and as many that are labeled. Default: 10,000.")
-    add("--environment", type=Path, default=ENVIRONMENT, metavar="FOLDER",
+    add("--items", type=int, default=10_000, help="Items to label. Default: 10,000.")
+    add("--labeled", type=int, default=2_000, help="Labeled items to export. Default: 2,000.")
+    add("--environment", type=lambda path: Path(path).absolute(), default=ENVIRONMENT, metavar="FOLDER",
         help="Label Studio's virtual environment, made if it is not there. Default: var/label-studio.")  # fmt: skip
-    add("--version", default=VERSION, help=f"Label Studio's. Default: {VERSION}.")
+    add("--label-studio", default=VERSION, metavar="VERSION", help=f"Default: {VERSION}.")
     add("--json", action="store_true", help="One JSON object instead of the table.")
     add("--engineer", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -133,24 +134,25 @@ def main() -> int:
         django.setup()
         print(json.dumps(add_engineer(options.engineer)))
         return 0
-    environment = options.environment.absolute()
-    install(environment, options.version)
+    install(options.environment, options.label_studio)
     busy = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as name:
         ours, theirs = Path(name, "marginalia"), Path(name, "label-studio")
         ours.mkdir()
         theirs.mkdir()
-        with marginalia(ours, options.items, options.people) as serving:
+        with marginalia(ours, options) as serving:
             servers = [measure("Marginalia", serving, options.seconds)]
-        with label_studio(theirs, options.items, options.people, environment) as serving:
+        with label_studio(theirs, options) as serving:
             servers.append(measure("Label Studio", serving, options.seconds))
     if options.json:
-        facts = {"machine": machine(), "database": "SQLite", "load_before": busy, "label_studio": options.version}
-        print(json.dumps({**facts, "items": options.items, "seconds": options.seconds, "servers": servers}))
+        sizes = {name: getattr(options, name) for name in ("items", "labeled", "seconds", "label_studio")}
+        print(
+            json.dumps({"machine": machine(), "database": "SQLite", "load_before": busy, **sizes, "servers": servers})
+        )
     else:
-        print(f"SQLite, {options.items:,} items, {options.seconds:g} s each; Label Studio {options.version}; "
+        print(f"SQLite, {options.items:,} items, {options.seconds:g} s each; Label Studio {options.label_studio}; "
               f"load before: {busy:.1f}\n")  # fmt: skip
-        print_table(servers, options.items)
+        print_table(servers, options.labeled)
     return 0
 
 
