@@ -145,10 +145,9 @@ def main() -> int:
         with label_studio(theirs, options) as serving:
             servers.append(measure("Label Studio", serving, options.seconds))
     if options.json:
-        sizes = {name: getattr(options, name) for name in ("items", "labeled", "seconds", "label_studio")}
-        print(
-            json.dumps({"machine": machine(), "database": "SQLite", "load_before": busy, **sizes, "servers": servers})
-        )
+        facts = {"machine": machine(), "database": "SQLite", "load_before": busy}
+        facts |= {name: getattr(options, name) for name in ("items", "labeled", "seconds", "label_studio")}
+        print(json.dumps({**facts, "servers": servers}))
     else:
         print(f"SQLite, {options.items:,} items, {options.seconds:g} s each; Label Studio {options.label_studio}; "
               f"load before: {busy:.1f}\n")  # fmt: skip
