@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.load import Send
 
-START_SECONDS = 180
+START_SECONDS = 600
 PASSWORD = "only-for-a-benchmark"
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="label" toName="text" choice="single">{}</Choices></View>'
