@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -31,8 +32,8 @@ class Local:
         """Load what the first training and the first clustering of a process need: seconds, or what a machine compiles
         once. Safe to leave out.
         """
-        import torch._dynamo  # noqa: F401  every optimizer asks for it, and it takes as long to load as torch
-
+        # Every optimizer asks for it, and it takes as long to load as torch. By name: mypy would read all of it.
+        import_module("torch._dynamo")
         average_linkage(np.random.default_rng(0).normal(size=(EXACT_UP_TO + 1, 8)).astype(np.float32))
 
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
