@@ -6,7 +6,7 @@ PYTHON_VENV := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser runtime ready
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser bench-peers runtime ready
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: setup  ## every check: style, types, layers, migrations, tests on SQLite a
 # One check for daily work; scripts/check.py says what each runs.
 lint types test-sqlite test-postgres test-ray test-browser: setup
 	@exec $(PYTHON_VENV) scripts/check.py $@ $(ARGS)
+
+bench-peers: setup  ## Label Studio from PyPI beside this, in one run; ARGS=--help tells the options
+	@exec $(PYTHON_VENV) -m benchmarks.peers $(ARGS)
 
 format: setup  ## lay the code out and apply safe fixes
 	@.venv/bin/ruff check --fix .

@@ -12,34 +12,20 @@ one connection that stays open, and claims and answers over HTTP with a token. `
 from __future__ import annotations
 
 import argparse
-import http.client
 import json
-import multiprocessing
 import os
-import statistics
 import sys
 import tempfile
-import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.load import Load, Send, run
 from benchmarks.measuring import in_a_process, machine
 from scripts.installation import Installation, free_port
 
 SLUG = "queue"
-WARM_UP_SECONDS = 2.0
-
-
-class Load(NamedTuple):
-    """So many people, so many tasks a request; `pause` seconds between a person's answers."""
-
-    name: str
-    people: int
-    count: int
-    pause: float = 0.0
-
 
 LOADS = (
     Load("1 person flat out, ones", 1, 1),
@@ -51,66 +37,24 @@ LOADS = (
 )
 
 
-class Times(NamedTuple):
-    """Seconds of each request, and labels that were accepted."""
+class Person(NamedTuple):
+    """Claims and answers by the API of Marginalia."""
 
-    claims: list[float]
-    submits: list[float]
-    labels: int
+    port: int
+    token: str
 
-
-def label(port: int, token: str, load: Load, start: float, seconds: float) -> Times:
-    """One person's work. Requests of the warm-up are not counted."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
-
-    def post(path: str, body: dict[str, Any]) -> tuple[float, dict[str, Any]]:
-        content = json.dumps(body)
-        began = time.perf_counter()
-        connection.request("POST", f"/api/v1/projects/{SLUG}/{path}/", content, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        took = time.perf_counter() - began
-        if answer.status != 200:
-            raise SystemExit(f"{path} answered {answer.status}: {text[:200]!r}")
-        return took, json.loads(text)
-
-    counted = Times([], [], 0)
-    labels = 0
-    time.sleep(max(0.0, start - time.time()))
-    measured_from = start + WARM_UP_SECONDS
-    while time.time() < measured_from + seconds:
-        began = time.time()
-        claim_took, claimed = post("claim", {"count": load.count})
+    def claim(self, send: Send, count: int) -> Sequence[Any]:
+        claimed = send("POST", f"/api/v1/projects/{SLUG}/claim/", {"count": count})
         if not claimed["tasks"]:
             raise SystemExit(f"There was nothing to claim: {claimed.get('reason')}.")
-        answers = [{"id": str(uuid.uuid4()), "task": task["id"], "value": "class 1"} for task in claimed["tasks"]]
-        time.sleep(load.pause)
-        submit_took, submitted = post("annotations", {"annotations": answers})
+        tasks: list[Any] = claimed["tasks"]
+        return tasks
+
+    def submit(self, send: Send, tasks: Sequence[Any]) -> None:
+        answers = [{"id": str(uuid.uuid4()), "task": task["id"], "value": "class 1"} for task in tasks]
+        submitted = send("POST", f"/api/v1/projects/{SLUG}/annotations/", {"annotations": answers})
         if submitted["rejected"]:
             raise SystemExit(f"An answer was refused: {submitted['rejected'][0]}")
-        if began >= measured_from:
-            counted.claims.append(claim_took)
-            counted.submits.append(submit_took)
-            labels += len(answers)
-    return counted._replace(labels=labels)
-
-
-def run(port: int, tokens: list[str], load: Load, seconds: float) -> dict[str, Any]:
-    """All people at once; their times together."""
-    start = time.time() + 0.5 + load.people / 50
-    with multiprocessing.get_context("fork").Pool(load.people) as pool:
-        work = [(port, token, load, start + i * load.pause / load.people, seconds) for i, token in enumerate(tokens)]
-        times = pool.starmap(label, work[: load.people], chunksize=1)
-    result: dict[str, Any] = {**load._asdict(), "labels_per_second": sum(each.labels for each in times) / seconds}
-    for name in ("claims", "submits"):
-        result[name] = _milliseconds([took for each in times for took in getattr(each, name)])
-    return result
-
-
-def _milliseconds(seconds: list[float]) -> dict[str, float]:
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return {"p50": 1000 * cuts[49], "p95": 1000 * cuts[94], "p99": 1000 * cuts[98], "max": 1000 * max(seconds)}
 
 
 def prepare(items: int, people: int) -> dict[str, Any]:
@@ -153,11 +97,12 @@ def measure(loads: Iterable[Load], items: int, seconds: float) -> list[dict[str,
     with tempfile.TemporaryDirectory() as folder:
         place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
         place.manage("migrate", "--verbosity", "0")
-        people = max(load.people for load in LOADS)
+        most = max(load.people for load in LOADS)
         os.environ.update(place.environment)
-        tokens = in_a_process("benchmarks.queue", prepare=people, items=items)["tokens"]
+        tokens = in_a_process("benchmarks.queue", prepare=most, items=items)["tokens"]
         with place.serving():
-            return [run(place.port, tokens, load, seconds) for load in loads]
+            people = [Person(place.port, token) for token in tokens]
+            return [run(people, load, seconds) for load in loads]
 
 
 def print_table(results: list[dict[str, Any]]) -> None:

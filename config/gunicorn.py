@@ -13,7 +13,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.urls import get_resolver
+from django.template.loader import get_template
+from django.urls import get_resolver, reverse
 
 from config.private import UMASK
 from config.security import THIS_MACHINE
@@ -36,6 +37,7 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 
 # Loaded once, then forked: memory is shared, and a mistake in the settings is reported once and ends the program.
 preload_app = True
+TEMPLATES = settings.BASE_DIR / "templates"
 # For how many seconds a client may be silent, between requests or within one.
 keepalive = 20
 timeout = 120
@@ -57,12 +59,19 @@ if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 
 def when_ready(server: Any) -> None:
-    """Load all addresses before the processes fork: the first visitor of each would wait for it."""
-    get_resolver().url_patterns  # noqa: B018
+    load_pages()
     log = logging.getLogger("config.gunicorn")
     log.info("Ready on http://%s (Ctrl-C stops it).", bind)
     if link := first_account_link():
         log.warning("There is no account yet. Make the first one in a browser, at this address:\n\n    %s\n", link)
+
+
+def load_pages() -> None:
+    """Load all addresses and templates before the processes fork: the first visitor of each would wait for it."""
+    get_resolver().url_patterns  # noqa: B018
+    reverse("home")  # compiles their patterns
+    for path in TEMPLATES.rglob("*.html"):
+        get_template(str(path.relative_to(TEMPLATES)))
 
 
 def first_account_link() -> str | None:

@@ -34,6 +34,8 @@ logger = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 
 POLL_SECONDS = 0.2
+# Nothing has been due for this long: steps that follow each other are not held up by what gets ready for later ones.
+IDLE_SECONDS = 3.0
 LOOK_AROUND_SECONDS = 5.0
 # How long to wait before a database that did not answer is asked again.
 AWAY_SECONDS = 1.0
@@ -47,7 +49,8 @@ class Worker:
     """Runs background steps until it is told to stop.
 
     `run_step` does the work of one of them; `sweeps` look after what is no step, at a given time: they remove
-    what has been kept long enough, or recount.
+    what has been kept long enough, or recount. `prepare` is called once, when nothing has been due for some seconds: it loads what later
+    steps would have people wait for.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class Worker:
         run_step: Callable[[Step], None],
         *,
         sweeps: Sequence[Callable[[datetime.datetime], None]] = (),
+        prepare: Callable[[], None] | None = None,
         drain: bool = False,
     ) -> None:
         self._run_step = run_step
         self._sweeps = sweeps
+        self._prepare = prepare
         self.name = worker_name()
         self.drain = drain
         self._stop = threading.Event()
@@ -78,13 +83,19 @@ class Worker:
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
         # Beside the steps: a training of hours must not put off the deadlines of other projects.
+        idle = 0.0
         with _Meanwhile(LOOK_AROUND_SECONDS, self.look_around):
             while not self._stop.is_set():
                 if self._until_answered(self.run_next):
+                    idle = 0.0
                     continue
                 if self.drain and not self._until_answered(Job.objects.startable().unfinished().exists):
                     return
                 self._stop.wait(POLL_SECONDS)
+                idle += POLL_SECONDS
+                if self._prepare is not None and idle >= IDLE_SECONDS:
+                    self._prepare()
+                    self._prepare = None
 
     def run_next(self) -> bool:
         """Run one due job, if there is one. Returns whether there was."""

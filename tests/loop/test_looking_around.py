@@ -17,7 +17,7 @@ from processes import wait_until
 from labeling.answering import queue
 from labeling.loop import worker
 from labeling.loop.step import Step
-from labeling.loop.worker import Worker
+from labeling.loop.worker import POLL_SECONDS, Worker
 from labeling.models import Batch, ItemImport, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +70,26 @@ def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
         wait_until(lambda: has_ended(batch))
 
     run(long_step)
+
+
+def test_a_worker_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.loop.worker.IDLE_SECONDS", POLL_SECONDS)
+    project, happened = make_project("busy"), list[str]()
+
+    def step(step: Step) -> None:
+        with step.finish():
+            happened.append(step.job.kind)
+        if happened.count(Job.Kind.ENCODE) == 2:
+            worker.stop()
+
+    def prepare() -> None:
+        happened.append("prepared")
+        Job.objects.enqueue(Job.Kind.ENCODE, project=project, delay_seconds=2 * POLL_SECONDS)
+
+    Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+    worker = Worker(step, prepare=prepare)
+    worker.run()
+    assert happened == [Job.Kind.ENCODE, "prepared", Job.Kind.ENCODE]
 
 
 def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() -> None:

@@ -21,6 +21,7 @@ from labeling.models import BulkChange
 from labeling.outgoing.predictions.results import remove_expired
 from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
+from labeling.steps.compute import compute
 from labeling.steps.registry import run_step
 
 # The worker looks around every few seconds: about half of the time is left to whoever else writes.
@@ -59,7 +60,7 @@ class Command(BaseCommand):
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            Worker(run_step, sweeps=[tidy, Recounts()], drain=drain).run()
+            Worker(run_step, sweeps=[tidy, Recounts()], prepare=compute.prepare, drain=drain).run()
             if drain:
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)

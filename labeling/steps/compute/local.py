@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from models_store.nodes import encode_good
 from models_store.prediction import Prediction, predict
 from models_store.training import Later, Trained, calibrate
 from selector.joining import nearest
-from selector.linkage import Dendrogram, average_linkage
+from selector.linkage import EXACT_UP_TO, Dendrogram, average_linkage
 
 Progress = Callable[[float], None]
 
@@ -26,6 +27,14 @@ class Local:
 
     side_by_side = 1
     """Chunks of items that are encoded at the same time: whoever reads them ahead need not read more."""
+
+    def prepare(self) -> None:
+        """Load what the first training and the first clustering of a process need: seconds, or what a machine compiles
+        once. Safe to leave out.
+        """
+        # Every optimizer asks for it, and it takes as long to load as torch. By name: mypy would read all of it.
+        import_module("torch._dynamo")
+        average_linkage(np.random.default_rng(0).normal(size=(EXACT_UP_TO + 1, 8)).astype(np.float32))
 
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
         """For each chunk of raw items, in order: features of those that can be encoded, and why the others cannot.
