@@ -49,8 +49,8 @@ class Worker:
     """Runs background steps until it is told to stop.
 
     `run_step` does the work of one of them; `sweeps` look after what is no step, at a given time: they remove
-    what has been kept long enough, or recount. `prepare` is called once, when nothing has been due for some seconds: it loads what later
-    steps would have people wait for.
+    what has been kept long enough, or recount. `prepare` is called once, when nothing has been due for some seconds:
+    it loads what later steps would have people wait for.
     """
 
     def __init__(
