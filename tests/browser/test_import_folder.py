@@ -45,7 +45,7 @@ def test_a_folder_is_packed_and_sent(open_page: Any, tmp_path: Path) -> None:
     expect(chosen).to_contain_text("30 images from photos")
     expect(chosen).to_contain_text("1 photo in HEIC or AVIF left out")
     expect(chosen).to_contain_text("1 file skipped, not image: notes.txt.")
-    expect(chosen).to_contain_text("2 hidden files left out, such as .DS_Store.")
+    expect(chosen).to_contain_text("2 hidden files skipped, such as .DS_Store.")
     expect(chosen).to_contain_text("15 images in a folder that bears the name of a class (3)")
     page.get_by_role("button", name="Import", exact=True).click()
     expect(page.get_by_text("30 items imported from photos.zip.")).to_be_visible(timeout=SENT)
@@ -59,7 +59,7 @@ def test_thousands_of_images_in_one_file(open_page: Any, tmp_path: Path) -> None
     page.get_by_label("Choose a folder").set_input_files(folder_of_digits(tmp_path / "many", 6_000))
     expect(page.locator("#chosen")).to_contain_text("6,000 images from many")
     page.get_by_role("button", name="Import", exact=True).click()
-    expect(page.get_by_text("many.zip has arrived")).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("many.zip is uploaded")).to_be_visible(timeout=60_000)
     assert project.imports.get().state == "waiting"
 
 
