@@ -52,8 +52,8 @@ loglevel = "warning"
 control_socket_disable = True
 
 # The processes count in files of one folder, so that each can tell Prometheus of all. The library looks for this name
-# when it is loaded, with the application.
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+# when it is loaded, with the application. Not where this file is only imported: no process of gunicorn's counts then.
+if __name__ == "__config__" and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
     atexit.register(partial(remove_counts, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid()))
 
