@@ -17,6 +17,7 @@ from labeling.answering import queue
 from labeling.answering.queue import Answer
 from labeling.arrays.plan import Pool
 from labeling.arrays.replacing import choose_rows
+from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.models import Batch, Item, Job, Project, Task, User
 from labeling.steps.registry import run_step
@@ -133,6 +134,15 @@ def test_a_selection_that_is_under_way_goes_first() -> None:
     assert figures(batch)[0] == 21
 
 
+def run_unless_it_trains(step: Step) -> None:
+    """There is nothing to train on."""
+    if step.job.kind != Job.Kind.TRAIN:
+        run_step(step)
+        return
+    with step.finish():
+        pass
+
+
 def test_many_skip_while_the_worker_replaces() -> None:
     project, batch, _ = start(60, 60, control=10)
     people = [make_member(project, f"p{number}") for number in range(6)]
@@ -156,8 +166,7 @@ def test_many_skip_while_the_worker_replaces() -> None:
     def replace() -> None:
         try:
             while not over.is_set():
-                Job.objects.filter(kind=Job.Kind.TRAIN).delete()
-                Worker(run_step).run_next()
+                Worker(run_unless_it_trains).run_next()
         except BaseException as error:  # noqa: BLE001
             errors.append(error)
         finally:
