@@ -74,8 +74,8 @@ def test_without_javascript_on_a_phone(open_page: Any) -> None:
     expect(title(page)).to_contain_text("item-0002")
     page.get_by_role("button", name="Accept").click()
     expect(title(page)).to_contain_text("item-0008")
-    page.get_by_label("Note").fill("A bar?")
-    page.get_by_label("Note").press("Enter")  # decides nothing
+    page.get_by_role("textbox", name="Note").fill("A bar?")
+    page.get_by_role("textbox", name="Note").press("Enter")  # decides nothing
     expect(title(page)).to_contain_text("item-0008")
     page.get_by_role("button", name="Send back").click()
     expect(title(page)).to_contain_text("item-0011")

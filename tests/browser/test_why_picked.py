@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -115,7 +116,7 @@ def test_settings_forecast_while_they_are_typed(open_page: Any) -> None:
     expect(clusters.locator(".was")).to_be_visible()
     expect(clusters.locator(".now")).not_to_have_text(before or "")
     expect(page.locator("#consequence")).to_contain_text("Clusters:")
-    page.get_by_label("Margin: what the model is least sure of").check()
+    page.get_by_role("radio", name=re.compile("^Margin: what the model is least sure of")).check()
     expect(page.locator("[data-row=first-pass]")).to_contain_text("there are no passes")
 
 

@@ -100,7 +100,7 @@ class Drawing:
     @property
     def opens(self) -> bool:
         """Whether something in it can be opened: then it is no single picture."""
-        return any(group.stop for group in self.groups)
+        return any(group.url for group in self.groups)
 
 
 @dataclass(frozen=True, slots=True)
