@@ -196,6 +196,6 @@ def test_failures_of_a_device_are_all_counted_when_many_come_at_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         statuses = list(pool.map(one, range(24)))
-    assert set(statuses) == {200, 429}
+    assert set(statuses) <= {200, 429}  # where eight are counted before the first is answered, all are refused
     assert statuses.count(200) < 5 + 8
     assert sign_in(browser(cookie)) == 429
