@@ -20,8 +20,8 @@ START_SECONDS = 60
 
 
 def free_port() -> int:
-    """One that nobody listens at, below those that the system gives to whoever asks for any."""
-    return next(port for port in iter(lambda: random.randint(20_000, 30_000), 0) if not listens(port))
+    """One that nobody listens at: above Ray's own, below those that the system gives to whoever asks for any."""
+    return next(port for port in iter(lambda: random.randint(24_001, 30_000), 0) if not listens(port))
 
 
 def listens(port: int) -> bool:

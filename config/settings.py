@@ -66,8 +66,8 @@ try:
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
 
-# Ray reports its use to its makers unless told not to, and ends a process that has not seen the head for a minute.
-RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_gcs_rpc_server_reconnect_timeout_s": "100000000"}
+# Ray reports its use to its makers unless told not to.
+RAY_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0"}
 if COMPUTE != "local":
     os.environ |= RAY_ENVIRONMENT
 

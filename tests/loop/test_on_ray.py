@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
-import django
 import numpy as np
 import pytest
 
@@ -30,12 +28,8 @@ HERE = Local()
 
 
 @pytest.fixture(scope="module")
-def there(nodes: Nodes) -> Iterator[OnRay]:
-    compute = OnRay("ray:auto")
-    yield compute
-    import ray
-
-    ray.shutdown()
+def there(nodes: Nodes) -> OnRay:
+    return OnRay("ray:auto")
 
 
 @pytest.fixture(autouse=True)
@@ -162,17 +156,21 @@ def test_rows_are_sent_where_their_file_is_not(
 
 
 def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.ndarray) -> None:
-    """From a machine that is no node. In a process of its own: one that is on a node cannot be a client too."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), django.setup) as process:
-        there = process.submit(
-            scored_by_a_client, f"ray://{ON_THIS_MACHINE}:{two.client_port}", model, features[:20_000]
-        )
-        parts = there.result()
+    """From a machine that is no node."""
+    parts = until_answered(OnRay(f"ray://{ON_THIS_MACHINE}:{two.client_port}"), model, features[:20_000])
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features[:20_000]), strict=True))
 
 
-def scored_by_a_client(where: str, model: Model, features: np.ndarray) -> list[Prediction]:
-    return list(scored(OnRay(where), model, features))
+def until_answered(compute: OnRay, model: Model, features: np.ndarray) -> list[Prediction]:
+    """As the worker does it, which asks again later: Ray starts a server for each client, and that may not come up."""
+    end = time.monotonic() + 120
+    while True:
+        try:
+            return list(scored(compute, model, features))
+        except ComputeAway:
+            if time.monotonic() > end:
+                raise
+            time.sleep(1)
 
 
 def test_an_error_of_the_work_is_told_as_it_is(two: Nodes, there: OnRay, features: np.ndarray) -> None:
@@ -186,6 +184,22 @@ def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypa
     monkeypatch.setattr("labeling.steps.compute.cluster.release_here", lambda: "another")
     with pytest.raises(StepFailed, match="another release of Marginalia"):
         list(there.cluster.map(time.sleep, [(0,)]))
+
+
+def test_the_process_that_holds_the_connection_killed(
+    two: Nodes, there: OnRay, model: Model, features: np.ndarray
+) -> None:
+    """Ray ends it when its node dies, in the middle of a call."""
+    scoring = scored(there, model, features)
+    next(scoring)
+    drivers = [process for process in active_children() if process.name == "ray driver"]
+    for driver in drivers:
+        driver.kill()
+    with pytest.raises(ComputeAway, match="Ray has ended its process"):
+        list(scoring)
+    parts = scored(there, model, features)
+    assert drivers
+    assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
 
 
 def test_the_head_killed(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import socket
 import tempfile
-import threading
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,14 +19,13 @@ import numpy as np
 from django.conf import settings
 
 from labeling.loop.step import ComputeAway, StepFailed
-from models_store.nodes import Done, OtherRelease, Rows, release_here, run
+from models_store.nodes import Done, OtherRelease, Rows, release_here
+from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
 
 logger = logging.getLogger(__name__)
 
-# How often a call is begun anew whose node has died. One that kills every node must end.
-RETRIES = 8
-# How often we look whether the cluster is still there, how long it may take to answer, and to take leave of it.
-LOOK_SECONDS, ANSWER_SECONDS, GOODBYE_SECONDS = 1.0, 5.0, 10.0
+# How long the head may take to answer.
+ANSWER_SECONDS = 5.0
 # Calls under way for each core: the next must be there when one ends.
 AHEAD = 2
 
@@ -36,7 +35,8 @@ class Shared:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self.reference: Any = None
+        self.kept: Kept | None = None
+        self.by: Line | None = None
 
 
 @dataclass
@@ -55,11 +55,11 @@ class Cluster:
     def __init__(self, where: str) -> None:
         self.where = where
         self.traffic: Traffic | None = None  # for benchmarks
-        self._ray: Any = None
+        self._line: Line | None = None
         self._head: tuple[str, int] | None = None
-        self._node: str | None = None
         self._looked_at = -LOOK_SECONDS
         self._resources: dict[str, float] = {}
+        self._unused: list[Kept] = []
 
     @property
     def count(self) -> int:
@@ -81,27 +81,26 @@ class Cluster:
         """
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
-        remote = self._ray.remote(run).options(num_cpus=1, num_gpus=gpus, max_retries=RETRIES, name=function.__name__)
-        waiting, under_way, files = iter(calls), deque[tuple[Any, tuple[Any, ...]]](), True
+        waiting, under_way, files = iter(calls), deque[tuple[Kept, tuple[Any, ...]]](), True
         try:
             while True:
                 while len(under_way) < AHEAD * self.count and (call := next(waiting, None)) is not None:
-                    under_way.append((self._submit(remote, function, call, files), call))
+                    under_way.append((self._submit(gpus, function, call, files), call))
                 if not under_way:
                     return
                 done = self._result(under_way[0][0])
                 if done.unread:
                     files = False
-                    done = self._result(self._submit(remote, function, under_way[0][1], files))
+                    done = self._result(self._submit(gpus, function, under_way[0][1], files))
                 under_way.popleft()
                 self._count(function, done)
                 yield done.result
         finally:
-            self._cancel([reference for reference, _ in under_way])
+            self._cancel([kept for kept, _ in under_way])
 
-    def _submit(self, remote: Any, function: Callable[..., Any], call: tuple[Any, ...], files: bool) -> Any:
-        with self._answering():
-            return remote.remote(release_here(), function, *(self._argument(each, files) for each in call))
+    def _submit(self, gpus: int, function: Callable[..., Any], call: tuple[Any, ...], files: bool) -> Kept:
+        kept: Kept = self._ask("submit", gpus, release_here(), function, [self._argument(each, files) for each in call])
+        return kept
 
     def _argument(self, value: Any, files: bool) -> Any:
         """The argument as it goes out."""
@@ -113,100 +112,82 @@ class Cluster:
         if not isinstance(value, Shared):
             self._sent(plain)
             return plain
-        if value.reference is None:
-            value.reference = self._ray.put(plain)
+        if value.kept is None or value.by is not self._line:
+            value.kept, value.by = self._ask("put", plain), self._line
+            weakref.finalize(value, self._unused.append, value.kept)
             self._sent(plain)
-        return value.reference
+        return value.kept
 
-    def _result(self, reference: Any) -> Done:
+    def _result(self, call: Kept) -> Done:
         while True:
-            with self._answering():
-                outcome = self._outcome(reference)
+            outcome = self._ask("result", call)
+            if isinstance(outcome, Done):
+                self._unused.append(call)
+                return outcome
             if isinstance(outcome, OtherRelease):
                 raise StepFailed(str(outcome))
-            if isinstance(outcome, BaseException):
-                raise outcome
+            if isinstance(outcome, CallCrashed):
+                raise ComputeAway(
+                    f"A call to the Ray cluster (COMPUTE={self.where}) ended its process {RETRIES + 1} times. See the "
+                    "logs of the nodes, and whether they have enough memory."
+                )
             if outcome is not None:
-                return outcome
+                raise outcome
             self._look()
 
-    def _outcome(self, reference: Any) -> Done | BaseException | None:
-        """What a call came to, or raised; None while it runs."""
-        errors = self._ray.exceptions
-        try:
-            done: Done = self._ray.get(reference, timeout=LOOK_SECONDS)
-        except errors.GetTimeoutError:
-            return None
-        except errors.RayTaskError as error:
-            raised: BaseException = error.cause
-            return raised
-        return done
-
-    def _cancel(self, references: list[Any]) -> None:
+    def _cancel(self, calls: list[Kept]) -> None:
         """Nobody waits for these any more."""
-        if self._ray is not None:
-            with suppress(Exception):
-                for reference in references:
-                    self._ray.cancel(reference)
+        if self._line is not None:
+            with suppress(ComputeAway):
+                self._ask("cancel", calls)
+                self._unused += calls
 
     def _look(self) -> None:
         """Connect, if that has not been done; and once a second see that the cluster answers, and what it has."""
-        if self._ray is None:
+        if self._line is None:
             self._connect()
         elif time.monotonic() - self._looked_at < LOOK_SECONDS:
             return
-        with self._answering():
-            self._ask_head()
-            alive = [node for node in self._ray.nodes() if node["Alive"]]
-            if self._node is not None and self._node not in [node["NodeID"] for node in alive]:
-                raise ConnectionError("the node of this machine has gone")
-            self._resources = {name: sum(node["Resources"].get(name, 0) for node in alive) for name in ("CPU", "GPU")}
+        self._resources = self._ask("resources")
+        if self._unused:
+            unused = self._unused[:]
+            self._ask("forget", unused)
+            del self._unused[: len(unused)]
         self._looked_at = time.monotonic()
 
     def _ask_head(self) -> None:
-        """Raises OSError if the head is not there. Ray itself waits for it, and then ends our process."""
+        """Raises OSError if the head is not there. Ray itself waits for it for a minute and more."""
         if self._head is not None:
             socket.create_connection(self._head, ANSWER_SECONDS).close()
 
     def _connect(self) -> None:
-        import ray
-
-        try:
+        address = {"ray": "local", "ray:auto": settings.RAY_ADDRESS or "auto"}.get(self.where, self.where)
+        with self._answering():
             self._head = _head_of(self.where)
             self._ask_head()
-            address = {"ray": "local", "ray:auto": settings.RAY_ADDRESS or "auto"}.get(self.where, self.where)
-            ray.init(address, log_to_driver=False, configure_logging=False)
-        except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-            with suppress(Exception):
-                ray.shutdown()
-            raise self._away() from error
-        self._ray = ray
-        if self.where in ("ray", "ray:auto"):
-            context = ray.get_runtime_context()
-            self._head, self._node = _parts(context.gcs_address), context.get_node_id()
+            self._line, self._unused = Line(address), []
+            if head := self._line.connect(meanwhile=self._ask_head):
+                self._head = _parts(head)
         logger.info("Connected to the Ray cluster %s.", self.where)
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        """Of the driver. Raises `ComputeAway` when the cluster has gone."""
+        assert self._line is not None
+        with self._answering():
+            return self._line.ask(method, *arguments, meanwhile=self._ask_head)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Turns the errors of a cluster that has gone into `ComputeAway`, and lets go of it."""
-        errors = self._ray.exceptions
+        """Lets go of a cluster that has gone."""
         try:
             yield
-        except (errors.WorkerCrashedError, errors.OutOfMemoryError) as error:
+        except (DriverGone, OSError) as error:
+            if self._line is not None:
+                self._line.end()
+            self._line = None
             raise ComputeAway(
-                f"A call to the Ray cluster (COMPUTE={self.where}) ended its process {RETRIES + 1} times. See the "
-                "logs of the nodes, and whether they have enough memory."
+                f"The Ray cluster (COMPUTE={self.where}) does not answer ({error}). Is its head node running?"
             ) from error
-        except (errors.RayError, ConnectionError, OSError) as error:
-            logger.warning("The Ray cluster %s has gone: %s", self.where, error)
-            ray, self._ray = self._ray, None
-            ending = threading.Thread(target=ray.shutdown, daemon=True)
-            ending.start()
-            ending.join(GOODBYE_SECONDS)
-            raise self._away() from error
-
-    def _away(self) -> ComputeAway:
-        return ComputeAway(f"The Ray cluster (COMPUTE={self.where}) does not answer. Is its head node running?")
 
     def _sent(self, value: Any) -> None:
         if self.traffic is not None:

@@ -1,0 +1,188 @@
+"""The process that is connected to a Ray cluster, and the worker's line to it.
+
+Ray ends a process without a word when its node or the head has gone. The worker outlives that.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize
+from typing import Any
+
+from models_store.nodes import Done, run
+
+# How often a call is begun anew whose node has died. One that kills every node must end.
+RETRIES = 8
+# How often we look whether the cluster is still there, and how long it may take to say goodbye.
+LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 10.0
+
+
+class DriverGone(Exception):
+    """The cluster or the process has gone, for the reason given."""
+
+
+class CallCrashed(Exception):
+    """A call ended its process each time that it was begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the driver keeps under this number: a value that was sent to it, or a call."""
+
+    number: int
+
+
+class Driver:
+    """What the process does for the worker."""
+
+    def __init__(self, address: str) -> None:
+        """Connects. Raises what Ray raises."""
+        import ray
+
+        ray.init(address, log_to_driver=False, configure_logging=False)
+        self._ray = ray
+        self._kept: dict[Kept, Any] = {}
+        self._numbers = count()
+        self.head: str | None = None
+        """HOST:PORT at which the head answers, for a driver on a node."""
+        self._node: str | None = None
+        if not address.startswith("ray://"):
+            context = ray.get_runtime_context()
+            self.head, self._node = context.gcs_address, context.get_node_id()
+
+    def resources(self) -> dict[str, float]:
+        """Of all nodes that are alive."""
+        alive = {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
+        if self._node is not None and self._node not in alive:
+            raise ConnectionError("the node of this machine has gone")
+        return {name: sum(node.get(name, 0) for node in alive.values()) for name in ("CPU", "GPU")}
+
+    def put(self, value: Any) -> Kept:
+        return self._keep(self._ray.put(value))
+
+    def submit(self, gpus: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]) -> Kept:
+        sent = [self._kept[each] if isinstance(each, Kept) else each for each in arguments]
+        options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": RETRIES, "name": function.__name__}
+        return self._keep(self._ray.remote(run).options(**options).remote(release, function, *sent))
+
+    def result(self, call: Kept) -> Done | BaseException | None:
+        """What a call came to, or raised; None while it runs."""
+        errors = self._ray.exceptions
+        try:
+            done: Done = self._ray.get(self._kept[call], timeout=LOOK_SECONDS)
+        except errors.GetTimeoutError:
+            return None
+        except errors.RayTaskError as error:
+            raised: BaseException = error.cause
+            return raised
+        except (errors.WorkerCrashedError, errors.OutOfMemoryError):
+            return CallCrashed()
+        return done
+
+    def cancel(self, calls: Iterable[Kept]) -> None:
+        for call in calls:
+            self._ray.cancel(self._kept[call])
+
+    def forget(self, kept: Iterable[Kept]) -> None:
+        """Nobody needs these values and calls any more."""
+        for each in kept:
+            del self._kept[each]
+
+    def _keep(self, reference: Any) -> Kept:
+        kept = Kept(next(self._numbers))
+        self._kept[kept] = reference
+        return kept
+
+
+class Line:
+    """A driver in a process of its own, which is asked one thing at a time. All methods raise `DriverGone`.
+
+    `meanwhile` is called every second that the answer takes.
+    """
+
+    def __init__(self, address: str) -> None:
+        context = get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, address), name="ray driver", daemon=True)
+        self._process.start()
+        theirs.close()
+        self._end = Finalize(self, _end, (self._process, self._pipe), exitpriority=10)
+
+    def connect(self, *, meanwhile: Callable[[], object]) -> str | None:
+        """Where the head answers, if the driver is on a node."""
+        head: str | None = self._answer(meanwhile)
+        return head
+
+    def ask(self, method: str, *arguments: Any, meanwhile: Callable[[], object]) -> Any:
+        """What the driver's method returns. Raises what it raises, too."""
+        with _ended():
+            self._pipe.send((method, arguments))
+        return self._answer(meanwhile)
+
+    def _answer(self, meanwhile: Callable[[], object]) -> Any:
+        with _ended():
+            while not self._pipe.poll(LOOK_SECONDS):
+                meanwhile()
+            answer, error = self._pipe.recv()
+        if error is not None:
+            raise error
+        return answer
+
+    def end(self) -> None:
+        """At once: a driver that has lost its cluster may take minutes to say goodbye."""
+        self._process.kill()
+        self._end()
+
+
+@contextmanager
+def _ended() -> Iterator[None]:
+    try:
+        yield
+    except (EOFError, ConnectionError) as error:
+        raise DriverGone("Ray has ended its process") from error
+
+
+def _end(process: Any, pipe: Connection) -> None:
+    pipe.close()
+    process.join(GOODBYE_SECONDS)
+    process.kill()
+    process.join()
+
+
+def _serve(pipe: Connection, address: str) -> None:
+    """Answer until the worker has gone, which says when to end: it may have a step to complete first."""
+    try:
+        driver = Driver(address)
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        pipe.send((None, _gone(error)))
+        return
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(stop, signal.SIG_IGN)
+    with suppress(EOFError, ConnectionError):
+        pipe.send((driver.head, None))
+        while True:
+            method, arguments = pipe.recv()
+            pipe.send(_answer(driver, method, arguments))
+
+
+def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
+    """What the method returns, and what it raises."""
+    from ray.exceptions import RayError
+
+    try:
+        return getattr(driver, method)(*arguments), None
+    except (RayError, OSError) as error:
+        return None, _gone(error)
+    except Exception as error:  # noqa: BLE001 - raised where it was asked
+        return None, error
+
+
+def _gone(error: Exception) -> DriverGone:
+    """In the last line: the messages of Ray hold the traceback of the head too."""
+    return DriverGone((str(error).strip() or type(error).__name__).splitlines()[-1][:200])
