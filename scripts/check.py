@@ -28,6 +28,9 @@ NO_TESTS = 5  # its exit status when it found none
 # As many processes as there are cores, but no crowd: some tests start threads and processes of their own. What lies
 # together goes to one process, until another has nothing left to do.
 SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+# Chromium and Ray have bad moments of their own on a busy machine. A test of theirs that fails is run once more, and is
+# named at the end. Tests of our own code alone never are: what fails now and then there is a race to be found.
+ONCE_MORE = ["--reruns", "1", "-r", "fER"]
 # Pages, files and models are tested once, on SQLite. Here is what asks of a database more than to keep rows: who gets
 # which task, locks and races, the steps of the loop, constraints, migrations, what backups take, and the queries.
 ON_POSTGRES = [
@@ -98,10 +101,10 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
-    "test-ray": [[*PYTEST, "-m", "ray", "tests/loop"]],
+    "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray", "tests/loop"]],
     "test-browser": [
-        [*PYTEST, *SIDE_BY_SIDE, "-m", "browser and not timed", "tests/browser"],
-        [*PYTEST, "-m", "browser and timed", "tests/browser"],
+        [*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
+        [*PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
     ],
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
