@@ -14,7 +14,7 @@ from models_store.config import TrainConfig
 from models_store.estimators import Estimator, EstimatorError, Learner
 from models_store.model import Model, checked_features
 from models_store.networks.adapter import Adapter, AdapterConfig
-from models_store.training import Trained
+from models_store.training import Propagated, Trained
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,15 @@ def learn(
     options: Mapping[str, Any],
     proposed: np.ndarray | None = None,
     soft: csr_array | None = None,
+    propagated: Propagated | None = None,
     config: TrainConfig | None = None,
     **of_networks: Any,
 ) -> Trained:
     """What the learner makes of (n, dim) features of labeled items; arguments as for `training.train`.
 
     `options`: its own. What only networks make use of (`of_networks`, and of `config` all but `soft_labels`) is passed
-    over by others. Soft labels are learned by those that take weights, each class of an item as a label of its own.
+    over by others. Soft labels are learned by those that take weights, each class of an item as a label of its own. So
+    are labels of near-copies that count less than others.
     Raises ValueError for arguments that do not fit, `EstimatorError` for options that cannot be or labels that cannot
     be learned.
     """
@@ -54,7 +56,7 @@ def learn(
         )
     given: dict[str, Any] = {"question": question, "n_classes": n_classes, "seed": seed}
     if not issubclass(learner, Estimator):
-        given |= {"proposed": proposed, "soft": soft, "config": config}
+        given |= {"proposed": proposed, "soft": soft, "propagated": propagated, "config": config}
         return training.train(features, targets, input_shape=input_shape, **given, **of_networks)
     checked_features(features, input_shape)
     if not len(features):
@@ -71,6 +73,13 @@ def learn(
             raise EstimatorError(f"The model {learner.name!r} cannot learn soft labels: turn `soft_labels` off.")
         item, column = soft.nonzero()
         rows, classes, given["weights"] = rows[item], column.astype(np.int64), soft.data
+    counts = None if propagated is None else propagated.weights.astype(np.float64)
+    if counts is not None and (counts != 1).any():
+        if "soft" not in learner.abilities:
+            raise EstimatorError(
+                f"The model {learner.name!r} cannot count near-copies less: set `copy_weight` to 0 or 1."
+            )
+        given["weights"] = soft.data * counts[item] if learns_soft and soft is not None else counts
     network.estimator = learner.fit(rows, classes, **given, **options)
     return Trained(
         model=Model(question, n_classes, tuple(input_shape), network.eval()),

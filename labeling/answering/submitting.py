@@ -10,7 +10,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from labeling.answering import batches, comments, counting, gold, labels, places, rechecking
+from labeling.answering import batches, comments, copies, counting, gold, labels, places, rechecking
 from labeling.answering.places import BATCH, TASK, PlacesMoved
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, Removal, Task, User
 from labeling.models.classes import folded
@@ -28,7 +28,9 @@ TAKEN_OUT = "The item was removed before this answer arrived."
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason."""
+    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason. `same` and
+    `different`: ids of the copies on the screen that get the answer too, and of those that do not.
+    """
 
     id: uuid.UUID
     task: int
@@ -39,6 +41,8 @@ class Answer:
     guidelines_version: int = 0
     proposed_class: str = ""
     comment: str = ""
+    same: Sequence[int] = ()
+    different: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +268,11 @@ def _write(project: Project, batch: Batch, answers: Mapping[int, Answer], user: 
         raise PlacesMoved  # the batch was ended early since it was read
     shown = {pk: picked or repeated for pk, picked, repeated, *_ in counted}
     comments.write_all(user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment])
+    copies.store(
+        copies.Word(shown[pk], each.id, each.same, each.different)
+        for pk, each in answers.items()
+        if each.value is not None
+    )
     if any(is_gold for *_, is_gold, _ in counted):
         gold.look_at(project, user)
     finished = [row for row in counted if not row[-1]]

@@ -68,6 +68,7 @@ def plan_batch(
     labeled_rows: np.ndarray | None = None,
     guard: Guard | None = None,
     asked: np.ndarray | None = None,
+    checks: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
@@ -76,7 +77,8 @@ def plan_batch(
     without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. Without `candidate_factor` there
     are as many candidates as it takes for each item to come from another cluster: `candidates.sufficient_factor`.
     `asked`: rows that are taken before all others, as far as they are in the pool and not reserved. They are given out
-    before all others, but for the control items among them.
+    before all others, but for the control items among them. `checks`: taken likewise, as far as there is room, and
+    given out among the picked ones, so that nothing tells them.
     The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
     when nothing else is left, and then they are control items all the same.
     """
@@ -85,11 +87,10 @@ def plan_batch(
     others = np.flatnonzero(~pool.reserved)
     n_open, n_control = divide(len(others), len(reserved), batch_size=batch_size, control_share=control_share)
     control = pool.rows[reserved[:n_control]]
-    asked_rows = _asked(asked, pool.rows[others])[:n_open]
     open_rows = pool.rows[others]
-    if len(asked_rows):
-        open_rows = open_rows[~np.isin(open_rows, asked_rows)]
-    n_open -= len(asked_rows)
+    asked_rows, open_rows = _take(asked, open_rows, n_open)
+    check_rows, open_rows = _take(checks, open_rows, n_open - len(asked_rows))
+    n_open -= len(asked_rows) + len(check_rows)
     arrays = {
         "margins": margins, "clusters": clusters, "entropies": entropies, "embeddings": embeddings, "errors": errors,
     }  # fmt: skip
@@ -108,9 +109,10 @@ def plan_batch(
         rng=rng,
         progress=progress,
     )
-    rows = np.concatenate([open_rows[selection.indices], asked_rows, control])
+    rows = np.concatenate([open_rows[selection.indices], check_rows, asked_rows, control])
     n_picked = len(selection.indices)
-    n_learned = n_picked + len(asked_rows)
+    n_in_chance_order = n_picked + len(check_rows)
+    n_learned = n_in_chance_order + len(asked_rows)
     passes = np.full(len(rows), NOT_APPLICABLE)
     cluster_sizes = np.full(len(rows), NOT_APPLICABLE)
     if clusters is not None:
@@ -120,7 +122,7 @@ def plan_batch(
     # of the places in between, the first are for what was asked for.
     order = rng.permutation(len(rows))
     learned = order < n_learned
-    order[learned] = order[learned][np.argsort(order[learned] < n_picked, kind="stable")]
+    order[learned] = order[learned][np.argsort(order[learned] < n_in_chance_order, kind="stable")]
     return Plan(
         rows=rows[order],
         is_control=order >= n_learned,
@@ -133,8 +135,12 @@ def plan_batch(
     )
 
 
-def _asked(asked: np.ndarray | None, rows: np.ndarray) -> np.ndarray:
-    return np.empty(0, rows.dtype) if asked is None else asked[np.isin(asked, rows)]
+def _take(wanted: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `most` of the wanted rows that are among these, and the rows that are left."""
+    if wanted is None or not len(wanted):
+        return np.empty(0, rows.dtype), rows
+    taken = wanted[np.isin(wanted, rows)][:most]
+    return taken, rows[~np.isin(rows, taken)]
 
 
 def _pick(strategy: str, pool: PoolArrays, *, guard: Guard | None, **options: Any) -> Selection:

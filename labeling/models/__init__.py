@@ -3,6 +3,7 @@
 from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
+from labeling.models.copies import Copy, CopyAnswer
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.items import Item, ItemImport, RejectedRow
 from labeling.models.jobs import Job
@@ -28,6 +29,8 @@ __all__ = [
     "ClassProposal",
     "Clustering",
     "Comment",
+    "Copy",
+    "CopyAnswer",
     "Correction",
     "GuidelinesImage",
     "GuidelinesVersion",

@@ -112,6 +112,7 @@ class SelectionFacts(models.Model):
         related_name="+",
         help_text="The word of a manager that held then.",
     )
+    copy_reach = models.FloatField(null=True, help_text="As far apart as items may be that were shown as near-copies.")
     select_seconds = models.FloatField(null=True)
     kept = models.JSONField(
         default=list, help_text="Ranks [start, stop) that it left as an earlier selection had picked them."
@@ -153,6 +154,9 @@ class Batch(SelectionFacts):
     labeled = models.IntegerField(default=0, help_text="Items of it that have a label, by a correction or otherwise.")
     dropped = models.PositiveIntegerField(default=0, help_text="Tasks without an answer when it was ended early.")
     in_parts = models.BooleanField(default=False, help_text="Some of its tasks are kept for somebody: see `BatchPart`.")
+    copy_radius = models.FloatField(
+        null=True, help_text="Its near-copies up to this height get their source's label; null: none does, as yet."
+    )
     complete_share = models.FloatField(null=True, help_text="The part that must be answered at the deadline.")
     deadline_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)

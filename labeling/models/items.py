@@ -8,6 +8,7 @@ from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
+from labeling.models.copies import Copy
 from labeling.models.people import User
 from labeling.models.tasks import Task
 
@@ -18,8 +19,11 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(row__isnull=True, encode_error="").order_by("media", "media_offset", "pk")
 
     def unlabeled(self) -> ItemQuerySet:
-        """Encoded items that no batch has taken: what the next batch is picked from."""
-        return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
+        """Encoded items that no batch has taken, and that are no near-copies of others: what the next batch is picked
+        from.
+        """
+        free = self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
+        return free.exclude(pk__in=Copy.objects.withheld().values("item"))
 
     def asked_again(self) -> ItemQuerySet:
         """Items that wait for a further task, the longest waiting first."""

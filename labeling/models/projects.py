@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MAX_CLASSES = 20_000
 MAX_SLUG = 60
 MOST_OVERLAP = 25
+MOST_COPIES = 12
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
@@ -205,6 +206,31 @@ class Project(models.Model):
         help_text="Asks about many items of one class at once: annotators mark the wrong ones and confirm the rest.",
     )
 
+    near_copies = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(MOST_COPIES)],
+        help_text="Up to so many near-copies of an item are shown beside it, and get its label; 0 for none.",
+    )
+    copy_error = models.FloatField(
+        default=0.05,
+        db_default=0.05,
+        validators=[finite, MinValueValidator(0.001), MaxValueValidator(0.5)],
+        help_text="The part of the near-copies that may have another label than people would give them.",
+    )
+    copy_checks = models.FloatField(
+        default=0.1,
+        db_default=0.1,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
+        help_text="As many near-copies for each task of a batch are asked of people, to measure that.",
+    )
+    copy_weight = models.FloatField(
+        default=0.5,
+        db_default=0.5,
+        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="What a near-copy counts in training, beside 1 for an answered item; 0: it is not learned from.",
+    )
+
     # Without an epsilon the project is not private.
     privacy_epsilon = models.FloatField(
         null=True,
@@ -296,6 +322,9 @@ class Project(models.Model):
         if self.grids and not self.can_show_grids:
             text = "Grids are for images and texts where the question is single or verify."
             raise ValidationError({"grids": text})
+        if self.near_copies and not self.can_show_copies:
+            text = "Near-copies are for images and texts where the question is not verify, in projects without privacy."
+            raise ValidationError({"near_copies": text})
         # An overlap that cannot be is told by its own field.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
             raise ValidationError(
@@ -314,6 +343,13 @@ class Project(models.Model):
     def can_show_grids(self) -> bool:
         """Whether many of its items may be answered at once."""
         return self.asks.grid_by != GridBy.NOTHING and kinds.of(self).in_grids
+
+    @property
+    def can_show_copies(self) -> bool:
+        """Whether one answer may count for near-copies: they can be told apart at a glance, and each answer need not
+        count once, as a privacy budget has it.
+        """
+        return kinds.of(self).in_grids and not self.asks.proposes and self.privacy_epsilon is None
 
     def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
         """The names of these classes, or of those among them that are `offered`. One query; none for no class."""

@@ -94,7 +94,9 @@ class Task(models.Model):
     rank = models.PositiveIntegerField()
     selection = models.PositiveSmallIntegerField(default=1, help_text="Which selection of its batch picked it.")
     is_control = models.BooleanField(default=False)
-    asked = models.BooleanField(default=False, help_text="A manager had asked for it to be in the next batch.")
+    asked = models.BooleanField(
+        default=False, help_text="Taken before all others: a manager had asked for it, or it checks a near-copy."
+    )
     replaces = models.ForeignKey(
         "self",
         null=True,

@@ -21,7 +21,7 @@ from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, read_labels
-from labeling.steps.train import inputs_of, known_to
+from labeling.steps.train import inputs_of, known_to, labels_for
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.model import Model
@@ -64,7 +64,7 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
     assert n_classes is not None
     encoder = load_encoder(project)
     features = open_features(project, encoder)
-    labeled = read_labels(project, known.trainable(), n_classes, soft=bool(version.training.get("soft_labels")))
+    labeled = labels_for(batch, n_classes, soft=bool(version.training.get("soft_labels")))
     if labeled.hash != version.labels_hash:
         raise _NotAnyMore("labels that it learned from were changed first")
     model = load_model(project, version)

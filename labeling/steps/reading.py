@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -17,11 +18,14 @@ from models_store import artifact
 from models_store.class_sets import ClassSets
 from models_store.encoders import Encoder
 from models_store.model import Model
+from models_store.training.labels import Propagated
 
 
 @dataclass(frozen=True, slots=True)
 class LabeledRows:
-    """Labeled items as arrays: rows (n,) ascending, targets by question, proposed (n,) for `verify`."""
+    """Labeled items as arrays, behind them near-copies that are learned from: rows (n,), targets by question, proposed
+    (n,) for `verify`.
+    """
 
     rows: np.ndarray
     targets: np.ndarray | ClassSets
@@ -29,11 +33,25 @@ class LabeledRows:
     hash: str
     soft: csr_array | None = None
     """(n, n_classes) how probable each class is, where that was asked for."""
+    propagated: Propagated | None = None
+    """Which of the labels near-copies have from others, if any do."""
+    copies: int = 0
+    """How many they are."""
 
 
-def read_labels(project: Project, items: Any, n_classes: int, *, soft: bool = False) -> LabeledRows:
+class CopyRow(NamedTuple):
+    """The row of a near-copy that is learned from, that of the item whose label it has, and this label."""
+
+    row: int
+    source: int
+    label: Any
+
+
+def read_labels(
+    project: Project, items: Any, n_classes: int, *, soft: bool = False, copies: Sequence[CopyRow] = ()
+) -> LabeledRows:
     """The given labeled items (a queryset) as arrays, with a hash over rows and labels. `soft`: with how probable each
-    class is, for `single`; then the hash is over that, too.
+    class is, for `single`; then the hash is over that, too. `copies`: behind them, as far as their sources are there.
     """
     # Labels follow a merge and a split in the background: here the last of them are sure to.
     followed = (
@@ -41,25 +59,37 @@ def read_labels(project: Project, items: Any, n_classes: int, *, soft: bool = Fa
         for row, label, index in items.order_by("row").values_list("row", "label", "proposed")
     )
     labeled = [each for each in followed if not project.is_split(each[1])]
-    rows = np.array([row for row, _, _ in labeled], np.int64)
-    labels = [label for _, label, _ in labeled]
+    places = {row: place for place, (row, *_) in enumerate(labeled)}
+    copies = [copy for copy in copies if copy.source in places]
+    rows = np.array([row for row, *_ in [*labeled, *copies]], np.int64)
+    sources = np.array([row for row, *_ in labeled] + [copy.source for copy in copies], np.int64)
+    labels = [label for _, label, _ in labeled] + [project.follow(copy.label) for copy in copies]
     targets = project.asks.targets(labels, n_classes)
     proposed = None
     if project.asks.proposes:
         proposed = np.array([index for _, _, index in labeled], np.int64)
     digest = hashlib.sha256()
-    for row, label, index in zip(rows.tolist(), labels, (index for _, _, index in labeled), strict=True):
+    for row, label, index in labeled:
         digest.update(f"{row}\t{label}\t{index}\n".encode())
-    if not soft or project.question != "single":
-        return LabeledRows(rows, targets, proposed, digest.hexdigest())
-    probable = _probable(project, items, rows, np.asarray(targets), n_classes)
-    for part in (probable.indptr, probable.indices, probable.data):
-        digest.update(part.tobytes())
-    return LabeledRows(rows, targets, proposed, digest.hexdigest(), probable)
+    for copy in copies:
+        digest.update(f"{copy.row}\tcopy of {copy.source}\t{project.copy_weight}\n".encode())
+    propagated = _propagated(project, places, sources) if copies else None
+    probable = None
+    if soft and project.question == "single":
+        probable = _probable(project, items, sources, np.asarray(targets), n_classes)
+        for part in (probable.indptr, probable.indices, probable.data):
+            digest.update(part.tobytes())
+    return LabeledRows(rows, targets, proposed, digest.hexdigest(), probable, propagated, len(copies))
+
+
+def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray) -> Propagated:
+    weights = np.full(len(sources), project.copy_weight, np.float32)
+    weights[: len(places)] = 1
+    return Propagated(np.array([places[row] for row in sources.tolist()], np.int64), weights)
 
 
 def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
-    """(n, n_classes): the label alone, where no other class is possible."""
+    """(n, n_classes) of the items with these rows: the label alone, where no other class is possible."""
     several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
     cells: list[tuple[int, int, float]] = []
     for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):

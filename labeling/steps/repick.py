@@ -24,6 +24,7 @@ from labeling.models import Batch, ModelVersion, Project, Selection
 from labeling.models.batches import BY_CHANCE, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
+from labeling.steps import copies
 from labeling.steps.cluster import Clustered
 from labeling.steps.embed import drop_wide_arrays, look_at_pool
 from labeling.steps.select import pick, read_pool, seed_of
@@ -100,10 +101,11 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
     _replace(step, project, batch, picked, untouched, number)
+    reach = copies.choose(step, batch, picked.facts)
     removing.close_excluded(batch, since=begun, until=timezone.now())
     with step.write():
         control = batch.tasks.filter(is_control=True).count()
-        Batch.objects.filter(pk=batch.pk).on_offer().update(control_tasks=control)
+        Batch.objects.filter(pk=batch.pk).on_offer().update(control_tasks=control, copy_reach=reach)
     drop_wide_arrays(project, used.version)
 
 

@@ -18,6 +18,7 @@ from labeling.arrays.plan import SEED, Guard, Pool, plan_batch
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, ModelVersion, Project, Task
 from labeling.models.items import ItemQuerySet
+from labeling.steps import copies
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_further
 from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
@@ -48,10 +49,12 @@ def select(step: Step) -> None:
     )
     further = choose_further(project, batch, len(picked.plan.rows))
     write_tasks(step, batch, picked, further)
+    reach = copies.choose(step, batch, picked.facts)
     with step.finish():
         size = len(picked.plan.rows) + len(further.items)
         Batch.objects.filter(pk=batch.pk).update(
             **picked.facts,
+            copy_reach=reach,
             overlap=project.overlap,
             overlap_max=project.overlap_max,
             answers_expected=rechecking.expected_answers(project, size),
@@ -102,6 +105,7 @@ def pick(
         labeled_rows=_taken_rows(project, pool, pool_rows) if known.apart_from_labeled else None,
         guard=guard,
         asked=_asked_rows(project),
+        checks=copies.due_rows(project),
         rng=np.random.default_rng(seed),
         progress=progress,
     )

@@ -15,7 +15,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.model_settings import learner_of
-from labeling.steps import measure
+from labeling.steps import copies, measure
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, load_model, open_features, read_labels, seed_for
@@ -37,7 +37,9 @@ def train(step: Step) -> None:
     resolve(step, project)
     n_classes = project.classes.count()
     items = known_to(batch)
-    labeled = read_labels(project, items.trainable(), n_classes, soft=learns_soft(project))
+    with step.write():
+        copies.update_radius(project)
+    labeled = labels_for(batch, n_classes, soft=learns_soft(project))
     if not len(labeled.rows):
         # All tasks so far were skipped or control: there is nothing to learn from, and no reason to stop either.
         with step.finish():
@@ -60,11 +62,11 @@ def train(step: Step) -> None:
         parent=batch.selected_by,
         artifact=files.artifact(number),
         labels_hash=labeled.hash,
-        labels=len(labeled.rows),
+        labels=len(labeled.rows) - labeled.copies,
         seed=seed,
         classes=n_classes,
         training=asdict(trained.config),
-        metrics=_measured(trained, answers),
+        metrics=_measured(trained, answers, copies=labeled.copies),
         gate=gate,
         held_back=held_back,
         calibrating=ModelVersion.Calibrating.WAITING if trained.later else ModelVersion.Calibrating.SEALED,
@@ -80,6 +82,13 @@ def train(step: Step) -> None:
         if trained.later:
             Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
     forget(files.checkpoint)
+
+
+def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
+    """What the batch's version learns from: the labels that it may know, and those that near-copies have of them."""
+    items = known_to(batch).trainable()
+    beside = copies.learned_rows(batch.project, items)
+    return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
 
 
 def learns_soft(project: Project) -> bool:
@@ -126,6 +135,7 @@ def inputs_of(
     return {
         **_labels_of(labeled, features),
         "soft": labeled.soft,
+        "propagated": labeled.propagated,
         "representative": np.isin(labeled.rows, np.fromiter(drawn, np.int64)),
         "network": network_of(encoder, n_classes),
     }
@@ -157,7 +167,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
         raise StepFailed(f"Model version {version.number} cannot be stored: {error}") from error
 
 
-def _measured(trained: Trained, answers: measure.Answers) -> dict[str, Any]:
+def _measured(trained: Trained, answers: measure.Answers, *, copies: int) -> dict[str, Any]:
     """What a version's row and its manifest keep of its training and of its answers to control items."""
     return {
         "control": measure.measure(answers),
@@ -165,6 +175,7 @@ def _measured(trained: Trained, answers: measure.Answers) -> dict[str, Any]:
             "steps": trained.steps,
             "seconds": trained.seconds,
             "trained_on": trained.training_size,
+            **({"near_copies": copies} if copies else {}),
             "held_back": trained.validation_size,
             "calibrated_on": trained.calibration_size,
             "validation_loss": min((check.validation_loss for check in trained.checks), default=None),

@@ -9,6 +9,7 @@ checkpoints.py  where a run stands, on disk
 """
 
 from models_store.config import TrainConfig
+from models_store.training.labels import Propagated
 from models_store.training.run import Check, Progress, Stopped, TrainingError
 from models_store.training.trainer import Later, Trained, calibrate, forget, train
 
@@ -16,6 +17,7 @@ __all__ = [
     "Check",
     "Later",
     "Progress",
+    "Propagated",
     "Stopped",
     "TrainConfig",
     "Trained",

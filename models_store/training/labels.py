@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +19,19 @@ SHIFT = 2
 """Pixels, of images 32 wide."""
 
 
+class Propagated(NamedTuple):
+    """Which of n labels are another item's, given to its near-copies, and what each counts.
+
+    They are learned from only: no label that is held back, to stop by or to calibrate with, is one of them. Those of an
+    item that is held back are left out too, or the training would have seen its like.
+    """
+
+    sources: np.ndarray
+    """(n,) int64 the row whose label each has: its own, unless it is a near-copy."""
+    weights: np.ndarray
+    """(n,) float32 what each counts, beside 1 for a label of its own."""
+
+
 @dataclass(frozen=True, eq=False)
 class Labels:
     """The labeled items; `features` may be a memory map. `targets` as `Question.checked_targets` gives them."""
@@ -29,6 +43,25 @@ class Labels:
     input_shape: tuple[int, ...]
     soft: csr_array | None = None
     """(n, n_classes) how probable each class is, for the question "single"; rows add up to one."""
+
+    propagated: Propagated | None = None
+
+    @property
+    def own(self) -> np.ndarray:
+        """(n,) bool: labels that were given to the very item."""
+        n = len(self.features)
+        return np.ones(n, bool) if self.propagated is None else self.propagated.sources == np.arange(n)
+
+    def without(self, rows: np.ndarray) -> np.ndarray:
+        """The rows that are left to a training that holds these back: all but them and their near-copies."""
+        every = np.arange(len(self.features))
+        if self.propagated is None:
+            return np.setdiff1d(every, rows)
+        return every[~np.isin(self.propagated.sources, rows)]
+
+    def weights(self, rows: np.ndarray) -> Tensor | None:
+        """(m,) float32 what the rows count, where some count less than others."""
+        return None if self.propagated is None else torch.from_numpy(self.propagated.weights[rows])
 
     def probable(self, rows: np.ndarray) -> Tensor | None:
         """(m, n_classes) float32 of the rows: how probable each class is, if that is learned."""
@@ -44,12 +77,12 @@ class Labels:
 
 def split(labels: Labels, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Rows to train on and rows held back, at random, except that every class keeps a row to train on."""
-    order = rng.permutation(len(labels.features))
-    size = int(len(order) * share)
+    order, own = rng.permutation(len(labels.features)), labels.own
+    size = int(own.sum() * share)
     if size < SMALLEST_VALIDATION:
         return order, order[:0]
-    held_back = np.flatnonzero(may_go(labels, order))[:size]
-    return np.delete(order, held_back), order[held_back]
+    held_back = order[np.flatnonzero(may_go(labels, order) & own[order])[:size]]
+    return order[np.isin(order, labels.without(held_back))], held_back
 
 
 def may_go(labels: Labels, order: np.ndarray) -> np.ndarray:

@@ -56,9 +56,16 @@ class Objective:
         return cls(question, config, question.class_weights(targets, n_classes, config.class_balance).to(device))
 
     def __call__(
-        self, logits: Tensor, targets: Tensor, proposed: Tensor | None, probable: Tensor | None = None
+        self,
+        logits: Tensor,
+        targets: Tensor,
+        proposed: Tensor | None,
+        probable: Tensor | None = None,
+        counts: Tensor | None = None,
     ) -> Loss:
-        """Means over the answers of (m, K) logits. `probable`: (m, K), learned in place of the targets."""
+        """Means over the answers of (m, K) logits. `probable`: (m, K), learned in place of the targets; `counts`: (m,)
+        what each label counts.
+        """
         answers = self.question.of_answers(logits, proposed).float()
         smoothing = self.config.label_smoothing
         losses, plain = self.question.losses(answers, targets, form=self.config.loss, smoothing=smoothing)
@@ -67,6 +74,8 @@ class Objective:
             losses = -(1 - smoothing) * (probable * logs).sum(dim=1) - smoothing * logs.mean(dim=1)
         if self.weights is not None:
             losses = self.question.weighted(losses, targets, self.weights)
+        if counts is not None:
+            losses = losses * counts.reshape(-1, *[1] * (losses.ndim - 1))
         objective = losses.mean()
         if self.config.secondary != "none":
             objective = objective + self.config.secondary_weight * self._secondary(answers, targets, probable)

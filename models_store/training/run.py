@@ -222,6 +222,7 @@ class Run:
                 targets.to(self.device),
                 _on(self.device, proposed),
                 _on(self.device, self.labels.probable(part)),
+                _on(self.device, self.labels.weights(part)),
             )
             weight = len(part) / len(rows)
             (loss.objective * weight).backward()
@@ -268,6 +269,7 @@ class Run:
             labels.features,
             *targets,
             *soft,
+            *(labels.propagated or ()),
             labels.proposed,
             recipe,
             *weights,

@@ -19,7 +19,7 @@ from models_store.device import best_device, seed_generators
 from models_store.model import Model, checked_features
 from models_store.networks import Adaptive, Mlp
 from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
-from models_store.training.labels import Labels, split
+from models_store.training.labels import Labels, Propagated, split
 from models_store.training.run import Check, Progress, Run
 
 SHRINK, FRESH = 0.5, 0.5
@@ -81,6 +81,7 @@ def train(
     seed: int,
     proposed: np.ndarray | None = None,
     soft: csr_array | None = None,
+    propagated: Propagated | None = None,
     representative: np.ndarray | None = None,
     network: nn.Module | None = None,
     start: Model | None = None,
@@ -96,6 +97,7 @@ def train(
     them.
     `soft`: (n, n_classes) how probable each class is, for "single". What is made small is the cross-entropy with it, if
     `config` wants that; when to stop and how sure the model may be go by the `targets`.
+    `propagated`: which of the labels are those of others, given to near-copies, and what each counts.
     `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
     were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
     `network`: what is trained, a copy of it, in place of a new network for the shape; see `Encoder.network`.
@@ -112,7 +114,9 @@ def train(
     if the loss diverges.
     """
     config = config or TrainConfig()
-    work = _Work.of(features, targets, question, n_classes, input_shape, config, seed, proposed, soft, representative)
+    work = _Work.of(
+        features, targets, question, n_classes, input_shape, config, seed, proposed, soft, propagated, representative
+    )
     work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
     start = start if config.warm_start else None
     put_off = later and bool(work.parts)
@@ -152,6 +156,7 @@ def calibrate(
     seed: int,
     proposed: np.ndarray | None = None,
     soft: csr_array | None = None,
+    propagated: Propagated | None = None,
     representative: np.ndarray | None = None,
     network: nn.Module | None = None,
     checkpoint: Path | None = None,
@@ -174,6 +179,7 @@ def calibrate(
         seed,
         proposed,
         soft,
+        propagated,
         representative,
     )
     work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
@@ -214,6 +220,7 @@ class _Work:
         seed: int,
         proposed: np.ndarray | None,
         soft: csr_array | None,
+        propagated: Propagated | None,
         representative: np.ndarray | None,
     ) -> "_Work":
         """Raises ValueError for arguments that do not fit together."""
@@ -226,10 +233,10 @@ class _Work:
         learned = soft if config.soft_labels and question == "single" and config.loss == "cross-entropy" else None
         if learned is not None and learned.shape != (n, n_classes):
             raise ValueError(f"soft labels have the shape {learned.shape}, expected {(n, n_classes)}")
-        labels = Labels(asks, features, answers, pairs, tuple(input_shape), learned)
+        labels = Labels(asks, features, answers, pairs, tuple(input_shape), learned, propagated)
         rng = np.random.default_rng(seed)
         training, validation = split(labels, config.validation_share, rng)
-        asked = asked_about(representative, n)
+        asked = asked_about(representative, n) & labels.own
         parts = further_parts(labels, validation, asked, config, rng)
         return cls(features, labels, n_classes, config, seed, training, validation, asked, parts, best_device())
 
@@ -263,7 +270,7 @@ class _Work:
         if self.config.temperature != "none" and len(held_back) and later.tells:
             answers.append(answers_of(trained, self.labels, held_back, self.n_classes, self.device))
         for number, part in enumerate(self.parts, start=1):
-            further = self.begin(number, np.setdiff1d(np.arange(self.n), part), part[:0])
+            further = self.begin(number, self.labels.without(part), part[:0])
             further.fit(report(number), until=later.until)
             answers.append(answers_of(further.network, self.labels, part, self.n_classes, self.device))
         return answers

@@ -32,6 +32,14 @@ GUIDELINES_VERSION = "Number of the guidelines that the person had on the screen
 CLASS_REVISION = "The revision of the classes whose names these are, as the claim told it; of the newest if left out."
 # With all that may stand around its 32 digits.
 MAX_UUID = 64
+# Copies that an answer may name: more than any screen shows.
+MAX_NAMED = 100
+COPIES = (
+    "Items that are near-copies of this one: to be shown beside it, where the project shows any. An answer says of "
+    "each whether it gets the same label."
+)
+SAME = "Ids of the copies on the screen that get the same answer. Ids that are no copies of the item are passed over."
+DIFFERENT = "Ids of the copies on the screen that the person took out: they do not get this answer."
 
 
 class ClaimRequest(serializers.Serializer[Any]):
@@ -52,18 +60,22 @@ class Prediction(serializers.Serializer[Any]):
     value = PredictedValue(help_text="A class name; for `verify` true or false, for `score` a number.")
 
 
-class TaskItem(serializers.Serializer[Any]):
+class ShownItem(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     external_id = serializers.CharField(help_text="As it was imported.")
     data = serializers.DictField(  # type: ignore[assignment]  # a field that DRF has an attribute for
         help_text="What there is to see besides a file: `text`, or named numbers."
     )
     media_url = serializers.CharField(allow_null=True, help_text="Where the file is, if the item is one.")
+
+
+class TaskItem(ShownItem):
     proposed = serializers.CharField(required=False, help_text="The class to verify.")
     prediction = Prediction(
         required=False,
         help_text="A suggested answer, on half of the tasks, if the manager allows it: the item's, or the model's.",
     )
+    copies = ShownItem(many=True, required=False, help_text=COPIES)
 
 
 class ClaimedTask(serializers.Serializer[Any]):
@@ -120,6 +132,10 @@ class AnnotationRequest(serializers.Serializer[Any]):
     comment = serializers.CharField(required=False, max_length=MAX_COMMENT, help_text=COMMENT)
     guidelines_version = serializers.IntegerField(required=False, min_value=0, help_text=GUIDELINES_VERSION)
     class_revision = serializers.IntegerField(required=False, allow_null=True, min_value=0, help_text=CLASS_REVISION)
+    same = serializers.ListField(child=serializers.IntegerField(), required=False, max_length=MAX_NAMED, help_text=SAME)
+    different = serializers.ListField(
+        child=serializers.IntegerField(), required=False, max_length=MAX_NAMED, help_text=DIFFERENT
+    )
 
 
 class AnnotationsRequest(serializers.Serializer[Any]):

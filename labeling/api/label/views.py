@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.urls import reverse
@@ -15,13 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling import kinds
-from labeling.answering import queue, waiting
+from labeling.answering import copies, queue, waiting
 from labeling.answering.limits import limit_of
 from labeling.answering.prompting import shown_answer
 from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
     MAX_ID,
+    MAX_NAMED,
     MAX_SECONDS,
     MAX_UUID,
     AnnotationsRequest,
@@ -38,14 +39,25 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
-from labeling.models import Project, Task
+from labeling.models import Item, Project, Task
 from labeling.models.projects import MAX_CLASSES
 from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import access, proposals
 from labeling.questions import InvalidValue
 
 
-def task_json(task: Task, project: Project, class_names: Mapping[int, str], place: int = 0) -> dict[str, Any]:
+def tasks_json(tasks: Sequence[Task], project: Project) -> list[dict[str, Any]]:
+    """What an annotator may know of these tasks, in this order: at most two queries, for class names and copies."""
+    names = names_for(project, tasks)
+    beside = copies.shown_beside(project, [task.item_key for task in tasks])
+    return [
+        task_json(task, project, names, place, copies=beside.get(task.item_key, ())) for place, task in enumerate(tasks)
+    ]
+
+
+def task_json(
+    task: Task, project: Project, class_names: Mapping[int, str], place: int = 0, *, copies: Sequence[Item] = ()
+) -> dict[str, Any]:
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
     It holds a suggested answer if the manager allows it and the task is prompted, which control tasks are as often as
@@ -55,13 +67,9 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str], plac
     See docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     item = task.shown
-    has_file = kinds.of(project).is_file and item.media
-    shown: dict[str, Any] = {
-        "id": item.pk,
-        "external_id": item.external_id,
-        "data": item.data,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
-    }
+    shown = _item_json(item, project)
+    if project.near_copies:
+        shown["copies"] = [_item_json(each, project) for each in copies]
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     prompt = _shown_answer(task, project)
@@ -70,7 +78,17 @@ def task_json(task: Task, project: Project, class_names: Mapping[int, str], plac
     return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
 
 
-def names_for(project: Project, tasks: list[Task]) -> dict[int, str]:
+def _item_json(item: Item, project: Project) -> dict[str, Any]:
+    has_file = kinds.of(project).is_file and item.media
+    return {
+        "id": item.pk,
+        "external_id": item.external_id,
+        "data": item.data,
+        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
+    }
+
+
+def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
     """Names of the classes that the tasks propose, or of those offered that are suggested. No query where none are
     shown.
     """
@@ -117,11 +135,10 @@ class Claim(ProjectView):
                 daily_limit=limit,
             )
         waiting.note(self.membership, claim.reason, timezone.now())
-        names = names_for(self.project, claim.tasks)
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
             "open_batches": list(claim.open_batches),
-            "tasks": [task_json(task, self.project, names, place) for place, task in enumerate(claim.tasks)],
+            "tasks": tasks_json(claim.tasks, self.project),
             "lease_expires_at": claim.lease_expires_at,
             "claimed_at": claim.claimed_at,
             "remaining": claim.remaining,
@@ -200,7 +217,7 @@ class AnnotationDetail(ProjectView):
     @extend_schema(responses={200: ClaimedTask})
     def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
-        return Response(task_json(task, self.project, names_for(self.project, [task])))
+        return Response(tasks_json([task], self.project)[0])
 
 
 class Progress(ProjectView):
@@ -276,7 +293,16 @@ def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> qu
         flagged=each.get("flagged") is True,
         comment=_comment(each.get("comment", "")),
         guidelines_version=_guidelines_version(project, each),
+        same=_item_ids(each, "same"),
+        different=_item_ids(each, "different"),
     )
+
+
+def _item_ids(annotation: Mapping[str, Any], name: str) -> list[int]:
+    ids = annotation.get(name, [])
+    if not isinstance(ids, list) or len(ids) > MAX_NAMED or not all(type(each) is int for each in ids):
+        raise ValueError(f"{name} must be a list of at most {MAX_NAMED} ids of items.")
+    return ids
 
 
 def _comment(text: Any) -> str:

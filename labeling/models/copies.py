@@ -1,0 +1,98 @@
+"""Near-copies: items that are shown with another, and may take its label without being asked about themselves."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from labeling.models.answers import Annotation
+from labeling.models.tasks import Task
+
+
+class CopyQuerySet(models.QuerySet["Copy"]):
+    def confirmed(self) -> CopyQuerySet:
+        """Copies that a standing answer calls the same as their source, and none calls different."""
+        words = CopyAnswer.objects.filter(copy=models.OuterRef("pk"), annotation__undone_at__isnull=True)
+        return self.filter(models.Exists(words.filter(same=True)), ~models.Exists(words.filter(same=False)))
+
+    def trusted(self) -> CopyQuerySet:
+        """Copies that are as near to their source as checks have shown to be near enough."""
+        return self.filter(height__lte=models.F("batch__copy_radius"))
+
+    def propagated(self) -> CopyQuerySet:
+        """Copies that have their source's label. Copies of control items never do: models would have seen the like of
+        what measures them.
+        """
+        return self._unasked().trusted().confirmed().filter(_SOURCE_LABELED, is_check=False, of__reserved=False)
+
+    def withheld(self) -> CopyQuerySet:
+        """Copies that no batch needs to pick: they are propagated, or will be once their source is answered."""
+        near = self._unasked().trusted().filter(is_check=False, of__reserved=False, of__excluded_at__isnull=True)
+        shown = models.Q(item=models.OuterRef("of")) | models.Q(repeats=models.OuterRef("of"))
+        asked = models.Exists(Task.objects.filter(shown, outstanding__gt=0))
+        differs = models.Exists(
+            CopyAnswer.objects.filter(copy=models.OuterRef("pk"), same=False, annotation__undone_at__isnull=True)
+        )
+        return near.filter(asked, ~differs) | near.confirmed()
+
+    def due(self) -> CopyQuerySet:
+        """Copies to be checked: people are to be asked about them, as about any item."""
+        return self._unasked().confirmed().filter(_SOURCE_LABELED, is_check=True)
+
+    def checked(self) -> CopyQuerySet:
+        """Copies whose check is done: they have a label of their own, and their source has one."""
+        return self.confirmed().filter(
+            _SOURCE_LABELED, is_check=True, item__label__isnull=False, item__excluded_at__isnull=True
+        )
+
+    def _unasked(self) -> CopyQuerySet:
+        return self.filter(item__task__isnull=True, item__label__isnull=True, item__excluded_at__isnull=True)
+
+
+_SOURCE_LABELED = models.Q(of__label__isnull=False, of__excluded_at__isnull=True)
+
+
+class Copy(models.Model):
+    """An item that is shown beside another, its source, whenever people are asked about that.
+
+    Its label is not stored: it is the source's, as that is now (`CopyQuerySet.propagated`). An item is shown as a copy
+    once in a project's life. See docs/decisions/0067-one-decision-for-near-copies.md.
+    """
+
+    of = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="copies", help_text="Its source.")
+    item = models.OneToOneField("labeling.Item", on_delete=models.CASCADE, related_name="as_copy")
+    batch = models.ForeignKey(
+        "labeling.Batch", on_delete=models.CASCADE, related_name="copies", help_text="Whose selection chose it."
+    )
+    height = models.FloatField(help_text="At which the dendrogram merges the two: how far apart they are.")
+    is_check = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Drawn by chance: people are asked about it later, without a hint. Never shown.",
+    )
+
+    objects = CopyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = "copies"
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(of=models.F("item")), name="copy_of_another"),
+            models.CheckConstraint(condition=models.Q(height__gte=0), name="copy_height_not_negative"),
+        ]
+        indexes = [models.Index(fields=["batch"], condition=models.Q(is_check=True), name="copy_checks")]
+
+    def __str__(self) -> str:
+        return f"{self.item} as a copy of {self.of}"
+
+
+class CopyAnswer(models.Model):
+    """What an annotator said of a copy on the screen: that it is the same as its source, or that it is not."""
+
+    annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="copy_answers")
+    copy = models.ForeignKey(Copy, on_delete=models.CASCADE, related_name="answers")
+    same = models.BooleanField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["copy", "annotation"], name="one_word_on_a_copy")]
+
+    def __str__(self) -> str:
+        return f"{self.copy}: {'the same' if self.same else 'another'}"
