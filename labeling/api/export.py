@@ -26,6 +26,9 @@ PARAMETERS = [
     OpenApiParameter("until", OpenApiTypes.STR, description=f"Labeled earlier, or on that day. {DAY_OR_TIME}"),
     OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False, description="Also items that all skipped."),
     OpenApiParameter("excluded", OpenApiTypes.BOOL, default=False, description="Also excluded and deleted items."),
+    OpenApiParameter(
+        "copies", OpenApiTypes.BOOL, default=False, description="Also near-copies, with the label of another item."
+    ),
 ]
 
 

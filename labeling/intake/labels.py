@@ -94,7 +94,9 @@ def unpacked(fields: Mapping[str, Any]) -> dict[str, Any]:
     A file or a vector, which exports do not hold, may have been put beside them.
     """
     data = answers.as_json(fields["data"])
-    kept = {name: fields[name] for name in (*_IDS, *COLUMNS, *kinds.KINDS, "file_name") if name in fields}
+    # Nobody was asked about a near-copy: its label is worth no more than that of the item it comes from.
+    labels = COLUMNS if is_blank(fields.get("propagated_from")) else ()
+    kept = {name: fields[name] for name in (*_IDS, *labels, *kinds.KINDS, "file_name") if name in fields}
     if not is_blank(fields.get("proposed")):
         kept["class"] = fields["proposed"]
     if isinstance(fields["annotations"], str):  # CSV

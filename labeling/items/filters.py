@@ -50,7 +50,7 @@ STATES: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
     State.SKIPPED: ItemQuerySet.skipped,
     State.OPEN: ItemQuerySet.under_way,
     State.AGAIN: ItemQuerySet.to_be_asked_again,
-    State.UNLABELED: ItemQuerySet.unlabeled,
+    State.UNLABELED: ItemQuerySet.unpicked,
     State.UNDECIDED: ItemQuerySet.undecided,
     State.UNREADABLE: ItemQuerySet.unreadable,
     State.EXCLUDED: ItemQuerySet.excluded_unpicked,
@@ -64,6 +64,7 @@ MARKS: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
     "corrected": ItemQuerySet.corrected,
     "control": ItemQuerySet.control,
     "queued": ItemQuerySet.queued,
+    "propagated": ItemQuerySet.propagated,
     "gold": ItemQuerySet.gold,
     "excluded": ItemQuerySet.excluded,
     "deleted": ItemQuerySet.deleted,
@@ -97,6 +98,7 @@ class ItemFilter:
     corrected: bool | None = None
     control: bool | None = None
     queued: bool | None = None
+    propagated: bool | None = None
     gold: bool | None = None
     excluded: bool | None = None
     deleted: bool | None = None

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.db.models.functions import Coalesce
 
 from labeling.items.filters import State
-from labeling.models import Annotation, Correction, Item, ModelVersion, Project, Removal, Task
+from labeling.models import Annotation, Copy, Correction, Item, ModelVersion, Project, Removal, Task
 from labeling.questions import Stored
 
 Names = dict[int, str]
@@ -40,7 +40,8 @@ class ItemLine:
 class ItemRecord:
     """Everything about one item: all annotations, those taken back too; corrections and removals, the newest first.
 
-    `decides`: the task whose answers make the label. `checks`: answers to the item as gold.
+    `decides`: the task whose answers make the label. `checks`: answers to the item as gold. `near_copy`: whose
+    label it has without an answer of its own.
     """
 
     item: Item
@@ -51,6 +52,7 @@ class ItemRecord:
     corrections: list[Correction]
     removals: list[Removal]
     names: Names
+    near_copy: Copy | None = None
 
     @property
     def correction(self) -> Correction | None:
@@ -140,7 +142,7 @@ def lines_of(project: Project, ids: Sequence[int]) -> tuple[list[ItemLine], Name
 
 
 def record_of(project: Project, item_id: int) -> ItemRecord:
-    """All that is known of one item. Five queries. Raises `Item.DoesNotExist`."""
+    """All that is known of one item. Six queries. Raises `Item.DoesNotExist`."""
     item = project.items.select_related("task__batch__selected_by").get(pk=item_id)
     task = task_of(item)
     tasks = list(Task.objects.filter(Q(item=item) | Q(repeats=item)).select_related("batch").order_by("pk"))
@@ -152,10 +154,18 @@ def record_of(project: Project, item_id: int) -> ItemRecord:
     deciding = [each for each in annotations if each.task_id not in gold]
     corrections = list(item.corrections.select_related("user", "withdrawn_by").order_by("-pk"))
     removals = list(item.removals.select_related("user", "ended_by").order_by("-pk"))
-    values = [item.label, *(each.value for each in annotations), *(each.value for each in corrections)]
+    copy = Copy.objects.propagated().filter(item=item).select_related("of", "item").first()
+    values = [
+        item.label,
+        copy.of.label if copy else None,
+        *(each.value for each in annotations),
+        *(each.value for each in corrections),
+    ]
     predicted = None if task is None or project.asks.proposes else task.predicted
     also = [index for index in (item.proposed, predicted) if index is not None]
-    return ItemRecord(item, task, decides, checks, deciding, corrections, removals, names_of(project, values, also))
+    return ItemRecord(
+        item, task, decides, checks, deciding, corrections, removals, names_of(project, values, also), copy
+    )
 
 
 def names_of(project: Project, values: Iterable[Any], also: Iterable[int] = ()) -> Names:

@@ -18,12 +18,17 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Items that the encoder has yet to see; vectors block by block."""
         return self.filter(row__isnull=True, encode_error="").order_by("media", "media_offset", "pk")
 
+    def unpicked(self) -> ItemQuerySet:
+        """Encoded items that no batch has taken."""
+        return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
+
     def unlabeled(self) -> ItemQuerySet:
-        """Encoded items that no batch has taken, and that are no near-copies of others: what the next batch is picked
-        from.
-        """
-        free = self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
-        return free.exclude(pk__in=Copy.objects.withheld().values("item"))
+        """Of those, all but near-copies that get another's label: what the next batch is picked from."""
+        return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
+
+    def propagated(self) -> ItemQuerySet:
+        """Near-copies that have the label of the item which they are a copy of."""
+        return self.filter(pk__in=Copy.objects.propagated().values("item"))
 
     def asked_again(self) -> ItemQuerySet:
         """Items that wait for a further task, the longest waiting first."""

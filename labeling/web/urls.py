@@ -20,7 +20,7 @@ from labeling.web.lifecycle import views as lifecycle
 from labeling.web.members import views as members
 from labeling.web.models import comparing, predictions, privacy
 from labeling.web.models import views as versions
-from labeling.web.overview import agreement, progress
+from labeling.web.overview import agreement, copies, progress
 from labeling.web.overview import views as project
 from labeling.web.overview.home import home
 from labeling.web.review import comments
@@ -121,6 +121,7 @@ urlpatterns = [
     # engineers and managers
     path(f"{PROJECT}guidelines/", guidelines.history, name="project-guidelines"),
     path(f"{PROJECT}progress/", progress.progress, name="project-progress"),
+    path(f"{PROJECT}near-copies/", copies.copies, name="project-copies"),
     path(f"{PROJECT}agreement/", agreement.agreement, name="project-agreement"),
     path(f"{PROJECT}models/", versions.models, name="project-models"),
     path(f"{PROJECT}models/compare/", comparing.compare, name="project-models-compare"),

@@ -166,6 +166,7 @@ DOORS = [
     Door("project-item", "get", ITEM_READERS, 200),
     Door("project-progress", "get", READERS, 200),
     Door("project-agreement", "get", READERS, 200),
+    Door("project-copies", "get", READERS, 200),
     Door("project-models", "get", READERS, 200),
     Door("project-model", "get", READERS, 200),
     Door("project-models-compare", "get", READERS, 200),
@@ -271,6 +272,7 @@ DOORS = [
     Door("api:prediction-result", "get", READERS, 409),  # it waits
     Door("api:payoff", "get", READERS, 200),
     Door("api:agreement", "get", READERS, 200),
+    Door("api:near-copies", "get", READERS, 200),
     Door("api:privacy", "get", READERS, 200),
     Door("api:clustering", "get", READERS, 200),
     Door("api:clustering-anew", "post", MANAGERS, 200),

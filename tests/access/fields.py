@@ -19,7 +19,7 @@ PROJECT: Fields = {
     "complete_share pick_ahead gold_share gold_threshold daily_limit replace_skips review_share strategy class_guard "
     "model training "
     "privacy_epsilon privacy_delta privacy_trainings privacy_noise show_predictions show_suggestions class_proposals "
-    "grids hourly_cost currency",
+    "grids near_copies copy_error copy_checks copy_weight hourly_cost currency",
 }
 BATCH: Fields = {
     MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",
@@ -64,8 +64,8 @@ FIELDS: dict[str, Fields] = {
     "api:items": {ITEM_READERS: ITEM},
     "api:item": {
         ITEM_READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections removals "
-        "learned_by selection.selected_by selection.selection selection.replaces selection.margin selection.cluster "
-        "selection.cluster_size selection.draw_pass selection.predicted selection.confidence",
+        "propagated learned_by selection.selected_by selection.selection selection.replaces selection.margin "
+        "selection.cluster selection.cluster_size selection.draw_pass selection.predicted selection.confidence",
     },
     "api:item-comments": {ITEM_READERS: "user to text created_at read_at"},
     "api:item-changes": {
@@ -90,6 +90,7 @@ FIELDS: dict[str, Fields] = {
     "api:agreement": {
         READERS: "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others gold"
     },
+    "api:near-copies": {READERS: "shown answered same propagated due right radius reach classes"},
     "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw"},
     "api:clustering": {
         READERS: "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "

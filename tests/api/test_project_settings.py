@@ -45,6 +45,10 @@ OTHER: dict[str, Any] = {
     "class_proposals": True,
     "show_suggestions": False,
     "grids": True,
+    "near_copies": 4,
+    "copy_error": 0.02,
+    "copy_checks": 0.2,
+    "copy_weight": 0.25,
     "hourly_cost": 17.5,
     "currency": "CHF",
     "loop": "paused",
@@ -81,7 +85,7 @@ def test_the_number_of_candidates_can_be_left_to_the_product() -> None:
 def test_a_project_is_created_with_all_of_them() -> None:
     client = APIClient()
     client.force_authenticate(make_user("sara", is_staff=True))
-    body = {"slug": "signs", "kind": "text", "classes": ["a", "b"], **OTHER}
+    body = {"slug": "signs", "kind": "text", "classes": ["a", "b"], **OTHER, "near_copies": 0}
     created = client.post("/api/v1/projects/", body, format="json")
     assert created.status_code == 201, created.content
     stored = client.get("/api/v1/projects/signs/").json()
@@ -93,6 +97,9 @@ def test_a_project_is_created_with_all_of_them() -> None:
     [
         ({"overlap": 3, "overlap_max": 3}, "overlap_max"),
         ({"overlap_max": 1}, "overlap_max"),
+        ({"near_copies": 3, "privacy_epsilon": 4.0}, "near_copies"),
+        ({"near_copies": 13}, "near_copies"),
+        ({"copy_error": 0}, "copy_error"),
     ],
 )
 def test_what_cannot_be_together_is_refused_by_name(values: dict[str, Any], field: str) -> None:

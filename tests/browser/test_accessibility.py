@@ -275,6 +275,7 @@ STATES = [
     State("project-progress", "empty", EMPTY),
     State("project-agreement", "filled", {"slug": "twice"}),
     State("project-agreement", "empty", EMPTY),
+    State("project-copies", "empty", EMPTY),
     State("project-models", "filled", DIGITS, unfold),
     State("project-models", "empty", EMPTY),
     State("project-model", "filled", {**DIGITS, "number": 3}, unfold),

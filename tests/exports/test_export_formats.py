@@ -138,7 +138,7 @@ def with_empty_texts(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{key: "" if value is None and key in TEXTS else value for key, value in row.items()} for row in rows]
 
 
-TEXTS = {"external_id", "media", "proposed", "prompted_by", "corrected_by"}
+TEXTS = {"external_id", "media", "proposed", "prompted_by", "corrected_by", "propagated_from"}
 
 
 @pytest.mark.parametrize("question", QUESTIONS)

@@ -85,6 +85,9 @@ def test_a_row_holds_item_label_answers_and_lineage() -> None:
         "labeled_at": project.items.get(pk=items[2].pk).labeled_at,
         "corrected_by": None,
         "corrected_at": None,
+        "propagated_from": None,
+        "propagated_height": None,
+        "propagated_radius": None,
     }
     assert (rows[1]["model_version"], rows[1]["learned_by"]) == (None, 1)
 

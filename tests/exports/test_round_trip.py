@@ -29,6 +29,7 @@ CLASSES = ["cat", "dog", "=1+1"]
 ITS_OWN = {
     "item", "source", "media", "batch", "rank", "model_version", "learned_by", "is_control", "prompted", "prompted_by",
     "control_probability", "control_weight", "margin", "cluster", "cluster_size", "draw_pass", "selection", "imported",
+    "propagated_from", "propagated_height", "propagated_radius",
 }  # fmt: skip
 VALUES: dict[str, list[Any]] = {
     "single": [0, 1, 2],

@@ -28,7 +28,7 @@ from labeling.items.order import (
     read_position,
 )
 from labeling.items.records import state_of
-from labeling.models import Item, Project, Role, User
+from labeling.models import Annotation, Copy, CopyAnswer, Item, Project, Role, User
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +61,8 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
     ({"state": "excluded"}, []),
     ({"queued": "true"}, [10]),
     ({"queued": "false", "state": "unlabeled"}, [9]),
+    ({"propagated": "true"}, [9]),
+    ({"propagated": "false", "state": "unlabeled"}, [10]),
     ({"excluded": "true"}, []),
     ({"excluded": "false"}, list(range(12))),
     ({"deleted": "true"}, []),
@@ -91,7 +93,9 @@ FOUND: list[tuple[dict[str, str], list[int]]] = [
 
 
 def mark(project: Project) -> None:
-    """Queue an item, use one as gold, have one asked again, predict all to be of class 5, and pick two by a cluster."""
+    """Queue an item, use one as gold, have one asked again, predict all to be of class 5, pick two by a cluster, and
+    leave one in as a near-copy.
+    """
     project.items.filter(external_id="item-0010").update(queued_at=timezone.now())
     project.items.filter(external_id="item-0003").update(gold=3)
     project.items.filter(external_id="item-0011").update(again_at=timezone.now())
@@ -99,6 +103,10 @@ def mark(project: Project) -> None:
     save_array(ProjectFiles(project).pool(make_version(first, 1), "best"), np.full(11, 5))
     project.batches.filter(pk=second.pk).update(clusters=3)
     second.tasks.filter(rank__in=(0, 2)).update(cluster=7)
+    source, near = (project.items.get(external_id=f"item-000{number}") for number in (0, 9))
+    copy = Copy.objects.create(of=source, item=near, batch=first, height=0.1)
+    CopyAnswer.objects.create(copy=copy, annotation=Annotation.objects.filter(task__item=source)[0], same=True)
+    project.batches.update(copy_radius=0.2)
 
 
 def find(project: Project, **given: str) -> list[int]:

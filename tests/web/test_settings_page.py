@@ -25,6 +25,10 @@ GOOD = {
     "show_predictions": "on",
     "class_proposals": "on",
     "grids": "on",
+    "near_copies": "0",  # a private project has none
+    "copy_error": "0.02",
+    "copy_checks": "0.2",
+    "copy_weight": "0.25",
     "batch_size": "250",
     "control_share": "0.25",
     "strategy": "margin",
@@ -68,6 +72,7 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
     assert (saved.overlap, saved.lease_seconds) == (2, 90)
+    assert (saved.near_copies, saved.copy_error, saved.copy_checks, saved.copy_weight) == (0, 0.02, 0.2, 0.25)
     assert (saved.show_predictions, saved.class_proposals, saved.grids) == (True, True, True)
     assert (saved.overlap_max, saved.label_confidence, saved.check_share) == (4, 0.97, 0.1)
     assert saved.resolving == "dawid-skene"
@@ -76,6 +81,21 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.privacy_epsilon, saved.privacy_delta, saved.privacy_trainings) == (5.0, 1e-7, 4)
     assert (saved.hourly_cost, saved.currency) == (Decimal("17.50"), "CHF")
     assert saved.training == {"max_seconds": 30.0, "augment": False}
+
+
+def test_near_copies_are_not_for_private_projects_and_say_what_they_cost() -> None:
+    project = make_project()
+    make_items(project, 300)
+    client = manager(project)
+    open_project = {**GOOD, "near_copies": "6", "privacy_epsilon": ""}
+    refused = client.post(address(project), {**GOOD, "near_copies": "6"})
+    assert list(errors_of(refused)) == ["near_copies"]
+    assert "in projects without privacy" in errors_of(refused)["near_copies"]
+    client.post(address(project), open_project)
+    assert Project.objects.get().near_copies == 6
+    page = text_of(client.get(address(project)))
+    assert "One answer counts for items that look the same." in page
+    assert "Near-copies up to" in page
 
 
 def test_neither_deadline_nor_cost_nor_guard_is_needed() -> None:

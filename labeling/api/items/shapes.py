@@ -29,6 +29,7 @@ _ASKED = {
     "control": "Whether they are kept for the control slice.",
     "gold": "Whether their answer is known, and checks annotators.",
     "queued": "Whether a manager wants them in the next batch.",
+    "propagated": "Whether they are near-copies that have the label of another item.",
     "excluded": "Whether they are out of the pool.",
     "deleted": "Deleted ones alone. Without it, and with `false`, there are none.",
 }
@@ -85,6 +86,15 @@ PARAMETERS = [
     OpenApiParameter("after", OpenApiTypes.STR, description="From `next`: the page behind this place."),
     OpenApiParameter("before", OpenApiTypes.STR, description="From `previous`: the page in front of this place."),
 ]
+
+
+class PropagatedLabel(serializers.Serializer[Any]):
+    """Nobody was asked about this item: it has the label of another."""
+
+    item = serializers.IntegerField(help_text="The id of that item.")
+    external_id = serializers.CharField(help_text="Of that item.")
+    label = serializers.JSONField(help_text="A class name, or a list of class names.")  # type: ignore[assignment]
+    height = serializers.FloatField(help_text="At which the dendrogram merges the two.")
 
 
 class ItemSummary(serializers.Serializer[Any]):
@@ -192,6 +202,7 @@ class ItemDetailResponse(ItemSummary):
     annotations = GivenAnnotation(many=True)
     corrections = CorrectionResponse(many=True, help_text="The newest first; at most that one stands.")
     removals = RemovalResponse(many=True, help_text="When it was excluded or deleted, the newest first.")
+    propagated = PropagatedLabel(allow_null=True, help_text="The label that it has as a near-copy of another item.")
     learned_by = serializers.ListField(
         child=serializers.IntegerField(), help_text="The model versions that have learned from it."
     )
@@ -249,7 +260,20 @@ def record_json(project: Project, record: ItemRecord) -> dict[str, Any]:
         "annotations": [_annotation(project, each, names) for each in record.annotations],
         "corrections": [correction_json(project, each, names) for each in record.corrections],
         "removals": [_removal(each) for each in record.removals],
+        "propagated": _propagated(project, record),
         "learned_by": record.learned_by(project.versions.select_related("batch")) if record.task else [],
+    }
+
+
+def _propagated(project: Project, record: ItemRecord) -> dict[str, Any] | None:
+    copy = record.near_copy
+    if copy is None:
+        return None
+    return {
+        "item": copy.of_id,
+        "external_id": copy.of.external_id,
+        "label": project.asks.show(copy.of.label, record.names),
+        "height": copy.height,
     }
 
 

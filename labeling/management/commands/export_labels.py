@@ -36,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--since", metavar="TIME", help=f"Only what was labeled then or later: {when}")
         parser.add_argument("--until", metavar="TIME", help=f"Only what was labeled earlier, or on that day: {when}")
         parser.add_argument("--skipped", action="store_true", help="Also items that everybody skipped, without label.")
+        parser.add_argument("--copies", action="store_true", help="Also near-copies, with the label of another item.")
         parser.add_argument("--excluded", action="store_true", help="Also items that were excluded or deleted.")
 
     def handle(self, *args: Any, slug: str, format: str | None, output: str, **options: Any) -> None:

@@ -13,7 +13,7 @@ from labeling.models import Item, Project
 from labeling.statements import stored
 
 # What people give, in the order in which a file's name tells it.
-FILTERS = ("batch", "control", "agreement", "since", "until", "skipped", "excluded")
+FILTERS = ("batch", "control", "agreement", "since", "until", "skipped", "excluded", "copies")
 CONTROL = ("only", "without")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # A list of batches longer than this is told in a file's name by their number.
@@ -44,6 +44,7 @@ class Choice:
     until: datetime.datetime | None = None
     skipped: bool = False
     excluded: bool = False
+    copies: bool = False
     name_part: str = ""  # what it chooses, as part of a file's name
 
     def conditions(self) -> tuple[str, list[Any]]:
@@ -93,6 +94,7 @@ def choose(project: Project, filters: Mapping[str, Any]) -> Choice:
     read("until", lambda text: _moment(text, "until"))
     read("skipped", _yes_or_no)
     read("excluded", _yes_or_no)
+    read("copies", _yes_or_no)
     since, until = values.get("since"), values.get("until")
     if since and until and until <= since:
         errors["until"] = "The end must be later than the beginning."
@@ -106,6 +108,7 @@ def choose(project: Project, filters: Mapping[str, Any]) -> Choice:
         until=until,
         skipped=bool(values["skipped"]),
         excluded=bool(values["excluded"]),
+        copies=bool(values["copies"]),
         name_part="-".join(filter(None, (_told(name, texts[name], values[name]) for name in FILTERS))),
     )
 
@@ -196,7 +199,7 @@ def _told(name: str, text: str, value: Any) -> str:
         return "control" if value == "only" else "without-control"
     if name == "agreement":
         return f"agreement-{value:g}"
-    if name in ("skipped", "excluded"):
+    if name in ("skipped", "excluded", "copies"):
         return f"with-{name}"
     return f"{name}-{text}" if _DATE.fullmatch(text) else f"{name}-{value:%Y-%m-%dT%H%M%SZ}"
 

@@ -45,4 +45,7 @@ COLUMNS = (
     ExportColumn("labeled_at", "time"),
     ExportColumn("corrected_by", "text"),
     ExportColumn("corrected_at", "time"),
+    ExportColumn("propagated_from", "text"),
+    ExportColumn("propagated_height", "number"),
+    ExportColumn("propagated_radius", "number"),
 )

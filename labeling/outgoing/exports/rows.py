@@ -22,12 +22,14 @@ from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
+from labeling.outgoing.exports.copies import copy_pages, count_copies
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.tables import Page, Row
 from labeling.statements import as_moment, as_uuid_text, marks, moment, rows
 
 PAGE = 500
 LABELS_KEPT = 4096
+NOT_PROPAGATED: Row = {"propagated_from": None, "propagated_height": None, "propagated_radius": None}
 UNCORRECTED: tuple[Row, str | None] = ({"corrected_by": None, "corrected_at": None}, None)
 
 
@@ -105,7 +107,8 @@ class Shared:
 
 
 def count_rows(project: Project, choice: Choice | None = None, *, at_most: int | None = None) -> int:
-    """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query."""
+    """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query, or
+    two."""
     choice = choice or Choice()
     condition, values = choice.conditions()
     sql = f"""
@@ -119,7 +122,7 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
         sql += " LIMIT %s"
         values.append(at_most + 1)
     [(count,)] = rows(f"SELECT COUNT(*) FROM ({sql}) counted", values)
-    return int(count)
+    return int(count) + count_copies(project, choice)
 
 
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
@@ -142,9 +145,15 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     weights = weights_of(project, imported)
     asked_again = Task.objects.further().filter(batch__project=project, is_gold=False).exists()
     shared = Shared(project, kinds.get(project.kind).is_file, names, show, weights, trainings, asked_again)
+    by_id = {batch.pk: batch for batch in newest_first}
+
+    def shown(label: Any) -> Any:
+        return asks.show(project.follow(label), names)
+
     for facts in batches:
         if choice.batches is None or facts.number in choice.batches:
             yield from _pages_of(facts, choice, shared, size)
+            yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
 
 
 def _batches(
@@ -286,6 +295,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
         "imported": facts.imported,
         "labeled_at": as_moment(task.labeled_at),
         **correction,
+        **NOT_PROPAGATED,
     }
 
 

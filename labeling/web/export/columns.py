@@ -31,4 +31,7 @@ MEANINGS = {
     "labeled_at": "when its label was last settled",
     "corrected_by": "the manager whose correction is the label",
     "corrected_at": "when the correction was made",
+    "propagated_from": "for near-copies, the item whose label it is",
+    "propagated_height": "for near-copies, how far they are from that item",
+    "propagated_radius": "how far they could be",
 }

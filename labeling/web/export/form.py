@@ -42,6 +42,11 @@ class ExportForm(forms.Form):
         help_text="They have no label, agreement or time of labeling, but tell who skipped them and why.",
     )
     excluded = forms.BooleanField(label="With the items that were excluded or deleted", required=False)
+    copies = forms.BooleanField(
+        label="With near-copies",
+        required=False,
+        help_text="They have the label of another item, which the column “propagated_from” names.",
+    )
 
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
         """`numbers`: those of the project's batches, ascending."""

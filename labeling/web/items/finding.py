@@ -46,6 +46,7 @@ _SAID = {
     "control": ("control", "not control"),
     "gold": ("gold", "not gold"),
     "queued": ("queued for labeling", "not queued"),
+    "propagated": ("labeled as a near-copy", "not labeled as a near-copy"),
     "excluded": ("excluded", "not excluded"),
     "deleted": ("deleted", "not deleted"),
 }

@@ -234,6 +234,10 @@ def _page(
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),
+        "near_copy": record.near_copy,
+        "near_copy_label": item_view.label_text(project.asks.show(record.near_copy.of.label, record.names))
+        if record.near_copy
+        else "",
         "annotations": item_view.annotation_rows(record, now),
         "checks": item_view.check_rows(record, now),
         "corrections": item_view.correction_rows(record, now),

@@ -47,6 +47,8 @@ class Terms:
     check_share: float = 0.05
     mean_cluster_size: float = 5.0
     class_guard: float | None = None
+    near_copies: int = 0
+    copy_checks: float = 0.1
     show_predictions: bool = False
     show_suggestions: bool = False
     deadline_hours: float | None = None
@@ -156,6 +158,7 @@ def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
     typed = typed or saved
     before, after = _tell(standing, saved), _tell(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
+    rows = [row for row in rows if (row.was, row.now) != (NO_COPIES, NO_COPIES)]
     return Told(
         batch=[row for row in rows if row.key not in (*REST, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],
@@ -172,6 +175,7 @@ NAMES = {
     "share": "Share of the pool",
     "answers": "Answers an item",
     "wrong": "Labels that are wrong",
+    "copies": "Near-copies",
     "hours": "Work",
     "cost": "Cost",
     "done": "Done in",
@@ -183,6 +187,7 @@ NAMES = {
     "all-hours": "Work",
     "all-cost": "Cost",
 }
+NO_COPIES = "no items beside"
 PICKED = tuple(forecast.NAMES)
 REST = ("rounds", "all-hours", "all-cost")
 
@@ -204,6 +209,7 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
         "answers": (figure(round(asked.answers, 1)), "of people" if terms.overlap_max is None else "on average"),
         "wrong": _wrong(standing, asked),
+        "copies": _copies(batch, terms),
         "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
         "cost": _cost(hours, terms),
         "done": _done(hours, terms, standing.pace),
@@ -227,6 +233,16 @@ def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
     known = "by how people agree" if standing.accuracies else f"if people are right {percent(ACCURACY)} of the time"
     open_items = f"; {percent(asked.undecided)} undecided" if asked.undecided else ""
     return f"about {percent(asked.wrong)}", f"{known}, without the model's word{open_items}"
+
+
+def _copies(batch: NextBatch, terms: Terms) -> tuple[str, str]:
+    if not terms.near_copies:
+        return NO_COPIES, ""
+    checks = round(terms.copy_checks * batch.size)
+    asked = (
+        f"; {count(checks, 'task')} of the next batch to check them" if checks else "; none is checked, so none counts"
+    )
+    return f"up to {number(terms.near_copies * batch.picked)}", f"items with the label of another{asked}"
 
 
 def _forecast(standing: Standing, terms: Terms, batch: NextBatch) -> BatchForecast | None:

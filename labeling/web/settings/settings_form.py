@@ -21,6 +21,8 @@ STRATEGIES = [
     (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
 ]
 
+COPIES = ("near_copies", "copy_error", "copy_checks", "copy_weight")
+
 
 class SettingsForm(forms.ModelForm):
     """A project's settings but those of the training."""
@@ -35,6 +37,10 @@ class SettingsForm(forms.ModelForm):
             "class_proposals",
             "show_suggestions",
             "grids",
+            "near_copies",
+            "copy_error",
+            "copy_checks",
+            "copy_weight",
             "batch_size",
             "control_share",
             "strategy",
@@ -67,6 +73,10 @@ class SettingsForm(forms.ModelForm):
             "class_proposals": "Let annotators propose classes",
             "show_suggestions": "Show annotators the suggestions that items came with",
             "grids": "Ask about many items at once",
+            "near_copies": "Most near-copies of an item",
+            "copy_error": "Share of near-copies that may be wrong",
+            "copy_checks": "Checks for each task",
+            "copy_weight": "What a near-copy counts in training",
             "control_share": "Control share",
             "mean_cluster_size": "Mean cluster size",
             "class_guard": "Class guard",
@@ -103,6 +113,16 @@ class SettingsForm(forms.ModelForm):
             "grids": "Annotators see up to 60 items of one class, mark the wrong ones and confirm the rest. Where the "
             "question is which class, only items with a suggested class come in grids, so allow suggestions above; "
             "the other half is asked one by one and measures accuracy. Annotators can go back to one by one.",
+            "near_copies": "Annotators see up to this many near-copies beside each item and take out those that "
+            "differ. The others get the same label. Near-copies come from the clusters, so there are none in the "
+            "first batch, nor with strategies that do not use clusters. 0: none.",
+            "copy_error": "Near-copies get a label only as far apart as checks show that at most this share, 0.05 for "
+            "one in twenty, would be given another label by people. The smaller it is, the more checks that takes.",
+            "copy_checks": "People are asked about this many near-copies for each task of a batch, 0.1 for one in "
+            "ten, as about any other item. With 0.05 above, about 80 checks must agree before any near-copy gets a "
+            "label.",
+            "copy_weight": "An answered item counts 1. Labels of near-copies add little that is new, so less than 1 "
+            "is enough. 0: models do not train on them.",
             "batch_size": "The model is retrained after this many answers. Small batches teach it sooner; large ones "
             "keep people busy longer between trainings.",
             "control_share": "This share of each batch, 0.1 for one item in ten, is drawn at random and kept out of "
@@ -189,6 +209,9 @@ class SettingsForm(forms.ModelForm):
             del self.fields["class_proposals"]
         if not self.instance.can_show_grids:
             del self.fields["grids"]
+        if not self.instance.can_show_copies and not self.instance.near_copies:
+            for name in COPIES:
+                del self.fields[name]
         say_bounds(self, Project._meta.get_field)
 
     def clean(self) -> dict[str, Any]:

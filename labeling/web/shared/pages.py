@@ -43,6 +43,10 @@ def _engineers(membership: Membership) -> bool:
     return membership.may_export
 
 
+def _copy_readers(membership: Membership) -> bool:
+    return membership.may_export and membership.project.near_copies > 0
+
+
 def _managers(membership: Membership) -> bool:
     return membership.may_manage
 
@@ -58,6 +62,7 @@ GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
             Section("project-batches", "Batches", _everybody),
             Section("project-progress", "Pace and people", _engineers),
             Section("project-agreement", "Agreement", _engineers),
+            Section("project-copies", "Near-copies", _copy_readers),
         ),
     ),
     (

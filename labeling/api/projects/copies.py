@@ -1,0 +1,50 @@
+"""How near-copies fare."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from labeling.api.projects.agreement import RightFigures
+from labeling.api.shared.base import ProjectView
+from labeling.insight.copies import copy_values
+from labeling.projects import access
+
+
+class ClassCopiesFigures(serializers.Serializer[Any]):
+    """A class among the labels of near-copies."""
+
+    name = serializers.CharField()
+    propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have it as their label.")
+    right = RightFigures(help_text="Of the checked ones, those that people gave it too.")
+
+
+class CopiesSerializer(serializers.Serializer[Any]):
+    """Near-copies of items, the labels that they have from them, and how often checks bear these out."""
+
+    shown = serializers.IntegerField(min_value=0, help_text="Near-copies that were chosen to be shown.")
+    answered = serializers.IntegerField(min_value=0, help_text="Of these, those that somebody has seen.")
+    same = serializers.IntegerField(min_value=0, help_text="Of these, those that everybody left in.")
+    propagated = serializers.IntegerField(min_value=0, help_text="Near-copies that have the label of their source.")
+    due = serializers.IntegerField(min_value=0, help_text="Checks that wait for a batch.")
+    right = RightFigures(help_text="Of the checked ones, those that people gave their source's label.")
+    radius = serializers.FloatField(
+        allow_null=True, help_text="As far from their source near-copies have its label; null: none has, as yet."
+    )
+    reach = serializers.FloatField(allow_null=True, help_text="As far from their source near-copies are shown.")
+    classes = ClassCopiesFigures(many=True)
+
+
+class CopiesDetail(ProjectView):
+    """How many near-copies have the label of another item, and how often checks bear that out."""
+
+    subject = "Projects"
+    needs = {"GET": access.EXPORT}
+
+    @extend_schema(responses=CopiesSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(CopiesSerializer(copy_values(self.project)).data)

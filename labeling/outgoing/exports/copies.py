@@ -1,0 +1,63 @@
+"""Pages of near-copies: rows like those of items that were answered, but with the label of another item."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from labeling.models import Batch, Copy, Project
+from labeling.models.copies import CopyQuerySet
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.tables import Page, Row
+
+NOTHING: Row = {column.name: None for column in COLUMNS} | {
+    "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False
+}  # fmt: skip
+
+
+def count_copies(project: Project, choice: Choice) -> int:
+    """How many rows `copy_pages` gives for all batches. One query, none where they are not asked for."""
+    if not choice.copies:
+        return 0
+    copies = _chosen(project, choice)
+    if choice.batches is not None:
+        copies = copies.filter(batch__number__in=choice.batches)
+    return copies.count()
+
+
+def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
+    """The batch's near-copies, up to `size` at a time. `show` turns a label into what people read."""
+    last, copies = 0, _chosen(batch.project, choice).filter(batch=batch).order_by("pk")
+    while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.copies else ()):
+        yield [_row(copy, batch, show, is_file=is_file) for copy in page]
+        last = page[-1].pk
+
+
+def _chosen(project: Project, choice: Choice) -> CopyQuerySet:
+    """They are labeled when their source is. Nobody agrees on them, and none is in the control slice."""
+    copies = Copy.objects.propagated().filter(of__project=project)
+    if choice.control == "only" or choice.agreement is not None:
+        return copies.none()
+    times: Mapping[str, Any] = {"of__labeled_at__gte": choice.since, "of__labeled_at__lt": choice.until}
+    return copies.filter(**{name: time for name, time in times.items() if time is not None})
+
+
+def _row(copy: Copy, batch: Batch, show: Callable[[Any], Any], *, is_file: bool) -> Row:
+    item = copy.item
+    return {
+        **NOTHING,
+        "item": item.pk,
+        "external_id": item.external_id,
+        "source": item.source,
+        "data": json.dumps(item.data, ensure_ascii=False, separators=(",", ":")),
+        "media": (item.media or None) if is_file else None,
+        "label": show(copy.of.label),
+        "batch": batch.number,
+        "model_version": batch.selected_by.number if batch.selected_by else None,
+        "labeled_at": copy.of.labeled_at,
+        "propagated_from": copy.of.external_id,
+        "propagated_height": copy.height,
+        "propagated_radius": batch.copy_radius,
+    }

@@ -1,0 +1,54 @@
+"""How near-copies fare. For managers and engineers."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from labeling.insight.annotators import Rate
+from labeling.insight.certainty import ENOUGH
+from labeling.insight.copies import ClassCopies, copy_figures
+from labeling.models import Membership, Project
+from labeling.projects import access
+from labeling.web.overview.agreement import items_url
+from labeling.web.shared.pages import render_page
+from labeling.web.shared.permissions import for_members
+from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
+
+
+@require_safe
+@for_members(access.EXPORT)
+def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """What near-copies save, how often checks bear out their labels, and how near is near enough."""
+    project = membership.project
+    figures = copy_figures(project)
+    context = {
+        "figures": figures,
+        "propagated": count(figures.propagated, "item"),
+        "items_url": items_url(project, propagated="true") if figures.propagated else "",
+        "shown": number(figures.shown),
+        "answered": number(figures.answered),
+        "taken_out": number(figures.answered - figures.same),
+        "due": number(figures.due),
+        "wrong": _wrong(figures.right),
+        "tolerated": percent(project.copy_error),
+        "radius": None if figures.radius is None else figure(figures.radius),
+        "reach": None if figures.reach is None else figure(figures.reach),
+        "classes": [_class(project, each) for each in figures.classes],
+    }
+    return render_page(request, membership, "project/copies.html", context, section="project-copies")
+
+
+def _class(project: Project, each: ClassCopies) -> dict[str, str]:
+    return {"name": each.name, "propagated": number(each.propagated), **_wrong(each.right)}
+
+
+def _wrong(right: Rate) -> dict[str, str]:
+    """The share of the checked ones that people gave another label, with its interval; of few, how many they were."""
+    if right.n < ENOUGH:
+        return {"share": TOO_FEW, "interval": "", "of": f"{number(right.n - right.right)} of {number(right.n)}"}
+    return {
+        "share": percent(1 - right.right / right.n, exact=True),
+        "interval": f"{percent(1 - right.high, exact=True)} to {percent(1 - right.low, exact=True)}",
+        "of": f"{number(right.n - right.right)} of {number(right.n)}",
+    }
