@@ -51,6 +51,7 @@ ON_POSTGRES = [
     "items/test_removing.py",
     "items/test_removing_at_once.py",
     "items/test_search.py",
+    "loop/test_copies_in_the_loop.py",
     "loop/test_corrected_loop.py",
     "loop/test_crashes.py::test_killed_import_goes_on_where_it_was",
     "loop/test_crashes.py::test_worker_killed_at_any_moment",

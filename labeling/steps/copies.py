@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from django.db.models import Q
 
 from labeling import database
 from labeling.loop.step import Step
@@ -34,7 +33,7 @@ def update_radius(project: Project) -> Radius:
     all batches that were picked by it.
     """
     clustering = Clustering.objects.filter(project=project).first()
-    if clustering is None:
+    if clustering is None or not Copy.objects.filter(of__project=project).exists():
         return Radius(None, None)
     batches = project.batches.filter(dendrogram_hash=clustering.digest)
     checked = Copy.objects.checked().filter(batch__in=batches).order_by("pk")
@@ -73,7 +72,9 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> float | None:
     reach = float(facts["cut_height"])
     if radius.reach is not None:
         reach = min(reach, radius.reach)
-    asked = _rows(Item.objects.filter(_shown_by(batch), copies=None, project=project, row__lt=clustering.rows))
+    asked = np.union1d(
+        *(_rows(items.filter(copies=None, row__lt=clustering.rows)) for items in _shown_by(batch)),
+    )
     free = np.zeros(clustering.rows, bool)
     free[_rows(project.items.unlabeled().filter(reserved=False, queued_at=None, as_copy=None, row__lt=len(free)))] = (
         True
@@ -84,8 +85,10 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> float | None:
     return reach
 
 
-def _shown_by(batch: Batch) -> Q:
-    return Q(task__batch=batch) | Q(further_tasks__batch=batch)
+def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:
+    """The items that the batch picked, and those that it asks again."""
+    items = batch.project.items
+    return items.filter(task__batch=batch), items.filter(further_tasks__batch=batch)
 
 
 def _rows(items: Any) -> np.ndarray:
@@ -94,7 +97,10 @@ def _rows(items: Any) -> np.ndarray:
 
 def _remove_stale(step: Step, batch: Batch) -> None:
     """Remove the batch's copies of items that it does not ask about: it was picked again, or its selection killed."""
-    stale = batch.copies.exclude(of__in=Item.objects.filter(_shown_by(batch)))
+    if not batch.copies.exists():
+        return
+    picked, again = _shown_by(batch)
+    stale = batch.copies.exclude(of__in=picked).exclude(of__in=again)
     keys = list(stale.order_by("pk").values_list("pk", flat=True))
     for part in database.in_parts(keys, PART):
         with step.write():
