@@ -87,8 +87,8 @@ class ScikitLearn(Estimator):
         if weights is not None:
             if not has_fit_parameter(classifier, "sample_weight"):
                 raise EstimatorError(
-                    f"{options['classifier']} takes no weights, so it can learn neither soft labels nor near-copies that "
-                    "count less: turn `soft_labels` off, and set `copy_weight` to 0 or 1."
+                    f"{options['classifier']} takes no weights, so it can learn neither soft labels nor near-copies "
+                    "that count less: turn `soft_labels` off, and set `copy_weight` to 0 or 1."
                 )
             weighing = {"sample_weight": weights}
         try:

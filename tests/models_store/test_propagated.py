@@ -87,16 +87,18 @@ def test_scikit_learn_takes_the_weights_where_it_can() -> None:
     given = {"question": "single", "n_classes": CLASSES, "input_shape": (8,), "seed": 1, "propagated": propagated}
     learner = named("scikit-learn")
     assert (
-        learn(learner, features, targets, options={"classifier": "GaussianNB", "parameters": {}}, **given).training_size
+        learn(
+            learner, features, targets, options={"classifier": "GaussianNB", "parameters": "{}"}, **given
+        ).training_size
         == N + COPIES
     )
     with pytest.raises(EstimatorError, match="set `copy_weight` to 0 or 1"):
-        learn(learner, features, targets, options={"classifier": "KNeighborsClassifier", "parameters": {}}, **given)
+        learn(learner, features, targets, options={"classifier": "KNeighborsClassifier", "parameters": "{}"}, **given)
     even = propagated._replace(weights=np.ones(N + COPIES, np.float32))
     learn(
         learner,
         features,
         targets,
-        options={"classifier": "KNeighborsClassifier", "parameters": {}},
+        options={"classifier": "KNeighborsClassifier", "parameters": "{}"},
         **{**given, "propagated": even},
     )
