@@ -11,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,25 +97,30 @@ class Annotator:
             if not tasks:
                 return False
         truths = self._simulation.truths([task["item"]["id"] for task in tasks])
+        beside = self._simulation.known([each["id"] for task in tasks for each in task["item"].get("copies", ())])
         answers = []
         for task in tasks:
             if self._chance("skip_rate"):
                 self._skip(task["id"])
             else:
-                answers.append(self._answer(task["id"], truths[task["item"]["id"]]))
+                answers.append(self._answer(task, truths[task["item"]["id"]], beside))
         accepted = self._submit(answers)
         for each in accepted:
             if self._chance("undo_rate") and self._client.delete(f"annotations/{each}/"):
                 self.tally["undone"] += 1
         return True
 
-    def _answer(self, task: int, truth: Stored) -> dict[str, Any]:
+    def _answer(self, task: dict[str, Any], truth: Stored, known: Mapping[int, Stored]) -> dict[str, Any]:
+        """An answer; of the near-copies beside the item those with another truth are taken out."""
         value = truth
+        copies = [each["id"] for each in task["item"].get("copies", ()) if each["id"] in known]
         if self._chance("error_rate"):
             value = wrong(truth, len(self._simulation.names), self._rng)
         return {
             "id": str(uuid.uuid4()),
-            "task": task,
+            "task": task["id"],
+            "same": [each for each in copies if known[each] == truth],
+            "different": [each for each in copies if known[each] != truth],
             "value": self._simulation.asks.show(value, self._simulation.names),
             "seconds": round(self._rng.uniform(0.5, 2.0), 2),
         }
@@ -211,6 +216,11 @@ class Simulation:
         if len(truths) < len(item_ids):
             raise SimulationError(f"The server at {self.game.url} gives out other items. {OTHER_DATABASE}")
         return truths
+
+    def known(self, item_ids: list[int]) -> dict[int, Stored]:
+        """The known answers of those of these items that have one."""
+        items = self._project.items.filter(pk__in=item_ids).values_list("pk", "truth") if item_ids else ()
+        return {pk: truth for pk, truth in items if truth is not None}
 
     def _watch(self, done: int, futures: list[Future[Counter[str]]]) -> None:
         """Follow the loop from batch `done` on until the last batch is done or nothing is left to label."""
