@@ -17,15 +17,8 @@ from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
 from labeling.models.batches import answers_needed
-from labeling.web.settings.consequences import (
-    Standing,
-    Terms,
-    changes,
-    next_batch,
-    person_hours,
-    rounds_left,
-    told,
-)
+from labeling.web.settings.consequences import changes, told
+from labeling.web.settings.terms import Standing, Terms, next_batch, person_hours, rounds_left
 from models_store.privacy.config import PrivacyConfig
 
 SAVED = Terms(

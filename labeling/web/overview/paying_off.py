@@ -9,8 +9,8 @@ from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Estimate, Missing, Payoff
 from labeling.models import Project
 from labeling.web.charts.payoff import about
-from labeling.web.settings.consequences import person_hours
 from labeling.web.settings.standing import terms_of
+from labeling.web.settings.terms import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
 
 MINUS = "−"

@@ -13,7 +13,7 @@ from labeling.insight.pace import pace_of
 from labeling.insight.pool import pool_of
 from labeling.loop import ledger
 from labeling.models import Batch, Project
-from labeling.web.settings.consequences import TELLING, Standing, Terms
+from labeling.web.settings.terms import TELLING, Standing, Terms
 
 
 def terms_of(source: Any) -> Terms:

@@ -16,9 +16,9 @@ from labeling.models import Membership
 from labeling.projects import access, guidelines
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
-from labeling.web.settings.consequences import TELLING
 from labeling.web.settings.settings_form import SettingsForm
 from labeling.web.settings.standing import standing_of, terms_of
+from labeling.web.settings.terms import TELLING
 from labeling.web.settings.training_form import TrainingForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
