@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from labeling.models import Project
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.project_settings import MAX_CLASSES
 from labeling.questions import InvalidValue, Stored
 from labeling.statements import marks, rows
 

@@ -10,6 +10,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
+import labeling.models.project_settings
 import labeling.models.projects
 
 
@@ -162,7 +163,7 @@ class Migration(migrations.Migration):
                         default=5.0,
                         help_text="The batch is drawn from this many times its size of the items that the model doubts most.",
                         validators=[
-                            labeling.models.projects.finite,
+                            labeling.models.project_settings.finite,
                             django.core.validators.MinValueValidator(1.0),
                             django.core.validators.MaxValueValidator(1000.0),
                         ],
@@ -174,7 +175,7 @@ class Migration(migrations.Migration):
                         default=10.0,
                         help_text="Near-duplicates are grouped in clusters of about this many items.",
                         validators=[
-                            labeling.models.projects.finite,
+                            labeling.models.project_settings.finite,
                             django.core.validators.MinValueValidator(1.0),
                             django.core.validators.MaxValueValidator(1000000.0),
                         ],
@@ -186,7 +187,7 @@ class Migration(migrations.Migration):
                         default=0.1,
                         help_text="This part of each batch is drawn at random and only used to measure accuracy honestly.",
                         validators=[
-                            labeling.models.projects.finite,
+                            labeling.models.project_settings.finite,
                             django.core.validators.MinValueValidator(0.0),
                             django.core.validators.MaxValueValidator(0.9),
                         ],

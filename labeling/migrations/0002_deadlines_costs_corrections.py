@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 default=0.9,
                 help_text="The part of a batch that must be answered before the deadline can end it.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.1),
                     django.core.validators.MaxValueValidator(1.0),
                 ],
@@ -55,7 +55,7 @@ class Migration(migrations.Migration):
                 help_text="After this many hours a batch ends with the answers that it has, if they are enough.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.1),
                     django.core.validators.MaxValueValidator(8760),
                 ],

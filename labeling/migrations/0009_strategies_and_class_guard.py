@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(1.0),
                     django.core.validators.MaxValueValidator(20000),
                 ],

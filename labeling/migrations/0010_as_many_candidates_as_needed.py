@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                 help_text="The batch is drawn from this many times its size of the items that the model doubts most; if empty, from as many as it takes for each to come from another cluster.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(1.0),
                     django.core.validators.MaxValueValidator(1000.0),
                 ],
@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 default=5.0,
                 help_text="Near-duplicates are grouped in clusters of about this many items.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(1.0),
                     django.core.validators.MaxValueValidator(1000000.0),
                 ],

@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
                 default=1e-06,
                 help_text="The chance (δ) with which that may fail.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(1e-12),
                     django.core.validators.MaxValueValidator(0.001),
                 ],
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                 help_text="All trainings together may cost this much privacy (ε); empty: trainings are not private.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.1),
                     django.core.validators.MaxValueValidator(100.0),
                 ],

@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 help_text="Noise multiplier of every training; empty: what makes the budget last for its trainings.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.3),
                     django.core.validators.MaxValueValidator(10000.0),
                 ],

@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that nobody waits; if empty, the next batch waits for the newest model.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.05),
                     django.core.validators.MaxValueValidator(1.0),
                 ],

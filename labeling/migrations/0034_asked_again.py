@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -65,7 +65,7 @@ class Migration(migrations.Migration):
                 default=0.0,
                 help_text="As many tasks for each task of a batch have an answer that is known, to check annotators.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(0.5),
                 ],
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 help_text="Who is very probably right less often than this gets no more tasks until a manager has looked.",
                 null=True,
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(1.0),
                 ],

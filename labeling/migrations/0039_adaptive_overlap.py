@@ -3,7 +3,7 @@
 import django.core.validators
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -53,7 +53,7 @@ class Migration(migrations.Migration):
                 default=0.05,
                 help_text="This part of the tasks, drawn at random, is answered by one more person in any case.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(1.0),
                 ],
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 default=0.95,
                 help_text="One more person answers until the label is right with this probability.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.5),
                     django.core.validators.MaxValueValidator(0.9999),
                 ],

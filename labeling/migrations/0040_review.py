@@ -5,7 +5,7 @@ import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
                 default=0.0,
                 help_text="This part of every person's answers is drawn at random and comes to the reviewers.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(1.0),
                 ],

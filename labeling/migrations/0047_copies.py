@@ -4,7 +4,7 @@ import django.core.validators
 import django.db.models.deletion
 from django.db import migrations, models
 
-import labeling.models.projects
+import labeling.models.project_settings
 
 
 class Migration(migrations.Migration):
@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                 default=0.1,
                 help_text="As many near-copies for each task of a batch are asked of people, to measure that.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(0.5),
                 ],
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
                 default=0.05,
                 help_text="The part of the near-copies that may have another label than people would give them.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.001),
                     django.core.validators.MaxValueValidator(0.5),
                 ],
@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                 default=0.5,
                 help_text="What a near-copy counts in training, beside 1 for an answered item; 0: it is not learned from.",
                 validators=[
-                    labeling.models.projects.finite,
+                    labeling.models.project_settings.finite,
                     django.core.validators.MinValueValidator(0.0),
                     django.core.validators.MaxValueValidator(1.0),
                 ],
@@ -85,6 +85,14 @@ class Migration(migrations.Migration):
             name="copy_reach",
             field=models.FloatField(
                 help_text="As far apart as items may be that were shown as near-copies.", null=True
+            ),
+        ),
+        migrations.AlterField(
+            model_name="task",
+            name="asked",
+            field=models.BooleanField(
+                default=False,
+                help_text="Taken before all others: a manager had asked for it, or it checks a near-copy.",
             ),
         ),
         migrations.CreateModel(

@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import hmac
-import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 
 from labeling import kinds, questions
+from labeling.models.project_settings import MOST_OVERLAP, ProjectSettings
 from labeling.questions.base import GridBy
 
 if TYPE_CHECKING:
     from labeling.models.people import User
 
-MAX_CLASSES = 20_000
 MAX_SLUG = 60
-MOST_OVERLAP = 25
-MOST_COPIES = 12
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
     "Use lower-case letters, digits and single hyphens, for example 'street-signs'.",
 )
-
-
-def finite(value: float) -> None:
-    """Refuse NaN, which slips through every comparison with a limit."""
-    if not math.isfinite(value):
-        raise ValidationError("Give a finite number.")
 
 
 def new_secret() -> bytes:
@@ -56,25 +47,13 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.kept().filter(memberships__user=user)
 
 
-class Project(models.Model):
+class Project(ProjectSettings):
     """Settings hold for the next batch; what a batch was made with is recorded on the batch."""
 
     class Loop(models.TextChoices):
         RUNNING = "running"
         PAUSED = "paused", "paused: nobody is given tasks"
         STOPPED = "stopped", "stopped: no batch follows the present one"
-
-    class Strategy(models.TextChoices):
-        CLUSTER_MARGIN = "cluster-margin"
-        MARGIN = "margin"
-        ENTROPY = "entropy"
-        CORESET = "coreset"
-        BADGE = "badge"
-        UNIFORM = "uniform"
-
-    class Resolving(models.TextChoices):
-        MAJORITY = "majority", "majority: the most frequent answer"
-        DAWID_SKENE = "dawid-skene", "Dawid–Skene: each person's typical mistakes are learned"
 
     slug = models.CharField(max_length=MAX_SLUG, unique=True, validators=[slug_validator])
     name = models.CharField(max_length=200)
@@ -86,198 +65,6 @@ class Project(models.Model):
     # Never shown: whoever knows it can compute which items are control items.
     secret = models.BinaryField(default=new_secret, editable=False)
     loop = models.CharField(max_length=10, choices=Loop, default=Loop.RUNNING)
-
-    batch_size = models.PositiveIntegerField(
-        default=100,
-        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
-        help_text="Items in one batch (k_t): the model is trained anew after that many answers.",
-    )
-    candidate_factor = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(1.0), MaxValueValidator(1000.0)],
-        help_text="The batch is drawn from this many times its size of the items that the model doubts most; if empty, "
-        "from as many as it takes for each to come from another cluster.",
-    )
-    mean_cluster_size = models.FloatField(
-        default=5.0,
-        validators=[finite, MinValueValidator(1.0), MaxValueValidator(1_000_000.0)],
-        help_text="Near-duplicates are grouped in clusters of about this many items.",
-    )
-    control_share = models.FloatField(
-        default=0.1,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.9)],
-        help_text="This part of each batch is drawn at random and only used to measure accuracy honestly.",
-    )
-    overlap = models.PositiveSmallIntegerField(
-        default=1,
-        validators=[MinValueValidator(1), MaxValueValidator(MOST_OVERLAP)],
-        help_text="How many people answer each task; with `overlap_max`, how many at least.",
-    )
-    overlap_max = models.PositiveSmallIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(2), MaxValueValidator(9)],
-        help_text="Up to so many people answer a task whose label is in doubt; if empty, none gets more than others.",
-    )
-    label_confidence = models.FloatField(
-        default=0.95,
-        validators=[finite, MinValueValidator(0.5), MaxValueValidator(0.9999)],
-        help_text="One more person answers until the label is right with this probability.",
-    )
-    check_share = models.FloatField(
-        default=0.05,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="This part of the tasks, drawn at random, is answered by one more person in any case.",
-    )
-    resolving = models.CharField(
-        max_length=15, choices=Resolving, default=Resolving.MAJORITY, help_text="How several answers become a label."
-    )
-    gold_share = models.FloatField(
-        default=0.0,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text="As many tasks for each task of a batch have an answer that is known, to check annotators.",
-    )
-    gold_threshold = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="Who is very probably right less often than this gets no more tasks until a manager has looked.",
-    )
-    review_share = models.FloatField(
-        default=0.0,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="This part of every person's answers is drawn at random and comes to the reviewers.",
-    )
-    lease_seconds = models.PositiveIntegerField(
-        default=180,
-        validators=[MinValueValidator(5), MaxValueValidator(7 * 86400)],
-        help_text="A task that nobody answers within this time goes to somebody else.",
-    )
-    pick_ahead = models.FloatField(
-        null=True,
-        blank=True,
-        default=0.9,
-        validators=[finite, MinValueValidator(0.05), MaxValueValidator(1.0)],
-        help_text="When this part of a batch is given out, the next one is picked by the model at hand, so that nobody "
-        "waits; if empty, the next batch waits for the newest model.",
-    )
-    daily_limit = models.PositiveIntegerField(
-        null=True,
-        blank=True,
-        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
-        help_text="Answers that one person may give a day, unless the member has another limit; if empty, any number.",
-    )
-    replace_skips = models.BooleanField(
-        default=True,
-        help_text="Whether an item that everybody skips is replaced by a similar one, in up to a fifth of the batch.",
-    )
-    strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.CLUSTER_MARGIN)
-    class_guard = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(1.0), MaxValueValidator(MAX_CLASSES)],
-        help_text="No class, as the model takes it, has more than this many times its even share of a batch.",
-    )
-    training = models.JSONField(default=dict, blank=True, help_text="Overrides of the training settings.")
-    model = models.JSONField(
-        default=dict, blank=True, help_text="What learns from the labels; if empty, a network. See also `training`."
-    )
-    encoder = models.JSONField(
-        default=dict,
-        blank=True,
-        help_text="What turns items into numbers; if empty, the default of the kind. Holds once an item is encoded.",
-    )
-    show_predictions = models.BooleanField(
-        default=False,
-        help_text="Shows annotators what the model predicts, on half of the tasks. Quicker, but people tend to agree.",
-    )
-    class_proposals = models.BooleanField(
-        default=False,
-        help_text="Lets annotators propose a class for an item that none fits; managers accept or dismiss it.",
-    )
-    show_suggestions = models.BooleanField(
-        default=True,
-        help_text="Shows annotators the answers that were imported as suggestions, on half of the tasks.",
-    )
-
-    grids = models.BooleanField(
-        default=False,
-        help_text="Asks about many items of one class at once: annotators mark the wrong ones and confirm the rest.",
-    )
-
-    near_copies = models.PositiveSmallIntegerField(
-        default=0,
-        db_default=0,
-        validators=[MaxValueValidator(MOST_COPIES)],
-        help_text="Up to so many near-copies of an item are shown beside it, and get its label; 0 for none.",
-    )
-    copy_error = models.FloatField(
-        default=0.05,
-        db_default=0.05,
-        validators=[finite, MinValueValidator(0.001), MaxValueValidator(0.5)],
-        help_text="The part of the near-copies that may have another label than people would give them.",
-    )
-    copy_checks = models.FloatField(
-        default=0.1,
-        db_default=0.1,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(0.5)],
-        help_text="As many near-copies for each task of a batch are asked of people, to measure that.",
-    )
-    copy_weight = models.FloatField(
-        default=0.5,
-        db_default=0.5,
-        validators=[finite, MinValueValidator(0.0), MaxValueValidator(1.0)],
-        help_text="What a near-copy counts in training, beside 1 for an answered item; 0: it is not learned from.",
-    )
-
-    # Without an epsilon the project is not private.
-    privacy_epsilon = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(0.1), MaxValueValidator(100.0)],
-        help_text="All trainings together may cost this much privacy (ε); empty: trainings are not private.",
-    )
-    privacy_delta = models.FloatField(
-        default=1e-6,
-        validators=[finite, MinValueValidator(1e-12), MaxValueValidator(0.001)],
-        help_text="The chance (δ) with which that may fail.",
-    )
-    privacy_trainings = models.PositiveIntegerField(
-        default=10,
-        validators=[MinValueValidator(1), MaxValueValidator(1000)],
-        help_text="So many trainings share the budget.",
-    )
-    privacy_noise = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(0.3), MaxValueValidator(10_000.0)],
-        help_text="Noise multiplier of every training; empty: what makes the budget last for its trainings.",
-    )
-
-    # A batch may end before its last answer, so that an absent person or a few hard items cannot stall the loop.
-    deadline_hours = models.FloatField(
-        null=True,
-        blank=True,
-        validators=[finite, MinValueValidator(0.1), MaxValueValidator(8760)],
-        help_text="After this many hours a batch ends with the answers that it has, if they are enough.",
-    )
-    complete_share = models.FloatField(
-        default=0.9,
-        validators=[finite, MinValueValidator(0.1), MaxValueValidator(1.0)],
-        help_text="The part of a batch that must be answered before the deadline can end it.",
-    )
-
-    # What an hour of labeling costs, to show what a setting leads to. Nothing else depends on it.
-    hourly_cost = models.DecimalField(
-        null=True,
-        blank=True,
-        max_digits=9,
-        decimal_places=2,
-        validators=[MinValueValidator(0)],
-        help_text="What an hour of labeling costs.",
-    )
-    currency = models.CharField(max_length=8, blank=True, default="EUR", help_text="Of the hourly cost.")
 
     storage_limit_mb = models.PositiveIntegerField(
         null=True,

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from labeling.answering import relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.project_settings import MAX_CLASSES
 from labeling.projects.class_fields import EDITABLE, fill
 
 

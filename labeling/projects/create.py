@@ -14,7 +14,8 @@ from django.db import IntegrityError, transaction
 
 from labeling import kinds
 from labeling.models import Job, LabelClass, Project, Role, User
-from labeling.models.projects import MAX_CLASSES, MAX_SLUG
+from labeling.models.project_settings import MAX_CLASSES
+from labeling.models.projects import MAX_SLUG
 from labeling.projects import access, guidelines, invisible
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role

@@ -14,7 +14,7 @@ from factories import make_items, make_member, make_open_batch, make_project, ma
 from pages import errors_of, manager, signed_in, text_of
 
 from labeling.models import Project, Role
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.project_settings import MAX_CLASSES
 
 pytestmark = pytest.mark.django_db
 

@@ -40,7 +40,7 @@ from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
 from labeling.models import Item, Project, Task
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.reviews import MAX_COMMENT
 from labeling.projects import access, proposals
 from labeling.questions import InvalidValue

@@ -20,7 +20,8 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
 from labeling.models import Membership, Project, User
-from labeling.models.projects import MAX_CLASSES, MAX_SLUG, slug_validator
+from labeling.models.project_settings import MAX_CLASSES
+from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects import access, guidelines
 from labeling.projects.create import SETTINGS, TEXTS, check_project_model, create_project, name_for, slug_for
 from labeling.projects.proposals import check_setting

@@ -10,7 +10,7 @@ from django.utils.text import slugify
 
 from labeling import kinds
 from labeling.models import Project, User
-from labeling.models.projects import MAX_CLASSES
+from labeling.models.project_settings import MAX_CLASSES
 from labeling.projects import access
 from labeling.projects.create import check_classes, class_lines, slug_for
 from labeling.questions import QUESTIONS
