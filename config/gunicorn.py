@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -37,7 +38,8 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 
 # Loaded once, then forked: memory is shared, and a mistake in the settings is reported once and ends the program.
 preload_app = True
-TEMPLATES = settings.BASE_DIR / "templates"
+# Django has no settings yet when this file is read: the application names them.
+TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
 # For how many seconds a client may be silent, between requests or within one.
 keepalive = 20
 timeout = 120

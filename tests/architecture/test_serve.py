@@ -24,8 +24,8 @@ pytestmark = pytest.mark.django_db
 def installation(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> dict[str, str]:
     """The environment of an empty installation of its own, with a free port."""
     environment = os.environ | {"DATA_DIR": str(tmp_path_factory.mktemp("installation")), "WEB_CONCURRENCY": "1"}
-    environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
-    environment.pop("DATABASE_URL", None)
+    for name in ("DATABASE_URL", "DJANGO_SETTINGS_MODULE"):  # as somebody who has just cloned it
+        environment.pop(name, None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         environment["PORT"] = str(probe.getsockname()[1])

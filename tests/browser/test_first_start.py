@@ -25,9 +25,8 @@ def printed_link(tmp_path: Path) -> Iterator[str]:
         "DATA_DIR": str(tmp_path / "new"),
         "WEB_CONCURRENCY": "1",
         "DEBUG": "true",  # static files as they lie there: nothing is collected for tests
-        "DJANGO_SETTINGS_MODULE": "config.settings",
     }
-    for name in ("DATABASE_URL", "SECRET_KEY"):
+    for name in ("DATABASE_URL", "SECRET_KEY", "DJANGO_SETTINGS_MODULE"):
         environment.pop(name, None)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
