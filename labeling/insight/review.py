@@ -10,13 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Q, QuerySet, TextChoices
+from django.db.models import F, Max, Q, QuerySet, TextChoices
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling.answering.asking_again import repeatable
 from labeling.answering.counting import counted
-from labeling.models import Annotation, Project, ReviewPlace, Task, User
+from labeling.models import Annotation, Copy, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
 
 # Items that are looked up at once: whoever has settled these gets the next ones.
@@ -29,6 +29,7 @@ class Reason(TextChoices):
     TIE = "tie", "No majority"
     FLAG = "flag", "Flagged"
     ERROR = "error", "Likely label errors"
+    COPY = "copy", "Unlike a near-copy"
     SKIPPED = "skipped", "Skipped by all"
     SAMPLE = "sample", "Random sample"
 
@@ -46,6 +47,11 @@ def _flagged(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 def _errors(project: Project, items: ItemQuerySet) -> ItemQuerySet:
     return items.filter(label__isnull=False, label_quality__isnull=False)
+
+
+def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
+    unlike = Copy.objects.checked().filter(of__project=project).exclude(of__label=F("item__label"))
+    return items.filter(Q(pk__in=unlike.values("item")) | Q(pk__in=unlike.values("of")))
 
 
 def _skipped(project: Project, items: ItemQuerySet) -> ItemQuerySet:
@@ -69,6 +75,7 @@ QUEUES: dict[Reason, tuple[Callable[[Project, ItemQuerySet], ItemQuerySet], str]
     Reason.TIE: (_ties, "agreement"),
     Reason.FLAG: (_flagged, "pk"),
     Reason.ERROR: (_errors, "label_quality"),
+    Reason.COPY: (_unlike_copies, "pk"),
     Reason.SKIPPED: (_skipped, "pk"),
     Reason.SAMPLE: (_sample, "pk"),
 }
@@ -101,7 +108,7 @@ class ReviewQueue:
 
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
-    """What waits for this reviewer, for one reason or all. At most eight queries."""
+    """What waits for this reviewer, for one reason or all. At most nine queries."""
     places = ReviewPlace.objects.filter(item__project=project)
     put_off = list(places.put_off().values_list("item", flat=True))
     held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))

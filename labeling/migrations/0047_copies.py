@@ -46,8 +46,8 @@ class Migration(migrations.Migration):
             model_name="project",
             name="copy_error",
             field=models.FloatField(
-                db_default=0.05,
-                default=0.05,
+                db_default=0.1,
+                default=0.1,
                 help_text="The part of the near-copies that may have another label than people would give them.",
                 validators=[
                     labeling.models.project_settings.finite,

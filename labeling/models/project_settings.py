@@ -160,8 +160,8 @@ class ProjectSettings(models.Model):
         help_text="Up to so many near-copies of an item are shown beside it, and get its label; 0 for none.",
     )
     copy_error = models.FloatField(
-        default=0.05,
-        db_default=0.05,
+        default=0.1,
+        db_default=0.1,
         validators=[finite, MinValueValidator(0.001), MaxValueValidator(0.5)],
         help_text="The part of the near-copies that may have another label than people would give them.",
     )

@@ -13,7 +13,7 @@ from pages import manager, member, text_of
 
 from labeling.answering import comments, reviewing
 from labeling.insight.review import Reason, queue_of
-from labeling.models import Annotation, Comment, Correction, Item, Project, ReviewPlace, Role, User
+from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,9 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     client, rita = reviewer(project)
     queue = queue_of(project, rita)
     assert numbers(project, queue.ids) == [1, 4, 3, 2, 0]
-    assert list(queue.counts.values()) == [1, 1, 1, 1, 1]
-    for reason, number in zip(Reason, (1, 4, 3, 2, 0), strict=True):
+    assert list(queue.counts.values()) == [1, 1, 1, 0, 1, 1]
+    others = [reason for reason in Reason if reason != Reason.COPY]
+    for reason, number in zip(others, (1, 4, 3, 2, 0), strict=True):
         assert numbers(project, queue_of(project, rita, reason).ids) == [number]
     page = client.get(f"/p/{project.slug}/review/?reason=error")
     words = text_of(page)
@@ -59,6 +60,25 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     assert "Models that have not learned this label take it for class 4, and give the label 10 %." in words
     assert "annie skipped: Cannot be made out" in words
     assert "bert class 5" in words
+
+
+def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled() -> None:
+    project = make_project(near_copies=2)
+    batch = make_open_batch(project, make_items(project, 4))
+    ann = make_member(project, "ann")
+    answer(batch, ann, [1, 1, 2, 1])
+    source, alike, unlike, _ = project.items.order_by("pk")
+    for item in (alike, unlike):
+        copy = Copy.objects.create(of=source, item=item, batch=batch, height=0.1, is_check=True)
+        CopyAnswer.objects.create(copy=copy, annotation=Annotation.objects.get(task__item=source), same=True)
+    client, rita = reviewer(project)
+    assert queue_of(project, rita, Reason.COPY).ids == [source.pk, unlike.pk]
+    assert "Unlike a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
+    decide(client, source, decision="accept")
+    assert queue_of(project, rita, Reason.COPY).ids == [unlike.pk]
+    decide(client, Item.objects.get(pk=unlike.pk), value="1")
+    assert not queue_of(project, rita, Reason.COPY).ids
+    assert {copy.item.label for copy in Copy.objects.checked().select_related("item")} == {1}
 
 
 def test_accepting_choosing_and_putting_off_lead_from_item_to_item(project: Project) -> None:
@@ -164,7 +184,7 @@ def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_
     for agreement in (1, 0.5):
         Item.objects.filter(task__batch__number=1, label__isnull=False).update(agreement=agreement)
         client.get(f"/p/{project.slug}/review/")
-        with django_assert_num_queries(23):
+        with django_assert_num_queries(25):
             assert client.get(f"/p/{project.slug}/review/").status_code == 200
 
 

@@ -43,7 +43,7 @@ _PROJECT: dict[str, Any] = {
     "show_suggestions": True,
     "grids": False,
     "near_copies": 6,
-    "copy_error": 0.05,
+    "copy_error": 0.1,
     "copy_checks": 0.1,
     "copy_weight": 0.5,
     "hourly_cost": 17.5,

@@ -116,10 +116,11 @@ class SettingsForm(forms.ModelForm):
             "near_copies": "Annotators see up to this many near-copies beside each item and take out those that "
             "differ. The others get the same label. Near-copies come from the clusters, so there are none in the "
             "first batch, nor with strategies that do not use clusters. 0: none.",
-            "copy_error": "Near-copies get a label only as far apart as checks show that at most this share, 0.05 for "
-            "one in twenty, would be given another label by people. The smaller it is, the more checks that takes.",
+            "copy_error": "Near-copies get a label only as far apart as checks show that at most this share, 0.1 for "
+            "one in ten, would be given another label by people. People's own mistakes count, too: two who are right "
+            "on 98 of 100 differ on 4. The smaller it is, the more checks that takes.",
             "copy_checks": "People are asked about this many near-copies for each task of a batch, 0.1 for one in "
-            "ten, as about any other item. With 0.05 above, about 80 checks must agree before any near-copy gets a "
+            "ten, as about any other item. With 0.1 above, at least 33 checks must agree before any near-copy gets a "
             "label.",
             "copy_weight": "An answered item counts 1. Labels of near-copies add little that is new, so less than 1 "
             "is enough. 0: models do not train on them.",
