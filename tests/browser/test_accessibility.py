@@ -31,7 +31,7 @@ LOOKS: dict[str, dict[str, Any]] = {
     "phone-dark": {**PHONE, "color_scheme": "dark"},
 }
 
-GRID_MS = 400  # a cell that came just now cannot be marked yet
+GRID_MS = 400  # a cell or a near-copy that came just now cannot be marked yet
 
 
 def press(*names: str) -> Callable[[Page], None]:
@@ -62,6 +62,14 @@ def grid(page: Page) -> None:
     for key in (" ", "ArrowRight", "a"):
         page.keyboard.press(key)
     expect(page.locator("#grid-said")).to_contain_text("1 wrong, 1 set aside")
+
+
+def copies(page: Page) -> None:
+    """Take the second near-copy out, and stay at it."""
+    keys("s", "ArrowRight")(page)
+    page.wait_for_timeout(GRID_MS)
+    page.keyboard.press(" ")
+    expect(page.get_by_role("button", name="Copy 2, taken out")).to_be_focused()
 
 
 def panel(page: Page) -> None:
@@ -216,6 +224,8 @@ STATES = [
     State("label", "keys", DIGITS, keys("?")),
     State("label", "verify", {"slug": "verify"}, keys()),
     State("label", "grid", {"slug": "grid"}, grid),
+    State("label", "copies", {"slug": "copies"}, copies),
+    State("label", "text copies", {"slug": "text-copies"}, copies),
     State("label", "multi", {"slug": "multi"}, keys("1", "3")),
     State("label", "search", {"slug": "search"}, keys("r", "e", "d")),
     State("label", "many", {"slug": "many"}, keys("1", "2", "g", "o")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from typing import Any
 
 import numpy as np
 import orjson
@@ -14,7 +15,7 @@ from pages import make_history, make_prediction
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.arrays.pool_map import LABELED, PICKED, REST, PoolMap
-from labeling.models import Annotation, Batch, Comment, Item, ItemImport, Job, PredictionRun, Project, Role, Task
+from labeling.models import Annotation, Batch, Comment, Copy, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
@@ -160,6 +161,22 @@ def annotators_projects() -> list[Project]:
     return [*made, project]
 
 
+def project_with_copies(
+    kind: str = "image", *, beside: int = 4, tasks: int = 12, slug: str = "copies", **settings: Any
+) -> Project:
+    """A project whose open batch shows this many near-copies beside each item."""
+    settings = {"name": "Near-copies", "near_copies": max(beside, 4), **settings}
+    project = make_project(slug, kind=kind, **settings)
+    asked = make_items(project, tasks)
+    batch = make_open_batch(project, asked)
+    others = make_items(project, tasks * beside, first=100)
+    Copy.objects.bulk_create(
+        Copy(of=asked[number // beside], item=item, batch=batch, height=number / 1000)
+        for number, item in enumerate(others)
+    )
+    return project
+
+
 def twice_answered() -> Project:
     """Thirty items that three people answered, not always alike, and a few whose answer is known."""
     project = make_project("twice", name="Answered twice", classes=["barn owl", "tawny owl", "little owl", "none"])
@@ -188,5 +205,6 @@ def fill_world(manager: str = "mona") -> None:
     Batch.objects.filter(pk=done.pk).update(state=Batch.State.DONE, remaining=0, completed_at=timezone.now())
     Item.objects.filter(project=finished).update(label=1, agreement=1, labeled_at=timezone.now())
     recount(finished)
-    for project in (lively, empty, finished, twice_answered(), broken_project(), *annotators_projects()):
+    copies = [project_with_copies(), project_with_copies("text", slug="text-copies")]
+    for project in (lively, empty, finished, twice_answered(), broken_project(), *annotators_projects(), *copies):
         make_member(project, manager, Role.MANAGER)

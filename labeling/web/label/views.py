@@ -58,6 +58,7 @@ def _config(membership: Membership) -> dict[str, Any]:
         "kind": project.kind,
         "several": project.asks.several,
         "grids": project.grids,
+        "copies": project.near_copies,
         "classRevision": project.class_revision,
         "guidelinesVersion": project.guidelines_version,
         "leaseSeconds": project.lease_seconds,

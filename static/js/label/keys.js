@@ -1,11 +1,14 @@
 // Which command a key stands for. A pure function: the event and a few facts in, a command or null out.
 
 const MOVE = { ArrowDown: 1, ArrowUp: -1 };
+const COPIES = { s: "copies", x: "allCopies" };
 const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
- * @param {{picker: object, several: boolean, kindKeys: object, waiting: boolean, typed: boolean, onButton: boolean}} state
+ * @param {{picker: object, copies: boolean, several: boolean, kindKeys: object, waiting: boolean, typed: boolean,
+ *   onButton: boolean}} state
+ *   `copies`: items may have near-copies beside them;
  *   `kindKeys`: commands that only this kind of item has, by their letters;
  *   `typed`: something stands in the search field; `onButton`: the focus is on a button.
  * @returns {{name: string, key?: string, by?: number} | null}
@@ -30,10 +33,12 @@ function always({ key, shiftKey }, { picker }) {
   return null;
 }
 
-function onItem({ key, shiftKey }, { picker, several, kindKeys }) {
+function onItem({ key, shiftKey }, { picker, copies, several, kindKeys }) {
   if (key === " ") return { name: "skip" };
   if (key.toLowerCase() === "f" && (!picker.searches || shiftKey)) return { name: "flag" };
   if (key.toLowerCase() === "c" && (!picker.searches || shiftKey)) return { name: "comment" };
+  const onCopies = copies && COPIES[key.toLowerCase()];
+  if (onCopies && (!picker.searches || shiftKey)) return { name: onCopies };
   const own = kindKeys[key.toLowerCase()];
   if (own && (!picker.searches || shiftKey)) return { name: own };
   if (picker.takes(key)) return { name: "press", key };

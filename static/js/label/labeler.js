@@ -12,7 +12,7 @@ export class Labeler {
   #flagged = false;
 
   /** `parts`: queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, and
-   *  grids where there are some. */
+   *  grids and copies where there are some. */
   constructor(parts) {
     this.#parts = parts;
   }
@@ -20,7 +20,7 @@ export class Labeler {
   /** Show the first task of the queue or its grid, or say why there is none. `said`: what has just happened; `before`:
    *  how an answer that is taken back was: `{value, flagged, comment}`, or the tasks of a `grid` with their `states`. */
   show(said = "", { value, flagged = false, comment = "", grid, states } = {}) {
-    const { queue, view, waiting, preloader, picker, batch, grids, guard, stopwatch } = this.#parts;
+    const { queue, view, waiting, preloader, picker, batch, grids, copies, guard, stopwatch } = this.#parts;
     queue.cells = grids?.held ?? 0;
     const task = queue.current;
     this.#setFlag(flagged);
@@ -28,6 +28,7 @@ export class Labeler {
     batch.show();
     picker.reset(value);
     if (!task) {
+      copies?.show(null);
       view.showLoading();
       view.announce(said);
       waiting.start();
@@ -36,14 +37,16 @@ export class Labeler {
     waiting.stop();
     queue.inGrid = grids?.show(said, grid, states) ?? false;
     if (queue.inGrid) {
+      copies?.show(null);
       queue.refill();
       return;
     }
+    copies?.show(task); // first: what shows the item measures the page
     view.showTask(task, preloader.loaded(task));
     guard.appeared();
     stopwatch.start();
     const place = batch.size ? `Item ${number(Math.min(batch.done + 1, batch.size))} of ${number(batch.size)}.` : "New item.";
-    view.announce([said, place, task.item.proposed ?? ""].filter(Boolean).join(" "));
+    view.announce([said, place, task.item.proposed ?? "", copies?.spoken].filter(Boolean).join(" "));
     queue.refill();
   }
 
@@ -59,18 +62,20 @@ export class Labeler {
   }
 
   #give(entry, send) {
-    const { queue, history, guidelines, view, pace, guard, stopwatch } = this.#parts;
+    const { queue, history, guidelines, view, pace, copies, guard, stopwatch } = this.#parts;
     if (!queue.current || !view.showsItem) return;
+    const beside = entry.skipped ? {} : (copies?.answer ?? {});
     const seconds = stopwatch.seconds();
     const comment = entry.comment || view.comment.value.trim();
     const flagged = this.#flagged || Boolean(comment);
     const task = queue.shift();
     const id = uuid();
-    send({ id, task: task.id, seconds, flagged, comment, guidelines_version: guidelines.version });
+    send({ id, task: task.id, seconds, flagged, comment, guidelines_version: guidelines.version, ...beside });
     history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
     if (!entry.skipped) pace.answered();
-    view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${flagged ? ", flagged" : ""}`);
-    this.show(`${entry.said}.`);
+    const more = beside.same?.length ? `, for ${number(beside.same.length)} more too` : "";
+    view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${more}${flagged ? ", flagged" : ""}`);
+    this.show(`${entry.said}${more}.`);
     if (!this.#parts.grids?.shown) guard.answered();
   }
 

@@ -4,6 +4,7 @@ import { Api } from "./api.js";
 import { BatchProgress } from "./batch.js";
 import { showClasses } from "./class-guide.js";
 import { Connection } from "./connection.js";
+import { Copies } from "./copies.js";
 import { Dialogs } from "./dialogs.js";
 import { Grids } from "./grids.js";
 import { Guard } from "./guard.js";
@@ -82,12 +83,13 @@ new Connection({
 });
 const parts = { queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting };
 Object.assign(parts, { guard: new Guard(), stopwatch: new Stopwatch() });
+if (config.copies) parts.copies = new Copies({ kind, preloader, view });
 const labeler = new Labeler(parts);
 if (config.grids) {
   parts.labeler = labeler;
   parts.grids = new Grids(Object.assign(parts, { kind, kindName: config.kind, verify: pickerName === "verify", key }));
 }
-const { grids } = parts;
+const { grids, copies } = parts;
 
 let yielded = false; // another tab has taken over
 
@@ -208,6 +210,8 @@ function tieInput() {
     search: () => picker.focus(),
     move: ({ by }) => picker.move(by),
     scroll: ({ by }) => view.scroll(by),
+    copies: () => copies.enter(),
+    allCopies: () => copies.toggleAll(),
     ...kind.commands,
   };
   const carryOut = (name, details) => !yielded && commands[name](details);
@@ -223,8 +227,13 @@ function tieInput() {
       event.preventDefault();
       return;
     }
+    if (copies?.key(event)) {
+      event.preventDefault();
+      return;
+    }
     const command = commandOf(event, {
       picker,
+      copies: Boolean(copies),
       several: config.several,
       kindKeys: kind.keys,
       waiting: !view.showsItem,

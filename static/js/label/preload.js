@@ -3,16 +3,20 @@
 export class Preloader {
   #kind;
   #loaded = new Map();
+  #copies = new Map();
 
   constructor(kind) {
     this.#kind = kind;
   }
 
-  /** Start loading what these tasks show, and forget all else. */
-  keep(tasks) {
+  /** Start loading what these tasks show, and forget all else. `alone`: one at a time, and so with their near-copies. */
+  keep(tasks, alone) {
     const wanted = new Set(tasks.map((task) => task.id));
-    for (const id of this.#loaded.keys()) if (!wanted.has(id)) this.#loaded.delete(id);
+    for (const loaded of [this.#loaded, this.#copies]) {
+      for (const id of loaded.keys()) if (!wanted.has(id)) loaded.delete(id);
+    }
     for (const task of tasks) this.loaded(task);
+    if (alone) for (const task of tasks) if (task.item.copies?.length) this.copies(task);
   }
 
   /** What a task shows, as its kind has it; the same whenever it is asked for. Null if there is nothing to load. */
@@ -22,5 +26,14 @@ export class Preloader {
       this.#loaded.set(task.id, one);
     }
     return this.#loaded.get(task.id);
+  }
+
+  /** What the near-copies of a task's item show, in their order; likewise. */
+  copies(task) {
+    if (!this.#copies.has(task.id)) {
+      const all = task.item.copies.map((item) => this.#kind.load({ item }, () => this.#copies.get(task.id) === all, true));
+      this.#copies.set(task.id, all);
+    }
+    return this.#copies.get(task.id);
   }
 }

@@ -66,7 +66,7 @@ export class TaskQueue {
   shift() {
     const task = this.tasks.shift();
     this.#answered.add(task.id);
-    this.#preloader.keep(this.tasks);
+    this.#preload();
     return task;
   }
 
@@ -74,7 +74,7 @@ export class TaskQueue {
   unshift(task) {
     this.#answered.delete(task.id);
     this.tasks.unshift(task);
-    this.#preloader.keep(this.tasks);
+    this.#preload();
   }
 
   /** These tasks are answered, all at once; those that are to be asked alone come next. */
@@ -82,7 +82,7 @@ export class TaskQueue {
     const gone = new Set([...tasks, ...alone].map((task) => task.id));
     for (const task of tasks) this.#answered.add(task.id);
     this.tasks = [...alone, ...this.tasks.filter((task) => !gone.has(task.id))];
-    this.#preloader.keep(this.tasks);
+    this.#preload();
   }
 
   /** Put tasks back in front of the others: their answers were taken back, if they had any. */
@@ -90,13 +90,13 @@ export class TaskQueue {
     const back = new Set(tasks.map((task) => task.id));
     for (const id of back) this.#answered.delete(id);
     this.tasks = [...tasks, ...this.tasks.filter((task) => !back.has(task.id))];
-    this.#preloader.keep(this.tasks);
+    this.#preload();
   }
 
   /** Drop a task that is no longer ours. */
   drop(taskId) {
     this.tasks = this.tasks.filter((task) => task.id !== taskId);
-    this.#preloader.keep(this.tasks);
+    this.#preload();
   }
 
   /** The answer to this task did not count: should it come again, it is to be shown. */
@@ -106,7 +106,7 @@ export class TaskQueue {
 
   clear() {
     this.tasks = [];
-    this.#preloader.keep([]);
+    this.#preload();
   }
 
   /** Ask for more if few are left. Resolves when there is nothing to wait for; never rejects. */
@@ -198,8 +198,12 @@ export class TaskQueue {
         this.tasks.push({ ...task, classRevision });
       }
     }
-    this.#preloader.keep(this.tasks);
+    this.#preload();
     return this.tasks.length - before;
+  }
+
+  #preload() {
+    this.#preloader.keep(this.tasks, this.cells === 0);
   }
 
   #renewIfUsed() {

@@ -138,6 +138,21 @@ export function unsentLine(kind, unsent, durable) {
   return `${start} – ${unsent === 1 ? "it is" : "they are"} kept here and will be sent`;
 }
 
+/**
+ * How many near-copies get the answer of the item. `counted` are those of `all` that were not taken out, of which
+ * `loading` have not arrived and `unseen` are outside of what is in view.
+ */
+export function copiesSentence({ all, counted, loading, unseen }) {
+  if (!all) return "";
+  if (!counted) return "The answer is for this item alone";
+  const parts = [];
+  const now = counted - loading - unseen;
+  if (now) parts.push(`The same answer for ${number(now)} more`);
+  if (unseen) parts.push(`${now ? "scroll" : "Scroll"} for ${count(unseen, "other")}`);
+  if (loading) parts.push(`${number(loading)} not loaded yet`);
+  return parts.join(", ");
+}
+
 /** Why an answer did not count. */
 export function rejected(code, detail) {
   if (code === "taken") return "That item was already answered, by somebody else or by you in another browser. This answer was not needed.";

@@ -6,17 +6,22 @@ import { excerpt, facts, note } from "./parts.js";
 const PIXELATED_FROM = 3;
 // Nor is it read more easily when each of its pixels gets as large as a thumb.
 const LARGEST_SCALE = 32;
+// So few pixels across are enlarged that much wherever near-copies are drawn, which need not be measured then.
+const TINY = 24;
 const RETRY_MS = 2_000;
 
 export const keys = {};
 export const commands = {};
 
-/** An image that is tried again while somebody still wants it. `data-state`: loading, ready or failed. */
-export function load(task, wanted) {
+/** An image that is tried again while somebody still wants it. `data-state`: loading, ready or failed. `small`: it is a
+ *  near-copy, which must not keep items waiting.
+ */
+export function load(task, wanted, small = false) {
   const url = task.item.media_url;
   if (!url) return null;
   const image = new Image();
-  image.alt = "The item to label";
+  image.alt = small ? "" : "The item to label";
+  if (small) Object.assign(image, { fetchPriority: "low", decoding: "async" });
   image.draggable = false;
   image.dataset.state = "loading";
   image.addEventListener("load", () => (image.dataset.state = "ready"));
@@ -25,7 +30,7 @@ export function load(task, wanted) {
     setTimeout(() => (wanted() || image.isConnected) && (image.src = url), RETRY_MS);
   });
   image.src = url;
-  image.decode().catch(() => {}); // decoding ahead is a favour; failures arrive as `error`
+  if (!small) image.decode().catch(() => {}); // decoding ahead is a favour; failures arrive as `error`
   return image;
 }
 
@@ -40,6 +45,20 @@ export function cell(task, image) {
   if (image.complete && image.naturalWidth) requestAnimationFrame(fit);
   else image.addEventListener("load", fit, { once: true });
   return image;
+}
+
+/** As a near-copy of another. One without an image is never ready: there is nothing to see. */
+export function copy({ loaded: image, onready }) {
+  if (!image) return { element: note("No image"), ready: false };
+  const fit = () => image.classList.toggle("pixelated", image.naturalWidth <= TINY);
+  const ready = image.complete && image.naturalWidth > 0;
+  if (ready) fit();
+  else
+    image.addEventListener("load", () => {
+      fit();
+      onready();
+    }, { once: true });
+  return { element: image, ready };
 }
 
 export function thumbnail(task) {

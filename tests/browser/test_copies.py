@@ -1,0 +1,305 @@
+"""Near-copies beside the item: one answer for all that were seen and not taken out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from factories import make_member
+from playwright.sync_api import Locator, Page, expect
+from world import project_with_copies
+
+from labeling.models import Annotation, CopyAnswer, Item, Project, Task
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+MOVE_MS = 350  # within less, a second press on a copy is the second half of a double click
+LONG = "The train to the coast leaves from the second platform at a quarter past nine on every day of the week but "
+
+
+def strip(page: Page) -> Locator:
+    return page.locator("#copies-list .copy")
+
+
+def copy(page: Page, place: int) -> Locator:
+    return page.get_by_role("button", name=re.compile(rf"^Copy {place},"))
+
+
+def heading(page: Page) -> Locator:
+    return page.locator("#copies-text")
+
+
+def open_copies(open_screen: Any, project: Project, **options: Any) -> Any:
+    """The screen, when the first item's copies have loaded and been looked at."""
+    screen = open_screen(project, make_member(project, "annie"), **options)
+    see(screen)
+    return screen
+
+
+def see(screen: Any) -> None:
+    """Look at the copies of the item in sight."""
+    expect(screen.page.locator('#copies-list .copy[data-state="loading"]')).to_have_count(0)
+    screen.look()
+
+
+def words(task: int) -> dict[int, bool]:
+    """What the standing answer to a task says of its item's copies, by their places."""
+    source = Task.objects.get(pk=task).shown
+    places = {pk: place for place, pk in enumerate(source.copies.order_by("height").values_list("pk", flat=True), 1)}
+    answers = CopyAnswer.objects.filter(annotation__task=task, annotation__undone_at=None)
+    return {places[pk]: same for pk, same in answers.values_list("copy", "same")}
+
+
+def test_an_answer_is_for_all_copies_that_were_seen(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    expect(heading(screen.page)).to_have_text("The same answer for 4 more")
+    [task] = screen.answer("3")
+    expect(screen.told).to_have_text("Answered: 3, for 4 more too")
+    screen.wait_until_sent()
+    assert words(task) == dict.fromkeys(range(1, 5), True)
+
+
+def test_a_click_takes_a_copy_out_and_another_brings_it_back(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    for place in (2, 3):
+        copy(screen.page, place).click()
+        expect(copy(screen.page, place)).to_have_attribute("aria-pressed", "false")
+    expect(heading(screen.page)).to_have_text("The same answer for 2 more")
+    screen.page.wait_for_timeout(MOVE_MS)
+    copy(screen.page, 3).click()
+    expect(copy(screen.page, 3)).to_have_attribute("aria-pressed", "true")
+    copy(screen.page, 4).dblclick()  # the second half brings nothing back
+    assert screen.page.evaluate("document.activeElement === document.body")
+    [task] = screen.answer("3")
+    screen.wait_until_sent()
+    assert words(task) == {1: True, 2: False, 3: True, 4: False}
+    assert Annotation.objects.count() == 1
+
+
+def test_the_keyboard_takes_copies_out_and_answers(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    screen.press("s")
+    expect(copy(screen.page, 1)).to_be_focused()
+    screen.press("ArrowRight", "ArrowRight", " ")
+    screen.press("End", "Enter", "Home", "ArrowLeft")
+    expect(copy(screen.page, 1)).to_be_focused()
+    screen.press("Escape")
+    assert screen.page.evaluate("document.activeElement === document.body")
+    screen.press("s")
+    [task] = screen.answer("3")  # with the focus in the strip
+    screen.wait_until_sent()
+    assert words(task) == {1: True, 2: True, 3: False, 4: False}
+    assert Annotation.objects.get().value == 3
+
+
+def test_one_key_takes_all_out_and_brings_all_back(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    screen.press("x")
+    expect(heading(screen.page)).to_have_text("The answer is for this item alone")
+    expect(screen.page.get_by_role("status")).to_have_text("All near-copies taken out")
+    seen = screen.answer("3")
+    see(screen)
+    screen.press("x")
+    screen.page.wait_for_timeout(MOVE_MS)
+    screen.press("x")
+    expect(heading(screen.page)).to_have_text("The same answer for 4 more")
+    seen += screen.answer("4")
+    screen.wait_until_sent()
+    assert [words(task) for task in seen] == [dict.fromkeys(range(1, 5), same) for same in (False, True)]
+
+
+def test_undo_brings_the_item_back_with_all_copies(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    copy(screen.page, 1).click()
+    [task] = screen.answer("3")
+    screen.wait_until_sent()
+    assert words(task) == {1: False, 2: True, 3: True, 4: True}
+    screen.press("Backspace")
+    assert screen.task == task
+    expect(screen.page.get_by_role("button", name="included")).to_have_count(4)
+    see(screen)
+    copy(screen.page, 4).click()
+    screen.answer("5")
+    screen.wait_until_sent()
+    assert words(task) == {1: True, 2: True, 3: True, 4: False}
+
+
+def test_a_skip_says_nothing_of_copies(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    copy(screen.page, 1).click()
+    screen.press(" ", "1")
+    expect(screen.told).to_have_text("Skipped: Two answers are equally likely")
+    screen.wait_until_sent()
+    assert Annotation.objects.count() == 1
+    assert not CopyAnswer.objects.exists()
+
+
+def test_without_a_network_what_was_taken_out_is_kept(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    screen.page.wait_for_load_state("networkidle")
+    screen.page.context.set_offline(True)
+    seen = []
+    for place in (1, 2):
+        see(screen)  # they were loaded with the items ahead
+        copy(screen.page, place).click()
+        seen += screen.answer("3")
+    expect(screen.unsent).to_contain_text("2 answers not sent yet")
+    screen.page.context.set_offline(False)
+    screen.wait_until_sent()
+    assert [words(task) for task in seen] == [{n: n != out for n in range(1, 5)} for out in (1, 2)]
+
+
+def test_copies_that_nobody_can_have_seen_get_no_answer(open_screen: Any) -> None:
+    """One whose image has not arrived; all of an item that is answered at once."""
+    project = project_with_copies()
+    first = Task.objects.order_by("rank")[0].shown.copies.order_by("height")[1].item
+    annie = make_member(project, "annie")
+    screen = open_screen(project, annie)
+    screen.page.context.route(f"**/items/{first.pk}/media/", lambda route: route.abort())
+    screen.reload()
+    expect(copy(screen.page, 2)).to_have_accessible_name("Copy 2, not loaded yet")
+    expect(heading(screen.page)).to_have_text("The same answer for 3 more, 1 not loaded yet")
+    screen.look()
+    seen = screen.answer("3")
+    seen += screen.answer("4")
+    screen.wait_until_sent()
+    assert [words(task) for task in seen] == [{1: True, 3: True, 4: True}, {}]
+
+
+def test_on_a_phone_copies_outside_of_the_row_count_once_they_were_scrolled_to(
+    open_screen: Any, screenshot: Any
+) -> None:
+    screen = open_copies(open_screen, project_with_copies(beside=12), **PHONE)
+    page = screen.page
+    expect(heading(page)).to_have_text("The same answer for 5 more, scroll for 7 others")
+    screenshot(page, "copies-phone-many")
+    copy(page, 2).tap()
+    [first] = screen.answer("3")
+    see(screen)
+    page.locator("#copies-list").evaluate("(list) => list.scrollTo(9999, 0)")
+    expect(heading(page)).to_have_text("The same answer for 10 more, scroll for 2 others")
+    screen.look()
+    [second] = screen.answer("4")
+    screen.wait_until_sent()
+    assert words(first) == {1: True, 2: False, 3: True, 4: True, 5: True}
+    assert words(second) == {place: True for place in range(1, 13) if place not in (6, 7)}
+
+
+@pytest.mark.parametrize("kind", ["image", "text"])
+def test_on_a_phone_fingers_hit_the_copies_and_nothing_moves(open_screen: Any, screenshot: Any, kind: str) -> None:
+    project = project_with_copies(kind)
+    # The second item has one copy, the third has none.
+    tasks = Task.objects.order_by("rank")
+    for task, kept in ((tasks[1], 1), (tasks[2], 0)):
+        for each in task.shown.copies.order_by("height")[kept:]:
+            each.delete()
+    screen = open_copies(open_screen, project, **PHONE)
+    page = screen.page
+    screenshot(page, f"copies-phone-{kind}")
+    for button in strip(page).all():
+        box = button.bounding_box()
+        assert box["width"] >= 44
+        assert box["height"] >= 44
+    places = []
+    for count in (4, 1, 0):
+        expect(strip(page)).to_have_count(count)
+        places.append([page.locator(name).bounding_box() for name in ("#stage", "#choices", ".actions")])
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        screen.answer("1")
+    assert places == [places[0]] * 3
+    stage, choices, actions = places[0]
+    assert stage["y"] + stage["height"] < choices["y"]
+    assert choices["y"] + choices["height"] <= actions["y"]
+
+
+def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies(), **{**PHONE, "viewport": {"width": 740, "height": 360}})
+    screenshot(screen.page, "copies-lying")
+    for button in [screen.page.locator("#item img"), *strip(screen.page).all()]:
+        expect(button).to_be_in_viewport(ratio=1)
+
+
+def test_texts_are_quoted_from_where_they_differ(open_screen: Any, screenshot: Any) -> None:
+    project = project_with_copies("text", classes=["travel", "trade"], prompt="What is it about?")
+    source = Task.objects.order_by("rank")[0].shown
+    Item.objects.filter(pk=source.pk).update(data={"text": LONG + "Sunday."})
+    texts = [LONG + "Friday. " * 60, "Le train.", "هذه جملة قصيرة عن القطار", LONG + "Sunday."]
+    for each, text in zip(source.copies.order_by("height"), texts, strict=True):
+        Item.objects.filter(pk=each.item_id).update(data={"text": text})
+    screen = open_copies(open_screen, project)
+    screenshot(screen.page, "copies-text")
+    expect(strip(screen.page).nth(0)).to_contain_text(re.compile("^….*but Friday. .*…$"))
+    expect(copy(screen.page, 2)).to_have_accessible_name("Copy 2, included: Le train.")
+    expect(strip(screen.page).nth(2).locator(".excerpt")).to_have_css("direction", "rtl")
+    heights = {button.bounding_box()["height"] for button in strip(screen.page).all()}
+    assert len(heights) == 1
+    copy(screen.page, 3).click()
+    screenshot(screen.page, "copies-text-out")
+    [task] = screen.answer("1")
+    screen.wait_until_sent()
+    assert words(task) == {1: True, 2: True, 3: False, 4: True}
+
+
+def test_a_screen_reader_hears_what_an_answer_is_for(open_screen: Any) -> None:
+    screen = open_copies(open_screen, project_with_copies())
+    page = screen.page
+    heard = page.get_by_role("status")
+    expect(heard).to_have_text("Item 1 of 12. The same answer for 4 more.")
+    toolbar = page.get_by_role("region", name="Near-copies").get_by_role("toolbar", name="The same answer for 4 more")
+    expect(toolbar.get_by_role("button")).to_have_count(4)
+    expect(copy(page, 3)).to_have_accessible_name("Copy 3, included")
+    copy(page, 3).click()
+    expect(copy(page, 3)).to_have_accessible_name("Copy 3, taken out")
+    screen.answer("3")
+    expect(heard).to_have_text("3, for 3 more too. Item 2 of 12. The same answer for 4 more.")
+
+
+def test_where_letters_search_the_keys_need_shift(open_screen: Any, screenshot: Any) -> None:
+    project = project_with_copies(classes=[f"finch {number}" for number in range(30)], beside=12)
+    screen = open_copies(open_screen, project)
+    screenshot(screen.page, "copies-search")
+    screen.press("Shift+X")
+    screen.page.wait_for_timeout(MOVE_MS)
+    screen.press("Shift+S", " ")
+    screen.press(*"finch 17")
+    [task] = screen.answer("Enter")
+    screen.wait_until_sent()
+    assert words(task) == {place: place == 1 for place in range(1, 13)}
+
+
+def test_the_keys_are_listed_only_where_copies_are_shown(open_screen: Any) -> None:
+    project = project_with_copies()
+    screen = open_copies(open_screen, project)
+    screen.press("?")
+    expect(screen.page.locator("#keys-dialog")).to_contain_text("Go to the near-copies")
+    Project.objects.update(near_copies=0)
+    screen.reload()
+    expect(strip(screen.page)).to_have_count(0)
+    screen.press("s", "x", "?")
+    expect(screen.page.locator("#keys-dialog")).to_contain_text("Guidelines")
+    expect(screen.page.locator("#keys-dialog")).not_to_contain_text("near-copies")
+
+
+def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
+    project = project_with_copies(grids=True, show_predictions=True, tasks=20)
+    Task.objects.update(predicted=3, prompted=True, prompted_by="model")
+    screen = open_screen(project, make_member(project, "annie"))
+    expect(screen.page.locator("#grid .cell").first).to_be_visible()
+    expect(screen.page.locator("#copies-list")).to_be_hidden()
+    screen.page.wait_for_timeout(1_300)
+    screen.press("s", "x", "Enter")
+    screen.wait_until_sent()
+    assert Annotation.objects.exists()
+    assert not CopyAnswer.objects.exists()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_what_was_taken_out_looks_so(open_screen: Any, screenshot: Any, scheme: str) -> None:
+    screen = open_copies(open_screen, project_with_copies(), color_scheme=scheme)
+    copy(screen.page, 2).click()
+    screen.press("s")
+    screenshot(screen.page, f"copies-{scheme}")
+    for place, style in ((1, "solid"), (2, "dashed")):
+        expect(copy(screen.page, place)).to_have_css("border-top-style", style)
