@@ -73,7 +73,7 @@ export class Labeler {
     send({ id, task: task.id, seconds, flagged, comment, guidelines_version: guidelines.version, ...beside });
     history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
     if (!entry.skipped) pace.answered();
-    const more = beside.same?.length ? `, for ${number(beside.same.length)} more too` : "";
+    const more = beside.same?.length ? `, also for ${number(beside.same.length)} more` : "";
     view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${more}${flagged ? ", flagged" : ""}`);
     this.show(`${entry.said}${more}.`);
     if (!this.#parts.grids?.shown) guard.answered();
