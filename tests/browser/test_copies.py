@@ -7,49 +7,16 @@ from typing import Any
 
 import pytest
 from factories import make_member
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import expect
+from strip import copy, heading, open_copies, see, strip, words
 from world import project_with_copies
 
 from labeling.models import Annotation, CopyAnswer, Item, Project, Task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
 MOVE_MS = 350  # within less, a second press on a copy is the second half of a double click
 LONG = "The train to the coast leaves from the second platform at a quarter past nine on every day of the week but "
-
-
-def strip(page: Page) -> Locator:
-    return page.locator("#copies-list .copy")
-
-
-def copy(page: Page, place: int) -> Locator:
-    return page.get_by_role("button", name=re.compile(rf"^Copy {place},"))
-
-
-def heading(page: Page) -> Locator:
-    return page.locator("#copies-text")
-
-
-def open_copies(open_screen: Any, project: Project, **options: Any) -> Any:
-    """The screen, when the first item's copies have loaded and been looked at."""
-    screen = open_screen(project, make_member(project, "annie"), **options)
-    see(screen)
-    return screen
-
-
-def see(screen: Any) -> None:
-    """Look at the copies of the item in sight."""
-    expect(screen.page.locator('#copies-list .copy[data-state="loading"]')).to_have_count(0)
-    screen.look()
-
-
-def words(task: int) -> dict[int, bool]:
-    """What the standing answer to a task says of its item's copies, by their places."""
-    source = Task.objects.get(pk=task).shown
-    places = {pk: place for place, pk in enumerate(source.copies.order_by("height").values_list("pk", flat=True), 1)}
-    answers = CopyAnswer.objects.filter(annotation__task=task, annotation__undone_at=None)
-    return {places[pk]: same for pk, same in answers.values_list("copy", "same")}
 
 
 def test_an_answer_is_for_all_copies_that_were_seen(open_screen: Any) -> None:
@@ -166,59 +133,6 @@ def test_copies_that_nobody_can_have_seen_get_no_answer(open_screen: Any) -> Non
     seen += screen.answer("4")
     screen.wait_until_sent()
     assert [words(task) for task in seen] == [{1: True, 3: True, 4: True}, {}]
-
-
-def test_on_a_phone_copies_outside_of_the_row_count_once_they_were_scrolled_to(
-    open_screen: Any, screenshot: Any
-) -> None:
-    screen = open_copies(open_screen, project_with_copies("text", beside=12), **PHONE)
-    page = screen.page
-    expect(heading(page)).to_have_text("The same answer for 2 more, scroll for 10 others")
-    screenshot(page, "copies-phone-many")
-    copy(page, 2).tap()
-    [first] = screen.answer("3")
-    see(screen)
-    page.locator("#copies-list").evaluate("(list) => list.scrollTo(9999, 0)")
-    expect(heading(page)).to_have_text("The same answer for 4 more, scroll for 8 others")
-    screen.look()
-    [second] = screen.answer("4")
-    screen.wait_until_sent()
-    assert words(first) == {1: True, 2: False}
-    assert words(second) == dict.fromkeys((1, 2, 11, 12), True)
-
-
-@pytest.mark.parametrize("kind", ["image", "text"])
-def test_on_a_phone_fingers_hit_the_copies_and_nothing_moves(open_screen: Any, screenshot: Any, kind: str) -> None:
-    project = project_with_copies(kind)
-    # The second item has one copy, the third has none.
-    tasks = Task.objects.order_by("rank")
-    for task, kept in ((tasks[1], 1), (tasks[2], 0)):
-        for each in task.shown.copies.order_by("height")[kept:]:
-            each.delete()
-    screen = open_copies(open_screen, project, **PHONE)
-    page = screen.page
-    screenshot(page, f"copies-phone-{kind}")
-    for button in strip(page).all():
-        box = button.bounding_box()
-        assert box["width"] >= 44
-        assert box["height"] >= 44
-    places = []
-    for count in (4, 1, 0):
-        expect(strip(page)).to_have_count(count)
-        places.append([page.locator(name).bounding_box() for name in ("#stage", "#choices", ".actions")])
-        assert page.evaluate("document.documentElement.scrollWidth") <= 360
-        screen.answer("1")
-    assert places == [places[0]] * 3
-    stage, choices, actions = places[0]
-    assert stage["y"] + stage["height"] < choices["y"]
-    assert choices["y"] + choices["height"] <= actions["y"]
-
-
-def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) -> None:
-    screen = open_copies(open_screen, project_with_copies(), **{**PHONE, "viewport": {"width": 740, "height": 360}})
-    screenshot(screen.page, "copies-lying")
-    for button in [screen.page.locator("#item img"), *strip(screen.page).all()]:
-        expect(button).to_be_in_viewport(ratio=1)
 
 
 def test_texts_are_quoted_from_where_they_differ(open_screen: Any, screenshot: Any) -> None:

@@ -1,0 +1,44 @@
+"""The strip of near-copies on the annotator's screen, as a person sees and uses it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from factories import make_member
+from playwright.sync_api import Locator, Page, expect
+
+from labeling.models import CopyAnswer, Project, Task
+
+
+def strip(page: Page) -> Locator:
+    return page.locator("#copies-list .copy")
+
+
+def copy(page: Page, place: int) -> Locator:
+    return page.get_by_role("button", name=re.compile(rf"^Copy {place},"))
+
+
+def heading(page: Page) -> Locator:
+    return page.locator("#copies-text")
+
+
+def open_copies(open_screen: Any, project: Project, **options: Any) -> Any:
+    """The screen, when the first item's copies have loaded and been looked at."""
+    screen = open_screen(project, make_member(project, "annie"), **options)
+    see(screen)
+    return screen
+
+
+def see(screen: Any) -> None:
+    """Look at the copies of the item in sight."""
+    expect(screen.page.locator('#copies-list .copy[data-state="loading"]')).to_have_count(0)
+    screen.look()
+
+
+def words(task: int) -> dict[int, bool]:
+    """What the standing answer to a task says of its item's copies, by their places."""
+    source = Task.objects.get(pk=task).shown
+    places = {pk: place for place, pk in enumerate(source.copies.order_by("height").values_list("pk", flat=True), 1)}
+    answers = CopyAnswer.objects.filter(annotation__task=task, annotation__undone_at=None)
+    return {places[pk]: same for pk, same in answers.values_list("copy", "same")}
