@@ -51,13 +51,13 @@ export function cell(task, image) {
 export function copy({ loaded: image, onready }) {
   if (!image) return { element: note("No image"), ready: false };
   const fit = () => image.classList.toggle("pixelated", image.naturalWidth <= TINY);
+  const arrived = () => {
+    fit();
+    onready();
+  };
   const ready = image.complete && image.naturalWidth > 0;
   if (ready) fit();
-  else
-    image.addEventListener("load", () => {
-      fit();
-      onready();
-    }, { once: true });
+  else image.addEventListener("load", arrived, { once: true });
   return { element: image, ready };
 }
 
