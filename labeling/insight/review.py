@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from labeling.answering.asking_again import repeatable
 from labeling.answering.counting import counted
-from labeling.models import Annotation, Copy, Project, ReviewPlace, Task, User
+from labeling.models import Annotation, Copy, Item, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
 
 # Items that are looked up at once: whoever has settled these gets the next ones.
@@ -52,6 +52,12 @@ def _errors(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
     unlike = Copy.objects.checked().filter(of__project=project).exclude(of__label=F("item__label"))
     return items.filter(Q(pk__in=unlike.values("item")) | Q(pk__in=unlike.values("of")))
+
+
+def unlike_copies_of(item: Item) -> list[Item]:
+    """Near-copies of the item, or what it is one of, that people gave another label. One query."""
+    unlike = Copy.objects.checked().exclude(of__label=F("item__label")).filter(Q(item=item) | Q(of=item))
+    return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
 
 def _skipped(project: Project, items: ItemQuerySet) -> ItemQuerySet:

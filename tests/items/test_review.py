@@ -74,6 +74,8 @@ def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled
     client, rita = reviewer(project)
     assert queue_of(project, rita, Reason.COPY).ids == [source.pk, unlike.pk]
     assert "Unlike a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
+    page = text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
+    assert f"Its near-copy {unlike.external_id} is labeled 2 ." in page
     decide(client, source, decision="accept")
     assert queue_of(project, rita, Reason.COPY).ids == [unlike.pk]
     decide(client, Item.objects.get(pk=unlike.pk), value="1")
@@ -184,7 +186,7 @@ def test_queries_do_not_grow_with_the_queue(project: Project, django_assert_num_
     for agreement in (1, 0.5):
         Item.objects.filter(task__batch__number=1, label__isnull=False).update(agreement=agreement)
         client.get(f"/p/{project.slug}/review/")
-        with django_assert_num_queries(25):
+        with django_assert_num_queries(26):
             assert client.get(f"/p/{project.slug}/review/").status_code == 200
 
 

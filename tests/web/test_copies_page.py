@@ -50,7 +50,7 @@ def test_the_page_tells_them_and_opens_the_items() -> None:
     text = text_of(page)
     assert "30 items" in text
     assert "10.0 %" in text.replace("\xa0", " ")
-    assert "3 of 30 checked; 5 % are tolerated" in text.replace("\xa0", " ")
+    assert "3 of 30 checked; 10 % are tolerated" in text.replace("\xa0", " ")
     assert "Labels up to a distance of 0.25 shown up to 0.5" in text
     listed = client.get(reverse("project-items", args=[project.slug], query={"propagated": "true"}))
     assert "item-0100" in text_of(listed)

@@ -30,10 +30,11 @@ def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
         "answered": number(figures.answered),
         "taken_out": number(figures.answered - figures.same),
         "due": number(figures.due),
-        "wrong": _wrong(figures.right),
+        "wrong": _wrong(figures.right, whole=True),
         "tolerated": percent(project.copy_error),
         "radius": None if figures.radius is None else figure(figures.radius),
         "reach": None if figures.reach is None else figure(figures.reach),
+        "least": ENOUGH,
         "classes": [_class(project, each) for each in figures.classes],
     }
     return render_page(request, membership, "project/copies.html", context, section="project-copies")
@@ -43,10 +44,14 @@ def _class(project: Project, each: ClassCopies) -> dict[str, str]:
     return {"name": each.name, "propagated": number(each.propagated), **_wrong(each.right)}
 
 
-def _wrong(right: Rate) -> dict[str, str]:
+def _wrong(right: Rate, *, whole: bool = False) -> dict[str, str]:
     """The share of the checked ones that people gave another label, with its interval; of few, how many they were."""
     if right.n < ENOUGH:
-        return {"share": TOO_FEW, "interval": "", "of": f"{number(right.n - right.right)} of {number(right.n)}"}
+        return {
+            "share": TOO_FEW if whole else "–",
+            "interval": "",
+            "of": f"{number(right.n - right.right)} of {number(right.n)}",
+        }
     return {
         "share": percent(1 - right.right / right.n, exact=True),
         "interval": f"{percent(1 - right.high, exact=True)} to {percent(1 - right.low, exact=True)}",

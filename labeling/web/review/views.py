@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling import kinds
 from labeling.answering import reviewing
-from labeling.insight.review import Reason, ReviewQueue, queue_of, reasons_of
+from labeling.insight.review import Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
 from labeling.items.records import ItemRecord, names_of, record_of
 from labeling.models import Item, Membership, Project
 from labeling.projects import access
@@ -141,6 +141,7 @@ def _item_page(
         "record": record,
         "item": item,
         "why_here": [each.label for each in reasons_of(project, item.pk)],
+        "unlike": _unlike(project, item),
         "label": item_view.label_text(project.asks.show(item.label, record.names)),
         "seen": json.dumps(item.label),
         "came_to_be": item_view.came_to_be(record),
@@ -162,6 +163,13 @@ def _item_page(
         **classes,
     }
     return _page(request, membership, queue, reason, context, status)
+
+
+def _unlike(project: Project, item: Item) -> list[tuple[Item, str]]:
+    """Near-copies with another label, each with that."""
+    others = unlike_copies_of(item)
+    names = names_of(project, [each.label for each in others])
+    return [(each, item_view.label_text(project.asks.show(each.label, names))) for each in others]
 
 
 def _picture(project: Project, key: int | None) -> str:
