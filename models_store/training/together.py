@@ -70,7 +70,7 @@ class Together:
 
     def __init__(self, gradients: Gradients, others: Others | None = None, most: int = 1) -> None:
         """`most`: processes, this one among them."""
-        self._gradients, self._others, self._most = gradients, others, most
+        self._gradients, self._others, self.most = gradients, others, most
         self._shared: Any = None
         self._group: _Group | None = None
 
@@ -80,24 +80,26 @@ class Together:
         Raises what another process raises, and what `Others` do.
         """
         for _ in range(ATTEMPTS):
-            if self._most == 1 or self._others is None:
+            if self.most == 1 or self._others is None:
                 break
             try:
                 self._group = self._group or self._gather(self._others)
                 return self._sum(self._group, step, start, count), self._group.world
             except _Left as left:
-                self._group = None
+                self.end()
                 self._others.running()
                 logger.warning("A process that trained along has gone (%s).", left)
             except _Nobody:
                 break
-        if self._most > 1:
+        if self.most > 1:
             logger.warning("No other process holds: the training goes on in this one alone.")
-            self._most = 1
+            self.most = 1
         return self._gradients.work_out(step, start, count), 1
 
     def end(self) -> None:
         """Let the others go."""
+        if self._group is not None:
+            self._group.close()
         self._group = None
 
     def _sum(self, group: _Group, step: int, start: int, count: int) -> float:
@@ -111,7 +113,7 @@ class Together:
             own = replace(self._gradients, network=copy.deepcopy(self._gradients.network))
             self._shared = others.share(own.to(torch.device("cpu")))
         store = dist.TCPStore(others.address, 0, is_master=True, wait_for_workers=False)
-        places = range(min(self._most - 1, others.room))
+        places = range(min(self.most - 1, others.room))
         others.start(follow, [(self._shared, others.address, store.port, place) for place in places])
         end = time.monotonic() + MEET_SECONDS
         while len(here := [place for place in places if store.check([f"here {place}"])]) < min(
@@ -151,12 +153,13 @@ def follow(gradients: Gradients, address: str, port: int, place: int) -> int:
 def _come(address: str, port: int, place: int) -> _Group | None:
     """The group, or None if it has begun without us."""
     with _all_there():
+        own = own_address(address, port)
         store = dist.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=MEET_SECONDS))
         store.set(f"here {place}", "")
         # This one waits for the slowest of us.
         store.wait([f"rank {place}"], timedelta(seconds=2 * MEET_SECONDS))
         rank, world = map(int, store.get(f"rank {place}").split())
-    return _Group(store, rank, world, own_address(address, port)) if rank else None
+    return _Group(store, rank, world, own) if rank else None
 
 
 def _share_of_step(group: _Group, gradients: Gradients, step: int, start: int, count: int) -> float:
@@ -217,12 +220,16 @@ class _Group:
         with _all_there():
             self._gloo.reduce([tensor], options).wait()
 
+    def close(self) -> None:
+        """The others are told at once: the connections end."""
+        self._gloo = None
+
 
 @contextmanager
 def _all_there() -> Iterator[None]:
     try:
         yield
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         raise _Left(str(error).splitlines()[0]) from error
 
 

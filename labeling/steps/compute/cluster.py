@@ -97,14 +97,14 @@ class Cluster:
                 self._count(function, done)
                 yield done.result
         finally:
-            self.cancel([kept for kept, _ in under_way])
+            self._cancel([kept for kept, _ in under_way])
 
     def room(self, *, gpu: bool = False) -> int:
         """How many calls run side by side; with `gpu`, each takes one if the cluster has any."""
         return self.count if not (gpu and self._resources.get("GPU")) else int(self._resources["GPU"])
 
     def start(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, gpu: bool = False) -> list[Kept]:
-        """Calls that run side by side with the caller, for `runs` and `cancel`. None is done again elsewhere."""
+        """Calls that run side by side with the caller, for `runs` and `forget`. None is done again elsewhere."""
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
         return [self._submit(gpus, function, call, files=False, retries=0) for call in calls]
@@ -116,9 +116,16 @@ class Cluster:
             return outcome is None
         raise _told(outcome)
 
+    def forget(self, calls: list[Kept]) -> None:
+        """Nobody asks for these any more. They go on until they end by themselves: to cancel a call that is just
+        ending ends the driver (Ray 2.60).
+        """
+        if self._line is not None:
+            self._unused += calls
+
     @property
     def own_address(self) -> str:
-        """Of this machine, as the head's sees it."""
+        """Of this machine, as the head's machine sees it."""
         self._look()
         assert self._head is not None
         with self._answering():
@@ -162,7 +169,7 @@ class Cluster:
                 raise _told(outcome)
             self._look()
 
-    def cancel(self, calls: list[Kept]) -> None:
+    def _cancel(self, calls: list[Kept]) -> None:
         """Nobody waits for these any more."""
         if self._line is not None:
             with suppress(ComputeAway):

@@ -36,4 +36,4 @@ class TrainAlong:
 
     def end(self) -> None:
         """Nobody waits for them any more."""
-        self.cluster.cancel([call for calls in self._started for call in calls])
+        self.cluster.forget([call for calls in self._started for call in calls])
