@@ -164,6 +164,7 @@ def _measured(trained: Trained, answers: measure.Answers) -> dict[str, Any]:
         "training": {
             "steps": trained.steps,
             "seconds": trained.seconds,
+            "processes": list(trained.processes),
             "trained_on": trained.training_size,
             "held_back": trained.validation_size,
             "calibrated_on": trained.calibration_size,
