@@ -29,6 +29,7 @@ from benchmarks.ray_nodes import Nodes
 
 MODULE = "benchmarks.scale"
 STEPS = ("encode", "score", "cluster", "join", "train")
+SIZES = ("dim", "classes", "texts", "joining", "labels", "batch", "steps")
 CHUNK = 512  # texts that are encoded together, as by the step
 FEW_STEPS = 20
 TESTED = 5_000  # items that the accuracy is measured on
@@ -122,7 +123,7 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
     django.setup()
     from labeling.steps.compute.local import Local
 
-    torch.set_num_threads(args.cores)
+    torch.set_num_threads(1 if args.ray else args.cores)  # as a node's processes
     torch.manual_seed(0)
     compute: Any = Local()
     if args.ray:
@@ -192,9 +193,7 @@ def cluster_of(count: int) -> Iterator[dict[str, str]]:
 
 
 def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
-    options = {
-        name: getattr(args, name) for name in ("dim", "classes", "texts", "joining", "labels", "batch", "steps", "only")
-    }
+    options = {name: getattr(args, name) for name in (*SIZES, "only")}
     places: dict[str, Any] = {}
     for cores in range(1, args.nodes + 1):
         places[f"local, {cores} core{'s'[: cores > 1]}"] = in_a_process(
@@ -270,10 +269,7 @@ def main() -> None:
     if args.run:
         print(json.dumps(run_place(np.load(args.vectors, mmap_mode="r"), args)))
         return
-    facts = {
-        name: getattr(args, name)
-        for name in ("items", "dim", "classes", "texts", "joining", "labels", "batch", "steps", "pool", "seed")
-    }
+    facts = {name: getattr(args, name) for name in ("items", *SIZES, "pool", "seed")}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = Path(folder) / "embeddings.npy"
         make_embeddings(path, args.items, args.dim, args.pool, args.seed)
