@@ -111,8 +111,6 @@ class _State:
     loss: float = 0.0
     seconds: float = 0.0
     checks: list[Check] = field(default_factory=list)
-    processes: list[int] = field(default_factory=list)
-    """That trained together, one number after the other where it changed."""
 
 
 class Run:
@@ -145,6 +143,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         self.average = AveragedModel(network, multi_avg_fn=_average_over(self.schedule.per_pass))
         self.best: dict[str, Tensor] = {}
+        self.processes: list[int] = []  # that trained together, one number after the other where it changed
         self.state = _State(steps=self.schedule.steps, patience=config.patience)
         self._path: Path | None = None
         self._print = ""
@@ -219,8 +218,8 @@ class Run:
             group["lr"] = self.config.learning_rate * self.schedule.rate(share) * group["part"]
         loss, processes = self.together.work_out(self.state.step, self.state.taken, count)
         self.state.taken += count
-        if self.state.processes[-1:] != [processes]:
-            self.state.processes.append(processes)
+        if self.processes[-1:] != [processes]:
+            self.processes.append(processes)
         self.optimiser.step()
         self.average.update_parameters(self.network)
         return loss
@@ -279,6 +278,7 @@ class Run:
         checkpoints.restore_optimiser(self.optimiser, tensors)
         checks = [Check(**check) for check in state["run"].pop("checks")]
         self.state = _State(**state["run"], checks=checks)
+        self.processes = state.get("processes", [1])  # earlier releases knew of one alone
 
     def _save(self) -> None:
         if self._path is None:
@@ -290,7 +290,7 @@ class Run:
             **checkpoints.optimiser_tensors(self.optimiser),
         }
         run = {**asdict(self.state), "seconds": self.seconds()}
-        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run})
+        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run, "processes": self.processes})
         self._saved = time.monotonic()
 
 

@@ -145,7 +145,7 @@ def train(
         checks=tuple(run.state.checks),
         calibration=calibration,
         later=left if put_off else None,
-        processes=tuple(run.state.processes),
+        processes=tuple(run.processes),
     )
 
 
