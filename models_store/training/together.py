@@ -40,8 +40,9 @@ MEET_SECONDS = 60.0
 """How long the others may take to come: they load torch, and may have to wait for a core."""
 STEP_MINUTES, PAUSE_MINUTES = 10, 30
 """How long a step may take, and the pause between two, for checks and whatever reports progress."""
-ATTEMPTS = 8
-"""How often a step is begun anew with the processes that are left. If they still do not hold, it is done alone."""
+ATTEMPTS, PAUSE_SECONDS = 8, 1.0
+"""How often a step is begun anew with the processes that are left, after a pause that grows by so much: a cluster takes
+its time to see that a node has gone. If they still do not hold, the training goes on alone."""
 
 
 class Others(Protocol):
@@ -79,7 +80,7 @@ class Together:
 
         Raises what another process raises, and what `Others` do.
         """
-        for _ in range(ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             if self.most == 1 or self._others is None:
                 break
             try:
@@ -89,6 +90,7 @@ class Together:
                 self.end()
                 self._others.running()
                 logger.warning("A process that trained along has gone (%s).", left)
+                time.sleep(attempt * PAUSE_SECONDS)
             except _Nobody:
                 break
         if self.most > 1:

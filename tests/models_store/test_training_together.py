@@ -157,6 +157,7 @@ def test_what_another_process_raises_is_raised(two, monkeypatch):
 @pytest.mark.parametrize(("gone", "starts"), [(True, 8), (False, 1)])
 def test_where_nobody_comes_it_is_the_training_of_one_process(monkeypatch, gone, starts):
     monkeypatch.setattr(together, "MEET_SECONDS", 0.1)
+    monkeypatch.setattr(together, "PAUSE_SECONDS", 0.0)
     pool, others = blobs(400, seed=1), Nobody(gone=gone)
     trained = train_on(pool, config=CONFIG, others=others)
     assert trained.processes == (1,)
