@@ -2,8 +2,11 @@
 
     python -m benchmarks.scale --items 100000
     python -m benchmarks.scale --items 1000000 --texts 20000 --json
+    python -m benchmarks.scale --only train --batch 2048
 
 Each place is a process of its own, held to as many cores as it has nodes. It has made a small call of each step before.
+A training is shared by as many processes as there are nodes, the worker among them, and beyond that differs in its last
+bits: its accuracy is told. It is cut off after `--steps` steps, and shared however little that is worth.
 """
 
 from __future__ import annotations
@@ -25,13 +28,16 @@ from benchmarks.measuring import POOLS, in_a_process, machine, make_embeddings, 
 from benchmarks.ray_nodes import Nodes
 
 MODULE = "benchmarks.scale"
-STEPS = ("encode", "score", "cluster", "join")
+STEPS = ("encode", "score", "cluster", "join", "train")
+SIZES = ("dim", "classes", "texts", "joining", "labels", "batch", "steps")
 CHUNK = 512  # texts that are encoded together, as by the step
+FEW_STEPS = 20
+TESTED = 5_000  # items that the accuracy is measured on
 SMALL = 21_000  # items in the calls before: so many are clustered by trees, as a large pool is
 
 
-def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], str]]:
-    """Each step of some rows: what came of it, as a digest."""
+def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], dict[str, Any]]]:
+    """Each step of some rows: what came of it, as a digest and what else there is to tell."""
     from models_store import networks
     from models_store.encoders.tfidf_svd import TfidfSvd
     from models_store.model import Model
@@ -41,23 +47,58 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     texts = made_up_texts(args.texts)
     encoder = TfidfSvd.fit(texts[:2000])
 
-    def encode(compute: Any, rows: np.ndarray) -> str:
+    def encode(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         some = texts if len(rows) > SMALL else texts[: 2 * CHUNK]
         chunks = (some[start : start + CHUNK] for start in range(0, len(some), CHUNK))
         return digest(block for block, _ in compute.encode(encoder, chunks))
 
-    def score(compute: Any, rows: np.ndarray) -> str:
+    def score(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         parts = compute.score(model, rows, extras=("entropies",))
         return digest(array for part in parts for array in (part.embeddings, part.margins, part.best, part.entropies))
 
-    def cluster(compute: Any, rows: np.ndarray) -> str:
-        dendrogram: str = compute.dendrogram(rows, progress=lambda phase, share: None).digest
-        return dendrogram
+    def cluster(compute: Any, rows: np.ndarray) -> dict[str, Any]:
+        return {"digest": compute.dendrogram(rows, progress=lambda phase, share: None).digest}
 
-    def join(compute: Any, rows: np.ndarray) -> str:
+    def train(compute: Any, rows: np.ndarray) -> dict[str, Any]:
+        return trained(compute, rows, args, FEW_STEPS if len(rows) <= SMALL else args.steps)
+
+    def join(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         return digest([compute.neighbours(rows[-args.joining :], rows[: -args.joining])])
 
-    return {"encode": encode, "score": score, "cluster": cluster, "join": join}
+    steps = {"encode": encode, "score": score, "cluster": cluster, "join": join, "train": train}
+    return {name: steps[name] for name in args.only.split(",")}
+
+
+def trained(compute: Any, rows: np.ndarray, args: argparse.Namespace, steps: int) -> dict[str, Any]:
+    """A network trained on the last rows, and its accuracy on the first ones. One label in ten is wrong."""
+    import torch
+
+    from models_store.estimators import Network
+    from models_store.training import TrainConfig, together
+
+    together.LEAST_WORK = together.LEAST_SHARE = together.LEAST_SHARE_BY_WEIGHT = 1e-9
+    rng = np.random.default_rng(2)
+    planes = rng.normal(size=(args.dim, args.classes))
+    some = np.concatenate([rows[:TESTED], rows[TESTED:][-args.labels :]])
+    classes = (some @ planes).argmax(axis=1)
+    seen = np.where(rng.random(len(some)) < 0.1, rng.integers(0, args.classes, len(some)), classes)
+    config = TrainConfig(
+        batch_size=args.batch, epochs=10_000, max_steps=steps, min_steps=1, validation_share=0.0, calibration_labels=0
+    )
+    shape: dict[str, Any] = {"question": "single", "n_classes": args.classes, "input_shape": (args.dim,)}
+    result = compute.train(
+        Network, features=some[TESTED:], targets=seen[TESTED:], config=config, options={}, seed=0, **shape
+    )
+    network = result.model.network
+    with torch.no_grad():
+        best = network(torch.from_numpy(some[:TESTED]))[1].argmax(dim=1).numpy()
+    weights = sum(each.numel() for each in network.parameters())
+    return {
+        **digest([each.numpy() for each in network.state_dict().values()]),
+        "accuracy": float((best == classes[:TESTED]).mean()),
+        "processes": result.processes,
+        "moved_bytes_by_process": 2 * 4 * weights * result.steps,
+    }
 
 
 def made_up_texts(count: int) -> list[str]:
@@ -66,11 +107,11 @@ def made_up_texts(count: int) -> list[str]:
     return [" ".join(row) for row in words[rng.zipf(1.3, (count, 40)) % len(words)]]
 
 
-def digest(arrays: Any) -> str:
+def digest(arrays: Any) -> dict[str, Any]:
     sha = hashlib.sha256()
     for array in arrays:
         sha.update(np.ascontiguousarray(array))
-    return sha.hexdigest()
+    return {"digest": sha.hexdigest()}
 
 
 def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
@@ -82,7 +123,7 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
     django.setup()
     from labeling.steps.compute.local import Local
 
-    torch.set_num_threads(args.cores)
+    torch.set_num_threads(1 if args.ray else args.cores)  # as a node's processes
     torch.manual_seed(0)
     compute: Any = Local()
     if args.ray:
@@ -93,7 +134,7 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
         if args.ray:
             compute.cluster.traffic = traffic()
         seconds, came_of_it = timed(lambda: step(compute, vectors))  # noqa: B023
-        results[name] = {"seconds": seconds, "digest": came_of_it}
+        results[name] = {"seconds": seconds, **came_of_it}
         if args.ray:
             results[name] |= moved(compute.cluster.traffic)
     return results
@@ -144,7 +185,7 @@ def cluster_of(count: int) -> Iterator[dict[str, str]]:
         nodes.start_head()
         for _ in range(count - 1):
             nodes.start_another()
-        yield {"COMPUTE": "ray:auto", "RAY_ADDRESS": nodes.address}
+        yield {"COMPUTE": "ray:auto", "RAY_ADDRESS": nodes.address, "COMPUTE_TRAINING_WORLD": str(count)}
     finally:
         while nodes.running:
             nodes.kill_last()
@@ -152,7 +193,7 @@ def cluster_of(count: int) -> Iterator[dict[str, str]]:
 
 
 def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
-    options = {name: getattr(args, name) for name in ("dim", "classes", "texts", "joining")}
+    options = {name: getattr(args, name) for name in (*SIZES, "only")}
     places: dict[str, Any] = {}
     for cores in range(1, args.nodes + 1):
         places[f"local, {cores} core{'s'[: cores > 1]}"] = in_a_process(
@@ -171,7 +212,8 @@ def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
 def tell(result: dict[str, Any]) -> None:
     """A table for people."""
     print(f"{result['items']:,} × {result['dim']}, {result['classes']} classes, {result['texts']:,} texts, ", end="")
-    print(f"{result['joining']:,} joining; {result['cores']} cores")
+    print(f"{result['joining']:,} joining; {result['labels']:,} labels, {result['steps']:,} steps of ", end="")
+    print(f"{result['batch']:,}; {result['cores']} cores")
     heads = ("seconds", "to local", "sent MB", "back MB", "largest", "longest")
     print(f"{'':16}{'step':10}" + "".join(f"{head:>10}" for head in heads) + "  same")
     places = result["places"]
@@ -189,6 +231,8 @@ def tell(result: dict[str, Any]) -> None:
                     for key in ("largest_to_mean", "longest_to_mean")
                 ]
             same = "yes" if step["digest"] == first[name]["digest"] else "no"
+            if "accuracy" in step:
+                same += f", {step['processes'][0]} training, {100 * step['accuracy']:.1f} % right"
             cells = (f"{step['seconds']:.2f}", f"{ratio:.2f}", *even)
             print(f"{place:16}{name:10}" + "".join(f"{cell:>10}" for cell in cells) + f"  {same}")
 
@@ -200,6 +244,10 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--texts", type=int, default=10_000, help="that are encoded")
     parser.add_argument("--joining", type=int, default=5_000, help="items that join the clustering of the others")
+    parser.add_argument("--labels", type=int, default=20_000, help="that a network learns from")
+    parser.add_argument("--batch", type=int, default=512, help="labels in a step of the training")
+    parser.add_argument("--steps", type=int, default=300, help="of the training")
+    parser.add_argument("--only", default=",".join(STEPS), help="steps, with commas between them")
     parser.add_argument("--nodes", type=int, default=2, help="of the largest cluster")
     parser.add_argument("--pool", choices=POOLS, default="hierarchy")
     parser.add_argument("--seed", type=int, default=0)
@@ -221,7 +269,7 @@ def main() -> None:
     if args.run:
         print(json.dumps(run_place(np.load(args.vectors, mmap_mode="r"), args)))
         return
-    facts = {name: getattr(args, name) for name in ("items", "dim", "classes", "texts", "joining", "pool", "seed")}
+    facts = {name: getattr(args, name) for name in ("items", *SIZES, "pool", "seed")}
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         path = Path(folder) / "embeddings.npy"
         make_embeddings(path, args.items, args.dim, args.pool, args.seed)

@@ -60,6 +60,7 @@ try:
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     COMPUTE: str = env.str("COMPUTE", "local", validate=validate.Regexp(COMPUTE_PATTERN, error=COMPUTE_FORMS))
     RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
+    COMPUTE_TRAINING_WORLD: int = env.int("COMPUTE_TRAINING_WORLD", 1, validate=validate.Range(min=1, max=1000))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _secret_key: str = env.str("SECRET_KEY", "")

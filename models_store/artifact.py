@@ -158,6 +158,7 @@ def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
         "training": {
             **asdict(trained.config),
             "steps": trained.steps,
+            "processes": list(trained.processes),
             "training_size": trained.training_size,
             "validation_size": trained.validation_size,
             "calibration_size": trained.calibration_size,

@@ -81,6 +81,11 @@ def _classes(names: list[str]) -> list[str]:
     return [f"Classes: {shown}{more}."]
 
 
+def _in_turn(processes: list[int]) -> str | None:
+    """Nothing for one alone, which is usual."""
+    return None if processes == [1] else ", then ".join(map(str, processes))
+
+
 def _data(manifest: Mapping[str, Any]) -> str:
     training = manifest["training"]
     rows = [
@@ -89,6 +94,7 @@ def _data(manifest: Mapping[str, Any]) -> str:
         ("Last batch", manifest.get("batch")),
         ("That batch was picked by version", ", ".join(str(each) for each in manifest.get("parents") or []) or None),
         ("Trained on", f"{training['training_size']:,} labels, in {training['steps']:,} steps"),
+        ("Processes that trained together", _in_turn(training.get("processes", [1]))),
         ("Held back to stop by", f"{training['validation_size']:,} labels"),
         (
             "Its temperature fitted to",

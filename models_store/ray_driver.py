@@ -66,22 +66,24 @@ class Driver:
     def put(self, value: Any) -> Kept:
         return self._keep(self._ray.put(value))
 
-    def submit(self, gpus: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]) -> Kept:
+    def submit(
+        self, gpus: int, retries: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]
+    ) -> Kept:
         sent = [self._kept[each] if isinstance(each, Kept) else each for each in arguments]
-        options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": RETRIES, "name": function.__name__}
+        options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": retries, "name": function.__name__}
         return self._keep(self._ray.remote(run).options(**options).remote(release, function, *sent))
 
-    def result(self, call: Kept) -> Done | BaseException | None:
-        """What a call came to, or raised; None while it runs."""
+    def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Done | BaseException | None:
+        """What a call came to, or raised; None if it runs for longer than so many seconds."""
         errors = self._ray.exceptions
         try:
-            done: Done = self._ray.get(self._kept[call], timeout=LOOK_SECONDS)
+            done: Done = self._ray.get(self._kept[call], timeout=seconds)
         except errors.GetTimeoutError:
             return None
         except errors.RayTaskError as error:
             raised: BaseException = error.cause
             return raised
-        except (errors.WorkerCrashedError, errors.OutOfMemoryError):
+        except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError):
             return CallCrashed()
         return done
 

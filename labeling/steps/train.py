@@ -174,6 +174,7 @@ def _measured(trained: Trained, answers: measure.Answers, *, copies: int) -> dic
         "training": {
             "steps": trained.steps,
             "seconds": trained.seconds,
+            "processes": list(trained.processes),
             "trained_on": trained.training_size,
             **({"near_copies": copies} if copies else {}),
             "held_back": trained.validation_size,

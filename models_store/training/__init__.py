@@ -4,6 +4,8 @@ trainer.py      the call: what goes in, what comes out, and between them one or 
 run.py          one training from its first step to its last
 labels.py       what a step takes
 losses.py       what a step makes small
+gradients.py    what a step's labels add to
+together.py     the same, in several processes
 calibrating.py  how sure the trained network may be
 checkpoints.py  where a run stands, on disk
 """

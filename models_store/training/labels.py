@@ -105,6 +105,10 @@ class Stream:
         self._seed = seed
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
+    def __reduce__(self) -> tuple[type["Stream"], tuple[np.ndarray, int]]:
+        """It goes to other processes without the orders, which follow."""
+        return Stream, (self._rows, self._seed)
+
     def take(self, start: int, count: int) -> np.ndarray:
         """`count` rows from place `start` of the stream."""
         n = len(self._rows)

@@ -14,10 +14,11 @@ from torch.optim.swa_utils import AveragedModel
 
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
-from models_store.device import autocast, seed_generators
 from models_store.training import checkpoints
-from models_store.training.labels import Labels, Stream, shifted
+from models_store.training.gradients import Gradients, in_parts, on
+from models_store.training.labels import Labels, Stream
 from models_store.training.losses import Objective
+from models_store.training.together import Others, Together, worth_sharing
 
 SMALLEST_BATCH = 8
 PARTS = 4
@@ -27,9 +28,6 @@ LEARNED = 0.05
 the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
 GENTLY = 0.1
 """Part of the step size that weights take which know much already: those that a network names `gentle`."""
-MOST_ROWS = 4096
-MOST_LOGITS = 2**23
-"""Rows, and rows x classes, that go through a network at once: a larger step is the sum of several such parts."""
 
 
 class TrainingError(RuntimeError):
@@ -135,15 +133,17 @@ class Run:
         self.config, self.seed, self.device = config, seed, device
         self.schedule = Schedule.of(config, len(training))
         self.check_every = max(self.schedule.per_pass, self.schedule.steps // 30)
-        self.stream = Stream(training, seed)
         sets = labels.targets
         learned = sets.take(training) if isinstance(sets, ClassSets) else sets[torch.from_numpy(training)]
-        self.objective = Objective.of(labels.question, config, learned, n_classes, device)
+        objective = Objective.of(labels.question, config, learned, n_classes, device)
+        stream = Stream(training, seed)
+        self.gradients = Gradients(network, labels, n_classes, objective, stream, config, seed, device)
+        self.together = Together(self.gradients)
         groups = _parameter_groups(network, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        self.most_rows = getattr(network, "most_rows", MOST_ROWS)
         self.average = AveragedModel(network, multi_avg_fn=_average_over(self.schedule.per_pass))
         self.best: dict[str, Tensor] = {}
+        self.processes: list[int] = []  # that trained together, one number after the other where it changed
         self.state = _State(steps=self.schedule.steps, patience=config.patience)
         self._path: Path | None = None
         self._print = ""
@@ -161,6 +161,15 @@ class Run:
         loss would not do: it rises with mere overconfidence, long before answers get worse.) Where labels are wrong now
         and then, the errors rise in time.
         """
+        try:
+            self._steps(progress, until)
+        finally:
+            self.together.end()
+        self._save()
+        self.network.load_state_dict(self.best or self.average.module.state_dict())
+        progress(Progress(1.0, self.state.step, self.state.step, self.state.loss))
+
+    def _steps(self, progress: Callable[[Progress], None], until: float) -> None:
         state = self.state
         learned = max(LEARNED * self.labels.question.guessing_loss(self.labels.targets), 1e-3)
         while not (state.step and (self.share() >= until or state.patience == 0)):
@@ -177,9 +186,12 @@ class Run:
             self._tell(progress, Progress(share, state.step, state.steps, state.loss))
             if time.monotonic() - self._saved >= self._every:
                 self._save()
-        self._save()
-        self.network.load_state_dict(self.best or self.average.module.state_dict())
-        progress(Progress(1.0, state.step, state.step, state.loss))
+
+    def share_with(self, others: Others) -> None:
+        """Let other processes work out gradients too, if there is enough to do for several."""
+        schedule = self.schedule
+        most = worth_sharing(self.gradients, batch=schedule.smallest, labels=schedule.batch(0.5) * schedule.steps)
+        self.together = Together(self.gradients, others, most)
 
     def _tell(self, progress: Callable[[Progress], None], at: Progress) -> None:
         try:
@@ -199,37 +211,18 @@ class Run:
         return self.state.seconds + time.monotonic() - self._started
 
     def _step(self) -> float:
-        """One step of the optimiser, in parts that fit into memory; the mean cross-entropy over its labels."""
+        """One step of the optimiser; the mean cross-entropy over its labels."""
         share = self.share()
-        rows = self.stream.take(self.state.taken, self.schedule.batch(share))
-        self.state.taken += len(rows)
+        count = self.schedule.batch(share)
         for group in self.optimiser.param_groups:
             group["lr"] = self.config.learning_rate * self.schedule.rate(share) * group["part"]
-        self.network.train()
-        self.optimiser.zero_grad()
-        # All that is random in a step follows from the seed and its number.
-        seed_generators(self.device, (self.seed * 1_000_003 + self.state.step + 1) % 2**63)
-        rng = np.random.default_rng([self.seed, 2, self.state.step])
-        total = 0.0
-        for part in np.array_split(rows, _parts(len(rows), self.n_classes, self.most_rows)):
-            inputs, targets, proposed = self.labels.take(part)
-            if self.config.augment and inputs.ndim == 4:
-                inputs = shifted(inputs, rng)
-            with autocast(self.device):
-                logits = self.network(inputs.to(self.device))[1]
-            loss = self.objective(
-                logits,
-                targets.to(self.device),
-                _on(self.device, proposed),
-                _on(self.device, self.labels.probable(part)),
-                _on(self.device, self.labels.weights(part)),
-            )
-            weight = len(part) / len(rows)
-            (loss.objective * weight).backward()
-            total += loss.plain.item() * weight
+        loss, processes = self.together.work_out(self.state.step, self.state.taken, count)
+        self.state.taken += count
+        if self.processes[-1:] != [processes]:
+            self.processes.append(processes)
         self.optimiser.step()
         self.average.update_parameters(self.network)
-        return total
+        return loss
 
     def _check(self) -> None:
         state = self.state
@@ -286,6 +279,7 @@ class Run:
         checkpoints.restore_optimiser(self.optimiser, tensors)
         checks = [Check(**check) for check in state["run"].pop("checks")]
         self.state = _State(**state["run"], checks=checks)
+        self.processes = state.get("processes", [1])  # earlier releases knew of one alone
 
     def _save(self) -> None:
         if self._path is None:
@@ -297,7 +291,7 @@ class Run:
             **checkpoints.optimiser_tensors(self.optimiser),
         }
         run = {**asdict(self.state), "seconds": self.seconds()}
-        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run})
+        checkpoints.write(self._path, tensors, {"fingerprint": self._print, "run": run, "processes": self.processes})
         self._saved = time.monotonic()
 
 
@@ -306,20 +300,11 @@ def logits_of(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """(logits, targets, proposed classes) of the rows, few enough at a time; the network in evaluation mode."""
     network.eval()
-    most_rows = getattr(network, "most_rows", MOST_ROWS)
-    for part in np.array_split(rows, _parts(len(rows), n_classes, most_rows)):
+    for part in in_parts(rows, network, n_classes):
         inputs, targets, proposed = labels.take(part)
         with torch.no_grad():
             logits = network(inputs.to(device))[1]
-        yield logits, targets.to(device), _on(device, proposed)
-
-
-def _parts(rows: int, n_classes: int, most_rows: int) -> int:
-    return max(1, math.ceil(rows / most_rows), math.ceil(rows * n_classes / MOST_LOGITS))
-
-
-def _on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
-    return None if tensor is None else tensor.to(device)
+        yield logits, targets.to(device), on(device, proposed)
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -21,6 +21,7 @@ from models_store.networks import Adaptive, Mlp
 from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
 from models_store.training.labels import Labels, Propagated, split
 from models_store.training.run import Check, Progress, Run
+from models_store.training.together import Others
 
 SHRINK, FRESH = 0.5, 0.5
 """Of the last version's weights and of new ones, what a warm start begins with. Weights as they were learn the labels
@@ -61,6 +62,8 @@ class Trained:
     """What its `networks.CalibrationLayer` multiplies logits by; None if nothing was fitted."""
     later: Later | None = None
     """If further trainings are yet to tell how sure it may be: `calibrate`."""
+    processes: tuple[int, ...] = (1,)
+    """That trained together. Several numbers, one after the other, where some have gone or come midway."""
     privacy: Mapping[str, Any] | None = None
     """How private the training was, as JSON; None if it was not private."""
 
@@ -88,6 +91,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     later: bool = False,
+    others: Others | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
     """Train a network on (n, dim) features of labeled items, n >= 1.
@@ -106,18 +110,20 @@ def train(
     the process. It stays, and the like of it beside it, one for each further training: `forget` them when the model is
     safe.
     `later`: leave out the further trainings that only tell how sure the model may be, for `calibrate`.
+    `others`: processes that may train along, if there is enough to do for several: `together.worth_sharing`.
 
-    Same arguments, same machine, same number of threads: the same weights, bit for bit, also if it was cut short and
-    taken up (unless `max_seconds` ends it). The global random state is left as it was. Threads are the caller's to set
-    (`torch.set_num_threads`): where other processes want the same cores, one is far quicker than several that wait for
-    each other. Trains on a GPU if there is one. Raises ValueError for arguments that do not fit together, TrainingError
-    if the loss diverges.
+    Same arguments, same machine, same number of threads, same `Trained.processes`: the same weights, bit for bit, also
+    if it was cut short and taken up (unless `max_seconds` ends it). The global random state is left as it was. Threads
+    are the caller's to set (`torch.set_num_threads`): where other processes want the same cores, one is far quicker
+    than several that wait for each other. Trains on a GPU if there is one. Raises ValueError for arguments that do not
+    fit together, TrainingError if the loss diverges.
     """
     config = config or TrainConfig()
     work = _Work.of(
         features, targets, question, n_classes, input_shape, config, seed, proposed, soft, propagated, representative
     )
-    work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
+    work.network, work.others = network, others
+    work.checkpoint, work.checkpoint_seconds = checkpoint, checkpoint_seconds
     start = start if config.warm_start else None
     put_off = later and bool(work.parts)
     further = [] if put_off else work.parts
@@ -143,6 +149,7 @@ def train(
         checks=tuple(run.state.checks),
         calibration=calibration,
         later=left if put_off else None,
+        processes=tuple(run.processes),
     )
 
 
@@ -161,6 +168,7 @@ def calibrate(
     network: nn.Module | None = None,
     checkpoint: Path | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    others: Others | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> tuple[Adaptive, int]:
     """How sure a model may be whose `train` put that off, and to how many labels it was fitted: what `train` would have
@@ -182,7 +190,8 @@ def calibrate(
         propagated,
         representative,
     )
-    work.network, work.checkpoint, work.checkpoint_seconds = network, checkpoint, checkpoint_seconds
+    work.network, work.others = network, others
+    work.checkpoint, work.checkpoint_seconds = checkpoint, checkpoint_seconds
     # Under way it says so from the first: the training itself is number 0.
     report = _reporting(progress or (lambda at: None), [0, *(work.n - len(part) for part in work.parts)])
     with work.random_state():
@@ -207,6 +216,7 @@ class _Work:
     network: nn.Module | None = None
     checkpoint: Path | None = None
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    others: Others | None = None
 
     @classmethod
     def of(
@@ -261,6 +271,8 @@ class _Work:
         run = Run(own, self.labels, self.n_classes, rows, held_back, self.config, self.seed + number, self.device)
         if self.checkpoint is not None:
             run.keep_in(numbered(self.checkpoint, number), self.checkpoint_seconds)
+        if self.others is not None:
+            run.share_with(self.others)
         return run
 
     def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[Answers]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
 from labeling.loop.step import ComputeAway, StepFailed
@@ -18,8 +19,10 @@ from labeling.steps.compute.local import Local
 from labeling.steps.compute.ray import OnRay
 from models_store import networks
 from models_store.encoders.tfidf_svd import TfidfSvd
+from models_store.estimators import Network
 from models_store.model import Model
 from models_store.prediction import CHUNK, Prediction
+from models_store.training import Progress, TrainConfig, together
 from selector import joining, neighbours, sharded
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
@@ -76,10 +79,27 @@ def features(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    import torch
-
     torch.manual_seed(0)
     return Model("single", 30, (16,), networks.for_shape((16,), 30).eval())
+
+
+@pytest.fixture
+def labeled(monkeypatch: pytest.MonkeyPatch, settings: Any) -> dict[str, Any]:
+    """400 items, from which three processes learn together."""
+    settings.COMPUTE_TRAINING_WORLD = 3
+    for name in ("LEAST_WORK", "LEAST_SHARE", "LEAST_SHARE_BY_WEIGHT"):
+        monkeypatch.setattr(together, name, 1e-9)
+    rng = np.random.default_rng(5)
+    return {
+        "features": rng.normal(size=(400, 12)).astype(np.float32),
+        "targets": rng.integers(0, 4, 400),
+        "config": TrainConfig(calibration_labels=0, min_steps=100, epochs=8),
+        "options": {},
+        "question": "single",
+        "n_classes": 4,
+        "input_shape": (12,),
+        "seed": 7,
+    }
 
 
 def same(one: Prediction, other: Prediction) -> bool:
@@ -131,6 +151,26 @@ def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, featu
 
     assert there.dendrogram(pool, progress=progress).digest == HERE.dendrogram(pool, progress=print).digest
     assert shares == sorted(shares)
+
+
+def test_a_node_killed_while_a_network_is_trained(
+    two: Nodes, there: OnRay, labeled: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    one, other = (there.train(Network, **labeled) for _ in range(2))
+    assert one.processes == other.processes == (3,)
+    assert all(map(torch.equal, one.model.network.state_dict().values(), other.model.network.state_dict().values()))
+    steps: list[int] = []
+
+    def progress(at: Progress) -> None:
+        steps.append(at.step)
+        if at.step == 20:
+            two.kill_last()
+        elif at.step > 20 and "has gone" not in caplog.text:
+            time.sleep(0.1)  # its processes outlive it by two seconds
+
+    left = there.train(Network, **labeled, progress=progress)
+    assert left.processes == (3, 2)
+    assert steps == [*range(1, one.steps + 1), one.steps]
 
 
 def test_a_node_that_joins_midway_is_used(nodes: Nodes, there: OnRay) -> None:
@@ -202,12 +242,24 @@ def test_the_process_that_holds_the_connection_killed(
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
 
 
-def test_the_head_killed(two: Nodes, there: OnRay, model: Model, features: np.ndarray) -> None:
+def test_the_head_killed(
+    two: Nodes, there: OnRay, model: Model, features: np.ndarray, labeled: dict[str, Any], tmp_path: Path
+) -> None:
     """The last of this file: the cluster ends."""
     scoring = scored(there, model, features)
     first = next(scoring)
-    while two.running:
-        two.kill_last()
+    steps: list[int] = []
+
+    def progress(at: Progress) -> None:
+        steps.append(at.step)
+        while at.step == 20 and two.running:
+            two.kill_last()
+        if not two.running:
+            time.sleep(0.1)
+
+    labeled |= {"checkpoint": tmp_path / "c", "checkpoint_seconds": 0, "progress": progress}
+    with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
+        there.train(Network, **labeled)
     with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
         list(scoring)
     with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
@@ -217,3 +269,7 @@ def test_the_head_killed(two: Nodes, there: OnRay, model: Model, features: np.nd
     two.start_another()
     parts = scored(there, model, features)
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
+    reached = len(steps)
+    assert reached >= 20
+    assert there.train(Network, **labeled).processes == (3,)
+    assert steps[reached] == reached + 1

@@ -129,7 +129,7 @@ def test_they_end_where_the_model_ended_and_never_see_what_they_are_asked(monkey
 
     def fit(self, progress, *, until=1.0):
         real(self, progress, until=until)
-        rows = self.stream.take(0, len(self.stream._rows))
+        rows = self.gradients.stream.take(0, len(self.gradients.stream._rows))
         seen.append((until, self.state.best_share, self.state.step / self.state.steps, set(rows.tolist())))
 
     asked = []

@@ -16,7 +16,7 @@ from model_data import ALONE, SHAPES, Pool, blobs, train_on
 
 from models_store.config import TrainConfig
 from models_store.networks import Mlp, MlpConfig
-from models_store.training import run
+from models_store.training import gradients, run
 
 # Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
 CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0, calibration_labels=0)
@@ -161,7 +161,7 @@ def test_a_large_step_is_the_sum_of_parts_that_fit_into_memory(monkeypatch):
         network = Mlp(MlpConfig(n_inputs=12, n_classes=4, dropout=0.0))
     config = TrainConfig(batch_size=100, min_steps=20, epochs=5, temperature="none", secondary="none")
     whole = train_on(pool, network=network, config=config)
-    monkeypatch.setattr(run, "MOST_ROWS", 16)  # seven parts of 15 and 14
+    monkeypatch.setattr(gradients, "MOST_ROWS", 16)  # seven parts of 15 and 14
     parts = train_on(pool, network=network, config=config)
     assert whole.steps == parts.steps
     best = [np.concatenate([t.numpy().ravel() for t in weights(each).values()]) for each in (whole, parts)]

@@ -21,6 +21,7 @@ from django.conf import settings
 from labeling.loop.step import ComputeAway, StepFailed
 from models_store.nodes import Done, OtherRelease, Rows, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
+from models_store.training.together import own_address
 
 logger = logging.getLogger(__name__)
 
@@ -98,8 +99,43 @@ class Cluster:
         finally:
             self._cancel([kept for kept, _ in under_way])
 
-    def _submit(self, gpus: int, function: Callable[..., Any], call: tuple[Any, ...], files: bool) -> Kept:
-        kept: Kept = self._ask("submit", gpus, release_here(), function, [self._argument(each, files) for each in call])
+    def room(self, *, gpu: bool = False) -> int:
+        """How many calls run side by side; with `gpu`, each takes one if the cluster has any."""
+        return self.count if not (gpu and self._resources.get("GPU")) else int(self._resources["GPU"])
+
+    def start(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, gpu: bool = False) -> list[Kept]:
+        """Calls that run side by side with the caller, for `runs` and `forget`. None is done again elsewhere."""
+        self._look()
+        gpus = 1 if gpu and self._resources.get("GPU") else 0
+        return [self._submit(gpus, function, call, files=False, retries=0) for call in calls]
+
+    def runs(self, call: Kept) -> bool:
+        """Whether it has not ended yet, in whatever way. Raises what it raised."""
+        outcome = self._ask("result", call, 0)
+        if outcome is None or isinstance(outcome, (Done, CallCrashed)):
+            return outcome is None
+        raise _told(outcome)
+
+    def forget(self, calls: list[Kept]) -> None:
+        """Nobody asks for these any more. They go on until they end by themselves: to cancel a call that is just
+        ending ends the driver (Ray 2.60).
+        """
+        if self._line is not None:
+            self._unused += calls
+
+    @property
+    def own_address(self) -> str:
+        """Of this machine, as the head's machine sees it."""
+        self._look()
+        assert self._head is not None
+        with self._answering():
+            return own_address(*self._head)
+
+    def _submit(
+        self, gpus: int, function: Callable[..., Any], call: tuple[Any, ...], files: bool, retries: int = RETRIES
+    ) -> Kept:
+        arguments = [self._argument(each, files) for each in call]
+        kept: Kept = self._ask("submit", gpus, retries, release_here(), function, arguments)
         return kept
 
     def _argument(self, value: Any, files: bool) -> Any:
@@ -124,15 +160,13 @@ class Cluster:
             if isinstance(outcome, Done):
                 self._unused.append(call)
                 return outcome
-            if isinstance(outcome, OtherRelease):
-                raise StepFailed(str(outcome))
             if isinstance(outcome, CallCrashed):
                 raise ComputeAway(
                     f"A call to the Ray cluster (COMPUTE={self.where}) ended its process {RETRIES + 1} times. See the "
                     "logs of the nodes, and whether they have enough memory."
                 )
             if outcome is not None:
-                raise outcome
+                raise _told(outcome)
             self._look()
 
     def _cancel(self, calls: list[Kept]) -> None:
@@ -198,6 +232,11 @@ class Cluster:
             size = bytes_of(done.result)
             self.traffic.received += size
             self.traffic.done.setdefault(function.__name__, []).append(replace(done, result=size))
+
+
+def _told(error: BaseException) -> BaseException:
+    """What a call raised, as steps raise it."""
+    return StepFailed(str(error)) if isinstance(error, OtherRelease) else error
 
 
 def _head_of(where: str) -> tuple[str, int] | None:

@@ -1,22 +1,29 @@
 """The heavy work of the steps in parts, on the nodes of a Ray cluster: the same results as in one process.
 
-Parts have the borders that they have in one process, so that all sums are taken in the same order. Training stays with
-the worker.
+Parts have the borders that they have in one process, so that all sums are taken in the same order. Only trainings may
+differ by how many processes share them: COMPUTE_TRAINING_WORLD.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from django.conf import settings
 
 from labeling.steps.compute.cluster import Cluster
 from labeling.steps.compute.local import Local, Progress
+from labeling.steps.compute.train_along import TrainAlong
 from models_store.encoders import Encoder
+from models_store.estimators import Learner
 from models_store.model import Model
+from models_store.networks import Adaptive
 from models_store.nodes import EncoderState, encode_part, score_part
 from models_store.prediction import CHUNK, Prediction, check_arguments
+from models_store.training import Later, Trained
+from models_store.training.together import Others
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
 
@@ -35,6 +42,23 @@ class OnRay(Local):
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
         state = self.cluster.share(EncoderState.of(encoder))
         return self.cluster.map(encode_part, ((state, raws) for raws in chunks), gpu=True)
+
+    def train(self, learner: type[Learner], **labeled: Any) -> Trained:
+        with self._others() as others:
+            return super().train(learner, **labeled, others=others)
+
+    def calibrate(self, model: Model, later: Later, **labeled: Any) -> tuple[Adaptive, int]:
+        with self._others() as others:
+            return super().calibrate(model, later, **labeled, others=others)
+
+    @contextmanager
+    def _others(self) -> Iterator[Others | None]:
+        """Who may train along, if the installation wants that."""
+        others = TrainAlong(self.cluster, settings.COMPUTE_TRAINING_WORLD - 1)
+        try:
+            yield others if others.most else None
+        finally:
+            others.end()
 
     def score(
         self,

@@ -1,0 +1,79 @@
+"""The gradients of a step's labels: all of them, or the share of one of several processes that train together."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from models_store.config import TrainConfig
+from models_store.device import autocast, seed_generators
+from models_store.training.labels import Labels, Stream, shifted
+from models_store.training.losses import Objective
+
+MOST_ROWS = 4096
+MOST_LOGITS = 2**23
+"""Rows, and rows x classes, that go through a network at once: a larger step is the sum of several such parts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Gradients:
+    """What it takes to work them out. The `network` is on the `device`, and so are the objective's weights."""
+
+    network: nn.Module
+    labels: Labels
+    n_classes: int
+    objective: Objective
+    stream: Stream
+    config: TrainConfig
+    seed: int
+    device: torch.device
+
+    def work_out(self, step: int, start: int, count: int, *, rank: int = 0, world: int = 1) -> float:
+        """Put into the network's parameters the gradients of `count` labels from place `start` of the stream, or of the
+        share that process `rank` of `world` has in them; return the mean cross-entropy likewise. The sum over all ranks
+        is that of the whole step.
+
+        All that is random follows from the seed, the step's number and the rank.
+        """
+        self.network.train()
+        self.network.zero_grad()
+        own = [rank] if rank else []
+        seed_generators(self.device, (self.seed * 1_000_003 + step + 1 + rank * 2**40) % 2**63)
+        rng = np.random.default_rng([self.seed, 2, step, *own])
+        rows = np.array_split(self.stream.take(start, count), world)[rank]
+        total = 0.0
+        for part in in_parts(rows, self.network, self.n_classes):
+            inputs, targets, proposed = self.labels.take(part)
+            if self.config.augment and inputs.ndim == 4:
+                inputs = shifted(inputs, rng)
+            with autocast(self.device):
+                logits = self.network(inputs.to(self.device))[1]
+            loss = self.objective(
+                logits,
+                targets.to(self.device),
+                on(self.device, proposed),
+                on(self.device, self.labels.probable(part)),
+                on(self.device, self.labels.weights(part)),
+            )
+            weight = len(part) / count
+            (loss.objective * weight).backward()
+            total += loss.plain.item() * weight
+        return total
+
+    def to(self, device: torch.device) -> "Gradients":
+        """The same on another device. The network itself is moved."""
+        objective = replace(self.objective, weights=on(device, self.objective.weights))
+        return replace(self, network=self.network.to(device), objective=objective, device=device)
+
+
+def in_parts(rows: np.ndarray, network: nn.Module, n_classes: int) -> list[np.ndarray]:
+    """The rows in parts that fit into memory."""
+    most_rows = getattr(network, "most_rows", MOST_ROWS)
+    count = max(1, math.ceil(len(rows) / most_rows), math.ceil(len(rows) * n_classes / MOST_LOGITS))
+    return np.array_split(rows, count)
+
+
+def on(device: torch.device, tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.to(device)

@@ -1,0 +1,43 @@
+"""Other processes are asked to train along only where there is enough to do for each."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, cast
+
+import numpy as np
+import torch
+
+from models_store.networks import for_shape
+from models_store.questions import named
+from models_store.training import TrainConfig
+from models_store.training.labels import Labels
+from models_store.training.run import Run
+from models_store.training.together import Others
+
+VECTORS, IMAGES = (64,), (3, 32, 32)
+
+
+def most_processes(labels: int, shape: tuple[int, ...], **settings: Any) -> int:
+    """For a training on so many labels of 100 classes."""
+    targets = torch.arange(labels) % 100
+    known = Labels(named("single"), np.zeros((labels, math.prod(shape)), np.uint8), targets, None, shape)
+    rows, config, device = np.arange(labels), TrainConfig(**settings), torch.device("cpu")
+    run = Run(for_shape(shape, 100), known, 100, rows, rows[:0], config, 7, device)
+    run.share_with(cast(Others, None))
+    return run.together.most
+
+
+def test_few_labels_never():
+    assert most_processes(500, VECTORS) == 1
+    assert most_processes(500, IMAGES, batch_size=256) == 1
+
+
+def test_small_steps_of_a_small_network_never():
+    assert most_processes(100_000, VECTORS) == 1
+
+
+def test_large_steps_by_as_many_as_have_enough_to_do():
+    assert most_processes(100_000, VECTORS, batch_size=512) == 5
+    assert most_processes(100_000, IMAGES) == 6
+    assert most_processes(100_000, IMAGES, batch_size=128) == 12
