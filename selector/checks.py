@@ -35,6 +35,14 @@ def level(value: Any, name: str) -> float:
     return number
 
 
+def share(value: Any, name: str) -> float:
+    """Return `value` as a float, or raise ValueError if it is no number from 0 to 1."""
+    number = _float(value)
+    if not 0 <= number <= 1:
+        raise ValueError(f"{name} must be a number from 0 to 1, not {value!r}")
+    return number
+
+
 def _float(value: Any) -> float:
     """NaN stands for what is none."""
     if isinstance(value, str | bytes | bool | np.bool_):

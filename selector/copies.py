@@ -1,0 +1,96 @@
+"""Near-copies of the items that were picked: what the dendrogram merges with them lowest."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from selector.checks import level, whole_number
+from selector.compiled import compiled
+from selector.dendrogram import Dendrogram
+
+
+class Copies(NamedTuple):
+    """The m near-copies, in the order of their owners, then of their heights, then of the items."""
+
+    owners: NDArray[np.int64]
+    """(m,) whose copy each is: a place in `picked`."""
+    items: NDArray[np.int64]
+    """(m,) the copies, each an item of the dendrogram. None is there twice."""
+    heights: NDArray[np.float64]
+    """(m,) the height at which the dendrogram merges a copy with its owner, in the dendrogram's metric."""
+
+
+def near_copies(
+    dendrogram: Dendrogram, picked: NDArray[np.int64], free: NDArray[np.bool_], *, radius: float, most: int
+) -> Copies:
+    """The free items that merge with a picked one within a radius, each with the one that it merges with lowest.
+
+    picked: (k,) distinct items of the dendrogram. They are never copies themselves, whatever `free` says of them.
+    free: (n,) whether an item may be a copy.
+    radius: the greatest height of a copy, inclusive. May be infinite.
+    most: how many copies a picked item keeps: the lowest ones; of equally low ones the first items.
+
+    An item that merges with several picked ones at the same height belongs to the first of them in `picked`. What
+    exceeds `most` goes to nobody: the next nearest picked item is farther from it than its owner.
+    Takes O(n) time, and O(m log m) for the m items within the radius. Raises ValueError on arguments that do not fit.
+
+    >>> from selector.linkage import average_linkage
+    >>> tree = average_linkage([[1, 0], [9, 1], [0, 5], [8, 1]])
+    >>> near_copies(tree, np.array([0, 2]), np.ones(4, bool), radius=0.5, most=3).items.tolist()
+    [1, 3]
+    """
+    picked = _picked(picked, dendrogram.size)
+    free = _free(free, dendrogram.size)
+    radius, most = level(radius, "radius"), whole_number(most, "most", least=0)
+    owners, heights = _nearest(dendrogram.size, dendrogram.merges, dendrogram.heights, picked)
+    may_be = free & (owners >= 0) & (heights <= radius)
+    may_be[picked] = False
+    items = np.flatnonzero(may_be)
+    items = items[np.lexsort((items, heights[items], owners[items]))]
+    _, starts, sizes = np.unique(owners[items], return_index=True, return_counts=True)
+    items = items[np.arange(len(items)) - np.repeat(starts, sizes) < most]
+    return Copies(owners[items], items, heights[items])
+
+
+@compiled
+def _nearest(n: int, merges: NDArray[np.int64], heights: NDArray[np.float64], picked: NDArray[np.int64]) -> Any:
+    """For each item the place in `picked` of what it merges with lowest (-1 without any), and at what height.
+
+    Upwards, each cluster learns the first picked item in it. Downwards, a cluster without any takes over what the
+    cluster around it has. So does one that is merged further at its own height, since all in there are equally near.
+    """
+    near = np.full(2 * n, -1)
+    height = np.zeros(2 * n)
+    for place in range(len(picked)):
+        near[picked[place]] = place
+    for merge in range(len(merges)):
+        one, other = near[merges[merge, 0]], near[merges[merge, 1]]
+        near[n + merge] = max(one, other) if min(one, other) < 0 else min(one, other)
+        height[n + merge] = heights[merge]
+    for merge in range(len(merges) - 1, -1, -1):
+        for part in merges[merge]:
+            if near[part] < 0 or (part >= n and heights[part - n] == heights[merge]):
+                near[part] = near[n + merge]
+                height[part] = height[n + merge]
+    return near[:n], height[:n]
+
+
+def _picked(picked: Any, size: int) -> NDArray[np.int64]:
+    array = np.asarray(picked)
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iu"):
+        raise ValueError(f"picked must be whole numbers in one row, not shape {array.shape} of {array.dtype}")
+    if len(array) and not (array.min() >= 0 and array.max() < size):
+        raise ValueError(f"picked must lie in 0 … {size - 1}, not {array.min()} … {array.max()}")
+    if len(np.unique(array)) < len(array):
+        raise ValueError("picked must name no item twice")
+    return array.astype(np.int64)
+
+
+def _free(free: Any, size: int) -> NDArray[np.bool_]:
+    array = np.asarray(free)
+    if array.shape != (size,) or array.dtype != bool:
+        raise ValueError(
+            f"free must be one truth value for each of {size} items, not shape {array.shape} of {array.dtype}"
+        )
+    return array
