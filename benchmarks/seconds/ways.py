@@ -134,11 +134,19 @@ class NearCopies(OneByOne):
         )
 
 
+class AllCopies(NearCopies):
+    """All copies that people leave are propagated, without waiting for proof."""
+
+    def _radius(self, labels: NDArray[np.int64]) -> Radius:
+        return Radius(np.inf, None)
+
+
 WAYS: dict[str, type[OneByOne]] = {
     "uniform": Uniform,
     "one by one": OneByOne,
     "suggestions": Suggestions,
     "grids": Grids,
     "near-copies": NearCopies,
+    "near-copies, all trusted": AllCopies,
 }
 """All but the first pick by Cluster-Margin."""
