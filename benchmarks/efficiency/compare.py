@@ -85,10 +85,10 @@ def efficiency(
         rng = np.random.default_rng(seed)
         for rows in rng.integers(0, seeds, (RESAMPLES, seeds)):
             drawn.append(needed(labels, {name: runs[rows] for name, runs in curves.items()}, baseline)[1])
-    needs = {name: _estimate(point[name], [draw[name] for draw in drawn]) for name in curves}
+    needs = {name: estimate(point[name], [draw[name] for draw in drawn]) for name in curves}
     shares = {
         rival: {
-            name: _estimate(
+            name: estimate(
                 point[name] / min(point[rival], labels[-1]),
                 [draw[name] / min(draw[rival], labels[-1]) for draw in drawn],
             )
@@ -150,7 +150,8 @@ def _p_below_zero(values: np.ndarray) -> float | None:
     return float(stats.ttest_1samp(values, 0, alternative="less").pvalue)
 
 
-def _estimate(value: float, draws: list[float]) -> Estimate:
+def estimate(value: float, draws: list[float]) -> Estimate:
+    """A value with the percentiles of its bootstrap draws, of which there are none with one seed."""
     if not draws:
         return Estimate(_finite(value), None, None)
     tail = (1 - LEVEL) / 2

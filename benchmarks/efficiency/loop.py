@@ -124,9 +124,9 @@ def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str,
         size, rule = work.plan.batch, strategy
         if strategy == AHEAD:
             rule, ahead = "cluster-margin", round(work.plan.ahead_share * size)
-            rows = _pick(work, data, rule if before else "uniform", first.clusters, labeled, before, ahead, -number)
+            rows = pick_rows(work, data, rule if before else "uniform", first.clusters, labeled, before, ahead, -number)
             labeled, size = np.concatenate([labeled, rows]), size - ahead
-        labeled = np.concatenate([labeled, _pick(work, data, rule, first.clusters, labeled, model, size, number)])
+        labeled = np.concatenate([labeled, pick_rows(work, data, rule, first.clusters, labeled, model, size, number)])
         before, model = model, _train(work, data, np.sort(labeled), number)
         accuracies.append(accuracy(model, data))
     return {
@@ -141,7 +141,7 @@ def _simulate(work: Work, data: Data, strategy: str, first: _First) -> dict[str,
     }
 
 
-def _pick(
+def pick_rows(
     work: Work,
     data: Data,
     strategy: str,
