@@ -15,11 +15,12 @@ from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
 from labeling.answering import batches, counting, grids, limits, places, rechecking, sharing
+from labeling.answering.answer import Answer, Outcome, Refusal
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
 from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
 from labeling.answering.places import BATCH, PlacesMoved
-from labeling.answering.submitting import Answer, Outcome, Refusal, submit
+from labeling.answering.submitting import submit
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
 from labeling.statements import rows
 

@@ -1,64 +1,22 @@
-"""Answers and skips as they come in: each accepted or refused, counted on its task, and turned into a label."""
+"""Answers and skips as they come in: each is accepted or refused by itself."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Sequence
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
-from labeling.answering import batches, comments, copies, counting, gold, labels, places, rechecking
+from labeling.answering import places, storing
+from labeling.answering.answer import Answer, Outcome, Refusal
 from labeling.answering.places import BATCH, TASK, PlacesMoved
-from labeling.models import Annotation, Batch, ClassProposal, Job, Project, Removal, Task, User
-from labeling.models.classes import folded
-from labeling.statements import Columns, insert, marks, rows, several_write, stored
+from labeling.models import Annotation, Batch, Project, Removal, Task, User
+from labeling.statements import Columns, marks, rows, several_write, stored
 
 KNOWN = Columns(Annotation, "n", only=("id", "task_id", "user_id", "undone_at"))
-ANNOTATION = (
-    "id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at", "class_revision",
-    "guidelines_version", "sampled",
-)  # fmt: skip
 
 ENDED_EARLY = "The batch ended before this answer arrived."
 TAKEN_OUT = "The item was removed before this answer arrived."
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason. `same` and
-    `different`: ids of the copies on the screen that get the answer too, and of those that do not.
-    """
-
-    id: uuid.UUID
-    task: int
-    value: Any = None
-    skip_reason: str = ""
-    seconds: float = 0.0
-    flagged: bool = False
-    guidelines_version: int = 0
-    proposed_class: str = ""
-    comment: str = ""
-    same: Sequence[int] = ()
-    different: Sequence[int] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why an answer was not taken: a code for programs, a sentence for people."""
-
-    id: uuid.UUID
-    code: str
-    detail: str
-
-
-@dataclass(slots=True)
-class Outcome:
-    accepted: list[uuid.UUID] = field(default_factory=list)
-    rejected: list[Refusal] = field(default_factory=list)
-    batch_completed: bool = False
 
 
 def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
@@ -91,7 +49,7 @@ def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Out
         _lock_tasks(fresh)
         if not places.answer_held(list(fresh), user):
             raise PlacesMoved
-        completed = _write(project, batch, fresh, user)
+        completed = storing.store(project, batch, fresh, user)
     return Outcome(accepted=[answer.id for answer in answers], batch_completed=completed)
 
 
@@ -145,7 +103,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
             outcome.rejected.append(Refusal(answer.id, "taken", detail))
     for batch in {tasks[pk].batch_id: tasks[pk].batch for pk in sorted(held)}.values():
         of_batch = {pk: fresh[pk] for pk in held if tasks[pk].batch_id == batch.pk}
-        if _write(project, batch, of_batch, user):
+        if storing.store(project, batch, of_batch, user):
             outcome.batch_completed = True
     return outcome
 
@@ -222,90 +180,3 @@ def _refusal(
         completed = "The batch is already complete."
         return Refusal(answer.id, "batch_closed", ENDED_EARLY if task.outstanding else completed)
     return None
-
-
-def _write(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> bool:
-    """Store the answers to these tasks of one batch and count them. Returns whether that completed the batch."""
-    now, revision, drawn = timezone.now(), project.class_revision, _drawn_for_review(project)
-    insert(
-        Annotation,
-        ANNOTATION,
-        [
-            (
-                answer.id,
-                pk,
-                user.pk,
-                answer.value,
-                answer.skip_reason,
-                answer.seconds,
-                answer.flagged or bool(answer.comment),
-                now,
-                revision,
-                answer.guidelines_version,
-                answer.value is not None and drawn(answer.id),
-            )
-            for pk, answer in answers.items()
-        ],
-    )
-    if proposals := [each for each in answers.values() if each.proposed_class]:
-        insert(
-            ClassProposal,
-            ("project", "annotation", "name", "key"),
-            [(project.pk, each.id, each.proposed_class, folded(each.proposed_class)) for each in proposals],
-        )
-    skips = sum(answer.value is None for answer in answers.values())
-    seconds = sum(answer.seconds for answer in answers.values())
-    counting.add(batch, user, now, answers=len(answers) - skips, skips=skips, seconds=seconds)
-    counted = rows(
-        f"""
-        UPDATE labeling_task SET outstanding = outstanding - 1 WHERE id IN ({marks(len(answers))})
-        AND EXISTS (SELECT 1 FROM labeling_batch b WHERE b.id = labeling_task.batch_id AND b.state = 'open')
-        RETURNING id, item_id, repeats_id, is_gold, outstanding
-        """,
-        list(answers),
-    )
-    if len(counted) < len(answers):
-        raise PlacesMoved  # the batch was ended early since it was read
-    shown = {pk: picked or repeated for pk, picked, repeated, *_ in counted}
-    comments.write_all(user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment])
-    copies.store(
-        copies.Word(shown[pk], each.id, each.same, each.different)
-        for pk, each in answers.items()
-        if each.value is not None
-    )
-    if any(is_gold for *_, is_gold, _ in counted):
-        gold.look_at(project, user)
-    finished = [row for row in counted if not row[-1]]
-    if finished and batch.overlap_max is not None:
-        doubted = rechecking.ask_again(project, batch, [pk for pk, *_ in finished])
-        finished = [row for row in finished if row[0] not in doubted]
-    if not finished:
-        return False
-    picked = {pk: item for pk, item, *_ in finished if item is not None}
-    again = {pk: item for pk, _, item, is_gold, _ in finished if item is not None and not is_gold}
-    tasks = [*picked, *again]
-    values = {pk: [answers[pk].value] for pk in tasks} if batch.takes_one_answer else labels.answers_to(tasks)
-    labeled = labels.write(project, picked, again, values)
-    # Last of all, because others who answer wait for this row until the transaction ends.
-    left = rows(
-        "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
-        "WHERE id = %s AND state = 'open' RETURNING remaining",
-        [len(finished), labeled, batch.pk],
-    )
-    if not left:
-        raise PlacesMoved  # it was ended early since the tasks were read
-    if left[0][0] == 0:
-        return batches.complete(batch_id=batch.pk)
-    if labeled < len(picked) and project.replace_skips:
-        Job.objects.enqueue(Job.Kind.REPLACE, project=project)
-    return False
-
-
-def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:
-    """Whether an annotation is among those that chance, keyed by the project's secret, draws for the reviewers. Its
-    author makes the id, and cannot know.
-    """
-    if not project.review_share:
-        return lambda key: False
-    keyed, limit = project.keyed_by("review"), project.review_share * 2**64
-    return lambda key: int.from_bytes(keyed(key)[:8], "big") < limit

@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.answering import batches
-from labeling.answering.submitting import ANNOTATION
+from labeling.answering.storing import ANNOTATION
 from labeling.intake.items import NewItem
 from labeling.intake.labels import Answer, Labels
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User

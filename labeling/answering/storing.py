@@ -1,0 +1,134 @@
+"""Answers that were accepted: stored, counted on their tasks, turned into labels. Within the caller's transaction."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
+
+from django.utils import timezone
+
+from labeling.answering import batches, comments, copies, counting, gold, labels, rechecking
+from labeling.answering.answer import Answer
+from labeling.answering.places import PlacesMoved
+from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
+from labeling.models.classes import folded
+from labeling.statements import insert, marks, rows
+
+ANNOTATION = (
+    "id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at", "class_revision",
+    "guidelines_version", "sampled",
+)  # fmt: skip
+
+
+def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> bool:
+    """Store the answers to these tasks of one batch and count them. Returns whether that completed the batch."""
+    now = timezone.now()
+    _insert(project, answers, user, now)
+    skips = sum(answer.value is None for answer in answers.values())
+    seconds = sum(answer.seconds for answer in answers.values())
+    counting.add(batch, user, now, answers=len(answers) - skips, skips=skips, seconds=seconds)
+    counted = _count_down(answers)
+    shown = {task.id: task.picked or task.repeated for task in counted}
+    comments.write_all(user, [(shown[pk], each.id, each.comment) for pk, each in answers.items() if each.comment])
+    copies.store(
+        copies.Word(shown[pk], each.id, each.same, each.different)
+        for pk, each in answers.items()
+        if each.value is not None
+    )
+    if any(task.is_gold for task in counted):
+        gold.look_at(project, user)
+    finished = [task for task in counted if not task.outstanding]
+    if finished and batch.overlap_max is not None:
+        doubted = rechecking.ask_again(project, batch, [task.id for task in finished])
+        finished = [task for task in finished if task.id not in doubted]
+    return bool(finished) and _finish(project, batch, answers, finished)
+
+
+class _Counted(NamedTuple):
+    """A task that was answered: the item that its batch picked or that it asks again, and the answers it still lacks."""
+
+    id: int
+    picked: int
+    repeated: int
+    is_gold: bool
+    outstanding: int
+
+
+def _insert(project: Project, answers: Mapping[int, Answer], user: User, now: datetime.datetime) -> None:
+    """Store the answers, and the classes that they propose."""
+    revision, drawn = project.class_revision, _drawn_for_review(project)
+    insert(
+        Annotation,
+        ANNOTATION,
+        [
+            (
+                answer.id,
+                pk,
+                user.pk,
+                answer.value,
+                answer.skip_reason,
+                answer.seconds,
+                answer.flagged or bool(answer.comment),
+                now,
+                revision,
+                answer.guidelines_version,
+                answer.value is not None and drawn(answer.id),
+            )
+            for pk, answer in answers.items()
+        ],
+    )
+    if proposals := [each for each in answers.values() if each.proposed_class]:
+        insert(
+            ClassProposal,
+            ("project", "annotation", "name", "key"),
+            [(project.pk, each.id, each.proposed_class, folded(each.proposed_class)) for each in proposals],
+        )
+
+
+def _count_down(tasks: Collection[int]) -> list[_Counted]:
+    """Each of these tasks lacks one answer less. Raises `PlacesMoved` if the batch was ended early meanwhile."""
+    counted = rows(
+        f"""
+        UPDATE labeling_task SET outstanding = outstanding - 1 WHERE id IN ({marks(len(tasks))})
+        AND EXISTS (SELECT 1 FROM labeling_batch b WHERE b.id = labeling_task.batch_id AND b.state = 'open')
+        RETURNING id, item_id, repeats_id, is_gold, outstanding
+        """,
+        list(tasks),
+    )
+    if len(counted) < len(tasks):
+        raise PlacesMoved
+    return [_Counted._make(row) for row in counted]
+
+
+def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> bool:
+    """Write the labels that these tasks with all their answers come to. Returns whether the batch is complete."""
+    picked = {task.id: task.picked for task in finished if task.picked is not None}
+    again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
+    tasks = [*picked, *again]
+    values = {pk: [answers[pk].value] for pk in tasks} if batch.takes_one_answer else labels.answers_to(tasks)
+    labeled = labels.write(project, picked, again, values)
+    # Last of all, because others who answer wait for this row until the transaction ends.
+    left = rows(
+        "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
+        "WHERE id = %s AND state = 'open' RETURNING remaining",
+        [len(finished), labeled, batch.pk],
+    )
+    if not left:
+        raise PlacesMoved  # it was ended early since the tasks were read
+    if left[0][0] == 0:
+        return batches.complete(batch_id=batch.pk)
+    if labeled < len(picked) and project.replace_skips:
+        Job.objects.enqueue(Job.Kind.REPLACE, project=project)
+    return False
+
+
+def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:
+    """Whether an annotation is among those that chance, keyed by the project's secret, draws for the reviewers. Its
+    author makes the id, and cannot know.
+    """
+    if not project.review_share:
+        return lambda key: False
+    keyed, limit = project.keyed_by("review"), project.review_share * 2**64
+    return lambda key: int.from_bytes(keyed(key)[:8], "big") < limit
