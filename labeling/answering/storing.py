@@ -47,7 +47,7 @@ def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: U
 
 
 class _Counted(NamedTuple):
-    """A task that was answered: the item that its batch picked or that it asks again, and the answers it still lacks."""
+    """An answered task: the item that its batch picked or that it asks again, and the answers that it still lacks."""
 
     id: int
     picked: int
