@@ -7,9 +7,10 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.signals import post_migrate
 from django.test import override_settings
+from migrated import keep_tables, put_tables
 
 from labeling.answering import label_counts
 from labeling.insight import balance, control_slice
@@ -27,10 +28,25 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
+def django_db_keepdb(django_db_keepdb: bool) -> bool:
+    """On SQLite, the test database may be there already, with tables (`migrated.py`). It goes with its folder."""
+    return django_db_keepdb or connection.vendor == "sqlite"
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    if connection.vendor == "sqlite":
+        put_tables()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Who empties a database fills in Django's permissions again, behind each test with transactions of its own. No
     test asks for them, and that took most of the time.
     """
+    if connection.vendor == "sqlite":
+        with django_db_blocker.unblock():
+            keep_tables()
     assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
 
 
