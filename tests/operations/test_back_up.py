@@ -121,7 +121,8 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     # Between the copy of the database and that of the files the loop turns once more.
     assert old.label(10) == 6
     old.manage("worker", "--drain")
-    assert len(old.status()["models"]) == 2
+    turned = old.status()
+    assert len(turned["models"]) == 2
     old.follow("Back up", which="tar --create")
 
     new.follow("Restore", which="tar --extract")
@@ -138,7 +139,7 @@ def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path
     assert [model["version"] for model in status["models"]] == [1, 2]
     assert (status["batch"]["number"], status["batch"]["state"], status["failures"]) == (3, "open", [])
     # From the same labels the same model comes again.
-    assert status["models"][1]["control_now"] == old.status()["models"][1]["control_now"]
+    assert status["models"][1]["control_now"] == turned["models"][1]["control_now"]
     rows = new.manage("export_labels", "notes").splitlines()
     assert len(rows) == 20 == status["items"]["labeled"]
 

@@ -1,0 +1,47 @@
+"""The migrated tables, kept between the processes and runs of tests on SQLite: to migrate takes seconds each time."""
+
+import hashlib
+import shutil
+import sqlite3
+import tempfile
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+
+import django
+from django.apps import apps
+from django.conf import settings
+from django.db import connection
+
+FOLDER = Path(__file__).resolve().parent.parent / "var" / "test-tables"
+
+
+@cache
+def _kept() -> Path:
+    """Where the tables of these migrations are kept."""
+    sha = hashlib.sha256(f"{django.__version__} {sqlite3.sqlite_version} {settings.INSTALLED_APPS}".encode())
+    for app in apps.get_app_configs():
+        for path in sorted(Path(app.path, "migrations").glob("*.py")):
+            sha.update(path.name.encode() + path.read_bytes())
+    return FOLDER / f"{sha.hexdigest()[:20]}.sqlite3"
+
+
+def put_tables() -> None:
+    """Begin the test database as a copy of what is kept, if anything is: `migrate` then has nothing left to do."""
+    if _kept().exists():
+        shutil.copyfile(_kept(), connection.settings_dict["TEST"]["NAME"])
+
+
+def keep_tables() -> None:
+    """Keep the tables of the test database, which no test has used yet, and drop what older migrations made."""
+    if _kept().exists():
+        return
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as folder:
+        copy = Path(folder) / "tables"
+        with closing(sqlite3.connect(connection.settings_dict["NAME"])) as database:
+            database.execute("VACUUM INTO ?", [str(copy)])
+        copy.replace(_kept())  # at once: another process may be at the same
+    for path in FOLDER.glob("*.sqlite3"):
+        if path != _kept():
+            path.unlink(missing_ok=True)
