@@ -7,8 +7,6 @@ from typing import Any
 
 import hypothesis
 import pytest
-from django.contrib.contenttypes.management import create_contenttypes
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.db.models.signals import post_migrate
 from django.test import override_settings
@@ -43,20 +41,13 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Who empties a database fills in Django's permissions and content types again, behind each test with transactions
-    of its own. No test asks for the former, who asks for the latter makes them; and that took most of the time.
+    """Who empties a database fills in Django's permissions again, behind each test with transactions of its own. No
+    test asks for them, and that took most of the time.
     """
     if connection.vendor == "sqlite":
         with django_db_blocker.unblock():
             keep_tables()
     assert post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
-    assert post_migrate.disconnect(create_contenttypes)
-    post_migrate.connect(no_content_types_kept)
-
-
-def no_content_types_kept(**_: object) -> None:
-    """What a process keeps of content types is of rows that are no more."""
-    ContentType.objects.clear_cache()
 
 
 @pytest.fixture(autouse=True)

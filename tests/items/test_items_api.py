@@ -200,5 +200,5 @@ def test_a_fixed_number_of_queries(much: int, django_assert_num_queries: Any) ->
     with django_assert_num_queries(13):  # and label, batch, annotator and whether he is one
         api.get(ITEMS, everything)
     path = address(Project.objects.get(), 1)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         api.get(path)
