@@ -71,7 +71,7 @@ def test_a_weight_of_nothing_teaches_nothing_and_the_weight_decides() -> None:
         with torch.no_grad():
             logits = model.network(torch.from_numpy(features[N:]))[1]
         right.append(float((logits.argmax(dim=1).numpy() == targets[N:]).mean()))
-    assert right[0] > 0.8
+    assert right[0] > 0.6
     assert right[2] < 0.5 < right[1]
 
 
