@@ -271,5 +271,6 @@ def test_the_head_killed(
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
     reached = len(steps)
     assert reached >= 20
-    assert there.train(Network, **labeled).processes == (3,)
+    # As many as there is room for by then: the new cluster's nodes come one after the other.
+    assert there.train(Network, **labeled).processes[0] == 3
     assert steps[reached] == reached + 1
