@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         db_default=False,
                         default=False,
-                        help_text="Drawn by chance: people are asked about it later, without a hint. Never shown.",
+                        help_text="Drawn by chance: people are asked about it later, without a hint. Annotators are not told.",
                     ),
                 ),
                 (

@@ -67,7 +67,7 @@ class Copy(models.Model):
     is_check = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Drawn by chance: people are asked about it later, without a hint. Never shown.",
+        help_text="Drawn by chance: people are asked about it later, without a hint. Annotators are not told.",
     )
 
     objects = CopyQuerySet.as_manager()

@@ -56,17 +56,18 @@ def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
     return [CopyRow(*each) for each in rows]
 
 
-def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> float | None:
+def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, float | None]:
     """Give the items that the batch's tasks show their near-copies, where the project shows any and clusters had a part
     in the selection, as its `facts` say. Copies of items that the batch has no more are removed.
 
-    Returns how far apart an item and its copies may be: as far as the clusters of the selection reach, or as checks
-    have not refuted. Killed at any moment and called again, it does what is left.
+    Returns what the batch is to keep of it: how far apart an item and its copies may be, which is as far as the
+    clusters of the selection reach or as checks have not refuted, and how far apart they may be to have its label.
+    Killed at any moment and called again, it does what is left.
     """
     project = batch.project
     _remove_stale(step, batch)
     if not project.near_copies or not project.can_show_copies or not facts["dendrogram_hash"]:
-        return None
+        return {}
     clustering = Clustering.objects.get(project=project)
     radius = update_radius(project)
     reach = float(facts["cut_height"])
@@ -76,13 +77,11 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> float | None:
         *(_rows(items.filter(copies=None, row__lt=clustering.rows)) for items in _shown_by(batch)),
     )
     free = np.zeros(clustering.rows, bool)
-    free[_rows(project.items.unlabeled().filter(reserved=False, queued_at=None, as_copy=None, row__lt=len(free)))] = (
-        True
-    )
-    # What has a copy's place already would be chosen again for another item.
+    pool = project.items.unlabeled().filter(reserved=False, queued_at=None, as_copy=None)
+    free[_rows(pool.filter(row__lt=len(free)))] = True
     copies = near_copies(read_dendrogram(project, clustering), asked, free, radius=reach, most=project.near_copies)
     _write(step, batch, asked, copies)
-    return reach
+    return {"copy_reach": reach, "copy_radius": radius.trusted}
 
 
 def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:

@@ -101,11 +101,11 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
     _replace(step, project, batch, picked, untouched, number)
-    reach = copies.choose(step, batch, picked.facts)
+    of_copies = copies.choose(step, batch, picked.facts)
     removing.close_excluded(batch, since=begun, until=timezone.now())
     with step.write():
         control = batch.tasks.filter(is_control=True).count()
-        Batch.objects.filter(pk=batch.pk).on_offer().update(control_tasks=control, copy_reach=reach)
+        Batch.objects.filter(pk=batch.pk).on_offer().update(control_tasks=control, **of_copies)
     drop_wide_arrays(project, used.version)
 
 

@@ -49,12 +49,12 @@ def select(step: Step) -> None:
     )
     further = choose_further(project, batch, len(picked.plan.rows))
     write_tasks(step, batch, picked, further)
-    reach = copies.choose(step, batch, picked.facts)
+    of_copies = copies.choose(step, batch, picked.facts)
     with step.finish():
         size = len(picked.plan.rows) + len(further.items)
         Batch.objects.filter(pk=batch.pk).update(
             **picked.facts,
-            copy_reach=reach,
+            **of_copies,
             overlap=project.overlap,
             overlap_max=project.overlap_max,
             answers_expected=rechecking.expected_answers(project, size),

@@ -123,6 +123,8 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     second.refresh_from_db()
     assert second.copy_radius is not None
     assert third.dendrogram_hash == second.dendrogram_hash
+    fourth = project.batches.open().get()
+    assert fourth.copy_radius == second.copy_radius, "from its opening on, its copies are none of the next one's"
     propagated = Copy.objects.propagated()
     n = propagated.count()
     assert n > 20
