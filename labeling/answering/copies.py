@@ -48,17 +48,20 @@ def store(words: Iterable[Word]) -> None:
     """Store what was said of copies. Of items that are no copies of the one that was answered, nothing is stored: they
     may have been taken out since, and an answer is never lost for that.
     """
-    by_source = {word.item: word for word in words if word.same or word.different}
-    if not by_source:
+    # One request may answer two tasks that show the same item.
+    words = [word for word in words if word.same or word.different]
+    sources = {word.item for word in words}
+    if not sources:
         return
     copies = rows(
-        f"SELECT c.id, c.of_id, c.item_id FROM labeling_copy c WHERE c.of_id IN ({marks(len(by_source))})",
-        list(by_source),
+        f"SELECT c.id, c.of_id, c.item_id FROM labeling_copy c WHERE c.of_id IN ({marks(len(sources))})",
+        list(sources),
     )
-    values = []
-    for copy, source, item in copies:
-        word = by_source[source]
-        if item in word.different or item in word.same:
-            values.append((word.annotation, copy, item not in word.different))
+    values = [
+        (word.annotation, copy, item not in word.different)
+        for word in words
+        for copy, source, item in copies
+        if source == word.item and (item in word.same or item in word.different)
+    ]
     if values:
         insert(CopyAnswer, ("annotation", "copy", "same"), values)

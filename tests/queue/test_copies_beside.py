@@ -67,9 +67,9 @@ def test_copies_get_the_answer_but_for_those_that_are_taken_out() -> None:
 def test_a_label_is_the_sources_as_it_is_now() -> None:
     project, _, ann = setup(1)
     [task] = claim(ann)
-    said = answer(ann, task, same=ids(task))
+    first = answer(ann, task, same=ids(task))
     assert set(propagated().values()) == {3}
-    client_of(ann).delete(f"/api/v1/projects/digits/annotations/{said['id']}/")
+    client_of(ann).delete(f"/api/v1/projects/digits/annotations/{first['id']}/")
     assert propagated() == {}, "who takes back an answer takes back its copies"
     answer(ann, task, value="4", same=ids(task))
     item = Item.objects.get(pk=task["item"]["id"])
@@ -171,6 +171,20 @@ def test_what_is_no_list_of_ids_is_refused_by_name(bad: Any) -> None:
     assert refused["code"] == "invalid"
     assert refused["detail"] == "same must be a list of at most 100 ids of items."
     assert claim(ann) == [task]
+
+
+def test_two_tasks_of_one_item_in_one_request_are_both_heard() -> None:
+    project, batch, ann = setup(1)
+    [task] = batch.tasks.all()
+    Task.objects.create(batch=batch, repeats=task.item, is_gold=True, rank=1, free=1, outstanding=1)
+    Batch.objects.update(size=2, remaining=2, further=1)
+    tasks = queue.claim(project=project, user=ann, count=5).tasks
+    tasks += queue.claim(project=project, user=ann, count=5).tasks[len(tasks) :]
+    copies = list(Copy.objects.values_list("item", flat=True))
+    answers = [Answer(uuid.uuid4(), each.pk, 3, same=copies) for each in tasks]
+    queue.submit(project=project, user=ann, answers=answers)
+    assert CopyAnswer.objects.count() == 3 * len(tasks)
+    assert len(tasks) == 2
 
 
 def test_an_answer_sent_twice_says_it_once() -> None:
