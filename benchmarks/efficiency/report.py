@@ -131,8 +131,8 @@ def table(result: dict[str, Any]) -> str:
         ]
         for strategy, told in data["strategies"].items():
             lines.append(
-                f"{strategy:<16}{_cell(told['labels_to_target'], 1, 0):>20}"
-                f"{_cell(told['share_of_uniform'], 100, 0):>18}{_cell(told.get('share_of_margin'), 100, 0):>18}"
+                f"{strategy:<16}{cell(told['labels_to_target'], 1, 0):>20}"
+                f"{cell(told['share_of_uniform'], 100, 0):>18}{cell(told.get('share_of_margin'), 100, 0):>18}"
                 f"  {_differences(told['against'])}"
             )
         lines += _verdicts(data["strategies"])
@@ -151,10 +151,10 @@ def _verdicts(strategies: dict[str, Any]) -> list[str]:
 
 
 def _differences(against: dict[str, Any]) -> str:
-    return "   ".join(f"{rival} {_cell(told['mean_difference'], 100, 2, sign='+')}" for rival, told in against.items())
+    return "   ".join(f"{rival} {cell(told['mean_difference'], 100, 2, sign='+')}" for rival, told in against.items())
 
 
-def _cell(estimate: dict[str, float | None] | None, scale: float, digits: int, sign: str = "") -> str:
+def cell(estimate: dict[str, float | None] | None, scale: float, digits: int, sign: str = "") -> str:
     """value [low, high]; "–" for what was not reached, "∞" for a bound beyond the budget."""
     if estimate is None or estimate["value"] is None:
         return "not reached"

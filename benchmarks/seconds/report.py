@@ -1,4 +1,4 @@
-"""From simulated projects to what is said about them: one JSON object, a table."""
+"""From simulated projects to one JSON object and a table."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.isotonic import isotonic_regression
 
 from benchmarks.efficiency.compare import RESAMPLES, Estimate, estimate, labels_to_reach, mean_with_interval
+from benchmarks.efficiency.report import cell
 
 BASELINE, RIVAL = "uniform", "one by one"
 AIMS = {"redundant": {BASELINE: 0.25, RIVAL: 0.5}}
@@ -114,10 +115,10 @@ def table(result: dict[str, Any]) -> str:
             cells = [
                 f"{name} ({100 * pool['target_accuracy']:.2f} %)",
                 way,
-                _cell(figures["seconds"], 1, 0),
-                _cell(figures["share_of_uniform"], 100, 0),
-                _cell(figures["share_of_one_by_one"], 100, 0),
-                _cell(figures["label_error"], 100, 1),
+                cell(figures["seconds"], 1, 0),
+                cell(figures["share_of_uniform"], 100, 0),
+                cell(figures["share_of_one_by_one"], 100, 0),
+                cell(figures["label_error"], 100, 1),
                 f"{figures['labels']:,.0f}",
                 _propagated(figures),
                 {True: "met", False: "missed"}.get(pool["aims_met"].get(way), ""),
@@ -130,16 +131,3 @@ def _propagated(figures: dict[str, Any]) -> str:
     if figures["propagated_error"] is None:
         return "0"
     return f"{figures['propagated']:,.0f} ({100 * figures['propagated_error']:.1f})"
-
-
-def _cell(estimate: dict[str, float | None], scale: float, digits: int) -> str:
-    """value [low, high]; "∞" for a bound that is not reached within the budget."""
-    if estimate["value"] is None:
-        return "not reached"
-    shown = f"{scale * estimate['value']:,.{digits}f}"
-    if estimate["low"] is None and estimate["high"] is None:
-        return shown
-    low, high = (
-        "∞" if bound is None else f"{scale * bound:,.{digits}f}" for bound in (estimate["low"], estimate["high"])
-    )
-    return f"{shown} [{low}, {high}]"

@@ -135,11 +135,11 @@ def plan_batch(
     )
 
 
-def _take(wanted: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` of the wanted rows that are among these, and the rows that are left."""
-    if wanted is None or not len(wanted):
+def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `most` of the preferred rows that are among these, and the rows that are left."""
+    if preferred is None or not len(preferred):
         return np.empty(0, rows.dtype), rows
-    taken = wanted[np.isin(wanted, rows)][:most]
+    taken = preferred[np.isin(preferred, rows)][:most]
     return taken, rows[~np.isin(rows, taken)]
 
 

@@ -1,4 +1,4 @@
-"""How near-copies fare: how many were shown and left in, how often checks bear out their labels, and what they save."""
+"""How near-copies fare: how many were shown and left in, and how often checks bear out their labels."""
 
 from __future__ import annotations
 

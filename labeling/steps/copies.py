@@ -114,8 +114,8 @@ def _write(step: Step, batch: Batch, asked: np.ndarray, copies: Copies) -> None:
     rng = np.random.default_rng(int.from_bytes(project.keyed("copies", f"{batch.number}/{len(asked)}"), "big"))
     order = rng.permutation(len(copies.items))
     # At most every second one: what is checked is answered, and saves nobody an answer.
-    wanted = round(project.copy_checks * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
-    checks = min(wanted, len(order) // 2)
+    missing = round(project.copy_checks * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
+    checks = min(missing, len(order) // 2)
     for part in database.in_parts(range(len(order)), PART):
         some = order[part.start : part.stop]
         rows = np.concatenate([asked[copies.owners[some]], copies.items[some]]).tolist()

@@ -73,7 +73,7 @@ def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled
         CopyAnswer.objects.create(copy=copy, annotation=Annotation.objects.get(task__item=source), same=True)
     client, rita = reviewer(project)
     assert queue_of(project, rita, Reason.COPY).ids == [source.pk, unlike.pk]
-    assert "Unlike a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
+    assert "Differs from a near-copy" in text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     page = text_of(client.get(f"/p/{project.slug}/review/?reason=copy"))
     assert f"Its near-copy {unlike.external_id} is labeled 2 ." in page
     decide(client, source, decision="accept")
