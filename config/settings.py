@@ -98,7 +98,7 @@ MIDDLEWARE = [
     "labeling.web.gate.proxies.TrustedProxies",
     "labeling.web.gate.requests.Requests",
     "labeling.web.gate.headers.MoreHeaders",
-    "csp.middleware.CSPMiddleware",
+    "labeling.web.gate.headers.ContentPolicy",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
-from django.db import DEFAULT_DB_ALIAS, connection
-from django.db.models import Field, Model
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.models import BooleanField, CharField, Field, FloatField, ForeignKey, IntegerField, Model, TextField
 from django.db.models.base import ModelState
 
 M = TypeVar("M", bound=Model)
+
+# Fields whose values are in the database what they are in Python, on both databases.
+AS_THEY_ARE = (BooleanField, CharField, FloatField, ForeignKey, IntegerField, TextField)
 
 
 def rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -52,11 +55,14 @@ def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[A
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
     """A column's values as the database has them. One that repeats is mostly the same object, and is turned once."""
+    if isinstance(field, AS_THEY_ARE):
+        return list(column)
+    database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
     turned: list[Any] = []
     last = last_turned = object()
     for value in column:
         if value is not last:
-            last, last_turned = value, field.get_db_prep_save(value, connection)
+            last, last_turned = value, field.get_db_prep_save(value, database)
         turned.append(last_turned)
     return turned
 
@@ -84,7 +90,7 @@ def marks(number: int) -> str:
 
 def stored(model: type[Model], name: str, value: Any) -> Any:
     """A field's value as the database has it: to be written, or compared with."""
-    return _field(model, name).get_db_prep_save(value, connection)
+    return _field(model, name).get_db_prep_save(value, connections[DEFAULT_DB_ALIAS])
 
 
 def moment(column: str) -> str:
@@ -131,7 +137,7 @@ class Columns(Generic[M]):
         self._model = model
         self._fields = [field for field in model._meta.concrete_fields if not only or field.attname in only]
         self._names = [field.attname for field in self._fields]
-        self._converters: dict[str, list[tuple[int, Any, Any]]] = {}
+        self._converters: list[tuple[int, Any, Any]] | None = None
         self.sql = ", ".join(f'{alias}."{field.column}"' for field in self._fields)
 
     def __len__(self) -> int:
@@ -140,7 +146,9 @@ class Columns(Generic[M]):
     def read(self, values: Sequence[Any]) -> M:
         """The instance that these values, in the order of `sql`, are."""
         read = list(values)
-        for position, convert, column in self._for(connection.vendor):
+        if self._converters is None:
+            self._converters = self._find_converters()
+        for position, convert, column in self._converters:
             read[position] = convert(read[position], column, connection)
         # `Model.from_db` without what takes its time: setting each field by its descriptor, and two signals.
         instance = self._model.__new__(self._model)
@@ -149,16 +157,11 @@ class Columns(Generic[M]):
         instance.__dict__.update(zip(self._names, read, strict=True))
         return instance
 
-    def _for(self, vendor: str) -> list[tuple[int, Any, Any]]:
+    def _find_converters(self) -> list[tuple[int, Any, Any]]:
         """What turns the database's values into Python's: position, function, column."""
-        if vendor not in self._converters:
-            columns = [field.get_col(self._model._meta.db_table) for field in self._fields]
-            self._converters[vendor] = [
-                (position, convert, column)
-                for position, (field, column) in enumerate(zip(self._fields, columns, strict=True))
-                for convert in [
-                    *connection.ops.get_db_converters(column),
-                    *field.get_db_converters(connection),
-                ]
-            ]
-        return self._converters[vendor]
+        columns = [field.get_col(self._model._meta.db_table) for field in self._fields]
+        return [
+            (position, convert, column)
+            for position, (field, column) in enumerate(zip(self._fields, columns, strict=True))
+            for convert in [*connection.ops.get_db_converters(column), *field.get_db_converters(connection)]
+        ]

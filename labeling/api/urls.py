@@ -26,6 +26,9 @@ app_name = "api"
 PROJECT = "projects/<slug:slug>/"
 
 urlpatterns = [
+    # First, because these two are asked for most: addresses are compared one after the other.
+    path(f"{PROJECT}claim/", queue.Claim.as_view(), name="claim"),
+    path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
     path("projects/", projects.ProjectList.as_view(), name="projects"),
     path("deleted-projects/", lifecycle.DeletedProjects.as_view(), name="deleted-projects"),
     path(PROJECT, projects.ProjectDetail.as_view(), name="project"),
@@ -69,8 +72,6 @@ urlpatterns = [
     path(f"{PROJECT}imports/", imports.ImportList.as_view(), name="imports"),
     path(f"{PROJECT}imports/<int:import_id>/", imports.ImportDetail.as_view(), name="import"),
     path(f"{PROJECT}imports/<int:import_id>/rejected/", imports.RejectedRows.as_view(), name="rejected-rows"),
-    path(f"{PROJECT}claim/", queue.Claim.as_view(), name="claim"),
-    path(f"{PROJECT}annotations/", queue.Annotations.as_view(), name="annotations"),
     path(f"{PROJECT}annotations/<uuid:annotation_id>/", queue.AnnotationDetail.as_view(), name="annotation"),
     path(f"{PROJECT}skip/", queue.Skip.as_view(), name="skip"),
     path(f"{PROJECT}comments/", comments.OwnComments.as_view(), name="comments"),

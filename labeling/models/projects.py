@@ -141,8 +141,10 @@ class Project(ProjectSettings):
     def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
         """The names of these classes, or of those among them that are `offered`. One query; none for no class."""
         numbers = set(indices)
+        if not numbers:
+            return {}
         classes = self.classes.offered() if offered else self.classes
-        return dict(classes.filter(index__in=numbers).values_list("index", "name")) if numbers else {}
+        return dict(classes.filter(index__in=numbers).values_list("index", "name"))
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
         """What these answers of a model are called: classes, or yes and no."""

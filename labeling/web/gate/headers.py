@@ -1,11 +1,17 @@
-"""Response headers that neither Django nor django-csp sends."""
+"""Response headers beyond those of Django."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware, PolicyParts
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+NO_CHANGE = PolicyParts()
 
 
 class MoreHeaders:
@@ -18,4 +24,19 @@ class MoreHeaders:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        return response
+
+
+class ContentPolicy(CSPMiddleware):
+    """django-csp, with the policy of the settings composed once: nearly all responses have it unchanged."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        changed = self.get_policy_parts(request, response) != NO_CHANGE
+        if changed or hasattr(response, "_csp_exempt") or settings.DEBUG:
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self._policy)
         return response
