@@ -1,4 +1,5 @@
-"""Runs the project's checks and says at the end which passed, how long each took, and what pytest counted.
+"""Runs the project's checks and says at the end which passed, how long each took, how many cores it kept busy, and
+what pytest counted.
 
     python scripts/check.py                       # all of them; a failure does not stop the later ones
     python scripts/check.py test-sqlite -k undo   # one of them; further arguments go to pytest, or to its last command
@@ -114,6 +115,9 @@ CHECKS: dict[str, list[list[str]]] = {
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+# A database of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh names one. And
+# each process would compile all of the code again where Python may not keep what it compiled.
+NOT_FOR_TESTS = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
 # When all is checked, these run beside the tests, and take only what the tests leave idle of the cores.
 BESIDE_THE_TESTS = ("lint", "types", "migrations")
 LAST_IN_LINE = ["nice", "-n", "19"]
@@ -123,6 +127,7 @@ class Outcome(NamedTuple):
     name: str
     passed: bool
     seconds: float
+    busy: float  # seconds of processor time
     counted: list[str]  # pytest's closing lines; none for other tools
 
 
@@ -151,11 +156,16 @@ class Processes:
             self._running.add(process)
         return process
 
-    def wait(self, process: subprocess.Popen[bytes]) -> int:
-        status = process.wait()
+    def wait(self, process: subprocess.Popen[bytes]) -> tuple[int, float]:
+        """Its exit status, and the seconds of processor time that it and its own processes took."""
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except ChildProcessError:  # an interrupt has ended it, and was told how
+            return 130, 0.0
+        process.returncode = os.waitstatus_to_exitcode(status)
         with self._lock:
             self._running.discard(process)
-        return status
+        return process.returncode, usage.ru_utime + usage.ru_stime
 
     def end(self) -> None:
         """End what runs, and let nothing start any more."""
@@ -172,21 +182,23 @@ class Processes:
 processes = Processes()
 
 
-def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str]:
-    """Run the command, pass its output on as it comes, and return its exit status and its last lines."""
-    # A DATABASE_URL of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh says.
-    environment = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"} | ONE_THREAD
+def run(command: list[str], write: Callable[[bytes], None]) -> tuple[int, str, float]:
+    """Run the command, pass its output on as it comes, and return its exit status, its last lines, and its seconds of
+    processor time.
+    """
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_FOR_TESTS} | ONE_THREAD
     try:
         process = processes.start(command, environment)
     except FileNotFoundError as missing:
         write(f"{missing}\n".encode())
-        return 127, ""
+        return 127, "", 0.0
     assert process.stdout is not None
     tail = b""
     while chunk := os.read(process.stdout.fileno(), 8192):
         write(chunk)
         tail = (tail + chunk)[-4096:]
-    return processes.wait(process), tail.decode(errors="replace")
+    status, busy = processes.wait(process)
+    return status, tail.decode(errors="replace"), busy
 
 
 def closing_lines(output: str) -> list[str]:
@@ -199,14 +211,17 @@ def check(name: str, arguments: list[str], write: Callable[[bytes], None], befor
     write(f"\n──── {name} {'─' * (90 - len(name))}\n".encode())
     started = time.monotonic()
     tests = name.startswith("test-")
-    statuses, counted = [], []
+    statuses, counted, busy = [], [], 0.0
     for command in CHECKS[name]:
-        status, output = run([*before, *command, *(arguments if tests or command is CHECKS[name][-1] else [])], write)
+        status, output, of_command = run(
+            [*before, *command, *(arguments if tests or command is CHECKS[name][-1] else [])], write
+        )
         statuses.append(status)
+        busy += of_command
         counted += closing_lines(output)[-1:] if tests else []
     # Of two commands of pytest, one may have nothing of what the arguments name.
     ran = [status for status in statuses if status != NO_TESTS]
-    return Outcome(name, bool(ran) and not any(ran), time.monotonic() - started, counted)
+    return Outcome(name, bool(ran) and not any(ran), time.monotonic() - started, busy, counted)
 
 
 def say(output: bytes) -> None:
@@ -260,7 +275,9 @@ def main() -> int:
         return 130
     say(f"\n──── summary {'─' * 83}\n".encode())
     for outcome in outcomes:
-        say(f"{'passed' if outcome.passed else 'FAILED'}  {outcome.name:<14} {outcome.seconds:6.1f} s\n".encode())
+        result = "passed" if outcome.passed else "FAILED"
+        cores = outcome.busy / max(outcome.seconds, 0.01)
+        say(f"{result}  {outcome.name:<14} {outcome.seconds:6.1f} s, {cores:.1f} cores busy\n".encode())
     for outcome in outcomes:
         for line in outcome.counted:
             say(f"{line}\n".encode())
