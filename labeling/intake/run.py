@@ -68,7 +68,7 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
     # Only a file that lies on this machine may name files beside it; an upload brings its own.
-    rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True)
+    rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True, smaller=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
@@ -96,10 +96,13 @@ def _end(step: Step, item_import: ItemImport) -> None:
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
 
 
-def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
+def rules_of(
+    project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False, smaller: bool = False
+) -> Rules:
     """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
 
-    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
+    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it. With
+    `smaller`, smaller pictures are made of large images.
     """
     return Rules(
         kind=project.kind,
@@ -109,6 +112,7 @@ def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, bl
         allow_files=allow_files,
         with_truth=with_truth,
         id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
+        smaller=smaller,
         # Imports of earlier versions set no numbers aside, and named items after their places.
         knows_places=blind_ids and project.imports.filter(first_number__isnull=True, accepted__gt=0).exists(),
     )
@@ -248,7 +252,7 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
     """
     files, vectors = 0, 0
     for draft in drafts:
-        files += len(draft.file or b"")
+        files += draft.file_bytes
         vectors += 0 if draft.vector is None else draft.vector.nbytes
     return files + (vectors and vectors + NPY_HEAD)
 
@@ -260,7 +264,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     for draft, item in zip(drafts, items, strict=True):
         if draft.file is not None:
             item.media = media.file_name(project.pk, folder, draft.file, draft.suffix)
-            media.write(item.media, draft.file)
+            media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
         elif draft.vector is not None:
             item.media = f"{project.pk}/vectors/{block_name}.npy"
             item.media_offset = len(vectors)

@@ -30,6 +30,19 @@ class ItemContent:
     vector: np.ndarray | None = None
 
 
+class OpenedFile(NamedTuple):
+    """A file as it can be shown, and the suffix of its real format.
+
+    `preview` and `thumbnail` are smaller pictures of it; b"" where it is small itself, is no picture, or none were
+    wanted.
+    """
+
+    content: bytes
+    suffix: str
+    preview: bytes = b""
+    thumbnail: bytes = b""
+
+
 class Surroundings(NamedTuple):
     """What a row does not say itself.
 
@@ -111,8 +124,10 @@ class Kind(ABC):
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Take the content out of the fields of a row. Raises BadValue or BadFile."""
 
-    def open(self, files: Sequence[bytes]) -> Iterator[tuple[bytes, str] | BadFile]:
-        """Of each file, in order: what can be shown, and the suffix of its real format; or why it is refused."""
+    def open(self, files: Sequence[bytes], *, smaller: bool = False) -> Iterator[OpenedFile | BadFile]:
+        """Of each file, in order: what can be shown, with smaller pictures of it if they are wanted; or why it is
+        refused.
+        """
         return iter(())
 
     def file_problem(self, name: str) -> str:

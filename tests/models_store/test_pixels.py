@@ -106,7 +106,7 @@ def test_what_is_no_image_is_refused_and_its_place_is_told(raw):
 
 
 def test_an_image_that_would_fill_the_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("models_store.encoders.pictures.MOST_PIXELS", 1000)
     with pytest.raises(EncodingError, match="too many pixels"):
         PIXELS.encode([as_file(Image.new("1", (100, 100)))])
 
