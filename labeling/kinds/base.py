@@ -113,6 +113,9 @@ class Kind(ABC):
     keys: ClassVar[Sequence[tuple[str, str]]] = ()
     """Keys of the annotators' screen that only this kind has, with what they do."""
 
+    signs: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Likewise, keys that are no letters: they need no Shift where letters search."""
+
     styles: ClassVar[Sequence[str]] = ()
     """Style sheets that the annotators' screen needs for it."""
 

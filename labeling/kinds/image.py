@@ -36,3 +36,14 @@ class Image(FileKind):
     most_bytes = 64 * MIB
     most_content = 250_000_000  # pixels; of most formats fewer, see raster.py
     opener = Opener("raster.py")
+    keys = (
+        ("Z", "See the whole image again"),
+        ("B", "Brighter"),
+        ("D", "Darker"),
+        ("P", "Large pixels as squares, or smooth"),
+    )
+    signs = (
+        ("+", "Zoom in; arrows move the image then, with Shift where they answer or choose"),
+        ("−", "Zoom out"),
+    )
+    styles = ("css/kinds/image.css",)
