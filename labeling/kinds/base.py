@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -137,7 +137,7 @@ class Kind(ABC):
         """Why a file of this name, in a folder or zip file, is none of this kind; "" if it may be one."""
         return ""
 
-    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+    def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         """What an encoder takes of an item with these fields, whose file or vector is `stored`."""
         return stored
 

@@ -6,7 +6,7 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -127,7 +127,7 @@ class FileKind(Kind):
             )
         return f"is no {self.formats} {self.noun}: convert it, or leave it out"
 
-    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+    def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         return b"" if stored is None else stored
 
 

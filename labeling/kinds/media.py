@@ -16,6 +16,8 @@ from labeling.disk import replace_file
 
 # Nobody writes one file for so long.
 DRAFT_SECONDS = 3600
+# Of many files that are read together, those that are larger are not held.
+HELD_BYTES = 1 << 20
 
 
 def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
@@ -39,15 +41,32 @@ def best(name: str, size: str) -> str:
     return candidate if path_of(candidate).exists() else name
 
 
-def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | np.ndarray | None:
-    """What is stored of an item: its file's bytes, its vector, or None if nothing is. Raises OSError.
+class Unread:
+    """A large file that is there. Its bytes are read when they are asked for, and held by nobody in between.
+
+    Pickled it is its bytes: another machine has not this one's disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __bytes__(self) -> bytes:
+        return self._path.read_bytes()
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
+
+
+def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
+    """What is stored of an item: its file, its vector, or None if nothing is. Raises OSError.
 
     `blocks` keeps the blocks of vectors that are open, from one item to the next.
     """
     if not name:
         return None
     if not name.endswith(".npy"):
-        return path_of(name).read_bytes()
+        path = path_of(name)
+        return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
     if name not in blocks:
         blocks[name] = np.load(path_of(name), mmap_mode="r", allow_pickle=False)
     return np.asarray(blocks[name][offset])

@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -37,7 +37,7 @@ class Sight(NamedTuple):
     deviation: tuple[float, ...]
 
 
-def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
+def picture(raw: SupportsBytes, size: int, *, index: int) -> np.ndarray:
     """(3, size, size) uint8 of the bytes of an image file.
 
     Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to the
@@ -45,10 +45,10 @@ def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
     A JPEG is decoded at a fraction of its size, and what is large all the same is averaged down as a whole number of
     pixels first: in memory it takes little more than its own pixels.
     """
-    if not isinstance(raw, bytes | bytearray | memoryview):
+    if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
         raise EncodingError(f"expected the bytes of an image file, not {type(raw).__name__}", index=index)
     try:
-        with Image.open(io.BytesIO(raw)) as image:
+        with Image.open(io.BytesIO(bytes(raw))) as image:
             if image.width * image.height > MOST_PIXELS:
                 raise _TooManyPixels
             image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
@@ -64,7 +64,7 @@ def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
     return np.asarray(small, dtype=np.uint8).transpose(2, 0, 1)
 
 
-def pictures(raws: Sequence[bytes], size: int) -> np.ndarray:
+def pictures(raws: Sequence[SupportsBytes], size: int) -> np.ndarray:
     """(m, 3, size, size) uint8 of m image files, see `picture`. Raises `EncodingError` for the first damaged one."""
     batch = np.empty((len(raws), 3, size, size), np.uint8)
     for index, raw in enumerate(raws):

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.kinds import media
 from labeling.kinds.image import Image as ImageKind
-from labeling.models import Annotation, Item, Project
+from labeling.models import Annotation, Item, Project, Role
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -160,9 +160,28 @@ def test_on_a_phone_two_fingers_zoom_one_moves_and_none_of_it_answers(open_scree
     assert left(page) == pytest.approx(before + 160, abs=3)
     assert screen.task == task, "what moves a zoomed image is no swipe"
     screenshot(page, "image-phone-near")
+    expect(page.get_by_role("button", name="Fit")).to_be_in_viewport(ratio=1)
     touch(page, [(40, 300), (350, 300)], [(150, 300), (240, 300)], [(190, 300), (200, 300)])
     assert zoom(page) == 1
     assert screen.task == task, "neither is what fingers that zoom out end in"
     touch(page, [(100, 300)], [(180, 300)], [(260, 300)])
     screen.wait_until_sent()
     assert Annotation.objects.get().value is True
+
+
+def test_reviewers_look_closer_too(open_page: Any) -> None:
+    project = project_with([large_image(0)])
+    page = open_page(make_member(project, "rita", Role.REVIEWER), f"/p/{project.slug}/items/{Item.objects.get().pk}/")
+    picture = page.locator(".item-beside .picture img")
+    expect(picture).to_have_js_property("naturalWidth", 1600)
+    picture.hover()
+    page.mouse.wheel(0, -100)
+    expect(page.locator(".viewer-note")).to_be_empty()  # the page scrolls
+    page.keyboard.press("+")
+    expect(page.locator(".viewer-note")).to_have_text("1.5×")
+    picture.click()  # the end of a look is no way to the file
+    for _ in range(3):
+        page.keyboard.press("+")
+    expect(picture).to_have_js_property("naturalWidth", 2400)
+    page.get_by_role("button", name="Fit").click()
+    expect(page.locator(".viewer-note")).to_be_empty()

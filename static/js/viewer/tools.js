@@ -2,18 +2,17 @@
 
 import { element } from "../label/kinds/parts.js";
 
-/** The toolbar of a viewer. `shift`: keys that are letters need Shift. */
-export function toolsOf(viewer, { shift = false } = {}) {
+/** The toolbar of a viewer. `fitKey`: what stands for *Fit*, where something does. */
+export function toolsOf(viewer, { fitKey = "" } = {}) {
   const bar = document.createElement("div");
   bar.className = "viewer-tools";
   bar.setAttribute("role", "toolbar");
   bar.setAttribute("aria-label", "View of the image");
-  const letter = (key) => (shift ? `Shift+${key}` : key);
   const note = element("span", "");
   note.className = "viewer-note";
   note.setAttribute("role", "status");
   const out = button("−", { label: "Zoom out", keys: "-", onclick: () => viewer.step(-1) });
-  const fit = button("Fit", { label: "Fit", keys: letter("Z"), onclick: () => viewer.fit() });
+  const fit = button("Fit", { label: "Fit", keys: fitKey, onclick: () => viewer.fit() });
   const closer = button("+", { label: "Zoom in", keys: "+", onclick: () => viewer.step(1) });
   const more = button("View", { label: "View", onclick: () => open(panel.hidden) });
   const panel = document.createElement("div");
@@ -24,7 +23,8 @@ export function toolsOf(viewer, { shift = false } = {}) {
   const plain = button("Reset", { label: "Reset the brightness", onclick: () => viewer.light(1) });
   const squares = checkbox(viewer);
   panel.append(labeled("Brightness", light), plain, labeled("Large pixels as squares", squares));
-  for (const each of [out, fit, closer]) each.classList.add("viewer-zoom");
+  for (const each of [out, closer]) each.classList.add("viewer-step");
+  fit.classList.add("viewer-fit");
   bar.append(note, out, fit, closer, more, panel);
   bar.addEventListener("mousedown", (event) => event.target.type === "range" || event.preventDefault());
   // A gesture on the buttons is none on the image.

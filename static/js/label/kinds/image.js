@@ -67,7 +67,7 @@ export function show(place, task, image) {
   }
   frame.append(image, note("The image has not arrived yet. It is tried again every two seconds."));
   if (!tools) {
-    tools = toolsOf(viewer, { shift: document.querySelector("#content").dataset.picker === "search" });
+    tools = toolsOf(viewer, { fitKey: document.querySelector("#content").dataset.picker === "search" ? "Shift+Z" : "Z" });
     place.parentElement.append(tools);
   }
   sharpen(image, task);
