@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
     # Only a file that lies on this machine may name files beside it; an upload brings its own.
-    rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True, smaller=True)
+    rules = replace(rules_of(project, allow_files=not item_import.owns_file, blind_ids=True), smaller=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
@@ -96,13 +97,10 @@ def _end(step: Step, item_import: ItemImport) -> None:
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
 
 
-def rules_of(
-    project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False, smaller: bool = False
-) -> Rules:
+def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, blind_ids: bool = False) -> Rules:
     """What a row of this project must look like; what it says of the truth is passed over without `with_truth`.
 
-    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it. With
-    `smaller`, smaller pictures are made of large images.
+    With `blind_ids` a row that has no id gets one that tells nothing of the row's place, for annotators see it.
     """
     return Rules(
         kind=project.kind,
@@ -112,7 +110,6 @@ def rules_of(
         allow_files=allow_files,
         with_truth=with_truth,
         id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
-        smaller=smaller,
         # Imports of earlier versions set no numbers aside, and named items after their places.
         knows_places=blind_ids and project.imports.filter(first_number__isnull=True, accepted__gt=0).exists(),
     )

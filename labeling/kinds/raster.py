@@ -51,8 +51,6 @@ _QUALITY = {"quality": 82, "method": 1}  # of WebP; with any other method it tak
 _MOST_PROFILE_BYTES = 16_384
 _ORIENTATION = 0x0112  # a tag of EXIF
 
-_NO_PNG = "is a TIFF that cannot be shown in a browser: convert it to PNG"
-
 # What Pillow's decoders raise on damaged or hostile bytes.
 _DAMAGE = (
     OSError,
@@ -100,8 +98,7 @@ def examine(
         with _loaded(data) as image:
             if image.format != "TIFF":
                 return Shown(SUFFIXES[image.format or ""], b"", *(_smaller(image, longest) if smaller else ()))
-            page = _page(image)
-            png = _png(page)
+            page, png = _png(image)
             return Shown(".png", png, *(_smaller(page, longest) if smaller else ()))
     except MemoryError as error:
         raise Unfit("takes too much memory to be opened: make it smaller") from error
@@ -143,23 +140,18 @@ def _reduce_decoding(image: Image.Image) -> None:
     image.draft(None, (image.width * PREVIEW // longest, image.height * PREVIEW // longest))
 
 
-def _page(image: Image.Image) -> Image.Image:
-    try:
-        ImageOps.exif_transpose(image, in_place=True)
-        return _as_png(image)
-    except _DAMAGE as error:
-        raise Unfit(_NO_PNG) from error
-
-
-def _png(page: Image.Image) -> bytes:
+def _png(image: Image.Image) -> tuple[Image.Image, bytes]:
+    """The page of a TIFF as it is shown, and its PNG."""
     buffer = io.BytesIO()
     try:
+        ImageOps.exif_transpose(image, in_place=True)
+        page = _as_png(image)
         page.save(buffer, "PNG")
     except _DAMAGE as error:
-        raise Unfit(_NO_PNG) from error
+        raise Unfit("is a TIFF that cannot be shown in a browser: convert it to PNG") from error
     if buffer.tell() > MOST_PNG_BYTES:
         raise Unfit(f"is a TIFF of more than {MOST_PNG_BYTES // _MIB} MiB as PNG: make it smaller")
-    return buffer.getvalue()
+    return page, buffer.getvalue()
 
 
 def _as_png(page: Image.Image) -> Image.Image:

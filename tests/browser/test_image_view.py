@@ -185,3 +185,17 @@ def test_reviewers_look_closer_too(open_page: Any) -> None:
     expect(picture).to_have_js_property("naturalWidth", 2400)
     page.get_by_role("button", name="Fit").click()
     expect(page.locator(".viewer-note")).to_be_empty()
+
+
+def test_a_grid_is_sent_thumbnails_and_who_sees_an_item_alone_its_preview(open_page: Any) -> None:
+    images = [large_image(number) for number in range(4)]
+    project = project_with(images, classes=["cat", "dog"], question="verify", grids=True)
+    Item.objects.update(proposed=0)
+    page = open_page(make_member(project, "annie"))
+    asked = asked_of(page)
+    page.goto(f"/p/{project.slug}/label/")
+    expect(page.locator('#grid .cell img[data-state="ready"]')).to_have_count(4)
+    assert asked == ["thumbnail"] * 4
+    page.get_by_role("button", name="One by one").click()
+    expect(page.locator(SHOWN)).to_have_js_property("naturalWidth", 1600)
+    assert "" not in asked

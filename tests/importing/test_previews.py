@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import io
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,14 @@ def test_they_are_removed_with_the_item_and_count_no_more(tmp_path: Path) -> Non
     left = lying(project)
     assert left.keys() == {"png", "thumbnail.webp"}
     assert storage.use_of(project).media == sum(left.values())
+
+
+def test_large_files_are_read_when_they_are_asked_for_and_travel_as_bytes() -> None:
+    content = bytes(media.HELD_BYTES + 1)
+    media.write("0/images/ab/x.png", content)
+    unread = media.read("0/images/ab/x.png", 0, {})
+    assert isinstance(unread, media.Unread)
+    assert bytes(unread) == pickle.loads(pickle.dumps(unread)) == content
+    media.remove("0/images/ab/x.png")
+    with pytest.raises(FileNotFoundError):
+        media.read("0/images/ab/x.png", 0, {})

@@ -1,6 +1,6 @@
 // Wheel, mouse and fingers on the frame of an image.
 
-const WHEEL = 0.0015; // of a doubling, for each pixel that a wheel turns
+const WHEEL = 0.0025; // of a doubling, for each pixel that a wheel turns
 const LINE_PX = 30;
 const SNAP = 1.05; // a pinch that ends so near to the whole image meant that
 
