@@ -32,6 +32,8 @@ export function tieGestures(frame, viewer, { scrolls = false } = {}) {
     },
     { passive: false },
   );
+  // The focus stays where it is: the next key is for the item.
+  frame.addEventListener("mousedown", (event) => event.preventDefault());
   frame.addEventListener("pointerdown", (event) => {
     moved = false;
     if (event.pointerType === "mouse" && event.button !== 0) return;
