@@ -48,7 +48,7 @@ def chunks(
             places.append(record.where)
             checked.append(result)
             if isinstance(result, Draft):
-                weight += EXPANSION * record.size + len(result.file or b"")
+                weight += EXPANSION * record.size + result.file_bytes
                 if result.vector is not None and rules.vector_length is None:
                     rules = replace(rules, vector_length=len(result.vector))
             if len(places) == most or weight >= CHUNK_BYTES or time.monotonic() - begun >= CHUNK_SECONDS:
@@ -93,13 +93,18 @@ def _with_files(
 ) -> Iterator[tuple[Record, Draft | Rejection]]:
     """The results of `check_row`, with their files opened."""
     files = [result.file for _, result in checked if isinstance(result, Draft) and result.file is not None]
-    opened = kinds.get(rules.kind).open(files)
+    opened = kinds.get(rules.kind).open(files, smaller=rules.smaller)
     for record, result in checked:
         if isinstance(result, Draft) and result.file is not None:
             file = next(opened)
             if isinstance(file, BadFile):
                 yield record, bad_file(record, rules, file)
             else:
-                yield record, result._replace(file=file[0], suffix=file[1])
+                yield (
+                    record,
+                    result._replace(
+                        file=file.content, suffix=file.suffix, preview=file.preview, thumbnail=file.thumbnail
+                    ),
+                )
         else:
             yield record, result

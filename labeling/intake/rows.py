@@ -38,6 +38,7 @@ class Rules:
     allow_files: bool = False  # rows may name files beside a CSV, JSONL or Parquet file
     id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
     knows_places: bool = False  # the project may have items that an earlier version named after their places
+    smaller: bool = False  # smaller pictures of large files are wanted, to be stored beside them
     class_names: frozenset[str] = field(init=False, repr=False, compare=False)  # of `classes`, to be looked up in
 
     def __post_init__(self) -> None:
@@ -50,7 +51,8 @@ class Draft(NamedTuple):
     `truth` is None where it is not known, else a class (single), a list of classes without repeats, possibly
     empty (multi), or whether the proposed class is there (verify). `proposed` is set for verify alone.
     `file` holds a file's bytes and `suffix` its real format, such as ".png"; they are as they came, and "", until the
-    file is opened. `vector` is 1-D float32, all of it finite.
+    file is opened; `preview` and `thumbnail` are smaller pictures of it, b"" for none. `vector` is 1-D float32, all of
+    it finite.
     `labels` is None for an item that is yet to be labeled, `gold` unless its answer is known, and to check annotators.
     `suggestion` is as `truth`, and shown to annotators.
     `place_id` is the id that earlier versions gave a row without one; "" where the row names its own.
@@ -67,6 +69,13 @@ class Draft(NamedTuple):
     labels: Labels | None = None
     gold: str | list[str] | bool | None = None
     suggestion: str | list[str] | bool | None = None
+    preview: bytes = b""
+    thumbnail: bytes = b""
+
+    @property
+    def file_bytes(self) -> int:
+        """What its file takes with the smaller pictures of it."""
+        return len(self.file or b"") + len(self.preview) + len(self.thumbnail)
 
     @property
     def ids(self) -> tuple[str, ...]:

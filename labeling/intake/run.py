@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +69,7 @@ def _opened(item_import: ItemImport, project: Project) -> Source:
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:
     # Only a file that lies on this machine may name files beside it; an upload brings its own.
-    rules = rules_of(project, allow_files=not item_import.owns_file, blind_ids=True)
+    rules = replace(rules_of(project, allow_files=not item_import.owns_file, blind_ids=True), smaller=True)
     if item_import.total is None and source.total is not None:
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
@@ -248,7 +249,7 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
     """
     files, vectors = 0, 0
     for draft in drafts:
-        files += len(draft.file or b"")
+        files += draft.file_bytes
         vectors += 0 if draft.vector is None else draft.vector.nbytes
     return files + (vectors and vectors + NPY_HEAD)
 
@@ -260,7 +261,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     for draft, item in zip(drafts, items, strict=True):
         if draft.file is not None:
             item.media = media.file_name(project.pk, folder, draft.file, draft.suffix)
-            media.write(item.media, draft.file)
+            media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
         elif draft.vector is not None:
             item.media = f"{project.pk}/vectors/{block_name}.npy"
             item.media_offset = len(vectors)

@@ -5,14 +5,26 @@ from __future__ import annotations
 from typing import Protocol
 
 from labeling.kinds.audio import Audio
-from labeling.kinds.base import ItemContent, Kind, Surroundings
+from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
 from labeling.kinds.files import FileKind
 from labeling.kinds.image import Image
 from labeling.kinds.text import Text
 from labeling.kinds.values import BadFile, BadValue
 from labeling.kinds.vector import Vector
 
-__all__ = ["KINDS", "BadFile", "BadValue", "FileKind", "ItemContent", "Kind", "Surroundings", "choices", "get", "of"]
+__all__ = [
+    "KINDS",
+    "BadFile",
+    "BadValue",
+    "FileKind",
+    "ItemContent",
+    "Kind",
+    "OpenedFile",
+    "Surroundings",
+    "choices",
+    "get",
+    "of",
+]
 
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (Image(), Text(), Vector(), Audio())}
 """By name, in the order in which people choose."""

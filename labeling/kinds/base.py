@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
@@ -28,6 +28,19 @@ class ItemContent:
     file: bytes | None = None
     suffix: str = ""
     vector: np.ndarray | None = None
+
+
+class OpenedFile(NamedTuple):
+    """A file as it can be shown, and the suffix of its real format.
+
+    `preview` and `thumbnail` are smaller pictures of it; b"" where it is small itself, is no picture, or none were
+    wanted.
+    """
+
+    content: bytes
+    suffix: str
+    preview: bytes = b""
+    thumbnail: bytes = b""
 
 
 class Surroundings(NamedTuple):
@@ -100,6 +113,9 @@ class Kind(ABC):
     keys: ClassVar[Sequence[tuple[str, str]]] = ()
     """Keys of the annotators' screen that only this kind has, with what they do."""
 
+    signs: ClassVar[Sequence[tuple[str, str]]] = ()
+    """Likewise, keys that are no letters: they need no Shift where letters search."""
+
     styles: ClassVar[Sequence[str]] = ()
     """Style sheets that the annotators' screen needs for it."""
 
@@ -111,15 +127,17 @@ class Kind(ABC):
     def take(self, fields: dict[str, Any], around: Surroundings) -> ItemContent:
         """Take the content out of the fields of a row. Raises BadValue or BadFile."""
 
-    def open(self, files: Sequence[bytes]) -> Iterator[tuple[bytes, str] | BadFile]:
-        """Of each file, in order: what can be shown, and the suffix of its real format; or why it is refused."""
+    def open(self, files: Sequence[bytes], *, smaller: bool = False) -> Iterator[OpenedFile | BadFile]:
+        """Of each file, in order: what can be shown, with smaller pictures of it if they are wanted; or why it is
+        refused.
+        """
         return iter(())
 
     def file_problem(self, name: str) -> str:
         """Why a file of this name, in a folder or zip file, is none of this kind; "" if it may be one."""
         return ""
 
-    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+    def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         """What an encoder takes of an item with these fields, whose file or vector is `stored`."""
         return stored
 

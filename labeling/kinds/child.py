@@ -5,11 +5,11 @@ less. It answers one batch of files after the other, limits what each may take, 
 ends when nobody asks any more:
 
     at first    "+": it is ready
-    batch       how many files, most content of each (4 bytes each); and for each its length (4 bytes)
-                and its bytes
-    answers     for each: length, length (4 bytes each), the suffix of its real format, and the file that stands in for
-                it if browsers need that; if it is refused, a suffix that begins with "!" and says why. Two lengths of
-                0: it took long so far, ask for the rest again.
+    batch       how many files, most content of each, whether smaller pictures are wanted (4 bytes each); and for each
+                its length (4 bytes) and its bytes
+    answers     for each: four lengths (4 bytes each), the suffix of its real format, the file that stands in for it if
+                browsers need that, and smaller pictures of it: a preview, a thumbnail. If it is refused, a suffix that
+                begins with "!" and says why. Four lengths of 0: it took long so far, ask for the rest again.
 
 Without an answer it has ended: by itself, exit status 0, or because the file took too much memory or time.
 """
@@ -55,19 +55,19 @@ def _take_turn(turn: BinaryIO) -> None:
     signal.alarm(SECONDS)
 
 
-def _answer(examiner: Any, data: bytes, most_content: int, turn: BinaryIO) -> bytes:
+def _answer(examiner: Any, data: bytes, most_content: int, smaller: bool, turn: BinaryIO) -> bytes:
     try:
-        suffix, instead = examiner.examine(data, most_content, before_large=lambda: _take_turn(turn))
+        suffix, *files = examiner.examine(data, most_content, smaller=smaller, before_large=lambda: _take_turn(turn))
     except examiner.Unfit as problem:
-        suffix, instead = f"!{problem}", b""
-    head = suffix.encode()
-    return struct.pack(">II", len(head), len(instead)) + head + instead
+        suffix, *files = f"!{problem}", b"", b"", b""
+    parts = [suffix.encode(), *files]
+    return b"".join([struct.pack(">4I", *map(len, parts)), *parts])
 
 
-def _read_batch(requests: BinaryIO, head: bytes) -> tuple[list[bytes], int]:
-    count, most_content = struct.unpack(">II", head)
+def _read_batch(requests: BinaryIO, head: bytes) -> tuple[list[bytes], int, bool]:
+    count, most_content, smaller = struct.unpack(">III", head)
     lengths = struct.unpack(f">{count}I", requests.read(4 * count))
-    return [requests.read(length) for length in lengths], most_content
+    return [requests.read(length) for length in lengths], most_content, bool(smaller)
 
 
 def main(examiner: Any, requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -> None:
@@ -77,16 +77,16 @@ def main(examiner: Any, requests: BinaryIO, answers: BinaryIO, turn: BinaryIO) -
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whoever asks
     answers.write(READY)
     answers.flush()
-    while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(8)):
-        files, most_content = _read_batch(requests, head)
+    while select.select([requests], [], [], REST_SECONDS)[0] and (head := requests.read(12)):
+        files, most_content, smaller = _read_batch(requests, head)
         begun = time.monotonic()
         for file in files:
             if time.monotonic() - begun > BATCH_SECONDS:
-                answers.write(bytes(8))
+                answers.write(bytes(16))
                 answers.flush()
                 break
             _limit_time()
-            answer = _answer(examiner, file, most_content, turn)
+            answer = _answer(examiner, file, most_content, smaller, turn)
             signal.alarm(0)
             with suppress(OSError):
                 fcntl.flock(turn, fcntl.LOCK_UN)

@@ -6,12 +6,12 @@ import base64
 import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
 
-from labeling.kinds.base import ItemContent, Kind, Surroundings
-from labeling.kinds.opening import Opener
+from labeling.kinds.base import ItemContent, Kind, OpenedFile, Surroundings
+from labeling.kinds.opening import Answer, Opener
 from labeling.kinds.values import MIB, BadFile, BadValue, is_blank, too_large, type_name
 
 _TABLES = frozenset({".csv", ".tsv", ".jsonl", ".json", ".parquet", ".npy"})
@@ -92,17 +92,25 @@ class FileKind(Kind):
             raise BadValue(f"the data: URL of the {self.noun} is damaged or cut short") from None
 
     def open(
-        self, files: Sequence[bytes], *, most_bytes: int | None = None, most_content: int | None = None
-    ) -> Iterator[tuple[bytes, str] | BadFile]:
-        """Of each file, in order: what browsers can show, as it is if they can, and the suffix of its real format; or
-        why it is refused. Many small ones at a time are opened quicker than one by one.
+        self,
+        files: Sequence[bytes],
+        *,
+        smaller: bool = False,
+        most_bytes: int | None = None,
+        most_content: int | None = None,
+    ) -> Iterator[OpenedFile | BadFile]:
+        """Of each file, in order: what browsers can show, as it is if they can; or why it is refused. Many small ones
+        at a time are opened quicker than one by one.
         """
         checked = [(file, _problem(file, most_bytes or self.most_bytes)) for file in files]
         good = [file for file, problem in checked if not problem]
-        answers = self.opener.answers(good, most_content or self.most_content)
+        answers = self.opener.answers(good, most_content or self.most_content, smaller=smaller)
         for file, problem in checked:
-            suffix, instead = (f"!{problem}", b"") if problem else next(answers)
-            yield BadFile(suffix[1:]) if suffix.startswith("!") else (instead or file, suffix)
+            answer = Answer(f"!{problem}") if problem else next(answers)
+            if answer.suffix.startswith("!"):
+                yield BadFile(answer.suffix[1:])
+            else:
+                yield OpenedFile(answer.instead or file, answer.suffix, answer.preview, answer.thumbnail)
 
     def file_problem(self, name: str) -> str:
         suffix = PurePosixPath(name).suffix.lower()
@@ -119,7 +127,7 @@ class FileKind(Kind):
             )
         return f"is no {self.formats} {self.noun}: convert it, or leave it out"
 
-    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+    def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         return b"" if stored is None else stored
 
 

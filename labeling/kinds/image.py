@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labeling.kinds.files import FileKind, Foreign
 from labeling.kinds.opening import Opener
+from labeling.kinds.values import MIB
 
 _PHONES = Foreign("photo", "HEIC or AVIF", "is a HEIC or AVIF photograph: export it as JPEG", "export as JPEG")
 
@@ -32,5 +33,17 @@ class Image(FileKind):
     suffixes = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".webp", ".bmp", ".tif", ".tiff"})
     foreign = dict.fromkeys((".heic", ".heif", ".avif"), _PHONES)
     folder = "images"
-    most_content = 50_000_000  # pixels
+    most_bytes = 64 * MIB
+    most_content = 250_000_000  # pixels; of most formats fewer, see raster.py
     opener = Opener("raster.py")
+    keys = (
+        ("Z", "See the whole image again"),
+        ("B", "Brighter"),
+        ("D", "Darker"),
+        ("P", "Large pixels as squares, or smooth"),
+    )
+    signs = (
+        ("+", "Zoom in; arrows move the image then, with Shift where they answer or choose"),
+        ("−", "Zoom out"),
+    )
+    styles = ("css/kinds/image.css",)

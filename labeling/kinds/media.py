@@ -16,6 +16,8 @@ from labeling.disk import replace_file
 
 # Nobody writes one file for so long.
 DRAFT_SECONDS = 3600
+# Of many files that are read together, those that are larger are not held.
+HELD_BYTES = 1 << 20
 
 
 def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
@@ -28,51 +30,97 @@ def path_of(name: str) -> Path:
     return Path(settings.MEDIA_ROOT) / name
 
 
-def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | np.ndarray | None:
-    """What is stored of an item: its file's bytes, its vector, or None if nothing is. Raises OSError.
+def smaller(name: str, size: str) -> str:
+    """The name of a smaller picture of a file, "preview" or "thumbnail". It lies there only if the file is large."""
+    return f"{name.rpartition('.')[0]}.{size}.webp"
+
+
+def best(name: str, size: str) -> str:
+    """The name of what is to be sent where this size is enough: the file itself if there is no smaller picture."""
+    candidate = smaller(name, size)
+    return candidate if path_of(candidate).exists() else name
+
+
+class Unread:
+    """A large file that is there. Its bytes are read when they are asked for, and held by nobody in between.
+
+    Pickled it is its bytes: another machine has not this one's disk.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __bytes__(self) -> bytes:
+        return self._path.read_bytes()
+
+    def __reduce__(self) -> tuple[type[bytes], tuple[bytes]]:
+        return bytes, (bytes(self),)
+
+
+def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
+    """What is stored of an item: its file, its vector, or None if nothing is. Raises OSError.
 
     `blocks` keeps the blocks of vectors that are open, from one item to the next.
     """
     if not name:
         return None
     if not name.endswith(".npy"):
-        return path_of(name).read_bytes()
+        path = path_of(name)
+        return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
     if name not in blocks:
         blocks[name] = np.load(path_of(name), mmap_mode="r", allow_pickle=False)
     return np.asarray(blocks[name][offset])
 
 
-def write(name: str, content: bytes) -> None:
-    """Store `content` under `name`, unless it is there already. `flush` before counting on it."""
-    path = path_of(name)
-    if not path.exists():
-        replace_file(path, content, durable=False, drafts=_drafts(name.partition("/")[0]))
+def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:
+    """Store `content` under `name`, unless it is there already, and the smaller pictures of it that there are.
+
+    `flush` before counting on it.
+    """
+    parts = {name: content, smaller(name, "preview"): preview, smaller(name, "thumbnail"): thumbnail}
+    for each, part in parts.items():
+        path = path_of(each)
+        if part and not path.exists():
+            replace_file(path, part, durable=False, drafts=_drafts(name.partition("/")[0]))
 
 
 def share(name: str, project_id: int) -> str:
     """Store the file, or block, for another project too, and return its name there. `flush` before counting on it.
 
     On one disk that is a second name for the same bytes: they are never changed, and stay until both names are removed.
-    A file that is gone stays away.
+    A file that is gone stays away. Smaller pictures of it go with it.
     """
     shared = f"{project_id}/{name.partition('/')[2]}"
-    original, path = path_of(name), path_of(shared)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(original, path)
-    except (FileExistsError, FileNotFoundError):
-        pass
-    except OSError:  # the disk knows no second names, or no more of them
-        replace_file(path, original.read_bytes(), durable=False, drafts=_drafts(str(project_id)))
+    path_of(shared).parent.mkdir(parents=True, exist_ok=True)
+    for original, path in zip(_all_of(name), _all_of(shared), strict=True):
+        try:
+            os.link(original, path)
+        except (FileExistsError, FileNotFoundError):
+            pass
+        except OSError:  # the disk knows no second names, or no more of them
+            replace_file(path, original.read_bytes(), durable=False, drafts=_drafts(str(project_id)))
     return shared
 
 
 def size_of(name: str) -> int:
-    """Bytes of the file, 0 if it is gone."""
-    try:
-        return path_of(name).stat().st_size
-    except FileNotFoundError:
-        return 0
+    """Bytes of the file with the smaller pictures of it; 0 if it is gone."""
+    size = 0
+    for path in _all_of(name):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size
+    return size
+
+
+def remove(name: str) -> None:
+    """Remove the file and the smaller pictures of it, as far as they are there."""
+    for path in reversed(_all_of(name)):  # the file last: as long as it is there, it can be asked for again
+        path.unlink(missing_ok=True)
+
+
+def _all_of(name: str) -> list[Path]:
+    """Where the file lies, and where smaller pictures of it do if there are any."""
+    sizes = () if name.endswith(".npy") else ("preview", "thumbnail")
+    return [path_of(name), *(path_of(smaller(name, size)) for size in sizes)]
 
 
 def write_block(name: str, vectors: np.ndarray) -> None:

@@ -10,14 +10,24 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 # Each thread of numpy's would reserve tens of megabytes of what the process may take.
 _COMMAND = ("/usr/bin/env", "OPENBLAS_NUM_THREADS=1", sys.executable, "-I", str(Path(__file__).with_name("child.py")))
 _TOO_MUCH = "!takes too much memory or time to be opened: make it smaller, or export it again"
 
-# The suffix of a file and, if browsers need another, that file; a suffix that begins with "!" is a refusal.
-_Answer = tuple[str, bytes]
+
+class Answer(NamedTuple):
+    """What the process says of a file. `suffix` is that of its real format; behind "!" it is a refusal.
+
+    `instead` is the file that browsers need in its place, `preview` and `thumbnail` are smaller pictures of it; b""
+    where there is no need of one.
+    """
+
+    suffix: str
+    instead: bytes = b""
+    preview: bytes = b""
+    thumbnail: bytes = b""
 
 
 class Opener:
@@ -32,32 +42,32 @@ class Opener:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_by = 0
 
-    def answers(self, files: list[bytes], most_content: int) -> Iterator[_Answer]:
-        """Of each file its suffix and, if browsers need another, that file; a suffix behind "!" is a refusal."""
+    def answers(self, files: list[bytes], most_content: int, *, smaller: bool) -> Iterator[Answer]:
+        """One for each file. With `smaller`, smaller pictures of large ones are made."""
         done = 0
         while done < len(files):
-            some = self._ask(files[done:], most_content)
+            some = self._ask(files[done:], most_content, smaller)
             done += len(some)
             yield from some
 
-    def _ask(self, files: list[bytes], most_content: int) -> list[_Answer]:
+    def _ask(self, files: list[bytes], most_content: int, smaller: bool) -> list[Answer]:
         """Its answers to the first of the files, to one or more."""
-        answers: list[_Answer] = []
+        answers: list[Answer] = []
         with self._lock:
             for _ in range(2):
                 process = self._running()
                 try:
-                    _send(process.stdin, files, most_content)
+                    _send(process.stdin, files, most_content, smaller)
                     answers.extend(_received(process.stdout, len(files)))
                 except (BrokenPipeError, EOFError):
                     if self._end() == 0 and not answers:
                         continue  # it has ended for want of work just before this came
-                    return [*answers, (_TOO_MUCH, b"")]
+                    return [*answers, Answer(_TOO_MUCH)]
                 except BaseException:
                     self._end()  # what is left of its answers must not be taken for the next ones
                     raise
                 return answers
-        return [(_TOO_MUCH, b"")]
+        return [Answer(_TOO_MUCH)]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._started_by != os.getpid():  # a fork's is its parent's
@@ -84,23 +94,23 @@ class Opener:
         return process.wait()
 
 
-def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int) -> None:
+def _send(stream: IO[bytes] | None, files: list[bytes], most_content: int, smaller: bool) -> None:
     assert stream is not None
-    stream.write(struct.pack(f">II{len(files)}I", len(files), most_content, *map(len, files)))
+    stream.write(struct.pack(f">III{len(files)}I", len(files), most_content, smaller, *map(len, files)))
     for file in files:
         stream.write(file)
     stream.flush()
 
 
-def _received(stream: IO[bytes] | None, count: int) -> Iterator[_Answer]:
+def _received(stream: IO[bytes] | None, count: int) -> Iterator[Answer]:
     """The answers as they come: all, or the first of them. Raises EOFError if the process ends meanwhile."""
     assert stream is not None
     for _ in range(count):
-        lengths = struct.unpack(">II", _read(stream, 8))
+        lengths = struct.unpack(">4I", _read(stream, 16))
         if not any(lengths):
             return
-        suffix, instead = (_read(stream, length) for length in lengths)
-        yield suffix.decode(), instead
+        suffix, *files = (_read(stream, length) for length in lengths)
+        yield Answer(suffix.decode(), *files)
 
 
 def _read(stream: IO[bytes], length: int) -> bytes:

@@ -8,13 +8,22 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+# Pillow's own limit knows neither formats nor reduced decoding: those below hold, by the header.
+Image.MAX_IMAGE_PIXELS = None
+
 _MIB = 1024 * 1024
 # With that a decoder takes several times as much: 50 million pixels of WebP, which may come in 38 bytes, 800 MB.
+MOST_PIXELS = 50_000_000
 MOST_DECODED_BYTES = 160_000_000
+# Those of a JPEG take a fraction, for it is decoded at a fraction of its size, and those of a PNG nothing beside.
+LEAN = ("JPEG", "MPO", "PNG")
+MOST_LEAN_BYTES = 420_000_000  # 105 million pixels in colour
 # Of larger ones, one at a time is opened on this machine.
 LARGE_BYTES = 32_000_000
 MOST_PNG_BYTES = 64 * _MIB
@@ -30,8 +39,17 @@ SUFFIXES = {
 }
 _FORMATS = tuple(name for name in SUFFIXES if name != "MPO")  # Pillow finds it by way of JPEG
 _PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "PA": 2, "I;16": 2, "I;16B": 2, "RGB": 3, "YCbCr": 3, "LAB": 3}
+_LEAN_PIXEL_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2}  # any other 4, RGB too
 _BITS_PER_SAMPLE, _SAMPLES_PER_PIXEL = 258, 277  # tags of a TIFF
-_ROWS = 256  # of floating-point greys, stretched at once
+_ROWS = 256  # that are converted at once
+
+# The longest side of the smaller pictures, which are made of images that are at least so many times as large. The
+# browser's modules know both sizes: static/js/label/kinds/image.js.
+PREVIEW, THUMBNAIL = 1600, 320
+_WORTH_IT = 1.25
+_QUALITY = {"quality": 82, "method": 1}  # of WebP; with any other method it takes longer
+_MOST_PROFILE_BYTES = 16_384
+_ORIENTATION = 0x0112  # a tag of EXIF
 
 # What Pillow's decoders raise on damaged or hostile bytes.
 _DAMAGE = (
@@ -53,49 +71,87 @@ class Unfit(Exception):
     """The image is refused. The message ends the sentence "the image …"."""
 
 
-def examine(data: bytes, max_pixels: int, *, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
-    """The file name suffix of what browsers can show; and the PNG to be shown, b"" if it is the image as it is.
+class Shown(NamedTuple):
+    """The suffix of what browsers can show; the PNG to be shown, b"" if it is the image as it is; smaller pictures of
+    it as WebP, b"" if it is small itself.
+    """
 
-    The size is taken from the header, before anything is decoded; then the first frame is decoded in full. Of a TIFF
-    the first page becomes a PNG, turned as it says, its colours as they are; floating-point greys are stretched over
-    their own range, as the encoder does. `before_large` is called before a large one is decoded. Raises `Unfit`.
+    suffix: str
+    instead: bytes = b""
+    preview: bytes = b""
+    thumbnail: bytes = b""
+
+
+def examine(
+    data: bytes, max_pixels: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
+) -> Shown:
+    """Decode an image, of which no more is known than its bytes. Raises `Unfit`.
+
+    The size is taken from the header, before anything is decoded; then the first frame is decoded to its end, a large
+    JPEG at a fraction of its size. Of a TIFF the first page becomes a PNG, turned as it says, its colours as they are;
+    floating-point greys are stretched over their own range, as the encoder does. `before_large` is called before a
+    large one is decoded. With `smaller`, smaller pictures of large ones are made, upright, their transparency kept; of
+    an animation a thumbnail alone.
     """
     try:
-        suffix = _check(data, max_pixels, before_large)
-        return (".png", _png(data)) if suffix == ".tif" else (suffix, b"")
+        longest = _check(data, max_pixels, before_large)
+        with _loaded(data) as image:
+            if image.format != "TIFF":
+                return Shown(SUFFIXES[image.format or ""], b"", *(_smaller(image, longest) if smaller else ()))
+            page, png = _png(image)
+            return Shown(".png", png, *(_smaller(page, longest) if smaller else ()))
     except MemoryError as error:
         raise Unfit("takes too much memory to be opened: make it smaller") from error
 
 
-def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> str:
+def _check(data: bytes, max_pixels: int, before_large: Callable[[], None]) -> int:
+    """The longest side of the image, of which the header alone is read. Raises `Unfit`."""
+    with _damage_is_unfit(data), Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        _check_pixels(image, max_pixels)
+        longest, coefficients = max(image.size), _coefficient_bytes(image)
+        _reduce_decoding(image)
+        if _decoded_bytes(image, coefficients) > LARGE_BYTES:
+            before_large()
+        image.verify()
+    return longest
+
+
+def _loaded(data: bytes) -> Image.Image:
+    with _damage_is_unfit(data):
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)  # verify() leaves the other one unusable
+        _reduce_decoding(image)
+        image.load()
+    return image
+
+
+@contextmanager
+def _damage_is_unfit(data: bytes) -> Iterator[None]:
     try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            if _decoded_bytes(image, max_pixels) > LARGE_BYTES:
-                before_large()
-            suffix = SUFFIXES[image.format or ""]
-            image.verify()
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:  # verify() leaves it unusable
-            image.load()
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise Unfit(_too_many(max_pixels)) from error
+        yield
     except UnidentifiedImageError as error:
         raise Unfit(_what_else(data)) from error
     except _DAMAGE as error:
         raise Unfit("is damaged or cut short: export it again") from error
-    return suffix
 
 
-def _png(data: bytes) -> bytes:
+def _reduce_decoding(image: Image.Image) -> None:
+    """Have a JPEG decoded at a half, quarter or eighth of its size, as far as the preview allows it."""
+    longest = max(image.size)
+    image.draft(None, (image.width * PREVIEW // longest, image.height * PREVIEW // longest))
+
+
+def _png(image: Image.Image) -> tuple[Image.Image, bytes]:
+    """The page of a TIFF as it is shown, and its PNG."""
     buffer = io.BytesIO()
     try:
-        with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
-            ImageOps.exif_transpose(image, in_place=True)
-            _as_png(image).save(buffer, "PNG")
+        ImageOps.exif_transpose(image, in_place=True)
+        page = _as_png(image)
+        page.save(buffer, "PNG")
     except _DAMAGE as error:
         raise Unfit("is a TIFF that cannot be shown in a browser: convert it to PNG") from error
     if buffer.tell() > MOST_PNG_BYTES:
         raise Unfit(f"is a TIFF of more than {MOST_PNG_BYTES // _MIB} MiB as PNG: make it smaller")
-    return buffer.getvalue()
+    return page, buffer.getvalue()
 
 
 def _as_png(page: Image.Image) -> Image.Image:
@@ -126,18 +182,98 @@ def _stretched(page: Image.Image) -> Image.Image:
     return shown
 
 
-def _decoded_bytes(image: Image.Image, max_pixels: int) -> float:
-    """What the image takes when it is decoded, by its header. Raises `Unfit` if that is too much."""
+def _smaller(image: Image.Image, longest: int) -> tuple[bytes, bytes]:
+    """Preview and thumbnail; b"" for what is not needed, or cannot be made of odd pixels. `longest`: the longest side
+    of the whole image, of which this may be decoded at a fraction.
+    """
+    if longest < _WORTH_IT * THUMBNAIL:
+        return b"", b""
+    try:
+        moving = image.format in ("GIF", "WEBP", "PNG") and getattr(image, "is_animated", False)
+        large = longest >= _WORTH_IT * PREVIEW
+        picture = _upright(_near(image, PREVIEW), image)
+        profile = image.info.get("icc_profile", b"") if image.mode.startswith("RGB") else b""
+        more = {"icc_profile": profile} if 0 < len(profile) <= _MOST_PROFILE_BYTES else {}
+        picture = _resized(picture, PREVIEW) if large else picture
+        preview = _webp(picture, more) if large and not moving else b""
+        return preview, _webp(_resized(picture, THUMBNAIL), more)
+    except _DAMAGE:
+        return b"", b""
+
+
+def _near(image: Image.Image, longest: int) -> Image.Image:
+    """The image as plain colours, not much larger than twice as large as it is to be: a few rows at a time, for others
+    than these would take a multiple of the image.
+    """
+    factor = max(1, max(image.size) // (2 * longest))
+    rows = factor * max(1, _ROWS // factor)
+    near = None
+    for top in range(0, image.height, rows):
+        part = _plain(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        near = near or Image.new(part.mode, (part.width, -(-image.height // factor)))
+        near.paste(part, (0, top // factor))
+    assert near is not None
+    return near
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """As browsers show it, in 8 bits: L, RGB or RGBA."""
+    if image.mode.startswith("I;16"):
+        return image.convert("I").point(lambda grey: grey / 256).convert("L")
+    if image.has_transparency_data:
+        return image.convert("RGBA")
+    return image.convert("L" if image.mode in ("1", "L") else "RGB")
+
+
+def _resized(image: Image.Image, longest: int) -> Image.Image:
+    scale = longest / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image if size == image.size else image.resize(size, Image.Resampling.LANCZOS)
+
+
+def _upright(picture: Image.Image, original: Image.Image) -> Image.Image:
+    """Turned as the original's EXIF says, which the picture itself has no more."""
+    picture.getexif()[_ORIENTATION] = original.getexif().get(_ORIENTATION, 1)
+    turned = ImageOps.exif_transpose(picture)
+    turned.info.pop("exif", None)
+    return turned
+
+
+def _webp(picture: Image.Image, more: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", exif=b"", **_QUALITY, **more)
+    return buffer.getvalue()
+
+
+def _check_pixels(image: Image.Image, max_pixels: int) -> None:
+    """Raises `Unfit` where there are too many, by the header."""
+    most = max_pixels if image.format in LEAN else min(max_pixels, MOST_PIXELS)
     width, height = image.size
-    if width * height > max_pixels:
-        raise Unfit(f"has {width:,} × {height:,} pixels, {_too_many(max_pixels).removeprefix('has ')}")
-    decoded = width * height * _pixel_bytes(image)
-    if decoded > MOST_DECODED_BYTES:
+    if width * height > most:
+        advice = "make it smaller" if most == max_pixels else "make it smaller, or save it as JPEG or PNG"
+        raise Unfit(f"has {width:,} × {height:,} pixels, more than {most / 1e6:g} million pixels: {advice}")
+
+
+def _decoded_bytes(image: Image.Image, more: float) -> float:
+    """What the image takes when it is decoded, by its header, and `more`. Raises `Unfit` if that is too much."""
+    lean = image.format in LEAN
+    most = MOST_LEAN_BYTES if lean else MOST_DECODED_BYTES
+    per_pixel = _LEAN_PIXEL_BYTES.get(image.mode, 4) if lean else _pixel_bytes(image)
+    decoded = image.width * image.height * per_pixel + more
+    if decoded > most:
         raise Unfit(
-            f"takes {decoded / 1e6:.0f} MB when it is decoded, more than {MOST_DECODED_BYTES / 1e6:.0f} MB: make it "
-            "smaller, or save it with fewer bits a pixel"
+            f"takes {decoded / 1e6:.0f} MB when it is decoded, more than {most / 1e6:.0f} MB: make it smaller, or save "
+            f"it {'as a plain JPEG' if lean else 'with fewer bits a pixel'}"
         )
     return decoded
+
+
+def _coefficient_bytes(image: Image.Image) -> float:
+    """What a progressive JPEG needs beside its pixels: two bytes for each sample, at its full size."""
+    if "progressive" not in image.info or image.format not in ("JPEG", "MPO"):
+        return 0
+    sampling = [across * down for _, across, down, _ in image.layer]  # type: ignore[attr-defined]
+    return 2 * image.width * image.height * sum(sampling) / max(sampling)
 
 
 def _pixel_bytes(image: Image.Image) -> float:
@@ -147,10 +283,6 @@ def _pixel_bytes(image: Image.Image) -> float:
         return size
     tags = image.tag_v2  # type: ignore[attr-defined]
     return float(max(size, max(tags.get(_BITS_PER_SAMPLE, (1,))) * tags.get(_SAMPLES_PER_PIXEL, 1) / 8))
-
-
-def _too_many(max_pixels: int) -> str:
-    return f"has more than {max_pixels / 1e6:g} million pixels: make it smaller"
 
 
 def _what_else(data: bytes) -> str:

@@ -32,8 +32,10 @@ class Unfit(Exception):
     """The recording is refused. The message ends the sentence "the recording …"."""
 
 
-def examine(data: bytes, most_seconds: int, *, before_large: Callable[[], None] = lambda: None) -> tuple[str, bytes]:
-    """The file name suffix of the recording, which is stored as it is: the second part is empty. Raises `Unfit`.
+def examine(
+    data: bytes, most_seconds: int, *, smaller: bool = False, before_large: Callable[[], None] = lambda: None
+) -> tuple[str, bytes, bytes, bytes]:
+    """The file name suffix of the recording, which is stored as it is: the other parts are empty. Raises `Unfit`.
 
     How long it lasts is taken from its header first, and then from what it really holds.
     """
@@ -53,7 +55,7 @@ def examine(data: bytes, most_seconds: int, *, before_large: Callable[[], None] 
             raise Unfit("holds no sound")
         if sound.format == "FLAC" and frames < sound.frames:
             raise Unfit("is damaged or cut short: export it again")
-        return SUFFIXES[sound.format], b""
+        return SUFFIXES[sound.format], b"", b"", b""
 
 
 def _check(sound: soundfile.SoundFile, most_seconds: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsBytes
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Text(Kind):
             raise BadValue('column "text" holds nothing but white space')
         return ItemContent(shown={"text": text})
 
-    def raw(self, data: Mapping[str, Any], stored: bytes | np.ndarray | None) -> Any:
+    def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         return str(data.get("text", ""))
 
     def excerpt(self, data: Mapping[str, Any]) -> str:

@@ -33,11 +33,11 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
     """Store an image under a name that is made from its file's. Raises `ValidationError` naming the field at fault."""
     alt_text = _checked(alt_text)
     opened = next(iter(Image().open([content], most_bytes=MOST_BYTES)))
-    if not isinstance(opened, BadFile) and len(opened[0]) > MOST_BYTES:  # a TIFF, as the PNG that browsers show
+    if not isinstance(opened, BadFile) and len(opened.content) > MOST_BYTES:  # a TIFF, as the PNG that browsers show
         opened = BadFile(too_large(MOST_BYTES))
     if isinstance(opened, BadFile):
         raise ValidationError({"file": f"The image {opened}."})
-    shown, suffix = opened
+    shown, suffix = opened.content, opened.suffix
     _check_room(project, len(shown), lock=False)
     # A name of its own, whatever its content: it can be removed without a look at others.
     path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"

@@ -86,9 +86,7 @@ def _remove_files(items: list[Item]) -> int:
     shared = set(others.values_list("media", flat=True))
     size = 0
     for name in names:
-        path = media.path_of(name)
-        if path.exists():
-            size += path.stat().st_size * sum(item.media == name for item in items)
-            if name not in shared:
-                path.unlink()
+        size += media.size_of(name) * sum(item.media == name for item in items)
+        if name not in shared:
+            media.remove(name)
     return size

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsBytes
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class Backbone(Encoder):
             raise EncoderSetupError(f"{architecture} gives no row of numbers an image. Choose another.")
         return cls(architecture, arrays, sight, seen.shape[1])
 
-    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+    def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         # All before the first goes through the network: a damaged one costs no more than opening them.
         opened = pictures(raws, self.sight.size)
         features = np.empty((len(raws), self.dim), dtype=self.dtype)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, SupportsBytes
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class FineTuned(Backbone):
     def fit(cls, samples: Sequence[bytes], *, architecture: str, weights: Path, size: int = 64) -> Self:
         return super().fit(samples, architecture=architecture, weights=weights, size=size)
 
-    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+    def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         return pictures(raws, self.sight.size).reshape(len(raws), self.dim)
 
     def state(self) -> State:

@@ -3,7 +3,7 @@
 import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, SupportsBytes
 
 import numpy as np
 
@@ -54,7 +54,7 @@ class LogMel(Encoder):
     def fit(cls, samples: Sequence[bytes], *, bands: int = 40) -> Self:
         return cls(bands)
 
-    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+    def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         features = np.empty((len(raws), self.dim), dtype=self.dtype)
         for index, raw in enumerate(raws):
             features[index] = _figures(self._levels(raw, index))
@@ -67,13 +67,13 @@ class LogMel(Encoder):
     def from_state(cls, state: State) -> Self:
         return cls(int(state["bands"]))
 
-    def _levels(self, raw: bytes, index: int) -> np.ndarray:
+    def _levels(self, raw: SupportsBytes, index: int) -> np.ndarray:
         """(windows, bands) float32 decibels. Raises `EncodingError` where the bytes are no recording."""
-        if not isinstance(raw, bytes | bytearray | memoryview):
+        if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
             raise EncodingError(f"expected the bytes of a recording, not {type(raw).__name__}", index=index)
         soundfile, filters = _library("soundfile"), _library("librosa.filters")
         try:
-            with soundfile.SoundFile(io.BytesIO(raw)) as sound:
+            with soundfile.SoundFile(io.BytesIO(bytes(raw))) as sound:
                 rate = sound.samplerate
                 length = max(16, round(WINDOW_SECONDS * rate))
                 with warnings.catch_warnings():

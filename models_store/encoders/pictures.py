@@ -4,7 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, SupportsBytes
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,8 +14,19 @@ from models_store.encoders.base import EncodingError
 # What Pillow raises for damaged files, by its own documentation and by experience with truncated ones.
 _DAMAGED = (OSError, EOFError, SyntaxError, ValueError, TypeError, LookupError, OverflowError, struct.error, zlib.error)
 
-# Of deep greys, stretched at once.
+# Pillow's own limit is below what is taken in: this one holds, by the header, before anything is decoded.
+Image.MAX_IMAGE_PIXELS = None
+MOST_PIXELS = 250_000_000
+
+# Rows that are converted at once: of deep greys, and of images of more than so many pixels.
 _ROWS = 256
+_LARGE_PIXELS = 50_000_000
+
+_ORIENTATION = 0x0112  # a tag of EXIF
+
+
+class _TooManyPixels(Exception):
+    pass
 
 
 class Sight(NamedTuple):
@@ -26,31 +37,54 @@ class Sight(NamedTuple):
     deviation: tuple[float, ...]
 
 
-def picture(raw: bytes, size: int, *, index: int) -> np.ndarray:
+def picture(raw: SupportsBytes, size: int, *, index: int) -> np.ndarray:
     """(3, size, size) uint8 of the bytes of an image file.
 
     Turned upright by EXIF, transparency laid on white, the first frame of an animation, squeezed (not cropped) to the
     square with antialiasing. Raises `EncodingError` for the item `index` where the bytes are no image that can be read.
+    A JPEG is decoded at a fraction of its size, and what is large all the same is averaged down as a whole number of
+    pixels first: in memory it takes little more than its own pixels.
     """
-    if not isinstance(raw, bytes | bytearray | memoryview):
+    if not isinstance(raw, bytes | bytearray | memoryview | SupportsBytes):
         raise EncodingError(f"expected the bytes of an image file, not {type(raw).__name__}", index=index)
     try:
-        with Image.open(io.BytesIO(raw)) as image:
+        with Image.open(io.BytesIO(bytes(raw))) as image:
+            if image.width * image.height > MOST_PIXELS:
+                raise _TooManyPixels
             image.draft(None, (2 * size, 2 * size))  # a large JPEG is decoded at a fraction of its size
-            small = _rgb(ImageOps.exif_transpose(image)).resize((size, size), Image.Resampling.BILINEAR)
-    except Image.DecompressionBombError as error:
+            if image.width * image.height > _LARGE_PIXELS:
+                turned = _averaged(image, least=4 * size)
+            else:
+                turned = ImageOps.exif_transpose(image)
+            small = _rgb(turned).resize((size, size), Image.Resampling.BILINEAR)
+    except _TooManyPixels as error:
         raise EncodingError("an image of too many pixels", index=index) from error
     except _DAMAGED as error:
         raise EncodingError("not an image that can be read, or a damaged one", index=index) from error
     return np.asarray(small, dtype=np.uint8).transpose(2, 0, 1)
 
 
-def pictures(raws: Sequence[bytes], size: int) -> np.ndarray:
+def pictures(raws: Sequence[SupportsBytes], size: int) -> np.ndarray:
     """(m, 3, size, size) uint8 of m image files, see `picture`. Raises `EncodingError` for the first damaged one."""
     batch = np.empty((len(raws), 3, size, size), np.uint8)
     for index, raw in enumerate(raws):
         batch[index] = picture(raw, size, index=index)
     return batch
+
+
+def _averaged(image: Image.Image, *, least: int) -> Image.Image:
+    """The image, turned upright, with the mean of so many pixels as one that no side is shorter than `least`."""
+    factor = max(1, min(image.size) // least)
+    rows = factor * max(1, _ROWS // factor)
+    near = None
+    for top in range(0, image.height, rows):
+        part = image.crop((0, top, image.width, min(top + rows, image.height)))
+        part = (part.convert("I") if part.mode.startswith(("I", "F")) else _rgb(part)).reduce(factor)
+        near = near or Image.new(part.mode, (part.width, -(-image.height // factor)))
+        near.paste(part, (0, top // factor))
+    assert near is not None
+    near.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return ImageOps.exif_transpose(near)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

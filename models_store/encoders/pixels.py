@@ -1,7 +1,7 @@
 """Images as small RGB pictures: what the convolutional network sees."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, SupportsBytes
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Pixels(Encoder):
     def fit(cls, samples: Sequence[bytes], *, size: int = 32) -> Self:
         return cls(size)
 
-    def encode(self, raws: Sequence[bytes]) -> np.ndarray:
+    def encode(self, raws: Sequence[SupportsBytes]) -> np.ndarray:
         return pictures(raws, self.size).reshape(len(raws), self.dim)
 
     def state(self) -> State:

@@ -72,6 +72,13 @@ def copies(page: Page) -> None:
     expect(page.get_by_role("button", name="Copy 2, taken out")).to_be_focused()
 
 
+def view(page: Page) -> None:
+    """Zoom in, and open what sets how the image is drawn."""
+    keys("+", "b")(page)
+    page.get_by_role("button", name="View, 125 %").click()
+    expect(page.get_by_role("slider", name="Brightness")).to_be_visible()
+
+
 def panel(page: Page) -> None:
     """Wait until it is said why there is no item."""
     expect(page.locator('#content[data-state="waiting"]')).to_be_visible()
@@ -222,6 +229,7 @@ STATES = [
     State("label-comments", "empty", DIGITS),
     State("label-comments", "filled", DIGITS, user="annie"),
     State("label", "keys", DIGITS, keys("?")),
+    State("label", "view", DIGITS, view),
     State("label", "verify", {"slug": "verify"}, keys()),
     State("label", "grid", {"slug": "grid"}, grid),
     State("label", "copies", {"slug": "copies"}, copies),

@@ -124,7 +124,7 @@ def test_copies_that_nobody_can_have_seen_get_no_answer(open_screen: Any) -> Non
     first = Task.objects.order_by("rank")[0].shown.copies.order_by("height")[1].item
     annie = make_member(project, "annie")
     screen = open_screen(project, annie)
-    screen.page.context.route(f"**/items/{first.pk}/media/", lambda route: route.abort())
+    screen.page.context.route(f"**/items/{first.pk}/media/*", lambda route: route.abort())
     screen.reload()
     expect(copy(screen.page, 2)).to_have_accessible_name("Copy 2, not loaded yet")
     expect(heading(screen.page)).to_have_text("The same answer for 3 more, 1 not loaded yet")

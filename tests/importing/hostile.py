@@ -422,7 +422,7 @@ ALL = [
     Hostile("a.zip", "image", zip_truncated, 0, "is damaged"),
     Hostile("a.zip", "image", zip_of_odd_names, 2, "cannot be stored"),
     Hostile("a.zip", "image", zip_packed_unusually, 0, "packed in an unusual way"),
-    Hostile("a.zip", "image", png_pixel_bomb, 1, "more than 50 million pixels"),
+    Hostile("a.zip", "image", png_pixel_bomb, 1, "more than 250 million pixels"),
     Hostile("a.zip", "image", png_text_bombs, 1, "damaged"),
     Hostile("a.zip", "image", png_profile_bomb, 1, "damaged"),
     Hostile("a.zip", "image", png_truncated, 1, "damaged or cut short"),

@@ -44,7 +44,7 @@ def opened(data: bytes) -> tuple[bytes, str]:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_is_told_by_its_bytes_and_stored_as_it_is(form: str) -> None:
-    assert opened(SOUNDS[form]) == (SOUNDS[form], FORMS[form])
+    assert opened(SOUNDS[form])[:2] == (SOUNDS[form], FORMS[form])
 
 
 def test_opus_in_ogg() -> None:

@@ -85,9 +85,9 @@ def png_claiming(width: int, height: int) -> bytes:
     )
 
 
-@pytest.mark.parametrize("size", [(8000, 8000), (10_000, 10_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
+@pytest.mark.parametrize("size", [(16_000, 16_000), (60_000, 60_000), (2**31 - 1, 2**31 - 1)])
 def test_pixel_bombs_are_refused_by_their_header(size):
-    with pytest.raises(BadFile, match="more than 50 million pixels"):
+    with pytest.raises(BadFile, match="more than 250 million pixels"):
         open_image(png_claiming(*size))
 
 

@@ -106,7 +106,7 @@ def test_what_is_no_image_is_refused_and_its_place_is_told(raw):
 
 
 def test_an_image_that_would_fill_the_memory_is_refused(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setattr("models_store.encoders.pictures.MOST_PIXELS", 1000)
     with pytest.raises(EncodingError, match="too many pixels"):
         PIXELS.encode([as_file(Image.new("1", (100, 100)))])
 
@@ -141,3 +141,17 @@ def test_larger_pictures_show_what_small_ones_blur(tmp_path):
     large.save(tmp_path / "encoder.npz")
     np.testing.assert_array_equal(encoders.load(tmp_path / "encoder.npz").encode([raw]), features)
     assert large.digest != PIXELS.digest
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "1", "I;16"])
+def test_large_images_are_averaged_first_and_look_the_same(mode, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    shades = np.linspace(0, 255, 700).astype(np.uint8)
+    image = Image.fromarray(np.tile(shades, (300, 1)))
+    if mode == "I;16":
+        image = Image.fromarray(np.tile(shades.astype(np.uint16) * 100, (300, 1)))
+    raw = as_file(image.convert(mode) if mode != "I;16" else image, exif=exif)
+    whole = PIXELS.encode([raw]).astype(int)
+    monkeypatch.setattr("models_store.encoders.pictures._LARGE_PIXELS", 1000)
+    assert np.abs(PIXELS.encode([raw]).astype(int) - whole).max() <= 4

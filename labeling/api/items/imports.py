@@ -19,6 +19,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import media_response
+from labeling.api.shared.reading import read
 from labeling.intake import uploads
 from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
@@ -143,19 +144,35 @@ MEDIA_TYPES = {f"{each.split('/')[0]}/*" for kind in KINDS.values() for each in 
 """For example "image/*"."""
 
 
+class MediaOptions(serializers.Serializer[Any]):
+    size = serializers.ChoiceField(
+        choices=["original", "preview", "thumbnail"],
+        default="original",
+        help_text="Of a large image a smaller one is enough: upright, its longest side 1600 or 320 pixels. Of anything "
+        "else, the file itself comes.",
+    )
+
+
 class ItemMedia(ProjectView):
     """An item's file, an image for example. Part of it, if a range is asked for."""
 
     subject = "Items"
 
-    @extend_schema(responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)})
+    @extend_schema(
+        parameters=[MediaOptions],
+        responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
+    )
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
+        size = read(MediaOptions, request.query_params.dict())["size"]
         kind = kinds.of(self.project)
         name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
         content_type = kind.content_types.get(Path(name or "").suffix)
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")
         try:
+            if size != "original" and kind.is_picture:
+                name = media.best(name, size)
+                content_type = kind.content_types[Path(name).suffix]
             return media_response(request, media.path_of(name), content_type=content_type)
         except FileNotFoundError:
             raise Http404(f"The {kind.noun} is gone from the disk.") from None

@@ -176,7 +176,7 @@ def _picture(project: Project, key: int | None) -> str:
     """The address of the picture that comes next, so that it is there when it is shown."""
     if key is None or not kinds.of(project).is_picture:
         return ""
-    return reverse("api:item-media", args=[project.slug, key])
+    return f"{reverse('api:item-media', args=[project.slug, key])}?size=preview"
 
 
 def _page(

@@ -85,7 +85,7 @@ export class History {
     const said = document.createElement("span");
     said.className = entry.skipped ? "said skipped" : "said";
     said.textContent = entry.skipped ? "Skipped" : entry.said;
-    button.append(whatItDoes(), this.#kind.thumbnail(entry.task), said);
+    button.append(whatItDoes(), this.#kind.thumbnail(entry.task, !entry.grid), said);
     if (entry.flagged) button.append(" ", flagMark());
     button.title = `Undo: ${entry.said}`;
     button.addEventListener("mousedown", (event) => event.preventDefault());

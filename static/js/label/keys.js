@@ -1,27 +1,39 @@
 // Which command a key stands for. A pure function: the event and a few facts in, a command or null out.
 
 const MOVE = { ArrowDown: 1, ArrowUp: -1 };
+const PAN = { ArrowLeft: { x: -1, y: 0 }, ArrowRight: { x: 1, y: 0 }, ArrowUp: { x: 0, y: -1 }, ArrowDown: { x: 0, y: 1 } };
 const COPIES = { s: "copies", x: "allCopies" };
 const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
- * @param {{picker: object, copies: boolean, several: boolean, kindKeys: object, waiting: boolean, typed: boolean,
+ * @param {{picker: object, copies: boolean, several: boolean, kindKeys: object, kindSigns: object, zoomed: boolean, waiting: boolean, typed: boolean,
  *   onButton: boolean}} state
  *   `copies`: items may have near-copies beside them;
- *   `kindKeys`: commands that only this kind of item has, by their letters;
+ *   `kindKeys`: commands that only this kind of item has, by their letters; `kindSigns`: by other keys;
+ *   `zoomed`: arrows move what is shown, with Shift where they answer or choose;
  *   `typed`: something stands in the search field; `onButton`: the focus is on a button.
  * @returns {{name: string, key?: string, by?: number} | null}
  */
 export function commandOf(event, state) {
   const { key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
+  const look = lookCloser(event, state);
+  if (look) return look;
   if (state.picker.searches && MOVE[key]) return { name: "move", by: MOVE[key] };
   if (SCROLL[key]) return { name: "scroll", by: SCROLL[key] };
   // A key that is held down must not answer one item after the other.
   if (state.typed || event.repeat) return null;
   if (state.onButton && (key === "Enter" || key === " ")) return null;
   return always(event, state) ?? (state.waiting ? null : onItem(event, state));
+}
+
+/** What may be repeated by holding the key down: it answers nothing. */
+function lookCloser({ key, shiftKey }, { picker, kindSigns, zoomed, waiting, typed }) {
+  if (waiting) return null;
+  const free = !picker.takes(key) && !(picker.searches && MOVE[key]);
+  if (zoomed && PAN[key] && (shiftKey || free)) return { name: "pan", ...PAN[key] };
+  return kindSigns?.[key] && !typed ? { name: kindSigns[key] } : null;
 }
 
 function always({ key, shiftKey }, { picker }) {

@@ -223,6 +223,11 @@ function tieInput() {
       if (event.key === "Enter" || event.key === "Escape") view.comment.blur();
       return;
     }
+    // What sets the view has keys of its own.
+    if (event.target.matches?.(".viewer-tools input")) {
+      if (event.key === "Escape") event.target.blur();
+      return;
+    }
     if (grids?.shown && !yielded && grids.key(event)) {
       event.preventDefault();
       return;
@@ -236,6 +241,8 @@ function tieInput() {
       copies: Boolean(copies),
       several: config.several,
       kindKeys: kind.keys,
+      kindSigns: kind.signs,
+      zoomed: kind.zoomed?.(),
       waiting: !view.showsItem,
       typed: picker.typed,
       onButton: isButton(event.target) || event.target instanceof HTMLAnchorElement,
@@ -251,6 +258,7 @@ function tieInput() {
   onSwipe(view.stage, view.item, {
     left: () => !view.showsGrid && (picker.left ? view.showsItem && picker.left() : carryOut("skip")),
     right: () => !view.showsGrid && (picker.right ? view.showsItem && picker.right() : carryOut("undo")),
+    held: () => kind.zoomed?.(),
   });
 }
 

@@ -3,8 +3,9 @@
 const DISTANCE_PX = 64;
 const FOLLOW = 0.6;
 
-/** Call `left` or `right` when the finger is lifted after a clear movement that way. */
-export function onSwipe(element, moved, { left, right }) {
+/** Call `left` or `right` when one finger is lifted after a clear movement that way. `held()`: fingers mean something
+ *  else now. */
+export function onSwipe(element, moved, { left, right, held }) {
   let start = null;
   const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -13,7 +14,9 @@ export function onSwipe(element, moved, { left, right }) {
   };
 
   element.addEventListener("pointerdown", (event) => {
-    if (event.pointerType !== "mouse" && event.isPrimary) start = { x: event.clientX, y: event.clientY };
+    const alone = event.pointerType !== "mouse" && event.isPrimary && !held();
+    if (!alone) follow(0); // a second finger: what the first began is no swipe
+    start = alone ? { x: event.clientX, y: event.clientY } : null;
   });
   element.addEventListener("pointermove", (event) => {
     if (start && event.isPrimary) follow(event.clientX - start.x);

@@ -1,6 +1,7 @@
 // One item, by keyboard: a key for each answer, Enter saves and goes on, J and K walk. Without it the page works as pages do.
 
 import { proposeClasses } from "./classes.js";
+import { lookCloser, zoomByKey } from "./closer.js";
 import { keepPixels } from "./pixels.js";
 
 const form = document.querySelector("#correct");
@@ -11,6 +12,7 @@ const asked = form?.querySelector('input[list="classes"]');
 const READY_MS = 500;
 
 keepPixels(document.querySelectorAll(".picture img"));
+lookCloser();
 proposeClasses();
 
 // Where a class is searched for, typing is the next thing to do; on a phone the keyboard would hide the item.
@@ -36,7 +38,7 @@ document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") target.blur();
     return;
   }
-  if (act(event.key, target)) event.preventDefault();
+  if (act(event.key, target) || zoomByKey(event.key)) event.preventDefault();
 });
 
 /** Do what the key stands for; whether it stands for anything. */

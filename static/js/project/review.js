@@ -1,6 +1,7 @@
 // The review queue by keyboard, from one item to the next without a new page. Without it the page works as pages do.
 
 import { proposeClasses } from "./classes.js";
+import { lookCloser, zoomByKey } from "./closer.js";
 import { keepPixels } from "./pixels.js";
 
 // An Enter in the first moment of an item was meant for the one before: it would accept what nobody has looked at.
@@ -46,7 +47,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (key === "Enter" && target.closest("a, button, summary")) return;
-  if (act(key)) event.preventDefault();
+  if (act(key) || zoomByKey(key)) event.preventDefault();
 });
 
 /** Do what the key stands for; whether it stands for anything. With Shift, letters never choose a class. */
@@ -99,6 +100,7 @@ async function go(url, options = {}, { walked = false } = {}) {
 function begin() {
   shownAt = performance.now();
   keepPixels(document.querySelectorAll(".picture img"));
+  lookCloser();
   const ahead = document.querySelector("[data-picture]")?.dataset.picture;
   if (ahead) new Image().src = ahead;
   if (document.activeElement === document.body) scrollTo(0, 0);

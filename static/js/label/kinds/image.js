@@ -1,22 +1,44 @@
-// Images, as large as the place allows.
+// Images, as large as the place allows. A large one comes as a preview, in rows and grids as a thumbnail; its original
+// only if somebody zooms in that far.
 
+import { tieGestures } from "../../viewer/gestures.js";
+import { toolsOf } from "../../viewer/tools.js";
+import { Viewer } from "../../viewer/viewer.js";
 import { excerpt, facts, note } from "./parts.js";
 
 // From this enlargement on, pixels are shown as squares: a blurred 8 × 8 image helps nobody.
 const PIXELATED_FROM = 3;
-// Nor is it read more easily when each of its pixels gets as large as a thumb.
-const LARGEST_SCALE = 32;
 // So few pixels across are enlarged that much wherever near-copies are drawn, which need not be measured then.
 const TINY = 24;
 const RETRY_MS = 2_000;
+// The longest side of a thumbnail, and how much larger it may be drawn.
+const THUMBNAIL = 320;
+const SOFT = 1.25;
 
-export const keys = {};
-export const commands = {};
+const viewer = new Viewer();
+let tools = null;
+
+export const keys = { z: "fit", b: "brighter", d: "darker", p: "squares" };
+export const signs = { "+": "zoomIn", "=": "zoomIn", "-": "zoomOut", _: "zoomOut" };
+export const commands = {
+  fit: () => viewer.fit(),
+  brighter: () => viewer.brighten(1),
+  darker: () => viewer.brighten(-1),
+  squares: () => viewer.draw(!viewer.squares),
+  zoomIn: () => viewer.step(1),
+  zoomOut: () => viewer.step(-1),
+  pan: ({ x, y }) => viewer.pan(x, y),
+};
+
+/** Whether arrows and fingers move the image. */
+export function zoomed() {
+  return viewer.shows && viewer.zoomed;
+}
 
 /** An image that is tried again while somebody still wants it. `data-state`: loading, ready or failed. `small`: it is a
- *  near-copy, which must not keep items waiting.
+ *  near-copy, which must not keep items waiting; `many`: it is one of many in a grid.
  */
-export function load(task, wanted, small = false) {
+export function load(task, wanted, { small = false, many = false } = {}) {
   const url = task.item.media_url;
   if (!url) return null;
   const image = new Image();
@@ -27,21 +49,40 @@ export function load(task, wanted, small = false) {
   image.addEventListener("load", () => (image.dataset.state = "ready"));
   image.addEventListener("error", () => {
     image.dataset.state = "failed";
-    setTimeout(() => (wanted() || image.isConnected) && (image.src = url), RETRY_MS);
+    const { src } = image;
+    setTimeout(() => (wanted() || image.isConnected) && (image.src = src), RETRY_MS);
   });
-  image.src = url;
+  image.src = sized(url, small || many ? "thumbnail" : "preview");
   if (!small) image.decode().catch(() => {}); // decoding ahead is a favour; failures arrive as `error`
   return image;
 }
 
 export function show(place, task, image) {
-  place.replaceChildren(picture(place, image), ...facts(task.item.data));
+  const frame = document.createElement("div");
+  frame.className = "picture";
+  place.replaceChildren(frame, ...facts(task.item.data));
+  if (!image) {
+    frame.append(note("This item has no image. Skip it as broken."));
+    return;
+  }
+  frame.append(image, note("The image has not arrived yet. It is tried again every two seconds."));
+  if (!tools) {
+    tools = toolsOf(viewer, { fitKey: document.querySelector("#content").dataset.picker === "search" ? "Shift+Z" : "Z" });
+    place.parentElement.append(tools);
+  }
+  sharpen(image, task);
+  tieGestures(frame, viewer);
+  viewer.show(frame, image, task.item.media_url);
 }
 
-/** In a grid: with pixels as squares where it is enlarged much. */
+/** In a grid: with pixels as squares where it is enlarged much, and no thumbnail where that would be blurred. */
 export function cell(task, image) {
   if (!image) return note("No image");
-  const fit = () => image.classList.toggle("pixelated", image.parentElement?.clientWidth >= PIXELATED_FROM * image.naturalWidth);
+  const fit = () => {
+    const { clientWidth = 0, clientHeight = 0 } = image.parentElement ?? {};
+    image.classList.toggle("pixelated", clientWidth >= PIXELATED_FROM * image.naturalWidth);
+    if (Math.min(clientWidth, clientHeight) * devicePixelRatio > SOFT * THUMBNAIL) sharpen(image, task);
+  };
   if (image.complete && image.naturalWidth) requestAnimationFrame(fit);
   else image.addEventListener("load", fit, { once: true });
   return image;
@@ -61,30 +102,27 @@ export function copy({ loaded: image, onready }) {
   return { element: image, ready };
 }
 
-export function thumbnail(task) {
+/** `seen`: it has been on the screen by itself, so the browser has its preview. */
+export function thumbnail(task, seen = false) {
   if (!task.item.media_url) return excerpt(task.item.external_id);
   const image = new Image();
-  image.src = task.item.media_url;
+  image.src = sized(task.item.media_url, seen ? "preview" : "thumbnail");
   image.alt = "";
   return image;
 }
 
-function picture(place, image) {
-  const frame = document.createElement("div");
-  frame.className = "picture";
-  if (!image) {
-    frame.append(note("This item has no image. Skip it as broken."));
-    return frame;
-  }
-  frame.append(image);
-  const fit = () => {
-    const scale = Math.min(place.clientWidth / image.naturalWidth, place.clientHeight / image.naturalHeight);
-    image.classList.toggle("pixelated", scale >= PIXELATED_FROM);
-    image.style.maxWidth = `${LARGEST_SCALE * image.naturalWidth}px`;
-    image.style.maxHeight = `${LARGEST_SCALE * image.naturalHeight}px`;
+/** Have a thumbnail replaced by the preview. An image that is no larger than a thumbnail is all there is. */
+function sharpen(image, task) {
+  const thumb = sized(task.item.media_url, "thumbnail");
+  if (!image.src.endsWith(thumb)) return;
+  const change = () => {
+    const small = Math.max(image.naturalWidth, image.naturalHeight) === THUMBNAIL;
+    if (small && image.src.endsWith(thumb)) image.src = sized(task.item.media_url, "preview");
   };
-  if (image.complete && image.naturalWidth) fit();
-  else image.addEventListener("load", fit, { once: true });
-  frame.append(note("The image has not arrived yet. It is tried again every two seconds."));
-  return frame;
+  if (image.complete && image.naturalWidth) change();
+  else image.addEventListener("load", change, { once: true });
+}
+
+function sized(url, size) {
+  return `${url}?size=${size}`;
 }
