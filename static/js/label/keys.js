@@ -41,7 +41,9 @@ function onItem({ key, shiftKey }, { picker, copies, several, kindKeys }) {
   if (onCopies && (!picker.searches || shiftKey)) return { name: onCopies };
   const own = kindKeys[key.toLowerCase()];
   if (own && (!picker.searches || shiftKey)) return { name: own };
+  if (key === "T" && picker.searches) return { name: "browse" };
   if (picker.takes(key)) return { name: "press", key };
+  if (key === "Enter" && picker.accepts) return { name: "accept" };
   if (key === "Enter" && several) return { name: "send" };
   if (picker.searches && key.length === 1) return { name: "search" };
   return null;
