@@ -40,7 +40,7 @@ function onItem({ key, shiftKey }, { picker, copies, several, kindKeys }) {
   const onCopies = copies && COPIES[key.toLowerCase()];
   if (onCopies && (!picker.searches || shiftKey)) return { name: onCopies };
   const own = kindKeys[key.toLowerCase()];
-  if (own && (!picker.searches || shiftKey)) return { name: own };
+  if (own && (!picker.searches || shiftKey || !/[a-z]/i.test(key))) return { name: own };
   if (key === "T" && picker.searches) return { name: "browse" };
   if (picker.takes(key)) return { name: "press", key };
   if (key === "Enter" && picker.accepts) return { name: "accept" };
