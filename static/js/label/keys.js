@@ -2,7 +2,8 @@
 
 const MOVE = { ArrowDown: 1, ArrowUp: -1 };
 const COPIES = { s: "copies", x: "allCopies" };
-const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
+const ENDS = { Home: -1e6, End: 1e6 };
+const SCROLL = { ...ENDS, ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
@@ -17,6 +18,8 @@ export function commandOf(event, state) {
   const { key } = event;
   if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return null;
   if (state.picker.searches && MOVE[key]) return { name: "move", by: MOVE[key] };
+  // In what is typed they move the caret.
+  if (ENDS[key] && state.typed) return null;
   if (SCROLL[key]) return { name: "scroll", by: SCROLL[key] };
   // A key that is held down must not answer one item after the other.
   if (state.typed || event.repeat) return null;
