@@ -98,7 +98,6 @@ def _answers(facts: Facts) -> list[tuple[Any, int, str, bool]]:
     """
     answers = Annotation.objects.answers().filter(
         task__batch__in=[batch for batch, *_ in facts.batches],
-        task__predicted__isnull=False,
         task__item__isnull=False,
         task__item__suggestion__isnull=True,
     )
@@ -110,7 +109,7 @@ def _answers(facts: Facts) -> list[tuple[Any, int, str, bool]]:
     return [
         (facts.project.follow(value), predicted, likely, is_prompted)
         for batch, value, predicted, likely, is_prompted, by in tasks.values()
-        if batch in shown and (by == PromptedBy.MODEL or not is_prompted)
+        if predicted is not None and batch in shown and (by == PromptedBy.MODEL or not is_prompted)
     ]
 
 

@@ -63,6 +63,17 @@ def test_with_several_to_an_answer_keys_choose_and_drop(open_screen: Any) -> Non
     assert values() == [[3, 12]]
 
 
+def test_beside_the_classes_no_key_of_an_action_is_cut(open_screen: Any) -> None:
+    screen = open_screen(project_of(), make_member(Project.objects.get(), "annie"))
+    last = screen.page.locator("#keys")
+    for width in (1280, 1100, 1040, 860, 780):
+        screen.page.set_viewport_size({"width": width, "height": 800})
+        expect(last).to_be_in_viewport(ratio=1)
+        room = screen.page.locator(".actions").bounding_box()
+        box = last.bounding_box()
+        assert box["x"] + box["width"] <= room["x"] + room["width"] + 1, width
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_tree_by_keyboard(open_screen: Any, screenshot: Any, scheme: str) -> None:
     screen = open_screen(project_of(), make_member(Project.objects.get(), "annie"), color_scheme=scheme)

@@ -45,14 +45,16 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
         "unread": comments.unread(project, membership.user),
         "skip_reasons": project.asks.skip_reasons,
-        "config": {**_config(membership), "suggests": _suggests(project, picker)},
+        "config": _config(membership),
     }
     return render(request, "label/page.html", context)
 
 
 def _suggests(project: Project, picker: str) -> bool:
     """Whether classes are suggested in a place of their own, each with its key."""
-    return picker == "search" and (project.show_predictions or project.show_suggestions)
+    if picker != "search":
+        return False
+    return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
 
 
 def _config(membership: Membership) -> dict[str, Any]:
