@@ -34,6 +34,11 @@ def claimed(project: Project) -> list[Any]:
     return sorted(tasks, key=lambda task: task["rank"])
 
 
+def shape(task: Any) -> str:
+    """Ids aside, which grow."""
+    return shape_of({**task, "id": 0, "item": {**task["item"], "id": 0}})
+
+
 def named(text: str) -> list[str]:
     return [NAMES[int(index)] for index in text.split()]
 
@@ -45,8 +50,8 @@ def test_all_kinds_of_tasks_receive_the_same(question: str) -> None:
     for task in batch.tasks.filter(rank__in=(2, 3)):
         batch.tasks.filter(pk=task.pk).update(is_gold=True, item=None, repeats=task.item_id)
     tasks = claimed(project)
-    assert len({shape_of(task) for task in tasks[::2]}) == 1
-    assert len({shape_of(task) for task in tasks[1::2]}) == 1
+    assert len({shape(task) for task in tasks[::2]}) == 1
+    assert len({shape(task) for task in tasks[1::2]}) == 1
     for task in tasks:
         expected = named("3 13 10 2 5") if task["rank"] % 2 == 0 else None
         assert task["item"].get("suggestions") == expected
@@ -71,7 +76,7 @@ def test_an_answer_that_came_with_the_item_comes_first_and_looks_alike(question:
     tasks = claimed(project)
     assert tasks[0]["item"]["suggestions"] == named(expected)
     if question == "single":
-        assert shape_of(tasks[0]) == shape_of(tasks[2])
+        assert shape(tasks[0]) == shape(tasks[2])
 
 
 def test_classes_that_are_no_longer_offered_make_room_for_the_next() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from axe import faults
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
@@ -41,6 +42,7 @@ def test_a_key_or_enter_takes_a_suggestion(open_screen: Any, screenshot: Any, si
     expect(screen.page.locator("#announce")).to_contain_text(f"Suggested: 1 {NAMES[3]}, 2 {NAMES[2]}")
     top = screen.page.locator("#choices").bounding_box()["y"]
     screenshot(screen.page, f"suggested-{size['width']}")
+    assert faults(screen.page) == []
     screen.answer("2")
     expect(suggested).to_have_count(0)
     assert screen.page.locator("#choices").bounding_box()["y"] == top, "nothing moves where there is no suggestion"
@@ -88,6 +90,7 @@ def test_the_tree_by_keyboard(open_screen: Any, screenshot: Any, scheme: str) ->
     owl = screen.page.get_by_role("treeitem", name="tawny owl")
     assert [owl.get_attribute(f"aria-{name}") for name in ("level", "posinset", "setsize")] == ["3", "2", "3"]
     screenshot(screen.page, f"tree-{scheme}")
+    assert faults(screen.page) == []
     screen.answer("Enter")
     screen.press("ArrowLeft")
     expect(marked).to_have_text("bird")
