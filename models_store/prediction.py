@@ -37,6 +37,8 @@ class Prediction:
     """(m,) float32, see `entropies` of the question; None unless asked for."""
     errors: np.ndarray | None = None
     """(m, e) float32, see `error_vectors` of the question; None unless asked for."""
+    likely: np.ndarray | None = None
+    """(m, l) int16, see `likely` of the question; None unless asked for."""
     probabilities: np.ndarray | None = None
     """(m, n_classes) float32, or for "verify" (m,) of yes; None unless asked for."""
 
@@ -44,6 +46,7 @@ class Prediction:
 EXTRAS = {
     "entropies": "entropies",
     "errors": "error_vectors",
+    "likely": "likely",
     "probabilities": "probabilities",
 }
 """What `predict` gives only if asked for, since it takes time or memory: methods of the question."""

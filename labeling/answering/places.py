@@ -34,8 +34,8 @@ TASK = Columns(
     Task,
     "t",
     only=(
-        "id", "batch_id", "item_id", "repeats_id", "is_gold", "rank", "predicted", "prompted", "prompted_by", "free",
-        "outstanding",
+        "id", "batch_id", "item_id", "repeats_id", "is_gold", "rank", "predicted", "likely", "prompted", "prompted_by",
+        "free", "outstanding",
     ),
 )  # fmt: skip
 ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "media", "proposed", "suggestion"))

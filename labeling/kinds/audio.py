@@ -35,7 +35,13 @@ class Audio(FileKind):
     most_content = MOST_MINUTES * 60  # seconds
     opener = Opener("sound.py")
     bare = "a recording"
-    keys = (("P", "Play, or pause"), ("B", "Back three seconds"), ("R", "Play from the start"))
+    keys = (
+        ("P", "Play, or pause"),
+        ("B", "Back three seconds"),
+        ("R", "Play from the start"),
+        ("L", "Play again and again, or once"),
+    )
+    signs = (("<", "Slower"), (">", "Faster"))
     styles = ("css/kinds/audio.css",)
 
     def missing(self) -> str:

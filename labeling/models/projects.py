@@ -127,6 +127,13 @@ class Project(ProjectSettings):
         return questions.named(self.question)
 
     @property
+    def suggests_several(self) -> bool:
+        """Whether annotators are shown several classes that a model takes an item for: where they search the classes.
+        One query.
+        """
+        return self.show_predictions and self.asks.picker(self.classes.offered().count()) == "search"
+
+    @property
     def can_show_grids(self) -> bool:
         """Whether many of its items may be answered at once."""
         return self.asks.grid_by != GridBy.NOTHING and kinds.of(self).in_grids

@@ -111,6 +111,13 @@ class Task(models.Model):
     draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
     predicted = models.PositiveIntegerField(null=True, help_text="Best class, or for verify 1 for yes and 0 for no.")
     confidence = models.FloatField(null=True, help_text="The probability of what was predicted.")
+    likely = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The most probable classes by index, the most probable first; empty unless they may be shown.",
+    )
     prompted = models.BooleanField(default=False, help_text="The coin lets its annotators be shown an answer.")
     prompted_by = models.CharField(
         max_length=10, choices=PromptedBy, blank=True, help_text="Of a prompted task; empty: the model."

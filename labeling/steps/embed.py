@@ -21,7 +21,7 @@ from selector.strategies import NEEDS
 
 # What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
 ALWAYS = ("margins", "best", "confidence")
-WIDE = ("embeddings", "errors")
+WIDE = ("embeddings", "errors", "likely")
 
 
 class Look(NamedTuple):
@@ -55,6 +55,8 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     needed = set(NEEDS[strategy])
     if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
         needed.add("embeddings")
+    if project.suggests_several:
+        needed.add("likely")
     names = [*ALWAYS, *(name for name in ("embeddings", *EXTRAS) if name in needed)]
     run_over_pool(project, version, model, features, names, progress=progress)
     known = version.calibrating

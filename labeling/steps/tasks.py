@@ -25,8 +25,8 @@ from labeling.steps.further import Further
 
 # What a selection says of each task: columns of the table.
 TASK_FACTS = (
-    "item_id", "is_control", "asked", "margin", "predicted", "confidence", "prompted", "prompted_by", "cluster",
-    "cluster_size", "draw_pass",
+    "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
+    "cluster", "cluster_size", "draw_pass",
 )  # fmt: skip
 # What it says of one whose item is asked again: no selection picked it.
 NOT_PICKED = {"is_control": False, "asked": False}
@@ -67,10 +67,13 @@ class TaskFacts:
         self._suggesting = project.show_suggestions and project.items.suggested().exists()
         self._shown = prompted(project, batch.number, size, suggesting=self._suggesting)
         self._arrays: dict[str, np.ndarray] = {}
+        self._likely = np.empty((0, 0), np.int16)
         if picked.version is not None:
             files = ProjectFiles(project)
             names = ("margins", "best", "confidence")
             self._arrays = {name: load_array(files.pool(picked.version, name)) for name in names}
+            if project.show_predictions and (path := files.pool(picked.version, "likely")).exists():
+                self._likely = load_array(path, mmap=True)
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
         """Of the rows at these places of the plan, for tasks with these ranks."""
@@ -101,13 +104,14 @@ class TaskFacts:
     def of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
         """What the model said of a row, and whose answer the task with this rank shows."""
         arrays = self._arrays
-        facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None}
+        facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
         is_known = bool(arrays) and row < len(arrays["margins"])  # not if encoded since the model looked at the pool
         if is_known:
             facts = {
                 "margin": float(arrays["margins"][row]),
                 "predicted": int(arrays["best"][row]),
                 "confidence": float(arrays["confidence"][row]),
+                "likely": " ".join(map(str, self._likely[row].tolist())) if row < len(self._likely) else "",
             }
         return {**facts, **self._prompt(rank, is_known=is_known, is_suggested=is_suggested)}
 
@@ -116,7 +120,9 @@ class TaskFacts:
         predicting = is_known and self._project.show_predictions
         if not self._shown[rank] or not (predicting or self._suggesting):
             return {"prompted": False, "prompted_by": ""}
-        if is_suggested:
+        # Among tasks with five suggestions, one with its own alone would be known as one that came late, as gold does.
+        alone = not predicting and len(self._likely) > 0
+        if is_suggested and not alone:
             return {"prompted": True, "prompted_by": PromptedBy.SUGGESTION.value}
         source = PromptedBy.MODEL if predicting else PromptedBy.NOTHING
         return {"prompted": True, "prompted_by": source.value}

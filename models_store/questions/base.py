@@ -21,6 +21,8 @@ NEVER = -1e4
 """The logit of a class that cannot be: its probability is 0, and nothing that is computed from it is infinite."""
 MOST_ERRORS = 64
 """Numbers in an error vector. With more classes than that, it is a projection."""
+MOST_LIKELY = 10
+"""Classes of an item that are kept: twice as many as people are shown, for some may be offered no more."""
 
 
 Targets = Tensor | ClassSets
@@ -160,6 +162,10 @@ class Question(ABC):
     @abstractmethod
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """(m, K) of each class, or for "verify" (m,) of yes."""
+
+    def likely(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
+        """(m, min(K, MOST_LIKELY)) int16: the most probable classes, the most probable first."""
+        return logits.topk(min(MOST_LIKELY, logits.shape[1]), dim=1).indices.short()
 
     @abstractmethod
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:

@@ -88,7 +88,8 @@ FIELDS: dict[str, Fields] = {
     "api:prediction": PREDICTION,
     "api:payoff": {READERS: "advice control versions version spent saved missing reason next more_control"},
     "api:agreement": {
-        READERS: "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others gold"
+        READERS: "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others gold "
+        "anchoring"
     },
     "api:near-copies": {READERS: "shown answered same propagated due right radius reach classes"},
     "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw"},

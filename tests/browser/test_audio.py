@@ -64,8 +64,13 @@ def test_played_by_keyboard(open_screen: Any) -> None:
     wait_for(page, "!audio.paused && audio.currentTime < 1")
     page.locator("#item .wave").click(position={"x": 5, "y": 40})
     wait_for(page, "audio.currentTime < 1")
+    screen.press("l", ">", ">", ">", ">", "<")
+    wait_for(page, "audio.loop && audio.playbackRate === 1.5")
     screen.answer("1")
     wait_for(page, "audio.paused && audio.currentTime === 0")  # the next one waits for its key
+    wait_for(page, "audio.loop && audio.playbackRate === 1.5")
+    expect(page.locator("#item output")).to_have_text("1.5×")
+    expect(page.get_by_role("button", name="Loop")).to_have_attribute("aria-pressed", "true")
     screen.answer("2")
     screen.wait_until_sent()
     assert list(Annotation.objects.order_by("task__rank").values_list("value", flat=True)) == [0, 1]
@@ -74,14 +79,17 @@ def test_played_by_keyboard(open_screen: Any) -> None:
 def test_what_is_said_to_those_who_do_not_see_it(open_screen: Any) -> None:
     project = tones()
     page = open_screen(project, make_member(project, "annie")).page
-    expect(page.get_by_role("img", name="Waveform of a recording of 6 seconds, loudest at")).to_be_visible(
-        timeout=20_000
-    )
+    wave = page.get_by_role("slider", name="Waveform of a recording of 6 seconds, loudest at")
+    expect(wave).to_be_visible(timeout=20_000)
+    wave.focus()
+    for key, place in (("ArrowRight", "1"), ("End", "6"), ("ArrowLeft", "5"), ("Home", "0")):
+        page.keyboard.press(key)
+        expect(wave).to_have_attribute("aria-valuetext", f"{place} of 6 seconds")
     for name in ("Back 3 s B", "Play P", "From the start R"):
         expect(page.get_by_role("button", name=name)).to_be_visible()
     page.keyboard.press("?")
     keys = page.locator("#keys-dialog")
-    for line in ("Play, or pause", "Back three seconds", "Play from the start"):
+    for line in ("Play, or pause", "Back three seconds", "Play from the start", "Slower"):
         expect(keys.get_by_text(line)).to_be_visible()
 
 

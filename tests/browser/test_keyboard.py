@@ -49,6 +49,19 @@ def test_fifty_digits_without_once_waiting_for_the_next(open_screen: Any) -> Non
     expect(screen.page.locator("#pace")).to_contain_text("a minute")
 
 
+def test_a_long_text_scrolls_to_its_ends(open_screen: Any) -> None:
+    project = make_project()
+    make_open_batch(project, make_items(project, 3, data={"text": "שורה\n" * 200}))
+    screen = open_screen(project, make_member(project, "annie"))
+    place = "document.querySelector('#item').scrollTop"
+    screen.press("End")
+    assert screen.page.evaluate(place) > 1000
+    screen.press("Home")
+    assert screen.page.evaluate(place) == 0
+    screen.answer("1")
+    expect(screen.past.first.locator(".excerpt")).to_have_attribute("dir", "auto")
+
+
 def test_keys_count_from_one(open_screen: Any) -> None:
     project = make_project("animals", classes=["cat", "dog", "hen"])
     make_open_batch(project, make_items(project, 5))

@@ -47,6 +47,20 @@ def test_ten_classes_and_the_item_are_in_view_together(open_screen: Any, screens
         assert box["height"] >= 44
 
 
+def test_rows_of_answers_are_full_at_every_width(open_screen: Any) -> None:
+    project = make_project("animals", classes=ANIMALS)
+    make_open_batch(project, make_items(project, 3))
+    page = open_screen(project, make_member(project, "annie")).page
+    for width in (320, 390, 600, 768, 1024, 1440):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.wait_for_timeout(50)
+        room = page.locator("#choices").bounding_box()
+        rows: dict[float, list[float]] = {}
+        for box in (button.bounding_box() for button in page.locator("#choices > *").all()):
+            rows.setdefault(box["y"], []).append(box["x"] + box["width"])
+        assert {max(ends) >= room["x"] + room["width"] - 8 for ends in rows.values()} == {True}, width
+
+
 @pytest.mark.parametrize("question", ["single", "multi", "verify", "score"])
 def test_every_question_fits(open_screen: Any, screenshot: Any, question: str) -> None:
     classes = [str(point) for point in range(1, 11)] if question == "score" else ANIMALS

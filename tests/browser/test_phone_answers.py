@@ -13,7 +13,12 @@ from labeling.models import Annotation
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SIZES = [(390, 844), (375, 667)]
-LONG = "with a name that is so long that it takes more than one line on any phone"
+PHONES = [(320, 568), (360, 740), (390, 844), (430, 932), (768, 1024)]
+LONG = [
+    "with a name that is so long that it takes more than one line on any phone",
+    "اسم طويل جدا حتى انه لا يتسع له سطر واحد على شاشة اي هاتف محمول",
+    "名称太长以至于在任何手机屏幕上都无法用一行显示完整的类别名称 ชื่อที่ยาวมากจนไม่พอดีกับบรรทัดเดียว",
+]
 
 # Scrolls each answer into view and looks at what a finger would hit there.
 COVERED = """answers => answers.filter(answer => {
@@ -28,7 +33,10 @@ SPILLING = """answers => answers.filter(answer => answer.scrollHeight > answer.c
   .map(answer => answer.textContent)"""
 OVERLAP = """() => {
   const box = (name) => document.querySelector(name).getBoundingClientRect();
-  return box("#answers").bottom - box(".actions").top;
+  return Math.max(
+    box("#answers").bottom - box(".actions").top,
+    document.querySelector(".prompt").scrollHeight - (box("#stage").top - box(".prompt").top),
+  );
 }"""
 
 
@@ -42,26 +50,27 @@ def phone(width: int, height: int) -> dict[str, Any]:
 
 
 def open_with(open_screen: Any, n: int, options: dict[str, Any], **settings: Any) -> Any:
-    classes = [f"Class {number:02} {LONG}" for number in range(1, n + 1)]
+    classes = [f"Class {number:02} {LONG[number % 3]}" for number in range(1, n + 1)]
     project = make_project("birds", kind="image", classes=classes, **settings)
-    make_open_batch(project, make_items(project, 5))
+    tasks = make_open_batch(project, make_items(project, 5)).tasks
+    if project.suggests_several:
+        tasks.update(predicted=3, likely="3 2 6 4 12 0 1 5 7 8", prompted=True, prompted_by="model")
     screen = open_screen(project, make_member(project, "annie"), **options)
     expect(screen.page.locator('#item img[data-state="ready"]')).to_be_visible()
     return screen
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
-@pytest.mark.parametrize("question", ["single", "multi"])
-@pytest.mark.parametrize("n", [10, 30])
+@pytest.mark.parametrize(("width", "height"), PHONES)
+@pytest.mark.parametrize(("n", "question"), [(10, "multi"), (30, "single")])
 def test_every_answer_can_be_tapped(
     open_screen: Any, screenshot: Any, n: int, question: str, width: int, height: int
 ) -> None:
-    screen = open_with(open_screen, n, phone(width, height), question=question)
+    screen = open_with(open_screen, n, phone(width, height), question=question, show_predictions=True)
     page = screen.page
     screenshot(page, f"phone-{n}-{question}-{width}")
     answers = page.locator("#choices > *")
     expect(answers).to_have_count(n)
-    for names in ("#choices > *", ".actions button:visible", "#send"):
+    for names in ("#suggested > *", "#choices > *", ".actions button:visible", "#send"):
         assert page.locator(names).evaluate_all(COVERED) == []
     assert answers.evaluate_all(SPILLING) == []
     assert page.evaluate(OVERLAP) <= 0

@@ -103,6 +103,21 @@ def test_hostile_names_are_shown_as_they_are(mona: Client, project: Project) -> 
     assert mona.post(address("project-classes-undo", project), {"revision": "9" * 40}).status_code == 302
 
 
+def test_annotators_are_told_the_class_above_each() -> None:
+    names = ["a > b", "a", "c", "a > b > d > e", "f", "x > y"]
+    project = make_project("tree", classes=names)
+    c, f = (project.classes.get(name=name) for name in "cf")
+    project.classes.filter(name="a > b").update(parent=f)
+    project.classes.filter(name="f").update(parent=c)
+    client = Client()
+    client.force_login(make_member(project, "ann"))
+    url = address("label-classes", project)
+    assert client.get(url).json()["above"] == [4, -1, -1, 0, 2, -1]
+    classes.archive(project=project, user=None, index=f.index)
+    body = client.get(url).json()
+    assert dict(zip(body["classes"], body["above"], strict=True))["a > b"] == body["classes"].index("c")
+
+
 def test_annotators_get_the_offered_classes_with_what_is_said_of_them(project: Project) -> None:
     classes.edit(project=project, user=None, index=2, key="9", description="Red.", aliases=["reynard"])
     classes.archive(project=project, user=None, index=0)
@@ -111,6 +126,7 @@ def test_annotators_get_the_offered_classes_with_what_is_said_of_them(project: P
     body = client.get(address("label-classes", project)).json()
     assert body == {
         "classes": ["dog", "fox"],
+        "above": [],
         "details": {"fox": {"key": "9", "description": "Red.", "aliases": ["reynard"]}},
         "revision": 2,
     }

@@ -103,6 +103,17 @@ def test_margins_belong_to_the_probabilities(trained):
     np.testing.assert_allclose(found["margins"], expected, atol=1e-5)
 
 
+def test_likely_classes_come_in_the_order_of_their_probabilities(trained):
+    if trained.model.question == "verify":
+        pytest.skip("there is one class to each item")
+    parts = list(predict(trained.model, POOL.features, extras=("likely", "probabilities"), chunk=300))
+    likely, p = (np.concatenate([getattr(part, name) for part in parts]) for name in ("likely", "probabilities"))
+    assert likely.shape == (700, min(10, p.shape[1]))
+    assert likely.dtype == np.int16
+    ranked = np.take_along_axis(p, likely.astype(int), axis=1)
+    np.testing.assert_array_equal(ranked, -np.sort(-p, axis=1)[:, :10])
+
+
 def test_a_read_only_memory_map_is_read_as_it_goes_and_left_alone(trained, tmp_path):
     np.save(tmp_path / "features.npy", POOL.features)
     before = (tmp_path / "features.npy").read_bytes()

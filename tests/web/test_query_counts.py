@@ -41,7 +41,7 @@ def first_prediction(project: Project) -> int:
 # session and user, one for the membership.
 PAGES: list[tuple[str, list[Any], str, int]] = [
     ("label", [], Role.ANNOTATOR, 5),
-    ("label-classes", [], Role.ANNOTATOR, 5),
+    ("label-classes", [], Role.ANNOTATOR, 6),
     ("label-today", [], Role.ANNOTATOR, 4),
     ("label-comments", [], Role.ANNOTATOR, 4),
     ("label-guidelines", [], Role.ANNOTATOR, 3),

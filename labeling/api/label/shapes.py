@@ -75,6 +75,12 @@ class TaskItem(ShownItem):
         required=False,
         help_text="A suggested answer, on half of the tasks, if the manager allows it: the item's, or the model's.",
     )
+    suggestions = serializers.ListField(
+        child=serializers.CharField(),
+        required=False,
+        help_text="With `prediction`, where there are more than ten classes: the five likeliest by name, the likeliest "
+        "first.",
+    )
     copies = ShownItem(many=True, required=False, help_text=COPIES)
 
 

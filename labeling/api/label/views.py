@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from labeling import kinds
 from labeling.answering import copies, queue, waiting
 from labeling.answering.limits import limit_of
-from labeling.answering.prompting import shown_answer
+from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
 from labeling.answering.reading import indices_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
@@ -61,9 +61,10 @@ def task_json(
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
     It holds a suggested answer if the manager allows it and the task is prompted, which control tasks are as often as
-    others: the suggestion that the item came with, or what the model predicts. Both look alike. It never holds the
-    model's confidence, which is higher on control tasks; nor its rank, by which a task that comes late would be known
-    as one that somebody has answered: `place` is that in this reply.
+    others: the suggestion that the item came with, or what the model predicts; where there are many classes, the
+    likeliest beside it. All look alike. It never holds the model's confidence, which is higher on control tasks; nor
+    its rank, by which a task that comes late would be known as one that somebody has answered: `place` is that in this
+    reply.
     See docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     item = task.shown
@@ -75,6 +76,8 @@ def task_json(
     prompt = _shown_answer(task, project)
     if prompt is not None and _can_be_answered(prompt, project, class_names):
         shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
+        if classes := suggested_classes(project, prompt, task.likely):
+            shown["suggestions"] = [class_names[index] for index in classes if index in class_names][:SUGGESTED]
     return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
 
 
@@ -94,9 +97,11 @@ def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
     """
     indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
     if not project.asks.answers:
-        prompts = (_shown_answer(task, project) for task in tasks)
-        for prompt in prompts:
-            indices |= set(prompt) if isinstance(prompt, list) else set() if prompt is None else {prompt}
+        for task in tasks:
+            prompt = _shown_answer(task, project)
+            if prompt is not None:
+                indices |= set(prompt) if isinstance(prompt, list) else {prompt}
+                indices |= set(suggested_classes(project, prompt, task.likely))
     return project.class_names(indices, offered=not project.asks.proposes)
 
 

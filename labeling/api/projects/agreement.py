@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
 from labeling.insight.agreement import agreement_values
+from labeling.insight.anchoring import anchoring_of
 from labeling.projects import access
 
 
@@ -74,6 +75,30 @@ class PersonFigures(serializers.Serializer[Any]):
     cells = CellFigures(many=True)
 
 
+class ChosenShare(serializers.Serializer[Any]):
+    """Tasks where the answer was so, with the 95 % interval of their share."""
+
+    chosen = serializers.IntegerField(min_value=0)
+    n = serializers.IntegerField(min_value=0)
+    low = serializers.FloatField(min_value=0, max_value=1)
+    high = serializers.FloatField(min_value=0, max_value=1)
+
+
+class ChosenFigures(serializers.Serializer[Any]):
+    """How often people chose what the model predicts, with it in view and without."""
+
+    prompted = ChosenShare()
+    unprompted = ChosenShare()
+    difference = IntervalFigures(help_text="Of the two shares.")
+
+
+class AnchoringFigures(serializers.Serializer[Any]):
+    """Whether people lean towards what they are shown; null where fewer than 20 tasks on either side tell."""
+
+    first = ChosenFigures(allow_null=True, help_text="The model's first choice.")
+    listed = ChosenFigures(allow_null=True, help_text="One of the five classes that are suggested, where several are.")
+
+
 class AgreementSerializer(serializers.Serializer[Any]):
     """Coefficients are null where too few items tell, or where everybody always gave the same one answer."""
 
@@ -91,6 +116,9 @@ class AgreementSerializer(serializers.Serializer[Any]):
     confusions = ConfusionFigures(many=True, help_text="The most frequent 100; none for `multi`.")
     others = PersonFigures(many=True, help_text="Against the label of the others' answers.")
     gold = PersonFigures(many=True, help_text="Against known answers.")
+    anchoring = AnchoringFigures(
+        allow_null=True, help_text="Of the newest 20,000 answers; null where annotators are shown no predictions."
+    )
 
 
 class AgreementDetail(ProjectView):
@@ -101,4 +129,6 @@ class AgreementDetail(ProjectView):
 
     @extend_schema(responses=AgreementSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(AgreementSerializer(agreement_values(self.project)).data)
+        return Response(
+            AgreementSerializer({**agreement_values(self.project), "anchoring": anchoring_of(self.project)}).data
+        )

@@ -482,6 +482,14 @@ EXAMPLES: dict[str, Any] = {
             }
         ],
         "gold": [],
+        "anchoring": {
+            "first": {
+                "prompted": {"chosen": 412, "n": 480, "low": 0.824, "high": 0.887},
+                "unprompted": {"chosen": 371, "n": 465, "low": 0.759, "high": 0.832},
+                "difference": {"value": 0.06, "low": 0.012, "high": 0.108},
+            },
+            "listed": None,
+        },
     },
     "ItemPageResponse": {
         "count": 1,

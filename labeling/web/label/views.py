@@ -18,7 +18,7 @@ from django.views.decorators.http import conditional_page, require_safe
 from labeling import kinds
 from labeling.answering import comments
 from labeling.models import Annotation, Item, LabelClass, Membership, Project
-from labeling.projects import access, examples, guidelines
+from labeling.projects import access, class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
 
@@ -41,12 +41,20 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "picker_template": f"label/pickers/{picker}.html",
         "keys_template": f"label/pickers/{picker}_keys.html",
         "letters_search": picker == "search",
+        "suggests": _suggests(project, picker),
         "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
         "unread": comments.unread(project, membership.user),
         "skip_reasons": project.asks.skip_reasons,
         "config": _config(membership),
     }
     return render(request, "label/page.html", context)
+
+
+def _suggests(project: Project, picker: str) -> bool:
+    """Whether classes are suggested in a place of their own, each with its key."""
+    if picker != "search":
+        return False
+    return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
 
 
 def _config(membership: Membership) -> dict[str, Any]:
@@ -86,11 +94,13 @@ def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
     """
     project = membership.project
     shown = examples.examples_of(project)
-    details = {each.name: _details(project, each, shown.get(each.index, [])) for each in project.classes.offered()}
+    offered = list(project.classes.offered())
+    details = {each.name: _details(project, each, shown.get(each.index, [])) for each in offered}
     # Of 20,000 classes few have more than a name.
     response = JsonResponse(
         {
             "classes": list(details),
+            "above": class_tree.places_above(project, offered),
             "revision": project.class_revision,
             "details": {name: more for name, more in details.items() if more},
         }

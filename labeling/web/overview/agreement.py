@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
+from labeling.insight.anchoring import Anchoring, Share, anchoring_of
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.certainty import ENOUGH
 from labeling.models import Membership, Project
@@ -41,9 +42,12 @@ def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
     person = request.GET.get("person", "")
     if person not in names:
         person = names[0] if names else ""
+    anchoring = anchoring_of(project)
     context = {
         "measured": measured,
-        "begun": measured.items > 0 or bool(measured.gold),
+        "begun": measured.items > 0 or bool(measured.gold) or anchoring is not None,
+        "anchoring": anchoring,
+        "leanings": [] if anchoring is None else _leanings(anchoring),
         "sample": f"{count(measured.items, 'item')} with {count(measured.answers, 'answer')} "
         f"of {count(measured.people, 'person', 'people')}",
         "least": ENOUGH,
@@ -80,6 +84,26 @@ def _by_divided(each: ClassAgreement) -> tuple[int, int]:
 def items_url(project: Project, **filters: str | None) -> str:
     """The list of items with these filters."""
     return reverse("project-items", args=[project.slug], query={key: each for key, each in filters.items() if each})
+
+
+def _leanings(anchoring: Anchoring) -> list[dict[str, str]]:
+    """A row for each thing that people may lean towards."""
+    rows = (("The model’s first choice", anchoring.first), ("One of the five suggestions", anchoring.listed))
+    return [
+        {
+            "title": title,
+            "prompted": _share(chosen.prompted),
+            "unprompted": _share(chosen.unprompted),
+            "difference": f"{100 * chosen.difference.value:+.1f}".replace("-", "−"),
+            "interval": f"{100 * chosen.difference.low:+.1f} to {100 * chosen.difference.high:+.1f}".replace("-", "−"),
+        }
+        for title, chosen in rows
+        if chosen is not None
+    ]
+
+
+def _share(share: Share) -> str:
+    return f"{part(share.chosen, share.n)} of {number(share.n)}"
 
 
 def _coefficients(measured: Agreement) -> list[dict[str, str]]:

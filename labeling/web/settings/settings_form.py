@@ -102,7 +102,8 @@ class SettingsForm(forms.ModelForm):
         help_texts = {
             "prompt": "What annotators read above each item. Empty: a default that fits the question.",
             "guidelines": "How to decide in doubtful cases. Annotators open them with a key.",
-            "show_predictions": "Predictions appear on half of the tasks, from the next batch on. Labeling is "
+            "show_predictions": "Predictions appear on half of the tasks, from the next batch on; with more than ten "
+            "classes the five likeliest, a key each. Labeling is "
             "quicker, but people tend to agree with what they see. So accuracy is measured only on control items in "
             "the other half.",
             "class_proposals": "Annotators who skip an item because no class fits can name the missing class. You "

@@ -3,7 +3,8 @@
 const MOVE = { ArrowDown: 1, ArrowUp: -1 };
 const PAN = { ArrowLeft: { x: -1, y: 0 }, ArrowRight: { x: 1, y: 0 }, ArrowUp: { x: 0, y: -1 }, ArrowDown: { x: 0, y: 1 } };
 const COPIES = { s: "copies", x: "allCopies" };
-const SCROLL = { ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
+const ENDS = { Home: -1e6, End: 1e6 };
+const SCROLL = { ...ENDS, ArrowDown: 0.2, ArrowUp: -0.2, PageDown: 0.8, PageUp: -0.8 };
 
 /**
  * @param {KeyboardEvent} event
@@ -21,6 +22,8 @@ export function commandOf(event, state) {
   const look = lookCloser(event, state);
   if (look) return look;
   if (state.picker.searches && MOVE[key]) return { name: "move", by: MOVE[key] };
+  // In what is typed they move the caret.
+  if (ENDS[key] && state.typed) return null;
   if (SCROLL[key]) return { name: "scroll", by: SCROLL[key] };
   // A key that is held down must not answer one item after the other.
   if (state.typed || event.repeat) return null;
@@ -53,7 +56,9 @@ function onItem({ key, shiftKey }, { picker, copies, several, kindKeys }) {
   if (onCopies && (!picker.searches || shiftKey)) return { name: onCopies };
   const own = kindKeys[key.toLowerCase()];
   if (own && (!picker.searches || shiftKey)) return { name: own };
+  if (key === "T" && picker.searches) return { name: "browse" };
   if (picker.takes(key)) return { name: "press", key };
+  if (key === "Enter" && picker.accepts) return { name: "accept" };
   if (key === "Enter" && several) return { name: "send" };
   if (picker.searches && key.length === 1) return { name: "search" };
   return null;

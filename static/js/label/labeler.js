@@ -26,7 +26,7 @@ export class Labeler {
     this.#setFlag(flagged);
     view.comment.value = comment;
     batch.show();
-    picker.reset(value);
+    picker.reset(value, task?.item);
     if (!task) {
       copies?.show(null);
       view.showLoading();
@@ -46,7 +46,7 @@ export class Labeler {
     guard.appeared();
     stopwatch.start();
     const place = batch.size ? `Item ${number(Math.min(batch.done + 1, batch.size))} of ${number(batch.size)}.` : "New item.";
-    view.announce([said, place, task.item.proposed ?? "", copies?.spoken].filter(Boolean).join(" "));
+    view.announce([said, place, task.item.proposed ?? "", picker.spoken, copies?.spoken].filter(Boolean).join(" "));
     queue.refill();
   }
 

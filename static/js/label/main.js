@@ -63,6 +63,7 @@ const {
   classes: names,
   revision,
   details,
+  above,
 } = needsClasses(pickerName) ? await loadClasses() : { classes: [], revision: config.classRevision };
 // Where no picker needs the classes, what they mean is fetched beside the work.
 if (details) showClasses(names, details, kind);
@@ -70,6 +71,7 @@ else api.classes().then((reply) => showClasses(reply.classes, reply.details, kin
 const picker = createPicker(pickerName, {
   names,
   details,
+  above,
   several: config.several,
   onanswer: (value, said) => labeler.answer(value, said, revision),
 });
@@ -208,6 +210,8 @@ function tieInput() {
     press: ({ key }) => picker.press(key),
     send: () => picker.send(),
     search: () => picker.focus(),
+    accept: () => picker.accept(),
+    browse: () => picker.browse(),
     move: ({ by }) => picker.move(by),
     scroll: ({ by }) => view.scroll(by),
     copies: () => copies.enter(),

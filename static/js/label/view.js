@@ -1,5 +1,6 @@
 // The page's places, and what is put into them. Decides nothing.
 
+import { suggestionsOf } from "./pickers/suggested.js";
 import { ENDLESS, predictionSentence } from "./sentences.js";
 
 const TOLD_MS = 6_000;
@@ -63,7 +64,8 @@ export class View {
     this.#item.scrollTop = 0;
     this.#proposed.hidden = task.item.proposed === undefined;
     this.#proposed.textContent = task.item.proposed ?? "";
-    this.#showPrediction(task.item.prediction);
+    const listed = document.querySelector("#suggested") && suggestionsOf(task.item).length;
+    this.#showPrediction(listed ? undefined : task.item.prediction);
   }
 
   /** Make room for a grid about this class; `first`: the id of its first task. */

@@ -1,8 +1,10 @@
-// Recordings: a drawn waveform with three buttons, each with its key. Nothing plays by itself.
+// Recordings: a drawn waveform, and buttons with their keys. Nothing plays by itself.
 
 import { element, excerpt, facts, note } from "./parts.js";
 
 const BACK_SECONDS = 3;
+const SPEEDS = [0.5, 0.75, 1, 1.25, 1.5, 2];
+const STEP_SECONDS = 1;
 const RETRY_MS = 2_000;
 const PATIENCE_MS = 60_000;
 const BARS = 240;
@@ -10,9 +12,14 @@ const BARS = 240;
 const DRAWN_RATE = 8_000;
 const SVG = "http://www.w3.org/2000/svg";
 
-export const keys = { p: "play", b: "back", r: "replay" };
+export const keys = { p: "play", b: "back", r: "replay", l: "loop" };
+export const signs = { "<": "slower", ">": "faster" };
 
 let shown = null; // the player on the screen
+let tellWay = () => {}; // shows how it plays
+// How a person wants recordings played: from one to the next.
+let speed = 1;
+let loops = false;
 let drawing = Promise.resolve(); // one waveform at a time is computed
 
 export const commands = {
@@ -23,7 +30,25 @@ export const commands = {
       audio.currentTime = 0;
       start(audio);
     }),
+  loop: () => {
+    loops = !loops;
+    act(inMyWay);
+  },
+  slower: () => changeSpeed(-1),
+  faster: () => changeSpeed(1),
 };
+
+function changeSpeed(by) {
+  speed = SPEEDS[Math.max(0, Math.min(SPEEDS.indexOf(speed) + by, SPEEDS.length - 1))];
+  act(inMyWay);
+}
+
+function inMyWay(audio) {
+  audio.loop = loops;
+  audio.defaultPlaybackRate = speed; // what a recording that is fetched again begins with
+  audio.playbackRate = speed;
+  tellWay();
+}
 
 function act(what) {
   if (shown?.isConnected) what(shown);
@@ -70,37 +95,59 @@ function fill(player, { audio, bars }) {
   wave.setAttribute("class", "wave");
   wave.setAttribute("viewBox", `0 0 ${BARS} 100`);
   wave.setAttribute("preserveAspectRatio", "none");
-  wave.setAttribute("role", "img");
+  wave.setAttribute("role", "slider");
+  wave.setAttribute("tabindex", "0");
   wave.setAttribute("aria-label", "The recording");
+  wave.setAttribute("aria-valuemin", "0");
   const time = element("p", "");
   time.className = "time";
   const buttons = document.createElement("div");
   buttons.className = "player-buttons";
   const play = button("Play", "P", commands.play);
   play.classList.add("play");
-  buttons.append(button("Back 3 s", "B", commands.back), play, button("From the start", "R", commands.replay));
+  const loop = button("Loop", "L", commands.loop);
+  buttons.append(button("Back 3 s", "B", commands.back), play, button("From the start", "R", commands.replay), loop);
+  const rate = element("output", "");
+  const slower = button("Slower", "<", commands.slower);
+  const faster = button("Faster", ">", commands.faster);
+  const speeds = document.createElement("div");
+  speeds.className = "player-buttons speeds";
+  speeds.append(slower, rate, faster);
+  tellWay = () => {
+    rate.textContent = `${speed}×`;
+    loop.setAttribute("aria-pressed", loops);
+    slower.setAttribute("aria-disabled", speed === SPEEDS[0]);
+    faster.setAttribute("aria-disabled", speed === SPEEDS.at(-1));
+  };
   // A click must not take the focus along: the next press of Space would then repeat the click.
   player.addEventListener("mousedown", (event) => event.preventDefault());
   wave.addEventListener("click", (event) => {
     const box = wave.getBoundingClientRect();
     if (audio.duration) audio.currentTime = ((event.clientX - box.left) / box.width) * audio.duration;
   });
+  wave.addEventListener("keydown", (event) => seek(event, audio));
 
   let draw = () => {};
   const tell = () => {
     time.textContent = `${clock(audio.currentTime)} / ${clock(audio.duration)}`;
     play.firstChild.textContent = audio.paused || audio.ended ? "Play" : "Pause";
     draw(audio.duration ? audio.currentTime / audio.duration : 0);
+    if (audio.paused) tellPlace(wave, audio); // while it plays, nobody is read out where it is
   };
   const follow = () => {
     tell();
     if (!audio.paused && audio.isConnected) requestAnimationFrame(follow);
   };
   audio.onplay = follow;
-  for (const event of ["onpause", "onended", "onseeked", "onloadedmetadata", "ontimeupdate"]) audio[event] = tell;
-  player.append(audio, wave, time, buttons);
+  for (const event of ["onpause", "onended", "onloadedmetadata", "ontimeupdate"]) audio[event] = tell;
+  audio.onseeked = () => {
+    tell();
+    tellPlace(wave, audio);
+  };
+  player.append(audio, wave, time, buttons, speeds);
   player.append(note("The recording has not arrived yet. It is tried again every two seconds."));
   audio.currentTime = 0;
+  inMyWay(audio);
   tell();
   bars.then((heights) => {
     if (!heights) return;
@@ -113,12 +160,39 @@ function fill(player, { audio, bars }) {
   });
 }
 
+/** Keys on the waveform move through the recording, as on any slider. */
+function seek(event, audio) {
+  if (!audio.duration || event.ctrlKey || event.metaKey || event.altKey) return;
+  const { currentTime: at, duration } = audio;
+  const to = {
+    ArrowRight: at + STEP_SECONDS,
+    ArrowUp: at + STEP_SECONDS,
+    ArrowLeft: at - STEP_SECONDS,
+    ArrowDown: at - STEP_SECONDS,
+    PageUp: at + duration / 10,
+    PageDown: at - duration / 10,
+    Home: 0,
+    End: duration,
+  }[event.key];
+  if (to === undefined) return;
+  audio.currentTime = Math.max(0, Math.min(to, duration));
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+function tellPlace(wave, { currentTime, duration }) {
+  if (!Number.isFinite(duration)) return;
+  wave.setAttribute("aria-valuemax", duration.toFixed(1));
+  wave.setAttribute("aria-valuenow", currentTime.toFixed(1));
+  wave.setAttribute("aria-valuetext", `${Number(currentTime.toFixed(1))} of ${seconds(duration)}`);
+}
+
 function button(text, key, onclick) {
   const made = document.createElement("button");
   made.type = "button";
   made.className = "button";
-  // Where letters search, keys need Shift.
-  const shift = document.querySelector("#content").dataset.picker === "search";
+  // Where letters search, they need Shift.
+  const shift = document.querySelector("#content").dataset.picker === "search" && /[A-Z]/.test(key);
   made.append(element("span", text), " ", element("kbd", shift ? `⇧${key}` : key));
   made.setAttribute("aria-keyshortcuts", shift ? `Shift+${key}` : key);
   made.addEventListener("click", onclick);

@@ -9,8 +9,8 @@
 //                            of `source`, its words for screen readers, and whether there is something to see; if not,
 //                            `onready` is called once there is
 //   keys, commands           letters that only this kind has, as {letter: command}; and {command: function}
-//   signs, zoomed()          where the kind can be looked at closely: other keys that it has, likewise, which may be held
-//                            down; and whether arrows and fingers move it now, by the command `pan`
+//   signs                    other keys that it has, likewise, which may be held down
+//   zoomed()                 where the kind can be looked at closely: whether arrows and fingers move it now, by the command `pan`
 
 import * as audio from "./audio.js";
 import * as image from "./image.js";

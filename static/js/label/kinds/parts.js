@@ -25,6 +25,7 @@ export function shown(value) {
 export function excerpt(words) {
   const made = element("span", words);
   made.className = "excerpt";
+  made.dir = "auto";
   return made;
 }
 

@@ -45,7 +45,6 @@ export function copy({ item, source }) {
   const [text, other] = [item, source].map(({ data }) => String(data.text).replace(/\s+/g, " ").trim());
   const words = quoted(text, other);
   const element = excerpt(words);
-  element.dir = "auto";
   if (words !== text) element.title = text.slice(0, IN_FULL);
   return { element, words, ready: true };
 }

@@ -1,5 +1,10 @@
 import { flash, keysFor } from "./keys.js";
 
+// How much room a button needs at least, in rem, and how many stand side by side at most.
+const LEAST_REM = { short: 3, narrow: 6.5, medium: 8.75, long: 18 };
+const GAP_REM = 0.5;
+const MOST = 5;
+
 /** A button for each of at most ten classes. */
 export class ButtonPicker {
   static needsClasses = true;
@@ -14,6 +19,7 @@ export class ButtonPicker {
     place.dataset.width = this.widthOf(names);
     names.forEach((name, index) => this.#buttons.set(keys[index], this.#button(name, keys[index], details[name])));
     place.replaceChildren(...this.#buttons.values());
+    if (place.dataset.width in LEAST_REM) new ResizeObserver(() => this.#layOut(place)).observe(place);
     choice.onchange = () => this.#mark();
     this.#mark();
   }
@@ -24,6 +30,15 @@ export class ButtonPicker {
     if (longest <= 3) return "short";
     if (longest <= 9) return "narrow";
     return longest <= 22 ? "medium" : "long";
+  }
+
+  /** As few rows as there is room for, each as full as the others: no button stands alone beside an empty row. */
+  #layOut(place) {
+    const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+    const room = place.clientWidth / rem + GAP_REM;
+    const fit = Math.max(1, Math.min(MOST, Math.floor(room / (LEAST_REM[place.dataset.width] + GAP_REM))));
+    const rows = Math.ceil(this.#buttons.size / fit);
+    place.style.setProperty("--columns", Math.ceil(this.#buttons.size / rows));
   }
 
   takes(key) {

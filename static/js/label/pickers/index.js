@@ -1,7 +1,8 @@
 // Pickers: how a value is chosen, by the name that the server gives (`Question.picker`).
 //
 // A picker has `takes(key)` and `press(key)` for keys of its own, `send()`, `reset(value)` and `typed`; `left()` and
-// `right()` if a swipe answers; `move(by)` and `focus()` if it searches. It calls `onanswer(value, said)` with a value
+// `right()` if a swipe answers; `move(by)`, `focus()` and `browse()` if it searches; `accepts` and `accept()` if Enter
+// takes a suggestion; `spoken` if something is read out with the item. It calls `onanswer(value, said)` with a value
 // as the API takes it and as people say it.
 
 import { ButtonPicker } from "./buttons.js";
@@ -16,8 +17,8 @@ const PICKERS = { buttons: ButtonPicker, scale: ScalePicker, search: SearchPicke
 export const needsClasses = (name) => PICKERS[name].needsClasses;
 
 /** `several`: an answer is a list of classes. */
-export function createPicker(name, { names, details, several, onanswer }) {
+export function createPicker(name, { names, details, above, several, onanswer }) {
   const choice = () => (several ? new ManyOf(onanswer) : new OneOf(onanswer));
   const Picker = PICKERS[name];
-  return new Picker({ names, details, onanswer, choice: Picker.needsClasses ? choice() : null });
+  return new Picker({ names, details, above, onanswer, choice: Picker.needsClasses ? choice() : null });
 }

@@ -4,12 +4,12 @@ const POSITIONS = "1234567890";
 
 /**
  * The digit key of each class, "" for none: the one that a manager gave it, its own name where all classes are called by
- * one digit, else its position's, of those that are left.
+ * one digit, else its position's, of those that are left. `taken`: keys that are none of theirs.
  */
-export function keysFor(names, details = {}) {
-  const own = names.map((name) => details[name]?.key ?? "");
+export function keysFor(names, details = {}, taken = "") {
+  const own = names.map((name) => details[name]?.key ?? "").map((key) => (taken.includes(key) ? "" : key));
   if (!own.some(Boolean) && names.length <= 10 && names.every((name) => /^[0-9]$/.test(name))) return names;
-  const left = [...POSITIONS].filter((key) => !own.includes(key));
+  const left = [...POSITIONS].filter((key) => !own.includes(key) && !taken.includes(key));
   return own.map((key) => key || left.shift() || "");
 }
 

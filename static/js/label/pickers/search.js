@@ -1,7 +1,10 @@
 // Many classes: the first ten bear digit keys, typing finds the rest. A combobox with a list that is always open.
 
+import { isolated } from "../sentences.js";
 import { Finder } from "./finder.js";
 import { keysFor } from "./keys.js";
+import { KEYS, Suggested, suggestionsOf } from "./suggested.js";
+import { ClassTree } from "./tree.js";
 import { Uses } from "./uses.js";
 
 // More options than this are not drawn; typing on narrows them down.
@@ -16,19 +19,25 @@ export class SearchPicker {
   #uses = new Uses(`marginalia:classes:${location.pathname}`);
   #keys;
   #choice;
+  #suggested;
+  #tree = null; // only where classes form one
+  #browsing = false;
   #input = document.querySelector("#search");
   #list = document.querySelector("#choices");
   #found = document.querySelector("#found");
+  #browse = document.querySelector("#browse");
   #chosen = document.querySelector("#chosen");
   #options = [];
   #marked = -1;
 
-  constructor({ names, details = {}, choice }) {
+  constructor({ names, details = {}, above = [], choice }) {
     this.#names = names;
     this.#details = details;
     this.#finder = new Finder(names.map((name) => [name, ...(details[name]?.aliases ?? [])]));
-    this.#keys = keysFor(names, details);
     this.#choice = choice;
+    this.#suggested = new Suggested({ choose: (name) => this.#choose(name), multi: choice.multi });
+    this.#keys = keysFor(names, details, this.#suggested.on ? KEYS : "");
+    if (above.length) this.#plant(above);
     choice.onchange = () => this.#markChosen();
     this.#input.addEventListener("input", () => this.#show());
     this.#input.addEventListener("keydown", (event) => this.#key(event));
@@ -42,6 +51,19 @@ export class SearchPicker {
     this.#show();
   }
 
+  #plant(above) {
+    this.#tree = new ClassTree({
+      names: this.#names,
+      above,
+      has: (name) => this.#choice.has(name),
+      onpick: (name) => this.#choose(name),
+      onmore: () => this.focus(),
+      onleave: () => this.browse(),
+    });
+    this.#browse.hidden = false;
+    this.#browse.addEventListener("click", () => this.browse());
+  }
+
   get typed() {
     return this.#input.value !== "";
   }
@@ -50,11 +72,46 @@ export class SearchPicker {
     this.#input.focus();
   }
 
+  /** What is read out with the item. */
+  get spoken() {
+    return this.#suggested.spoken;
+  }
+
+  /** Whether Enter takes the first suggestion. */
+  get accepts() {
+    return !this.#choice.multi && this.#suggested.names.length > 0;
+  }
+
+  accept() {
+    this.#suggested.accept();
+  }
+
+  /** Show the tree in place of the list, or the list again. */
+  browse() {
+    if (!this.#tree) return;
+    this.#browsing = !this.#browsing;
+    this.#browse.setAttribute("aria-pressed", this.#browsing);
+    if (this.typed) this.#clear();
+    this.#showTree();
+    if (this.#browsing) this.#tree.focus();
+    else this.focus();
+  }
+
+  #showTree() {
+    const shown = this.#browsing && !this.typed;
+    this.#list.hidden = shown;
+    this.#tree.shown = shown;
+  }
+
   takes(key) {
-    return this.#keys.includes(key);
+    return this.#keys.includes(key) || (this.#suggested.on && KEYS.includes(key));
   }
 
   press(key) {
+    if (this.#suggested.on && KEYS.includes(key)) {
+      this.#suggested.press(key);
+      return;
+    }
     const index = this.#keys.indexOf(key);
     if (index >= 0) this.#choose(this.#names[index]);
   }
@@ -63,7 +120,9 @@ export class SearchPicker {
     this.#choice.send();
   }
 
-  reset(value) {
+  /** Start anew, or from an answer that was taken back; `item`: what is to be answered. */
+  reset(value, item) {
+    if (this.#suggested.on) this.#suggested.show(suggestionsOf(item).filter((name) => this.#names.includes(name)));
     this.#choice.reset(value);
     this.#clear();
     this.#list.scrollTop = 0;
@@ -77,6 +136,10 @@ export class SearchPicker {
 
   /** Mark the option that is `by` places further on. */
   move(by) {
+    if (this.#browsing && !this.typed) {
+      this.#tree.focus();
+      return;
+    }
     this.#input.focus();
     this.#mark(Math.max(0, Math.min(this.#marked + by, this.#options.length - 1)));
   }
@@ -115,6 +178,7 @@ export class SearchPicker {
     this.#list.scrollTop = 0;
     const count = sentence(matches.length, this.#names.length, query);
     if (count !== this.#found.textContent) this.#found.textContent = count;
+    if (this.#tree) this.#showTree();
     // With nothing typed nothing is marked: Enter must not answer by accident.
     this.#mark(query ? 0 : -1);
     this.#markChosen();
@@ -128,6 +192,8 @@ export class SearchPicker {
     option.dataset.name = this.#names[index];
     const text = document.createElement("span");
     text.textContent = this.#names[index];
+    const path = this.#tree?.path(index) ?? [];
+    if (path.length) text.append(pathLine(path));
     option.append(text);
     const { description, colour } = this.#details[this.#names[index]] ?? {};
     if (description) option.title = description;
@@ -161,6 +227,9 @@ export class SearchPicker {
     for (const option of this.#options) {
       option.setAttribute("aria-selected", this.#choice.has(option.dataset.name));
     }
+    const has = (name) => this.#choice.has(name);
+    this.#suggested.mark(has);
+    if (this.#tree?.shown) this.#tree.markChosen();
     this.#chosen?.replaceChildren(...[...(this.#choice.chosen ?? [])].map((name) => this.#chip(name)));
   }
 
@@ -175,6 +244,14 @@ export class SearchPicker {
     item.append(button);
     return item;
   }
+}
+
+/** Where in the tree a class is. */
+function pathLine(path) {
+  const line = document.createElement("small");
+  line.className = "path";
+  line.textContent = path.map(isolated).join(" › ");
+  return line;
 }
 
 function sentence(found, all, query) {
