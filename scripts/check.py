@@ -118,9 +118,15 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 # A database of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh names one. And
 # each process would compile all of the code again where Python may not keep what it compiled.
 NOT_FOR_TESTS = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
-# When all is checked, these run beside the tests, and take only what the tests leave idle of the cores.
-BESIDE_THE_TESTS = ("lint", "types", "migrations")
+# When all is checked, these run beside the tests: the first take only what the tests leave idle of the cores, and those
+# of Ray wait most of their time, for nodes that start and for nodes that are found dead.
 LAST_IN_LINE = ["nice", "-n", "19"]
+BESIDE_THE_TESTS: dict[str, list[str]] = {
+    "lint": LAST_IN_LINE,
+    "types": LAST_IN_LINE,
+    "migrations": LAST_IN_LINE,
+    "test-ray": [],
+}
 
 
 class Outcome(NamedTuple):
@@ -236,9 +242,9 @@ def check_all() -> list[Outcome]:
 
     def check_beside() -> None:
         with suppress(KeyboardInterrupt):
-            for name in BESIDE_THE_TESTS:
+            for name, before in BESIDE_THE_TESTS.items():
                 parts: list[bytes] = []
-                outcomes[name] = check(name, [], parts.append, LAST_IN_LINE)
+                outcomes[name] = check(name, [], parts.append, before)
                 said.put(b"".join(parts))
 
     beside = threading.Thread(target=check_beside)
