@@ -4,6 +4,7 @@ Options on gunicorn's command line override these. The variables are listed in d
 """
 
 import atexit
+import gc
 import logging
 import os
 import shutil
@@ -62,6 +63,7 @@ if __name__ == "__config__" and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
 
 def when_ready(server: Any) -> None:
     load_pages()
+    keep_what_is_loaded()
     log = logging.getLogger("config.gunicorn")
     log.info("Ready on http://%s (Ctrl-C stops it).", bind)
     if link := first_account_link():
@@ -74,6 +76,14 @@ def load_pages() -> None:
     reverse("home")  # compiles their patterns
     for path in TEMPLATES.rglob("*.html"):
         get_template(str(path.relative_to(TEMPLATES)))
+
+
+def keep_what_is_loaded() -> None:
+    """Let the processes that fork from here share what is loaded, and never look through it for garbage: that took a
+    tenth of a second now and then, and a fourteenth of the time in all.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def first_account_link() -> str | None:
