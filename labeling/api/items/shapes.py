@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
-from labeling import kinds
 from labeling.answering.changing import ACTIONS, MAX_ITEMS
 from labeling.api.shared.fields import AnswerValue, StrictText
+from labeling.items.clients import media_url
 from labeling.items.filters import LONGEST, MARKS, STATES, State
 from labeling.items.order import SORTS
 from labeling.items.records import ItemLine, ItemRecord, Names, task_of
@@ -292,11 +291,10 @@ def _summary(
     project: Project, item: Item, names: Names, state: str | None, annotators: list[str], **marks: bool
 ) -> dict[str, Any]:
     task = task_of(item)
-    has_file = kinds.of(project).is_file and item.media
     return {
         "id": item.pk,
         "external_id": item.external_id,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
+        "media_url": media_url(project, item),
         "state": state,
         "label": project.asks.show(item.label, names),
         "agreement": item.agreement,

@@ -7,14 +7,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import kinds
 from labeling.answering import copies, queue, waiting
 from labeling.answering.limits import limit_of
 from labeling.answering.prompting import shown_answer
@@ -38,6 +36,7 @@ from labeling.api.label.shapes import (
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
+from labeling.items.clients import content_of
 from labeling.loop.progress import progress_of
 from labeling.models import Item, Project, Task
 from labeling.models.project_settings import MAX_CLASSES
@@ -79,13 +78,7 @@ def task_json(
 
 
 def _item_json(item: Item, project: Project) -> dict[str, Any]:
-    has_file = kinds.of(project).is_file and item.media
-    return {
-        "id": item.pk,
-        "external_id": item.external_id,
-        "data": item.data,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
-    }
+    return {"id": item.pk, **content_of(project, item)}
 
 
 def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
