@@ -11,7 +11,9 @@ Two are kept, each changed by the transaction that changes what it counts:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,14 +111,27 @@ def trainable_labels(project: Project) -> int:
     return project.batches.aggregate(n=Sum("labeled") - control - excluded)["n"] or 0
 
 
-def relabel(item: int, label: Any) -> None:
-    """Count the label that an item with a locked task is about to be given; None for none. The batch that picked the
-    item counts it.
+@contextmanager
+def labels_counted(items: Collection[int]) -> Iterator[None]:
+    """Count the labels that these items, whose tasks are locked, gain and lose inside. The batch that picked an item
+    counts its label, whoever answered it again.
     """
-    was_labeled = Item.objects.labeled().filter(pk=item).exists()
-    difference = int(label is not None) - int(was_labeled)
-    if difference:
-        Batch.objects.filter(tasks__item=item).update(labeled=F("labeled") + difference)
+    if not items:
+        yield
+        return
+    before = _labeled_among(items)
+    yield
+    after = _labeled_among(items)
+    differences = Counter[int]()
+    for batch, item in Task.objects.filter(item__in=before ^ after).values_list("batch", "item"):
+        differences[batch] += 1 if item in after else -1
+    for batch, difference in sorted(differences.items()):
+        if difference:
+            Batch.objects.filter(pk=batch).update(labeled=F("labeled") + difference)
+
+
+def _labeled_among(items: Collection[int]) -> set[int]:
+    return set(Item.objects.labeled().filter(pk__in=items).values_list("pk", flat=True))
 
 
 def recount(batch: Batch) -> list[str]:

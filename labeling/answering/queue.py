@@ -262,9 +262,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         raise QueueError("undone", "This annotation was already undone.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
     if settles:
-        if task.repeats_id is not None:
-            counting.relabel(task.repeats_id, None)
-        Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
+        with counting.labels_counted([task.repeats_id] if task.repeats_id is not None else []):
+            Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)
 
 

@@ -21,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import batches, closing, labels
+from labeling.answering import batches, closing, counting, labels
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
@@ -134,8 +134,7 @@ def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, del
 @dataclass(slots=True)
 class _Closed:
     """`tasks` of one batch with the items they are for: how many left it, the control tasks and the further ones among
-    them, how many were
-    settled in it, and how many labels that came to.
+    them, and how many were settled in it.
     """
 
     batch: Batch
@@ -144,7 +143,6 @@ class _Closed:
     control: int
     further: int
     settled: int
-    labeled: int
 
 
 def _let_go(tasks: QuerySet[Task]) -> list[_Closed]:
@@ -160,10 +158,11 @@ def _let_go(tasks: QuerySet[Task]) -> list[_Closed]:
 
 def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
     """Settle those of a batch's closed tasks that were answered already."""
-    labeled = labels.resolve(batch.project, started)
+    with counting.labels_counted([task.item_key for task in started]):
+        labels.resolve(batch.project, started)
     tasks = {task.pk: task.item_key for task in [*gone, *started]}
     further = sum(task.repeats_id is not None for task in gone)
-    return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started), labeled)
+    return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started))
 
 
 def _remember(closed: Sequence[_Closed]) -> None:
@@ -185,7 +184,6 @@ def _settle_batch(closed: _Closed) -> None:
         dropped=F("dropped") + closed.dropped,
         control_tasks=F("control_tasks") - closed.control,
         further=F("further") - closed.further,
-        labeled=F("labeled") + closed.labeled,
     ):
         raise closing.Moved  # it was ended early meanwhile, and what ended it closes these tasks too
     if batches.complete(batch_id=closed.batch.pk):
