@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from labeling.answering.places import ITEM
+from labeling.answering.task_rows import ITEM
 from labeling.models import CopyAnswer, Item, Project
 from labeling.statements import insert, marks, rows
 
