@@ -14,7 +14,7 @@ from labeling import kinds
 from labeling.models import Membership, Project
 from labeling.models.classes import folded
 from labeling.projects import access, proposals
-from labeling.projects.classes import ClassError
+from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count

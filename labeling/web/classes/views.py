@@ -16,6 +16,7 @@ from labeling.insight.classes import labels_by_class, touched_by
 from labeling.loop import ledger
 from labeling.models import ClassChange, LabelClass, Membership, Project
 from labeling.projects import access, classes, examples
+from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
@@ -251,7 +252,7 @@ def _do(request: HttpRequest, membership: Membership, change: Any, done: str) ->
     """Make a change and say so, or say why not."""
     try:
         change()
-    except classes.ClassError as error:
+    except ClassError as error:
         messages.error(request, str(error))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
@@ -264,7 +265,7 @@ def _saved(form: AddForm | ClassForm, save: Any) -> bool:
     """Whether it could be saved; if not, the form says where it is wrong."""
     try:
         save()
-    except classes.ClassError as error:
+    except ClassError as error:
         form.add_error(None, str(error))
         return False
     except ValidationError as error:
