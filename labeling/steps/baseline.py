@@ -16,7 +16,7 @@ from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.loop import ledger
-from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.loop.step import GaveWay, Step
 from labeling.models import ModelVersion, Project
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for

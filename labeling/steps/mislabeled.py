@@ -14,7 +14,7 @@ import numpy as np
 
 from labeling import database
 from labeling.loop import ledger
-from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
