@@ -105,7 +105,7 @@ def _merge_levels(
     return merges, heights
 
 
-_REST = 1.9
+_LATER_LEVELS = 1.9
 """The work of all levels after one of m clusters is about that of so many times m: each keeps about two thirds."""
 
 
@@ -113,7 +113,7 @@ def _level_progress(report: Progress, clusters: int, worked: int) -> Callable[[f
     """The share done of the whole, from that of one level."""
 
     def show(share: float) -> None:
-        whole = worked + (1 + _REST) * clusters
-        report(f"finding neighbours of {clusters:,} clusters", (worked + share * clusters) / whole)
+        total = worked + (1 + _LATER_LEVELS) * clusters
+        report(f"finding neighbours of {clusters:,} clusters", (worked + share * clusters) / total)
 
     return show

@@ -82,9 +82,11 @@ def search_trees(
             (shared, spreads, order[a:b], starts[first : last + 1] - a, count, known)
             for (first, last), (a, b), known in zip(shards, edges, lists, strict=True)
         )
-        for done, ((a, b), (some, far)) in enumerate(zip(edges, workers.map(search_leaves, calls), strict=True), 1):
+        for n_searched, ((a, b), (some, far)) in enumerate(
+            zip(edges, workers.map(search_leaves, calls), strict=True), 1
+        ):
             ids[order[a:b]], gaps[order[a:b]] = some, far
-            progress((step + done / len(shards)) / (TREES + 1))
+            progress((step + n_searched / len(shards)) / (TREES + 1))
     asking = neighbours.asking_of(ids)
     known, askers = workers.share(ids.copy()), workers.share(asking)
     edges = parts(m, _EACH * workers.count)

@@ -136,4 +136,4 @@ def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | Non
             kind = int(pair) >> 32, int(pair) & 0xFFFFFFFF
             counts[kind] = counts.get(kind, 0) + int(items)
     kinds = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return OnPool(n, sum(counts.values()), [(*said, items) for said, items in kinds[:KINDS]])
+    return OnPool(n, sum(counts.values()), [(*answers, items) for answers, items in kinds[:KINDS]])

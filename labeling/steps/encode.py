@@ -34,13 +34,13 @@ def encode(step: Step) -> None:
     encoder = _current_encoder(step, project)
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
-    done = 0
+    n_encoded = 0
     # Read no further ahead than is encoded side by side: whose turn it is may change with every import.
     while chunks := _chunks(project.items.unencoded()[: CHUNK * compute.side_by_side]):
         for encoded in _encoded(project, encoder, chunks):
             _store(step, project, encoded)
-            done += len(encoded.good) + len(encoded.bad)
-            report(done / max(missing, done))
+            n_encoded += len(encoded.good) + len(encoded.bad)
+            report(n_encoded / max(missing, n_encoded))
             if step.should_give_way():
                 step.give_way()
                 return

@@ -263,8 +263,8 @@ def _reporting(
     """By the number of a training, how it reports its progress as a part of all: each takes as long as its `work`."""
 
     def of(number: int) -> Callable[[Progress], None]:
-        done = sum(work[:number])
-        return lambda at: progress(at._replace(share=(done + at.share * work[number]) / sum(work), further=number))
+        before = sum(work[:number])
+        return lambda at: progress(at._replace(share=(before + at.share * work[number]) / sum(work), further=number))
 
     return of
 

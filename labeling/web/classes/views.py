@@ -248,7 +248,7 @@ def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
 
 
-def _do(request: HttpRequest, membership: Membership, change: Any, done: str) -> HttpResponse:
+def _do(request: HttpRequest, membership: Membership, change: Any, message: str) -> HttpResponse:
     """Make a change and say so, or say why not."""
     try:
         change()
@@ -257,7 +257,7 @@ def _do(request: HttpRequest, membership: Membership, change: Any, done: str) ->
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, done)
+        messages.success(request, message)
     return redirect("project-classes", membership.project.slug)
 
 
