@@ -118,7 +118,7 @@ def _tell(
     learned: int,
     truth: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
-    """What the product tells of the newest version, and what is true."""
+    """What the product estimates for the newest version, and what is true."""
     uniform = np.concatenate([control, first])
     sizes = sizes_for(len(uniform))
     answers_of = np.empty((len(sizes), len(uniform)), np.int64)

@@ -17,7 +17,7 @@ from typing import Any
 
 from models_store.nodes import Outcome, run
 
-# How often a call is begun anew whose node has died. One that kills every node must end.
+# How often a call is started again whose node has died. One that kills every node must end.
 RETRIES = 8
 # How often we look whether the cluster is still there, and how long it may take to say goodbye.
 LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 10.0

@@ -1,12 +1,12 @@
 """Average-linkage clustering of a whole pool, in nearly linear time.
 
 Level by level: find for each cluster its nearest neighbours, make all merges that these prove to be right (`merging`),
-and find neighbours anew among the fewer and larger clusters that are left. The dendrogram is that of exact average
+and find neighbours again among the fewer and larger clusters that are left. The dendrogram is that of exact average
 linkage wherever the neighbours were all found.
 
 Merging along neighbour lists is as in SCC (Monath et al. 2021, arXiv 2010.11821), RAC (Sumengen et al. 2021, arXiv
 2105.11653) and TeraHAC (Dhulipala et al. 2023, arXiv 2308.03578). Those keep the first neighbour graph to the end, in
-which clusters soon know too few others; here nothing is merged but what is proven, and the graph is made anew.
+which clusters soon know too few others; here nothing is merged but what is proven, and the graph is rebuilt.
 """
 
 from collections.abc import Callable

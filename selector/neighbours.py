@@ -184,7 +184,7 @@ def measure(
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> None:
-    """Take the gaps of the points from `first` on anew, without the rounding of the products and with the point's own
+    """Recompute the gaps of the points from `first` on, without the rounding of the products and with the point's own
     spread, and sort by them. ids, gaps (l, k): the lists of l points, changed in place.
     """
     for row in range(len(ids)):

@@ -65,7 +65,7 @@ def search_trees(
     progress: Progress = lambda share: None,
     measured: bool = False,
 ) -> Lists:
-    """As `neighbours.search_trees` from empty lists; `measured`: with the gaps taken anew, as `neighbours.measure`.
+    """As `neighbours.search_trees` from empty lists; `measured`: with the gaps computed again, as `neighbours.measure`.
 
     For that the spread has to be float64.
     """

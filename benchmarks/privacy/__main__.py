@@ -10,8 +10,8 @@ a usual batch of 256 that does not, over as many records in all. Beside them the
 Accuracy is measured on test items that nothing is learned from. And an attack that guesses who was trained on, against
 a network that knows 2,000 records by heart and against a private one on the same records.
 
-The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can compute
-epsilon anew. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
+The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can recompute
+epsilon. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class OnControl:
-    """On the control items that both have seen. `pair` has what each said of each."""
+    """On the control items that both have seen. `pair` has the prediction of each for each."""
 
     a: Side
     b: Side
@@ -90,7 +90,7 @@ def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comp
 
 
 def on_control(pair: Pair) -> OnControl:
-    """From what both said of n >= 1 items."""
+    """From the predictions of both for n >= 1 items."""
     right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
     compared = compare(right_b, right_a)
     n_classes = 1 + max(int(each.max()) for each in (pair.labels, pair.said_a, pair.said_b))

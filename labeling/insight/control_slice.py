@@ -50,7 +50,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What two versions said of the same control items, (n,) each: rows in the pool, labels, answers, confidences."""
+    """Predictions of two versions for the same control items, (n,) each: pool rows, labels, answers, confidences."""
 
     rows: np.ndarray
     labels: np.ndarray
@@ -167,7 +167,7 @@ class ControlSlice:
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
-        """What both said of the items that both have seen; None if the predictions of one are not stored."""
+        """The predictions of both for the items that both have seen; None if the predictions of one are not stored."""
         predictions = [
             self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
         ]
@@ -177,5 +177,5 @@ class ControlSlice:
         return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
-        """What the version said of the control items that it has seen, which are the first ones."""
+        """The version's predictions for the control items that it has seen, which are the first ones."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -69,7 +69,7 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """What can be told now. At most thirteen queries; computed anew only where what it stands on has changed."""
+    """What can be told now. At most thirteen queries; computed again only where its basis has changed."""
     if project.asks.several:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
     versions = stored_predictions(project)

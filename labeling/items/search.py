@@ -66,7 +66,7 @@ def unindexed(project: Project) -> ItemQuerySet:
 
 
 def rewind(project: Project, first: int) -> None:
-    """Have the items from this number on indexed anew. Called in the transaction that adds items among them: an import
+    """Have the items from this number on indexed again. Called in the transaction that adds items among them: an import
     that failed and is retried brings some in front of those that the index has come to.
     """
     ItemIndex.objects.filter(project=project, indexed_to__gte=first).update(indexed_to=first - 1)

@@ -34,9 +34,7 @@ class _NotAnyMore(Exception):
 
 
 def calibrate(step: Step) -> None:
-    """Find how sure the job's version may be and write it down beside the version, once; then tell its confidences
-    anew.
-    """
+    """Calibrate the job's version, store the calibration beside it, once; then rewrite its confidences."""
     batch = step.job.batch
     assert batch is not None
     version = ModelVersion.objects.select_related("project").get(batch=batch)

@@ -1,7 +1,7 @@
 """Select: read the pool, plan the next batch, write its tasks and open it.
 
 The tasks, up to a million, are written in parts. Nobody is given one before the last transaction, which is small, opens
-the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned anew.
+the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned again.
 """
 
 from __future__ import annotations

@@ -36,7 +36,7 @@ class Stopped(Exception):
 
 
 class Progress(NamedTuple):
-    """Where a training is: the share done of all, the step of at most `steps`, the loss of late (a running mean)."""
+    """Where a training is: the share done of all, the step of at most `steps`, the recent loss (a running mean)."""
 
     share: float
     step: int

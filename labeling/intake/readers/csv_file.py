@@ -142,7 +142,7 @@ class _Feed:
     def __init__(self, lines: Iterator[TextLine], *, limit: int) -> None:
         self._lines = lines
         self._limit = limit
-        self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out anew
+        self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out again
         self._latest = TextLine(0, 0, b"", False)
         self._given_back = 0
         self.end = 0

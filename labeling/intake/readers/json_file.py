@@ -45,7 +45,7 @@ class JsonLinesSource(Source):
         self._position = 1.0
 
     def position(self) -> float:
-        # Asked for once a chunk, it need not be reckoned for every line.
+        # Asked for once a chunk, it need not be computed for every line.
         if self._file is not None and not self._file.closed:
             self._position = min(1.0, self._file.tell() / self._size)
         return self._position

@@ -85,7 +85,7 @@ def _changes(project: Project) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_members(access.MANAGE)
 def class_detail(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """One class: its name and what is said of it; and ways to merge and to archive it, with what they lead to."""
+    """One class: its name and description; and ways to merge and to archive it, with what they lead to."""
     project = membership.project
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)

@@ -94,7 +94,7 @@ def excerpt(project: Project, item: Item) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AnswerRow:
-    """What somebody said of the item: an annotator's answer or skip, or a manager's correction."""
+    """Somebody's answer to the item: an annotator's answer or skip, or a manager's correction."""
 
     who: str
     what: str

@@ -22,7 +22,7 @@ def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
 
 
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Check numbers by the bounds that the models have, and tell of both bounds in the one sentence of an error."""
+    """Check numbers by the bounds that the models have, and name both bounds in the one sentence of an error."""
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue
