@@ -17,7 +17,7 @@ from labeling.models.batches import IMPORTED
 from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
 
 GUESSED_SHARE = 0.5
-"""Answers beyond the overlap that a task takes, until a batch has told."""
+"""Answers beyond the overlap that a task takes, until a batch has shown."""
 
 
 class Answer(NamedTuple):

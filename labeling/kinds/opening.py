@@ -21,7 +21,7 @@ _Answer = tuple[str, bytes]
 
 
 class Opener:
-    """The process that opens files of one kind: started with the first of them, and again when it has ended.
+    """The process that opens files of one kind: started with the first of them, and anew when it has ended.
 
     `examiner` is the program beside this one that looks at a file.
     """

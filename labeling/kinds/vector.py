@@ -54,8 +54,8 @@ def number(cell: str) -> float | None:
 def _number(cell: Any, column: str) -> float:
     value = number(cell) if isinstance(cell, str) else cell
     if value is None:
-        problem = "is empty" if is_blank(cell) else f'holds "{excerpt(str(cell))[:60]}", which is no number'
-        raise BadValue(f'column "{printable(column)}" {problem}')
+        what = "is empty" if is_blank(cell) else f'holds "{excerpt(str(cell))[:60]}", which is no number'
+        raise BadValue(f'column "{printable(column)}" {what}')
     return float(value)
 
 

@@ -1,4 +1,4 @@
-"""Arrow columns as Python values, none of them longer than a limit, each that is bad told apart from its neighbours."""
+"""Arrow columns as Python values, none of them longer than a limit, each bad one apart from its neighbours."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _STRAY = "has text after a closing quotation mark (inside quotation marks, a quo
 
 
 class CsvSource(Source):
-    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) told from the header."""
+    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) detected from the header."""
 
     def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)

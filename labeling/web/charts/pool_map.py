@@ -95,7 +95,7 @@ def _groups(
     shown: int | None,
     address: Address,
 ) -> list[Group]:
-    """A group for each cluster. Clusters of which one item alone is here share one: there is nothing to say about them."""
+    """A group for each cluster. Clusters of which one item alone is here share one: they have nothing to show."""
     lone = [name for name in ranked if counts[name].sum() == 1 and counts[name][REST] and name != shown]
     groups = []
     if lone:

@@ -49,7 +49,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
     if run is not None:
         return redirect("project-prediction", membership.project.slug, run.pk)
-    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     now = timezone.now()
