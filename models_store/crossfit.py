@@ -60,16 +60,16 @@ def cross_fit(
     n = len(features)
     fold_of = np.random.default_rng(seed).permutation(n) % FOLDS
     work = FOLDS * sum(sizes)
-    learned = 0
+    done = 0
     for number, (place, fold) in enumerate((place, fold) for place in range(len(sizes)) for fold in range(FOLDS)):
         size = sizes[place]
         if number >= skip:
             mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
             rows = np.sort(np.random.default_rng([seed, number]).permutation(others)[:size])
 
-            def report(at: Progress, learned: int = learned, size: int = size) -> None:
+            def report(at: Progress, done: int = done, size: int = size) -> None:
                 if progress is not None:
-                    progress((learned + at.share * size) / work)
+                    progress((done + at.share * size) / work)
 
             trained = learn(
                 learner,
@@ -88,7 +88,7 @@ def cross_fit(
             pairs = None if proposed is None else proposed[mine]
             predictions = predict(trained.model, features[mine], proposed=pairs)
             yield Answers(place, mine, np.concatenate([part.best for part in predictions]))
-        learned += size
+        done += size
 
 
 def held_out_probabilities(
