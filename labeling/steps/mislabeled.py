@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from django.core.exceptions import ValidationError
 
 from labeling import database
 from labeling.loop import ledger
-from labeling.loop.step import GaveWay, Step
+from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import Item, Job, Project
+from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
+from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
+from models_store.config import TrainConfig
 from models_store.crossfit import held_out_probabilities
 from models_store.label_errors import label_errors
 
@@ -80,7 +83,13 @@ def _look(step: Step, project: Project) -> list[Doubt]:
 
 def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Callable[[float], object]) -> np.ndarray:
     encoder = load_encoder(project)
-    learner, options, config = learning_of(project)
+    try:
+        config = TrainConfig.from_dict(project.training)
+        learner, options = learner_of(project.model)
+    except ValidationError as error:
+        raise StepFailed(f"The project's model: {error.messages[0]}") from error
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error
     short = replace(
         config,
         temperature="none",
