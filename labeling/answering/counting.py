@@ -46,7 +46,7 @@ class Tally:
     last_at: datetime.datetime | None = None
 
     @property
-    def done(self) -> int:
+    def total(self) -> int:
         return self.answers + self.skips
 
     def same(self, other: Tally) -> bool:
@@ -168,7 +168,7 @@ def _recount_work(batch: Batch) -> list[str]:
         ]
     if not mended:
         return []
-    before, after = (sum(each.get(key, Tally()).done for key in mended) for each in (counted, performed))
+    before, after = (sum(each.get(key, Tally()).total for key in mended) for each in (counted, performed))
     places = f"in {len(mended)} spans of ten minutes of one person"
     return [f"{batch}: {before} answers and skips were counted {places}, {after} are there."]
 

@@ -36,10 +36,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Items of class `truth` that were taken for `said`: how many by either version."""
+    """Items of class `truth` that were taken for `predicted`: how many by either version."""
 
     truth: int
-    said: int
+    predicted: int
     a: int
     b: int
 
@@ -117,7 +117,7 @@ def _mistakes(pair: Pair) -> list[Mistake]:
         for truth, taken, items in metrics.confused_pairs(pair.labels, predicted, limit=everything):
             counts.setdefault((truth, taken), [0, 0])[side] = items
     mistakes = [Mistake(truth, taken, a, b) for (truth, taken), (a, b) in counts.items() if a != b]
-    mistakes.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.said))
+    mistakes.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.predicted))
     return mistakes[:MISTAKES]
 
 
