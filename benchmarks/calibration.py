@@ -80,7 +80,7 @@ def main(arguments: list[str] | None = None) -> int:
             for seed in range(options.seeds)
             for recipe in recipes
         ]
-        found = _run_all(works, options.processes)
+        results = _run_all(works, options.processes)
     except (DataError, OSError, ValueError) as error:
         return _refuse(str(error))
     result = {
@@ -88,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
         "level": 0.95,
         "recipes": {name: asdict(config) for name, config in RECIPES.items()},
         "picked": options.picked,
-        "data": {source.name: _summary(source.name, recipes, found) for source in sources},
+        "data": {source.name: _summary(source.name, recipes, results) for source in sources},
         "seconds": round(time.monotonic() - started, 1),
     }
     print(json.dumps(result, allow_nan=False) if options.json else _table(result))
@@ -156,25 +156,25 @@ def _measure(p: np.ndarray, data: Data) -> dict[str, float]:
     from models_store.reliability import calibration
 
     truth = data.test_labels
-    found = calibration(np.clip(p.max(axis=1), 0, 1), p.argmax(axis=1) == truth)
-    assert found is not None
+    measured = calibration(np.clip(p.max(axis=1), 0, 1), p.argmax(axis=1) == truth)
+    assert measured is not None
     of_truth = p[np.arange(len(p)), truth]
     return {
-        "accuracy": found.right,
-        "ece": found.ece,
-        "ece_equal_width": found.ece_equal_width,
-        "chance": found.chance,
+        "accuracy": measured.right,
+        "ece": measured.ece,
+        "ece_equal_width": measured.ece_equal_width,
+        "chance": measured.chance,
         "brier": float((np.square(p).sum(axis=1) - 2 * of_truth + 1).mean()),
         "nll": float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean()),
     }
 
 
-def _summary(name: str, recipes: list[str], found: dict[Work, dict[str, Any]]) -> dict[str, Any]:
+def _summary(name: str, recipes: list[str], results: dict[Work, dict[str, Any]]) -> dict[str, Any]:
     """Of one data set: each recipe's figures a seed and over them, and against the first two recipes."""
     of = {
         recipe: [
             result
-            for work, result in sorted(found.items(), key=_order)
+            for work, result in sorted(results.items(), key=_order)
             if (work.source.name, work.recipe) == (name, recipe)
         ]
         for recipe in recipes
@@ -193,9 +193,9 @@ def _order(entry: tuple[Work, dict[str, Any]]) -> int:
 
 def _of_recipe(results: list[dict[str, Any]], of: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     figures = {name: np.array([result[name] for result in results]) for name in FIGURES}
-    told = {name: {**asdict(mean_with_interval(values)), "seeds": values.tolist()} for name, values in figures.items()}
+    means = {name: {**asdict(mean_with_interval(values)), "seeds": values.tolist()} for name, values in figures.items()}
     return {
-        **told,
+        **means,
         "calibrated_on": results[0]["calibrated_on"],
         "calibration": [result["calibration"] for result in results],
         "seconds": [result["seconds"] for result in results],
@@ -226,14 +226,14 @@ def _table(result: dict[str, Any]) -> str:
             "",
             f"  {'':<14}{'accuracy %':>11}{'ECE %':>22}{'width %':>9}{'Brier':>8}{'NLL':>7}{'cut':>7}{'lost':>8}",
         ]
-        for recipe, told in data["recipes"].items():
-            against = told["against"]["cross-entropy"]
-            ece = told["ece"]
+        for recipe, estimates in data["recipes"].items():
+            against = estimates["against"]["cross-entropy"]
+            ece = estimates["ece"]
             between = "" if ece["low"] is None else f" [{100 * ece['low']:.2f}, {100 * ece['high']:.2f}]"
             lines.append(
-                f"  {recipe:<14}{100 * told['accuracy']['value']:>11.2f}{100 * ece['value']:>7.2f}{between:>15}"
-                f"{100 * told['ece_equal_width']['value']:>9.2f}{told['brier']['value']:>8.4f}"
-                f"{told['nll']['value']:>7.3f}"
+                f"  {recipe:<14}{100 * estimates['accuracy']['value']:>11.2f}{100 * ece['value']:>7.2f}{between:>15}"
+                f"{100 * estimates['ece_equal_width']['value']:>9.2f}{estimates['brier']['value']:>8.4f}"
+                f"{estimates['nll']['value']:>7.3f}"
                 f"{100 * against['ece_cut']:>5.0f} %{100 * against['accuracy_lost']:>6.2f} %"
             )
         beside = data["recipes"]["default"]["against"]["temperature"]
@@ -254,12 +254,12 @@ def _signed(difference: dict[str, Any]) -> str:
 
 def _run_all(works: list[Work], processes: int) -> dict[Work, dict[str, Any]]:
     """Side by side; a line on standard error for each model."""
-    started, found = time.monotonic(), {}
-    for done, (work, result) in enumerate(side_by_side(run, works, processes), start=1):
-        found[work] = result
-        told = f"{work.source.name}, seed {work.seed}, {work.recipe}: ECE {100 * result['ece']:.2f} %"
-        print(f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {told}", file=sys.stderr, flush=True)
-    return found
+    started, results = time.monotonic(), {}
+    for n, (work, result) in enumerate(side_by_side(run, works, processes), start=1):
+        results[work] = result
+        line = f"{work.source.name}, seed {work.seed}, {work.recipe}: ECE {100 * result['ece']:.2f} %"
+        print(f"{time.monotonic() - started:6.0f} s  {n}/{len(works)}  {line}", file=sys.stderr, flush=True)
+    return results
 
 
 def _sources(options: argparse.Namespace) -> Iterator[Source]:

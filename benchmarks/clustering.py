@@ -77,19 +77,19 @@ def true_neighbours(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     import faiss
 
     queries = np.random.default_rng(1).choice(len(rows), min(QUERIES, len(rows)), replace=False)
-    found = faiss.knn(rows[queries], rows, NEIGHBOURS + 1, metric=faiss.METRIC_INNER_PRODUCT)[1]
-    return queries, without_self(found, queries)
+    neighbours = faiss.knn(rows[queries], rows, NEIGHBOURS + 1, metric=faiss.METRIC_INNER_PRODUCT)[1]
+    return queries, without_self(neighbours, queries)
 
 
-def without_self(found: np.ndarray, queries: np.ndarray) -> np.ndarray:
+def without_self(neighbours: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """Drop the row itself or, where duplicates have crowded it out, the last."""
-    itself = found == queries[:, None]
+    itself = neighbours == queries[:, None]
     itself[~itself.any(axis=1), -1] = True
-    return found[~itself].reshape(len(found), -1)
+    return neighbours[~itself].reshape(len(neighbours), -1)
 
 
-def recall(truth: np.ndarray, found: np.ndarray) -> float:
-    return float(np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(truth, found, strict=True)]))
+def recall(truth: np.ndarray, neighbours: np.ndarray) -> float:
+    return float(np.mean([len(np.intersect1d(a, b)) / len(a) for a, b in zip(truth, neighbours, strict=True)]))
 
 
 def faiss_run(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
@@ -110,21 +110,21 @@ def faiss_run(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
         build_seconds, index = timed(lambda: build(lists))  # noqa: B023
         for probes in (2**power for power in range(11)):
             index.nprobe = min(probes, lists)
-            seconds, (_, found) = timed(lambda: index.search(rows[queries], NEIGHBOURS + 1))  # noqa: B023
-            reached = recall(truth, without_self(found, queries))
+            seconds, (_, neighbours) = timed(lambda: index.search(rows[queries], NEIGHBOURS + 1))  # noqa: B023
+            reached = recall(truth, without_self(neighbours, queries))
             if reached >= args.recall or probes >= lists:
                 break
         expected = build_seconds + seconds * len(rows) / len(queries)
         if not best or expected < best["expected_seconds"]:
             best = {"lists": lists, "probes": index.nprobe, "expected_seconds": expected, "recall": reached}
 
-    def whole() -> None:
+    def cluster_all() -> None:
         index = build(best["lists"])
         index.nprobe = best["probes"]
         for start in range(0, len(rows), 1 << 16):
             index.search(rows[start : start + (1 << 16)], NEIGHBOURS + 1)
 
-    seconds, _ = timed(whole)
+    seconds, _ = timed(cluster_all)
     return {**best, "seconds": seconds}
 
 

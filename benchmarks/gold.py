@@ -83,8 +83,8 @@ def _power(rules: dict[float, np.ndarray]) -> str:
         f"|{'---|' * (1 + len(SHARES) + len(good))}",
     ]
     for threshold, cutoffs in rules.items():
-        found = _paused(cutoffs, 0.5)
-        items = (str(int(np.argmax(found >= share)) + 1) for share in SHARES)
+        paused = _paused(cutoffs, 0.5)
+        items = (str(int(np.argmax(paused >= share)) + 1) for share in SHARES)
         alarms = (f"{100 * _paused(cutoffs, each)[-1]:.1f} %" for each in good)
         lines.append(f"| {threshold} | {' | '.join(items)} | {' | '.join(alarms)} |")
     return "\n".join(lines)

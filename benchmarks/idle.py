@@ -130,8 +130,8 @@ def measure(cell: Cell, ends: int) -> dict[str, Any]:
         return {**cell._asdict(), **result}
 
 
-def _do(what: str, **options: Any) -> dict[str, Any]:
-    return in_a_process("benchmarks.idle", do=what, **options)
+def _do(task: str, **options: Any) -> dict[str, Any]:
+    return in_a_process("benchmarks.idle", do=task, **options)
 
 
 def create(people: int, batch: int, ahead: float) -> dict[str, Any]:

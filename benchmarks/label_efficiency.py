@@ -111,9 +111,9 @@ def _run_all(works: list[loop.Work], processes: int) -> None:
     """Side by side; a line on standard error for each piece done."""
     works[0].folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    for done, (work, seconds) in enumerate(side_by_side(loop.run, works, processes), start=1):
+    for n, (work, seconds) in enumerate(side_by_side(loop.run, works, processes), start=1):
         print(
-            f"{time.monotonic() - started:6.0f} s  {done}/{len(works)}  {work.source.name}, seed {work.seed}: "
+            f"{time.monotonic() - started:6.0f} s  {n}/{len(works)}  {work.source.name}, seed {work.seed}: "
             f"{seconds:.0f} s",
             file=sys.stderr,
             flush=True,
@@ -138,12 +138,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="A,B",
         help="Default: all. uniform always takes part.",
     )
-    add("--seeds", type=_whole, default=5, metavar="N", help="Default: 5.")
-    add("--seed-batch", type=_whole, metavar="N", help="Size of the first batch. Default: as --batch.")
-    add("--batch", type=_whole, metavar="N", help="Default: 500; longtail 250, digits 40, arrays 1 %% of the pool.")
+    add("--seeds", type=_positive, default=5, metavar="N", help="Default: 5.")
+    add("--seed-batch", type=_positive, metavar="N", help="Size of the first batch. Default: as --batch.")
+    add("--batch", type=_positive, metavar="N", help="Default: 500; longtail 250, digits 40, arrays 1 %% of the pool.")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--budget", type=_whole, metavar="N", help="Labels in all. Default: ten batches.")
-    length.add_argument("--rounds", type=_whole, metavar="N", help="Batches after the first, instead of --budget.")
+    length.add_argument("--budget", type=_positive, metavar="N", help="Labels in all. Default: ten batches.")
+    length.add_argument("--rounds", type=_positive, metavar="N", help="Batches after the first, instead of --budget.")
     add("--candidate-factor", type=_factor, default=CANDIDATE_FACTOR, metavar="F", help="Default: as in the product.")
     add("--mean-cluster-size", type=_factor, default=MEAN_CLUSTER_SIZE, metavar="F", help="Default: as in the product.")
     add(
@@ -153,9 +153,9 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         metavar="P",
         help=f"{loop.AHEAD}: given before the new model is there.",
     )
-    add("--pool", type=_whole, metavar="N", help="Thin each pool to N items, for a quicker, rougher look.")
+    add("--pool", type=_positive, metavar="N", help="Thin each pool to N items, for a quicker, rougher look.")
     add("--network", choices=("mlp", "convnet"), default="mlp", help="mlp: on pixels as they are (default).")
-    add("--processes", type=_whole, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
+    add("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--out", type=Path, default=Path("label-efficiency"), metavar="FOLDER", help="Default: label-efficiency.")
     add("--json", action="store_true", help="One JSON object instead of the table.")
     options = parser.parse_args(arguments)
@@ -183,17 +183,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _names(known: Iterable[str]) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        found = list(dict.fromkeys(name.strip() for name in text.split(",")))
-        for name in found:
+    def read(text: str) -> list[str]:
+        names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+        for name in names:
             if name not in known:
                 raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(known)}")
-        return found
+        return names
 
-    return names
+    return read
 
 
-def _whole(text: str) -> int:
+def _positive(text: str) -> int:
     return _number(text, int, "a whole number of at least 1", lambda value: value >= 1)
 
 

@@ -74,12 +74,12 @@ def in_a_process(module: str, **options: Any) -> dict[str, Any]:
     """Run `python -m module --run … --option value …`, whose last line is a JSON object, and return that."""
     command = [sys.executable, "-m", module]
     command += [f"--{name.replace('_', '-')}={value}" for name, value in options.items() if value is not None]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
         raise SystemExit(
-            f"{module}: {' '.join(command[3:])} ended with status {done.returncode}; see its message above"
+            f"{module}: {' '.join(command[3:])} ended with status {process.returncode}; see its message above"
         )
-    return json.loads(done.stdout.splitlines()[-1])  # type: ignore[no-any-return]
+    return json.loads(process.stdout.splitlines()[-1])  # type: ignore[no-any-return]
 
 
 def side_by_side(run: Callable[[Work], Result], works: Sequence[Work], processes: int) -> Iterator[tuple[Work, Result]]:

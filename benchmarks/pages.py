@@ -102,14 +102,14 @@ def _ids(slug: str) -> dict[str, Any]:
     project = Project.objects.get(slug=slug)
     item = project.items.labeled().order_by("pk").last()
     upload = project.imports.order_by("pk").last()
-    found = {
+    keys = {
         "slug": slug,
         "number": max(1, project.batches.count() // 2),
         "username": "bert",
         "item_id": item and item.pk,
         "import_id": upload and upload.pk,
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in keys.items() if value}
 
 
 def measure(demo: Installation, pages: list[Page], repeat: int) -> list[Result]:
@@ -178,9 +178,9 @@ def main() -> int:
 
 def tell(results: dict[str, list[Result]], repeat: int, load: float) -> None:
     print(f"{repeat} requests each, one after the other; load of the machine before: {load:.1f}")
-    for slug, found in results.items():
+    for slug, rows in results.items():
         print(f"\n{slug:<58}{'queries':>8}{'p50 ms':>9}{'p95 ms':>9}{'max ms':>9}")
-        for page, p50, p95, longest in sorted(found, key=lambda result: -result.p50):
+        for page, p50, p95, longest in sorted(rows, key=lambda result: -result.p50):
             print(f"{page.role:<10}{page.path:<48}{page.queries:>8}{p50:>9.1f}{p95:>9.1f}{longest:>9.1f}")
 
 
@@ -188,9 +188,9 @@ def tell_json(results: dict[str, list[Result]], repeat: int, load: float) -> Non
     shown = {
         slug: [
             {**page._asdict(), "p50_ms": round(p50, 2), "p95_ms": round(p95, 2), "max_ms": round(longest, 2)}
-            for page, p50, p95, longest in found
+            for page, p50, p95, longest in rows
         ]
-        for slug, found in results.items()
+        for slug, rows in results.items()
     }
     print(json.dumps({"repeat": repeat, "load": round(load, 2), "limit_ms": LIMIT_MS, "pages": shown}))
 

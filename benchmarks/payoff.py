@@ -57,20 +57,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _study(source: Source, options: argparse.Namespace) -> dict[str, Any]:
     """All seeds of a data set, summed up."""
-    told = []
+    estimates = []
     for seed in range(options.seeds):
-        told += _project(source.load(seed), seed, options)
-        print(f"{source.name}, seed {seed}: {len(told)} estimates", file=sys.stderr, flush=True)
-    needed = np.array([each["truth"] for each in told])
-    low, high, value = (np.array([each[name] for each in told]) for name in ("low", "high", "value"))
+        estimates += _project(source.load(seed), seed, options)
+        print(f"{source.name}, seed {seed}: {len(estimates)} estimates", file=sys.stderr, flush=True)
+    needed = np.array([each["truth"] for each in estimates])
+    low, high, value = (np.array([each[name] for each in estimates]) for name in ("low", "high", "value"))
     return {
-        "estimates": len(told),
+        "estimates": len(estimates),
         "needed_held": float(((low <= needed) & (needed <= high)).mean()),
         "lower_end_too_high": float((low > needed).mean()),
         "no_upper_end": float(np.isinf(high).mean()),
         "lower_end_of_truth": float(np.median(low / needed)),
-        "estimate_of_truth": float(np.median(np.minimum(value, [each["limit"] for each in told]) / needed)),
-        "gain_held": float(np.mean([each["gain_held"] for each in told])),
+        "estimate_of_truth": float(np.median(np.minimum(value, [each["limit"] for each in estimates]) / needed)),
+        "gain_held": float(np.mean([each["gain_held"] for each in estimates])),
     }
 
 
@@ -83,16 +83,16 @@ def _project(data: Data, seed: int, options: argparse.Namespace) -> list[dict[st
     learned = np.random.default_rng(seed_for(seed, "seed", 0)).permutation(others)[: batch - per_control]
     first, versions, clusters = learned, [_train(data, learned, seed_for(seed, "train", 0))], None
     truth = _true_curve(data, seed)
-    told: list[dict[str, Any]] = []
+    estimates: list[dict[str, Any]] = []
     for number in range(1, options.rounds + 2):
         if number > FIRST_TOLD:
             gain = accuracy(versions[-1], data) - accuracy(versions[-2], data)
-            told[-1]["gain_held"] = told[-1].pop("gain_low") <= gain <= told[-1].pop("gain_high")
+            estimates[-1]["gain_held"] = estimates[-1].pop("gain_low") <= gain <= estimates[-1].pop("gain_high")
         if number > options.rounds:
             break
         if number >= FIRST_TOLD:
             seen = control[: number * per_control]
-            told.append(_tell(data, seed, versions, seen, first, len(first), len(learned), truth))
+            estimates.append(_tell(data, seed, versions, seen, first, len(first), len(learned), truth))
         if clusters is None:
             embeddings = np.concatenate([part.embeddings for part in predict(versions[0], data.features)])
             clusters = average_linkage(embeddings).cut(mean_cluster_size=MEAN_CLUSTER_SIZE)
@@ -105,7 +105,7 @@ def _project(data: Data, seed: int, options: argparse.Namespace) -> list[dict[st
         chosen = pick("cluster-margin", pool, batch_size=size, candidate_factor=factor, rng=rng)
         learned = np.concatenate([learned, left[chosen.indices]])
         versions.append(_train(data, np.sort(learned), seed_for(seed, "train", number)))
-    return told
+    return estimates
 
 
 def _tell(
@@ -118,10 +118,10 @@ def _tell(
     learned: int,
     truth: tuple[np.ndarray, np.ndarray],
 ) -> dict[str, Any]:
-    """What the product tells of the newest version, and what is true."""
+    """What the product estimates for the newest version, and what is true."""
     uniform = np.concatenate([control, first])
     sizes = sizes_for(len(uniform))
-    said = np.empty((len(sizes), len(uniform)), np.int64)
+    answers_of = np.empty((len(sizes), len(uniform)), np.int64)
     for answers in cross_fit(
         data.features[uniform],
         data.labels[uniform],
@@ -132,22 +132,22 @@ def _tell(
         config=TrainConfig(),
         seed=seed_for(seed, "baseline", len(uniform)),
     ):
-        said[answers.size, answers.items] = answers.best
+        answers_of[answers.size, answers.items] = answers.best
     best = np.array([np.concatenate([p.best for p in predict(model, data.features[uniform])]) for model in versions])
     seen = np.tile(np.arange(len(uniform)) < len(control), (len(versions), 1))
     labels = step * np.arange(1, len(versions) + 1)
     wrong = best != data.labels[uniform]
     measured = Measured.of(labels, wrong, seen)
-    thrown_away = Measured.of(sizes, said != data.labels[uniform], models=[FOLDS] * len(sizes))
+    thrown_away = Measured.of(sizes, answers_of != data.labels[uniform], models=[FOLDS] * len(sizes))
     limit = len(data.labels)
-    found = uniform_needs(thrown_away.joined(measured.rows([0])), measured.rows([-1]), limit=limit).needed
+    needed = uniform_needs(thrown_away.joined(measured.rows([0])), measured.rows([-1]), limit=limit).needed
     gain = next_gain(measured, step).predicted
     return {
         "truth": _needed(accuracy(versions[-1], data), truth, limit),
         "limit": float(limit),
-        "low": found.low,
-        "high": _or_infinite(found.high),
-        "value": _or_infinite(found.value),
+        "low": needed.low,
+        "high": _or_infinite(needed.high),
+        "value": _or_infinite(needed.value),
         "gain_low": gain.low,
         "gain_high": _or_infinite(gain.high),
     }
@@ -185,8 +185,8 @@ def _train(data: Data, rows: np.ndarray, seed: int) -> Model:
     shape, features, labels = data.input_shape, data.features[rows], data.labels[rows]
     # Without further trainings, which change no answer: many models are trained here.
     config = TrainConfig(calibration_labels=0)
-    given = {"question": "single", "n_classes": data.n_classes, "input_shape": shape}
-    return train(features, labels, **given, config=config, seed=seed).model
+    shape_of = {"question": "single", "n_classes": data.n_classes, "input_shape": shape}
+    return train(features, labels, **shape_of, config=config, seed=seed).model
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:
@@ -199,8 +199,8 @@ def _sources(options: argparse.Namespace) -> list[Source]:
 def _table(results: dict[str, dict[str, Any]]) -> str:
     names = list(next(iter(results.values())))
     lines = ["| pool | " + " | ".join(name.replace("_", " ") for name in names) + " |", "|---" * (len(names) + 1) + "|"]
-    for pool, found in results.items():
-        cells = [str(found[name]) if name == "estimates" else f"{found[name]:.2f}" for name in names]
+    for pool, figures in results.items():
+        cells = [str(figures[name]) if name == "estimates" else f"{figures[name]:.2f}" for name in names]
         lines.append(f"| {pool} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 

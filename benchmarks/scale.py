@@ -161,7 +161,7 @@ def traffic() -> Any:
 def moved(seen: Any) -> dict[str, Any]:
     """Bytes, and how even the shards of each kind were: the largest result and the longest call against the mean."""
     shards = {}
-    for name, calls in seen.done.items():
+    for name, calls in seen.outcomes.items():
         seconds, sizes = [call.seconds for call in calls], [call.result for call in calls]
         by_process: dict[str, int] = {}
         for call in calls:

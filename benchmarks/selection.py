@@ -180,8 +180,8 @@ def in_a_process(folder: Path, args: argparse.Namespace, run: str) -> dict[str, 
     }  # fmt: skip
     command = [sys.executable, "-m", "benchmarks.selection", "--run", run, "--folder", str(folder)]
     command += [f"--{name}={value}" for name, value in options.items() if value is not None]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return {"name": run, **json.loads(done.stdout)}
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {"name": run, **json.loads(process.stdout)}
 
 
 def about(args: argparse.Namespace, *names: str) -> dict[str, Any]:

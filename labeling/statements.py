@@ -1,6 +1,6 @@
 """Plain SQL for the statements that every claim and answer takes, and every page of an export.
 
-The ORM composes a query anew each time, which takes many times longer than the database takes to answer it. What is
+The ORM composes a query each time, which takes many times longer than the database takes to answer it. What is
 written here is the same on SQLite and PostgreSQL; values are turned into the database's own by the models' fields.
 """
 

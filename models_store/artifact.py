@@ -202,13 +202,13 @@ def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
     """A document with a digest of itself: its format known, and no byte of it other than it was written. Raises
     `ArtifactError`, and `FolderError` where it cannot be read.
     """
-    what = "not the manifest of a model" if name == MANIFEST else "not a calibration"
+    problem = "not the manifest of a model" if name == MANIFEST else "not a calibration"
     raw = source.read(name, most=most)
     try:
         document = json.loads(raw)
         version, stated = document["format_version"], document["digest"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ArtifactError(f"{source}/{name}: {what}, or truncated") from error
+        raise ArtifactError(f"{source}/{name}: {problem}, or truncated") from error
     if type(version) is not int or version < 1:
         raise ArtifactError(f"{source}/{name}: format {version!r} is none that there has been")
     if version > FORMAT_VERSION:
@@ -222,8 +222,8 @@ def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
 
 def _digest(document: Mapping[str, Any]) -> str:
     """sha256 of the manifest without its digest, keys in order; through the hashes in it, of the files too."""
-    rest = {key: value for key, value in document.items() if key != "digest"}
-    canonical = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    content = {key: value for key, value in document.items() if key != "digest"}
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 

@@ -106,8 +106,8 @@ def _data(manifest: Mapping[str, Any]) -> str:
         ("Written by", f"marginalia {manifest['versions']['marginalia']}, torch {manifest['versions']['torch']}"),
     ]
     lines = [
-        f"| {what} | {value:,} |" if isinstance(value, int) else f"| {what} | {value} |"
-        for what, value in rows
+        f"| {name} | {value:,} |" if isinstance(value, int) else f"| {name} | {value} |"
+        for name, value in rows
         if value is not None
     ]
     return (

@@ -121,9 +121,9 @@ def _problem(item: Field[Any], value: Any) -> str | None:
         return None
     if item.type is bool:
         return None if isinstance(value, bool) else f"{item.name} must be true or false, not {value!r}"
-    whole = item.type is int
-    right_type = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    is_whole = item.type is int
+    right_type = isinstance(value, int if is_whole else int | float) and not isinstance(value, bool)
     if right_type and low <= value <= high:
         return None
-    kind = "a whole number" if whole else "a number"
+    kind = "a whole number" if is_whole else "a number"
     return f"{item.name} must be {kind} from {low:,} to {high:,}{empty}, not {value!r}"

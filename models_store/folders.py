@@ -167,7 +167,7 @@ class _Remote(Folder):
 
 
 @contextmanager
-def _telling(location: str, what: str) -> Iterator[None]:
+def _telling(location: str, problem: str) -> Iterator[None]:
     """Turn whatever goes wrong within into a `FolderError` that names the location."""
     try:
         yield
@@ -175,7 +175,7 @@ def _telling(location: str, what: str) -> Iterator[None]:
         raise
     except Exception as error:  # each store has errors of its own, and no common ancestor
         reason: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise FolderError(f"{location}: {what} ({reason})") from error
+        raise FolderError(f"{location}: {problem} ({reason})") from error
 
 
 def _write(path: Path, content: bytes) -> None:

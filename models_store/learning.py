@@ -54,10 +54,21 @@ def learn(
         raise EstimatorError(
             f"The model {learner.name!r} cannot learn the question {question!r}: take another, such as 'network'."
         )
-    given: dict[str, Any] = {"question": question, "n_classes": n_classes, "seed": seed}
     if not issubclass(learner, Estimator):
-        given |= {"proposed": proposed, "soft": soft, "propagated": propagated, "config": config}
-        return training.train(features, targets, input_shape=input_shape, **given, **of_networks)
+        return training.train(
+            features,
+            targets,
+            question=question,
+            n_classes=n_classes,
+            input_shape=input_shape,
+            config=config,
+            seed=seed,
+            proposed=proposed,
+            soft=soft,
+            propagated=propagated,
+            **of_networks,
+        )
+    learned_soft = soft if config is not None and config.soft_labels and question == "single" else None
     checked_features(features, input_shape)
     if not len(features):
         raise ValueError("nothing to train on: no labeled item")
@@ -65,25 +76,14 @@ def learn(
     checked, _ = asks.checked_targets(targets, proposed, n=len(features), n_classes=n_classes)
     started = time.monotonic()
     network = Adapter(AdapterConfig(learner.name, asks.softmax))
-    rows, classes = np.asarray(features), asks.as_array(checked)
-    learns_soft = soft is not None and config is not None and config.soft_labels and question == "single"
-    if learns_soft:
-        assert soft is not None
-        if "soft" not in learner.abilities:
-            raise EstimatorError(f"The model {learner.name!r} cannot learn soft labels: turn `soft_labels` off.")
-        item, column = soft.nonzero()
-        rows, classes, given["weights"] = rows[item], column.astype(np.int64), soft.data
-    counts = None if propagated is None else propagated.weights.astype(np.float64)
-    if counts is not None and (counts != 1).any():
-        if "soft" not in learner.abilities:
-            raise EstimatorError(
-                f"The model {learner.name!r} cannot count near-copies less: set `copy_weight` to 0 or 1."
-            )
-        given["weights"] = soft.data * counts[item] if learns_soft and soft is not None else counts
-    network.estimator = learner.fit(rows, classes, **given, **options)
+    rows, classes, weights = _weighted(learner, np.asarray(features), asks.as_array(checked), learned_soft, propagated)
+    weighing = {} if weights is None else {"weights": weights}
+    network.estimator = learner.fit(
+        rows, classes, question=question, n_classes=n_classes, seed=seed, **weighing, **options
+    )
     return Trained(
         model=Model(question, n_classes, tuple(input_shape), network.eval()),
-        config=Chosen(learner.name, dict(options), learns_soft),
+        config=Chosen(learner.name, dict(options), learned_soft is not None),
         seed=int(seed),
         steps=0,
         seconds=time.monotonic() - started,
@@ -92,3 +92,27 @@ def learn(
         calibration_size=0,
         checks=(),
     )
+
+
+def _weighted(
+    learner: type[Estimator],
+    rows: np.ndarray,
+    classes: np.ndarray,
+    soft: csr_array | None,
+    propagated: Propagated | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """What to fit to: a row for each class that an item may have, by its probability; near-copies as they count."""
+    weights = None
+    counts = np.ones(len(rows)) if propagated is None else propagated.weights.astype(np.float64)
+    if soft is not None:
+        if "soft" not in learner.abilities:
+            raise EstimatorError(f"The model {learner.name!r} cannot learn soft labels: turn `soft_labels` off.")
+        items, columns = soft.nonzero()
+        rows, classes, weights = rows[items], columns.astype(np.int64), soft.data
+    if (counts != 1).any():
+        if "soft" not in learner.abilities:
+            raise EstimatorError(
+                f"The model {learner.name!r} cannot count near-copies less: set `copy_weight` to 0 or 1."
+            )
+        weights = counts if soft is None else soft.data * counts[items]
+    return rows, classes, weights

@@ -162,5 +162,5 @@ def _indices(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> tuple[
     return truth, predicted
 
 
-def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
+    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)

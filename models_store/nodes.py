@@ -42,13 +42,13 @@ class Rows:
     @classmethod
     def of(cls, array: np.ndarray) -> Rows | None:
         """The rows of a memory map, or of some of its rows on end; None for an array that lies in no file."""
-        whole = array
-        while isinstance(whole.base, np.memmap):
-            whole = whole.base
-        path = getattr(whole, "filename", None)
+        owner = array
+        while isinstance(owner.base, np.memmap):
+            owner = owner.base
+        path = getattr(owner, "filename", None)
         if path is None or not len(array) or not array.flags.c_contiguous:
             return None
-        offset = whole.offset + array.ctypes.data - whole.ctypes.data  # type: ignore[attr-defined]
+        offset = owner.offset + array.ctypes.data - owner.ctypes.data  # type: ignore[attr-defined]
         return cls(str(path), offset, array.shape, array.dtype.str, _digest(array))
 
     def read(self) -> np.ndarray | None:
@@ -66,7 +66,7 @@ def _digest(array: np.ndarray) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Outcome:
     """What came of a call, the process (host:pid) that ran it and the seconds that it took."""
 
     result: Any
@@ -76,15 +76,15 @@ class Done:
     """A file is not on that node, and nothing was done."""
 
 
-def run(release: str, function: Callable[..., Any], *arguments: Any) -> Done:
+def run(release: str, function: Callable[..., Any], *arguments: Any) -> Outcome:
     """Call the function, with arrays for `Rows`. Raises `OtherRelease`, and what the function raises."""
     if release != release_here():
         raise OtherRelease("A node of the cluster runs another release of Marginalia. Install the same one on all.")
     process, started = f"{socket.gethostname()}:{os.getpid()}", time.perf_counter()
     arrays = [each.read() if isinstance(each, Rows) else each for each in arguments]
     if any(array is None and isinstance(each, Rows) for array, each in zip(arrays, arguments, strict=True)):
-        return Done(None, process, unread=True)
-    return Done(function(*arrays), process, time.perf_counter() - started)
+        return Outcome(None, process, unread=True)
+    return Outcome(function(*arrays), process, time.perf_counter() - started)
 
 
 @cache

@@ -157,7 +157,7 @@ def _forward(
     rows = max(1, min(most, MOST_LOGITS // model.n_classes))
     for first in range(start, stop, rows):
         taken = slice(first, min(first + rows, stop))
-        # Entered anew for each part: a generator must not leave its caller in inference mode.
+        # Entered for each part: a generator must not leave its caller in inference mode.
         with torch.inference_mode():
             embedding, logits = model.network(as_input(features, taken, model.input_shape))
             some = None if proposed is None else proposed[taken]

@@ -15,9 +15,9 @@ from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from typing import Any
 
-from models_store.nodes import Done, run
+from models_store.nodes import Outcome, run
 
-# How often a call is begun anew whose node has died. One that kills every node must end.
+# How often a call is started again whose node has died. One that kills every node must end.
 RETRIES = 8
 # How often we look whether the cluster is still there, and how long it may take to say goodbye.
 LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 10.0
@@ -73,11 +73,11 @@ class Driver:
         options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": retries, "name": function.__name__}
         return self._keep(self._ray.remote(run).options(**options).remote(release, function, *sent))
 
-    def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Done | BaseException | None:
+    def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
         """What a call came to, or raised; None if it runs for longer than so many seconds."""
         errors = self._ray.exceptions
         try:
-            done: Done = self._ray.get(self._kept[call], timeout=seconds)
+            outcome: Outcome = self._ray.get(self._kept[call], timeout=seconds)
         except errors.GetTimeoutError:
             return None
         except errors.RayTaskError as error:
@@ -85,7 +85,7 @@ class Driver:
             return raised
         except (errors.WorkerCrashedError, errors.NodeDiedError, errors.OutOfMemoryError):
             return CallCrashed()
-        return done
+        return outcome
 
     def cancel(self, calls: Iterable[Kept]) -> None:
         for call in calls:

@@ -238,14 +238,14 @@ def say(output: bytes) -> None:
 def check_all() -> list[Outcome]:
     """The tests one after the other, the rest beside them: what it says comes between theirs, a check at a time."""
     outcomes: dict[str, Outcome] = {}
-    said: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    outputs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def check_beside() -> None:
         with suppress(KeyboardInterrupt):
             for name, before in BESIDE_THE_TESTS.items():
                 parts: list[bytes] = []
                 outcomes[name] = check(name, [], parts.append, before)
-                said.put(b"".join(parts))
+                outputs.put(b"".join(parts))
 
     beside = threading.Thread(target=check_beside)
     beside.start()
@@ -253,15 +253,15 @@ def check_all() -> list[Outcome]:
         for name in CHECKS:
             if name not in BESIDE_THE_TESTS:
                 outcomes[name] = check(name, [], say)
-                while not said.empty():
-                    say(said.get())
+                while not outputs.empty():
+                    say(outputs.get())
     except BaseException:
         processes.end()
         raise
     finally:
         beside.join()
-    while not said.empty():
-        say(said.get())
+    while not outputs.empty():
+        say(outputs.get())
     return [outcomes[name] for name in CHECKS]
 
 

@@ -38,7 +38,7 @@ def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: in
 
 
 def fewest(clusters: np.ndarray, batch_size: int) -> int | None:
-    """How many of `clusters` (k,), from the first on, hold `wanted` different ones; None if all of them hold fewer."""
+    """How many of `clusters` (k,), from the first on, hold `batch_size` different ones; None if all hold fewer."""
     firsts = np.sort(np.unique(clusters, return_index=True)[1])
     return int(firsts[batch_size - 1]) + 1 if len(firsts) >= batch_size else None
 

@@ -48,10 +48,10 @@ def pick_guarded(
     parts: list[Selection] = []
 
     def pick_from(left: NDArray[np.int64], ask: int) -> Selection:
-        rest = pool.rest(left, np.concatenate([part.indices for part in parts])) if parts else pool
+        remaining = pool.without(left, np.concatenate([part.indices for part in parts])) if parts else pool
         picked = pick(
             strategy,
-            rest,
+            remaining,
             batch_size=ask,
             candidate_factor=candidate_factor,
             rng=rng,
@@ -73,7 +73,7 @@ def pick_guarded(
         left = np.flatnonzero(~taken & (counts[names] < most))
     if missing:
         parts.append(pick_from(np.flatnonzero(~taken), missing))
-    return _whole(parts) if parts else pick(strategy, pool, batch_size=0, candidate_factor=candidate_factor, rng=rng)
+    return _joined(parts) if parts else pick(strategy, pool, batch_size=0, candidate_factor=candidate_factor, rng=rng)
 
 
 def limit(batch_size: int, n_classes: int, class_guard: float) -> int:
@@ -116,17 +116,17 @@ def _only(selection: Selection, places: NDArray[np.int64]) -> Selection:
 
 def _moved(selection: Selection, left: NDArray[np.int64], before: list[Selection]) -> Selection:
     """A selection from the items at `left`, as one from the whole pool whose passes follow those `before`."""
-    done = max((int(part.passes.max()) + 1 for part in before if len(part.passes)), default=0)
+    passes_before = max((int(part.passes.max()) + 1 for part in before if len(part.passes)), default=0)
     return Selection(
         indices=left[selection.indices],
-        passes=selection.passes + done,
+        passes=selection.passes + passes_before,
         clusters=selection.clusters,
         cluster_sizes=selection.cluster_sizes,
         candidates=selection.candidates,
     )
 
 
-def _whole(parts: list[Selection]) -> Selection:
+def _joined(parts: list[Selection]) -> Selection:
     return Selection(
         indices=np.concatenate([part.indices for part in parts]),
         passes=np.concatenate([part.passes for part in parts]),

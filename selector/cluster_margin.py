@@ -66,8 +66,8 @@ def select(
     """
     margins = scores(margins, "margins")
     clusters = cluster_ids(clusters, len(margins))
-    wanted = min(whole_number(batch_size, "batch_size", least=0), len(margins))
-    count = round(min(factor(candidate_factor, "candidate_factor") * wanted, len(margins)))
+    n_picked = min(whole_number(batch_size, "batch_size", least=0), len(margins))
+    count = round(min(factor(candidate_factor, "candidate_factor") * n_picked, len(margins)))
     generator(rng)
 
     everything = count == len(margins)
@@ -76,10 +76,10 @@ def select(
     if len(margins) < 2**31:  # halves what the draws go through
         candidates = candidates.astype(np.int32)
     # A group that comes after k_t others is never reached.
-    reached = smallest(sizes, wanted, rng) if wanted < len(sizes) else np.arange(len(sizes))
+    reached = smallest(sizes, n_picked, rng) if n_picked < len(sizes) else np.arange(len(sizes))
     order = _by_size(sizes, rng.permutation(reached.astype(np.int32)))
     members = _members(candidates, group, sizes, order)
-    indices, passes, places = _draw(members, sizes[order], rng.random(wanted))
+    indices, passes, places = _draw(members, sizes[order], rng.random(n_picked))
     drawn = order[places]
     return Selection(
         indices=indices,
@@ -172,20 +172,20 @@ def _draw(members, sizes, numbers):  # type: ignore[no-untyped-def]
 
     The groups come by size, ascending: those with something left are a tail that gets shorter. `members` is shuffled.
     """
-    wanted = len(numbers)
-    indices = np.empty(wanted, np.int64)
-    passes = np.empty(wanted, np.int64)
-    places = np.empty(wanted, np.int64)
+    n_picked = len(numbers)
+    indices = np.empty(n_picked, np.int64)
+    passes = np.empty(n_picked, np.int64)
+    places = np.empty(n_picked, np.int64)
     drawn = 0
     number_of_pass = 0
     first = 0  # group that is not used up
     start_of_first = 0
-    while drawn < wanted:
+    while drawn < n_picked:
         while sizes[first] == number_of_pass:
             start_of_first += sizes[first]
             first += 1
         start = start_of_first
-        for place in range(first, min(len(sizes), first + wanted - drawn)):
+        for place in range(first, min(len(sizes), first + n_picked - drawn)):
             left = sizes[place] - number_of_pass
             taken = start + int(numbers[drawn] * left)
             indices[drawn] = members[taken]

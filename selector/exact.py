@@ -1,7 +1,7 @@
 """Average linkage without any approximation, in O(n·d) memory: for small pools, and to check the fast way by.
 
 Sources: the nearest-neighbour chain (Murtagh 1983; Müllner 2011, arXiv 1109.2378) and, for its use here,
-Citovsky et al. 2021 (arXiv 2107.14263), algorithm 1: clustering is done once, and only cut anew afterwards.
+Citovsky et al. 2021 (arXiv 2107.14263), algorithm 1: clustering is done once, and only cut again afterwards.
 """
 
 from collections.abc import Callable

@@ -1,12 +1,12 @@
 """Average-linkage clustering of a whole pool, in nearly linear time.
 
 Level by level: find for each cluster its nearest neighbours, make all merges that these prove to be right (`merging`),
-and find neighbours anew among the fewer and larger clusters that are left. The dendrogram is that of exact average
+and find neighbours again among the fewer and larger clusters that are left. The dendrogram is that of exact average
 linkage wherever the neighbours were all found.
 
 Merging along neighbour lists is as in SCC (Monath et al. 2021, arXiv 2010.11821), RAC (Sumengen et al. 2021, arXiv
 2105.11653) and TeraHAC (Dhulipala et al. 2023, arXiv 2308.03578). Those keep the first neighbour graph to the end, in
-which clusters soon know too few others; here nothing is merged but what is proven, and the graph is made anew.
+which clusters soon know too few others; here nothing is merged but what is proven, and the graph is rebuilt.
 """
 
 from collections.abc import Callable
@@ -105,7 +105,7 @@ def _merge_levels(
     return merges, heights
 
 
-_REST = 1.9
+_LATER_LEVELS = 1.9
 """The work of all levels after one of m clusters is about that of so many times m: each keeps about two thirds."""
 
 
@@ -113,7 +113,7 @@ def _level_progress(report: Progress, clusters: int, worked: int) -> Callable[[f
     """The share done of the whole, from that of one level."""
 
     def show(share: float) -> None:
-        whole = worked + (1 + _REST) * clusters
-        report(f"finding neighbours of {clusters:,} clusters", (worked + share * clusters) / whole)
+        total = worked + (1 + _LATER_LEVELS) * clusters
+        report(f"finding neighbours of {clusters:,} clusters", (worked + share * clusters) / total)
 
     return show

@@ -41,8 +41,8 @@ def nearest_neighbours(
     gaps = np.full((m, count), np.inf, np.float32)
     search = _search_all if m <= ALL_PAIRS else search_trees
     search(points, spread.astype(np.float32), ids, gaps, seed, threads, progress)
-    rest = [(points, spread, first, ids[first:last], gaps[first:last]) for first, last in parts(m, threads.count)]
-    list(threads.map(measure, rest))
+    calls = [(points, spread, first, ids[first:last], gaps[first:last]) for first, last in parts(m, threads.count)]
+    list(threads.map(measure, calls))
     progress(1.0)
     return ids, gaps
 
@@ -79,8 +79,8 @@ def search_trees(
         planted = list(threads.map(forest.plant, [(points, LEAF, seed * TREES + one) for one in seeds]))
         for step, grown in enumerate(planted, start=tree):
             calls = [(points, spread, grown, *part, ids, gaps) for part in parts(len(grown[1]) - 1, 8 * threads.count)]
-            for done, _ in enumerate(threads.map(forest.search_leaves, calls), start=1):
-                progress((step + done / len(calls)) / (TREES + 1))
+            for n_searched, _ in enumerate(threads.map(forest.search_leaves, calls), start=1):
+                progress((step + n_searched / len(calls)) / (TREES + 1))
     known, asking = ids.copy(), asking_of(ids)
     asked = [
         (points, spread, known, asking, first, ids[first:last], gaps[first:last])
@@ -184,7 +184,7 @@ def measure(
     ids: NDArray[np.int32],
     gaps: NDArray[np.float32],
 ) -> None:
-    """Take the gaps of the points from `first` on anew, without the rounding of the products and with the point's own
+    """Recompute the gaps of the points from `first` on, without the rounding of the products and with the point's own
     spread, and sort by them. ids, gaps (l, k): the lists of l points, changed in place.
     """
     for row in range(len(ids)):

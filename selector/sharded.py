@@ -65,7 +65,7 @@ def search_trees(
     progress: Progress = lambda share: None,
     measured: bool = False,
 ) -> Lists:
-    """As `neighbours.search_trees` from empty lists; `measured`: with the gaps taken anew, as `neighbours.measure`.
+    """As `neighbours.search_trees` from empty lists; `measured`: with the gaps computed again, as `neighbours.measure`.
 
     For that the spread has to be float64.
     """
@@ -82,9 +82,11 @@ def search_trees(
             (shared, spreads, order[a:b], starts[first : last + 1] - a, count, known)
             for (first, last), (a, b), known in zip(shards, edges, lists, strict=True)
         )
-        for done, ((a, b), (some, far)) in enumerate(zip(edges, workers.map(search_leaves, calls), strict=True), 1):
+        for n_searched, ((a, b), (some, far)) in enumerate(
+            zip(edges, workers.map(search_leaves, calls), strict=True), 1
+        ):
             ids[order[a:b]], gaps[order[a:b]] = some, far
-            progress((step + done / len(shards)) / (TREES + 1))
+            progress((step + n_searched / len(shards)) / (TREES + 1))
     asking = neighbours.asking_of(ids)
     known, askers = workers.share(ids.copy()), workers.share(asking)
     edges = parts(m, _EACH * workers.count)

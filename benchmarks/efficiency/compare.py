@@ -74,7 +74,7 @@ def efficiency(
     """(target, labels needed by strategy, share of the rival's labels by rival and strategy), with intervals.
 
     Intervals are a paired bootstrap: seeds are drawn with replacement, the same for all strategies, and everything,
-    the target too, is computed anew from their mean curves (percentiles of 4,000 draws). With few seeds such
+    the target too, is recomputed from their mean curves (percentiles of 4,000 draws). With few seeds such
     intervals are somewhat too narrow. With one seed there are none. A rival that does not reach the target is counted
     with the whole budget, which favours it.
     """

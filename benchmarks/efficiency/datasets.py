@@ -119,7 +119,7 @@ def _longtail(source: Source, rng: np.random.Generator) -> Data:
     shares = LEAST_COMMON ** (np.arange(data.n_classes) / (data.n_classes - 1))
     of_class = [rng.permutation(np.flatnonzero(data.labels == index)) for index in range(data.n_classes)]
     rows = np.sort(
-        np.concatenate([found[: round(share * len(found))] for found, share in zip(of_class, shares, strict=True)])
+        np.concatenate([items[: round(share * len(items))] for items, share in zip(of_class, shares, strict=True)])
     )
     return replace(data, features=data.features[rows], labels=data.labels[rows])
 

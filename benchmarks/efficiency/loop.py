@@ -73,12 +73,12 @@ def run(work: Work) -> float:
 def saved(work: Work, strategy: str, digest: str | None = None) -> dict[str, Any] | None:
     """The result of an earlier run with the same settings, or None. Without `digest` the data is not compared."""
     try:
-        found: dict[str, Any] = json.loads(_path(work, strategy).read_text())
-        settings = found["settings"]
+        result: dict[str, Any] = json.loads(_path(work, strategy).read_text())
+        settings = result["settings"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     expected = _settings(work, strategy, settings.get("data") if digest is None else digest)
-    return found if settings == expected else None
+    return result if settings == expected else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,12 +155,12 @@ def pick_rows(
     if not size:
         return np.empty(0, np.int64)
     unlabeled = np.setdiff1d(np.arange(len(data.labels)), labeled)
-    said = _arrays(strategy, model, data.features[unlabeled])
+    arrays = _arrays(strategy, model, data.features[unlabeled])
     if clusters is not None:
-        said["clusters"] = clusters[unlabeled]
+        arrays["clusters"] = clusters[unlabeled]
     if strategy == "coreset":
-        said["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
-    pool = PoolArrays(size=len(unlabeled), **said)
+        arrays["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
+    pool = PoolArrays(size=len(unlabeled), **arrays)
     factor = settle_factor(strategy, pool, batch_size=size, candidate_factor=work.plan.candidate_factor)
     picked = pick(
         strategy,

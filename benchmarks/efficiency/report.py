@@ -44,13 +44,13 @@ def _machine() -> dict[str, Any]:
 def _of_data(works: list[loop.Work], folder: Path) -> dict[str, Any]:
     plan = works[0].plan
     labels = np.array(plan.labels)
-    found = {name: [_result(work, name) for work in works] for name in works[0].strategies}
-    curves = {name: np.array([result["accuracy"] for result in results]) for name, results in found.items()}
+    runs_of = {name: [_result(work, name) for work in works] for name in works[0].strategies}
+    curves = {name: np.array([result["accuracy"] for result in results]) for name, results in runs_of.items()}
     target, needs, shares = efficiency(labels, curves, BASELINE, RIVALS)
     figure = folder / f"{works[0].source.name}.svg"
     draw(figure, _finding(works[0].source.name, needs, shares), labels, curves, target)
     return {
-        **{key: found[BASELINE][0][key] for key in ("pool", "tests", "classes", "features")},
+        **{key: runs_of[BASELINE][0][key] for key in ("pool", "tests", "classes", "features")},
         "network": works[0].source.network,
         "seeds": [work.seed for work in works],
         **asdict(plan),
@@ -67,7 +67,7 @@ def _of_data(works: list[loop.Work], folder: Path) -> dict[str, Any]:
                     for rival in RIVALS
                     if rival in curves and rival != name
                 },
-                "seconds": round(sum(result["seconds"] for result in found[name]), 1),
+                "seconds": round(sum(result["seconds"] for result in runs_of[name]), 1),
             }
             for name, runs in curves.items()
         },
@@ -75,12 +75,12 @@ def _of_data(works: list[loop.Work], folder: Path) -> dict[str, Any]:
 
 
 def _result(work: loop.Work, strategy: str) -> dict[str, Any]:
-    found = loop.saved(work, strategy)
-    if found is None:
+    result = loop.saved(work, strategy)
+    if result is None:
         raise ValueError(
             f"the result of {work.source.name}, {strategy}, seed {work.seed} has vanished from {work.folder}"
         )
-    return found
+    return result
 
 
 def _against(labels: np.ndarray, comparison: Comparison) -> dict[str, Any]:
@@ -103,13 +103,13 @@ def _significant(points: list[int], p_values: list[float | None]) -> list[int]:
 
 def _finding(name: str, needs: dict[str, Estimate], shares: dict[str, dict[str, Estimate]]) -> str:
     """What a figure shows, as its title."""
-    told = [
+    reached = [
         f"{strategy} {100 * share.value:.0f} %"
         for strategy, share in shares[BASELINE].items()
         if strategy != BASELINE and share.value is not None
     ]
     missed = [strategy for strategy, need in needs.items() if need.value is None]
-    title = f"{name}: labels for uniform's final accuracy, of uniform's: {', '.join(told)}" if told else name
+    title = f"{name}: labels for uniform's final accuracy, of uniform's: {', '.join(reached)}" if reached else name
     return title + (f"; not reached by {', '.join(missed)}" if missed else "")
 
 
@@ -129,11 +129,11 @@ def table(result: dict[str, Any]) -> str:
             f"curves in {data['figure']}",
             f"{'':<16}{'labels to that':>20}{'% of uniform':>18}{'% of margin':>18}  mean difference to each",
         ]
-        for strategy, told in data["strategies"].items():
+        for strategy, figures in data["strategies"].items():
             lines.append(
-                f"{strategy:<16}{cell(told['labels_to_target'], 1, 0):>20}"
-                f"{cell(told['share_of_uniform'], 100, 0):>18}{cell(told.get('share_of_margin'), 100, 0):>18}"
-                f"  {_differences(told['against'])}"
+                f"{strategy:<16}{cell(figures['labels_to_target'], 1, 0):>20}"
+                f"{cell(figures['share_of_uniform'], 100, 0):>18}{cell(figures.get('share_of_margin'), 100, 0):>18}"
+                f"  {_differences(figures['against'])}"
             )
         lines += _verdicts(data["strategies"])
     return "\n".join(lines)
@@ -141,8 +141,8 @@ def table(result: dict[str, Any]) -> str:
 
 def _verdicts(strategies: dict[str, Any]) -> list[str]:
     lines = []
-    for name, told in strategies.items():
-        for rival, against in told["against"].items():
+    for name, figures in strategies.items():
+        for rival, against in figures["against"].items():
             for word in ("worse", "better"):
                 if against[f"{word}_at"]:
                     points = ", ".join(f"{point:,}" for point in against[f"{word}_at"])
@@ -151,7 +151,7 @@ def _verdicts(strategies: dict[str, Any]) -> list[str]:
 
 
 def _differences(against: dict[str, Any]) -> str:
-    return "   ".join(f"{rival} {cell(told['mean_difference'], 100, 2, sign='+')}" for rival, told in against.items())
+    return "   ".join(f"{rival} {cell(each['mean_difference'], 100, 2, sign='+')}" for rival, each in against.items())
 
 
 def cell(estimate: dict[str, float | None] | None, scale: float, digits: int, sign: str = "") -> str:

@@ -10,8 +10,8 @@ a usual batch of 256 that does not, over as many records in all. Beside them the
 Accuracy is measured on test items that nothing is learned from. And an attack that guesses who was trained on, against
 a network that knows 2,000 records by heart and against a private one on the same records.
 
-The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can compute
-epsilon anew. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
+The JSON names noise, sampling rate and steps of every phase, n and delta of every run, so that anybody can recompute
+epsilon. Private runs differ from time to time: their noise comes from the operating system, not from the seed.
 """
 
 from __future__ import annotations
@@ -77,16 +77,16 @@ def _plan(options: argparse.Namespace) -> list[Work]:
 
 def _run_all(works: list[Work], processes: int) -> list[dict[str, Any]]:
     """Side by side; a line on standard error for each piece done."""
-    found: dict[Work, dict[str, Any]] = {}
-    for done, (work, result) in enumerate(side_by_side(runs.run, works, processes), start=1):
-        found[work] = result
+    results: dict[Work, dict[str, Any]] = {}
+    for n, (work, result) in enumerate(side_by_side(runs.run, works, processes), start=1):
+        results[work] = result
         budget = "" if work.epsilon is None else f", ε = {work.epsilon:g}"
         print(
-            f"{done}/{len(works)}  {work.arm}{budget}, seed {work.seed}: {result['seconds']:.0f} s",
+            f"{n}/{len(works)}  {work.arm}{budget}, seed {work.seed}: {result['seconds']:.0f} s",
             file=sys.stderr,
             flush=True,
         )
-    return [found[work] for work in works]
+    return [results[work] for work in works]
 
 
 def _parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -101,10 +101,10 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     add("--test-share", type=_share, default=0.3, metavar="P", help="Of arrays, for testing. Default: 0.3.")
     add("--fashion", type=Path, default=FASHION_FOLDER, metavar="FOLDER", help=f"Default: {FASHION_FOLDER}.")
     add("--epsilon", type=_epsilons, metavar="A,B", help="Default: 1,3,5.36,8.")
-    add("--seeds", type=_whole, default=1, metavar="N", help="Default: 1.")
-    add("--pool", type=_whole, metavar="N", help="Learn from N items alone, drawn at random.")
+    add("--seeds", type=_positive, default=1, metavar="N", help="Default: 1.")
+    add("--pool", type=_positive, metavar="N", help="Learn from N items alone, drawn at random.")
     add("--quick", action="store_true", help="6,000 items and two epsilons, unless told otherwise.")
-    add("--processes", type=_whole, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
+    add("--processes", type=_positive, default=os.cpu_count() or 1, metavar="N", help="Default: one a core.")
     add("--json", action="store_true", help="One JSON object instead of the table.")
     options = parser.parse_args(arguments)
     if bool(options.vectors) != bool(options.labels):
@@ -133,7 +133,7 @@ def _share(text: str) -> float:
     return _number(text, 0.01, 0.99, f"a share from 0.01 to 0.99: {text!r}")
 
 
-def _whole(text: str) -> int:
+def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"not a whole number of at least 1: {text!r}")
     return int(text)

@@ -24,7 +24,7 @@ def _of_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
     for arm in ("mega", "usual"):
         for epsilon in sorted({line["target_epsilon"] for line in lines if line["arm"] == arm}):
             mine = [line for line in lines if (line["arm"], line["target_epsilon"]) == (arm, epsilon)]
-            found = [line["accuracy"] for line in mine]
+            accuracies = [line["accuracy"] for line in mine]
             shares = [line["accuracy"] / plain[line["seed"]] for line in mine]
             privacy = mine[0]["privacy"]
             rows.append(
@@ -33,8 +33,8 @@ def _of_data(lines: list[dict[str, Any]]) -> dict[str, Any]:
                     "epsilon": epsilon,
                     "delta": privacy["delta"],
                     "phases": privacy["phases"],
-                    "accuracy": float(np.mean(found)),
-                    "accuracy_interval": interval(found) or mine[0]["interval"],
+                    "accuracy": float(np.mean(accuracies)),
+                    "accuracy_interval": interval(accuracies) or mine[0]["interval"],
                     "share_of_none": float(np.mean(shares)),
                     "share_interval": interval(shares),
                 }
@@ -75,16 +75,16 @@ def interval(values: list[float]) -> list[float] | None:
 
 def table(result: dict[str, Any]) -> str:
     lines = []
-    for name, told in result["data"].items():
-        lines += [f"{name}", f"  without privacy  {_percent(told['none'])}"]
-        for row in told["private"]:
+    for name, figures in result["data"].items():
+        lines += [f"{name}", f"  without privacy  {_percent(figures['none'])}"]
+        for row in figures["private"]:
             batch = "mega-batch " if row["arm"] == "mega" else "usual batch"
             share = f"{100 * row['share_of_none']:.1f} % of that without privacy"
             lines.append(f"  {batch}  ε = {row['epsilon']:<5g} δ = {row['delta']:.1e}  {_percent(row)}  {share}")
-        for line in told["attack"]:
+        for line in figures["attack"]:
             lines.append(f"  membership attack, ε = {line['target_epsilon']:g}, seed {line['seed']}")
             lines += [f"    {kind:8} {_attack(line[kind])}" for kind in ("overfit", "private")]
-        verdict = told["verdict"]
+        verdict = figures["verdict"]
         if verdict["share_is_met"] is not None:
             lines.append(f"  95 % of the accuracy without privacy at ε = 5.36: {_yes(verdict['share_is_met'])}")
         if verdict["mega_is_ahead"] is not None:
@@ -97,12 +97,12 @@ def _percent(row: dict[str, Any]) -> str:
     return f"{100 * row['accuracy']:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
 
 
-def _attack(found: dict[str, Any]) -> str:
-    auc, advantage = found["auc_interval"], found["advantage_interval"]
-    bound = f", at most {found['most_advantage']:.3f} by ε" if "most_advantage" in found else ""
+def _attack(figures: dict[str, Any]) -> str:
+    auc, advantage = figures["auc_interval"], figures["advantage_interval"]
+    bound = f", at most {figures['most_advantage']:.3f} by ε" if "most_advantage" in figures else ""
     return (
-        f"AUC {found['auc']:.3f} [{auc[0]:.3f}, {auc[1]:.3f}]  "
-        f"advantage {found['advantage']:.3f} [{advantage[0]:.3f}, {advantage[1]:.3f}]{bound}"
+        f"AUC {figures['auc']:.3f} [{auc[0]:.3f}, {auc[1]:.3f}]  "
+        f"advantage {figures['advantage']:.3f} [{advantage[0]:.3f}, {advantage[1]:.3f}]{bound}"
     )
 
 

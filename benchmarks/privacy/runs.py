@@ -44,9 +44,9 @@ def run(work: Work) -> dict[str, Any]:
     torch.set_num_threads(1)
     data = load(work.source, work.seed)
     started = time.monotonic()
-    told = _attacked(data, work) if work.arm == "attack" else _trained(data, work)
+    figures = _attacked(data, work) if work.arm == "attack" else _trained(data, work)
     asked = {"data": work.source.name, "arm": work.arm, "seed": work.seed, "target_epsilon": work.epsilon}
-    return {**asked, **told, "seconds": round(time.monotonic() - started, 1)}
+    return {**asked, **figures, "seconds": round(time.monotonic() - started, 1)}
 
 
 def load(source: Source, seed: int) -> Data:
@@ -71,10 +71,10 @@ def _trained(data: Data, work: Work) -> dict[str, Any]:
     trained = _none(data, work.seed) if work.epsilon is None else _private(data, work.epsilon, work.arm, work.seed)
     predicted = np.concatenate([part.best for part in predict(trained.model, data.test_features)])
     share = metrics.accuracy(data.test_labels, predicted)
-    told: dict[str, Any] = {"accuracy": share.value, "interval": [share.low, share.high], "steps": trained.steps}
+    figures: dict[str, Any] = {"accuracy": share.value, "interval": [share.low, share.high], "steps": trained.steps}
     if trained.privacy is not None:
-        told["privacy"] = {**trained.privacy, "epsilon_prv": _tighter(trained.privacy)}
-    return told
+        figures["privacy"] = {**trained.privacy, "epsilon_prv": _tighter(trained.privacy)}
+    return figures
 
 
 def _attacked(data: Data, work: Work) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _attacked(data: Data, work: Work) -> dict[str, Any]:
     rows, others = (rng.permutation(len(labels))[:size] for labels in (data.labels, data.test_labels))
     few = replace(data, features=data.features[rows], labels=data.labels[rows])
     models = {"overfit": _none(few, work.seed, OVERFIT), "private": _private(few, work.epsilon, "mega", work.seed)}
-    told: dict[str, Any] = {
+    figures: dict[str, Any] = {
         name: attack(
             _losses(trained.model, few.features, few.labels),
             _losses(trained.model, data.test_features[others], data.test_labels[others]),
@@ -94,8 +94,8 @@ def _attacked(data: Data, work: Work) -> dict[str, Any]:
     }
     privacy = models["private"].privacy
     assert privacy is not None
-    told["private"]["most_advantage"] = most_advantage(privacy["epsilon"], privacy["delta"])
-    return {**told, "privacy": privacy}
+    figures["private"]["most_advantage"] = most_advantage(privacy["epsilon"], privacy["delta"])
+    return {**figures, "privacy": privacy}
 
 
 def _none(data: Data, seed: int, config: TrainConfig | None = None) -> Trained:

@@ -105,9 +105,9 @@ class NearCopies(OneByOne):
 
     def _radius(self, labels: NDArray[np.int64]) -> Radius:
         """From the checks that are answered. Copies that were taken out tell nothing of those that are propagated."""
-        done = self.checked & self.stands & (labels[self.items] >= 0)
-        agreed = labels[self.items[done]] == labels[self.sources[done]]
-        return learn_radius(self.heights[done], agreed, error=COPY_ERROR)
+        checked = self.checked & self.stands & (labels[self.items] >= 0)
+        agreed = labels[self.items[checked]] == labels[self.sources[checked]]
+        return learn_radius(self.heights[checked], agreed, error=COPY_ERROR)
 
     def _show(self, number: int, rows: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
         free = labels < 0

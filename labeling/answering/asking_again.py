@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import batches
-from labeling.models import Batch, Item, Project, Task
+from labeling.answering import batches, counting
+from labeling.models import Item, Project, Task
 from labeling.models.items import ItemQuerySet
 
 # Items in one transaction: others wait for its end.
@@ -39,13 +37,11 @@ def ask_again(*, project: Project, ids: Sequence[int]) -> int:
             items = Item.objects.filter(
                 pk__in=list(repeatable(project.items.filter(pk__in=part)).values_list("pk", flat=True))
             )
-            labeled = Counter(Task.objects.filter(item__in=items.labeled()).values_list("batch", flat=True))
-            asked += items.update(
-                label=None, agreement=None, labeled_at=None, label_quality=None, likely_label=None,
-                again_at=timezone.now(), sent_back=True,
-            )  # fmt: skip
-            for batch, n in sorted(labeled.items()):
-                Batch.objects.filter(pk=batch).update(labeled=F("labeled") - n)
+            with counting.labels_counted(part):
+                asked += items.update(
+                    label=None, agreement=None, labeled_at=None, label_quality=None, likely_label=None,
+                    again_at=timezone.now(), sent_back=True,
+                )  # fmt: skip
     if asked:  # the pool may have been empty
         batches.ensure_next(project=project)
     return asked

@@ -271,8 +271,8 @@ def seconds_until_open(project: Project) -> float | None:
         return None
     if batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED:
         return None
-    done = project.jobs.of_the_loop().filter(state=Job.State.DONE).order_by("-pk")[:20]
-    took = {job.kind: job.took.total_seconds() for job in reversed(done) if job.took}
+    finished = project.jobs.of_the_loop().filter(state=Job.State.DONE).order_by("-pk")[:20]
+    took = {job.kind: job.took.total_seconds() for job in reversed(finished) if job.took}
     current = {job.kind: job for job in batch.jobs.of_the_loop()}
     now = timezone.now()
     if any(job.silent_since(now) for job in current.values()):  # who knows when a worker comes

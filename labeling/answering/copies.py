@@ -1,4 +1,4 @@
-"""Near-copies on the annotators' screens: which are shown beside an item, and what was said of them.
+"""Near-copies on the annotators' screens: which are shown beside an item, and what was answered to them.
 
 Every task that shows an item shows its copies, whatever the task is for: they tell nothing of it.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
-from labeling.answering.places import ITEM
+from labeling.answering.task_rows import ITEM
 from labeling.models import CopyAnswer, Item, Project
 from labeling.statements import insert, marks, rows
 
@@ -45,7 +45,7 @@ def shown_beside(project: Project, items: Sequence[int]) -> dict[int, list[Item]
 
 
 def store(words: Iterable[Word]) -> None:
-    """Store what was said of copies. Of items that are no copies of the one that was answered, nothing is stored: they
+    """Store the answers to copies. Of items that are no copies of the one that was answered, nothing is stored: they
     may have been taken out since, and an answer is never lost for that.
     """
     # One request may answer two tasks that show the same item.

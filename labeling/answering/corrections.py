@@ -46,16 +46,16 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
     project = task.batch.project
     answers, label = [project.follow(answer) for answer in _answers(task)], project.follow(value)
     agreement = sum(answer == label for answer in answers) / len(answers) if answers else None
-    counting.relabel(item.pk, label)
-    Item.objects.filter(pk=item.pk).update(
-        label=label,
-        agreement=agreement,
-        labeled_at=made.created_at,
-        label_probability=None,
-        label_distribution=None,
-        again_at=None,
-        sent_back=False,
-    )
+    with counting.labels_counted([item.pk]):
+        Item.objects.filter(pk=item.pk).update(
+            label=label,
+            agreement=agreement,
+            labeled_at=made.created_at,
+            label_probability=None,
+            label_distribution=None,
+            again_at=None,
+            sent_back=False,
+        )
     return made
 
 
@@ -72,10 +72,10 @@ def withdraw(*, item: Item, user: User) -> None:
     _end(standing, user)
     project = task.batch.project
     label, agreement = project.asks.resolve([project.follow(answer) for answer in _answers(task)])
-    counting.relabel(item.pk, label)
-    Item.objects.filter(pk=item.pk).update(
-        label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
-    )
+    with counting.labels_counted([item.pk]):
+        Item.objects.filter(pk=item.pk).update(
+            label=label, agreement=agreement, labeled_at=None if label is None else timezone.now()
+        )
 
 
 def _lock_settled_task(item: Item) -> Task:

@@ -11,7 +11,9 @@ Two are kept, each changed by the transaction that changes what it counts:
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +46,7 @@ class Tally:
     last_at: datetime.datetime | None = None
 
     @property
-    def done(self) -> int:
+    def total(self) -> int:
         return self.answers + self.skips
 
     def same(self, other: Tally) -> bool:
@@ -94,9 +96,9 @@ def take_back(annotation: Annotation) -> None:
 def counted(rows: QuerySet[Any], *, different: str = "") -> Subquery:
     """How many these rows are, or how many different values of a field they have, as a part of another query."""
     # No aggregate of Django's, which would count by groups.
-    what = [F(different)] if different else []
+    columns = [F(different)] if different else []
     template = "COUNT(DISTINCT %(expressions)s)" if different else "COUNT(*)"
-    count = Func(*what, template=template, output_field=IntegerField())
+    count = Func(*columns, template=template, output_field=IntegerField())
     return Subquery(rows.order_by().annotate(counted=count).values("counted"))
 
 
@@ -109,14 +111,27 @@ def trainable_labels(project: Project) -> int:
     return project.batches.aggregate(n=Sum("labeled") - control - excluded)["n"] or 0
 
 
-def relabel(item: int, label: Any) -> None:
-    """Count the label that an item with a locked task is about to be given; None for none. The batch that picked the
-    item counts it.
+@contextmanager
+def labels_counted(items: Collection[int]) -> Iterator[None]:
+    """Count the labels that these items, whose tasks are locked, gain and lose inside. The batch that picked an item
+    counts its label, whoever answered it again.
     """
-    was_labeled = Item.objects.labeled().filter(pk=item).exists()
-    difference = int(label is not None) - int(was_labeled)
-    if difference:
-        Batch.objects.filter(tasks__item=item).update(labeled=F("labeled") + difference)
+    if not items:
+        yield
+        return
+    before = _labeled_among(items)
+    yield
+    after = _labeled_among(items)
+    differences = Counter[int]()
+    for batch, item in Task.objects.filter(item__in=before ^ after).values_list("batch", "item"):
+        differences[batch] += 1 if item in after else -1
+    for batch, difference in sorted(differences.items()):
+        if difference:
+            Batch.objects.filter(pk=batch).update(labeled=F("labeled") + difference)
+
+
+def _labeled_among(items: Collection[int]) -> set[int]:
+    return set(Item.objects.labeled().filter(pk__in=items).values_list("pk", flat=True))
 
 
 def recount(batch: Batch) -> list[str]:
@@ -142,16 +157,18 @@ def _recount_labeled(batch: Batch) -> list[str]:
 def _recount_work(batch: Batch) -> list[str]:
     if batch.strategy == IMPORTED:
         return []  # what was answered elsewhere is nobody's work here
-    if not _different(_counted(batch.work.all()), _done(batch)):
+    if not _different(_counted(batch.work.all()), _performed(batch)):
         return []
     with transaction.atomic():
         # Who has changed one of these rows is waited for, and then seen in the annotations too; others wait.
         counted = _counted(batch.work.select_for_update(of=("self",)).order_by("pk"))
-        done = _done(batch)
-        mended = [key for key in _different(counted, done) if _mend(batch, key, done.get(key, Tally()), counted)]
+        performed = _performed(batch)
+        mended = [
+            key for key in _different(counted, performed) if _mend(batch, key, performed.get(key, Tally()), counted)
+        ]
     if not mended:
         return []
-    before, after = (sum(each.get(key, Tally()).done for key in mended) for each in (counted, done))
+    before, after = (sum(each.get(key, Tally()).total for key in mended) for each in (counted, performed))
     places = f"in {len(mended)} spans of ten minutes of one person"
     return [f"{batch}: {before} answers and skips were counted {places}, {after} are there."]
 
@@ -170,7 +187,7 @@ def _counted(work: QuerySet[WorkLog]) -> dict[_Key, Tally]:
     return {(row.user_id, row.start): Tally(row.answers, row.skips, row.seconds) for row in work}
 
 
-def _done(batch: Batch) -> dict[_Key, Tally]:
+def _performed(batch: Batch) -> dict[_Key, Tally]:
     """What the annotations themselves come to."""
     sums = (
         Annotation.objects.standing()
@@ -190,10 +207,10 @@ def _done(batch: Batch) -> dict[_Key, Tally]:
 
 def time_of(text: str) -> datetime.datetime:
     """The beginning of the slice that "2026-01-31", "2026-01-31 09" or "2026-01-31 09:5" stands for."""
-    whole = text + "0000-00-00 00:00"[len(text) :]
-    return datetime.datetime.strptime(whole, "%Y-%m-%d %H:%M").replace(tzinfo=datetime.UTC)
+    padded = text + "0000-00-00 00:00"[len(text) :]
+    return datetime.datetime.strptime(padded, "%Y-%m-%d %H:%M").replace(tzinfo=datetime.UTC)
 
 
-def _different(counted: Mapping[_Key, Tally], done: Mapping[_Key, Tally]) -> list[_Key]:
-    keys = counted.keys() | done.keys()
-    return sorted(key for key in keys if not counted.get(key, Tally()).same(done.get(key, Tally())))
+def _different(counted: Mapping[_Key, Tally], performed: Mapping[_Key, Tally]) -> list[_Key]:
+    keys = counted.keys() | performed.keys()
+    return sorted(key for key in keys if not counted.get(key, Tally()).same(performed.get(key, Tally())))

@@ -14,7 +14,7 @@ from labeling.models import Batch, Correction, Item, LabelCounts, Task
 from labeling.models.items import ItemQuerySet
 
 NO_CLASS = -1
-# The labels of an open batch as large as this are counted anew with every hundredth of it; of others, each time.
+# The labels of an open batch as large as this are recounted with every hundredth of it; of others, each time.
 LARGE, STEPS = 20_000, 100
 
 
@@ -111,7 +111,7 @@ _Key = tuple[int, int, _Corrections]
 
 @lru_cache(maxsize=64)
 def _counted(batches: tuple[_Key, ...]) -> Counts:
-    """Of these batches. Kept by this process as long as the figures, which tell of changes, are the same."""
+    """Of these batches. Kept by this process as long as the figures, which differ after any change, are the same."""
     return count_labels(_labeled([pk for pk, _, _ in batches]))
 
 

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from labeling.answering import counting
-from labeling.models import Annotation, Correction, Item, Project, Task
+from labeling.models import Annotation, Item, Project, Task
 from labeling.statements import change_each, stored
 
 
@@ -18,15 +17,13 @@ class _Label(NamedTuple):
     split: bool  # the class that the answers amount to was split: the item is asked again
 
 
-def resolve(project: Project, tasks: Sequence[Task]) -> int:
-    """Write what the standing answers to these locked tasks amount to, as far as they decide on a label. Returns how
-    many items that the tasks' own batches picked have a label now.
+def resolve(project: Project, tasks: Sequence[Task]) -> None:
+    """Write what the standing answers to these locked tasks amount to, as far as they decide on a label. The caller
+    counts the labels.
     """
     deciding = Task.objects.deciding().filter(pk__in=[task.pk for task in tasks])
-    items = list(deciding.values_list("pk", "item", "repeats"))
-    picked = {pk: item for pk, item, _ in items if item is not None}
-    again = {pk: item for pk, _, item in items if item is not None}
-    return write(project, picked, again, answers_to([pk for pk, *_ in items]))
+    items = {task.pk: task.item_key for task in deciding}
+    write(project, items, answers_to(items))
 
 
 def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
@@ -39,20 +36,13 @@ def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
     return answers
 
 
-def write(
-    project: Project, picked: Mapping[int, int], again: Mapping[int, int], answers: Mapping[int, Sequence[Any]]
-) -> int:
-    """Write the labels that these answers, by task, amount to.
-
-    `picked`: the item of each task whose batch picked it; `again`: of each task that asks again. The batch that picked
-    an item counts its label. Returns how many of the picked ones come to a label.
+def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> set[int]:
+    """Write the labels that the answers to these tasks, each with its item, amount to. Returns the tasks whose answers
+    come to one. The caller counts the labels.
     """
-    labels = {task: _label(project, answers[task]) for task in (*picked, *again)}
-    for task, item in again.items():
-        if not Correction.objects.standing().filter(item=item).exists():
-            counting.relabel(item, labels[task].value)
-    _store({item: labels[task] for task, item in (*picked.items(), *again.items())})
-    return sum(labels[task].value is not None for task in picked)
+    labels = {task: _label(project, answers[task]) for task in items}
+    _store({item: labels[task] for task, item in items.items()})
+    return {task for task, label in labels.items() if label.value is not None}
 
 
 def _label(project: Project, answers: Sequence[Any]) -> _Label:

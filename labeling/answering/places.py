@@ -19,26 +19,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.answering.person import Person
-from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
+from labeling.models import Annotation, Assignment, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
 from labeling.statements import Columns, change, lock, marks, rows, stored
 
-# What annotators, and those who look after places, need of each.
-BATCH_FIELDS = (
-    "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
-    "opened_at", "in_parts",
-)  # fmt: skip
-BATCH = Columns(Batch, "b", only=BATCH_FIELDS)
 PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
-TASK = Columns(
-    Task,
-    "t",
-    only=(
-        "id", "batch_id", "item_id", "repeats_id", "is_gold", "rank", "predicted", "likely", "prompted", "prompted_by",
-        "free", "outstanding",
-    ),
-)  # fmt: skip
-ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "media", "proposed", "suggestion"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
 # Of a gold task: that a person has not been asked about its item before. They would know it again.
 NEW_TO_THEM = """
@@ -223,24 +208,6 @@ def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
         raise PlacesMoved
     ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
     return [Held(pk, ends[pk]) for pk in ids]
-
-
-def read_tasks(ids: Sequence[int]) -> list[Task]:
-    """These tasks with their items, in this order; without those that were dropped since they were held."""
-    if not ids:
-        return []
-    task_rows = rows(
-        f"SELECT {TASK.sql}, {ITEM.sql} FROM labeling_task t "
-        "JOIN labeling_item i ON i.id = COALESCE(t.item_id, t.repeats_id) "
-        f"WHERE t.id IN ({marks(len(ids))})",
-        ids,
-    )
-    tasks = {}
-    for row in task_rows:
-        task = TASK.read(row[: len(TASK)])
-        task.shown = ITEM.read(row[len(TASK) :])
-        tasks[task.pk] = task
-    return [tasks[pk] for pk in ids if pk in tasks]
 
 
 def free_surplus(person: Person, *, keeping: Task) -> None:

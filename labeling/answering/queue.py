@@ -19,8 +19,9 @@ from labeling.answering.answer import Answer, Outcome, Refusal
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
 from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, person_in
-from labeling.answering.places import BATCH, PlacesMoved
+from labeling.answering.places import PlacesMoved
 from labeling.answering.submitting import submit
+from labeling.answering.task_rows import BATCH, tasks_with_items
 from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
 from labeling.statements import rows
 
@@ -115,7 +116,7 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
     # Others may take some of them first: twice as many leave enough.
     alike = [grids.tasks_of_one_class(project, each, 2 * room) if in_grids else None for each in people]
     held = _hold(project, people, own, count, alike)
-    tasks = places.read_tasks([each.task for each in held])
+    tasks = tasks_with_items([each.task for each in held])
     last = people[-1].batch
     by_id = {person.batch.pk: person.batch for person in people}
     for task in tasks:
@@ -262,9 +263,8 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         raise QueueError("undone", "This annotation was already undone.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
     if settles:
-        if task.repeats_id is not None:
-            counting.relabel(task.repeats_id, None)
-        Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
+        with counting.labels_counted([task.repeats_id] if task.repeats_id is not None else []):
+            Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)
 
 

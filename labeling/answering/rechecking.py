@@ -17,10 +17,10 @@ from labeling.models.batches import IMPORTED
 from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
 
 GUESSED_SHARE = 0.5
-"""Answers beyond the overlap that a task takes, until a batch has told."""
+"""Answers beyond the overlap that a task takes, until a batch has shown."""
 
 
-class Given(NamedTuple):
+class Answer(NamedTuple):
     """One standing answer, None for a skip, and its author."""
 
     user: int
@@ -71,16 +71,16 @@ def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
     return accuracies, {user for user, _, asked in people if asked}
 
 
-def answers_to(ids: Collection[int]) -> dict[int, list[Given]]:
+def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
     """The standing answers and skips of each of these tasks, in the order in which they came."""
-    answers: dict[int, list[Given]] = {pk: [] for pk in ids}
+    answers: dict[int, list[Answer]] = {pk: [] for pk in ids}
     standing = Annotation.objects.standing().filter(task__in=ids).order_by("created_at")
     for task, user, value in standing.values_list("task", "user", "value"):
-        answers[task].append(Given(user, value))
+        answers[task].append(Answer(user, value))
     return answers
 
 
-def votes_of(project: Project, answers: Sequence[Given], accuracies: Mapping[int, float]) -> list[Vote]:
+def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[int, float]) -> list[Vote]:
     """The answers among these, without skips. Who is no member any more counts like somebody unknown."""
     return [
         Vote(project.asks.key(project.follow(each.value)), accuracies.get(each.user, ACCURACY))
@@ -111,8 +111,8 @@ def is_checked(project: Project) -> Callable[[int], bool]:
 
 def answers_a_task(project: Project) -> float | None:
     """Answers and skips that a task took in the newest finished batch of the kind that is being asked now."""
-    done = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
-    batch = done.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
+    finished = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
+    batch = finished.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
     return None if batch is None else _answers_of(batch) / batch.size
 
 

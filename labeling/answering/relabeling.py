@@ -6,12 +6,11 @@ from array import array
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from django.db.models import F
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import labels
-from labeling.models import Annotation, Batch, ClassChange, Correction, Item, LabelCounts, Project, Task
+from labeling.answering import counting, labels
+from labeling.models import Annotation, ClassChange, Correction, Item, LabelCounts, Project, Task
 from labeling.models.items import ItemQuerySet
 
 PART = 200
@@ -57,22 +56,17 @@ def _tasks_of(project: Project, indices: set[int]) -> set[int]:
     return tasks | set(Task.objects.of_items(items).values_list("pk", flat=True)) if items else tasks
 
 
-def _settle(project: Project, keys: list[int]) -> None:
+def _settle(project: Project, tasks: list[int]) -> None:
     # Read again: what was answered between the change and now went by the merges that hold now.
     project.refresh_from_db(fields=["merged", "split"])
-    locked = list(Task.objects.filter(pk__in=keys, outstanding=0).select_for_update(of=("self",)).order_by("pk"))
-    items = Item.objects.filter(pk__in=[task.item_key for task in locked if not task.is_gold])
-    before = set(items.labeled().values_list("pk", flat=True))
-    open_again = _settle_corrections(project, items)
-    labels.resolve(project, locked)
-    items.filter(pk__in=open_again).update(label=None, agreement=None, labeled_at=None, again_at=timezone.now())
-    items.labeled().filter(sent_back=False).update(again_at=None)
-    changed = before ^ set(items.labeled().values_list("pk", flat=True))
-    # Those whose label further tasks decide on are counted where that is settled.
-    picked = Task.objects.deciding().filter(item__in=changed)
-    for batch, item in picked.values_list("batch", "item"):
-        change = -1 if item in before else 1
-        Batch.objects.filter(pk=batch).update(labeled=F("labeled") + change)
+    locked = list(Task.objects.filter(pk__in=tasks, outstanding=0).select_for_update(of=("self",)).order_by("pk"))
+    keys = [task.item_key for task in locked if not task.is_gold]
+    items = Item.objects.filter(pk__in=keys)
+    with counting.labels_counted(keys):
+        open_again = _settle_corrections(project, items)
+        labels.resolve(project, locked)
+        items.filter(pk__in=open_again).update(label=None, agreement=None, labeled_at=None, again_at=timezone.now())
+        items.labeled().filter(sent_back=False).update(again_at=None)
 
 
 def _settle_corrections(project: Project, items: ItemQuerySet) -> list[int]:

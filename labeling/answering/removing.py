@@ -21,7 +21,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import batches, closing, labels
+from labeling.answering import batches, closing, counting, labels
 from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
@@ -104,9 +104,12 @@ def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int]) -> int:
     for _ in range(TRIES):
         try:
             with transaction.atomic():
-                closed = _let_go(tasks)
-                changed = change()
-                _remember(closed)
+                gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
+                # Batches are counted on last of all: others who answer wait for their rows.
+                with counting.labels_counted([task.item_key for task in started]):
+                    closed = _by_batch(gone, started)
+                    changed = change()
+                    _remember(closed)
                 for each in closed:
                     _settle_batch(each)
                 return changed
@@ -134,8 +137,7 @@ def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, del
 @dataclass(slots=True)
 class _Closed:
     """`tasks` of one batch with the items they are for: how many left it, the control tasks and the further ones among
-    them, how many were
-    settled in it, and how many labels that came to.
+    them, and how many were settled in it.
     """
 
     batch: Batch
@@ -144,12 +146,10 @@ class _Closed:
     control: int
     further: int
     settled: int
-    labeled: int
 
 
-def _let_go(tasks: QuerySet[Task]) -> list[_Closed]:
-    """Drop those of these that are open and that nobody has answered; settle the others with the answers they have."""
-    gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
+def _by_batch(gone: Sequence[Task], started: Sequence[Task]) -> list[_Closed]:
+    """Settle the started ones of these closed tasks with the answers they have."""
     # Two batches may be open: the next one opens before this one is complete.
     return [
         _settled(batch, [task for task in gone if task.batch_id == batch.pk],
@@ -160,10 +160,10 @@ def _let_go(tasks: QuerySet[Task]) -> list[_Closed]:
 
 def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
     """Settle those of a batch's closed tasks that were answered already."""
-    labeled = labels.resolve(batch.project, started)
+    labels.resolve(batch.project, started)
     tasks = {task.pk: task.item_key for task in [*gone, *started]}
     further = sum(task.repeats_id is not None for task in gone)
-    return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started), labeled)
+    return _Closed(batch, tasks, len(gone), sum(task.is_control for task in gone), further, len(started))
 
 
 def _remember(closed: Sequence[_Closed]) -> None:
@@ -175,9 +175,7 @@ def _remember(closed: Sequence[_Closed]) -> None:
 
 
 def _settle_batch(closed: _Closed) -> None:
-    """Count the closed tasks on their batch, and complete it if nothing is left to answer. Last of all: others who
-    answer wait for its row.
-    """
+    """Count the closed tasks on their batch, and complete it if nothing is left to answer."""
     batch = Batch.objects.filter(pk=closed.batch.pk, state=Batch.State.OPEN)
     if not batch.update(
         size=F("size") - closed.dropped,
@@ -185,7 +183,6 @@ def _settle_batch(closed: _Closed) -> None:
         dropped=F("dropped") + closed.dropped,
         control_tasks=F("control_tasks") - closed.control,
         further=F("further") - closed.further,
-        labeled=F("labeled") + closed.labeled,
     ):
         raise closing.Moved  # it was ended early meanwhile, and what ended it closes these tasks too
     if batches.complete(batch_id=closed.batch.pk):

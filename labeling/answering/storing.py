@@ -106,9 +106,10 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
     """Write the labels that these tasks with all their answers come to. Returns whether the batch is complete."""
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
-    tasks = [*picked, *again]
-    values = {pk: [answers[pk].value] for pk in tasks} if batch.takes_one_answer else labels.answers_to(tasks)
-    labeled = labels.write(project, picked, again, values)
+    items = {**picked, **again}
+    values = {pk: [answers[pk].value] for pk in items} if batch.takes_one_answer else labels.answers_to(items)
+    with counting.labels_counted(again.values()):
+        labeled = len(labels.write(project, items, values) & picked.keys())
     # Last of all, because others who answer wait for this row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "

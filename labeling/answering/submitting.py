@@ -9,7 +9,8 @@ from django.db import IntegrityError, transaction
 
 from labeling.answering import places, storing
 from labeling.answering.answer import Answer, Outcome, Refusal
-from labeling.answering.places import BATCH, TASK, PlacesMoved
+from labeling.answering.places import PlacesMoved
+from labeling.answering.task_rows import BATCH, tasks_with_batches
 from labeling.models import Annotation, Batch, Project, Removal, Task, User
 from labeling.statements import Columns, marks, rows, several_write, stored
 
@@ -73,7 +74,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     outcome = Outcome()
     ids = {answer.task for answer in answers}
     _lock_tasks(ids)
-    tasks = _read_tasks(project, ids)
+    tasks = tasks_with_batches(project, ids)
     # Read behind the locks: the same answer, sent by two requests at once, is seen by the second.
     known = _known([answer.id for answer in answers])
     fresh: dict[int, Answer] = {}
@@ -112,25 +113,6 @@ def _lock_tasks(ids: Collection[int]) -> None:
     """Always in the same order, so that two requests over the same tasks cannot lock each other out."""
     if ids and several_write():
         rows(f"SELECT id FROM labeling_task WHERE id IN ({marks(len(ids))}) ORDER BY id FOR UPDATE", list(ids))
-
-
-def _read_tasks(project: Project, ids: Collection[int]) -> dict[int, Task]:
-    """Those of these tasks that are the project's, with their batches."""
-    if not ids:
-        return {}
-    task_rows = rows(
-        f"""
-        SELECT {TASK.sql}, {BATCH.sql} FROM labeling_task t JOIN labeling_batch b ON b.id = t.batch_id
-        WHERE t.id IN ({marks(len(ids))}) AND b.project_id = %s
-        """,
-        [*ids, project.pk],
-    )
-    tasks = {}
-    for row in task_rows:
-        task = TASK.read(row[: len(TASK)])
-        task.batch = BATCH.read(row[len(TASK) :])
-        tasks[task.pk] = task
-    return tasks
 
 
 def _removed(project: Project, ids: Collection[int]) -> set[int]:

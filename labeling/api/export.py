@@ -57,14 +57,14 @@ class Export(ProjectView):
         responses={(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()},
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
-        name, choice = self._wanted(request)
+        name, choice = self._name_and_choice(request)
         fmt = FORMATS[name]
         response = StreamingHttpResponse(export(self.project, name, choice), content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{choice.file_name(self.project, fmt.suffix)}"'
         response["Cache-Control"] = "private, no-store"
         return response
 
-    def _wanted(self, request: Request) -> tuple[str, Choice]:
+    def _name_and_choice(self, request: Request) -> tuple[str, Choice]:
         """The format and the rows. A parameter that does not exist is refused: misspelt, it would filter nothing."""
         known = ["format", *FILTERS]
         errors = {

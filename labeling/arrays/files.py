@@ -11,7 +11,7 @@ pool/v<number>/*.npy            what that version says of every row: margins, be
 dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
                                 the second one on: those before it stay, for the batches that were picked by them
 maps/batch-<number>.npz         where a batch lay in the pool
-predictions/<id>.jsonl          what a version said of the items of a file, for a time
+predictions/<id>.jsonl          what a version predicted for the items of a file, for a time
 baseline.npz                    what throw-away models that learned from uniform labels alone take items to be
 sample.npz                      a sample of the pool, by which pages forecast what settings lead to
 """

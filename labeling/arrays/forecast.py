@@ -154,10 +154,10 @@ def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(sizes, middle).sum() <= n else (low, middle - 1)
     drawn = np.minimum(sizes, low).astype(np.float64)
-    rest = n - int(drawn.sum())
+    remaining = n - int(drawn.sum())
     larger, counts = np.unique(sizes[sizes > low], return_counts=True)
     before = np.cumsum(counts) - counts
-    reached = np.clip((rest - before) / counts, 0, 1)
+    reached = np.clip((remaining - before) / counts, 0, 1)
     drawn[sizes > low] += reached[np.searchsorted(larger, sizes[sizes > low])]
     return drawn
 

@@ -59,8 +59,8 @@ def plan_batch(
     control_share: float,
     strategy: str,
     candidate_factor: float | None,
-    margins: np.ndarray | None,
-    clusters: np.ndarray | None,
+    margins: np.ndarray | None = None,
+    clusters: np.ndarray | None = None,
     rng: np.random.Generator,
     entropies: np.ndarray | None = None,
     embeddings: np.ndarray | None = None,
@@ -109,30 +109,39 @@ def plan_batch(
         rng=rng,
         progress=progress,
     )
-    rows = np.concatenate([open_rows[selection.indices], check_rows, asked_rows, control])
-    n_picked = len(selection.indices)
-    n_in_chance_order = n_picked + len(check_rows)
-    n_learned = n_in_chance_order + len(asked_rows)
-    passes = np.full(len(rows), NOT_APPLICABLE)
-    cluster_sizes = np.full(len(rows), NOT_APPLICABLE)
+    picked = open_rows[selection.indices]
+    rows = np.concatenate([picked, check_rows, asked_rows, control])
+    order, is_control = _serving_order(len(picked) + len(check_rows), len(asked_rows), len(control), rng)
+    passes, cluster_sizes, clusters_of = (np.full(len(rows), NOT_APPLICABLE) for _ in range(3))
     if clusters is not None:
-        passes[:n_picked] = selection.passes
-        cluster_sizes[:n_picked] = selection.cluster_sizes
-    # Nobody may see from a task's place whether it is a control task: control tasks stay where chance has put them, and
-    # of the places in between, the first are for what was asked for.
-    order = rng.permutation(len(rows))
-    learned = order < n_learned
-    order[learned] = order[learned][np.argsort(order[learned] < n_in_chance_order, kind="stable")]
+        passes[: len(picked)], cluster_sizes[: len(picked)] = selection.passes, selection.cluster_sizes
+        clusters_of = clusters[rows]
     return Plan(
         rows=rows[order],
-        is_control=order >= n_learned,
-        is_asked=(order >= n_picked) & (order < n_learned),
+        is_control=is_control,
+        is_asked=(order >= len(picked)) & ~is_control,
         passes=passes[order],
-        clusters=clusters[rows[order]] if clusters is not None else np.full(len(rows), NOT_APPLICABLE),
+        clusters=clusters_of[order],
         cluster_sizes=cluster_sizes[order],
         candidates=selection.candidates,
         candidate_factor=candidate_factor,
     )
+
+
+def _serving_order(
+    n_picked: int, n_asked: int, n_control: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """The order in which tasks are given out, of `n_picked` in front of `n_asked` in front of `n_control`; and which of
+    them, in that order, are control tasks.
+
+    Nobody may see from a task's place whether it is a control task: control tasks stay where chance has put them, and
+    of the places in between, the first are for what was asked for.
+    """
+    order = rng.permutation(n_picked + n_asked + n_control)
+    is_control = order >= n_picked + n_asked
+    learned = order[~is_control]
+    order[~is_control] = learned[np.argsort(learned < n_picked, kind="stable")]
+    return order, is_control
 
 
 def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:

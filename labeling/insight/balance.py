@@ -39,7 +39,7 @@ class Balance:
 
     @property
     def others(self) -> int:
-        """Classes that have labels and are not told of."""
+        """Classes that have labels and are not shown."""
         return self.seen - len(self.classes)
 
 

@@ -40,7 +40,7 @@ class Drift:
 
 
 def clustering_of(project: Project) -> Clustering | None:
-    """The project's clustering with the versions that it tells of. One query."""
+    """The project's clustering with the versions that it names. One query."""
     clusterings = Clustering.objects.filter(project=project).select_related("embedded_by", "measured_by")
     return clusterings.first()
 

@@ -93,8 +93,8 @@ def compare(facts: Facts) -> Compared:
     statistics = [overall(votes), by_class(votes)]
     statistics += [ordinal(votes)] if asks.ordered else []
     statistics += [pairs.statistic] if len(pairs.measured) else []
-    totals, classes, *rest = estimates(statistics)
-    of_pairs = rest.pop() if len(pairs.measured) else [None]
+    totals, classes, *optional = estimates(statistics)
+    of_pairs = optional.pop() if len(pairs.measured) else [None]
     enough = tasks >= ENOUGH
     n = len(pairs.measured)
     measured = {int(place): (of_pairs[at], of_pairs[n + at]) for at, place in enumerate(pairs.measured)}
@@ -107,7 +107,7 @@ def compare(facts: Facts) -> Compared:
         raters=raters,
         codes=codes,
         coefficients=[*totals, of_pairs[-1]] if enough else [None] * 4,
-        ordinal=rest[0][0] if rest and enough else None,
+        ordinal=optional[0][0] if optional and enough else None,
         pairs=[
             (raters[a], raters[b], int(n), int(differing), *measured.get(place, (None, None)))
             for place, ((a, b), n, differing) in enumerate(zip(pairs.people, pairs.items, pairs.differing, strict=True))

@@ -36,17 +36,17 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Items of class `truth` that were taken for `said`: how many by either version."""
+    """Items of class `truth` that were taken for `predicted`: how many by either version."""
 
     truth: int
-    said: int
+    predicted: int
     a: int
     b: int
 
 
 @dataclass(frozen=True, slots=True)
 class OnControl:
-    """On the control items that both have seen. `pair` has what each said of each."""
+    """On the control items that both have seen. `pair` has the prediction of each for each."""
 
     a: Side
     b: Side
@@ -90,7 +90,7 @@ def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comp
 
 
 def on_control(pair: Pair) -> OnControl:
-    """From what both said of n >= 1 items."""
+    """From the predictions of both for n >= 1 items."""
     right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
     compared = compare(right_b, right_a)
     n_classes = 1 + max(int(each.max()) for each in (pair.labels, pair.said_a, pair.said_b))
@@ -117,7 +117,7 @@ def _mistakes(pair: Pair) -> list[Mistake]:
         for truth, taken, items in metrics.confused_pairs(pair.labels, predicted, limit=everything):
             counts.setdefault((truth, taken), [0, 0])[side] = items
     mistakes = [Mistake(truth, taken, a, b) for (truth, taken), (a, b) in counts.items() if a != b]
-    mistakes.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.said))
+    mistakes.sort(key=lambda each: (-abs(each.a - each.b), -max(each.a, each.b), each.truth, each.predicted))
     return mistakes[:MISTAKES]
 
 
@@ -136,4 +136,4 @@ def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | Non
             kind = int(pair) >> 32, int(pair) & 0xFFFFFFFF
             counts[kind] = counts.get(kind, 0) + int(items)
     kinds = sorted(counts.items(), key=lambda each: (-each[1], each[0]))
-    return OnPool(n, sum(counts.values()), [(*said, items) for said, items in kinds[:KINDS]])
+    return OnPool(n, sum(counts.values()), [(*answers, items) for answers, items in kinds[:KINDS]])

@@ -50,7 +50,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What two versions said of the same control items, (n,) each: rows in the pool, labels, answers, confidences."""
+    """Predictions of two versions for the same control items, (n,) each: pool rows, labels, answers, confidences."""
 
     rows: np.ndarray
     labels: np.ndarray
@@ -123,7 +123,7 @@ class ControlSlice:
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
         """Accuracy with its 95 % interval, on the items that the version has seen; None without stored predictions."""
-        best = self._said(version, "best")
+        best = self._predictions(version, "best")
         if best is None:
             return None
         share = metrics.accuracy(self._labels[: len(best)], best)
@@ -131,7 +131,7 @@ class ControlSlice:
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
         """Each class that occurs, most frequent first; empty where answers are not single classes."""
-        best = self._said(version, "best")
+        best = self._predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
         labels = self._labels[: len(best)]
@@ -144,7 +144,7 @@ class ControlSlice:
 
     def confusion(self, version: ModelVersion) -> Confusion | None:
         """Labels against predictions; None without stored predictions. For `verify` the classes are 0 and 1."""
-        best = self._said(version, "best")
+        best = self._predictions(version, "best")
         if best is None or not len(best):
             return None
         labels, answers = self._labels[: len(best)], np.arange(len(self._project.asks.answers))
@@ -153,27 +153,29 @@ class ControlSlice:
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
         """Whether it is right as often as it says, on the items that it has seen; None without stored predictions."""
-        best, sure = self._said(version, "best"), self._said(version, "confidence")
+        best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
         if best is None or sure is None:
             return None
         return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
         """Item by item; None if the predictions of one of the two are not stored."""
-        new, old = self._said(later, "best"), self._said(earlier, "best")
+        new, old = self._predictions(later, "best"), self._predictions(earlier, "best")
         if new is None or old is None:
             return None
         n = min(len(new), len(old))
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
-        """What both said of the items that both have seen; None if the predictions of one are not stored."""
-        predictions = [self._said(version, name) for version in (earlier, later) for name in ("best", "confidence")]
+        """The predictions of both for the items that both have seen; None if the predictions of one are not stored."""
+        predictions = [
+            self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
+        ]
         if any(each is None for each in predictions):
             return None
         n = min(len(each) for each in predictions if each is not None)
         return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
-    def _said(self, version: ModelVersion, name: str) -> np.ndarray | None:
-        """What the version said of the control items that it has seen, which are the first ones."""
+    def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
+        """The version's predictions for the control items that it has seen, which are the first ones."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

@@ -14,48 +14,21 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays import stored
-from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.insight.control_slice import ControlSlice
+from labeling.insight.labels_saved import LabeledRows, LabelsSpent, Missing, Saved, labeled_rows, labels_saved
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff_facts import Facts, facts_of, stored_predictions
 from labeling.models import ModelVersion, Project
-from labeling.models.items import ItemQuerySet
-from models_store import metrics, payoff
-from models_store.payoff import Band, Estimate, Measured, NextGain
-
-__all__ = [
-    "Advice",
-    "Band",
-    "Estimate",
-    "LabelsSpent",
-    "Missing",
-    "Next",
-    "Payoff",
-    "Saved",
-    "advise",
-    "payoff_of",
-    "payoff_values",
-]
+from models_store import payoff
+from models_store.payoff import Measured, NextGain
 
 LEAST_VERSIONS = 3
 """Versions, below which there is no curve to go on from."""
 MOST_TIMES = 10
 WORTH = 0.005
 """Accuracy, in shares of 1, that a batch should bring."""
-
-
-class Missing(StrEnum):
-    """Why it cannot be told what picking has saved."""
-
-    QUESTION = "question"
-    PRIVATE = "private"
-    NO_CONTROL = "no-control"
-    NOTHING_PICKED = "nothing-picked"
-    FEW_CONTROL = "few-control"
-    NOT_YET = "not-yet"
-    FAILED = "failed"
 
 
 class Advice(StrEnum):
@@ -66,43 +39,6 @@ class Advice(StrEnum):
     STOP = "stop"
     UNCLEAR = "unclear"
     DONE = "done"
-
-
-@dataclass(frozen=True, slots=True)
-class LabelsSpent:
-    """Labels that the newest version learned from, and the control items labeled by then."""
-
-    learned: int
-    control: int
-
-    @property
-    def labels(self) -> int:
-        return self.learned + self.control
-
-
-@dataclass(frozen=True, slots=True)
-class Uniform:
-    """Models that learned from `labels` uniform labels: their accuracy with its 95 % interval, by `n` items."""
-
-    labels: int
-    accuracy: float
-    low: float
-    high: float
-    n: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saved:
-    """Labels that uniform labeling would need for the accuracy of the version in use, and how many fewer were spent.
-
-    Ends of intervals beyond the pool's `limit` items are None.
-    """
-
-    needed: Estimate
-    labels: Estimate
-    limit: int
-    points: list[Uniform]
-    curve: Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +69,7 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """What can be told now. At most thirteen queries; computed anew only where what it stands on has changed."""
+    """What can be told now. At most thirteen queries; computed again only where its basis has changed."""
     if project.asks.several:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
     versions = stored_predictions(project)
@@ -148,7 +84,7 @@ def payoff_of(project: Project) -> Payoff:
 def _computed(facts: Facts) -> Payoff:
     """Kept by each process, for an overview is asked for again every few seconds. Nobody changes what it returns."""
     project = facts.project
-    items = _truth(project.items.measuring())
+    items = labeled_rows(project.items.measuring())
     versions, measured = _versions(facts, items)
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
@@ -161,7 +97,7 @@ def _computed(facts: Facts) -> Payoff:
     if more and len(versions) >= LEAST_VERSIONS and len(items.rows) >= LEAST_CONTROL:
         ahead = Next(size, more, payoff.next_gain(measured, more))
     advice, more_control = advise(ahead, len(items.rows)) if size else (Advice.DONE, None)
-    saved, missing, reason = _saved(facts, versions, used, measured, items, spent)
+    saved, missing, reason = labels_saved(facts, versions, used, measured, items, spent)
     number = versions[used].number
     return Payoff(advice, len(items.rows), len(versions), number, spent, saved, missing, reason, ahead, more_control)
 
@@ -185,21 +121,7 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
     return Advice.UNCLEAR, max(1, more) if more <= MOST_TIMES * control else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Items:
-    """Labeled items: rows (n,), ascending, and labels (n,)."""
-
-    rows: np.ndarray
-    labels: np.ndarray
-
-
-def _truth(items: ItemQuerySet) -> _Items:
-    labeled = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
-    rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
-    return _Items(rows, labels)
-
-
-def _versions(facts: Facts, items: _Items) -> tuple[list[ModelVersion], Measured]:
+def _versions(facts: Facts, items: LabeledRows) -> tuple[list[ModelVersion], Measured]:
     """The versions that have said something of control items, and which of the items each has wrong."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:
@@ -211,62 +133,6 @@ def _versions(facts: Facts, items: _Items) -> tuple[list[ModelVersion], Measured
     answers = np.array(predictions).reshape(len(kept), len(items.rows))
     labels = np.array([version.labels for version in kept], np.int64)
     return kept, Measured(labels, answers != items.labels, answers != MISSING, np.ones_like(labels))
-
-
-def _saved(
-    facts: Facts, versions: list[ModelVersion], used: int, measured: Measured, control: _Items, spent: LabelsSpent
-) -> tuple[Saved | None, Missing | None, str]:
-    """What picking has saved, or why that cannot be told."""
-    project, first_picked = facts.project, facts.first_picked
-    if first_picked is None or versions[used].batch.number < first_picked:
-        return None, Missing.NOTHING_PICKED, ""
-    if len(control.rows) < LEAST_CONTROL:
-        return None, Missing.FEW_CONTROL, ""
-    if facts.private:
-        return None, Missing.PRIVATE, ""
-    baseline = stored.load(ProjectFiles(project).baseline, Baseline)
-    if baseline is None:
-        return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
-    first = _truth(project.items.of_batches_before(first_picked).filter(reserved=False))
-    rows = np.concatenate([control.rows, first.rows])
-    labels = np.concatenate([control.labels, first.labels])
-    by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
-    versions_on_all = _padded(measured, len(first.rows))
-    uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
-    limit = max(facts.pool, spent.labels)
-    needs = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
-    points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
-    return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
-
-
-def _padded(measured: Measured, more: int) -> Measured:
-    """The same with items that no version was measured on."""
-    pad = ((0, 0), (0, more))
-    return Measured(measured.labels, np.pad(measured.wrong, pad), np.pad(measured.seen, pad), measured.models)
-
-
-def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Measured:
-    """Which of the items, in any order, the throw-away models have wrong, by what they are taken to be by now."""
-    place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
-    answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
-    models = np.full(len(baseline.labels), baseline.folds)
-    measured = Measured(baseline.labels, answers != labels, answers != MISSING, models)
-    return measured.rows(np.flatnonzero(measured.seen.any(axis=1)))
-
-
-def _point(uniform: Measured, place: int) -> Uniform:
-    seen = uniform.seen[place]
-    n, right = int(seen.sum()), int((seen & ~uniform.wrong[place]).sum())
-    low, high = metrics.wilson(right, n)
-    return Uniform(int(uniform.labels[place]), right / max(n, 1), low, high, n)
-
-
-def _minus(needed: Estimate, spent: int) -> Estimate:
-    return Estimate(
-        value=None if needed.value is None else needed.value - spent,
-        low=needed.low - spent,
-        high=None if needed.high is None else needed.high - spent,
-    )
 
 
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:

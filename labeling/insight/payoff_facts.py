@@ -1,4 +1,4 @@
-"""What a payoff follows from, read by a few queries, so that it is computed anew only where that has changed."""
+"""What a payoff follows from, read by a few queries, so that it is computed again only where that has changed."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def whole_number(text: str) -> int | None:
     return int(text) if NUMBER.fullmatch(text.strip()) else None
 
 
-def _whole(text: str) -> int:
+def _whole_number(text: str) -> int:
     if (number := whole_number(text)) is None:
         raise ValueError("not a whole number")
     return number
@@ -30,7 +30,7 @@ ORDERS = {
     RANK: Order("rank", tie="rank"),
     "margin": Order("smallest margin", "margin", read=finite, tie="rank"),
     "-margin": Order("largest margin", "margin", descending=True, read=finite, tie="rank"),
-    "cluster": Order("cluster", "cluster", read=_whole, tie="rank"),
+    "cluster": Order("cluster", "cluster", read=_whole_number, tie="rank"),
 }
 PARTS = {"": "all", "picked": "picked", "control": "control"}
 

@@ -208,7 +208,7 @@ def _imports(project: Project) -> list[dict[str, Any]]:
 
 
 def failures_of(project: Project) -> list[dict[str, Any]]:
-    """Steps that failed and wait for somebody to act, the newest first. A prediction is asked for anew."""
+    """Steps that failed and wait for somebody to act, the newest first. A prediction is asked for again."""
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]

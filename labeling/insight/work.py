@@ -122,11 +122,12 @@ def held_in(batches: QuerySet[Batch], now: datetime.datetime) -> AssignmentQuery
 
 def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]:
     """Who works on the batch, who answered most comes first. Two queries."""
-    done = worked(WorkLog.objects.filter(batch=batch), now)
+    worked_rows = worked(WorkLog.objects.filter(batch=batch), now)
     holding = held_in(Batch.objects.filter(pk=batch.pk), now)
     held = dict(holding.values_list("user__username").annotate(n=Count("pk")))
     contributions = [
-        Contribution(each.username, each.answers, each.skips, held.pop(each.username, 0), each.last_at) for each in done
+        Contribution(each.username, each.answers, each.skips, held.pop(each.username, 0), each.last_at)
+        for each in worked_rows
     ]
     contributions += [Contribution(username, 0, 0, n, None) for username, n in held.items()]
     return sorted(contributions, key=lambda each: (-each.answers - each.skips, each.username))

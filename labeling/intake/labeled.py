@@ -152,7 +152,7 @@ def _users(names: Iterable[str]) -> dict[str, int]:
 
 
 def _write_answers(project: Project, answers: Sequence[tuple[int, _Answered]], users: Mapping[str, int]) -> None:
-    """An id that another annotation has already, such as its original's in another project, is made anew."""
+    """An id that another annotation has already, such as its original in another project, is replaced by a new one."""
     ids = {answered.answer.id for _, answered in answers if answered.answer.id}
     taken = {
         pk for part in _parts(list(ids)) for pk in Annotation.objects.filter(pk__in=part).values_list("pk", flat=True)

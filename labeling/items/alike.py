@@ -54,7 +54,7 @@ def _matrix(project: Project, row: int) -> np.ndarray | None:
     if clustering is not None:
         try:
             embeddings = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
-        except (OSError, ValueError):  # removed by a clustering anew, which has not ended yet
+        except (OSError, ValueError):  # removed by a new clustering, which has not ended yet
             embeddings = np.empty((0, 0))
         if row < len(embeddings):
             return embeddings

@@ -178,10 +178,10 @@ def count_matching(project: Project, chosen: ItemFilter) -> tuple[int, bool]:
     """
     if chosen.q is None or chosen.q.ids is not None or chosen.like:
         return count_up_to(matching(project, chosen))
-    rest = replace(chosen, q=None)
-    if rest == ItemFilter():
+    others = replace(chosen, q=None)
+    if others == ItemFilter():
         return COUNTED, True
-    matches = list(matching(project, rest).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
+    matches = list(matching(project, others).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
     n = sum(matches[:EXAMINED])
     return min(n, COUNTED), n > COUNTED or len(matches) > EXAMINED
 

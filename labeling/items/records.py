@@ -19,7 +19,7 @@ Names = dict[int, str]
 
 @dataclass(slots=True)
 class ItemLine:
-    """An item as lists show it. `said`: (annotator, answer or None for a skip), as they came."""
+    """An item as lists show it. `answers`: (annotator, answer or None for a skip), as they came."""
 
     item: Item
     answers: list[tuple[str, Stored | None]] = field(default_factory=list)

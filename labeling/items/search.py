@@ -66,7 +66,7 @@ def unindexed(project: Project) -> ItemQuerySet:
 
 
 def rewind(project: Project, first: int) -> None:
-    """Have the items from this number on indexed anew. Called in the transaction that adds items among them: an import
+    """Have the items from this number on indexed again. Called in the transaction that adds items among them: an import
     that failed and is retried brings some in front of those that the index has come to.
     """
     ItemIndex.objects.filter(project=project, indexed_to__gte=first).update(indexed_to=first - 1)
@@ -150,10 +150,10 @@ def _vector(words: Iterable[str]) -> str:
 
 def _asks_index(project: Project, terms: Sequence[Term]) -> tuple[str, str]:
     """The statement that finds ids of items, with one place for what it looks for; and that."""
-    whole = [Term(((_project_word(project),),), prefix=False), *terms]
+    scoped = [Term(((_project_word(project),),), prefix=False), *terms]
     if connection.vendor == "postgresql":
-        return "SELECT item_id FROM labeling_itemwords WHERE words @@ %s::tsquery", _tsquery(whole)
-    match = " AND ".join("(" + " OR ".join(_fts5(phrase, term) for phrase in term.phrases) + ")" for term in whole)
+        return "SELECT item_id FROM labeling_itemwords WHERE words @@ %s::tsquery", _tsquery(scoped)
+    match = " AND ".join("(" + " OR ".join(_fts5(phrase, term) for phrase in term.phrases) + ")" for term in scoped)
     return "SELECT rowid FROM labeling_itemwords WHERE labeling_itemwords MATCH %s", match
 
 

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Sum
 
 from labeling import database
-from labeling.answering import batches, closing, labels
+from labeling.answering import batches, closing, counting, labels
 from labeling.answering.batches import BatchError
 from labeling.models import Annotation, Batch, Project, Task
 from labeling.models.batches import answers_needed
@@ -126,6 +126,5 @@ def _let_go(project: Project, tasks: TaskQuerySet) -> None:
     """Drop those of these tasks that nobody has answered, and settle the others with the answers they have."""
     gone, started = closing.close(tasks)
     closing.ask_again(gone)
-    labeled = labels.resolve(project, started)
-    if labeled:  # last of all, as in a submit
-        Batch.objects.filter(pk=started[0].batch_id).update(labeled=F("labeled") + labeled)
+    with counting.labels_counted([task.item_key for task in started]):
+        labels.resolve(project, started)

@@ -103,5 +103,5 @@ def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """The step under way: the loop's before an import's, What is beside the loop is not told of."""
+    """The step under way: the loop's before an import's, what is beside the loop is not shown."""
     return project.jobs.running().exclude(kind__in=[*PATIENT_KINDS, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()

@@ -134,13 +134,13 @@ class Annotator:
             return []
         return self._count(self._client.post("annotations/", {"annotations": answers}), "answers")
 
-    def _count(self, outcome: dict[str, Any], what: str) -> list[str]:
+    def _count(self, outcome: dict[str, Any], counter: str) -> list[str]:
         """Count what was accepted. A place may be lost when a lease runs out; any other refusal is an error."""
         for refused in outcome["rejected"]:
             if refused["code"] not in ("taken", "batch_closed", "item_removed"):
                 raise SimulationError(f"An answer was refused: {refused['detail']}")
             self.tally["refused"] += 1
-        self.tally[what] += len(outcome["accepted"])
+        self.tally[counter] += len(outcome["accepted"])
         return list(outcome["accepted"])
 
     def _chance(self, rate: str) -> bool:
@@ -222,15 +222,15 @@ class Simulation:
         items = self._project.items.filter(pk__in=item_ids).values_list("pk", "truth") if item_ids else ()
         return {pk: truth for pk, truth in items if truth is not None}
 
-    def _watch(self, done: int, futures: list[Future[Counter[str]]]) -> None:
-        """Follow the loop from batch `done` on until the last batch is done or nothing is left to label."""
+    def _watch(self, number: int, futures: list[Future[Counter[str]]]) -> None:
+        """Follow the loop from batch `number` on until the last batch is done or nothing is left to label."""
         while True:
             progress = self._client.get("progress/")
-            while done <= self.last and self._is_done(done):
-                self._watcher.batch_done(done)
-                done += 1
+            while number <= self.last and self._is_done(number):
+                self._watcher.batch_done(number)
+                number += 1
             self._watcher.progress(progress)
-            if done > self.last or self._is_over(progress):
+            if number > self.last or self._is_over(progress):
                 return
             if self._project.batches.open().filter(number__lte=self.last).exists():
                 self.gate.set()

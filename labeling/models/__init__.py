@@ -5,7 +5,8 @@ from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.copies import Copy, CopyAnswer
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
-from labeling.models.items import Item, ItemImport, RejectedRow
+from labeling.models.imports import ItemImport, RejectedRow
+from labeling.models.items import Item
 from labeling.models.jobs import Job
 from labeling.models.people import Invitation, Membership, Role, User
 from labeling.models.predictions import PredictionRun

@@ -61,10 +61,6 @@ class Assignment(models.Model):
     def __str__(self) -> str:
         return f"{self.user} on {self.task}"
 
-    @property
-    def is_pending(self) -> bool:
-        return self.answered_at is None and self.ended_at is None
-
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def standing(self) -> AnnotationQuerySet:

@@ -85,7 +85,7 @@ class Copy(models.Model):
 
 
 class CopyAnswer(models.Model):
-    """What an annotator said of a copy on the screen: that it is the same as its source, or that it is not."""
+    """An annotator's answer to a copy on the screen: that it is the same as its source, or that it is not."""
 
     annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="copy_answers")
     copy = models.ForeignKey(Copy, on_delete=models.CASCADE, related_name="answers")

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 if TYPE_CHECKING:
     from labeling.models.batches import Batch
-    from labeling.models.items import ItemImport
+    from labeling.models.imports import ItemImport
     from labeling.models.predictions import PredictionRun
     from labeling.models.projects import Project
 

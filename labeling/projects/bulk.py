@@ -22,7 +22,7 @@ from labeling.models.removals import BulkChangeQuerySet
 
 PART = 200
 # Finished ones are told for a while.
-TOLD = datetime.timedelta(minutes=30)
+SHOWN = datetime.timedelta(minutes=30)
 
 
 def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Change) -> BulkChange:
@@ -42,7 +42,7 @@ def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Cha
 
 def under_way(project: Project) -> BulkChangeQuerySet:
     """Changes that are carried out now, and those that ended lately, the newest first."""
-    lately = BulkChange.objects.filter(project=project, finished_at__gt=timezone.now() - TOLD)
+    lately = BulkChange.objects.filter(project=project, finished_at__gt=timezone.now() - SHOWN)
     unfinished: BulkChangeQuerySet = BulkChange.objects.unfinished().filter(project=project)
     return (unfinished | lately).select_related("user").order_by("-pk")
 

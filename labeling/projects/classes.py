@@ -6,7 +6,7 @@ labels follow a merge, in the background (`labeling.answering.relabeling`), and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
@@ -19,18 +19,22 @@ from labeling.answering import relabeling
 from labeling.models import Annotation, ClassChange, Correction, Job, LabelClass, Project, Task, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.projects.class_fields import EDITABLE, fill
+from labeling.projects.class_record import (
+    KINDS_THAT_RELABEL,
+    ClassError,
+    class_at,
+    fields_of,
+    hold,
+    keep_two,
+    offered,
+    record,
+    refuse,
+    relabel,
+    remember_name,
+    set_archived,
+)
 
-
-class ClassError(Exception):
-    """The classes cannot be changed in this way as things are; the message says why."""
-
-
-# Whoever answers at this moment has read the classes before the change: labels follow when these requests are over.
-SETTLE_SECONDS = 3
-KINDS_THAT_RELABEL = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
-LEAST = 2
 MOST_PARTS = 20
-MOST_EARLIER_NAMES = 100
 
 
 @transaction.atomic
@@ -39,45 +43,45 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
 
     Raises `ValidationError`, by field, or `ClassError`.
     """
-    project = _hold(project)
-    _refuse(project.asks.fixed_scale)
+    project = hold(project)
+    refuse(project.asks.fixed_scale)
     if project.classes.count() >= MAX_CLASSES:
         raise ValidationError({"name": f"There are {MAX_CLASSES:,} classes already: no more fit."})
     index = (project.classes.aggregate(last=Max("index"))["last"] or 0) + 1
     added = LabelClass(project=project, index=index, position=index)
     fill(added, {"name": name, **details})
     added.save()
-    _record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
+    record(project, user, ClassChange.Kind.ADDED, f"Added “{added.name}”", [added])
     return added
 
 
 @transaction.atomic
 def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> LabelClass:
     """Change fields of a class: those of `EDITABLE`. Raises `ValidationError`, by field, or `ClassError`."""
-    project = _hold(project)
-    edited = _one(project, index)
-    before = _fields(edited, EDITABLE)
+    project = hold(project)
+    edited = class_at(project, index)
+    before = fields_of(edited, EDITABLE)
     if "name" in fields and fields["name"].strip() != edited.name:
-        _refuse(project.asks.fixed_scale)
+        refuse(project.asks.fixed_scale)
     fill(edited, fields)
-    after = _fields(edited, EDITABLE)
+    after = fields_of(edited, EDITABLE)
     if after == before:
         return edited
     edited.save()
     renamed = before["name"] != edited.name
     if renamed:
-        _remember(project, before["name"], index)
+        remember_name(project, before["name"], index)
     text = f"Renamed “{before['name']}” to “{edited.name}”" if renamed else f"Changed “{edited.name}”"
-    _record(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
+    record(project, user, ClassChange.Kind.EDITED, text, [edited], before={edited.index: before})
     return edited
 
 
 @transaction.atomic
 def move(*, project: Project, user: User | None, index: int, position: int) -> None:
     """Put a class at this place among those that are offered, counted from 0. Raises `ClassError`."""
-    project = _hold(project)
-    _refuse(project.asks.fixed_scale)
-    moved = _offered(project, index)
+    project = hold(project)
+    refuse(project.asks.fixed_scale)
+    moved = offered(project, index)
     classes = list(project.classes.offered())
     before = {each.index: {"position": each.position} for each in classes}
     others = [each for each in classes if each.pk != moved.pk]
@@ -89,7 +93,7 @@ def move(*, project: Project, user: User | None, index: int, position: int) -> N
         each.position = place
     LabelClass.objects.bulk_update(order, ["position"], batch_size=500)
     text = f"Moved “{moved.name}” to place {order.index(moved) + 1}"
-    _record(project, user, ClassChange.Kind.MOVED, text, [moved], before=before)
+    record(project, user, ClassChange.Kind.MOVED, text, [moved], before=before)
 
 
 @transaction.atomic
@@ -98,21 +102,21 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
 
     Answers keep the class that was answered. Raises `ClassError`.
     """
-    project = _hold(project)
-    _refuse(project.asks.fixed_classes)
+    project = hold(project)
+    refuse(project.asks.fixed_classes)
     if index == into:
         raise ClassError("Choose another class to merge it into.")
-    source, target = _offered(project, index), _offered(project, into)
-    _keep_two(project)
-    before = {source.index: _fields(source, ("archived_at",))}
+    source, target = offered(project, index), offered(project, into)
+    keep_two(project)
+    before = {source.index: fields_of(source, ("archived_at",))}
     merged_before = dict(project.merged)
     moved = [old for old, new in project.merged.items() if new == source.index]
     project.merged |= dict.fromkeys([str(source.index), *moved], target.index)
-    _archive(source)
+    set_archived(source)
     project.save(update_fields=["merged"])
     text = f"Merged “{source.name}” into “{target.name}”"
-    _record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
-    _relabel(project)
+    record(project, user, ClassChange.Kind.MERGED, text, [source, target], before=before, merged=merged_before)
+    relabel(project)
 
 
 @transaction.atomic
@@ -122,53 +126,53 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
     The class is archived. Items with that label lose it, and are asked again in the next batches. Answers stay as they
     were given. Returns the classes that it becomes. Raises `ClassError`, or `ValidationError` for a name.
     """
-    _refuse(project.asks.fixed_classes)
+    refuse(project.asks.fixed_classes)
     names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
     if not 2 <= len(names) <= MOST_PARTS:
         raise ClassError(f"Name 2 to {MOST_PARTS} classes that it is to become.")
-    source = _offered(_hold(project), index)
+    source = offered(hold(project), index)
     if source.name in names:
         raise ClassError(f"“{source.name}” cannot become itself. Rename it first if a part keeps its name.")
     known = {each.name: each for each in project.classes.offered().filter(name__in=names)}
     parts = [known.get(name) or add(project=project, user=user, name=name) for name in names]
-    project = _hold(project)
-    before = {source.index: _fields(source, ("archived_at",))}
+    project = hold(project)
+    before = {source.index: fields_of(source, ("archived_at",))}
     project.split = sorted({*project.split, source.index})
     project.save(update_fields=["split"])
-    _archive(source)
+    set_archived(source)
     text = f"Split “{source.name}” into {', '.join(f'“{each.name}”' for each in parts)}"
-    _record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
-    _relabel(project)
+    record(project, user, ClassChange.Kind.SPLIT, text, [source, *parts], before=before)
+    relabel(project)
     return parts
 
 
 @transaction.atomic
 def archive(*, project: Project, user: User | None, index: int) -> None:
     """Offer a class no more. Its labels stay, and models go on learning from them. Raises `ClassError`."""
-    project = _hold(project)
-    _refuse(project.asks.fixed_classes)
-    archived = _offered(project, index)
-    _keep_two(project)
-    before = {archived.index: _fields(archived, ("archived_at",))}
-    _archive(archived)
-    _record(project, user, ClassChange.Kind.ARCHIVED, f"Archived “{archived.name}”", [archived], before=before)
+    project = hold(project)
+    refuse(project.asks.fixed_classes)
+    archived = offered(project, index)
+    keep_two(project)
+    before = {archived.index: fields_of(archived, ("archived_at",))}
+    set_archived(archived)
+    record(project, user, ClassChange.Kind.ARCHIVED, f"Archived “{archived.name}”", [archived], before=before)
 
 
 @transaction.atomic
 def restore(*, project: Project, user: User | None, index: int) -> None:
     """Offer an archived class again. Raises `ClassError` for one that was merged: that is undone instead."""
-    project = _hold(project)
-    restored = _one(project, index)
+    project = hold(project)
+    restored = class_at(project, index)
     if str(index) in project.merged:
         raise ClassError(f"“{restored.name}” was merged into another class. Undo the merge instead.")
     if index in project.split:
         raise ClassError(f"“{restored.name}” was split into other classes. Undo the split instead.")
     if restored.archived_at is None:
         return
-    before = {restored.index: _fields(restored, ("archived_at",))}
+    before = {restored.index: fields_of(restored, ("archived_at",))}
     restored.archived_at = None
     restored.save(update_fields=["archived_at"])
-    _record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
+    record(project, user, ClassChange.Kind.RESTORED, f"Restored “{restored.name}”", [restored], before=before)
 
 
 def undoable(project: Project) -> ClassChange | None:
@@ -191,7 +195,7 @@ def _asks_again(project: Project, split: ClassChange) -> bool:
 @transaction.atomic
 def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     """Take the newest change back. Raises `ClassError` if it is another, or a model has learned it meanwhile."""
-    project = _hold(project)
+    project = hold(project)
     change = undoable(project)
     if change is None or change.revision != revision:
         raise ClassError("This change can no longer be undone: a later change or training depends on it.")
@@ -206,13 +210,13 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     project.class_revision += 1
     project.save(update_fields=["class_revision"])
     if change.relabels:
-        _relabel(project)
+        relabel(project)
     return change
 
 
 def _remove(project: Project, index: int) -> None:
     """Remove the class that was added last. Indices go on from it, so that none but the last may go."""
-    added = _one(project, index)
+    added = class_at(project, index)
     answers = Annotation.objects.answers().filter(task__batch__project=project, class_revision__gt=0)
     values = answers.values_list("value", flat=True).iterator(chunk_size=5000)
     corrected = Correction.objects.filter(item__project=project).values_list("value", flat=True)
@@ -230,7 +234,7 @@ def _put_back(project: Project, change: ClassChange) -> None:
         raise ClassError("Another class now has the earlier name. Rename that class first.")
     for each in project.classes.filter(index__in=[int(index) for index in change.before]):
         if change.before[str(each.index)].get("name", each.name) != each.name:
-            _remember(project, each.name, each.index)
+            remember_name(project, each.name, each.index)
     for index, fields in change.before.items():
         project.classes.filter(index=int(index)).update(**fields)
     if change.kind == ClassChange.Kind.MERGED:
@@ -240,77 +244,3 @@ def _put_back(project: Project, change: ClassChange) -> None:
         project.split = [index for index in project.split if index != change.classes[0]]
         project.save(update_fields=["split"])
         relabeling.restore_corrections(change)
-
-
-def _remember(project: Project, name: str, index: int) -> None:
-    """Keep the name that a class has up to now: open pages, and answers on their way, still call it so."""
-    project.earlier_names = [*project.earlier_names, [name, index, project.class_revision]][-MOST_EARLIER_NAMES:]
-    project.save(update_fields=["earlier_names"])
-
-
-def _hold(project: Project) -> Project:
-    """The project with its row locked: changes to its classes come one after the other."""
-    return Project.objects.select_for_update().get(pk=project.pk)
-
-
-def _one(project: Project, index: int) -> LabelClass:
-    label_class = project.classes.filter(index=index).first()
-    if label_class is None:
-        raise ClassError("This project has no such class.")
-    return label_class
-
-
-def _offered(project: Project, index: int) -> LabelClass:
-    label_class = _one(project, index)
-    if label_class.archived_at is not None:
-        raise ClassError(f"“{label_class.name}” is archived.")
-    return label_class
-
-
-def _keep_two(project: Project) -> None:
-    if project.classes.offered().count() <= LEAST:
-        raise ClassError(f"A project needs at least {LEAST} classes.")
-
-
-def _refuse(reason: str) -> None:
-    if reason:
-        raise ClassError(f"This cannot be changed. {reason}")
-
-
-def _archive(label_class: LabelClass) -> None:
-    label_class.archived_at = timezone.now()
-    label_class.save(update_fields=["archived_at"])
-
-
-def _fields(label_class: LabelClass, names: Iterable[str]) -> dict[str, Any]:
-    values = {name: getattr(label_class, name) for name in names}
-    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
-
-
-def _record(
-    project: Project,
-    user: User | None,
-    kind: str,
-    text: str,
-    classes: Sequence[LabelClass],
-    *,
-    before: Mapping[int, Any] | None = None,
-    merged: Mapping[str, int] | None = None,
-) -> None:
-    project.class_revision += 1
-    project.save(update_fields=["class_revision"])
-    ClassChange.objects.create(
-        project=project,
-        revision=project.class_revision,
-        kind=kind,
-        user=user,
-        text=text[:500],
-        classes=[each.index for each in classes],
-        before={str(index): fields for index, fields in (before or {}).items()},
-        merged_before=dict(merged or {}),
-        relabels=kind in KINDS_THAT_RELABEL,
-    )
-
-
-def _relabel(project: Project) -> None:
-    Job.objects.enqueue(Job.Kind.RELABEL, project=project, delay_seconds=SETTLE_SECONDS)

@@ -14,7 +14,7 @@ from labeling.models import ItemImport, Job, LabelClass, Membership, Project, Us
 from labeling.projects import guidelines_images
 from labeling.projects.create import SETTINGS, create_project
 
-# Beside the settings: what a project is made with, and what is said of the task.
+# Beside the settings: what a project is made with, and how the task is described.
 COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))
 DETAILS = ("description", "key", "colour", "aliases", "archived_at")
 
@@ -62,7 +62,7 @@ def duplicate(
 
 
 def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: bool) -> None:
-    """What is said of each class, and which class it is a kind of."""
+    """How each class is described, and which class it is a kind of."""
     details = (*DETAILS, "position") if with_position else DETAILS
     copies = list(copy.classes.order_by("index"))
     by_index = {original.index: made for original, made in zip(originals, copies, strict=True)}

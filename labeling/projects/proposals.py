@@ -17,7 +17,7 @@ from labeling.answering import corrections
 from labeling.models import ClassProposal, Correction, Item, LabelClass, Project, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
 from labeling.projects import classes, invisible
-from labeling.projects.classes import ClassError
+from labeling.projects.class_record import ClassError
 from labeling.questions import InvalidValue, Stored
 
 # Items that are settled by one press, and proposals that are looked at for a page.

@@ -29,7 +29,7 @@ def purge(now: datetime.datetime) -> int:
     """Remove items that were deleted 30 days ago or earlier. Returns how many there were.
 
     Those of a batch that is not done wait for its end, for it counts its tasks. Those of a project that has no batch
-    yet wait for one: until then its encoder may be fitted anew, and reads the items row by row.
+    yet wait for one: until then its encoder may be fitted again, and reads the items row by row.
     """
     end = now - datetime.timedelta(days=KEPT_DAYS)
     # By an index of those that are excluded: all items are many.

@@ -70,11 +70,11 @@ def weigh(answers: Answers) -> Resolved:
         hit = np.log(known)[answers.person]
         all_miss = np.bincount(answers.item, miss, answers.n_items)
         logs = prior + all_miss[item] + np.bincount(of_answer, hit - miss, len(pairs))
-        rest = other_prior + all_miss
-        top = rest.copy()
+        unchosen = other_prior + all_miss
+        top = unchosen.copy()
         np.maximum.at(top, item, logs)
         mass = np.exp(logs - top[item])
-        probability = mass / (np.bincount(item, mass, answers.n_items) + np.exp(rest - top))[item]
+        probability = mass / (np.bincount(item, mass, answers.n_items) + np.exp(unchosen - top))[item]
         right = np.bincount(answers.person, probability[of_answer], answers.n_people)
         before, accuracy = accuracy, (right + ACCURACY * STRENGTH) / (n_answers + STRENGTH)
         if np.abs(accuracy - before).max(initial=0) < TOLERANCE:

@@ -11,18 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
-from django.core.exceptions import ValidationError
 
 from labeling.arrays import stored
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.loop import ledger
-from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.loop.step import GaveWay, Step
 from labeling.models import ModelVersion, Project
-from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
-from models_store.config import TrainConfig
+from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
 from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0
@@ -92,13 +89,7 @@ def _answers(
     project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
 ) -> Iterator[Answers]:
     encoder = load_encoder(project)
-    try:
-        config = TrainConfig.from_dict(project.training)
-        learner, options = learner_of(project.model)
-    except ValidationError as error:
-        raise StepFailed(f"The project's model: {error.messages[0]}") from error
-    except ValueError as error:
-        raise StepFailed(f"The project's training settings: {error}") from error
+    learner, options, config = learning_of(project)
     assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
     return cross_fit(
         open_features(project, encoder)[labeled.rows],

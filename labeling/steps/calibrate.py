@@ -1,4 +1,4 @@
-"""Calibrate: how sure a version may be, told by further trainings that are thrown away. Nobody waits for it.
+"""Calibrate: how sure a version may be, measured by further trainings that are thrown away. Nobody waits for it.
 
 It comes when the next batch is picked, and gives way to every step that somebody waits for. When that batch is
 complete, a newer version is on its way: what is not calibrated by then never is. Batches are picked by what the network
@@ -34,9 +34,7 @@ class _NotAnyMore(Exception):
 
 
 def calibrate(step: Step) -> None:
-    """Find how sure the job's version may be and write it down beside the version, once; then tell its confidences
-    anew.
-    """
+    """Calibrate the job's version, store the calibration beside it, once; then rewrite its confidences."""
     batch = step.job.batch
     assert batch is not None
     version = ModelVersion.objects.select_related("project").get(batch=batch)

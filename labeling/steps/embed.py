@@ -78,7 +78,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
 
 
 def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
-    """Tell anew how sure the version is of each item that it has looked at, now that it is calibrated."""
+    """Rewrite the confidence of each item that the version has predicted, now that it is calibrated."""
     path = ProjectFiles(project).pool(version, "confidence")
     if path.exists():
         rows = len(load_array(path, mmap=True))

@@ -24,7 +24,7 @@ from models_store import encoders
 from models_store.encoders import Encoder, EncoderSetupError
 
 CHUNK = 512
-# An encoder that learns from the pool is fitted anew while nothing depends on it yet, if the pool has grown this much.
+# An encoder that learns from the pool is fitted again while nothing depends on it yet, if the pool has grown this much.
 REFIT_GROWTH = 1.5
 
 
@@ -34,13 +34,13 @@ def encode(step: Step) -> None:
     encoder = _current_encoder(step, project)
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
-    done = 0
+    n_encoded = 0
     # Read no further ahead than is encoded side by side: whose turn it is may change with every import.
     while chunks := _chunks(project.items.unencoded()[: CHUNK * compute.side_by_side]):
         for encoded in _encoded(project, encoder, chunks):
             _store(step, project, encoded)
-            done += len(encoded.good) + len(encoded.bad)
-            report(done / max(missing, done))
+            n_encoded += len(encoded.good) + len(encoded.bad)
+            report(n_encoded / max(missing, n_encoded))
             if step.should_give_way():
                 step.give_way()
                 return
@@ -71,7 +71,7 @@ def _store(step: Step, project: Project, encoded: _Encoded) -> None:
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
     with step.write():
-        # Others wait for its end: one statement for all of them, and not one that is composed anew for 200.
+        # Others wait for its end: one statement for all of them, and not one that is composed again for every 200.
         change_each(
             'UPDATE labeling_item SET "row" = %s WHERE id = %s',
             [(rows_before + offset, item.pk) for offset, item in enumerate(good)],

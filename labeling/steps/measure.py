@@ -52,7 +52,7 @@ def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRo
 def _held_against(
     project: Project, model: Model, seen: np.ndarray, control: LabeledRows
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) whether all that is said of an item is right, and (n,) what it costs in nats, chunk by chunk."""
+    """(n,) whether all that is predicted for an item is right, and (n,) what it costs in nats, chunk by chunk."""
     right, costs, n_classes = [], [], project.classes.count()
     for start, p in probabilities(model, seen, proposed=control.proposed, merged=project.merges):
         part = slice(start, start + len(p))

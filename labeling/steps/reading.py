@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
 
 from labeling.arrays.files import ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
+from labeling.projects.model_settings import learner_of
 from models_store import artifact
 from models_store.class_sets import ClassSets
+from models_store.config import TrainConfig
 from models_store.encoders import Encoder
+from models_store.estimators import Learner
 from models_store.model import Model
 from models_store.training.labels import Propagated
 
@@ -122,3 +126,16 @@ def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime
         return artifact.load(location, digest=version.digest, calibration=version.calibration_at(at))
     except artifact.ArtifactError as error:
         raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error
+
+
+def learning_of(project: Project) -> tuple[type[Learner], dict[str, Any], TrainConfig]:
+    """What the project's models learn with, its options, and how networks are trained.
+
+    Raises `StepFailed` if the project's settings cannot be.
+    """
+    try:
+        return *learner_of(project.model), TrainConfig.from_dict(project.training)
+    except ValidationError as error:
+        raise StepFailed(f"The project's model: {error.messages[0]}") from error
+    except ValueError as error:
+        raise StepFailed(f"The project's training settings: {error}") from error

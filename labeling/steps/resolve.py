@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from django.db.models import F
 from django.utils import timezone
 
 from labeling import database
-from labeling.answering import rechecking
+from labeling.answering import counting, rechecking
 from labeling.loop.step import Step
 from labeling.models import Annotation, Batch, Correction, Item, LabelCounts, Membership, Project, Task
 from labeling.models.tasks import TaskQuerySet
@@ -168,33 +167,29 @@ def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
     locked = Task.objects.filter(pk__in=[task.pk for task in tasks]).select_for_update(of=("self",)).order_by("pk")
     held = set(locked.values_list("pk", flat=True))
     items = Item.objects.in_bulk([task.item_key for task in tasks])
-    # The batch that picked an item counts its label, whoever answered it again.
     batch_of = dict(Task.objects.filter(item__in=items).values_list("item", "batch"))
     settled = set(Correction.objects.standing().filter(item__in=items).values_list("item", flat=True))
     now = timezone.now()
-    rows, labeled, changed = [], Counter[int](), set()
+    rows, changed = [], set()
     for task, new in zip(tasks, labels, strict=True):
         item = items.get(task.item_key)
         if item is None or task.pk not in held or item.pk in settled or _is(item, new):
             continue
         if item.label != new.label:
             changed.add(batch_of[item.pk])
-            labeled[batch_of[item.pk]] += int(new.label is not None) - int(item.label is not None)
         at = None if new.label is None else item.labeled_at if item.label == new.label else now
         rows.append(
             (stored(Item, "label", new.label), new.agreement, stored(Item, "labeled_at", at), new.probability,
              stored(Item, "label_distribution", new.distribution), item.pk)
         )  # fmt: skip
     if rows:
-        change_each(
-            "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s, label_probability = %s, "
-            "label_distribution = %s WHERE id = %s",
-            rows,
-        )
+        with counting.labels_counted([pk for *_, pk in rows]):
+            change_each(
+                "UPDATE labeling_item SET label = %s, agreement = %s, labeled_at = %s, label_probability = %s, "
+                "label_distribution = %s WHERE id = %s",
+                rows,
+            )
     LabelCounts.objects.filter(batch__in=changed).delete()  # they are of the labels before
-    for batch, difference in labeled.items():
-        if difference:
-            Batch.objects.filter(pk=batch).update(labeled=F("labeled") + difference)
 
 
 def _is(item: Item, new: _Label) -> bool:

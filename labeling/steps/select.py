@@ -1,12 +1,12 @@
 """Select: read the pool, plan the next batch, write its tasks and open it.
 
 The tasks, up to a million, are written in parts. Nobody is given one before the last transaction, which is small, opens
-the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned anew.
+the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -79,15 +79,11 @@ def pick(
 ) -> Picked:
     """Plan a batch of so many items of this pool, as the version takes them. Raises `StepFailed` without clusters."""
     known = KNOWN.get(strategy, FIRST)
-    margins = clusters = height = guard = None
-    arrays: dict[str, np.ndarray] = {}
-    if version is not None:
-        files = ProjectFiles(project)
-        margins = load_array(files.pool(version, "margins"))
-        needed = (name for name in known.needs if name not in ("margins", "clusters"))
-        arrays = {name: load_array(files.pool(version, name), mmap=True) for name in needed}
-        if project.class_guard is not None:
-            guard = Guard(load_array(files.pool(version, "best")), project.answer_count, project.class_guard)
+    arrays = {} if version is None else _arrays_of(project, version, known.needs)
+    clusters = height = guard = None
+    if version is not None and project.class_guard is not None:
+        best = load_array(ProjectFiles(project).pool(version, "best"))
+        guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
     if "clusters" in known.needs:
         if clustering is None or clustering.joined_rows < pool_rows:
@@ -99,7 +95,6 @@ def pick(
         control_share=project.control_share,
         strategy=strategy,
         candidate_factor=project.candidate_factor,
-        margins=margins,
         clusters=clusters,
         **arrays,
         labeled_rows=_taken_rows(project, pool, pool_rows) if known.apart_from_labeled else None,
@@ -126,6 +121,16 @@ def pick(
         "dendrogram_hash": clustering.digest if clustering and clusters is not None else "",
     }
     return Picked(plan, facts, version)
+
+
+def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) -> dict[str, np.ndarray]:
+    """What the version says of each row: margins, which all of the pool is looked at by, and what else is needed."""
+    files = ProjectFiles(project)
+    others = [name for name in needs if name not in ("margins", "clusters")]
+    return {
+        "margins": load_array(files.pool(version, "margins")),
+        **{name: load_array(files.pool(version, name), mmap=True) for name in others},
+    }
 
 
 def _rows_of(version: ModelVersion) -> int:

@@ -59,7 +59,7 @@ def prompted(project: Project, number: int, n: int, *, suggesting: bool = False)
 
 
 class TaskFacts:
-    """What is written down of each task: its item, why it was picked, and what the model said of the item."""
+    """What is written down of each task: its item, why it was picked, and what the model predicted for it."""
 
     def __init__(self, project: Project, batch: Batch, picked: Picked, *, size: int) -> None:
         self._project = project
@@ -102,7 +102,7 @@ class TaskFacts:
         return {row for row in items.suggested().values_list("row", flat=True) if row is not None}
 
     def of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
-        """What the model said of a row, and whose answer the task with this rank shows."""
+        """What the model predicted for a row, and whose answer the task with this rank shows."""
         arrays = self._arrays
         facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
         is_known = bool(arrays) and row < len(arrays["margins"])  # not if encoded since the model looked at the pool

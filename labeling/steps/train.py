@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-from django.core.exceptions import ValidationError
 
 from labeling.answering import batches
 from labeling.arrays.files import ProjectFiles
@@ -14,11 +13,10 @@ from labeling.loop import deadlines, ledger
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
-from labeling.projects.model_settings import learner_of
 from labeling.steps import copies, measure
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, load_model, open_features, read_labels, seed_for
+from labeling.steps.reading import LabeledRows, learning_of, load_model, open_features, read_labels, seed_for
 from labeling.steps.resolve import resolve
 from models_store import artifact
 from models_store.encoders import Encoder
@@ -26,7 +24,7 @@ from models_store.estimators import EstimatorError, Network
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.networks.adapter import Adapter
-from models_store.training import Progress, TrainConfig, Trained, forget
+from models_store.training import Progress, Trained, forget
 
 
 def train(step: Step) -> None:
@@ -191,12 +189,8 @@ def _report(step: Step, at: Progress) -> None:
 def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
     """Train without privacy, by the project's settings. Raises `StepFailed` if those are no settings."""
     project, parent = batch.project, batch.selected_by
+    learner, options, config = learning_of(project)
     try:
-        config = TrainConfig.from_dict(project.training)
-    except ValueError as error:
-        raise StepFailed(f"The project's training settings: {error}") from error
-    try:
-        learner, options = learner_of(project.model)
         return compute.train(
             learner,
             **inputs,
@@ -207,8 +201,6 @@ def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
             later=True,
             progress=lambda at: _report(step, at),
         )
-    except ValidationError as error:
-        raise StepFailed(f"The project's model: {error.messages[0]}") from error
     except EstimatorError as error:
         raise StepFailed(str(error)) from error
 

@@ -45,9 +45,9 @@ def fill(body: Body, weights: Weights, *, architecture: str) -> nn.Module:
     except RuntimeError as error:  # other shapes
         reason = str(error).splitlines()[-1].strip()
         raise EncoderSetupError(f"the weights are not those of {architecture}: {reason}") from error
-    for names, what in ((unknown.missing_keys, "lack"), (unknown.unexpected_keys, "have what it has not")):
+    for names, problem in ((unknown.missing_keys, "lack"), (unknown.unexpected_keys, "have what it has not")):
         if names:
-            raise EncoderSetupError(f"the weights are not those of {architecture}: they {what}: {_listed(names)}.")
+            raise EncoderSetupError(f"the weights are not those of {architecture}: they {problem}: {_listed(names)}.")
     return body.network.eval().requires_grad_(False)
 
 

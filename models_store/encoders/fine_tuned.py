@@ -21,7 +21,7 @@ class FineTuned(Backbone):
     """RGB as uint8, channel first, as `Pixels` lays them out; and the network that every training begins with.
 
     Where `Backbone` runs the network once and trains a small one on what it gives, here the network itself learns, in
-    each training anew from the same weights. That takes a GPU, or small pictures and patience.
+    each training from the same weights. That takes a GPU, or small pictures and patience.
     """
 
     name: ClassVar[str] = "fine-tuned"

@@ -25,7 +25,7 @@ LEAST_SPREAD = 0.02
 def learn(
     chunks: Callable[[], Iterable[NDArray[np.float32]]], *, n: int, dim: int, noise_multiplier: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(mean, gain), each (dim,), of n records that `chunks` gives anew at each call as (m, dim) arrays.
+    """(mean, gain), each (dim,), of n records that `chunks` gives at each call as (m, dim) arrays.
 
     Costs `Phase(noise_multiplier, 1.0, 2)`. A feature of which nothing can be told is given the gain 0.
     """

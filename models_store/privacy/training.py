@@ -144,7 +144,7 @@ def check_network(network: nn.Module) -> None:
 
 
 def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, Any]:
-    """How private a training was, as JSON: all that somebody else needs to compute epsilon anew."""
+    """How private a training was, as JSON: all that somebody else needs to recompute epsilon."""
     return {
         "epsilon": epsilon(phases, config.delta),
         "delta": config.delta,

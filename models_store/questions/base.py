@@ -189,15 +189,15 @@ def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
     proposed = np.asarray(proposed)
     if proposed.shape != (n,):
         raise ValueError(f"proposed classes have the shape {proposed.shape}, expected {(n,)}")
-    return class_indices(proposed, n_classes, what="proposed classes")
+    return class_indices(proposed, n_classes, name="proposed classes")
 
 
-def class_indices(classes: np.ndarray, n_classes: int, *, what: str) -> Tensor:
+def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
     """(n,) int64. Raises ValueError."""
     if not np.issubdtype(classes.dtype, np.integer):
-        raise ValueError(f"{what} are integers, not {classes.dtype}")
+        raise ValueError(f"{name} are integers, not {classes.dtype}")
     if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
-        raise ValueError(f"{what} lie in 0 … {n_classes - 1}, got {classes.min()} … {classes.max()}")
+        raise ValueError(f"{name} lie in 0 … {n_classes - 1}, got {classes.min()} … {classes.max()}")
     return torch.from_numpy(classes.astype(np.int64))
 
 

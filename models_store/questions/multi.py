@@ -23,7 +23,7 @@ class Multi(YesOrNo):
         if targets.shape != (n, n_classes):
             raise ValueError(f"targets have the shape {targets.shape}, expected {(n, n_classes)}")
         self.check_proposed(proposed)
-        class_indices(targets.classes, n_classes, what="targets")
+        class_indices(targets.classes, n_classes, name="targets")
         return targets, None
 
     def kept(self, targets: np.ndarray, n_classes: int) -> Targets:

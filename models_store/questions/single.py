@@ -27,7 +27,7 @@ class Single(Question):
     adaptive = True
 
     def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
-        return class_indices(targets, n_classes, what="targets")
+        return class_indices(targets, n_classes, name="targets")
 
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
         logs = F.log_softmax(answers, dim=1)

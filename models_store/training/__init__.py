@@ -1,7 +1,10 @@
 """Features and labels in, a trained model out. To be read in this order:
 
-trainer.py      the call: what goes in, what comes out, and between them one or several runs
+trainer.py      the call: what goes in, and the one or several runs that it takes
+trained.py      what comes out
 run.py          one training from its first step to its last
+schedule.py     how many steps, how large each is
+optimiser.py    what a step changes
 labels.py       what a step takes
 losses.py       what a step makes small
 gradients.py    what a step's labels add to
@@ -13,7 +16,8 @@ checkpoints.py  where a run stands, on disk
 from models_store.config import TrainConfig
 from models_store.training.labels import Propagated
 from models_store.training.run import Check, Progress, Stopped, TrainingError
-from models_store.training.trainer import Later, Trained, calibrate, forget, train
+from models_store.training.trained import Later, Trained
+from models_store.training.trainer import calibrate, forget, train
 
 __all__ = [
     "Check",

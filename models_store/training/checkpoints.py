@@ -1,6 +1,6 @@
 """Where a training stands, on disk: tensors and a few numbers in one safetensors file, replaced in one step.
 
-A file that is missing, damaged or of another training is no error: the training begins anew.
+A file that is missing, damaged or of another training is no error: the training starts over.
 """
 
 import hashlib

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,16 +18,13 @@ from models_store.training import checkpoints
 from models_store.training.gradients import Gradients, in_parts, on
 from models_store.training.labels import Labels, Stream
 from models_store.training.losses import Objective
+from models_store.training.optimiser import average_over, parameter_groups
+from models_store.training.schedule import Schedule
 from models_store.training.together import Others, Together, worth_sharing
 
-SMALLEST_BATCH = 8
-PARTS = 4
-"""Few labels are taken in smaller batches than set, so many to a pass: as good, and quicker."""
 LEARNED = 0.05
 """Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
 the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
-GENTLY = 0.1
-"""Part of the step size that weights take which know much already: those that a network names `gentle`."""
 
 
 class TrainingError(RuntimeError):
@@ -39,7 +36,7 @@ class Stopped(Exception):
 
 
 class Progress(NamedTuple):
-    """Where a training is: the share done of all, the step of at most `steps`, the loss of late (a running mean)."""
+    """Where a training is: the share done of all, the step of at most `steps`, the recent loss (a running mean)."""
 
     share: float
     step: int
@@ -58,42 +55,6 @@ class Check:
     validation_loss: float
     validation_errors: float
     """Share of the answers that are wrong."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """`smallest` labels at the first step, `growth` times as many at the last, in `steps` steps at most."""
-
-    smallest: int
-    growth: float
-    steps: int
-    per_pass: int
-    """Steps over each label once, on average."""
-    warmup_share: float
-
-    @classmethod
-    def of(cls, config: TrainConfig, n: int) -> "Schedule":
-        """For a training on n >= 1 labels."""
-        smallest = min(config.batch_size, max(SMALLEST_BATCH, n // PARTS))
-        # A batch that grows by a fixed factor a step has this many labels on average.
-        mean = smallest * (1 if config.batch_growth == 1 else (config.batch_growth - 1) / math.log(config.batch_growth))
-        steps = max(math.ceil(config.epochs * n / mean), config.min_steps)
-        return cls(
-            smallest, config.batch_growth, min(steps, config.max_steps), math.ceil(n / mean), config.warmup_share
-        )
-
-    def batch(self, share: float) -> int:
-        """Labels of a step, by the share of the training that is done. Grows as in Anil et al. 2021 (arXiv
-        2108.01624): small steps are quick while all is still to be learned, large ones exact where little is.
-        """
-        return round(self.smallest * self.growth**share)
-
-    def rate(self, share: float) -> float:
-        """Factor on the learning rate: linear up to 1, then half a cosine down to 0."""
-        warmup = self.warmup_share
-        if share < warmup:
-            return (share + 0.01) / (warmup + 0.01)
-        return 0.5 * (1 + math.cos(math.pi * (share - warmup) / (1 - warmup)))
 
 
 @dataclass
@@ -139,9 +100,9 @@ class Run:
         stream = Stream(training, seed)
         self.gradients = Gradients(network, labels, n_classes, objective, stream, config, seed, device)
         self.together = Together(self.gradients)
-        groups = _parameter_groups(network, config.weight_decay)
+        groups = parameter_groups(network, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
-        self.average = AveragedModel(network, multi_avg_fn=_average_over(self.schedule.per_pass))
+        self.average = AveragedModel(network, multi_avg_fn=average_over(self.schedule.per_pass))
         self.best: dict[str, Tensor] = {}
         self.processes: list[int] = []  # that trained together, one number after the other where it changed
         self.state = _State(steps=self.schedule.steps, patience=config.patience)
@@ -305,26 +266,3 @@ def logits_of(
         with torch.no_grad():
             logits = network(inputs.to(device))[1]
         yield logits, targets.to(device), on(device, proposed)
-
-
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight matrices are decayed; biases and norms are not. What a network names `gentle` takes smaller steps."""
-    gentle = getattr(network, "gentle", None)
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, parameter in network.named_parameters():
-        known = gentle is not None and name.startswith(gentle)
-        groups.setdefault((known, parameter.ndim > 1), []).append(parameter)
-    return [
-        {"params": each, "weight_decay": weight_decay * matrices, "part": GENTLY if known else 1.0}
-        for (known, matrices), each in groups.items()
-    ]
-
-
-def _average_over(steps: int) -> Callable[[Any, Any, Any], None]:
-    """Exponential, over about so many steps; over all that there are at first, so that the initial weights fade."""
-
-    @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:
-        torch._foreach_lerp_(averages, weights, max(1 / max(steps, 1), 9 / (int(averaged) + 9)))
-
-    return update

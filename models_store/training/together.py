@@ -41,8 +41,8 @@ MEET_SECONDS = 60.0
 STEP_MINUTES, PAUSE_MINUTES = 10, 30
 """How long a step may take, and the pause between two, for checks and whatever reports progress."""
 ATTEMPTS, PAUSE_SECONDS = 8, 1.0
-"""How often a step is begun anew with the processes that are left, after a pause that grows by so much: a cluster takes
-its time to see that a node has gone. If they still do not hold, the training goes on alone."""
+"""How often a step is started again with the processes left, after a pause that grows by so much: a cluster takes its
+time to see that a node has gone. If they still do not hold, the training goes on alone."""
 
 
 class Others(Protocol):

@@ -1,11 +1,11 @@
 """Features and labels -> a trained model: one trainer for every network and question, readable top to bottom."""
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -20,8 +20,9 @@ from models_store.model import Model, checked_features
 from models_store.networks import Adaptive, Mlp
 from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
 from models_store.training.labels import Labels, Propagated, split
-from models_store.training.run import Check, Progress, Run
+from models_store.training.run import Progress, Run
 from models_store.training.together import Others
+from models_store.training.trained import Later, Trained
 
 SHRINK, FRESH = 0.5, 0.5
 """Of the last version's weights and of new ones, what a warm start begins with. Weights as they were learn the labels
@@ -29,48 +30,6 @@ that came since worse than new ones do: Ash and Adams 2020, "On Warm-Starting Ne
 CHECKPOINT_SECONDS = 30.0
 
 Report = Callable[[Progress], None]
-
-
-@dataclass(frozen=True)
-class Later:
-    """What the trainings that calibrate a model must know of its own training."""
-
-    until: float
-    """The share of the training after which its weights were the best."""
-    tells: bool
-    """Whether its own held-back labels tell how sure it may be, too."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    """A model and how it came about."""
-
-    model: Model
-    config: Any
-    """The settings, a dataclass: `TrainConfig` or `PrivacyConfig` of a network, or what else learned says."""
-    seed: int
-    steps: int
-    seconds: float
-    training_size: int
-    validation_size: int
-    """Labels held back to stop by."""
-    calibration_size: int
-    """Labels that the temperature was fitted to: those, and what further trainings held back. 0 if none was."""
-    checks: tuple[Check, ...]
-    """Empty where too few labels could be held back."""
-    calibration: Adaptive | None = None
-    """What its `networks.CalibrationLayer` multiplies logits by; None if nothing was fitted."""
-    later: Later | None = None
-    """If further trainings are yet to tell how sure it may be: `calibrate`."""
-    processes: tuple[int, ...] = (1,)
-    """That trained together. Several numbers, one after the other, where some have gone or come midway."""
-    privacy: Mapping[str, Any] | None = None
-    """How private the training was, as JSON; None if it was not private."""
-
-    @property
-    def temperature(self) -> float | None:
-        """By which all logits are divided; None if none was fitted, or one that differs from item to item."""
-        return 1 / self.calibration.scale if self.calibration and not self.calibration.power else None
 
 
 def train(
@@ -119,38 +78,26 @@ def train(
     fit together, TrainingError if the loss diverges.
     """
     config = config or TrainConfig()
-    work = _Work.of(
+    plan = _Plan.of(
         features, targets, question, n_classes, input_shape, config, seed, proposed, soft, propagated, representative
     )
-    work.network, work.others = network, others
-    work.checkpoint, work.checkpoint_seconds = checkpoint, checkpoint_seconds
+    plan.network, plan.others = network, others
+    plan.checkpoint, plan.checkpoint_seconds = checkpoint, checkpoint_seconds
     start = start if config.warm_start else None
-    put_off = later and bool(work.parts)
-    further = [] if put_off else work.parts
-    report = _reporting(progress or (lambda at: None), [work.n, *(work.n - len(part) for part in further)])
-    with work.random_state():
-        run = work.begin(0, work.training, work.validation, start)
+    put_off = later and bool(plan.parts)
+    further = [] if put_off else plan.parts
+    report = _reporting(progress or (lambda at: None), [plan.n, *(plan.n - len(part) for part in further)])
+    with plan.random_state():
+        run = plan.begin(0, plan.training, plan.validation, start)
         run.fit(report(0))
         # A warm start may have learned before what is held back: further trainings do without.
-        left = Later(run.state.best_share, tells=not (start is not None and work.parts))
-        answers = [] if put_off else work.answers(run.network, left, report)
-    calibration = work.fit(answers) if answers else None
+        how = Later(run.state.best_share, tells=not (start is not None and plan.parts))
+        answers = [] if put_off else plan.answers(run.network, how, report)
+    calibration = plan.fit(answers) if answers else None
     if calibration is not None:
         cast(networks.CalibrationLayer, run.network.calibration).set(*calibration)
-    return Trained(
-        model=Model(question, n_classes, work.labels.input_shape, run.network.cpu().eval()),
-        config=config,
-        seed=int(seed),
-        steps=run.state.step,
-        seconds=run.seconds(),
-        training_size=len(work.training),
-        validation_size=len(work.validation),
-        calibration_size=sum(len(each.targets) for each in answers),
-        checks=tuple(run.state.checks),
-        calibration=calibration,
-        later=left if put_off else None,
-        processes=tuple(run.processes),
-    )
+    n_calibrating = sum(len(each.targets) for each in answers)
+    return plan.trained(run, calibration, n_calibrating, later=how if put_off else None)
 
 
 def calibrate(
@@ -177,30 +124,19 @@ def calibrate(
     `model` and `later` as `train` gave them, or as they were saved; everything else as for `train`, `start` not needed.
     What `progress` raises ends it; the same call goes on from there. The model stays as it is.
     """
-    work = _Work.of(
-        features,
-        targets,
-        model.question,
-        model.n_classes,
-        model.input_shape,
-        config,
-        seed,
-        proposed,
-        soft,
-        propagated,
-        representative,
-    )
-    work.network, work.others = network, others
-    work.checkpoint, work.checkpoint_seconds = checkpoint, checkpoint_seconds
-    # Under way it says so from the first: the training itself is number 0.
-    report = _reporting(progress or (lambda at: None), [0, *(work.n - len(part) for part in work.parts)])
-    with work.random_state():
-        answers = work.answers(copy.deepcopy(model.network).to(work.device), later, report)
-    return work.fit(answers), sum(len(each.targets) for each in answers)
+    of_model = (model.question, model.n_classes, model.input_shape)
+    plan = _Plan.of(features, targets, *of_model, config, seed, proposed, soft, propagated, representative)
+    plan.network, plan.others = network, others
+    plan.checkpoint, plan.checkpoint_seconds = checkpoint, checkpoint_seconds
+    # Further trainings are numbered from 1: the training itself, number 0, is over.
+    report = _reporting(progress or (lambda at: None), [0, *(plan.n - len(part) for part in plan.parts)])
+    with plan.random_state():
+        answers = plan.answers(copy.deepcopy(model.network).to(plan.device), later, report)
+    return plan.fit(answers), sum(len(each.targets) for each in answers)
 
 
 @dataclass
-class _Work:
+class _Plan:
     """What a training and those that calibrate it have in common; all of it follows from the labels and the seed."""
 
     features: np.ndarray
@@ -232,7 +168,7 @@ class _Work:
         soft: csr_array | None,
         propagated: Propagated | None,
         representative: np.ndarray | None,
-    ) -> "_Work":
+    ) -> "_Plan":
         """Raises ValueError for arguments that do not fit together."""
         checked_features(features, input_shape)
         n = len(features)
@@ -290,6 +226,24 @@ class _Work:
     def fit(self, answers: list[Answers]) -> Adaptive:
         return fit(self.labels.question, answers, by=self.config.temperature)
 
+    def trained(self, run: Run, calibration: Adaptive | None, n_calibrating: int, *, later: Later | None) -> Trained:
+        """The model of the training itself, fitted to so many labels how sure it may be."""
+        labels = self.labels
+        return Trained(
+            model=Model(labels.question.name, self.n_classes, labels.input_shape, run.network.cpu().eval()),
+            config=self.config,
+            seed=int(self.seed),
+            steps=run.state.step,
+            seconds=run.seconds(),
+            training_size=len(self.training),
+            validation_size=len(self.validation),
+            calibration_size=n_calibrating,
+            checks=tuple(run.state.checks),
+            calibration=calibration,
+            later=later,
+            processes=tuple(run.processes),
+        )
+
 
 def forget(checkpoint: Path) -> None:
     """Remove all that a training with this checkpoint has left."""
@@ -309,8 +263,8 @@ def _reporting(
     """By the number of a training, how it reports its progress as a part of all: each takes as long as its `work`."""
 
     def of(number: int) -> Callable[[Progress], None]:
-        done = sum(work[:number])
-        return lambda at: progress(at._replace(share=(done + at.share * work[number]) / sum(work), further=number))
+        before = sum(work[:number])
+        return lambda at: progress(at._replace(share=(before + at.share * work[number]) / sum(work), further=number))
 
     return of
 

@@ -24,7 +24,7 @@ _BLOCK = 1024
 def pick(
     pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
 ) -> NDArray[np.int64]:
-    """Draw `wanted` items, each with probability in proportion to its squared distance from the nearest drawn before.
+    """Draw `batch_size` items, each likelier by its squared distance from the nearest drawn before.
 
     The distance is that of gradient embeddings g = a ⊗ h, of errors a and embeddings h. They are never built:
     |g - g'|² = |a|²|h|² + |a'|²|h'|² - 2⟨a, a'⟩⟨h, h'⟩. The first item is drawn uniformly at random, unless there are

@@ -21,7 +21,7 @@ _ROUNDING = 4e-6
 def pick(
     pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
 ) -> NDArray[np.int64]:
-    """Take, `wanted` times, the item that is farthest from all centres, and make it a centre. Returns them in order.
+    """Take `batch_size` times the item farthest from all centres, and make it a centre. Returns them in order.
 
     The centres to start with are `pool.centre_embeddings`; without any, the first item is drawn uniformly at random.
     Distances are Euclidean, of embeddings in float32. Of equally far items the first is taken; once none is apart from

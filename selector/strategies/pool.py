@@ -54,7 +54,7 @@ class PoolArrays:
         if self.errors is not None and (self.centre_embeddings is None) != (self.centre_errors is None):
             raise ValueError("centre_embeddings and centre_errors must be given together where there are errors")
 
-    def rest(self, left: NDArray[np.int64], taken: NDArray[np.int64]) -> PoolArrays:
+    def without(self, left: NDArray[np.int64], taken: NDArray[np.int64]) -> PoolArrays:
         """The pool with the items at `left` alone, those at `taken` being centres from now on."""
         of_items = {
             field.name: None if (values := getattr(self, field.name)) is None else values[left]

@@ -11,7 +11,7 @@ from selector.strategies.pool import PoolArrays
 
 
 def pick(strategy: str, pool: PoolArrays, batch_size: int, rng: np.random.Generator) -> Selection:
-    """Take `wanted` items by "margin", "entropy" or "uniform". O(n + k log k) time, O(n) memory."""
+    """Take `batch_size` items by "margin", "entropy" or "uniform". O(n + k log k) time, O(n) memory."""
     if strategy == "uniform":
         return in_one_pass(rng.choice(pool.size, batch_size, replace=False), pool, candidates=None)
     if strategy == "margin":
@@ -23,7 +23,7 @@ def pick(strategy: str, pool: PoolArrays, batch_size: int, rng: np.random.Genera
 
 
 def _front(values: NDArray[Any], batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The positions of the `wanted` smallest values, smallest first; equal ones in random order."""
+    """The positions of the `batch_size` smallest values, smallest first; equal ones in random order."""
     chosen = rng.permutation(smallest(values, batch_size, rng))
     return chosen[np.argsort(values[chosen], kind="stable")]
 

@@ -14,7 +14,8 @@ from labeling.arrays import stored
 from labeling.arrays.baseline import MISSING, Baseline
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.layout import FEW
-from labeling.insight.payoff import Advice, Missing, payoff_of
+from labeling.insight.labels_saved import Missing
+from labeling.insight.payoff import Advice, payoff_of
 from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, User

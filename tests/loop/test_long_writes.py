@@ -191,13 +191,14 @@ def test_an_answer_that_comes_while_its_batch_ends_is_counted_or_refused(monkeyp
     [task] = queue.claim(project=batch.project, user=ann, count=1).tasks
     write = labels.write
 
-    def end_first(*facts: Any) -> None:
+    def end_first(*facts: Any) -> set[int]:
         monkeypatch.undo()
-        write(*facts)
+        labeled = write(*facts)
         # As another process does it: on SQLite it would wait for this transaction.
         Batch.objects.filter(pk=batch.pk).update(
             state=Batch.State.TRAINING, size=F("size") - F("remaining"), dropped=F("remaining"), remaining=0
         )
+        return labeled
 
     given = Answer(id=uuid.uuid4(), task=task.pk, value=1)
     for submit in (submitting._submit_held, submitting._submit):

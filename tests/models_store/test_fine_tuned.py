@@ -18,7 +18,7 @@ from models_store.encoders.pixels import Pixels
 from models_store.onnx_export import to_onnx
 from models_store.prediction import predict
 from models_store.training import Trained, train
-from models_store.training.run import GENTLY, _parameter_groups
+from models_store.training.optimiser import GENTLY, parameter_groups
 
 QUICK = TrainConfig(epochs=2, min_steps=6, max_steps=6, batch_size=16)
 
@@ -140,7 +140,7 @@ def learned_elsewhere(features: np.ndarray, classes: np.ndarray) -> torch.nn.Mod
 
 def test_what_is_known_already_takes_smaller_steps(fitted: FineTuned) -> None:
     network = fitted.network(4)
-    parts = {id(p): group["part"] for group in _parameter_groups(network, 0.1) for p in group["params"]}
+    parts = {id(p): group["part"] for group in parameter_groups(network, 0.1) for p in group["params"]}
     for name, parameter in network.named_parameters():
         assert parts[id(parameter)] == (GENTLY if name.startswith("body.") else 1.0)
 

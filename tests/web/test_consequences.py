@@ -17,7 +17,7 @@ from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
 from labeling.models.batches import answers_needed
-from labeling.web.settings.consequences import changes, told
+from labeling.web.settings.consequences import changes, consequences_of
 from labeling.web.settings.terms import Standing, Terms, next_batch, person_hours, rounds_left
 from models_store.privacy.config import PrivacyConfig
 
@@ -40,10 +40,10 @@ def terms(**changes: Any) -> Terms:
 
 def said(standing: Standing = STANDING, saved: Terms = SAVED, typed: Terms | None = None) -> dict[str, str]:
     """What is told of each: "what is saved → what is typed, with its detail"."""
-    found = told(standing, saved, typed)
+    found = consequences_of(standing, saved, typed)
     return {
         row.key: f"{f'{row.was} → ' if row.changed else ''}{row.now} {row.detail}".strip().replace("\u00a0", " ")
-        for row in found.batch + found.rest
+        for row in found.batch + found.over_all
     }
 
 
@@ -157,7 +157,7 @@ def test_what_is_saved() -> None:
         "all-hours": "1 h 48 min of labeling",
         "all-cost": "– no cost of an hour is set",
     }
-    assert told(STANDING, SAVED).warnings == []
+    assert consequences_of(STANDING, SAVED).warnings == []
 
 
 def test_what_would_change_stands_beside_it() -> None:
@@ -167,12 +167,12 @@ def test_what_would_change_stands_beside_it() -> None:
     assert rows["cost"] == "– → EUR 6.00"
     assert rows["all-cost"] == "– → EUR 53.91"
     assert "→" not in rows["deadline"]
-    found = told(STANDING, SAVED, terms(overlap=2))
+    found = consequences_of(STANDING, SAVED, terms(overlap=2))
     assert changes(found.batch) == (
         "Answers an item: 2 instead of 1; Labels that are wrong: about 1.7\u00a0% instead of about 8.6\u00a0%; "
         "Work: 12\u00a0min instead of 6\u00a0min; Done in: 6\u00a0min instead of 3\u00a0min"
     )
-    assert changes(told(STANDING, SAVED).batch) == ""
+    assert changes(consequences_of(STANDING, SAVED).batch) == ""
 
 
 def test_every_strategy_says_where_it_picks_from() -> None:
@@ -198,8 +198,8 @@ def test_more_control_items_make_accuracy_better_known() -> None:
 def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
     nobody = Standing(pool=STANDING.pool, pace=Pace(None, 0, 0, 1))
     assert said(nobody)["done"] == "8 min by one person: nobody labeled in the last 7 days"
-    assert told(nobody, SAVED).basis == "No pace measured yet: 5\u00a0s an answer are assumed."
-    assert "3.6\u00a0s an answer, the median of the newest 240 answers" in told(STANDING, SAVED).basis
+    assert consequences_of(nobody, SAVED).basis == "No pace measured yet: 5\u00a0s an answer are assumed."
+    assert "3.6\u00a0s an answer, the median of the newest 240 answers" in consequences_of(STANDING, SAVED).basis
 
 
 def test_the_deadline() -> None:
@@ -217,7 +217,7 @@ def test_the_deadline() -> None:
     ],
 )
 def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:
-    assert any(warning in text for text in told(standing, SAVED, terms(**change)).warnings)
+    assert any(warning in text for text in consequences_of(standing, SAVED, terms(**change)).warnings)
 
 
 def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:

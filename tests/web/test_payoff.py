@@ -7,8 +7,9 @@ import pytest
 from factories import make_project
 from pages import make_history, manager, member, text_of
 
+from labeling.insight.labels_saved import LabelsSpent, Missing, Saved, Uniform
 from labeling.insight.pace import Pace
-from labeling.insight.payoff import Advice, LabelsSpent, Missing, Next, Payoff, Saved, Uniform, advise
+from labeling.insight.payoff import Advice, Next, Payoff, advise
 from labeling.models import Project, Role
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy
 from labeling.web.charts.payoff import about, finding, payoff_chart

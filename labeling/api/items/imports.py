@@ -90,8 +90,8 @@ class ItemsUpload(ProjectView):
         if item_import.state in (ItemImport.State.REFUSED, ItemImport.State.FAILED):
             refused = {"code": "refused", "detail": item_import.reason, "import": body}
             return Response(refused, status=status.HTTP_400_BAD_REQUEST)
-        done = item_import.state == ItemImport.State.DONE
-        return Response(body, status=status.HTTP_201_CREATED if done else status.HTTP_202_ACCEPTED)
+        is_done = item_import.state == ItemImport.State.DONE
+        return Response(body, status=status.HTTP_201_CREATED if is_done else status.HTTP_202_ACCEPTED)
 
 
 class ImportList(ProjectView):

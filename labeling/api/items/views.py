@@ -16,18 +16,15 @@ from labeling.answering import corrections
 from labeling.answering.changing import RELABEL, Change
 from labeling.answering.reading import read_value
 from labeling.api.items.imports import ItemsUpload
+from labeling.api.items.parameters import MAX_PAGE_SIZE, PAGE_SIZE, PARAMETERS
+from labeling.api.items.rendering import record_json, summary_json
 from labeling.api.items.shapes import (
-    MAX_PAGE_SIZE,
-    PAGE_SIZE,
-    PARAMETERS,
     BulkChangeResponse,
     ChangeRequest,
     ChangeResponse,
     CorrectionRequest,
     ItemDetailResponse,
     ItemPageResponse,
-    record_json,
-    summary_json,
 )
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import uuid
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling import kinds
-from labeling.answering import copies, queue, waiting
+from labeling.answering import queue, waiting
 from labeling.answering.limits import limit_of
-from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
-from labeling.answering.reading import indices_of
+from labeling.api.label.answers import parse_answers, parse_skip, size_of
 from labeling.api.label.shapes import (
     MAX_ANSWERS,
-    MAX_ID,
-    MAX_NAMED,
-    MAX_SECONDS,
-    MAX_UUID,
     AnnotationsRequest,
     ClaimedTask,
     ClaimRequest,
@@ -35,89 +26,14 @@ from labeling.api.label.shapes import (
     SkipRequest,
     SubmitResponse,
 )
+from labeling.api.label.tasks import tasks_json
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
-from labeling.models import Item, Project, Task
 from labeling.models.project_settings import MAX_CLASSES
-from labeling.models.reviews import MAX_COMMENT
-from labeling.projects import access, proposals
+from labeling.projects import access
 from labeling.questions import InvalidValue
-
-
-def tasks_json(tasks: Sequence[Task], project: Project) -> list[dict[str, Any]]:
-    """What an annotator may know of these tasks, in this order: at most two queries, for class names and copies."""
-    names = names_for(project, tasks)
-    beside = copies.shown_beside(project, [task.item_key for task in tasks])
-    return [
-        task_json(task, project, names, place, copies=beside.get(task.item_key, ())) for place, task in enumerate(tasks)
-    ]
-
-
-def task_json(
-    task: Task, project: Project, class_names: Mapping[int, str], place: int = 0, *, copies: Sequence[Item] = ()
-) -> dict[str, Any]:
-    """What an annotator may know of a task: never its truth, nor whether it is a control task.
-
-    It holds a suggested answer if the manager allows it and the task is prompted, which control tasks are as often as
-    others: the suggestion that the item came with, or what the model predicts; where there are many classes, the
-    likeliest beside it. All look alike. It never holds the model's confidence, which is higher on control tasks; nor
-    its rank, by which a task that comes late would be known as one that somebody has answered: `place` is that in this
-    reply.
-    See docs/decisions/0023-nothing-tells-a-control-task.md.
-    """
-    item = task.shown
-    shown = _item_json(item, project)
-    if project.near_copies:
-        shown["copies"] = [_item_json(each, project) for each in copies]
-    if item.proposed is not None:
-        shown["proposed"] = class_names[item.proposed]
-    prompt = _shown_answer(task, project)
-    if prompt is not None and _can_be_answered(prompt, project, class_names):
-        shown["prediction"] = {"value": project.asks.show(prompt, class_names)}
-        if classes := suggested_classes(project, prompt, task.likely):
-            shown["suggestions"] = [class_names[index] for index in classes if index in class_names][:SUGGESTED]
-    return {"id": task.pk, "item": shown, "batch": task.batch.number, "rank": place}
-
-
-def _item_json(item: Item, project: Project) -> dict[str, Any]:
-    has_file = kinds.of(project).is_file and item.media
-    return {
-        "id": item.pk,
-        "external_id": item.external_id,
-        "data": item.data,
-        "media_url": reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None,
-    }
-
-
-def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:
-    """Names of the classes that the tasks propose, or of those offered that are suggested. No query where none are
-    shown.
-    """
-    indices = {task.shown.proposed for task in tasks if task.shown.proposed is not None}
-    if not project.asks.answers:
-        for task in tasks:
-            prompt = _shown_answer(task, project)
-            if prompt is not None:
-                indices |= set(prompt) if isinstance(prompt, list) else {prompt}
-                indices |= set(suggested_classes(project, prompt, task.likely))
-    return project.class_names(indices, offered=not project.asks.proposes)
-
-
-def _shown_answer(task: Task, project: Project) -> Any:
-    return shown_answer(
-        project,
-        prompted=task.prompted,
-        prompted_by=task.prompted_by,
-        predicted=task.predicted,
-        suggestion=task.shown.suggestion,
-    )
-
-
-def _can_be_answered(prompt: Any, project: Project, class_names: Mapping[int, str]) -> bool:
-    """Whether all classes that are suggested are offered: nobody could choose one that was archived meanwhile."""
-    return bool(project.asks.answers) or class_names.keys() >= set(prompt if isinstance(prompt, list) else [prompt])
 
 
 class Claim(ProjectView):
@@ -170,9 +86,9 @@ class Annotations(ProjectView):
             raise ValidationError({"annotations": "Send a list of annotations."})
         if len(annotations) > MAX_ANSWERS:
             raise ValidationError({"annotations": f"At most {MAX_ANSWERS} annotations in one request."})
-        if sum(_size_of(each) for each in annotations) > MAX_CLASSES:
+        if sum(size_of(each) for each in annotations) > MAX_CLASSES:
             raise ValidationError({"annotations": f"At most {MAX_CLASSES:,} class names in one request."})
-        answers, refused = _parse_answers(self.project, annotations)
+        answers, refused = parse_answers(self.project, annotations)
         outcome = queue.submit(project=self.project, user=self.user, answers=answers)
         return Response(_outcome_json(outcome, refused))
 
@@ -187,7 +103,7 @@ class Skip(ProjectView):
     def post(self, request: Request, slug: str) -> Response:
         values = read(SkipRequest, request.data)
         try:
-            answer = _parse_skip(self.project, values)
+            answer = parse_skip(self.project, values)
         except InvalidValue as error:
             refused = {"id": str(values["id"]) if "id" in values else None, "code": "invalid", "detail": str(error)}
             return Response(_outcome_json(queue.Outcome(), [refused]))
@@ -233,111 +149,6 @@ class Progress(ProjectView):
     @extend_schema(responses=ProgressResponse)
     def get(self, request: Request, slug: str) -> Response:
         return Response(visible("ProgressResponse", progress_of(self.project, self.user), self.membership))
-
-
-def _parse_answers(project: Project, annotations: list[Any]) -> tuple[list[queue.Answer], list[dict[str, Any]]]:
-    """Check each answer by itself, so that one bad one does not hold up the rest."""
-    names = (project.asks.names_in(each.get("value")) for each in annotations if isinstance(each, dict))
-    indices = indices_of(project, set().union(*names))
-    answers: list[queue.Answer] = []
-    refused: list[dict[str, Any]] = []
-    seen: set[uuid.UUID] = set()
-    for each in annotations:
-        try:
-            answer = _parse_answer(project, each, indices)
-        except (InvalidValue, ValueError, TypeError) as error:
-            refused.append({"id": _shown_id(each), "code": "invalid", "detail": str(error)})
-            continue
-        if answer.id not in seen:  # the same answer twice in one request is one answer
-            seen.add(answer.id)
-            answers.append(answer)
-    return answers, refused
-
-
-def _size_of(annotation: Any) -> int:
-    """How many class names its value may hold."""
-    value = annotation.get("value") if isinstance(annotation, dict) else None
-    return len(value) if isinstance(value, list) else 1
-
-
-def _parse_skip(project: Project, values: Mapping[str, Any]) -> queue.Answer:
-    proposed = proposals.read_name(project, values["proposed_class"]) if "proposed_class" in values else ""
-    return queue.Answer(
-        id=values.get("id") or uuid.uuid4(),
-        task=values["task"],
-        skip_reason=f"None of these: {proposed}" if proposed else values["reason"],
-        proposed_class=proposed,
-        seconds=values["seconds"],
-        flagged=values["flagged"],
-        comment=values.get("comment", ""),
-        guidelines_version=_guidelines_version(project, values),
-    )
-
-
-def _parse_answer(project: Project, each: Any, indices: Mapping[str, int]) -> queue.Answer:
-    if not isinstance(each, dict):
-        raise ValueError("An annotation must be an object.")
-    given_id = each.get("id")
-    try:
-        annotation_id = uuid.UUID(given_id if isinstance(given_id, str) and len(given_id) <= MAX_UUID else "")
-    except ValueError:
-        raise ValueError("An annotation needs an id that is a UUID.") from None
-    task = each.get("task")
-    if not isinstance(task, int) or isinstance(task, bool) or not 0 < task <= MAX_ID:
-        raise ValueError("An annotation needs the id of its task.")
-    seconds = each.get("seconds", 0)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not math.isfinite(seconds) or seconds < 0:
-        raise ValueError("seconds must be a number that is not negative.")
-    if "value" not in each:
-        raise ValueError("An annotation needs a value.")
-    return queue.Answer(
-        id=annotation_id,
-        task=task,
-        value=project.asks.parse(each["value"], project.as_called(indices, _class_revision(project, each))),
-        seconds=min(float(seconds), MAX_SECONDS),
-        flagged=each.get("flagged") is True,
-        comment=_comment(each.get("comment", "")),
-        guidelines_version=_guidelines_version(project, each),
-        same=_item_ids(each, "same"),
-        different=_item_ids(each, "different"),
-    )
-
-
-def _item_ids(annotation: Mapping[str, Any], name: str) -> list[int]:
-    ids = annotation.get(name, [])
-    if not isinstance(ids, list) or len(ids) > MAX_NAMED or not all(type(each) is int for each in ids):
-        raise ValueError(f"{name} must be a list of at most {MAX_NAMED} ids of items.")
-    return ids
-
-
-def _comment(text: Any) -> str:
-    if not isinstance(text, str) or len(text) > MAX_COMMENT or "\x00" in text:
-        raise ValueError(f"comment must be a text of at most {MAX_COMMENT} characters.")
-    return text.strip()
-
-
-def _guidelines_version(project: Project, annotation: Mapping[str, Any]) -> int:
-    """The version of the guidelines that the sender had on the screen: the newest unless an older one is named."""
-    newest = project.guidelines_version
-    version = annotation.get("guidelines_version", newest)
-    if isinstance(version, bool) or not isinstance(version, int) or not 0 <= version <= newest:
-        raise InvalidValue(f"guidelines_version must be a version of this project's guidelines, 0 to {newest}.")
-    return version
-
-
-def _class_revision(project: Project, annotation: Mapping[str, Any]) -> int | None:
-    """The revision of the classes that the sender had on the screen; None if it is not told."""
-    revision = annotation.get("class_revision")
-    if revision is None:
-        return None
-    if isinstance(revision, bool) or not isinstance(revision, int) or not 0 <= revision <= project.class_revision:
-        raise InvalidValue(f"class_revision must be one of this project's, 0 to {project.class_revision}.")
-    return revision
-
-
-def _shown_id(each: Any) -> str | None:
-    found = each.get("id") if isinstance(each, dict) else None
-    return str(found)[:100] if isinstance(found, str | int) else None
 
 
 def _outcome_json(outcome: queue.Outcome, refused: list[dict[str, Any]]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ def _control(project: Project, on_control: OnControl, names: dict[int, str]) -> 
         "verdict": verdict,
         "classes": list(_classes(on_control, names)),
         "mistakes": [
-            {"truth": names[each.truth], "said": names[each.said], "a": each.a, "b": each.b}
+            {"truth": names[each.truth], "said": names[each.predicted], "a": each.a, "b": each.b}
             for each in on_control.mistakes
         ],
         "apart": len(on_control.apart),

@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
-from labeling.insight.payoff import WORTH, Advice, Missing, payoff_values
+from labeling.insight.labels_saved import Missing
+from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.projects import access
 
 

@@ -73,8 +73,8 @@ class PredictionRunSerializer(serializers.ModelSerializer[PredictionRun]):
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_result_url(self, run: PredictionRun) -> str | None:
-        done = run.state == PredictionRun.State.DONE
-        return reverse("api:prediction-result", args=[run.project.slug, run.pk]) if done else None
+        is_done = run.state == PredictionRun.State.DONE
+        return reverse("api:prediction-result", args=[run.project.slug, run.pk]) if is_done else None
 
 
 class _Predictions(ProjectView):

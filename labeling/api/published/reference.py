@@ -151,8 +151,8 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> Endpoint:
 def _beyond(summary: str, description: str) -> list[str]:
     """The paragraphs of the description, but for the sentence that is the summary."""
     first, *others = description.split("\n\n")
-    rest = first.removeprefix(summary).lstrip(".")
-    return [part for part in (rest if rest.startswith(" ") else first if rest else "", *others) if part.strip()]
+    tail = first.removeprefix(summary).lstrip(".")
+    return [part for part in (tail if tail.startswith(" ") else first if tail else "", *others) if part.strip()]
 
 
 def _parameter(parameter: dict[str, Any]) -> Field:
@@ -199,13 +199,13 @@ def _example(schema: dict[str, Any]) -> Any:
     """The example that a shape has, or that follows from the shapes within it."""
     if "example" in schema:
         return schema["example"]
-    whole = _resolve(schema)
-    if "example" in whole:
-        return whole["example"]
-    if whole.get("type") == "array":
-        inner = _example(whole["items"])
+    resolved = _resolve(schema)
+    if "example" in resolved:
+        return resolved["example"]
+    if resolved.get("type") == "array":
+        inner = _example(resolved["items"])
         return None if inner is None else [inner]
-    results = whole.get("properties", {}).get("results")
+    results = resolved.get("properties", {}).get("results")
     if results is not None:  # a page of a list
         return {"count": 1, "next": None, "previous": None, "results": _example(results)}
     return None
@@ -221,20 +221,20 @@ def _fields(schema: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterato
         text = inner.get("description") or _resolve(inner).get("description", "")
         choices = "enum" in _resolve(inner) and "description" not in inner
         yield Field(prefix + name, _kind(inner), name in needed, _marked("" if choices else text))
-        whole = _resolve(inner)
-        if depth < MAX_DEPTH and whole.get("type") == "array" and "properties" in _resolve(whole["items"]):
-            yield from _fields(whole["items"], f"{prefix}{name}[].", depth + 1)
-        elif depth < MAX_DEPTH and "properties" in whole:
-            yield from _fields(whole, f"{prefix}{name}.", depth + 1)
+        resolved = _resolve(inner)
+        if depth < MAX_DEPTH and resolved.get("type") == "array" and "properties" in _resolve(resolved["items"]):
+            yield from _fields(resolved["items"], f"{prefix}{name}[].", depth + 1)
+        elif depth < MAX_DEPTH and "properties" in resolved:
+            yield from _fields(resolved, f"{prefix}{name}.", depth + 1)
 
 
 def _kind(schema: dict[str, Any]) -> str:
     """What a value may be, in words."""
-    whole = _resolve(schema)
-    words = ", ".join(part for part in (_type(whole), _bounds(whole)) if part)
-    if schema.get("nullable") or whole.get("nullable"):
+    resolved = _resolve(schema)
+    words = ", ".join(part for part in (_type(resolved), _bounds(resolved)) if part)
+    if schema.get("nullable") or resolved.get("nullable"):
         words += ", or null"
-    default = schema.get("default", whole.get("default"))
+    default = schema.get("default", resolved.get("default"))
     return words if default is None else f"{words}; {json.dumps(default)} if left out"
 
 
@@ -275,8 +275,8 @@ def _resolve(schema: dict[str, Any]) -> dict[str, Any]:
     if len(schema.get("allOf", [])) == 1:
         return {**_resolve(schema["allOf"][0]), **{key: value for key, value in schema.items() if key != "allOf"}}
     if [each for each in schema.get("oneOf", []) if _name(each) == "NullEnum"]:
-        whole = next(_resolve(each) for each in schema["oneOf"] if _name(each) != "NullEnum")
-        return {**whole, "nullable": True, "description": schema.get("description", "")}
+        resolved = next(_resolve(each) for each in schema["oneOf"] if _name(each) != "NullEnum")
+        return {**resolved, "nullable": True, "description": schema.get("description", "")}
     return schema
 
 

@@ -24,7 +24,7 @@ from labeling.answering.queue import QueueError
 from labeling.answering.removing import RemovalError
 from labeling.insight.clusterings import ClusteringError
 from labeling.outgoing.predictions.requests import PredictionError
-from labeling.projects.classes import ClassError
+from labeling.projects.class_record import ClassError
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
 

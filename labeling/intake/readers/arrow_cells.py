@@ -1,4 +1,4 @@
-"""Arrow columns as Python values, none of them longer than a limit, each that is bad told apart from its neighbours."""
+"""Arrow columns as Python values, none of them longer than a limit, each bad one apart from its neighbours."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _structs(column: pa.StructArray, limit: int) -> list[Any]:
     parts = [cells(part, limit=limit) for part in column.flatten()]
     rows: list[Any] = []
     for valid, *row in zip(column.is_valid().to_pylist(), *parts, strict=True):
-        rows.append(_whole(row, dict(zip(names, row, strict=True))) if valid else None)
+        rows.append(_readable(row, dict(zip(names, row, strict=True))) if valid else None)
     return rows
 
 
@@ -66,7 +66,7 @@ def _lists(column: pa.Array, limit: int) -> list[Any]:
     for length in pc.list_value_length(column).to_pylist():
         row = values[at : at + (length or 0)]
         at += length or 0
-        rows.append(None if length is None else _whole(row, row))
+        rows.append(None if length is None else _readable(row, row))
     return rows
 
 
@@ -74,10 +74,10 @@ def _map(row: pa.MapScalar, limit: int) -> Any:
     if not row.is_valid:
         return None
     pairs = cells(row.values, limit=limit)
-    return _whole(pairs, pairs)
+    return _readable(pairs, pairs)
 
 
-def _whole(parts: list[Any], value: Any) -> Any:
+def _readable(parts: list[Any], value: Any) -> Any:
     """`value`, unless one of its parts is unreadable: then all of it is."""
     return next((part for part in parts if isinstance(part, Unreadable)), value)
 

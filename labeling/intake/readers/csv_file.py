@@ -23,7 +23,7 @@ _STRAY = "has text after a closing quotation mark (inside quotation marks, a quo
 
 
 class CsvSource(Source):
-    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) told from the header."""
+    """A CSV or TSV file in UTF-8, its delimiter (comma, semicolon or tab) detected from the header."""
 
     def __init__(self, path: Path, *, kind: Kind, name: str, limits: Limits) -> None:
         super().__init__(path, kind=kind, name=name, limits=limits)
@@ -142,7 +142,7 @@ class _Feed:
     def __init__(self, lines: Iterator[TextLine], *, limit: int) -> None:
         self._lines = lines
         self._limit = limit
-        self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out anew
+        self._again, self._at = b"", 0  # lines given back, and how many bytes of them have been handed out again
         self._latest = TextLine(0, 0, b"", False)
         self._given_back = 0
         self.end = 0
@@ -150,13 +150,13 @@ class _Feed:
 
     def start_row(self) -> None:
         self.first: TextLine | None = None
-        self._rest = bytearray()
+        self._record = bytearray()
         self.problem = ""
 
     @property
     def size(self) -> int:
         """Bytes of the row at hand."""
-        return len(self._rest) + (len(self.first.raw) if self.first else 0)
+        return len(self._record) + (len(self.first.raw) if self.first else 0)
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -166,8 +166,8 @@ class _Feed:
         if self.first is None:
             self.first = line
         else:
-            self._rest += line.raw
-        if line.too_long or len(self.first.raw) + len(self._rest) > self._limit:
+            self._record += line.raw
+        if line.too_long or len(self.first.raw) + len(self._record) > self._limit:
             raise _RowTooLong
         text, problem = decode(line.raw)
         self.problem = self.problem or problem
@@ -187,7 +187,7 @@ class _Feed:
 
     def drain(self) -> None:
         """Step over the rest of a row that is too long: up to the line that closes its quotation mark."""
-        if not self._rest:
+        if not self._record:
             return  # a single line; where it ends the row does too, as far as one can tell
         line: TextLine | None = self._latest
         while line is not None and b'"' not in line.raw.replace(b'""', b""):
@@ -202,7 +202,7 @@ class _Feed:
         What is given back never exceeds what was read by much, lest a hostile file make the work quadratic.
         """
         assert self.first is not None
-        size = len(self._rest)
+        size = len(self._record)
         if self._given_back + size > self.end + 4 * self._limit:
             return
         self._given_back += size
@@ -210,7 +210,7 @@ class _Feed:
         if self._at:  # the row was itself made of lines given back
             self._at -= size
         else:
-            self._again = bytes(self._rest)
+            self._again = bytes(self._record)
 
 
 def _delimiter(header: str, name: str) -> str:

@@ -64,8 +64,8 @@ class FileTreeSource(Source):
 
     def records(self, skip: int = 0) -> Iterator[Record]:
         every = self._described() if self._tables else map(_alone, self._files())
-        for done, record in enumerate(islice(every, skip, None), start=skip + 1):
-            self._position = min(1.0, done / self._count)
+        for number, record in enumerate(islice(every, skip, None), start=skip + 1):
+            self._position = min(1.0, number / self._count)
             yield record
         self._position = 1.0
 

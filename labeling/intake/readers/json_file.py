@@ -45,7 +45,7 @@ class JsonLinesSource(Source):
         self._position = 1.0
 
     def position(self) -> float:
-        # Asked for once a chunk, it need not be reckoned for every line.
+        # Asked for once a chunk, it need not be computed for every line.
         if self._file is not None and not self._file.closed:
             self._position = min(1.0, self._file.tell() / self._size)
         return self._position
@@ -184,11 +184,11 @@ def _elements(file: BinaryIO, *, limit: int) -> Iterator[_Element]:
     yield kept.take("the list is not closed: the file seems to be cut short")
 
 
-def _last(kept: _Kept, part: bytes, count: int, rest: bytes) -> Iterator[_Element]:
+def _last(kept: _Kept, part: bytes, count: int, tail: bytes) -> Iterator[_Element]:
     """The last element of the list, and whatever follows where nothing should."""
     kept.add(part)
     element = kept.take()
     if element.raw.strip() or count:
         yield element
-    if rest.strip():
-        yield _Element(rest, "something follows the end of the list: only one list a file is read")
+    if tail.strip():
+        yield _Element(tail, "something follows the end of the list: only one list a file is read")

@@ -87,18 +87,18 @@ class ParquetSource(Source):
 
     def _group_records(self, index: int, before: int, *, skip: int) -> Iterator[Record]:
         """The records of one row group but the first `skip`; `before` is the number of rows before the group."""
-        group, done = self._groups[index], 0
+        group, n_read = self._groups[index], 0
         try:
             for batch in self._file.iter_batches(batch_size=group.rows_at_once, row_groups=[index]):
-                first = min(max(0, skip - done), batch.num_rows)
-                yield from self._batch_records(batch.slice(first), before + done + first)
-                done += batch.num_rows
+                first = min(max(0, skip - n_read), batch.num_rows)
+                yield from self._batch_records(batch.slice(first), before + n_read + first)
+                n_read += batch.num_rows
         except _DAMAGE as error:
-            where = f"{self.name}, row {before + done + 1}"
+            where = f"{self.name}, row {before + n_read + 1}"
             raise UnreadableFile(f"{where}: the file is damaged: {first_line(error)}") from error
-        if done != group.rows:
+        if n_read != group.rows:
             raise UnreadableFile(
-                f"{self.name}, row {before + done}: the file has other rows than it says: write it anew"
+                f"{self.name}, row {before + n_read}: the file has other rows than it says: write it anew"
             )
 
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:

@@ -158,8 +158,8 @@ class ZipTree:
             # bzip2 and LZMA are unpacked without any bound on memory
             return "is packed in an unusual way: make the zip file with the usual method (deflate)"
         if info.file_size > max(MIB, self._limits.unpack_ratio * info.compress_size):
-            what = f"far more than {self._kind.plural} pack down from"
-            return f"would unpack to {size(info.file_size)}, {what}: it is not read"
+            amount = f"far more than {self._kind.plural} pack down from"
+            return f"would unpack to {size(info.file_size)}, {amount}: it is not read"
         return ""
 
 

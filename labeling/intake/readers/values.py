@@ -11,7 +11,7 @@ import numpy as np
 from labeling.kinds.values import BadValue, printable
 
 _DEPTH = 32
-_WHOLE = 2**63  # what is no smaller is kept as text: few programs read such numbers back as they were
+_LARGE = 2**63  # what is no smaller is kept as text: few programs read such numbers back as they were
 
 
 def json_safe(fields: dict[str, Any]) -> dict[str, Any]:
@@ -32,12 +32,12 @@ def _safe(value: Any, column: str, depth: int) -> Any:
         case None | bool():
             return value
         case int():
-            return value if -_WHOLE <= value < _WHOLE else hex(value) if value.bit_length() > 4096 else str(value)
+            return value if -_LARGE <= value < _LARGE else hex(value) if value.bit_length() > 4096 else str(value)
         case str():
             return _text(value, column)
         case float():
             # PostgreSQL writes 1e30 out in full, which then reads as a whole number.
-            return (value if abs(value) < _WHOLE else repr(value)) if math.isfinite(value) else None
+            return (value if abs(value) < _LARGE else repr(value)) if math.isfinite(value) else None
         case np.ndarray() | np.generic():
             return _safe(value.tolist(), column, depth)
         case list() | tuple():

@@ -133,17 +133,17 @@ def _encoders() -> str:
     return "; ".join(f"{names} for {kind} items" for kind, names in known)
 
 
-def _choice(what: str, options: dict[str, Any]) -> dict[str, Any]:
+def _choice(setting: str, options: dict[str, Any]) -> dict[str, Any]:
     """The encoder, or the model, with its options."""
-    name, text = options[what], options[f"{what}_options"]
+    name, text = options[setting], options[f"{setting}_options"]
     if name is None:
         if text is not None:
-            raise CommandError(f"{what}-options: name the {what} too, with --{what}.")
+            raise CommandError(f"{setting}-options: name the {setting} too, with --{setting}.")
         return {}
     try:
         options = json.loads(text or "{}")
     except json.JSONDecodeError as error:
-        raise CommandError(f"{what}-options: this is not JSON: {error}.") from error
+        raise CommandError(f"{setting}-options: this is not JSON: {error}.") from error
     return {"name": name, "options": options}
 
 

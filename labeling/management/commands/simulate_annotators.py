@@ -37,13 +37,13 @@ class Command(BaseCommand):
         parser.add_argument("slug", help="The project.")
         parser.add_argument("--annotators", type=int, default=4, metavar="N", help="How many at once. Default: 4.")
         parser.add_argument("--batches", type=int, default=1, metavar="N", help="How many batches. Default: 1.")
-        for name, what in (
+        for name, meaning in (
             ("error", "answers that are wrong"),
             ("skip", "tasks that are skipped"),
             ("undo", "answers that are taken back and given again"),
         ):
             parser.add_argument(
-                f"--{name}-rate", type=float, default=0.0, metavar="P", help=f"Share of {what}, 0 to 1. Default: 0."
+                f"--{name}-rate", type=float, default=0.0, metavar="P", help=f"Share of {meaning}, 0 to 1. Default: 0."
             )
         parser.add_argument("--seed", type=int, default=0, metavar="N", help="For all that is random. Default: 0.")
         parser.add_argument(
@@ -58,7 +58,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, slug: str, annotators: int, batches: int, **options: Any) -> None:
         project = project_named(slug)
         if options["verbosity"] < 2:
-            logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
+            logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs every request
         rates = {name: options[name] for name in ("error_rate", "skip_rate", "undo_rate")}
         _check(project, annotators, batches, rates, options["seed"])
         with _tokens(project, annotators) as tokens, tqdm(bar_format=BAR, disable=None, leave=False) as bar:
@@ -70,10 +70,10 @@ class Command(BaseCommand):
                 raise CommandError(str(error)) from error
             except KeyboardInterrupt:
                 raise CommandError("Stopped. What was held has been given back.", returncode=130) from None
-        if display.done < batches:
+        if display.batches < batches:
             self.stdout.write("Every item of the project is dealt with: no further batch comes.")
         counts = ", ".join(f"{tally[name]:,} {name}" for name in ("answers", "skips", "undone", "refused", "retries"))
-        self.stdout.write(f"Batches done: {display.done}. {counts}.")
+        self.stdout.write(f"Batches done: {display.batches}. {counts}.")
 
 
 def default_url() -> str:
@@ -119,7 +119,7 @@ class Display:
     """Shows how it goes: a bar on a terminal, and a line for each batch everywhere."""
 
     def __init__(self, command: BaseCommand, project: Project, bar: tqdm) -> None:
-        self.done = 0
+        self.batches = 0
         self._command = command
         self._project = project
         self._bar = bar
@@ -128,14 +128,14 @@ class Display:
         answered = progress["size"] - progress["remaining"]
         if progress["size"] != self._bar.total or answered < self._bar.n:
             self._bar.reset(total=progress["size"])
-        what = "labeling" if progress["state"] == Batch.State.OPEN else progress["phase"] or "waiting"
+        phase = "labeling" if progress["state"] == Batch.State.OPEN else progress["phase"] or "waiting"
         left = "" if progress["seconds_left"] is None else f", {progress['seconds_left']} s left"
-        self._bar.set_description_str(f"Batch {progress['batch'] or 1}: {what}{left}", refresh=False)
+        self._bar.set_description_str(f"Batch {progress['batch'] or 1}: {phase}{left}", refresh=False)
         self._bar.n = answered
         self._bar.refresh()
 
     def batch_done(self, number: int) -> None:
-        self.done += 1
+        self.batches += 1
         batch = self._project.batches.select_related("model_version").get(number=number)
         seconds = ""
         if batch.completed_at and batch.done_at:

@@ -116,7 +116,7 @@ def _step(step: dict[str, Any] | None) -> str:
 
 
 def _files(use: dict[str, int]) -> str:
-    parts = ", ".join(f"{shown(use[name])} {what}" for name, what in PARTS.items())
+    parts = ", ".join(f"{shown(use[name])} {meaning}" for name, meaning in PARTS.items())
     return f"{shown(use['total'])} of {shown(use['limit'])}: {parts}"
 
 

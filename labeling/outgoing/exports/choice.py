@@ -109,7 +109,7 @@ def choose(project: Project, filters: Mapping[str, Any]) -> Choice:
         skipped=bool(values["skipped"]),
         excluded=bool(values["excluded"]),
         copies=bool(values["copies"]),
-        name_part="-".join(filter(None, (_told(name, texts[name], values[name]) for name in FILTERS))),
+        name_part="-".join(filter(None, (_name_part(name, texts[name], values[name]) for name in FILTERS))),
     )
 
 
@@ -186,7 +186,7 @@ def _quoted(text: str) -> str:
     return repr(shown)
 
 
-def _told(name: str, text: str, value: Any) -> str:
+def _name_part(name: str, text: str, value: Any) -> str:
     """A filter as part of a file's name; only characters that every system takes."""
     if value is None or value is False:
         return ""

@@ -27,10 +27,10 @@ def export(
 
     `progress` is told the number of rows of each page as it is read.
     """
-    return FORMATS[format_name].write(_told(pages(project, choice), progress), project.asks)
+    return FORMATS[format_name].write(_reporting(pages(project, choice), progress), project.asks)
 
 
-def _told(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:
+def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:
     for page in rows:
         progress(len(page))
         yield page

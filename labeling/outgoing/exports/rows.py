@@ -7,9 +7,7 @@ or taken back while the export runs.
 
 from __future__ import annotations
 
-import datetime
-from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,12 +15,13 @@ from typing import Any, NamedTuple
 import orjson
 
 from labeling import kinds
-from labeling.models import Batch, ClassChange, Project, Task
+from labeling.models import Project, Task
 from labeling.models.batches import IMPORTED
 from labeling.models.tasks import PromptedBy
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.copies import copy_pages, count_copies
+from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.tables import Page, Row
 from labeling.statements import as_moment, as_uuid_text, marks, moment, rows
@@ -39,30 +38,6 @@ class _Answers(NamedTuple):
     annotations: list[Row]
     values: list[str]
     skips: list[Row]
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFacts:
-    """What all rows of a batch have in common."""
-
-    id: int
-    number: int
-    selected_by: Mapping[int, int | None]
-    """The version that picked, by selection: a batch that was picked ahead was picked again."""
-    learned_by: int | None
-    control_probability: float | None
-    imported: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """A model version, when its training began, to judge which labels it has seen, and what each class that was merged
-    by then had become.
-    """
-
-    version: int
-    began: datetime.datetime
-    merges: Mapping[int, int]
 
 
 class _Task(NamedTuple):
@@ -138,7 +113,7 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
         .prefetch_related("earlier_selections__selected_by")
     )
     imported = imported_rows(project) if any(batch.strategy == IMPORTED for batch in newest_first) else ()
-    batches, trainings = _batches(project, newest_first, imported)
+    batches, trainings = lineage_of(project, newest_first, imported)
     asks = project.asks
     # A label out of a few comes again and again; a set of classes may be new in every row.
     show = lru_cache(LABELS_KEPT)(lambda text: asks.show(orjson.loads(text), names))
@@ -154,35 +129,6 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
         if choice.batches is None or facts.number in choice.batches:
             yield from _pages_of(facts, choice, shared, size)
             yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
-
-
-def _batches(
-    project: Project, newest_first: Sequence[Batch], imported: Sequence[int]
-) -> tuple[list[BatchFacts], list[Training]]:
-    """The project's batches and trainings in order. The first version trained after a batch's end is the first that
-    knew it.
-    """
-    merged = project.class_changes.filter(kind=ClassChange.Kind.MERGED, undone_at__isnull=True).order_by("revision")
-    merges = list(merged.values_list("created_at", "merged_before")) if project.merged else []
-    facts: list[BatchFacts] = []
-    trainings: list[Training] = []
-    learned_by = None
-    for batch in newest_first:
-        version = getattr(batch, "model_version", None)
-        if version is not None:
-            learned_by = version.number
-            began = version.created_at - datetime.timedelta(seconds=version.seconds)
-            merged_then = next((before for at, before in merges if at > began), project.merged)
-            trainings.append(Training(version.number, began, {int(old): new for old, new in merged_then.items()}))
-        selections = {each.number: each.selected_by for each in batch.earlier_selections.all()}
-        selections[batch.selection] = batch.selected_by
-        selected_by = {number: version.number if version else None for number, version in selections.items()}
-        drawable = batch.pool_rows and batch.pool_rows - bisect_left(imported, batch.pool_rows)
-        probability = batch.control_tasks / drawable if drawable else None
-        facts.append(
-            BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
-        )
-    return facts[::-1], sorted(trainings, key=lambda training: training.version)
 
 
 def _pages_of(facts: BatchFacts, choice: Choice, shared: Shared, size: int) -> Iterator[Page]:
@@ -279,7 +225,7 @@ def _row(task: _Task, answers: _Answers, corrected: tuple[Row, str | None], fact
         "batch": facts.number,
         "rank": task.rank,
         "model_version": facts.selected_by[task.selection],
-        "learned_by": _learned_by(values, correction["corrected_at"], facts, shared)
+        "learned_by": first_learned_by(values, correction["corrected_at"], facts, shared.trainings, shared.project)
         if is_labeled and not is_control
         else None,
         "is_control": is_control,
@@ -312,26 +258,3 @@ def _prompted_by(task: _Task) -> str | None:
     if not task.prompted or task.prompted_by == PromptedBy.NOTHING:
         return None
     return task.prompted_by or PromptedBy.MODEL.value
-
-
-def _learned_by(
-    values: list[str], corrected_at: datetime.datetime | None, facts: BatchFacts, shared: Shared
-) -> int | None:
-    """The first version that was trained on the label as it stands: `said` are the stored answers it comes from."""
-    if corrected_at is not None:
-        trainings = (training for training in shared.trainings if training.began >= corrected_at)
-    elif facts.learned_by is not None:
-        first = facts.learned_by
-        trainings = (training for training in shared.trainings if training.version >= first)
-    else:
-        return None
-    return next((each.version for each in trainings if _same_label(values, each.merges, shared.project)), None)
-
-
-def _same_label(values: list[str], merges: Mapping[int, int], project: Project) -> bool:
-    """Whether these answers came to the label that they come to now when only these classes had been merged."""
-    if merges == project.merges:
-        return True
-    answers = [orjson.loads(value) for value in values]
-    then, now = ([project.asks.follow(value, each) for value in answers] for each in (merges, project.merges))
-    return project.asks.resolve(then)[0] == project.asks.resolve(now)[0]

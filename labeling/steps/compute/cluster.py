@@ -19,7 +19,7 @@ import numpy as np
 from django.conf import settings
 
 from labeling.loop.step import ComputeAway, StepFailed
-from models_store.nodes import Done, OtherRelease, Rows, release_here
+from models_store.nodes import OtherRelease, Outcome, Rows, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
 from models_store.training.together import own_address
 
@@ -46,7 +46,7 @@ class Traffic:
 
     sent: int = 0
     received: int = 0
-    done: dict[str, list[Done]] = field(default_factory=dict)
+    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
     """Where each ran, the seconds that it took there and, for its result, the bytes of that."""
 
 
@@ -89,13 +89,13 @@ class Cluster:
                     under_way.append((self._submit(gpus, function, call, files), call))
                 if not under_way:
                     return
-                done = self._result(under_way[0][0])
-                if done.unread:
+                outcome = self._result(under_way[0][0])
+                if outcome.unread:
                     files = False
-                    done = self._result(self._submit(gpus, function, under_way[0][1], files))
+                    outcome = self._result(self._submit(gpus, function, under_way[0][1], files))
                 under_way.popleft()
-                self._count(function, done)
-                yield done.result
+                self._count(function, outcome)
+                yield outcome.result
         finally:
             self._cancel([kept for kept, _ in under_way])
 
@@ -112,9 +112,9 @@ class Cluster:
     def runs(self, call: Kept) -> bool:
         """Whether it has not ended yet, in whatever way. Raises what it raised."""
         outcome = self._ask("result", call, 0)
-        if outcome is None or isinstance(outcome, (Done, CallCrashed)):
+        if outcome is None or isinstance(outcome, (Outcome, CallCrashed)):
             return outcome is None
-        raise _told(outcome)
+        raise _as_steps_raise(outcome)
 
     def forget(self, calls: list[Kept]) -> None:
         """Nobody asks for these any more. They go on until they end by themselves: to cancel a call that is just
@@ -154,10 +154,10 @@ class Cluster:
             self._sent(plain)
         return value.kept
 
-    def _result(self, call: Kept) -> Done:
+    def _result(self, call: Kept) -> Outcome:
         while True:
             outcome = self._ask("result", call)
-            if isinstance(outcome, Done):
+            if isinstance(outcome, Outcome):
                 self._unused.append(call)
                 return outcome
             if isinstance(outcome, CallCrashed):
@@ -166,7 +166,7 @@ class Cluster:
                     "logs of the nodes, and whether they have enough memory."
                 )
             if outcome is not None:
-                raise _told(outcome)
+                raise _as_steps_raise(outcome)
             self._look()
 
     def _cancel(self, calls: list[Kept]) -> None:
@@ -227,14 +227,14 @@ class Cluster:
         if self.traffic is not None:
             self.traffic.sent += bytes_of(value)
 
-    def _count(self, function: Callable[..., Any], done: Done) -> None:
+    def _count(self, function: Callable[..., Any], outcome: Outcome) -> None:
         if self.traffic is not None:
-            size = bytes_of(done.result)
+            size = bytes_of(outcome.result)
             self.traffic.received += size
-            self.traffic.done.setdefault(function.__name__, []).append(replace(done, result=size))
+            self.traffic.outcomes.setdefault(function.__name__, []).append(replace(outcome, result=size))
 
 
-def _told(error: BaseException) -> BaseException:
+def _as_steps_raise(error: BaseException) -> BaseException:
     """What a call raised, as steps raise it."""
     return StepFailed(str(error)) if isinstance(error, OtherRelease) else error
 

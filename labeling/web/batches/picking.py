@@ -14,7 +14,7 @@ from labeling.web.shared.words import Moment, moment
 
 @dataclass(frozen=True, slots=True)
 class Picking:
-    """What pages tell of it. `held_back`: the newest version, if only the gate keeps it from picking."""
+    """What pages show of it. `held_back`: the newest version, if only the gate keeps it from picking."""
 
     version: int
     by_gate: int

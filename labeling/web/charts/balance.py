@@ -46,8 +46,8 @@ def finding(balance: Balance) -> str:
     return f"From {percent(last.share)} of labels (“{rare}”) to {percent(first.share)} (“{frequent}”)"
 
 
-def _note(balance: Balance, what: str) -> str:
-    bars = f"Bars: share of {what}."
+def _note(balance: Balance, unit: str) -> str:
+    bars = f"Bars: share of {unit}."
     if balance.others:
         bars += f" {number(balance.others)} rarer classes are not shown."
     if not balance.control:

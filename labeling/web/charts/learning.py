@@ -50,7 +50,7 @@ class Accuracy:
 
 
 def accuracy_of(model: dict[str, Any]) -> Accuracy | None:
-    """A version as `status_of` tells of it: measured on all control items labeled by now, which makes versions
+    """A version as `status_of` describes it: measured on all control items labeled by now, which makes versions
     comparable, or else on those of its own time. None if there was none.
     """
     control = model["control_now"] or model["metrics"].get("control")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from labeling.insight.payoff import LabelsSpent, Saved
+from labeling.insight.labels_saved import LabelsSpent, Saved
 from labeling.web.charts.drawing import Column, Figure, Mark
 from labeling.web.charts.learning import BOTTOM, LEFT, RIGHT, TOP, Accuracy, draw_between
 from labeling.web.charts.scales import Scale

@@ -63,7 +63,7 @@ def pool_map(pool: PoolMap, address: Address, chosen: int | None = None) -> Figu
 
 def _finding(counts: dict[int, np.ndarray], shown: int | None) -> str:
     if shown is not None:
-        return f"Cluster {shown}: {_told(counts[shown])}"
+        return f"Cluster {shown}: {_composition(counts[shown])}"
     picked = sum(int(each[PICKED]) for each in counts.values())
     touched = sum(bool(each[PICKED]) for each in counts.values())
     clusters = count(len(counts), "cluster")
@@ -78,7 +78,7 @@ def _note(pool: PoolMap) -> str:
     )
 
 
-def _told(each: np.ndarray) -> str:
+def _composition(each: np.ndarray) -> str:
     parts = [f"{number(int(each[PICKED]))} picked", f"{number(int(each[LABELED]))} labeled before"]
     if each[CONTROL]:
         parts.append(f"{number(int(each[CONTROL]))} for control")
@@ -95,7 +95,7 @@ def _groups(
     shown: int | None,
     address: Address,
 ) -> list[Group]:
-    """A group for each cluster; those of which one item alone is here share one, for there is nothing to tell of it."""
+    """A group for each cluster. Clusters of which one item alone is here share one: they have nothing to show."""
     lone = [name for name in ranked if counts[name].sum() == 1 and counts[name][REST] and name != shown]
     groups = []
     if lone:
@@ -116,7 +116,7 @@ def _groups(
                     dots.append(Dots("target", path))
         groups.append(
             Group(
-                f"Cluster {name}: {_told(counts[name])}",
+                f"Cluster {name}: {_composition(counts[name])}",
                 dots,
                 "chosen" if name == shown else "cluster",
                 address(name) if counts[name][PICKED] else "",

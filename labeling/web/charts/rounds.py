@@ -90,24 +90,26 @@ def round_times(rounds: Sequence[Round]) -> Figure | None:
 
 def finding(rounds: Sequence[Round]) -> str:
     """How long a batch takes, and what most of it is."""
-    done = [each for each in rounds if not each.under_way]
-    if not done:
+    finished = [each for each in rounds if not each.under_way]
+    if not finished:
         return f"Batch {rounds[-1].number} has been under way for {duration(rounds[-1].total)}"
-    total = sum(each.total for each in done)
+    total = sum(each.total for each in finished)
     kind, part = max(
-        ("open", sum(each.open for each in done)),
-        ("training", sum(each.training for each in done)),
-        ("picking", sum(each.selecting for each in done)),
+        ("open", sum(each.open for each in finished)),
+        ("training", sum(each.training for each in finished)),
+        ("picking", sum(each.selecting for each in finished)),
         key=lambda pair: pair[1],
     )
-    usual = duration(statistics.median(each.total for each in done))
-    one = len(done) == 1
-    took = f"Batch {done[0].number} took {usual}" if one else f"A batch takes {usual}, the median of {len(done)}"
+    usual = duration(statistics.median(each.total for each in finished))
+    one = len(finished) == 1
+    took = (
+        f"Batch {finished[0].number} took {usual}" if one else f"A batch takes {usual}, the median of {len(finished)}"
+    )
     if not total:
         return took
     if kind != "open":
         return f"{took}; {percent(part / total)} of it is {kind}"
-    spent = [each.labeling for each in done if each.labeling]
+    spent = [each.labeling for each in finished if each.labeling]
     work = f", with {duration(statistics.median(spent))} of labeling" if spent else ""
     return f"{took}; it is open for {percent(part / total)} of that{work}"
 
@@ -120,10 +122,10 @@ def _draw(rounds: Sequence[Round]) -> Drawing:
     for place, each in enumerate(rounds):
         y, at = TOP + ROW * place, 0.0
         texts.append(Text(LEFT - 8, y + ROW / 2 + 4, f"Batch {each.number}", "end"))
-        for kind, what, seconds in each.spans:
+        for kind, phase, seconds in each.spans:
             if seconds:
                 left, right = across(at), across(at + seconds)
-                title = f"Batch {each.number}, {what}: {duration(seconds)}"
+                title = f"Batch {each.number}, {phase}: {duration(seconds)}"
                 boxes.append(Box(left, y + 5, round(max(right - left, 1.5), 1), ROW - 10, kind, title))
             at += seconds
         total = duration(each.total) + (" …" if each.under_way else "")

@@ -46,7 +46,7 @@ class ClassField(forms.CharField):
 
 
 class ClassForm(forms.Form):
-    """What is said of one class."""
+    """The name and description of one class."""
 
     name = forms.CharField(max_length=MAX_NAME, error_messages={"required": "Give the class a name."})
     description = forms.CharField(

@@ -14,7 +14,7 @@ from labeling import kinds
 from labeling.models import Membership, Project
 from labeling.models.classes import folded
 from labeling.projects import access, proposals
-from labeling.projects.classes import ClassError
+from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
@@ -66,7 +66,7 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
             index = project.classes.offered().filter(name=into).values_list("index", flat=True).first()
             if index is None:
                 raise ClassError(f"There is no class “{into[:60]}”.")
-        done = proposals.accept(
+        accepted = proposals.accept(
             project=project, user=membership.user, key=form.cleaned_data["key"], name=name, into=index
         )
     except ClassError as error:
@@ -74,11 +74,11 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        text = f"{count(done.labeled, 'item')} labeled “{done.label_class.name}”."
-        if done.waiting:
-            text += f" {count(done.waiting, 'item')} still being answered: accept again when all answers are there."
-        if done.left:
-            text += f" {count(done.left, 'item')} more: accept again."
+        text = f"{count(accepted.labeled, 'item')} labeled “{accepted.label_class.name}”."
+        if accepted.waiting:
+            text += f" {count(accepted.waiting, 'item')} still being answered: accept again when all answers are there."
+        if accepted.left:
+            text += f" {count(accepted.left, 'item')} more: accept again."
         messages.success(request, text)
     return redirect("project-classes", project.slug)
 

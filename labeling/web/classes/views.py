@@ -16,6 +16,7 @@ from labeling.insight.classes import labels_by_class, touched_by
 from labeling.loop import ledger
 from labeling.models import ClassChange, LabelClass, Membership, Project
 from labeling.projects import access, classes, examples
+from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
 from labeling.web.shared.forms import number_in
@@ -84,7 +85,7 @@ def _changes(project: Project) -> dict[str, Any]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_members(access.MANAGE)
 def class_detail(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
-    """One class: its name and what is said of it; and ways to merge and to archive it, with what they lead to."""
+    """One class: its name and description; and ways to merge and to archive it, with what they lead to."""
     project = membership.project
     label_class = get_object_or_404(project.classes.select_related("parent"), index=index)
     form = ClassForm(request.POST or None, project=project, label_class=label_class)
@@ -247,16 +248,16 @@ def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
 
 
-def _do(request: HttpRequest, membership: Membership, change: Any, done: str) -> HttpResponse:
+def _do(request: HttpRequest, membership: Membership, change: Any, message: str) -> HttpResponse:
     """Make a change and say so, or say why not."""
     try:
         change()
-    except classes.ClassError as error:
+    except ClassError as error:
         messages.error(request, str(error))
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     else:
-        messages.success(request, done)
+        messages.success(request, message)
     return redirect("project-classes", membership.project.slug)
 
 
@@ -264,7 +265,7 @@ def _saved(form: AddForm | ClassForm, save: Any) -> bool:
     """Whether it could be saved; if not, the form says where it is wrong."""
     try:
         save()
-    except classes.ClassError as error:
+    except ClassError as error:
         form.add_error(None, str(error))
         return False
     except ValidationError as error:

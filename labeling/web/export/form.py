@@ -31,7 +31,7 @@ class ExportForm(forms.Form):
     agreement = forms.CharField(
         label="Least agreement",
         required=False,
-        widget=figure_input(whole=False, placeholder="any"),
+        widget=figure_input(is_whole=False, placeholder="any"),
         help_text="The share of the annotations that agree with the label, from 0 to 1.",
     )
     since = forms.CharField(label="Labeled since", required=False, help_text="A day in UTC.")

@@ -45,7 +45,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def metrics(request: HttpRequest) -> HttpResponse:
     """What a monitor should watch, in Prometheus' text format, for whoever has the token or is in `METRICS_FROM`.
 
-    While the database does not answer, what the web processes have counted is still told.
+    While the database does not answer, what the web processes have counted is still reported.
     """
     if not (_has_token(request) or _may_watch(request)):
         raise PermissionDenied("Metrics are for monitoring: see METRICS_TOKEN and METRICS_FROM.")

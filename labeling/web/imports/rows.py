@@ -67,7 +67,7 @@ def stalled(project: Project, now: datetime.datetime) -> bool:
 
 
 def states_of(rows: list[ImportRow], encoding: StepRow | None, is_stalled: bool) -> str:
-    """A word that changes whenever the list has to be drawn anew."""
+    """A word that changes whenever the list has to be drawn again."""
     states = [f"{row.pk}{row.state}" for row in rows]
     return ".".join([*states, "encoding" if encoding else "", "stalled" if is_stalled else ""])
 

@@ -29,7 +29,7 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, moment, number
 
 ROWS_A_PAGE = 100
-# More classes than this are not told to the page, which says what the folders' names will be taken for.
+# More classes than this are not sent to the page, which says what the folders' names will be taken for.
 CLASSES_TOLD = 1000
 
 
@@ -50,7 +50,7 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
     if form.is_bound and form.is_valid() and _receive(request, membership, form):
         return redirect("project-import", membership.project.slug)
-    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     project = membership.project

@@ -101,9 +101,9 @@ def _sentences(action: str, chosen: int, effect: Effect) -> list[str]:
     """What the change means for these very items."""
     sentences = []
     if effect.items < chosen:
-        rest = chosen - effect.items
-        stay = "stays as it is" if rest == 1 else "stay as they are"
-        sentences.append(f"{words.count(rest, 'item')} of those selected {stay}.")
+        unchanged = chosen - effect.items
+        stay = "stays as it is" if unchanged == 1 else "stay as they are"
+        sentences.append(f"{words.count(unchanged, 'item')} of those selected {stay}.")
     if effect.labels and action != RELABEL:
         have = "has a label" if effect.labels == 1 else "have labels"
         sentences.append(f"{words.count(effect.labels, 'item')} of them {have}.")
@@ -121,8 +121,8 @@ def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, c
         messages.error(request, error.detail)
     else:
         are = "is" if effect.items == 1 else "are"
-        done = f"{words.count(effect.items, 'item')} {are} {ACTIONS[change.action].done}."
-        messages.success(request, done) if effect.items else messages.info(request, "Nothing had to be changed.")
+        message = f"{words.count(effect.items, 'item')} {are} {ACTIONS[change.action].done}."
+        messages.success(request, message) if effect.items else messages.info(request, "Nothing had to be changed.")
     return redirect(_back(request, membership.project, finding))
 
 

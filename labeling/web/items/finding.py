@@ -25,7 +25,7 @@ from labeling.projects.invisible import isolated
 from labeling.web.items.forms import FindForm
 
 # How each filter reads where it can be taken off again.
-_SAID = {
+_SENTENCES = {
     "like": "like {}",
     "q": "says “{}”",
     "search": "id holds “{}”",
@@ -124,7 +124,7 @@ class Finding:
     def chips(self) -> list[Chip]:
         return [
             Chip(
-                self._said(name, text),
+                self._sentence(name, text),
                 # "Most alike" is no order without an item to be like.
                 urlencode(
                     {key: each for key, each in self._typed.items() if key not in (name, name == "like" and "sort")}
@@ -134,12 +134,12 @@ class Finding:
             if name != "sort" and name not in self.form.errors
         ]
 
-    def _said(self, name: str, text: str) -> str:
+    def _sentence(self, name: str, text: str) -> str:
         if name == "state":
             return str(State(text).label)
         if name == "like" and self.filter.like:
             text = self.filter.like.item.external_id
-        words: Any = _SAID[name]
+        words: Any = _SENTENCES[name]
         if not isinstance(words, str):
             return str(words[text not in ("true", "yes")])
         parts = text.split(":", 1) if name in ("cluster", "predicted") else [text]

@@ -40,7 +40,7 @@ def _yes_or_no(label: str, yes: str, no: str) -> forms.CharField:
 
 
 class FindForm(forms.Form):
-    """What is looked for; `wanted` holds it, read, once the form is valid."""
+    """What is looked for; `filter` holds it, read, once the form is valid."""
 
     like = forms.CharField(required=False, max_length=LONGEST, widget=forms.HiddenInput)
     q = _text("Words", type="search", placeholder='word, "exact phrase", field:value')

@@ -93,8 +93,8 @@ def excerpt(project: Project, item: Item) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What somebody said of the item: an annotator's answer or skip, or a manager's correction."""
+class AnswerRow:
+    """Somebody's answer to the item: an annotator's answer or skip, or a manager's correction."""
 
     who: str
     what: str
@@ -106,18 +106,18 @@ class Said:
     agrees: bool
 
 
-def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[Said]:
-    return [_said(each, record, now, record.item.label) for each in record.annotations]
+def annotation_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
+    return [_answer_row(each, record, now, record.item.label) for each in record.annotations]
 
 
-def check_rows(record: ItemRecord, now: datetime.datetime) -> list[Said]:
+def check_rows(record: ItemRecord, now: datetime.datetime) -> list[AnswerRow]:
     """What was answered to the item as gold."""
-    return [_said(each, record, now, record.item.gold) for each in record.checks]
+    return [_answer_row(each, record, now, record.item.gold) for each in record.checks]
 
 
-def _said(each: Annotation, record: ItemRecord, now: datetime.datetime, right: Any) -> Said:
+def _answer_row(each: Annotation, record: ItemRecord, now: datetime.datetime, right: Any) -> AnswerRow:
     skipped = each.value is None
-    return Said(
+    return AnswerRow(
         who=each.user.username,
         what=each.skip_reason if skipped else label_text(record.item.project.asks.show(each.value, record.names)),
         skipped=skipped,

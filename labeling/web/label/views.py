@@ -17,6 +17,7 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from labeling import kinds
 from labeling.answering import comments
+from labeling.items.clients import content_of
 from labeling.models import Annotation, Item, LabelClass, Membership, Project
 from labeling.projects import access, class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in
@@ -115,16 +116,9 @@ def _details(project: Project, each: LabelClass, items: Sequence[Item]) -> dict[
         "colour": each.colour,
         "description": each.description,
         "aliases": each.aliases,
-        "examples": [_example(project, item) for item in items],
+        "examples": [content_of(project, item) for item in items],
     }
     return {name: value for name, value in details.items() if value}
-
-
-def _example(project: Project, item: Item) -> dict[str, Any]:
-    """As a task has its item: the screen draws both alike. Nothing tells what it was in its batch."""
-    has_file = kinds.of(project).is_file and item.media
-    url = reverse("api:item-media", args=[project.slug, item.pk]) if has_file else None
-    return {"external_id": item.external_id, "data": item.data, "media_url": url}
 
 
 @require_safe

@@ -117,7 +117,7 @@ def _names(project: Project, compared: Comparison, shown: Iterable[int]) -> dict
     indices = set(shown)
     if compared.control:
         indices |= set(comparison_words.shown_classes(compared.control))
-        indices |= {index for each in compared.control.mistakes for index in (each.truth, each.said)}
+        indices |= {index for each in compared.control.mistakes for index in (each.truth, each.predicted)}
     if compared.pool:
         indices |= {index for a, b, _ in compared.pool.kinds for index in (a, b)}
     return project.answer_names(indices)

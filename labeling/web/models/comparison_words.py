@@ -89,7 +89,13 @@ def _both(right_a: int, of_a: int, right_b: int, of_b: int, differs: bool) -> di
 
 def mistake_rows(control: OnControl, names: Names) -> list[tuple[str, str, str, str, str]]:
     return [
-        (names.get(each.truth, ""), names.get(each.said, ""), number(each.a), number(each.b), f"{each.b - each.a:+,}")
+        (
+            names.get(each.truth, ""),
+            names.get(each.predicted, ""),
+            number(each.a),
+            number(each.b),
+            f"{each.b - each.a:+,}",
+        )
         for each in control.mistakes
     ]
 

@@ -12,7 +12,7 @@ from labeling.web.shared.words import Moment, count, duration, moment, number, p
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What pages tell of a clustering. `warnings` are empty if it fits; `asked`: a new one is on its way."""
+    """What pages show of a clustering. `warnings` are empty if it fits; `asked`: a new one is on its way."""
 
     built: str
     at: Moment | None

@@ -49,7 +49,7 @@ def predict(request: HttpRequest, membership: Membership, number: int) -> HttpRe
     run = _ask(form, version, membership) if form.is_bound and form.is_valid() else None
     if run is not None:
         return redirect("project-prediction", membership.project.slug, run.pk)
-    if problem := getattr(request, "upload_problem", ""):  # told by `labeling.intake.spool`, which kept no file
+    if problem := getattr(request, "upload_problem", ""):  # set by `labeling.intake.spool`, which kept no file
         form.errors.pop("file", None)
         form.add_error("file", problem)
     now = timezone.now()
@@ -95,7 +95,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
     now = timezone.now()
     kept = membership.project.predictions.kept(now).select_related("project", "version", "created_by", "job")
     run = get_object_or_404(kept, pk=prediction_id)
-    done = run.state == PredictionRun.State.DONE
+    is_done = run.state == PredictionRun.State.DONE
     context: dict[str, Any] = {
         "run": run,
         "step": _step(run),
@@ -104,8 +104,8 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
         "rejected": words.number(run.rejected),
         "created": words.moment(run.created_at, now),
         "expires": words.moment(run.expires_at, now),
-        "rows": _first_rows(run) if done else [],
-        "formats": [(name, title) for name, (title, _) in FORMAT_NOTES.items() if name in FORMATS] if done else [],
+        "rows": _first_rows(run) if is_done else [],
+        "formats": [(name, title) for name, (title, _) in FORMAT_NOTES.items() if name in FORMATS] if is_done else [],
     }
     return render_page(request, membership, "project/prediction.html", context, section="project-models")
 

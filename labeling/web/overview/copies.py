@@ -30,7 +30,7 @@ def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
         "answered": number(figures.answered),
         "taken_out": number(figures.answered - figures.same),
         "due": number(figures.due),
-        "wrong": _wrong(figures.right, whole=True),
+        "wrong": _wrong(figures.right, alone=True),
         "tolerated": percent(project.copy_error),
         "radius": None if figures.radius is None else figure(figures.radius),
         "reach": None if figures.reach is None else figure(figures.reach),
@@ -44,11 +44,11 @@ def _class(project: Project, each: ClassCopies) -> dict[str, str]:
     return {"name": each.name, "propagated": number(each.propagated), **_wrong(each.right)}
 
 
-def _wrong(right: Rate, *, whole: bool = False) -> dict[str, str]:
+def _wrong(right: Rate, *, alone: bool = False) -> dict[str, str]:
     """The share of the checked ones that people gave another label, with its interval; of few, how many they were."""
     if right.n < ENOUGH:
         return {
-            "share": TOO_FEW if whole else "–",
+            "share": TOO_FEW if alone else "–",
             "interval": "",
             "of": f"{number(right.n - right.right)} of {number(right.n)}",
         }

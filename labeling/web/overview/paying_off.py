@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from labeling.arrays.baseline import LEAST_CONTROL
+from labeling.insight.labels_saved import Missing
 from labeling.insight.pace import Pace
-from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Estimate, Missing, Payoff
+from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
 from labeling.web.charts.payoff import about
 from labeling.web.settings.standing import terms_of
 from labeling.web.settings.terms import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
+from models_store.payoff import Estimate
 
 MINUS = "−"
 

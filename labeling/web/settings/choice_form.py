@@ -108,7 +108,7 @@ def _control(name: str, option: Option, weights: list[str]) -> forms.Field:
         return forms.ChoiceField(choices=[("", "Choose …"), *((each, each) for each in weights)], **shared)
     if isinstance(option.default, int):
         text = f"Enter a whole number from {option.low} to {option.high}, or nothing for {option.default}."
-        widget = figure_input(whole=True, placeholder=str(option.default))
+        widget = figure_input(is_whole=True, placeholder=str(option.default))
         return forms.IntegerField(widget=widget, error_messages={"invalid": text}, **shared)
     placeholder = {"placeholder": option.default} if option.default else {}
     return forms.CharField(strip=False, widget=forms.TextInput(attrs={"spellcheck": "false", **placeholder}), **shared)

@@ -43,27 +43,27 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Consequences:
     """All consequences; `warnings` are those that nobody would want, `basis` says what the times stand on."""
 
     batch: list[Row]
     picked: list[Row]
-    rest: list[Row]
+    over_all: list[Row]
     basis: str
     picked_basis: str
     warnings: list[str] = field(default_factory=list)
 
 
-def told(standing: Standing, saved: Terms, typed: Terms | None = None) -> Told:
+def consequences_of(standing: Standing, saved: Terms, typed: Terms | None = None) -> Consequences:
     """The consequences of what is saved and, beside them, of what is typed."""
     typed = typed or saved
-    before, after = _tell(standing, saved), _tell(standing, typed)
+    before, after = _figures(standing, saved), _figures(standing, typed)
     rows = [Row(key, NAMES[key], before[key][0], *after[key]) for key in after]
     rows = [row for row in rows if (row.was, row.now) != (NO_COPIES, NO_COPIES)]
-    return Told(
-        batch=[row for row in rows if row.key not in (*REST, *PICKED)],
+    return Consequences(
+        batch=[row for row in rows if row.key not in (*OVER_ALL, *PICKED)],
         picked=[row for row in rows if row.key in PICKED],
-        rest=[row for row in rows if row.key in REST],
+        over_all=[row for row in rows if row.key in OVER_ALL],
         basis=_basis(standing.pace),
         picked_basis=forecast.basis(standing.sample, first=standing.first, guarded=typed.class_guard is not None),
         warnings=_warnings(standing, typed),
@@ -90,10 +90,10 @@ NAMES = {
 }
 NO_COPIES = "no items beside"
 PICKED = tuple(forecast.NAMES)
-REST = ("rounds", "all-hours", "all-cost")
+OVER_ALL = ("rounds", "all-hours", "all-cost")
 
 
-def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
+def _figures(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
     """For each consequence its figure, and what belongs to it. Empty if there is no next batch."""
     pool = standing.pool
     if not pool.unlabeled:
@@ -113,7 +113,7 @@ def _tell(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
         "copies": _copies(batch, terms),
         "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
         "cost": _cost(hours, terms),
-        "done": _done(hours, terms, standing.pace),
+        "done": _time_to_finish(hours, terms, standing.pace),
         "certainty": _certainty(standing, measured_of(batch, terms, standing)),
         "deadline": _deadline(batch.size, terms),
         "privacy": _privacy(standing, terms, batch.picked),
@@ -180,7 +180,7 @@ def _cost(hours: float, terms: Terms) -> tuple[str, str]:
     return money(float(terms.hourly_cost) * hours, terms.currency), ""
 
 
-def _done(hours: float, terms: Terms, pace: Pace) -> tuple[str, str]:
+def _time_to_finish(hours: float, terms: Terms, pace: Pace) -> tuple[str, str]:
     """How long a batch takes if those who labeled lately do so again."""
     if not pace.active:
         return duration(hours * HOUR), "by one person: nobody labeled in the last 7 days"

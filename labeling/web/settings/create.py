@@ -46,7 +46,7 @@ def _suffixes() -> str:
 
 
 def _create(form: NewProjectForm, manager: User) -> Project | None:
-    """The project; or None, with what is wrong told beside the fields."""
+    """The project; or None, with what is wrong beside the fields."""
     values = form.cleaned_data
     try:
         return create_project(

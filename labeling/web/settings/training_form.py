@@ -65,10 +65,10 @@ def _control(setting: Field[Any]) -> forms.Field:
             empty_value=None,
         )
     low, high = setting.metadata["low"], setting.metadata["high"]
-    whole = setting.type is int
+    is_whole = setting.type is int
     default = "no limit" if setting.default is None else figure(float(setting.default))  # type: ignore[arg-type]
-    kind = forms.IntegerField if whole else forms.FloatField
-    bounds = f"{'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}"
+    kind = forms.IntegerField if is_whole else forms.FloatField
+    bounds = f"{'whole number' if is_whole else 'number'} from {figure(low)} to {figure(high)}"
     text = f"Enter a {bounds}, or nothing for the default."
     return kind(
         label=label,
@@ -77,5 +77,5 @@ def _control(setting: Field[Any]) -> forms.Field:
         min_value=low,
         max_value=high,
         error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), text),
-        widget=figure_input(whole=whole, placeholder=default),
+        widget=figure_input(is_whole=is_whole, placeholder=default),
     )

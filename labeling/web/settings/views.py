@@ -44,7 +44,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
         "form": form,
         "training": training,
         "telling": " ".join(TELLING),
-        "told": consequences.told(standing_of(project, now), saved, typed),
+        "consequences": consequences.consequences_of(standing_of(project, now), saved, typed),
         "fit": fit_of(clusterings.clustering_of(project), now),
         "thresholds": THRESHOLDS,
     }
@@ -75,13 +75,15 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     form.full_clean()
     if wrong := _wrong(form):
         return JsonResponse({"errors": wrong})
-    told = consequences.told(standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data))
-    rows = [*told.batch, *told.picked, *told.rest]
+    changed = consequences.consequences_of(
+        standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data)
+    )
+    rows = [*changed.batch, *changed.picked, *changed.over_all]
     return JsonResponse(
         {
             "rows": {row.key: {"was": row.was, "now": row.now, "detail": row.detail} for row in rows},
             "changes": consequences.changes(rows),
-            "warnings": told.warnings,
+            "warnings": changed.warnings,
         }
     )
 

@@ -15,14 +15,14 @@ from labeling.web.shared.words import figure
 BOUNDS = ("min_value", "max_value", "max_digits", "max_decimal_places", "max_whole_digits")
 
 
-def figure_input(*, whole: bool, placeholder: str = "") -> forms.TextInput:
+def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
     """A control for a number. Browsers drop what is no number from their own; here it stays, to be mended."""
-    attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if whole else "decimal"}
+    attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if is_whole else "decimal"}
     return forms.TextInput(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
 
 
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
-    """Check numbers by the bounds that the models have, and tell of both bounds in the one sentence of an error."""
+    """Check numbers by the bounds that the models have, and name both bounds in the one sentence of an error."""
     for name, field in form.fields.items():
         if not isinstance(field, forms.FloatField | forms.IntegerField):
             continue
@@ -32,10 +32,10 @@ def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:
         if isinstance(field, forms.DecimalField):
             highest.append(10 ** ((field.max_digits or 0) - (field.decimal_places or 0)) - 1)
         high = min(highest)
-        whole = not isinstance(field, forms.FloatField | forms.DecimalField)
-        text = f"Enter a {'whole number' if whole else 'number'} from {figure(low)} to {figure(high)}"
+        is_whole = not isinstance(field, forms.FloatField | forms.DecimalField)
+        text = f"Enter a {'whole number' if is_whole else 'number'} from {figure(low)} to {figure(high)}"
         text += " with at most two decimals" if isinstance(field, forms.DecimalField) else ""
-        field.widget = figure_input(whole=whole)
+        field.widget = figure_input(is_whole=is_whole)
         if field.min_value is None:  # no model looks at it again
             field.validators += [MinValueValidator(low), MaxValueValidator(high)]
         message = f"{text}." if field.required else f"{text}, or nothing."

@@ -68,8 +68,8 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes}{NBSP}min"
     if seconds < DAY:
-        rest = f" {minutes % 60}{NBSP}min" if minutes % 60 else ""
-        return f"{minutes // 60}{NBSP}h{rest}"
+        minutes_part = f" {minutes % 60}{NBSP}min" if minutes % 60 else ""
+        return f"{minutes // 60}{NBSP}h{minutes_part}"
     return count(round(seconds / DAY), "day")
 
 

@@ -1,7 +1,7 @@
 // The calls that the screen makes, and the few ways in which they can fail.
 
 /** The server cannot be reached or is in trouble: the same call may succeed later. */
-export class Unreachable extends Error {}
+class Unreachable extends Error {}
 
 /** The session has ended, or somebody else has signed in: nothing may be sent from this page. */
 export class SignedOut extends Error {}

@@ -39,16 +39,16 @@ export class BatchProgress {
   async #ask() {
     const { sends, sending } = this.#outbox;
     const before = this.#known;
-    let found;
+    let progress;
     try {
-      found = await this.#api.progress();
+      progress = await this.#api.progress();
     } catch {
-      return null; // the queue and the outbox tell of troubles
+      return null; // the queue and the outbox report failures
     }
     // Whether the server has counted an answer that was on its way meanwhile cannot be told: trust our own count.
     const unsure = sending || sends !== this.#outbox.sends;
-    const same = before?.batch === found.batch && before.state === found.state;
-    this.#known = unsure && same ? { ...found, answered: before.answered } : found;
+    const same = before?.batch === progress.batch && before.state === progress.state;
+    this.#known = unsure && same ? { ...progress, answered: before.answered } : progress;
     this.show();
     return this.#known;
   }

@@ -8,7 +8,7 @@ const ENOUGH = 5;
 const BREAK_MS = 60_000;
 
 /** Answers a minute over the last acts (`at` in ms, `answers`), breaks left out; null while too few are known. */
-export function perMinute(acts) {
+function perMinute(acts) {
   let spent = 0;
   let answered = 0;
   for (let i = 1; i < acts.length; i++) {

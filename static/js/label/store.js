@@ -17,18 +17,18 @@ export class Store {
 
   /** Entries `[key, value]`, oldest first. */
   list() {
-    const found = [...this.#memory];
+    const entries = [...this.#memory];
     try {
       for (let i = 0; i < localStorage.length; i++) {
         const key = localStorage.key(i);
         if (!key.startsWith(this.#prefix)) continue;
         const value = parse(localStorage.getItem(key));
-        if (value) found.push([key, value]);
+        if (value) entries.push([key, value]);
       }
     } catch {
       this.durable = false;
     }
-    return found.sort(([a], [b]) => (a < b ? -1 : 1));
+    return entries.sort(([a], [b]) => (a < b ? -1 : 1));
   }
 
   add(value) {

@@ -3,7 +3,7 @@
 import { count, megabytes } from "./import-words.js";
 
 const TABLES = new Set(["metadata.csv", "metadata.jsonl"]);
-// A zip file this large is begun anew: when the connection breaks, no more than this is sent again.
+// A new zip file is begun at this size: when the connection breaks, no more than this is sent again.
 const PARCEL_BYTES = 1 << 30;
 const NAMED = 8; // names that are shown of many
 
@@ -53,18 +53,18 @@ export function asItIs(file) {
   if (!file) return null;
   const { dataset } = document.querySelector("#upload");
   const limit = Number(dataset.maxBytes);
-  const whole = { told: `${file.name}, ${megabytes(file.size)}`, more: [], turns: 1 };
+  const one = { summary: `${file.name}, ${megabytes(file.size)}`, more: [], turns: 1 };
   if (isItem(file.name, dataset)) return packed([{ name: file.name, file }], dataset);
-  if (file.size > limit) return { ...whole, told: tooLarge(file.name, file.size, limit), problem: true };
-  return { ...whole, parcels: () => [{ name: file.name, file }] };
+  if (file.size > limit) return { ...one, summary: tooLarge(file.name, file.size, limit), problem: true };
+  return { ...one, parcels: () => [{ name: file.name, file }] };
 }
 
 /** Many files, sent as zip files that are made here. `dataset` is that of the form: what is taken, how large one may be, what classes there are. */
 export function packed(files, dataset) {
   const { maxBytes, classes = "" } = dataset;
   const limit = Number(maxBytes);
-  if (!files.length) return { told: "There is nothing in this folder.", more: [], problem: true };
-  if (!dataset.files) return { told: "This project takes no folders: choose one file.", more: [], problem: true };
+  if (!files.length) return { summary: "There is nothing in this folder.", more: [], problem: true };
+  if (!dataset.files) return { summary: "This project takes no folders: choose one file.", more: [], problem: true };
   const { noun, suffixes, foreign } = JSON.parse(dataset.files);
   const known = new Set(suffixes);
   const isOne = ({ name }) => known.has(suffix(name)) && !isHidden(name);
@@ -73,15 +73,15 @@ export function packed(files, dataset) {
   const items = taken.filter(isOne);
   const title = folderOf(files, noun);
   const more = [...leftOut(files, taken, noun, foreign), ...folders(items, classes, noun)];
-  if (!items.length) return { told: `There is no ${noun} in ${title} that can be imported.`, more, problem: true };
+  if (!items.length) return { summary: `There is no ${noun} in ${title} that can be imported.`, more, problem: true };
   const bytes = taken.reduce((sum, { file }) => sum + file.size, 0);
   // What describes the files must be in one zip file with them.
   const inseparable = items.length < taken.length;
   const problem = inseparable && bytes > limit;
-  const told = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
+  const summary = `${count(items.length, noun)} from ${title}, ${megabytes(bytes)}`;
   const parcels = (strict) => split(taken, inseparable || strict ? limit : Math.min(limit, PARCEL_BYTES), title);
-  if (problem) return { told: tooLarge(title, bytes, limit), more, problem };
-  return { told, more, parcels, turns: parcels(false).length };
+  if (problem) return { summary: tooLarge(title, bytes, limit), more, problem };
+  return { summary, more, parcels, turns: parcels(false).length };
 }
 
 function split(files, most, title) {
@@ -105,14 +105,14 @@ function leftOut(files, taken, noun, foreign) {
   const out = files.filter((each) => !kept.has(each) && !isHidden(each.name));
   const hidden = files.length - taken.length - out.length;
   const lines = [];
-  const told = new Set();
-  for (const { suffixes, noun: what, formats, advice } of foreign) {
+  const named = new Set();
+  for (const { suffixes, noun: others, formats, advice } of foreign) {
     const some = out.filter(({ name }) => suffixes.includes(suffix(name)));
-    some.forEach((each) => told.add(each));
+    some.forEach((each) => named.add(each));
     if (some.length)
-      lines.push(`${count(some.length, what)} in ${formats} left out: ${advice}, then import (${names(some)}).`);
+      lines.push(`${count(some.length, others)} in ${formats} left out: ${advice}, then import (${names(some)}).`);
   }
-  const other = out.filter((each) => !told.has(each));
+  const other = out.filter((each) => !named.has(each));
   if (other.length) lines.push(`${count(other.length, "file")} skipped, not ${noun}: ${names(other)}.`);
   if (hidden) lines.push(`${count(hidden, "hidden file")} skipped, such as ${hiddenName(files)}.`);
   return lines;
@@ -127,8 +127,8 @@ function folders(items, classes, noun) {
   const named = (name) => name.split("/").slice(0, -1).some(isClass);
   const answered = items.filter(({ name }) => named(name)).length;
   if (!answered) return [];
-  const found = [...inner].filter(isClass).sort();
-  const some = found.slice(0, NAMED).join(", ") + (found.length > NAMED ? ", …" : "");
+  const classNames = [...inner].filter(isClass).sort();
+  const some = classNames.slice(0, NAMED).join(", ") + (classNames.length > NAMED ? ", …" : "");
   return [
     `${count(answered, noun)} in a folder that bears the name of a class (${some}): it is kept as the known answer, and not shown to annotators.`,
   ];

@@ -9,10 +9,10 @@ export class Cancelled extends Error {}
 
 /** One zip file as a Blob, which browsers keep on disk when it is large. Paths are kept, nothing is packed smaller. */
 export async function pack({ files }, { signal, show }) {
-  let done = 0;
+  let packed = 0;
   function* inputs() {
     for (const { name, file } of files) {
-      done += 1;
+      packed += 1;
       yield { name, input: file };
     }
   }
@@ -26,7 +26,7 @@ export async function pack({ files }, { signal, show }) {
       throw new Cancelled();
     }
     const { done: over, value } = await reader.read().catch(() => {
-      throw new Error(`${files[done - 1].name} cannot be read: it is locked, or gone. Choose the folder again.`);
+      throw new Error(`${files[packed - 1].name} cannot be read: it is locked, or gone. Choose the folder again.`);
     });
     if (!over) {
       piece.push(value);
@@ -35,7 +35,7 @@ export async function pack({ files }, { signal, show }) {
     if (over || size > PIECE_BYTES) {
       pieces.push(new Blob(piece));
       [piece, size] = [[], 0];
-      show(`Packing: ${count(done, "file")} of ${count(files.length, "file")}`, done / files.length);
+      show(`Packing: ${count(packed, "file")} of ${count(files.length, "file")}`, packed / files.length);
     }
     if (over) return new Blob(pieces, { type: "application/zip" });
   }
@@ -50,8 +50,8 @@ export function post(url, fields, { signal, show, turn, of }) {
     show(`${ahead}sending …`, 0);
     request.upload.addEventListener("progress", ({ loaded, total }) => {
       const seconds = ((performance.now() - started) / 1000) * (total / loaded - 1);
-      const rest = loaded > 0 && performance.now() - started > 1000 ? ` · ${left(seconds)} left` : "";
-      if (loaded < total) show(`${ahead}sent ${megabytes(loaded)} of ${megabytes(total)}${rest}`, loaded / total);
+      const timeLeft = loaded > 0 && performance.now() - started > 1000 ? ` · ${left(seconds)} left` : "";
+      if (loaded < total) show(`${ahead}sent ${megabytes(loaded)} of ${megabytes(total)}${timeLeft}`, loaded / total);
       else show(`${ahead}sent. The server is reading it …`);
     });
     request.addEventListener("load", () => {

@@ -64,12 +64,12 @@ async function drop(transfer) {
 }
 
 /** Take this to be sent, and empty the other ways to choose, so that only one thing is chosen. */
-function choose(what, ...others) {
-  chosen = what;
+function choose(upload, ...others) {
+  chosen = upload;
   for (const id of others) if (part(id)) part(id).value = "";
-  if (!what) return say("");
-  say(what.told, what.problem ? "error" : "");
-  part("chosen-more").replaceChildren(...what.more.map(line));
+  if (!upload) return say("");
+  say(upload.summary, upload.problem ? "error" : "");
+  part("chosen-more").replaceChildren(...upload.more.map(line));
 }
 
 async function send() {

@@ -41,12 +41,12 @@ function takeNames() {
   const files = fromInput(folders.files).filter(({ name }) => suffixes.has(suffix(name)) && !isHidden(name));
   const paths = files.map((each) => each.name.split("/"));
   const names = [...new Set(paths.filter(({ length }) => length > 2).map((path) => path.at(-2)))].sort();
-  const told = document.querySelector("#folders-told");
+  const summary = document.querySelector("#folders-told");
   folders.value = "";
   if (!names.length) {
-    told.textContent = "There are no folders with images or the like in it: choose the folder that holds one folder a class.";
+    summary.textContent = "There are no folders with images or the like in it: choose the folder that holds one folder a class.";
     return;
   }
   document.querySelector("#id_classes").value = names.join("\n").normalize("NFC");
-  told.textContent = `${count(names.length, "name")} taken. Change the list as you like.`;
+  summary.textContent = `${count(names.length, "name")} taken. Change the list as you like.`;
 }

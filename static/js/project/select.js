@@ -5,12 +5,12 @@ export function selectItems(form) {
   const boxes = [...document.querySelectorAll('input[form="change"][name="item"]')];
   const page = document.querySelector("#select-page");
   const all = document.querySelector("#select-all");
-  const told = document.querySelector("#selected");
+  const summary = document.querySelector("#selected");
   const tell = () => {
     const n = boxes.filter((box) => box.checked).length;
     page.checked = n === boxes.length;
     page.indeterminate = n > 0 && n < boxes.length;
-    told.textContent = n && !all?.checked ? `${n} selected` : "";
+    summary.textContent = n && !all?.checked ? `${n} selected` : "";
   };
   page.parentElement.hidden = false;
   page.addEventListener("change", () => {
@@ -22,7 +22,7 @@ export function selectItems(form) {
   form.addEventListener("submit", (event) => {
     if (all?.checked || boxes.some((box) => box.checked)) return;
     event.preventDefault();
-    told.textContent = "Select items first.";
+    summary.textContent = "Select items first.";
   });
   tell(); // a browser that comes back keeps what was checked
 }

@@ -6,7 +6,7 @@ const PAUSE_MS = 200;
 
 const form = document.querySelector("#settings");
 const panel = document.querySelector("#consequences");
-const said = document.querySelector("#consequence");
+const summary = document.querySelector("#consequence");
 const warnings = document.querySelector("#consequence-warnings");
 const telling = form.dataset.telling.split(" ");
 let timer;
@@ -40,7 +40,7 @@ function typed(field) {
 function show({ errors, rows = {}, changes = "", warnings: warned = [] }) {
   panel.classList.toggle("stale", Boolean(errors));
   list(errors ?? warned);
-  said.textContent = errors ? errors.join(" ") : changes;
+  summary.textContent = errors ? errors.join(" ") : changes;
   if (errors) return;
   for (const cell of panel.querySelectorAll("[data-row]")) {
     const row = rows[cell.dataset.row];

@@ -1,0 +1,14 @@
+"""One example of each thing that the API takes or gives, for the published schema. A test checks them against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labeling.api.published.examples.classes import CLASSES
+from labeling.api.published.examples.items import ITEMS
+from labeling.api.published.examples.labeling import LABELING
+from labeling.api.published.examples.models import MODELS
+from labeling.api.published.examples.people import PEOPLE
+from labeling.api.published.examples.projects import PROJECTS
+
+EXAMPLES: dict[str, Any] = {**PROJECTS, **CLASSES, **PEOPLE, **ITEMS, **LABELING, **MODELS}

@@ -1,0 +1,116 @@
+"""Of projects, their settings, guidelines and encoder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_PROJECT: dict[str, Any] = {
+    "slug": "owls",
+    "kind": "image",
+    "question": "single",
+    "classes": ["barn owl", "tawny owl", "no owl"],
+    "name": "Owls at the feeder",
+    "prompt": "Which owl is this?",
+    "guidelines": "Judge by the *face*, not by the colour.",
+    "batch_size": 200,
+    "candidate_factor": 5.0,
+    "mean_cluster_size": 10.0,
+    "control_share": 0.1,
+    "overlap": 1,
+    "overlap_max": 5,
+    "label_confidence": 0.95,
+    "check_share": 0.05,
+    "resolving": "majority",
+    "lease_seconds": 180,
+    "deadline_hours": 48.0,
+    "complete_share": 0.9,
+    "pick_ahead": 0.9,
+    "gold_share": 0.05,
+    "gold_threshold": 0.8,
+    "replace_skips": True,
+    "daily_limit": None,
+    "review_share": 0.05,
+    "strategy": "cluster-margin",
+    "class_guard": 3.0,
+    "model": {"name": "network"},
+    "training": {"epochs": 40},
+    "privacy_epsilon": 5.0,
+    "privacy_delta": 1e-06,
+    "privacy_trainings": 10,
+    "privacy_noise": None,
+    "show_predictions": False,
+    "class_proposals": True,
+    "show_suggestions": True,
+    "grids": False,
+    "near_copies": 6,
+    "copy_error": 0.1,
+    "copy_checks": 0.1,
+    "copy_weight": 0.5,
+    "hourly_cost": 17.5,
+    "currency": "EUR",
+    "loop": "running",
+}
+_NEEDED = ("slug", "kind", "classes", "prompt", "batch_size")
+_BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}}
+
+PROJECTS: dict[str, Any] = {
+    "Project": {**_PROJECT, "guidelines_version": 2, "created_at": "2026-03-01T09:12:44Z", "archived_at": None},
+    "ProjectRequest": {name: _PROJECT[name] for name in _NEEDED},
+    "PatchedProjectChangeRequest": {"batch_size": 400, "training": {"epochs": 80}, "hourly_cost": 18},
+    "Guidelines": {
+        "version": 2,
+        "text": "Judge by the *face*, not by the colour.",
+        "user": "mona",
+        "created_at": "2026-03-02T09:00:00Z",
+        "answers": 412,
+    },
+    "ImageOfGuidelines": {
+        "name": "barn-owl.png",
+        "alt_text": "A barn owl: the face is a white heart",
+        "url": "/api/v1/projects/owls/guidelines/images/barn-owl.png/",
+        "bytes": 48_120,
+        "user": "mona",
+        "created_at": "2026-03-02T09:00:00Z",
+    },
+    "ProjectContents": {
+        "items": 12_400,
+        "labels": 2_300,
+        "annotations": 2_760,
+        "models": 11,
+        "members": 6,
+        "bytes": 734_003_200,
+    },
+    "DeletionRequest": {"name": "Owls at the feeder"},
+    "DeletedProject": {
+        "slug": "owls",
+        "name": "Owls at the feeder",
+        "deleted_at": "2026-03-02T10:01:12Z",
+        "deleted_by": "mona",
+        "removed_after": "2026-04-01T10:01:12Z",
+    },
+    "RestoreRequest": {"slug": "owls"},
+    "CopyRequest": {"slug": "owls-2027", "name": "Owls at the feeder, 2027", "members": True},
+    "TransferRequest": {"username": "ann", "role": "engineer"},
+    "EncoderChoiceRequest": _BACKBONE,
+    "Encoder": {
+        **_BACKBONE,
+        "settled": False,
+        "known": [
+            {
+                "name": "pixels",
+                "meaning": "Small pictures, which a network learns to see from the labels alone.",
+                "options": [
+                    {"name": "size", "meaning": "Height and width, in pixels.", "default": 32, "names_weights": False}
+                ],
+            },
+            {
+                "name": "backbone",
+                "meaning": "What a network sees that was trained on other images before.",
+                "options": [
+                    {"name": "weights", "meaning": "The network's weights.", "default": None, "names_weights": True}
+                ],
+            },
+        ],
+        "weights": ["resnet50.pth"],
+    },
+}

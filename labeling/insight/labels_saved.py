@@ -1,0 +1,142 @@
+"""The labels that picking has saved: how many more uniform labeling would need to be as accurate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from labeling.arrays import stored
+from labeling.arrays.baseline import LEAST_CONTROL, MISSING, Baseline
+from labeling.arrays.files import ProjectFiles
+from labeling.insight.payoff_facts import Facts
+from labeling.models import ModelVersion
+from labeling.models.items import ItemQuerySet
+from models_store import metrics, payoff
+from models_store.payoff import Band, Estimate, Measured
+
+
+class Missing(StrEnum):
+    """Why it cannot be told what picking has saved."""
+
+    QUESTION = "question"
+    PRIVATE = "private"
+    NO_CONTROL = "no-control"
+    NOTHING_PICKED = "nothing-picked"
+    FEW_CONTROL = "few-control"
+    NOT_YET = "not-yet"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsSpent:
+    """Labels that the newest version learned from, and the control items labeled by then."""
+
+    learned: int
+    control: int
+
+    @property
+    def labels(self) -> int:
+        return self.learned + self.control
+
+
+@dataclass(frozen=True, slots=True)
+class Uniform:
+    """Models that learned from `labels` uniform labels: their accuracy with its 95 % interval, by `n` items."""
+
+    labels: int
+    accuracy: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Labels that uniform labeling would need for the accuracy of the version in use, and how many fewer were spent.
+
+    Ends of intervals beyond the pool's `limit` items are None.
+    """
+
+    needed: Estimate
+    labels: Estimate
+    limit: int
+    points: list[Uniform]
+    curve: Band
+
+
+@dataclass(frozen=True, slots=True)
+class LabeledRows:
+    """Labeled items: rows (n,), ascending, and labels (n,)."""
+
+    rows: np.ndarray
+    labels: np.ndarray
+
+
+def labeled_rows(items: ItemQuerySet) -> LabeledRows:
+    labeled = sorted(items.labeled().filter(row__isnull=False).values_list("row", "label"))
+    rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
+    return LabeledRows(rows, labels)
+
+
+def labels_saved(
+    facts: Facts,
+    versions: Sequence[ModelVersion],
+    used: int,
+    measured: Measured,
+    control: LabeledRows,
+    spent: LabelsSpent,
+) -> tuple[Saved | None, Missing | None, str]:
+    """What picking has saved, or why that cannot be told."""
+    project, first_picked = facts.project, facts.first_picked
+    if first_picked is None or versions[used].batch.number < first_picked:
+        return None, Missing.NOTHING_PICKED, ""
+    if len(control.rows) < LEAST_CONTROL:
+        return None, Missing.FEW_CONTROL, ""
+    if facts.private:
+        return None, Missing.PRIVATE, ""
+    baseline = stored.load(ProjectFiles(project).baseline, Baseline)
+    if baseline is None:
+        return None, Missing.NOT_YET if facts.failure is None else Missing.FAILED, facts.failure or ""
+    first = labeled_rows(project.items.of_batches_before(first_picked).filter(reserved=False))
+    rows = np.concatenate([control.rows, first.rows])
+    labels = np.concatenate([control.labels, first.labels])
+    by_chance = [place for place, version in enumerate(versions) if version.batch.number < first_picked]
+    versions_on_all = _padded(measured, len(first.rows))
+    uniform = _thrown_away(baseline, rows, labels).joined(versions_on_all.rows(by_chance))
+    limit = max(facts.pool, spent.labels)
+    needs = payoff.uniform_needs(uniform, versions_on_all.rows([used]), limit=limit)
+    points = sorted((_point(uniform, place) for place in range(len(uniform.labels))), key=lambda each: each.labels)
+    return Saved(needs.needed, _minus(needs.needed, spent.labels), limit, points, needs.curve), None, ""
+
+
+def _padded(measured: Measured, more: int) -> Measured:
+    """The same with items that no version was measured on."""
+    pad = ((0, 0), (0, more))
+    return Measured(measured.labels, np.pad(measured.wrong, pad), np.pad(measured.seen, pad), measured.models)
+
+
+def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Measured:
+    """Which of the items, in any order, the throw-away models have wrong, by what they are taken to be by now."""
+    place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
+    answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
+    models = np.full(len(baseline.labels), baseline.folds)
+    measured = Measured(baseline.labels, answers != labels, answers != MISSING, models)
+    return measured.rows(np.flatnonzero(measured.seen.any(axis=1)))
+
+
+def _point(uniform: Measured, place: int) -> Uniform:
+    seen = uniform.seen[place]
+    n, right = int(seen.sum()), int((seen & ~uniform.wrong[place]).sum())
+    low, high = metrics.wilson(right, n)
+    return Uniform(int(uniform.labels[place]), right / max(n, 1), low, high, n)
+
+
+def _minus(needed: Estimate, spent: int) -> Estimate:
+    return Estimate(
+        value=None if needed.value is None else needed.value - spent,
+        low=needed.low - spent,
+        high=None if needed.high is None else needed.high - spent,
+    )

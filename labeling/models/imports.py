@@ -1,0 +1,84 @@
+"""Imports that bring items, and the rows of them that were set aside."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+
+class ItemImportQuerySet(models.QuerySet["ItemImport"]):
+    def reading(self) -> ItemImportQuerySet:
+        """Imports whose file is being read, or will be."""
+        return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
+
+    def failed(self) -> ItemImportQuerySet:
+        """Imports that can be retried."""
+        return self.filter(state=ItemImport.State.FAILED)
+
+
+class ItemImport(models.Model):
+    """One file of items on its way in. `position` counts the records dealt with: a killed import goes on there."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        REFUSED = "refused", "refused: nothing was taken in"
+        FAILED = "failed"
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
+    name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
+    path = models.CharField(max_length=1000, help_text="Where it lies; empty where a project's items are copied.")
+    truth_path = models.CharField(max_length=1000, blank=True)
+    copied_from = models.ForeignKey(
+        "labeling.Project", null=True, on_delete=models.SET_NULL, related_name="copies", help_text="Whose items."
+    )
+    copied_up_to = models.PositiveBigIntegerField(default=0, help_text="Number of the last item that was copied.")
+    with_labels = models.BooleanField(default=False, help_text="Whether labels are copied with the items.")
+    # The block of item numbers reserved for it: see intake/numbering.py.
+    first_number = models.PositiveBigIntegerField(null=True, unique=True)
+    numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it.")
+    numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
+    owns_file = models.BooleanField(default=False, help_text="An upload, deleted when it has been taken in.")
+    strict = models.BooleanField(default=False, help_text="One bad row refuses the whole file.")
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    reason = models.CharField(max_length=500, blank=True)
+    position = models.PositiveBigIntegerField(default=0)
+    total = models.PositiveBigIntegerField(null=True)
+    accepted = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0)
+    labeled = models.PositiveBigIntegerField(default=0, help_text="Of those accepted, how many came with a label.")
+    batch = models.ForeignKey(
+        "labeling.Batch", null=True, on_delete=models.SET_NULL, related_name="imports", help_text="Of those."
+    )
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True)
+
+    objects = ItemImportQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+    @property
+    def is_copy(self) -> bool:
+        """Whether it copies the items of a project, which may be gone by now, and reads no file."""
+        return not self.path
+
+
+class RejectedRow(models.Model):
+    """A row that was set aside, with what is needed to mend it."""
+
+    item_import = models.ForeignKey(ItemImport, on_delete=models.CASCADE, related_name="rejected_rows")
+    where = models.CharField(max_length=300)
+    reason = models.CharField(max_length=500)
+    excerpt = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"

@@ -1,0 +1,93 @@
+"""Which version picked an exported row, and which was the first to learn its label."""
+
+from __future__ import annotations
+
+import datetime
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+
+from labeling.models import Batch, ClassChange, Project
+from labeling.models.batches import IMPORTED
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """What all rows of a batch have in common."""
+
+    id: int
+    number: int
+    selected_by: Mapping[int, int | None]
+    """The version that picked, by selection: a batch that was picked ahead was picked again."""
+    learned_by: int | None
+    control_probability: float | None
+    imported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A model version, when its training began, to judge which labels it has seen, and what each class that was merged
+    by then had become.
+    """
+
+    version: int
+    began: datetime.datetime
+    merges: Mapping[int, int]
+
+
+def lineage_of(
+    project: Project, newest_first: Sequence[Batch], imported: Sequence[int]
+) -> tuple[list[BatchFacts], list[Training]]:
+    """The project's batches and trainings in order. The first version trained after a batch's end is the first that
+    knew it.
+    """
+    merged = project.class_changes.filter(kind=ClassChange.Kind.MERGED, undone_at__isnull=True).order_by("revision")
+    merges = list(merged.values_list("created_at", "merged_before")) if project.merged else []
+    facts: list[BatchFacts] = []
+    trainings: list[Training] = []
+    learned_by = None
+    for batch in newest_first:
+        version = getattr(batch, "model_version", None)
+        if version is not None:
+            learned_by = version.number
+            began = version.created_at - datetime.timedelta(seconds=version.seconds)
+            merged_then = next((before for at, before in merges if at > began), project.merged)
+            trainings.append(Training(version.number, began, {int(old): new for old, new in merged_then.items()}))
+        selections = {each.number: each.selected_by for each in batch.earlier_selections.all()}
+        selections[batch.selection] = batch.selected_by
+        selected_by = {number: version.number if version else None for number, version in selections.items()}
+        drawable = batch.pool_rows and batch.pool_rows - bisect_left(imported, batch.pool_rows)
+        probability = batch.control_tasks / drawable if drawable else None
+        facts.append(
+            BatchFacts(batch.pk, batch.number, selected_by, learned_by, probability, batch.strategy == IMPORTED)
+        )
+    return facts[::-1], sorted(trainings, key=lambda training: training.version)
+
+
+def first_learned_by(
+    values: list[str],
+    corrected_at: datetime.datetime | None,
+    facts: BatchFacts,
+    trainings: Sequence[Training],
+    project: Project,
+) -> int | None:
+    """The first version that was trained on the label as it stands: `values` are the stored answers it comes from."""
+    if corrected_at is not None:
+        later = (training for training in trainings if training.began >= corrected_at)
+    elif facts.learned_by is not None:
+        first = facts.learned_by
+        later = (training for training in trainings if training.version >= first)
+    else:
+        return None
+    return next((each.version for each in later if _same_label(values, each.merges, project)), None)
+
+
+def _same_label(values: list[str], merges: Mapping[int, int], project: Project) -> bool:
+    """Whether these answers came to the label that they come to now when only these classes had been merged."""
+    if merges == project.merges:
+        return True
+    answers = [orjson.loads(value) for value in values]
+    then, now = ([project.asks.follow(value, each) for value in answers] for each in (merges, project.merges))
+    return project.asks.resolve(then)[0] == project.asks.resolve(now)[0]

@@ -1,0 +1,95 @@
+"""What every change of the classes does: hold the project, look the classes up, and record what was before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils import timezone
+
+from labeling.models import ClassChange, Job, LabelClass, Project, User
+
+
+class ClassError(Exception):
+    """The classes cannot be changed in this way as things are; the message says why."""
+
+
+# Whoever answers at this moment has read the classes before the change: labels follow when these requests are over.
+SETTLE_SECONDS = 3
+KINDS_THAT_RELABEL = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
+LEAST = 2
+MOST_EARLIER_NAMES = 100
+
+
+def remember_name(project: Project, name: str, index: int) -> None:
+    """Keep the name that a class has up to now: open pages, and answers on their way, still call it so."""
+    project.earlier_names = [*project.earlier_names, [name, index, project.class_revision]][-MOST_EARLIER_NAMES:]
+    project.save(update_fields=["earlier_names"])
+
+
+def hold(project: Project) -> Project:
+    """The project with its row locked: changes to its classes come one after the other."""
+    return Project.objects.select_for_update().get(pk=project.pk)
+
+
+def class_at(project: Project, index: int) -> LabelClass:
+    label_class = project.classes.filter(index=index).first()
+    if label_class is None:
+        raise ClassError("This project has no such class.")
+    return label_class
+
+
+def offered(project: Project, index: int) -> LabelClass:
+    label_class = class_at(project, index)
+    if label_class.archived_at is not None:
+        raise ClassError(f"“{label_class.name}” is archived.")
+    return label_class
+
+
+def keep_two(project: Project) -> None:
+    if project.classes.offered().count() <= LEAST:
+        raise ClassError(f"A project needs at least {LEAST} classes.")
+
+
+def refuse(reason: str) -> None:
+    if reason:
+        raise ClassError(f"This cannot be changed. {reason}")
+
+
+def set_archived(label_class: LabelClass) -> None:
+    label_class.archived_at = timezone.now()
+    label_class.save(update_fields=["archived_at"])
+
+
+def fields_of(label_class: LabelClass, names: Iterable[str]) -> dict[str, Any]:
+    values = {name: getattr(label_class, name) for name in names}
+    return {name: list(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
+def record(
+    project: Project,
+    user: User | None,
+    kind: str,
+    text: str,
+    classes: Sequence[LabelClass],
+    *,
+    before: Mapping[int, Any] | None = None,
+    merged: Mapping[str, int] | None = None,
+) -> None:
+    project.class_revision += 1
+    project.save(update_fields=["class_revision"])
+    ClassChange.objects.create(
+        project=project,
+        revision=project.class_revision,
+        kind=kind,
+        user=user,
+        text=text[:500],
+        classes=[each.index for each in classes],
+        before={str(index): fields for index, fields in (before or {}).items()},
+        merged_before=dict(merged or {}),
+        relabels=kind in KINDS_THAT_RELABEL,
+    )
+
+
+def relabel(project: Project) -> None:
+    Job.objects.enqueue(Job.Kind.RELABEL, project=project, delay_seconds=SETTLE_SECONDS)
