@@ -100,8 +100,8 @@ def _power(rules: dict[float, np.ndarray]) -> str:
 
 
 def _tests(tests: dict[str, np.ndarray]) -> str:
-    """With two classes: people who answer at random, paused within FEW; gold items that find 99 of 100 of them; and good
-    people, paused within MANY.
+    """With two classes: people who answer at random, paused within FEW; how many gold items find 99 of 100 of them; and
+    good people, paused within MANY.
     """
     for against, bound in ((0.5, 100), (0.55, 75), (0.6, 75), (0.65, 75)):
         below = partial(_ratio_below, against=against, bound=bound)
@@ -130,8 +130,8 @@ def _ratio_below(right: int, n: int, threshold: float, *, sure: float, against: 
 
 
 def _best_power(n: int, good: float = 0.85, alarms: float = 0.01) -> float:
-    """How many people who are right half the time the most powerful test of n answers finds, with chance deciding at its
-    boundary (Neyman and Pearson 1933).
+    """How many people who are right half the time the most powerful test of n answers finds, chance deciding at its
+    boundary: Neyman and Pearson 1933.
     """
     low, high = stats.binom.cdf(np.arange(n), n, good), stats.binom.cdf(np.arange(n), n, 0.5)
     return float(np.interp(alarms, np.append(0, low), np.append(0, high)))
