@@ -55,7 +55,7 @@ def _gold(project: Project, n: int, without: set[int], rng: np.random.Generator)
     # One that a batch is about to ask for its label tells that batch's annotators nothing, but its label is not due.
     items = project.items.gold().filter(Q(task__isnull=True) | Q(task__outstanding=0)).exclude(pk__in=without)
     asked = Count("further_tasks", filter=Q(further_tasks__is_gold=True))
-    rows: list[tuple[int, int, Any, int]] = list(
+    rows: list[tuple[int, Any, Any, int]] = list(
         items.order_by("pk").annotate(asked=asked).values_list("pk", "row", "gold", "asked")
     )
     answers = [project.asks.key(project.follow(value)) for _, _, value, _ in rows]

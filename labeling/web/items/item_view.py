@@ -217,13 +217,14 @@ def model_says(record: ItemRecord) -> list[str]:
         by = f"version {version.number}" if version else "the model"
         sentences.append(f"Before it was labeled, {by} took it for {taken_for}.")
     if item.likely_label is not None and item.label_quality is not None:
-        sentences.append(f"Models that have not learned this label {_doubt(item, item.likely_label)}.")
+        doubt = _doubt(item, item.likely_label, percent(item.label_quality))
+        sentences.append(f"Models that have not learned this label {doubt}.")
     return sentences
 
 
-def _doubt(item: Item, likely: int) -> str:
-    """What models say of a label that looks wrong to them."""
-    project, share = item.project, percent(item.label_quality)
+def _doubt(item: Item, likely: int, share: str) -> str:
+    """What models say of a label that looks wrong to them, and give this share."""
+    project = item.project
     names = {} if project.asks.proposes else names_of(project, [], [likely])
     name = label_text(project.asks.predicted(likely, names))
     if project.asks.several:
