@@ -4,6 +4,7 @@
     python -m benchmarks.gold --json               # one JSON object
     python -m benchmarks.gold --sure 0.002         # another level of the test
     python -m benchmarks.gold --power              # how many gold items find who answers two classes at random; exact
+    python -m benchmarks.gold --tests              # other tests for the same, and the best that any can do; exact
 
 People of known kinds answer gold items, their classes drawn at random: spammers (any class, or always one), people who
 take one class for another, and good ones. After each answer `labeling.answering.gold.is_below` is asked, as the product
@@ -18,9 +19,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 CLASSES = (2, 10, 100)
 THRESHOLDS = (0.6, 0.7, 0.8)
@@ -28,6 +31,8 @@ POWER_AT, SHARES = (0.7, 0.75, 0.8, 0.85, 0.9), (0.9, 0.95, 0.99)
 FEW, MANY = 30, 200
 UNEVEN = 0.7
 """The share of one class among gold items that are not spread evenly."""
+ORDERS = 1000
+"""Orders in which such items are drawn evenly; people share them."""
 
 Answers = Callable[[np.ndarray, int, np.random.Generator], np.ndarray]
 """From known answers, how many classes there are, and a generator: what somebody answers."""
@@ -41,6 +46,7 @@ class Kind:
     answers: Answers
     bad: bool = True
     uneven: bool = False
+    drawn_evenly: bool = False
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -57,6 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     if options.power:
         print(_power({threshold: _cutoffs(gold.is_below, threshold, sure) for threshold in POWER_AT}))
+        return 0
+    if options.tests:
+        print(_tests({"binomial, 0.8, level 0.01 (the product's)": _cutoffs(gold.is_below, 0.8, sure)}))
         return 0
     rules = {threshold: _cutoffs(gold.is_below, threshold, sure) for threshold in THRESHOLDS}
     rows = list(_study(rules, options))
@@ -90,6 +99,44 @@ def _power(rules: dict[float, np.ndarray]) -> str:
     return "\n".join(lines)
 
 
+def _tests(tests: dict[str, np.ndarray]) -> str:
+    """With two classes: people who answer at random, paused within FEW; how many gold items find 99 of 100 of them; and
+    good people, paused within MANY.
+    """
+    for against, bound in ((0.5, 100), (0.55, 75), (0.6, 75), (0.65, 75)):
+        below = partial(_ratio_below, against=against, bound=bound)
+        tests[f"likelihood ratio, 0.85 to {against}, {bound}"] = _cutoffs(below, 0.85, 0)
+    lines = [
+        "| test | at random, paused | 99 % found after | 80 % right, paused | 85 % | 90 % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, cutoffs in tests.items():
+        spammers = _paused(cutoffs, 0.5)
+        alarms = " | ".join(f"{100 * _paused(cutoffs, each)[-1]:.2f} %" for each in (0.8, 0.85, 0.9))
+        lines.append(f"| {name} | {spammers[FEW - 1]:.1%} | {np.argmax(spammers >= 0.99) + 1} | {alarms} |")
+    enough = next(n for n in range(1, MANY) if _best_power(n) >= 0.99)
+    lines.append(
+        f"| the best of all with one look at {FEW}, 1 % of 85 % right | {_best_power(FEW):.1%} | {enough} | | | |"
+    )
+    return "\n".join(lines)
+
+
+def _ratio_below(right: int, n: int, threshold: float, *, sure: float, against: float, bound: float) -> bool:
+    """Wald 1945, "Sequential Tests of Statistical Hypotheses": a person who is right as often as the threshold is ever
+    paused with a probability of 1 / bound at most, however often one looks. `sure` is not used.
+    """
+    ratio = right * np.log(against / threshold) + (n - right) * np.log((1 - against) / (1 - threshold))
+    return bool(ratio >= np.log(bound))
+
+
+def _best_power(n: int, good: float = 0.85, alarms: float = 0.01) -> float:
+    """How many people who are right half the time the most powerful test of n answers finds, chance deciding at its
+    boundary: Neyman and Pearson 1933.
+    """
+    low, high = stats.binom.cdf(np.arange(n), n, good), stats.binom.cdf(np.arange(n), n, 0.5)
+    return float(np.interp(alarms, np.append(0, low), np.append(0, high)))
+
+
 def _paused(cutoffs: np.ndarray, accuracy: float) -> np.ndarray:
     """(MANY,): how probably somebody who is right so often is paused within 1, 2, … answers."""
     going = np.zeros(MANY + 2)  # by how many answers were right
@@ -120,6 +167,11 @@ def _right(kind: Kind, classes: int, people: int, rng: np.random.Generator) -> n
     known = rng.integers(0, classes, (people, MANY))
     if kind.uneven:
         known[rng.random(known.shape) < (UNEVEN - 1 / classes) / (1 - 1 / classes)] = 0
+    if kind.drawn_evenly:
+        from labeling.steps.further import evenly
+
+        known = np.array([each[evenly(each.tolist(), [0] * MANY, 1, rng)] for each in known[:ORDERS]])
+        known = np.resize(known, (people, MANY))
     return (kind.answers(known, classes, rng) == known).cumsum(axis=1)
 
 
@@ -150,6 +202,7 @@ KINDS = (
     Kind("spammer: any class", _any_class),
     Kind("spammer: always one class", _one_class),
     Kind(f"spammer: always the class of {UNEVEN:.0%} of the gold items", _one_class, uneven=True),
+    Kind(f"the same, of {MANY} items drawn evenly", _one_class, uneven=True, drawn_evenly=True),
     Kind("takes every second class for another", _confuser),
     *(Kind(f"good: {accuracy:.0%} right", _good(accuracy), bad=False) for accuracy in (0.85, 0.9, 0.95, 0.98)),
 )
@@ -176,6 +229,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--power", action="store_true", help="gold items that are needed with two classes, in place of it"
     )
+    parser.add_argument("--tests", action="store_true", help="other tests with two classes, in place of it")
     parser.add_argument("--json", action="store_true", help="one JSON object in place of the table")
     return parser.parse_args(arguments)
 

@@ -108,7 +108,8 @@ def held_out_probabilities(
     progress: Callable[[float], object] | None = None,
 ) -> np.ndarray:
     """What models that have not learned an item say of it: (n, n_classes) float32, or for "verify" (n,) the probability
-    of yes. Arguments as for `cross_fit`; one training for each of the folds, on the labels of all others.
+    of yes. Arguments as for `cross_fit`, for any question, with (n, n_classes) booleans for "multi"; one training for
+    each of the folds, on the labels of all others.
     """
     n = len(features)
     fold_of = np.random.default_rng(seed).permutation(n) % folds

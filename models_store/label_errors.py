@@ -4,10 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
+UNLIKELY = 1 / 3
+"""A score is doubted if it is near the truth with less than this probability."""
+FEW_POINTS = 3
+"""On a scale of no more, the next point is another answer."""
+
 
 class Doubts(NamedTuple):
     """Labels that look wrong, the most doubtful first: `places` (m,) among all; `quality` (m,) float64 from 0 to 1, the
-    probability that a model which had not learned it gave to the label; `likely` (m,) int64, what it took it for.
+    probability that a model which had not learned it gave to the label; `likely` (m,) int64, what it took it for, or of
+    sets the class that it doubts.
     """
 
     places: np.ndarray
@@ -43,3 +49,41 @@ def label_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -
     )
     quality = np.asarray(get_self_confidence_for_each_label(compact, held_out))
     return Doubts(rows[wrong], quality[wrong], known[held_out[wrong].argmax(axis=1)])
+
+
+def set_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -> Doubts:
+    """Which of (n, k) booleans, any number of classes an item, (n, k) held-out probabilities speak against.
+
+    Each class is a question of its own, yes or no. A label is as good as the worst of its answers: of several doubts
+    the strongest counts (Thyagarajan et al. 2023, "Identifying Incorrect Annotations in Multi-Label Classification
+    Data", arXiv 2211.13895, with the minimum in place of their mean of the worst). Classes that fewer than `least`
+    labels have, or lack, are left out.
+    """
+    quality, doubted = np.full(len(labels), np.inf), np.zeros(len(labels), np.int64)
+    for index in range(labels.shape[1] if len(labels) else 0):
+        yes = probabilities[:, index]
+        doubts = label_errors(labels[:, index], np.stack([1 - yes, yes], axis=1), least=least)
+        worse = doubts.quality < quality[doubts.places]
+        quality[doubts.places[worse]], doubted[doubts.places[worse]] = doubts.quality[worse], index
+    places = np.flatnonzero(np.isfinite(quality))
+    places = places[np.argsort(quality[places], kind="stable")]
+    return Doubts(places, quality[places], doubted[places])
+
+
+def points_off(n_points: int) -> int:
+    """How far a score may be off and count as right. On a long scale, people who see the same differ by a point."""
+    return 1 if n_points > FEW_POINTS else 0
+
+
+def score_errors(labels: np.ndarray, probabilities: np.ndarray) -> Doubts:
+    """Which of (n,) points of a scale, from 0 to k - 1, (n, k) held-out probabilities speak against.
+
+    `quality` is how probable it is that the label is at most `points_off` off, `likely` the median.
+    """
+    labels, p = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
+    within = np.abs(np.arange(p.shape[1]) - labels[:, None]) <= points_off(p.shape[1])
+    quality = (p * within).sum(axis=1)
+    places = np.flatnonzero(quality < UNLIKELY)
+    places = places[np.argsort(quality[places], kind="stable")]
+    median = (p[places].cumsum(axis=1) < 0.5).sum(axis=1)
+    return Doubts(places, quality[places], np.minimum(median, p.shape[1] - 1))

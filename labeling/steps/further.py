@@ -5,6 +5,8 @@ They come on top of what the selection picks, and stand among it at random place
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,7 @@ class Further:
 def choose_further(project: Project, batch: Batch, picked: int) -> Further:
     """The items that wait longest to be asked again, at most a batch full, and the gold share's number of gold items.
 
-    Of gold items the ones that were asked least often so far; among those chance decides, keyed by the project's
+    Of gold items, each known answer as often as any other (`evenly`); else chance decides, keyed by the project's
     secret. Pure but for the database: the same rows give the same choice.
     """
     rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
@@ -53,8 +55,28 @@ def _gold(project: Project, n: int, without: set[int], rng: np.random.Generator)
     # One that a batch is about to ask for its label tells that batch's annotators nothing, but its label is not due.
     items = project.items.gold().filter(Q(task__isnull=True) | Q(task__outstanding=0)).exclude(pk__in=without)
     asked = Count("further_tasks", filter=Q(further_tasks__is_gold=True))
-    rows: list[tuple[int, int, Any]] = list(
-        items.order_by("pk").annotate(asked=asked).values_list("asked", "pk", "row")
+    rows: list[tuple[int, Any, Any, int]] = list(
+        items.order_by("pk").annotate(asked=asked).values_list("pk", "row", "gold", "asked")
     )
-    least = sorted(zip(rng.permutation(len(rows)).tolist(), rows, strict=True), key=lambda each: (each[1][0], each[0]))
-    return [(pk, row) for _, (_, pk, row) in least[:n]]
+    answers = [project.asks.key(project.follow(value)) for _, _, value, _ in rows]
+    # Whoever has answered an item knows it: beyond one task a person, it would be asked for nothing.
+    order = evenly(answers, [asked for *_, asked in rows], project.memberships.count(), rng)
+    return [rows[place][:2] for place in order[:n]]
+
+
+def evenly(answers: Sequence[Hashable], asked: Sequence[int], people: int, rng: np.random.Generator) -> list[int]:
+    """The places of gold items with these known `answers`, each `asked` so often, in the order in which they are next.
+
+    Each known answer comes as often as any other, so that always giving the most frequent one pays nobody; of its items
+    the one asked least often first. Items that were asked once a person are last.
+    """
+    chance = rng.permutation(len(answers)).tolist()
+    least = sorted(range(len(answers)), key=lambda place: (asked[place] >= people, asked[place], chance[place]))
+    turns = Counter[Hashable]()
+    for answer, n in zip(answers, asked, strict=True):
+        turns[answer] += n
+    ranked = []
+    for place in least:
+        ranked.append((asked[place] >= people, turns[answers[place]], chance[place], place))
+        turns[answers[place]] += 1
+    return [place for *_, place in sorted(ranked)]

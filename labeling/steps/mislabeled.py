@@ -1,7 +1,6 @@
 """After a batch: which labels look wrong, by models that have not learned them. Nobody waits for it.
 
-For one class of many, and for yes or no. Scores are left out, where the next point is no error; and any number of
-classes, where one person's set lacks a class that another's has, which looks like an error and is a matter of taste.
+What a doubt is depends on the question: `models_store.questions.Question.doubts`.
 """
 
 from __future__ import annotations
@@ -20,9 +19,10 @@ from labeling.models import Item, Job, Project
 from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
+from models_store import questions
+from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.crossfit import held_out_probabilities
-from models_store.label_errors import label_errors
 
 NEWEST = 20_000
 """Labels that are looked at."""
@@ -40,7 +40,9 @@ PART = 100
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A label that looks wrong; `likely`: the class that models take the item for, for `verify` 1 for yes."""
+    """A label that looks wrong; `likely`: the class that models take the item for, for `verify` 1 for yes, for `multi`
+    the one that they doubt or miss.
+    """
 
     row: int
     label: Any
@@ -53,7 +55,7 @@ def mislabeled(step: Step) -> None:
     project = step.job.project
     later = project.jobs.waiting().filter(kind=Job.Kind.MISLABELED, pk__gt=step.job.pk)
     # A private project's ledger would have to pay for what these trainings tell.
-    if project.question in ("single", "verify") and not ledger.is_private(project) and not later.exists():
+    if not ledger.is_private(project) and not later.exists():
         try:
             _write(step, project, _look(step, project))
         except GaveWay:
@@ -70,18 +72,18 @@ def _look(step: Step, project: Project) -> list[Doubt]:
     labeled = read_labels(project, project.items.filter(pk__in=newest), n_classes)
     if len(labeled.rows) < FEWEST:
         return []
-    assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
+    targets = labeled.targets.dense(slice(None)) if isinstance(labeled.targets, ClassSets) else labeled.targets
     report = step.progress("looking for label errors")
-    p = _held_out(project, labeled, n_classes, lambda share: step.patiently(lambda: report(share)))
-    if project.asks.proposes:
-        p = np.stack([1 - p, p], axis=1)
-    doubts = label_errors(labeled.targets.astype(np.int64), p, least=LEAST)
-    labels = labeled.targets[doubts.places].tolist()
+    p = _held_out(project, labeled, targets, n_classes, lambda share: step.patiently(lambda: report(share)))
+    doubts = questions.named(project.question).doubts(targets, p, least=LEAST)
+    labels = [np.flatnonzero(each).tolist() if each.ndim else each.item() for each in targets[doubts.places]]
     rows = labeled.rows[doubts.places].tolist()
     return [Doubt(*each) for each in zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True)]
 
 
-def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Callable[[float], object]) -> np.ndarray:
+def _held_out(
+    project: Project, labeled: LabeledRows, targets: np.ndarray, n_classes: int, watch: Callable[[float], object]
+) -> np.ndarray:
     encoder = load_encoder(project)
     try:
         config = TrainConfig.from_dict(project.training)
@@ -96,10 +98,9 @@ def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Cal
         max_steps=min(config.max_steps, MOST_STEPS),
         max_seconds=min(config.max_seconds or MOST_SECONDS, MOST_SECONDS),
     )
-    assert isinstance(labeled.targets, np.ndarray)
     return held_out_probabilities(
         open_features(project, encoder)[labeled.rows],
-        labeled.targets,
+        targets,
         folds=FOLDS,
         question=project.question,
         n_classes=n_classes,

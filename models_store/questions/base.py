@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from models_store.class_sets import ClassSets
+from models_store.label_errors import Doubts, label_errors
 
 FOCUS = 2.0
 """The exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002)."""
@@ -137,6 +138,12 @@ class Question(ABC):
     @abstractmethod
     def guessing_loss(self, targets: Targets) -> float:
         """The cross-entropy, in nats, of answering by the frequencies of the n >= 1 kept targets alone."""
+
+    def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
+        """Which labels look wrong: targets as arrays, and for each what a model that has not learned it gave it, as
+        `probabilities` does. Of classes with fewer than `least` labels nothing is said.
+        """
+        return label_errors(labels, held_out, least=least)
 
     def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         """(n,) a number for each kind of label, of which a training keeps one each; None if there are no kinds."""

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from models_store.class_sets import ClassSets
+from models_store.label_errors import Doubts, set_errors
 from models_store.questions.base import MOST_WEIGHT, Decision, Targets, class_indices, projection
 from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
 
@@ -49,6 +50,9 @@ class Multi(YesOrNo):
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return losses * torch.where(targets >= 0.5, weights, 1.0)
+
+    def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
+        return set_errors(labels, held_out, least=least)
 
     def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         return None

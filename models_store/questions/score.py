@@ -5,10 +5,12 @@ the logarithmic form of Epstein 1969, "A Scoring System for Probability Forecast
 probabilities stay calibrated, which a penalty on distances would not leave them.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models_store.label_errors import Doubts, label_errors, points_off, score_errors
 from models_store.questions.base import FOCUS, Decision, Losses, Targets, projection
 from models_store.questions.single import Single
 
@@ -21,6 +23,11 @@ class Score(Single):
     name = "score"
     card = "which of {n} points of a scale an item has"
     adaptive = False
+
+    def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
+        if points_off(held_out.shape[1]):
+            return score_errors(labels, held_out)
+        return label_errors(labels, held_out, least=least)
 
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
         """The sums over the K − 1 questions of the loss of each."""

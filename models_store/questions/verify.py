@@ -1,8 +1,10 @@
 """Yes or no on one proposed class: its sigmoid; the other classes are not looked at."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from models_store.label_errors import Doubts, label_errors
 from models_store.questions.base import Decision, Targets, even_weights, projection
 from models_store.questions.yes_or_no import YesOrNo, entropy_of, error_of, margin_of
 
@@ -25,6 +27,9 @@ class Verify(YesOrNo):
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return losses * weights[targets.long()]
+
+    def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
+        return label_errors(labels, np.stack([1 - held_out, held_out], axis=1), least=least)
 
     def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
         assert proposed is not None

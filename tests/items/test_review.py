@@ -13,7 +13,9 @@ from pages import manager, member, text_of
 
 from labeling.answering import comments, reviewing
 from labeling.insight.review import Reason, queue_of
+from labeling.items.records import ItemRecord
 from labeling.models import Annotation, Comment, Copy, CopyAnswer, Correction, Item, Project, ReviewPlace, Role, User
+from labeling.web.items import item_view
 from tests.exports.labeled import answer
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +62,23 @@ def test_each_reason_has_its_items_and_the_order_is_that_of_the_reasons(project:
     assert "Models that have not learned this label take it for class 4, and give the label 10 %." in words
     assert "annie skipped: Cannot be made out" in words
     assert "bert class 5" in words
+
+
+@pytest.mark.parametrize(
+    ("question", "label", "likely", "sentence"),
+    [
+        ("multi", [1, 2], 2, "doubt that it should have 3, and give that 10 %."),
+        ("multi", [1], 2, "doubt that it should lack 3, and give that 10 %."),
+        ("score", 0, 2, "take it for 3, and give 10 % that the label is at most one point off."),
+        ("verify", True, 0, "take it for no, and give the label 10 %."),
+    ],
+)
+def test_a_doubt_is_said_in_words(question: str, label: object, likely: int, sentence: str) -> None:
+    project = make_project(question=question, classes=["1", "2", "3", "4"])
+    [item] = make_items(project, 1, label=label, label_quality=0.1, likely_label=likely)
+    record = ItemRecord(item, None, None, [], [], [], [], {})
+    [said] = item_view.model_says(record)
+    assert said.replace("\xa0", " ") == f"Models that have not learned this label {sentence}"
 
 
 def test_a_check_that_differs_from_its_source_brings_both_until_they_are_settled() -> None:
@@ -129,7 +148,9 @@ def test_a_note_may_go_to_those_whose_answers_are_sent_back_and_to_nobody_else(p
     tie = item_of(project, 1)
     answered = set(Annotation.objects.filter(task__item=tie).values_list("user__username", flat=True))
     assert len(answered) == 2
-    decide(client, tie, decision="back", note="Look at the hook.", tell="on")
+    page = decide(client, tie, decision="back", note="Look at the hook.", tell="on")
+    assert "item-0001 is sent back and will be asked again. Those who answered can read your note." in text_of(page)
+    assert "People who are asked next do not" in text_of(page), "it stands beside the field"
     assert set(Comment.objects.values_list("to__username", flat=True)) == answered
     annie, carol = User.objects.get(username="annie"), make_member(project, "carol")
     [thread] = comments.threads_of(project, annie)

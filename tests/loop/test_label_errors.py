@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from digits import annotator, digits_project
+from django.utils import timezone
+from factories import make_items, make_project
 
 from labeling.answering import queue
 from labeling.answering.corrections import correct
@@ -15,8 +17,8 @@ from labeling.insight.review import Reason, queue_of
 from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, Role, User
 from labeling.projects.members import set_role
+from labeling.steps import mislabeled
 from labeling.steps.registry import run_step
-from models_store.label_errors import label_errors
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,16 +72,20 @@ def test_injected_errors_come_first_in_the_queue(tmp_path: Path) -> None:
     assert not trainable & set(Item.objects.filter(label_quality__lt=0.2).values_list("pk", flat=True))
 
 
-def test_what_cannot_be_told_is_left_out() -> None:
-    rng = np.random.default_rng(3)
-    labels = np.repeat([0, 1, 2], [60, 60, 2])
-    sure = np.full((122, 3), 0.05)
-    sure[np.arange(122), labels] = 0.9
-    assert not len(label_errors(labels, sure, least=5).places)
-    sure[[7, 80, 121]] = [[0.04, 0.95, 0.01], [0.9, 0.05, 0.05], [0.98, 0.01, 0.01]]
-    found = label_errors(labels, sure, least=5)
-    assert set(found.places.tolist()) == {7, 80}, "the class of two labels is left out"
-    assert found.likely.tolist() == [1 - labels[place] for place in found.places]
-    assert (np.diff(found.quality) >= 0).all()
-    assert not len(label_errors(np.empty(0, np.int64), np.empty((0, 3)), least=5).places)
-    assert not len(label_errors(np.zeros(50, np.int64), rng.random((50, 3)), least=5).places)
+@pytest.mark.parametrize(("question", "labels", "wrong"), [("multi", ([0, 2], [1]), [0]), ("score", (3, 1), 0)])
+def test_sets_and_scores_are_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch, question: str, labels: tuple[object, object], wrong: object
+) -> None:
+    project = make_project(question=question, classes=["1", "2", "3", "4"])
+    items = make_items(project, 240, labeled_at=timezone.now())
+    for half, label in enumerate(labels):
+        project.items.filter(row__in=range(half, 240, 2)).update(label=label)
+    project.items.filter(row=4).update(label=wrong)
+    two = [[0.9, 0.02, 0.9, 0.02], [0.02, 0.9, 0.02, 0.02]] if question == "multi" else [[0, 0, 0.1, 0.9], [0, 1, 0, 0]]
+    monkeypatch.setattr(mislabeled, "_held_out", lambda *others: np.array(two * 120))
+    Job.objects.create(project=project, kind=Job.Kind.MISLABELED)
+    drain()
+    doubted = project.items.get(label_quality__isnull=False)
+    assert doubted.pk == items[4].pk
+    assert doubted.likely_label == (2 if question == "multi" else 3)
+    assert doubted.label_quality == pytest.approx(0.1 if question == "multi" else 0.0, abs=0.03)

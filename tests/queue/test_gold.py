@@ -14,6 +14,7 @@ from labeling.answering import counting, gold, queue
 from labeling.answering.queue import Answer
 from labeling.loop.worker import Worker
 from labeling.models import Assignment, Batch, Item, Job, Membership, Project, Task, User
+from labeling.steps.further import evenly
 from labeling.steps.registry import run_step
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,3 +166,31 @@ def test_the_test_for_a_pause_is_the_binomial_one(n: int, share: float, threshol
     tail: Any = binom.cdf(right, n, threshold)
     if abs(tail - gold.SURE) > 1e-9:
         assert gold.is_below(right, n, threshold) == (tail < gold.SURE)
+
+
+@given(
+    items=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 3)), min_size=1, max_size=60),
+    people=st.integers(0, 3),
+    seed=st.integers(0, 9),
+)
+def test_each_known_answer_comes_as_often_as_any_other(items: list[tuple[str, int]], people: int, seed: int) -> None:
+    answers, asked = [answer for answer, _ in items], [n for _, n in items]
+    order = evenly(answers, asked, people, np.random.default_rng(seed))
+    assert sorted(order) == list(range(len(items)))
+    fresh = [place for place in order if asked[place] < people]
+    assert order[: len(fresh)] == fresh, "what everybody knows comes last"
+    turns = {answer: sum(n for each, n in items if each == answer) for answer in answers}
+    for at, place in enumerate(fresh):
+        left = {answers[each] for each in fresh[at:]}
+        assert turns[answers[place]] == min(turns[answer] for answer in left)
+        assert asked[place] == min(asked[each] for each in fresh[at:] if answers[each] == answers[place])
+        turns[answers[place]] += 1
+
+
+def test_gold_items_of_one_class_do_not_crowd_out_the_others(project: Project) -> None:
+    items = make_items(project, 60)
+    for number, item in enumerate(items[:12]):
+        Item.objects.filter(pk=item.pk).update(gold=3 if number < 9 else 4)
+    batch = select(project)
+    drawn = [project.items.get(pk=task.item_key).gold for task in batch.tasks.filter(is_gold=True)]
+    assert sorted(drawn) in ([3, 3, 3, 4, 4], [3, 3, 4, 4, 4])

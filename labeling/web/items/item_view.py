@@ -14,6 +14,7 @@ from labeling.models import Annotation, BulkChange, Correction, Item, Project
 from labeling.projects.invisible import isolated
 from labeling.web.batches.reasons import reason
 from labeling.web.shared.words import Moment, duration, moment, number, percent
+from models_store.label_errors import points_off
 
 EXCERPT = 240
 NAMED = 3  # annotators; more are counted
@@ -210,19 +211,28 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
 def model_says(record: ItemRecord) -> list[str]:
     """Sentences on what models take the item for."""
     sentences = []
-    project, item, taken_for = record.item.project, record.item, _prediction(record)
+    item, taken_for = record.item, _prediction(record)
     if taken_for is not None and record.task is not None:
         version = record.task.batch.selection_of(record.task).selected_by
         by = f"version {version.number}" if version else "the model"
         sentences.append(f"Before it was labeled, {by} took it for {taken_for}.")
     if item.likely_label is not None and item.label_quality is not None:
-        names = {} if project.asks.proposes else names_of(project, [], [item.likely_label])
-        likely = label_text(project.asks.predicted(item.likely_label, names))
-        sentences.append(
-            f"Models that have not learned this label take it for {likely}, and give the label "
-            f"{percent(item.label_quality)}."
-        )
+        doubt = _doubt(item, item.likely_label, percent(item.label_quality))
+        sentences.append(f"Models that have not learned this label {doubt}.")
     return sentences
+
+
+def _doubt(item: Item, likely: int, share: str) -> str:
+    """What models say of a label that looks wrong to them, and give this share."""
+    project = item.project
+    names = {} if project.asks.proposes else names_of(project, [], [likely])
+    name = label_text(project.asks.predicted(likely, names))
+    if project.asks.several:
+        verb = "should have" if likely in (item.label or []) else "should lack"
+        return f"doubt that it {verb} {name}, and give that {share}"
+    if project.asks.ordered and points_off(project.answer_count):
+        return f"take it for {name}, and give {share} that the label is at most one point off"
+    return f"take it for {name}, and give the label {share}"
 
 
 def _prediction(record: ItemRecord) -> str | None:

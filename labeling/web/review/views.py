@@ -77,7 +77,8 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
             case "back":
                 tell = "tell" in request.POST
                 reviewing.send_back(project=project, item=item, user=user, note=note, tell=tell)
-                messages.success(request, f"{item.external_id} is sent back and will be asked again.")
+                read = " Those who answered can read your note." if tell and note else ""
+                messages.success(request, f"{item.external_id} is sent back and will be asked again.{read}")
             case "accept" if item.label is not None:
                 reviewing.settle(item=item, user=user, value=item.label, note=note, seen=_seen(request))
                 messages.success(request, _settled(project, item, item.label))

@@ -1,0 +1,1 @@
+"""Simulated annotators whose mistakes are known, asked by several rules: `python -m benchmarks.quality`."""
