@@ -10,18 +10,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from django.core.exceptions import ValidationError
 
 from labeling import database
 from labeling.loop import ledger
-from labeling.loop.step import GaveWay, Step, StepFailed
+from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
-from labeling.projects.model_settings import learner_of
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
 from models_store import questions
 from models_store.class_sets import ClassSets
-from models_store.config import TrainConfig
 from models_store.crossfit import held_out_probabilities
 
 NEWEST = 20_000
@@ -82,16 +79,15 @@ def _look(step: Step, project: Project) -> list[Doubt]:
 
 
 def _held_out(
-    project: Project, labeled: LabeledRows, targets: np.ndarray, n_classes: int, watch: Callable[[float], object]
+    project: Project,
+    labeled: LabeledRows,
+    learning_of,
+    targets: np.ndarray,
+    n_classes: int,
+    watch: Callable[[float], object],
 ) -> np.ndarray:
     encoder = load_encoder(project)
-    try:
-        config = TrainConfig.from_dict(project.training)
-        learner, options = learner_of(project.model)
-    except ValidationError as error:
-        raise StepFailed(f"The project's model: {error.messages[0]}") from error
-    except ValueError as error:
-        raise StepFailed(f"The project's training settings: {error}") from error
+    learner, options, config = learning_of(project)
     short = replace(
         config,
         temperature="none",
