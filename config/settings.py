@@ -151,6 +151,8 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
+    # From how many executions on a statement of labeling/statements.py is kept planned.
+    _database["OPTIONS"] = {"prepare_threshold": 3} | _database.get("OPTIONS", {})
 
 AUTH_USER_MODEL = "labeling.User"
 AUTH_PASSWORD_VALIDATORS = [

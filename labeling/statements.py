@@ -18,27 +18,47 @@ from django.db.models.base import ModelState
 M = TypeVar("M", bound=Model)
 
 # Fields whose values are in the database what they are in Python, on both databases.
-AS_THEY_ARE = (BooleanField, CharField, FloatField, ForeignKey, IntegerField, TextField)
+AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
 
 
 def rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
     """The rows that the statement gives."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
 def change(sql: str, values: Sequence[Any]) -> int:
     """How many rows the statement changed."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.execute(sql, values)
         return cursor.rowcount
 
 
 def change_each(sql: str, values: Sequence[Sequence[Any]]) -> None:
     """Run the statement once for each row of values."""
-    with connection.cursor() as cursor:
+    with _cursor() as cursor:
         cursor.executemany(sql, values)
+
+
+def _cursor() -> Any:
+    """A cursor; on PostgreSQL one that has each statement parsed and planned once a connection, and not each time, and
+    sends values beside it (`prepare_threshold` in the settings). Django's own write values into the text.
+    """
+    if connection.vendor != "postgresql":
+        return connection.cursor()
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        cursor = _prepared_cursors()(connection.connection)
+    # As `connection.cursor()` does: with errors as Django's, and counted where queries are.
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+
+
+@lru_cache
+def _prepared_cursors() -> type[Any]:
+    from django.db.backends.postgresql.base import ServerBindingCursor  # with the driver, which SQLite does without
+
+    return ServerBindingCursor
 
 
 def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[Any]]) -> None:
@@ -55,7 +75,7 @@ def insert(model: type[Model], names: Sequence[str], values: Sequence[Sequence[A
 
 def _as_stored(field: Field[Any, Any], column: Sequence[Any]) -> list[Any]:
     """A column's values as the database has them. One that repeats is mostly the same object, and is turned once."""
-    if isinstance(field, AS_THEY_ARE):
+    if isinstance(field.target_field if isinstance(field, ForeignKey) else field, AS_THEY_ARE):
         return list(column)
     database = connections[DEFAULT_DB_ALIAS]  # `connection` looks it up again at each step
     turned: list[Any] = []

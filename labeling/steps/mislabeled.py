@@ -16,7 +16,7 @@ from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
 from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, open_features, read_labels, seed_for
+from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities
@@ -81,7 +81,6 @@ def _look(step: Step, project: Project) -> list[Doubt]:
 def _held_out(
     project: Project,
     labeled: LabeledRows,
-    learning_of,
     targets: np.ndarray,
     n_classes: int,
     watch: Callable[[float], object],

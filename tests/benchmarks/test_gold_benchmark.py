@@ -13,7 +13,7 @@ def test_it_tells_who_is_paused(capsys: pytest.CaptureFixture[str]) -> None:
     assert gold.main(["--people", "400", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     paused = {(row["classes"], row["people"]): row["paused"] for row in result["rows"]}
-    assert len(paused) == 24
+    assert len(paused) == 27
     assert set(paused[10, "spammer: any class"].values()) == {1.0}
     assert 0.85 < paused[2, "spammer: any class"]["0.8"] < 0.98
     assert paused[10, "good: 90% right"]["0.8"] < 0.02

@@ -147,7 +147,7 @@ def test_images_are_fetched_when_they_come_into_view() -> None:
     make_items(project, 2)
     page = manager(project).get(ITEMS).content.decode()
     for item in project.items.all():
-        assert f'<img src="/api/v1/projects/digits/items/{item.pk}/media/" alt="" loading="lazy"' in page
+        assert f'<img src="/api/v1/projects/digits/items/{item.pk}/media/?size=thumbnail" alt="" loading="lazy"' in page
 
 
 def test_many_classes_are_not_sent_with_the_page() -> None:
