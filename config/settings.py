@@ -151,8 +151,12 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
-    # From how many executions on a statement of labeling/statements.py is kept planned.
-    _database["OPTIONS"] = {"prepare_threshold": 3} | _database.get("OPTIONS", {})
+    # Statements of labeling/statements.py are kept prepared from their third execution on, unless the address says other.
+    _options = _database.setdefault("OPTIONS", {})
+    _threshold = str(_options.get("prepare_threshold", 3))
+    if _threshold != "none" and not _threshold.isdecimal():
+        raise ImproperlyConfigured(f"DATABASE_URL: prepare_threshold is {_threshold!r}, but must be a number, or none.")
+    _options["prepare_threshold"] = None if _threshold == "none" else int(_threshold)
 
 AUTH_USER_MODEL = "labeling.User"
 AUTH_PASSWORD_VALIDATORS = [

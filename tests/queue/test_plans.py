@@ -7,6 +7,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import pytest
@@ -81,19 +82,22 @@ def copy(instance: Any, first: int, last: int, **columns: str) -> None:
 @contextmanager
 def no_walk_through_a_table() -> Iterator[None]:
     """Every statement within finds its rows of the large tables by an index."""
-    asked: list[tuple[str, Any]] = []
+    asked: list[tuple[str, Any, bool]] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         if not many and sql.lstrip().startswith(("SELECT", "UPDATE", "WITH")):
-            asked.append((sql, params))
+            is_prepared = type(context["cursor"].cursor).__name__ == "ServerBindingCursor"
+            asked.append((sql, params, is_prepared))
         return execute(sql, params, many, context)
 
     with connection.execute_wrapper(note):
         yield
     assert asked
-    for sql, params in asked:
+    assert any(is_prepared for *_, is_prepared in asked) or connection.vendor == "sqlite"
+    for sql, params, is_prepared in asked:
         plan = plan_of(sql, params)
-        assert not walks(plan), "\n".join([sql, *plan])
+        for each in [plan, *([prepared_plan_of(sql)] if is_prepared else [])]:
+            assert not walks(each), "\n".join([sql, *each])
         if connection.vendor == "sqlite":  # PostgreSQL knows whose places are few
             # All that a person has ever had; of that index, only the end may be asked for.
             assert "LIMIT 1" in sql or not any("labeling_assignment_user_id" in line for line in plan), sql
@@ -105,12 +109,27 @@ def plan_of(sql: str, params: Any) -> list[str]:
         return [str(row[-1]) for row in cursor.fetchall()]
 
 
+def prepared_plan_of(sql: str) -> list[str]:
+    """The plan that PostgreSQL keeps of the statement: whatever the values are."""
+    numbers = count(1)
+    numbered = re.sub("%s", lambda _: f"${next(numbers)}", sql)
+    nothing = ", ".join(["NULL"] * (next(numbers) - 1))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL plan_cache_mode = force_generic_plan")
+        cursor.execute(f"PREPARE hot AS {numbered}")
+        cursor.execute(f"EXPLAIN EXECUTE hot ({nothing})" if nothing else "EXPLAIN EXECUTE hot")
+        plan = [str(row[-1]) for row in cursor.fetchall()]
+        cursor.execute("DEALLOCATE hot")
+        cursor.execute("SET LOCAL plan_cache_mode = auto")
+    return plan
+
+
 def walks(plan: list[str]) -> bool:
     """Whether a plan reads a large table from end to end, or all tasks of the batch."""
     if connection.vendor == "postgresql":
         text = "\n".join(plan)
         whole_batch = re.search(
-            r"using (?!task_claimable)\w+ on labeling_task.*\n\s+Index Cond: \(batch_id = \d+\)$", text, re.M
+            r"using (?!task_claimable)\w+ on labeling_task.*\n\s+Index Cond: \(batch_id = (?:\d+|\$\d+)\)$", text, re.M
         )
         return whole_batch is not None or any(f"Seq Scan on {table}" in text for table in LARGE)
     # A table is named by its alias: of one letter, or Django's.

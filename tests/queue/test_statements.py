@@ -60,3 +60,13 @@ def test_requests_share_a_shape_and_nothing_else() -> None:
     replies = [client.post("/api/v1/projects/digits/claim/", each, format="json") for each in claims]
     assert [reply.status_code for reply in replies] == [200, 400, 200, 200, 400, 200]
     assert [len(reply.json()["tasks"]) for reply in replies if reply.status_code == 200] == [2, 3, 3, 1]
+
+
+def test_postgresql_keeps_a_statement_that_comes_again() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's driver does so by itself")
+    sql = "SELECT name FROM labeling_project WHERE slug = %s -- kept"
+    for _ in range(4):
+        rows(sql, ["none"])
+    kept = rows("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%-- kept"])
+    assert kept == [("SELECT name FROM labeling_project WHERE slug = $1 -- kept",)]
