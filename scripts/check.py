@@ -26,9 +26,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 PYTEST = [f"{BIN}/pytest"]
 NO_TESTS = 5  # its exit status when it found none
-# As many processes as there are cores, but no crowd: some tests start threads and processes of their own. What lies
-# together goes to one process, until another has nothing left to do.
-SIDE_BY_SIDE = ["-n", "auto", "--maxprocesses", "4", "--dist", "worksteal"]
+# A process more than there are cores, for each waits now and then: for a server that starts, for Chromium, for a lock.
+# But no crowd: some tests start threads and processes of their own. What lies together goes to one process, until
+# another has nothing left to do.
+SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "worksteal"]
 # Chromium and Ray have bad moments of their own on a busy machine. A test of theirs that fails is run once more, and is
 # named at the end. Tests of our own code alone never are: what fails now and then there is a race to be found.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]

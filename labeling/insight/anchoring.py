@@ -1,6 +1,6 @@
 """Whether people lean towards the predictions that they are shown: answers with one in view beside answers without.
 
-A coin picks the tasks that show one (docs/decisions/0023-nothing-tells-a-control-task.md), so all else is alike.
+Chance picks the tasks that show one (docs/decisions/0023-nothing-tells-a-control-task.md), so all else is alike.
 """
 
 from __future__ import annotations
