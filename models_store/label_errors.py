@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from models_store.scales import points_off
+
 UNLIKELY = 1 / 3
 """A score is doubted if it is near the truth with less than this probability."""
-FEW_POINTS = 3
-"""On a scale of no more, the next point is another answer."""
 
 
 class Doubts(NamedTuple):
@@ -68,11 +68,6 @@ def set_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -> 
     places = np.flatnonzero(np.isfinite(quality))
     places = places[np.argsort(quality[places], kind="stable")]
     return Doubts(places, quality[places], doubted[places])
-
-
-def points_off(n_points: int) -> int:
-    """How far a score may be off and count as right. On a long scale, people who see the same differ by a point."""
-    return 1 if n_points > FEW_POINTS else 0
 
 
 def score_errors(labels: np.ndarray, probabilities: np.ndarray) -> Doubts:
