@@ -65,7 +65,7 @@ def test_every_container_is_the_image_and_can_write_to_its_volumes_alone() -> No
             "capabilities": {"drop": ["ALL"]},
         }
         assert {each["mountPath"] for each in container["volumeMounts"]} == {"/var/lib/marginalia", "/tmp"}
-        assert [list(each.values())[0]["name"] for each in container["envFrom"]] == ["marginalia", "marginalia"]
+        assert container["envFrom"] == [{"configMapRef": {"name": "marginalia"}}, {"secretRef": {"name": "marginalia"}}]
     users = {pod["securityContext"]["runAsUser"] for pod in PODS.values()}
     assert users == {int(re.findall(r"^USER (\d+)", CONTAINERFILE, re.MULTILINE)[0])}
 
@@ -84,12 +84,14 @@ def test_settings_are_such_as_are_read() -> None:
 def test_the_service_and_the_probes_lead_to_the_web_server() -> None:
     (web,) = PODS["Deployment marginalia-web"]["containers"]
     service = RESOURCES["Service marginalia-web"]["spec"]
-    assert service["selector"] == WEB["spec"]["template"]["metadata"]["labels"]
+    policy = RESOURCES["NetworkPolicy marginalia-web"]["spec"]
+    assert service["selector"] == WEB["spec"]["template"]["metadata"]["labels"] == policy["podSelector"]["matchLabels"]
     assert f"PORT={web['ports'][0]['containerPort']}" in CONTAINERFILE
     probe = web["readinessProbe"]["httpGet"]
     (host,) = probe["httpHeaders"]
     assert host["value"] in RESOURCES["ConfigMap marginalia"]["data"]["ALLOWED_HOSTS"].split(",")
     ports = {service["ports"][0]["targetPort"], probe["port"], web["livenessProbe"]["tcpSocket"]["port"]}
+    ports.add(policy["ingress"][0]["ports"][0]["port"])
     assert ports == {web["ports"][0]["name"]}
     (rule,) = RESOURCES["Ingress marginalia"]["spec"]["rules"]
     assert rule["http"]["paths"][0]["backend"]["service"]["name"] == "marginalia-web"

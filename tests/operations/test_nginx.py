@@ -196,4 +196,4 @@ def test_while_hosts_are_upgraded_one_by_one_the_others_answer(tmp_path: Path, w
     finally:
         old.shutdown()
         old.server_close()
-    assert {path for path in OldHost.asked} == {"/healthz", "/static/css/base.css"}
+    assert set(OldHost.asked) == {"/healthz", "/static/css/base.css"}

@@ -145,7 +145,6 @@ def test_rows_of_the_release_before_are_taken() -> None:
 def test_what_older_code_trips_over_is_told() -> None:
     """0044 to 0048 were written for an upgrade with all processes stopped."""
     told = problems(models_of("0043_quality"))
-    print(sorted(told))
     assert "labeling_project.grids is required, and the database has no default" in told
     assert "0045_grid: RunPython" in rows_changed("0043_quality")
     World()
