@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The programs that the tests need and pip cannot install: Chromium, PostgreSQL and nginx. Does nothing when they are there.
+# The programs that the tests need and pip cannot install: Chromium, PostgreSQL, nginx and systemd-analyze. Does nothing when they are there.
 set -euo pipefail
 
 may_install=false
@@ -12,6 +12,7 @@ command -v chromium-headless-shell >/dev/null || { ! $may_install && command -v 
 compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || command -v initdb >/dev/null || missing+=(postgresql)
 command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || missing+=(nginx)
 command -v openssl >/dev/null || missing+=(openssl)
+command -v systemd-analyze >/dev/null || missing+=(systemd)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 if ! $may_install; then

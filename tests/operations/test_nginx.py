@@ -1,4 +1,6 @@
-"""nginx in front, set up with the very text of docs/how-to/install-for-a-team.md."""
+"""nginx in front, set up with the very files of deploy/nginx: with one host behind it, and with two, of which one is
+being upgraded.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,30 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from tests.operations.servers import free_port, running, web_server
+from tests.operations.servers import ROOT, free_port, running, web_server
 from tests.processes import lay_tables
 
 # For the tables of an installation, see `lay_tables`.
 pytestmark = pytest.mark.django_db
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/how-to/install-for-a-team.md").read_text(encoding="utf-8")
+FILES = ROOT / "deploy/nginx"
+PAGE = (ROOT / "docs/how-to/install-for-a-team.md").read_text(encoding="utf-8")
 HOST = "labels.example.org"
 HALF_BODY = (
     f"POST /login/ HTTP/1.1\r\nHost: {HOST}\r\nCookie: csrftoken=0123456789abcdef0123456789abcdef\r\n"
     "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nusername=an"
 ).encode()
-# What Debian's nginx.conf has around the page's files.
+# What Debian's nginx.conf has around these files.
 MAIN = """{user}daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
@@ -45,52 +50,78 @@ http {{
 """
 
 
-def block(before: str) -> str:
-    """The file that the page shows after this line."""
-    return re.findall(r"```\w+\n(.*?)```", PAGE[PAGE.index(before) :], re.DOTALL)[0]
-
-
 def settings() -> dict[str, str]:
-    """The page's settings, but for those that are of this one machine."""
-    values = dict(line.split("=", 1) for line in block("`/etc/marginalia.env`").splitlines())
+    """The settings that the how-to shows, but for those that are of this one machine."""
+    (block,) = re.findall(r"`/etc/marginalia.env`.*?```ini\n(.*?)```", PAGE, re.DOTALL)
+    values = dict(line.split("=", 1) for line in block.splitlines())
     for own in ("DATA_DIR", "DATABASE_URL", "PORT", "WEB_CONCURRENCY"):
         del values[own]
     return values
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[tuple[int, int]]:
-    """Ports of nginx with TLS and of the web server behind it."""
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    folder = tmp_path_factory.mktemp("site")
-    plain, secure = free_port(), free_port()
+def web(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None) -> Iterator[int]:
+    """Port of a web server."""
+    folder = tmp_path_factory.mktemp("web")
     lay_tables(folder / "data" / "db.sqlite3")
     with web_server(folder, "--keep-alive", "1", **settings()) as (port, _):
-        moved = {
-            "/etc/ssl/marginalia": str(folder),
-            " 80;": f" {plain};",
-            ":80;": f":{plain};",
-            "443 ssl": f"{secure} ssl",
-        }
-        for name in ("snippets", "conf.d"):
-            (folder / name).mkdir()
-            text = block(f"`/etc/nginx/{name}/marginalia.conf`").replace("127.0.0.1:8000", f"127.0.0.1:{port}")
-            for documented, here in moved.items():
-                text = text.replace(documented, here)
-            (folder / name / "marginalia.conf").write_text(text)
-        (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user="user root;\n" * (os.geteuid() == 0)))
-        subprocess.run(
-            [
-                *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
-                *("-subj", f"/CN={HOST}", "-days", "2"),
-                *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
-            ],
-            check=True,
-            capture_output=True,
-        )
-        command = [nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
-        with running(command, secure, folder / "nginx.log"):
-            yield secure, port
+        yield port
+
+
+@contextmanager
+def nginx(folder: Path, *hosts: str) -> Iterator[int]:
+    """Port of nginx with TLS, in front of these hosts."""
+    plain, secure = free_port(), free_port()
+    changes = {
+        "    server 127.0.0.1:8000;\n": "".join(f"    server {host};\n" for host in hosts),
+        "/etc/ssl/marginalia": str(folder),
+        " 80;": f" {plain};",
+        ":80;": f":{plain};",
+        "443 ssl": f"{secure} ssl",
+    }
+    for path in FILES.glob("*/*.conf"):
+        text = path.read_text()
+        for documented, here in changes.items():
+            text = text.replace(documented, here)
+        copy = folder / path.relative_to(FILES)
+        copy.parent.mkdir()
+        copy.write_text(text)
+    (folder / "nginx.conf").write_text(MAIN.format(folder=folder, user="user root;\n" * (os.geteuid() == 0)))
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"),
+            *("-subj", f"/CN={HOST}", "-days", "2"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    command = [program, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
+    with running(command, secure, folder / "nginx.log"):
+        yield secure
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, web: int) -> Iterator[tuple[int, int]]:
+    """Ports of nginx and of the web server behind it."""
+    with nginx(tmp_path_factory.mktemp("site"), f"127.0.0.1:{web}") as secure:
+        yield secure, web
+
+
+class OldHost(BaseHTTPRequestHandler):
+    """Has no front-end file that is asked for, and breaks off whatever else is asked."""
+
+    asked: list[str] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        if self.path.startswith("/static/"):
+            self.send_error(404)
+        self.close_connection = True
+
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def connect(port: int, data: bytes = b"") -> ssl.SSLSocket:
@@ -152,3 +183,17 @@ def test_a_body_that_is_too_large_ends_at_the_proxy(site: tuple[int, int]) -> No
     with closing(connect(secure)) as client:
         client.sendall(f"POST /login/ HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: {2051 << 20}\r\n\r\n".encode())
         assert client.recv(1 << 16).startswith(b"HTTP/1.1 413 ")
+
+
+def test_while_hosts_are_upgraded_one_by_one_the_others_answer(tmp_path: Path, web: int) -> None:
+    old = ThreadingHTTPServer(("127.0.0.1", 0), OldHost)
+    threading.Thread(target=old.serve_forever, daemon=True).start()
+    hosts = [f"127.0.0.1:{web}", f"127.0.0.1:{free_port()}", f"127.0.0.1:{old.server_port} max_fails=0"]
+    try:
+        with nginx(tmp_path, *hosts) as secure:
+            for path in ["/healthz", "/static/css/base.css"] * 6:
+                assert ask(secure, f"GET {path}")[0] == 200
+    finally:
+        old.shutdown()
+        old.server_close()
+    assert set(OldHost.asked) == {"/healthz", "/static/css/base.css"}

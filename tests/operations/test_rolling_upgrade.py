@@ -1,0 +1,184 @@
+"""While hosts are upgraded one by one, web processes of the release before go on serving, on tables that are migrated
+already: the newest tables take what that release writes. docs/how-to/upgrade.md, decision 65.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from access.world import World
+from django.apps import apps
+from django.db import connection, models, transaction
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.operations import RunPython, RunSQL
+from django.db.migrations.state import ModelState, ProjectState
+from django.db.utils import DatabaseError
+
+pytestmark = pytest.mark.django_db
+
+# The last migration of the release before. Whoever makes a release writes its last one here.
+RELEASED = "0048_likely"
+# What `problems` may say all the same, each with the reason why the release before does not trip over it.
+ACCEPTED: dict[str, str] = {}
+# Of each table.
+MOST_ROWS = 20
+
+
+@cache
+def loader() -> MigrationLoader:
+    return MigrationLoader(connection)
+
+
+@cache
+def models_of(migration: str) -> list[type[models.Model]]:
+    """The tables as the code knows them whose last migration this is."""
+    state = loader().project_state(("labeling", migration))
+    return list(state.apps.get_app_config("labeling").get_models(include_auto_created=True))
+
+
+def problems(released: list[type[models.Model]]) -> set[str]:
+    """What code that knows these tables would trip over in the tables that there are."""
+    newest = {model._meta.db_table: model for model in apps.get_models(include_auto_created=True)}
+    with connection.cursor() as cursor:
+        tables = set(connection.introspection.table_names(cursor))
+        columns = {
+            table: {column.name: column for column in connection.introspection.get_table_description(cursor, table)}
+            for table in tables
+        }
+    told = set()
+    for model in released:
+        table = model._meta.db_table
+        if table not in tables:
+            told.add(f"{table} is gone")
+            continue
+        told |= {f"{table}.{problem}" for problem in _of_columns(model, columns[table])}
+        if table in newest:
+            told |= {f"{table}: {problem}" for problem in _of_fields(model, newest[table])}
+    return told
+
+
+def _of_columns(model: type[models.Model], columns: dict[str, Any]) -> set[str]:
+    """What there is about the columns: the database says which there are, whatever the models say."""
+    fields = {field.column: field for field in model._meta.local_concrete_fields}
+    gone = {f"{name} is gone" for name in fields.keys() - columns.keys()}
+    required = {
+        f"{name} is required now"
+        for name, field in fields.items()
+        if name in columns and field.null and not columns[name].null_ok
+    }
+    unknown = {
+        f"{name} is required, and the database has no default"
+        for name in columns.keys() - fields.keys()
+        if not columns[name].null_ok and columns[name].default is None
+    }
+    return gone | required | unknown
+
+
+def _of_fields(model: type[models.Model], newest: type[models.Model]) -> set[str]:
+    """What there is about types and constraints. A unique constraint that is gone is missed by `ON CONFLICT`."""
+    before = {field.column: field for field in model._meta.local_concrete_fields}
+    after = {field.column: field for field in newest._meta.local_concrete_fields}
+    told = set()
+    for name in before.keys() & after.keys():
+        if before[name].db_type(connection) != after[name].db_type(connection):
+            told.add(f"{name} has another type")
+        if before[name].unique != after[name].unique:
+            told.add(f"{name} is {'no longer ' * before[name].unique}unique")
+    told |= {
+        f"{constraint.name} is new"
+        for constraint in newest._meta.constraints
+        if constraint not in model._meta.constraints
+    }
+    unique = (each for each in model._meta.constraints if isinstance(each, models.UniqueConstraint))
+    return told | {f"{each.name} is gone" for each in unique if each not in newest._meta.constraints}
+
+
+def rows_changed(released: str) -> set[str]:
+    """Operations behind this migration that change rows in a way that nothing but reading them tells."""
+    behind = [node for node in loader().graph.forwards_plan(("labeling", newest())) if node[0] == "labeling"]
+    behind = behind[behind.index(("labeling", released)) + 1 :]
+    return {
+        f"{name}: {type(operation).__name__}"
+        for label, name in behind
+        for operation in loader().get_migration(label, name).operations
+        if isinstance(operation, RunPython | RunSQL)
+    }
+
+
+def newest() -> str:
+    (leaf,) = loader().graph.leaf_nodes("labeling")
+    return leaf[1]
+
+
+def write_again(released: list[type[models.Model]]) -> dict[str, int]:
+    """Rows of each table, read, taken out, written and changed by code that knows these tables; how many there were.
+    Raises DatabaseError.
+    """
+    written = {}
+    with transaction.atomic():
+        rows = {model: list(model._base_manager.order_by("pk")[:MOST_ROWS]) for model in released}
+        for model, some in rows.items():
+            model._base_manager.filter(pk__in=[row.pk for row in some])._raw_delete(connection.alias)
+        for model, some in rows.items():
+            model._base_manager.bulk_create(some)
+            for row in some:
+                row.save(force_update=True)
+            written[model._meta.object_name] = len(some)
+        connection.check_constraints()
+    return written
+
+
+def test_nothing_that_the_release_before_knows_has_become_otherwise() -> None:
+    told = problems(models_of(RELEASED)) | rows_changed(RELEASED)
+    assert told - ACCEPTED.keys() == set()
+    assert ACCEPTED.keys() - told == set(), "these are true no longer"
+
+
+def test_rows_of_the_release_before_are_taken() -> None:
+    World()
+    written = write_again(models_of(RELEASED))
+    assert all(written[name] for name in ("Project", "Item", "Batch", "Task", "Assignment", "Annotation", "ItemImport"))
+    assert sum(map(bool, written.values())) > len(written) / 2
+
+
+def test_what_older_code_trips_over_is_told() -> None:
+    """Most migrations up to 0045 were written for an upgrade with all processes stopped."""
+    assert {
+        "labeling_project.grids is required, and the database has no default",
+        "labeling_item.is_control is gone",
+        "labeling_batch: one_active_batch_per_project is gone",
+        "labeling_task: one_replacement_per_task is new",
+    } <= problems(models_of("0021_places_that_ended"))
+    assert problems(models_of("0046_observed")) == set()  # 0047 gave its columns defaults
+    assert rows_changed("0043_quality") == {"0045_grid: RunPython"}
+    World()
+    with pytest.raises(DatabaseError):
+        write_again(models_of("0043_quality"))
+
+
+def test_the_tables_count_whatever_the_models_say() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE labeling_comment RENAME COLUMN text TO words")
+        cursor.execute("DROP TABLE labeling_copyanswer")
+    assert problems(models_of(RELEASED)) == {
+        "labeling_comment.text is gone",
+        "labeling_comment.words is required, and the database has no default",
+        "labeling_copyanswer is gone",
+    }
+
+
+def table_of(name: models.Field[Any, Any]) -> type[models.Model]:
+    state = ProjectState()
+    state.add_model(ModelState("labeling", "Row", [("id", models.BigAutoField(primary_key=True)), ("name", name)]))
+    return state.apps.get_model("labeling", "Row")
+
+
+def test_stricter_columns_are_told() -> None:
+    before = table_of(models.CharField(max_length=20, null=True))
+    after = table_of(models.CharField(max_length=10, unique=True))
+    required = SimpleNamespace(null_ok=False, default=None)
+    assert _of_columns(before, {"id": required, "name": required}) == {"name is required now"}
+    assert _of_fields(before, after) == {"name has another type", "name is unique"}
