@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from django.core.management import CommandError, call_command
 from factories import make_items, make_project
 from observing.collector import collector
 from operations.servers import free_port, web_server
-from processes import manage
+from processes import manage, wait_until
 
 from labeling import traces
 from labeling.models import Job
+from labeling.traces.recorder import Recorder
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
@@ -134,6 +136,49 @@ def test_a_collector_that_is_away_holds_no_job_up(monkeypatch: pytest.MonkeyPatc
     job.refresh_from_db()
     assert (process.returncode, job.state) == (0, Job.State.DONE), log
     assert log.count("encountered while exporting span") == 1
+
+
+def test_what_is_handed_out_may_end_after_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As generators do: nothing else becomes a part of it, and it is a part of the job in which it began."""
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "1")
+    with collector() as received:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", received.url)
+        recorder = Recorder("test")
+
+        def results() -> Iterator[int]:
+            with recorder.beside("ray count") as span:
+                yield 1
+                span.tell({"ray.calls": 2})
+                yield 2
+
+        with recorder.job("job survey"):
+            numbers, ids = results(), recorder.ids()
+            assert next(numbers) == 1
+            assert recorder.ids() == ids
+        assert recorder.ids() == {}
+        assert next(numbers) == 2
+        del numbers
+        wait_until(lambda: len(received.spans()) == 2)
+    job, calls = received.spans()
+    assert (calls.name, calls.kind, calls.attributes) == ("ray count", "CLIENT", {"ray.calls": 2})
+    assert (
+        {"trace_id": calls.trace_id, "span_id": calls.parent_id}
+        == ids
+        == {"trace_id": job.trace_id, "span_id": job.span_id}
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_the_setting_nothing_of_it_is_loaded(settings: Any) -> None:
+    assert "labeling.web.gate.traces.Traces" not in settings.MIDDLEWARE
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
+    program = (
+        "import sys; from django.core.management import call_command; call_command('worker', drain=True); "
+        "print('loaded' if 'opentelemetry' in sys.modules else 'not loaded')"
+    )
+    log, _ = manage("shell", "--no-imports", "--command", program).communicate()
+    job.refresh_from_db()
+    assert (log.splitlines()[-1], job.state) == ("not loaded", Job.State.DONE)
 
 
 def test_without_the_extra_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
