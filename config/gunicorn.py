@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 import shutil
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from django.urls import get_resolver, reverse
 
 from config.private import UMASK
 from config.security import THIS_MACHINE
+from labeling import traces
 
 
 def remove_counts(folder: str, pid: int) -> None:
@@ -59,6 +61,20 @@ control_socket_disable = True
 if __name__ == "__config__" and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="marginalia-metrics-")
     atexit.register(partial(remove_counts, os.environ["PROMETHEUS_MULTIPROC_DIR"], os.getpid()))
+
+
+def on_starting(server: Any) -> None:
+    if settings.TRACES:
+        try:
+            traces.load()
+        except traces.Missing as error:
+            sys.exit(str(error))
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """Each process sends its own spans: a thread that sends would not survive the fork."""
+    if settings.TRACES:
+        traces.start("marginalia-web")
 
 
 def when_ready(server: Any) -> None:

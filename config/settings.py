@@ -25,6 +25,7 @@ COMPUTE_PATTERN = r"(local|ray|ray:auto|ray://([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5
 COMPUTE_FORMS = "Use local, ray, ray:auto or ray://HOST:PORT."
 ADDRESS = r"(\S+:\d{1,5})?\Z"
 TOKEN_FORM = "Use 16 to 200 characters without spaces."  # noqa: S105  no token
+OTLP = "http/protobuf"
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
@@ -50,6 +51,10 @@ try:
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
     WORKER_METRICS: str = env.str("WORKER_METRICS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
+    _otlp_endpoint: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
+    TRACES: bool = bool(_otlp_endpoint) and not env.bool("OTEL_SDK_DISABLED", False)
+    if TRACES:
+        env.str("OTEL_EXPORTER_OTLP_PROTOCOL", OTLP, validate=validate.Equal(OTLP))
     LOGIN_ATTEMPTS: int = env.int("LOGIN_ATTEMPTS", 5, validate=validate.Range(min=1))
     LOGIN_COOL_OFF_MINUTES: int = env.int("LOGIN_COOL_OFF_MINUTES", 15, validate=validate.Range(min=1))
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
@@ -96,6 +101,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "labeling.web.gate.proxies.TrustedProxies",
+    *(["labeling.web.gate.traces.Traces"] if TRACES else []),
     "labeling.web.gate.requests.Requests",
     "labeling.web.gate.headers.MoreHeaders",
     "labeling.web.gate.headers.ContentPolicy",
@@ -151,7 +157,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
-    # Statements of labeling/statements.py are kept prepared from their third execution on, unless the address says other.
+    # Statements of labeling/statements.py are kept prepared from their third execution on, if the address says no other.
     _options = _database.setdefault("OPTIONS", {})
     _threshold = str(_options.get("prepare_threshold", 3))
     if _threshold != "none" and not _threshold.isdecimal():
@@ -285,7 +291,10 @@ LOGGING = {
         "text": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
         "json": {"()": "labeling.logs.JsonLines"},
     },
-    "filters": {"served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours}},
+    "filters": {
+        "served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours},
+        "seldom": {"()": "labeling.logs.Seldom", "seconds": 600},
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     # Requests that are refused are no news to an operator; those that fail are.
     # So are those who are locked out; not each wrong password.
@@ -293,6 +302,9 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # A collector that is away is news once, not with every span.
+        "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
+        "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},
         **{name: {"handlers": ["console"], "propagate": False} for name in _OTHERS},
     },
     "root": {"handlers": ["console"], "level": LOG_LEVEL},

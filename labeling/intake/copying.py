@@ -35,7 +35,7 @@ def copy_parts(step: Step, item_import: ItemImport) -> bool:
     """Copy what is left to copy. False if the step gave way to others before the end."""
     project = step.job.project
     names = dict(project.classes.values_list("index", "name"))
-    report = step.progress(f"copying {item_import.name}")
+    report = step.progress("copying", of=item_import.name)
     while True:
         began = time.monotonic()
         original = _original(item_import)

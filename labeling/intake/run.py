@@ -74,7 +74,7 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         ItemImport.objects.filter(pk=item_import.pk).update(total=source.total)
     if item_import.strict and item_import.position == 0 and not _all_good(step, source, item_import, project, rules):
         return
-    report = step.progress(f"importing {item_import.name}")
+    report = step.progress("importing", of=item_import.name)
     estimate = source.estimate
     kind = kinds.of(project)
     most = kind.chunks_at_once * kind.chunk
@@ -122,7 +122,7 @@ def blind_id(project: Project, place: str) -> str:
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
     """The first of the two passes of a strict import: refuse the file if any row is bad."""
-    report = step.progress(f"checking {item_import.name}")
+    report = step.progress("checking", of=item_import.name)
     ids = RepeatedIds()
     rejections: list[Rejection] = []
     size = 0

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import Job
+from labeling.traces import NO_SPAN
 
 
 class StepFailed(Exception):
@@ -47,17 +48,21 @@ class Step:
         self.job = job
         self._patient = patient
         self.finished = False
+        self.span = NO_SPAN
         self._stopping = stopping
         self._started = time.monotonic()
         self._reported = self._looked = 0.0
 
-    def progress(self, phase: str, *, start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
-        """Name the phase; the returned function takes the share done. It raises `StepLost` if the job is lost.
+    def progress(self, phase: str, *, of: str = "", start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
+        """Begin a phase; the returned function takes the share done. It raises `StepLost` if the job is lost.
 
+        The phase is told to those who read traces, too; what it is `of`, such as a file that somebody named, is not.
         A step of several phases says which part of it each is, from `start` to `end`: people are told the time left of
         the whole.
         """
-        return lambda share: self.report(phase, start + (end - start) * min(max(share, 0.0), 1.0))
+        self.span.part(phase)
+        name = f"{phase} {of}".rstrip()[:100]
+        return lambda share: self.report(name, start + (end - start) * min(max(share, 0.0), 1.0))
 
     def report(self, phase: str, share: float, detail: str = "") -> None:
         """The phase that the step is in, the share done of the whole step, and what more there is to tell. Raises

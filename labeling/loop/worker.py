@@ -21,7 +21,7 @@ from typing import TypeVar
 from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
-from labeling import database, logs
+from labeling import database, logs, traces
 from labeling.answering import batches
 from labeling.loop import deadlines, rechecks, versions
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
@@ -153,17 +153,25 @@ class Worker:
         """Run a step whose job this process holds; whatever happens, the job's row says so afterwards."""
         job = step.job
         started = time.monotonic()
-        with logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id):
+        with (
+            traces.job(f"job {job.kind}") as step.span,
+            logs.about(job_id=job.pk, job_kind=job.kind, project_id=job.project_id, **traces.ids()),
+        ):
             with _Meanwhile(HEARTBEAT_SECONDS, lambda: Job.objects.held(job).update(heartbeat_at=timezone.now())):
                 outcome = self._outcome(step)
             seconds = time.monotonic() - started
             JOB_SECONDS.labels(job.kind, outcome).observe(seconds)
+            step.span.tell({"job.outcome": outcome})
+            if outcome == "failed":
+                step.span.fail(outcome)
             logger.info("%s took %.2f s.", job, seconds)
 
     def _outcome(self, step: Step) -> str:
         """Run the step, and write down how it ended if it does not itself. Returns a word for that."""
         job = step.job
         try:
+            if step.span.recorded:
+                step.span.tell(_facts(job))
             self._run_step(step)
         except StepLost:
             logger.warning("Lost %s to another worker.", job)
@@ -209,6 +217,17 @@ class Worker:
                 state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
             )
         return "failed"
+
+
+def _facts(job: Job) -> traces.Attributes:
+    """What a job's span tells of it."""
+    facts: dict[str, str | int] = {
+        "job.id": job.pk,
+        "job.kind": job.kind,
+        "job.attempt": job.attempts,
+        "project.id": job.project_id,
+    }
+    return facts | {"batch.number": job.batch.number} if job.batch else facts
 
 
 class _Meanwhile(threading.Thread):

@@ -109,6 +109,7 @@ def _by_further_trainings(
         except (GaveWay, _NotAnyMore) as reason:
             raise Stopped from reason
 
+    step.span.part("calibrating the model")
     try:
         return compute.calibrate(
             model,

@@ -77,7 +77,8 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
     embeddings, begun = _embeddings_of(step, project, version, rows)
 
     def report(phase: str, share: float) -> None:
-        step.progress(phase, start=begun)(share)
+        name, of, clusters = phase.partition(" of ")
+        step.progress(name, of=(of + clusters).lstrip(), start=begun)(share)
 
     dendrogram = compute.dendrogram(embeddings, progress=report)
     dendrogram.save(files.dendrogram(generation))

@@ -53,7 +53,7 @@ def predict(step: Step) -> None:
 
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
-    step.progress(f"loading model version {run.version.number}")(0)
+    step.progress("loading model version", of=str(run.version.number))(0)
     # Taken up again, it goes on as it began.
     predictor = Predictor(run.project, run.version, probabilities=run.probabilities, at=run.created_at)
     result.parent.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
     """Write the rows of all parts; False if the step had to give way before the last."""
-    report = step.progress(f"predicting {run.name}"[:100])
+    report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)
         report(source.position())

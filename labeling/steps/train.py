@@ -49,6 +49,7 @@ def train(step: Step) -> None:
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
     trained, in_ledger = _trained(step, batch, labeled, features, encoder, seed=seed, n_classes=n_classes)
+    step.span.part("measuring the model")
     control = read_labels(project, items.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.ask(project, trained.model, features, control)
     gate, held_back = measure.gate(project, project.versions.passed().newest(), answers, features, control)
@@ -190,6 +191,7 @@ def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
     """Train without privacy, by the project's settings. Raises `StepFailed` if those are no settings."""
     project, parent = batch.project, batch.selected_by
     learner, options, config = learning_of(project)
+    step.span.part("training the model")
     try:
         return compute.train(
             learner,

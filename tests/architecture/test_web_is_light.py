@@ -1,4 +1,6 @@
-"""A web process loads neither torch nor its like: it would cost seconds and hundreds of megabytes, for nothing."""
+"""A web process loads neither torch nor its like: it would cost seconds and hundreds of megabytes, for nothing. Nor
+what sends traces, where none are sent.
+"""
 
 import os
 import subprocess
@@ -25,13 +27,14 @@ execute_from_command_line(["manage.py", "check"])
 """,
 }
 # The last line that each program prints, so that one which ends early is seen.
-REPORT = "\nimport sys; print(sorted({'torch', 'numba', 'sklearn', 'faiss'} & sys.modules.keys()))"
+REPORT = "\nimport sys; print(sorted({'torch', 'numba', 'sklearn', 'faiss', 'opentelemetry'} & sys.modules.keys()))"
 
 
 def run_python(arguments: list[str], data_dir: Path) -> str:
     """What a new Python process prints under the real settings; it must end well."""
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "config.settings", "DATA_DIR": str(data_dir)}
-    environment.pop("DATABASE_URL", None)
+    for name in ("DATABASE_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"):
+        environment.pop(name, None)
     done = subprocess.run([sys.executable, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -63,6 +63,16 @@ def test_fields_hold_within_their_block(stream: io.StringIO) -> None:
     assert "job_id" not in behind
 
 
+def test_a_message_passes_once_in_a_while(stream: io.StringIO) -> None:
+    logger = logging.getLogger("labeling.test.seldom")
+    logger.addFilter(seldom := logs.Seldom(600))
+    for number in range(3):
+        logger.warning("Attempt %s failed.", number)
+    logger.warning("Another.")
+    logger.removeFilter(seldom)
+    assert [line["message"] for line in lines(stream)] == ["Attempt 0 failed.", "Another."]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_step_is_named_in_its_lines_and_counted_by_outcome(stream: io.StringIO) -> None:
     problems: list[tuple[Exception | None, str]] = [

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from threadpoolctl import threadpool_limits
 
-from labeling import metrics
+from labeling import metrics, traces
 from labeling.answering import removing
 from labeling.items import search
 from labeling.loop.recounts import Recounts
@@ -55,6 +55,11 @@ class Command(BaseCommand):
                 metrics.serve(settings.WORKER_METRICS)
             except OSError as error:
                 raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
+        if settings.TRACES:
+            try:
+                traces.start("marginalia-worker")
+            except traces.Missing as error:
+                raise CommandError(str(error)) from error
         # One core is left to the web server. Threads that wait for a core that others use spin, all of them: on a
         # busy machine of two cores, two threads were seen to train twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)

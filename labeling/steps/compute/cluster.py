@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from django.conf import settings
 
+from labeling import traces
 from labeling.loop.step import ComputeAway, StepFailed
 from models_store.nodes import OtherRelease, Outcome, Rows, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
@@ -80,9 +81,16 @@ class Cluster:
         An argument that is a memory map is read on the node, if its file is there too, and sent otherwise. Raises what
         the function raises, `ComputeAway`, and `StepFailed` for a node of another release.
         """
+        with traces.beside(f"ray {function.__name__}") as span:
+            yield from self._results(function, calls, gpu, span)
+
+    def _results(
+        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], gpu: bool, span: traces.Span
+    ) -> Iterator[Any]:
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
         waiting, under_way, files = iter(calls), deque[tuple[Kept, tuple[Any, ...]]](), True
+        done = 0
         try:
             while True:
                 while len(under_way) < AHEAD * self.count and (call := next(waiting, None)) is not None:
@@ -95,8 +103,10 @@ class Cluster:
                     outcome = self._result(self._submit(gpus, function, under_way[0][1], files))
                 under_way.popleft()
                 self._count(function, outcome)
+                done += 1
                 yield outcome.result
         finally:
+            span.tell({"ray.calls": done})
             self._cancel([kept for kept, _ in under_way])
 
     def room(self, *, gpu: bool = False) -> int:

@@ -25,8 +25,9 @@ FORWARDED = (
     "HTTP_FORWARDED",
     "HTTP_X_REAL_IP",
 )
-# Any client may send one, so that it tells nothing of a proxy.
+# Any client may send these, so that they tell nothing of a proxy.
 REQUEST_ID = "HTTP_X_REQUEST_ID"
+TRACE = {"traceparent": "HTTP_TRACEPARENT", "tracestate": "HTTP_TRACESTATE"}
 # What shows, beside those, that a request came through somebody else: no client of one's own sends it.
 RELAYED = (*FORWARDED, "HTTP_VIA", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP")
 
@@ -49,7 +50,7 @@ class TrustedProxies:
         if trusted:
             request.META["REMOTE_ADDR"] = str(client_of(peer, chain, settings.TRUSTED_PROXIES))
         else:
-            for name in (*FORWARDED, REQUEST_ID, meta_name(settings.LOGIN_HEADER)):
+            for name in (*FORWARDED, REQUEST_ID, *TRACE.values(), meta_name(settings.LOGIN_HEADER)):
                 request.META.pop(name, None)
         return self.get_response(request)
 

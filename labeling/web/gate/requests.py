@@ -10,7 +10,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.urls import ResolverMatch
 
-from labeling import logs, metrics
+from labeling import logs, metrics, traces
 from labeling.web.gate.proxies import REQUEST_ID
 
 SANE = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -41,7 +41,7 @@ class Requests:
         began = time.perf_counter()
         text = request.META.get(REQUEST_ID, "")
         request_id = text if SANE.fullmatch(text) else os.urandom(16).hex()
-        logs.begin(request_id=request_id)
+        logs.begin(request_id=request_id, **traces.ids())
         response = self.get_response(request)
         response.headers["X-Request-ID"] = request_id
         status = f"{response.status_code // 100}xx"
