@@ -157,7 +157,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
 else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
-    # Statements of labeling/statements.py are kept prepared from their third execution on, if the address says no other.
+    # What labeling/statements.py asks is kept prepared from the third execution on, unless the address says other.
     _options = _database.setdefault("OPTIONS", {})
     _threshold = str(_options.get("prepare_threshold", 3))
     if _threshold != "none" and not _threshold.isdecimal():
