@@ -21,17 +21,17 @@ class Crowd:
     def __init__(self, kinds: list[str], truth: np.ndarray, n_classes: int, seed: int) -> None:
         rng = np.random.default_rng([seed, 11])
         self.order = np.array([rng.permutation(len(kinds)) for _ in truth])
-        self.said = np.empty((len(kinds), len(truth)), np.int64)
+        self.answers = np.empty((len(kinds), len(truth)), np.int64)
         for person, kind in enumerate(kinds):
             right = np.full(len(truth), RIGHT[kind])
             if kind == "careless":
                 spans = rng.random(len(truth) // HOUR + 1) < CARELESS_SHARE
                 right[np.repeat(spans, HOUR)[: len(truth)]] = CARELESS_RIGHT
             wrong = (truth + rng.integers(1, n_classes, len(truth))) % n_classes
-            said = np.where(rng.random(len(truth)) < right, truth, wrong)
+            answers = np.where(rng.random(len(truth)) < right, truth, wrong)
             if kind == "random":
-                said = rng.integers(n_classes, size=len(truth))
+                answers = rng.integers(n_classes, size=len(truth))
             if kind == "confuser":
                 confused = rng.choice(n_classes, min(CONFUSED, max(1, n_classes // 3)), replace=False)
-                said = np.where(np.isin(truth, confused), (truth + 1) % n_classes, said)
-            self.said[person] = said
+                answers = np.where(np.isin(truth, confused), (truth + 1) % n_classes, answers)
+            self.answers[person] = answers

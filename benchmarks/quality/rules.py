@@ -107,11 +107,11 @@ def resolve(
 ) -> Labels:
     """What all answers so far come to, as the product's step computes it."""
     items = list(asked)
-    rows = [(place, person, crowd.said[person, item]) for place, item in enumerate(items) for person in asked[item]]
+    rows = [(place, person, crowd.answers[person, item]) for place, item in enumerate(items) for person in asked[item]]
     item, person, value = np.array(rows, np.int64).T
     word = np.array([words[each].value if each in words else -1 for each in items], np.int64)
     sure = np.array([words[each].probability if each in words else 0.0 for each in items])
-    answers = Answers(item, person, value, len(items), len(crowd.said), n_classes, word, sure)
+    answers = Answers(item, person, value, len(items), len(crowd.answers), n_classes, word, sure)
     weighed = weigh(answers)
     if rule.label == "majority":
         votes = np.zeros((len(items), n_classes), np.int64)

@@ -50,7 +50,7 @@ def run(work: Work) -> dict[str, float]:
     checked = np.random.default_rng([work.seed, 17]).random(len(items)) < CHECK_SHARE
     asked: dict[int, list[int]] = {}
     words: dict[int, Word] = {}
-    known = np.full(len(crowd.said), ACCURACY)
+    known = np.full(len(crowd.answers), ACCURACY)
     model, spent = None, 0
     for number, start in enumerate(range(0, len(items), work.batch)):
         batch = items[start : start + work.batch]
@@ -62,7 +62,7 @@ def run(work: Work) -> dict[str, float]:
                 break
             people = people_for(work.rule, crowd, item, known, asked, data.n_classes)
             asked[item] = ask(
-                work.rule, crowd.said[:, item], people, known, words.get(item), data.n_classes,
+                work.rule, crowd.answers[:, item], people, known, words.get(item), data.n_classes,
                 check=bool(checked[item]),
             )  # fmt: skip
             spent += len(asked[item])

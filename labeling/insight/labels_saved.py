@@ -19,7 +19,7 @@ from models_store.payoff import Band, Estimate, Measured
 
 
 class Missing(StrEnum):
-    """Why it cannot be told what picking has saved."""
+    """Why no figure can be given of what picking has saved."""
 
     QUESTION = "question"
     PRIVATE = "private"

@@ -103,9 +103,9 @@ def test_margins_belong_to_the_probabilities(trained):
     np.testing.assert_allclose(found["margins"], expected, atol=1e-5)
 
 
+# A model of `verify` has one class to each item.
+@pytest.mark.parametrize("trained", ["single", "multi"], indirect=True)
 def test_likely_classes_come_in_the_order_of_their_probabilities(trained):
-    if trained.model.question == "verify":
-        pytest.skip("there is one class to each item")
     parts = list(predict(trained.model, POOL.features, extras=("likely", "probabilities"), chunk=300))
     likely, p = (np.concatenate([getattr(part, name) for part in parts]) for name in ("likely", "probabilities"))
     assert likely.shape == (700, min(10, p.shape[1]))

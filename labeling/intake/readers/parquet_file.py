@@ -25,7 +25,7 @@ from .base import RESERVED, Limits, Record, Source, UnreadableFile, check_column
 _BUFFER = MIB  # bytes of a column read at once; without it, whole column chunks are
 # To look through the footer of a file, which takes a second where there are millions of rows.
 FOOTER_SECONDS = 60.0
-_NO_PARQUET = "the file is no Parquet file or is damaged: write it anew"
+_NO_PARQUET = "the file is no Parquet file or is damaged: write it again"
 _DAMAGE = (pa.ArrowException, OSError, ValueError)
 
 
@@ -98,7 +98,7 @@ class ParquetSource(Source):
             raise UnreadableFile(f"{where}: the file is damaged: {first_line(error)}") from error
         if n_read != group.rows:
             raise UnreadableFile(
-                f"{self.name}, row {before + n_read}: the file has other rows than it says: write it anew"
+                f"{self.name}, row {before + n_read}: the file has other rows than it says: write it again"
             )
 
     def _batch_records(self, batch: pa.RecordBatch, before: int) -> Iterator[Record]:

@@ -37,8 +37,8 @@ export function toolsOf(viewer, { fitKey = "" } = {}) {
   viewer.onchange = () => {
     bar.dataset.zoomed = viewer.zoomed;
     const zoom = viewer.zoomed ? `${viewer.zoom < 10 ? viewer.zoom.toFixed(1) : Math.round(viewer.zoom)}×` : "";
-    const told = { loading: "Loading the original…", missing: "The original cannot be loaded" }[viewer.original] ?? zoom;
-    if (note.textContent !== told) note.textContent = told;
+    const words = { loading: "Loading the original…", missing: "The original cannot be loaded" }[viewer.original] ?? zoom;
+    if (note.textContent !== words) note.textContent = words;
     fit.setAttribute("aria-disabled", !viewer.zoomed);
     out.setAttribute("aria-disabled", !viewer.zoomed);
     const lit = viewer.brightness === 1 ? "View" : `View, ${percent(viewer.brightness)}`;

@@ -1,4 +1,4 @@
-import { flash, keysFor } from "./keys.js";
+import { choiceButton, flash, keysFor } from "./keys.js";
 
 // How much room a button needs at least, in rem, and how many stand side by side at most.
 const LEAST_REM = { short: 3, narrow: 6.5, medium: 8.75, long: 18 };
@@ -61,17 +61,7 @@ export class ButtonPicker {
   }
 
   #button(name, key, { colour, description } = {}) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button choice";
-    button.value = name;
-    const text = document.createElement("span");
-    text.textContent = name;
-    const hint = document.createElement("kbd");
-    hint.textContent = key;
-    hint.setAttribute("aria-hidden", "true");
-    button.setAttribute("aria-keyshortcuts", key);
-    button.append(text, hint);
+    const button = choiceButton(name, key);
     if (description) {
       button.title = description;
       button.setAttribute("aria-description", description);

@@ -1,7 +1,7 @@
 // The classes that are suggested, a key each, in a place of their own. They choose as all others do.
 
 import { isolated } from "../sentences.js";
-import { flash } from "./keys.js";
+import { choiceButton, flash } from "./keys.js";
 
 /** Keys that choose a suggestion, and nothing else where classes are suggested: nobody must answer by where another
  *  class stands, because an item has no suggestion. */
@@ -60,18 +60,8 @@ export class Suggested {
   }
 
   #button(name, at) {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button choice";
-    button.value = name;
-    const text = document.createElement("span");
-    text.textContent = name;
+    const button = choiceButton(name, at || this.#multi ? KEYS[at] : `${KEYS[at]} Enter`);
     button.title = name; // of a long one two lines are in sight
-    const hint = document.createElement("kbd");
-    hint.textContent = at || this.#multi ? KEYS[at] : `${KEYS[at]} Enter`;
-    hint.setAttribute("aria-hidden", "true");
-    button.setAttribute("aria-keyshortcuts", at || this.#multi ? KEYS[at] : `${KEYS[at]} Enter`);
-    button.append(text, hint);
     button.addEventListener("click", () => this.#answer(at));
     return button;
   }
