@@ -139,7 +139,7 @@ def lock(of: str, *, skip: bool = False) -> str:
     """The end of a SELECT that locks the rows of the table with this alias, where several write."""
     if not several_write():
         return ""
-    return f" FOR UPDATE OF {of}" + (" SKIP LOCKED" if skip else "")
+    return f" FOR NO KEY UPDATE OF {of}" + (" SKIP LOCKED" if skip else "")
 
 
 @lru_cache

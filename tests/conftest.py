@@ -1,6 +1,7 @@
 """What every suite needs."""
 
 import gc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ from typing import Any
 import hypothesis
 import pytest
 from django.db import connection, transaction
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
+from django.dispatch import receiver
 from django.test import override_settings
 from migrated import keep_tables, put_tables
 
@@ -25,6 +28,20 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000)  # tests make many small things; looking at each seven hundred took a twentieth of the time
+
+
+def locks_one_table(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """Rows are locked in the table that is meant. With a join, which a model's order may need, the project's is too."""
+    meant = " JOIN " not in sql or not re.search(r"FOR (NO KEY )?UPDATE(?! OF)", sql)
+    assert meant, f"This locks rows of every table that it joins: {sql}"
+    return execute(sql, params, many, context)
+
+
+@receiver(connection_created)
+def look_at_locks(connection: Any, **_: Any) -> None:
+    """Look at what each new connection of a test's process locks, that of a thread too."""
+    if locks_one_table not in connection.execute_wrappers:
+        connection.execute_wrappers.append(locks_one_table)
 
 
 @pytest.fixture(scope="session")

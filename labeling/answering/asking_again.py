@@ -32,7 +32,7 @@ def ask_again(*, project: Project, ids: Sequence[int]) -> int:
     for part in database.in_parts(sorted(ids), PART):
         with transaction.atomic():
             # Behind the locks that undoing an answer takes.
-            tasks = Task.objects.of_items(part).select_for_update(of=("self",)).order_by("pk")
+            tasks = Task.objects.of_items(part).select_for_update(no_key=True, of=("self",)).order_by("pk")
             list(tasks.values_list("pk", flat=True))
             items = Item.objects.filter(
                 pk__in=list(repeatable(project.items.filter(pk__in=part)).values_list("pk", flat=True))

@@ -44,7 +44,7 @@ def ensure_next(*, project: Project) -> Batch | None:
     Safe to call at any time, any number of times: the constraint on batches that are being picked lets one through.
     """
     # The lock makes this wait for a batch that is just ending, on PostgreSQL too.
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.loop == Project.Loop.STOPPED:
         return None
     last = project.batches.order_by("-number").first()
@@ -116,7 +116,7 @@ def set_loop(*, project: Project, loop: str) -> None:
 def picked(*, batch: Batch) -> None:
     """The batch's tasks, and how they were picked, are written: it opens, or is ready for when one before it ends."""
     # The lock makes this wait for a batch that is just ending: `complete` opens the one that is ready.
-    project = Project.objects.select_for_update().get(pk=batch.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(state=Batch.State.READY):
         raise BatchError(f"Batch {batch.number} is not being selected.")
     if not project.batches.open().exists():
@@ -154,7 +154,7 @@ def complete(*, batch_id: int) -> bool:
     )
     if closed:
         batch = Batch.objects.get(pk=batch_id)
-        project = Project.objects.select_for_update().get(pk=batch.project_id)
+        project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
         Job.objects.enqueue(Job.Kind.TRAIN, project=project, batch=batch)
         if not project.batches.open().exists():
             open_ready(project=project)
@@ -186,7 +186,7 @@ def for_import(*, item_import: ItemImport) -> Batch:
     """
     batch = Batch.objects.filter(imports=item_import, state=Batch.State.IMPORTING).first()
     if batch is None:
-        project = Project.objects.select_for_update().get(pk=item_import.project_id)
+        project = Project.objects.select_for_update(no_key=True).get(pk=item_import.project_id)
         batch = Batch.objects.create(
             project=project, number=_next_number(project), state=Batch.State.IMPORTING, strategy=IMPORTED
         )
@@ -200,7 +200,7 @@ def arrived(*, project: Project) -> None:
 
     Safe to call at any time, any number of times.
     """
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     ended = [ItemImport.State.DONE, ItemImport.State.REFUSED]
     waiting = project.batches.filter(state=Batch.State.IMPORTING, imports__state__in=ended).order_by("number")
     for batch in waiting:

@@ -21,12 +21,12 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
     the caller. Raises `Moved` if somebody renews a lease at this moment.
     """
     # Locked in the queue's order: tasks, assignments. Whoever is answering one of these finishes first.
-    locked = list(tasks.select_for_update(of=("self",)).select_related("batch__project").order_by("pk"))
+    locked = list(tasks.select_for_update(no_key=True, of=("self",)).select_related("batch__project").order_by("pk"))
     own = Task.objects.filter(pk__in=[task.pk for task in locked])
     # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
     # circle.
     pending = Assignment.objects.pending().filter(task__in=own)
-    if len(pending.select_for_update(skip_locked=True).values_list("pk", flat=True)) < pending.count():
+    if len(pending.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)) < pending.count():
         raise Moved
     pending.update(ended_at=timezone.now())
     touched = set(Annotation.objects.standing().filter(task__in=own).values_list("task", flat=True))

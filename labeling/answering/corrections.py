@@ -81,7 +81,7 @@ def withdraw(*, item: Item, user: User) -> None:
 def _lock_settled_task(item: Item) -> Task:
     """The item's task, locked until the transaction ends: nobody answers it or takes an answer back meanwhile."""
     tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
-    task = tasks.select_for_update(of=("self",)).first()
+    task = tasks.select_for_update(no_key=True, of=("self",)).first()
     if task is None:
         raise CorrectionError(
             "not_asked",

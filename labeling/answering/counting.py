@@ -148,7 +148,7 @@ def _recount_labeled(batch: Batch) -> list[str]:
     if Batch.objects.get(pk=batch.pk).labeled == labeled.count():
         return []
     with transaction.atomic():
-        counter = Batch.objects.select_for_update(of=("self",)).get(pk=batch.pk).labeled
+        counter = Batch.objects.select_for_update(no_key=True, of=("self",)).get(pk=batch.pk).labeled
         truth = labeled.count()
         Batch.objects.filter(pk=batch.pk).update(labeled=truth)
     return [f"{batch}: {counter} items were counted as labeled, {truth} are."] if counter != truth else []
@@ -161,7 +161,7 @@ def _recount_work(batch: Batch) -> list[str]:
         return []
     with transaction.atomic():
         # Who has changed one of these rows is waited for, and then seen in the annotations too; others wait.
-        counted = _counted(batch.work.select_for_update(of=("self",)).order_by("pk"))
+        counted = _counted(batch.work.select_for_update(no_key=True, of=("self",)).order_by("pk"))
         performed = _performed(batch)
         mended = [
             key for key in _different(counted, performed) if _mend(batch, key, performed.get(key, Tally()), counted)

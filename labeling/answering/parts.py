@@ -85,7 +85,7 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
 @transaction.atomic
 def lift(*, batch: Batch, part_id: int) -> bool:
     """Let everybody have a part again. False if it was not kept for anybody any more."""
-    Batch.objects.select_for_update().get(pk=batch.pk)
+    Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     lifted, _ = batch.parts.filter(pk=part_id).delete()
     if not batch.parts.exists():
         Batch.objects.filter(pk=batch.pk).update(in_parts=False)

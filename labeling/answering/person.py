@@ -114,7 +114,7 @@ _LEFT_OUT = """(
 def lock_person(project: Project, user: User) -> None:
     """Let this person's requests take places one after the other: two at once could take more than one may hold."""
     if several_write():
-        rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR UPDATE",
+        rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR NO KEY UPDATE",
              [project.pk, user.pk])  # fmt: skip
 
 

@@ -235,11 +235,11 @@ def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
     chosen = dict(places.values_list("pk", "task_id")[:most])
     if not chosen:
         return 0
-    locked = Task.objects.filter(pk__in=chosen.values()).select_for_update(skip_locked=True).order_by("pk")
+    locked = Task.objects.filter(pk__in=chosen.values()).select_for_update(no_key=True, skip_locked=True).order_by("pk")
     rows = list(
         # Asked again behind the lock: one whose lease was renewed meanwhile is none of these any more.
         places.filter(pk__in=chosen, task__in=list(locked.values_list("pk", flat=True)))
-        .select_for_update(skip_locked=True, of=("self",))
+        .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .values_list("pk", "task_id")
     )
     Assignment.objects.filter(pk__in=[pk for pk, _ in rows]).update(ended_at=timezone.now())

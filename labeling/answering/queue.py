@@ -239,7 +239,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     person = person_in(
         project=project, user=user, batch=annotation.task.batch, without=annotation.pk, in_grids=project.grids
     )
-    task = Task.objects.select_for_update().filter(pk=annotation.task_id).first()
+    task = Task.objects.select_for_update(no_key=True).order_by("pk").filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
         raise QueueError("batch_closed", "The batch had already ended.")
     if not task.is_gold and Correction.objects.standing().filter(item=task.item_key).exists():

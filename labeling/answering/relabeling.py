@@ -59,7 +59,9 @@ def _tasks_of(project: Project, indices: set[int]) -> set[int]:
 def _settle(project: Project, tasks: list[int]) -> None:
     # Read again: what was answered between the change and now went by the merges that hold now.
     project.refresh_from_db(fields=["merged", "split"])
-    locked = list(Task.objects.filter(pk__in=tasks, outstanding=0).select_for_update(of=("self",)).order_by("pk"))
+    locked = list(
+        Task.objects.filter(pk__in=tasks, outstanding=0).select_for_update(no_key=True, of=("self",)).order_by("pk")
+    )
     keys = [task.item_key for task in locked if not task.is_gold]
     items = Item.objects.filter(pk__in=keys)
     with counting.labels_counted(keys):

@@ -18,6 +18,7 @@ from functools import partial
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from labeling import database
@@ -63,7 +64,7 @@ def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
             out = list(
                 project.items.excluded()
                 .filter(pk__in=part)
-                .select_for_update()
+                .select_for_update(no_key=True)
                 .order_by("pk")
                 .values_list("pk", flat=True)
             )
@@ -122,15 +123,13 @@ def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, del
     now = timezone.now()
     items = project.items.filter(pk__in=ids)
     items = items.filter(deleted_at__isnull=True) if delete else items.kept()
-    chosen = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
+    chosen = list(items.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
     Removal.objects.standing().filter(item__in=chosen).update(ended_at=now, ended_by=user)
     Removal.objects.bulk_create(
         Removal(item_id=pk, user=user, deleted=delete, reason=reason, created_at=now) for pk in chosen
     )
-    kept = Item.objects.filter(pk__in=chosen)
-    kept.kept().update(excluded_at=now)
-    if delete:
-        kept.update(deleted_at=now)
+    removed = {"deleted_at": now} if delete else {}
+    Item.objects.filter(pk__in=chosen).update(excluded_at=Coalesce("excluded_at", now), **removed)
     return len(chosen)
 
 

@@ -85,7 +85,12 @@ def _lock(item: Item, user: User) -> Item:
         who = ReviewPlace.objects.select_related("user").get(item=item).user.username
         raise ReviewError(f"{who} is reviewing {item.external_id} right now. Nothing was changed.")
     # As whoever answers or corrects locks them.
-    list(Task.objects.of_items([item.pk]).select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
+    list(
+        Task.objects.of_items([item.pk])
+        .select_for_update(no_key=True, of=("self",))
+        .order_by("pk")
+        .values_list("pk", flat=True)
+    )
     current = asking_again.repeatable(Item.objects.filter(pk=item.pk)).select_related("project").first()
     if current is None:
         raise ReviewError(_settled(item))

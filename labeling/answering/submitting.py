@@ -112,7 +112,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
 def _lock_tasks(ids: Collection[int]) -> None:
     """Always in the same order, so that two requests over the same tasks cannot lock each other out."""
     if ids and several_write():
-        rows(f"SELECT id FROM labeling_task WHERE id IN ({marks(len(ids))}) ORDER BY id FOR UPDATE", list(ids))
+        rows(f"SELECT id FROM labeling_task WHERE id IN ({marks(len(ids))}) ORDER BY id FOR NO KEY UPDATE", list(ids))
 
 
 def _removed(project: Project, ids: Collection[int]) -> set[int]:

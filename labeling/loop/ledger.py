@@ -143,7 +143,7 @@ def ledger_of(project: Project) -> Ledger:
 def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraining, PrivacyConfig]:
     """Write a training on so many labels into the ledger, and say how it must go. Raises `BudgetSpent`."""
     # The lock lets two trainings not start on the same rest of the budget.
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     budget = Budget.of(project)
     assert budget is not None
     spent = spent_by(project)

@@ -109,7 +109,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     return self.create(**values, urgent=kind in URGENT_KINDS, run_after=run_after)
             except IntegrityError:
                 same = self.filter(**values)
-                there = (same if any(cause.values()) else same.waiting().select_for_update()).first()
+                there = (same if any(cause.values()) else same.waiting().select_for_update(no_key=True)).first()
                 if there is not None:
                     return there
         # Each time, the one that waited was taken up before it could be held.

@@ -29,7 +29,7 @@ def remember_name(project: Project, name: str, index: int) -> None:
 
 def hold(project: Project) -> Project:
     """The project with its row locked: changes to its classes come one after the other."""
-    return Project.objects.select_for_update().get(pk=project.pk)
+    return Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
 def class_at(project: Project, index: int) -> LabelClass:

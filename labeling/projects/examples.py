@@ -25,7 +25,7 @@ class ExampleError(Exception):
 def choose(*, project: Project, user: User, index: int, item: Item) -> None:
     """Show the item as an example of the class with this index. Once more changes nothing. Raises `ExampleError`."""
     # Whoever chooses holds the project's row, so that the limit holds.
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     label_class = _class(project, index)
     if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
         raise ExampleError(why)

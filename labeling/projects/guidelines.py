@@ -41,7 +41,7 @@ Passage = list[Span]
 @transaction.atomic
 def save(*, project: Project, user: User | None, text: str) -> int:
     """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version."""
-    held = Project.objects.select_for_update().get(pk=project.pk)
+    held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
@@ -59,7 +59,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     version = project.guidelines_versions.filter(number=number).first()
     if version is None:
         raise GuidelinesError(f"These guidelines have no version {number}.")
-    before = Project.objects.select_for_update().get(pk=project.pk).guidelines_version
+    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).guidelines_version
     after = save(project=project, user=user, text=version.text)
     if after == before:
         raise GuidelinesError(f"The guidelines read as in version {number} already.")

@@ -54,7 +54,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
 
 @transaction.atomic
 def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
-    project = Project.objects.select_for_update().get(pk=image.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
     taken = set(project.guidelines_images.values_list("name", flat=True))
     if len(taken) >= MOST_IMAGES:
         raise ValidationError({"file": f"There are {MOST_IMAGES} images already. Remove one that is not used first."})
@@ -68,7 +68,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
 @transaction.atomic
 def remove(*, image: GuidelinesImage) -> None:
     """Remove an image that no version of the guidelines names. Raises `GuidelinesError` if one does."""
-    project = Project.objects.select_for_update().get(pk=image.project_id)
+    project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
     if in_use(project, image.name):
         raise GuidelinesError(f"A version of the guidelines shows {image.name}: it stays with that version.")
     # Likewise if somebody else removes it at this moment.

@@ -57,7 +57,7 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
 def _keep_a_manager(project: Project, user: User) -> None:
     """Refuse what would leave the project without anybody who can manage it."""
     # The lock lets two managers not step down at the same moment.
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     managers = set(Membership.objects.filter(project=project, role=Role.MANAGER).values_list("user", flat=True))
     if managers == {user.pk}:
         raise ValidationError("This is the project's last manager. Make somebody else manager first.")

@@ -95,7 +95,7 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
     Items that people are still answering keep their proposals: they can be accepted later. Of many, `AT_ONCE` are
     settled. Raises `ValidationError` by field, or `ClassError`.
     """
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     proposals = project.proposals.open().filter(key=key)
     first = proposals.first()
     if first is None:

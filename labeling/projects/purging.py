@@ -50,6 +50,7 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
     size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
     with transaction.atomic():
         items = Item.objects.deleted().filter(pk__in=ids)
+        # Locked for their removal: what comes meanwhile and refers to one of them has to wait.
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
         tasks = Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone))
         dropped = Counter(tasks.values_list("batch", flat=True))

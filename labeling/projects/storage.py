@@ -119,7 +119,7 @@ def shown(size: int) -> str:
 def _lock(project: Project) -> None:
     """Let nobody else count files of the project until the transaction ends."""
     ProjectStorage.objects.get_or_create(project=project)
-    ProjectStorage.objects.select_for_update().get(pk=project.pk)
+    ProjectStorage.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 
 def _check(use: Use, more: int) -> None:

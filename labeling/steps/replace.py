@@ -74,11 +74,11 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
         still = set(
             _skipped(batch)
             .filter(pk__in=[task.pk for task, _ in pairs])
-            .select_for_update(of=("self",))
+            .select_for_update(no_key=True, of=("self",))
             .values_list("pk", flat=True)
         )
         unlabeled = project.items.unlabeled().filter(row__in=[row for _, row in pairs]).order_by("pk")
-        rows = set(unlabeled.select_for_update(of=("self",)).values_list("row", flat=True))
+        rows = set(unlabeled.select_for_update(no_key=True, of=("self",)).values_list("row", flat=True))
         places = [n for n, (task, row) in enumerate(pairs) if task.pk in still and row in rows]
         _grow(batch, len(places), int(picked.plan.is_control[places].sum()))
         _keep_selections_off(project)
@@ -109,9 +109,9 @@ def _keep_selections_off(project: Project) -> None:
 
     New steps wait for the project's row, and those that wait already are held.
     """
-    Project.objects.select_for_update().get(pk=project.pk)
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     picking = Job.objects.unfinished().filter(project=project, kind__in=[Job.Kind.SELECT, Job.Kind.REPICK])
-    held = picking.waiting().select_for_update(skip_locked=True).values_list("pk", flat=True)
+    held = picking.waiting().select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)
     if len(held) < picking.count():
         raise _Picking
 

@@ -164,7 +164,11 @@ def _label(
 
 def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
     """Write those labels that differ from what is there, and count them. Corrections wait for the locks."""
-    locked = Task.objects.filter(pk__in=[task.pk for task in tasks]).select_for_update(of=("self",)).order_by("pk")
+    locked = (
+        Task.objects.filter(pk__in=[task.pk for task in tasks])
+        .select_for_update(no_key=True, of=("self",))
+        .order_by("pk")
+    )
     held = set(locked.values_list("pk", flat=True))
     items = Item.objects.in_bulk([task.item_key for task in tasks])
     batch_of = dict(Task.objects.filter(item__in=items).values_list("item", "batch"))

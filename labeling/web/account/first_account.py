@@ -38,7 +38,7 @@ def create(*, username: str, password: str) -> User | None:
     hashed = make_password(password)  # slow by design: not while others wait
     with transaction.atomic():
         # There is no account to lock yet. This row is there on every installation, and nobody else locks it.
-        ContentType.objects.select_for_update().get(app_label="labeling", model="user")
+        ContentType.objects.select_for_update(no_key=True).get(app_label="labeling", model="user")
         if not is_wanted():
             return None
         return User.objects.create(username=username, password=hashed, is_staff=True, is_superuser=True)
