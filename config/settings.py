@@ -61,7 +61,11 @@ try:
     PROJECT_STORAGE_MB: int = env.int("PROJECT_STORAGE_MB", 100 * 1024, validate=validate.Range(min=1))
     PROJECT_WAITING_MB: int = env.int("PROJECT_WAITING_MB", 20 * 1024, validate=validate.Range(min=1))
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
-    MODEL_STORE: str = env.str("MODEL_STORE", "", validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z"))
+    OBJECT_STORE: str = env.str("OBJECT_STORE", "", validate=validate.Regexp(r"([a-z][a-z0-9+]*://\S{1,200})?\Z"))
+    OBJECT_CACHE_MB: int = env.int("OBJECT_CACHE_MB", 50 * 1024, validate=validate.Range(min=1))
+    MODEL_STORE: str = env.str(
+        "MODEL_STORE", OBJECT_STORE, validate=validate.Regexp(r"(([a-z][a-z0-9+]*:/)?/\S{1,200})?\Z")
+    )
     PORT: int = env.int("PORT", 8000, validate=validate.Range(min=1, max=65_535))
     COMPUTE: str = env.str("COMPUTE", "local", validate=validate.Regexp(COMPUTE_PATTERN, error=COMPUTE_FORMS))
     RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))

@@ -19,7 +19,6 @@ sample.npz                      a sample of the pool, by which pages forecast wh
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,8 +30,11 @@ from django.conf import settings
 
 from labeling.disk import replace_file, replacing
 from labeling.models import ModelVersion, PredictionRun, Project
+from labeling.shared_files import store
 
 HASH_BLOCK_BYTES = 1 << 24
+# Single rows are brought with those around them: a request to an object store takes as long as thousands of rows.
+BROUGHT_ROWS = 4096
 
 
 class ProjectFiles:
@@ -87,29 +89,56 @@ class ProjectFiles:
         """What the version says (`best`, `confidence`) of those of `rows` (n,), ascending, that it has seen: the first
         ones. None if it is not stored.
         """
-        path = self.pool(version, name)
-        if not path.exists():
+        try:
+            pool = load_array(self.pool(version, name), mmap=True)
+        except FileNotFoundError:
             return None
-        pool = load_array(path, mmap=True)
         return np.asarray(pool[rows[rows < len(pool)]])
 
-    def open_features(self, *, rows: int, dim: int, dtype: np.dtype) -> np.ndarray:
-        """The first `rows` rows of the features as a read-only memory map (rows, dim)."""
-        if rows == 0:
-            return np.empty((0, dim), dtype)
-        path = self.features(self.project.features_generation)
-        return np.memmap(path, dtype=dtype, mode="r", shape=(rows, dim))
+    def features_of(self, *, rows: int, dim: int, dtype: np.dtype) -> Features:
+        """The first `rows` rows of the features."""
+        return Features(self.features(self.project.features_generation), (rows, dim), dtype)
 
-    def stored_features(self) -> np.ndarray | None:
-        """The rows of the features that count, as `open_features`, for those who do not know the encoder; None if there
+    def stored_features(self) -> Features | None:
+        """The rows of the features that count, as `features_of`, for those who do not know the encoder; None if there
         are none that can be read.
         """
         path, rows = self.features(self.project.features_generation), self.project.encoded_rows
         try:
-            shape = orjson.loads(_shape_of(path).read_bytes())
-            return self.open_features(rows=rows, dim=shape["dim"], dtype=np.dtype(shape["dtype"]))
+            shape = orjson.loads(store().local(_shape_of(path)).read_bytes())
+            return self.features_of(rows=rows, dim=shape["dim"], dtype=np.dtype(shape["dtype"]))
         except (OSError, ValueError, KeyError):
             return None
+
+
+class Features:
+    """A project's features (rows, dim). Those rows are brought here that are asked for."""
+
+    def __init__(self, path: Path, shape: tuple[int, int], dtype: np.dtype) -> None:
+        self._path, self._shape, self._dtype = path, shape, dtype
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Rows on end as a read-only memory map, or a copy of those with these numbers."""
+        spans = self._spans(rows)
+        if not spans:
+            return np.empty((0, self._shape[1]), self._dtype)
+        row_bytes = self._shape[1] * self._dtype.itemsize
+        for start, stop in spans:
+            store().bring_rows(self._path, row_bytes=row_bytes, start=start, stop=stop)
+        present = (max(stop for _, stop in spans), self._shape[1])
+        return np.memmap(self._path, dtype=self._dtype, mode="r", shape=present)[rows]
+
+    def _spans(self, rows: slice | np.ndarray) -> list[tuple[int, int]]:
+        """From which row to which all are here that are asked for."""
+        if isinstance(rows, slice):
+            start, stop, _ = rows.indices(len(self))
+            return [(start, stop)] if start < stop else []
+        parts = np.unique(rows // BROUGHT_ROWS)
+        runs = np.split(parts, np.flatnonzero(np.diff(parts) > 1) + 1) if len(parts) else []
+        return [(run[0] * BROUGHT_ROWS, min(len(self), (run[-1] + 1) * BROUGHT_ROWS)) for run in runs]
 
 
 def _shape_of(features: Path) -> Path:
@@ -119,21 +148,17 @@ def _shape_of(features: Path) -> Path:
 
 def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
     """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not (shape := _shape_of(path)).exists():
+    if not store().exists(shape := _shape_of(path)):
         replace_file(shape, orjson.dumps({"dim": block.shape[1], "dtype": block.dtype.str}))
-    with path.open("r+b" if path.exists() else "w+b") as file:
-        file.truncate(rows_before * block.shape[1] * block.itemsize)
-        file.seek(0, os.SEEK_END)
-        file.write(np.ascontiguousarray(block).tobytes())
-        file.flush()
-        os.fsync(file.fileno())
+        store().publish(shape)
+    store().append(path, rows_before=rows_before, block=block)
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Save as .npy, in one step."""
     with replacing(path) as file:
         np.save(file, array, allow_pickle=False)
+    store().publish(path)
 
 
 @contextmanager
@@ -146,12 +171,14 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterat
         yield array
         array.flush()
         unfinished.replace(path)
+        store().publish(path)
     finally:
         unfinished.unlink(missing_ok=True)
 
 
 def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
-    return np.load(path, mmap_mode="r" if mmap else None, allow_pickle=False)
+    """What `save_array` or `writing_array` wrote. Raises FileNotFoundError."""
+    return np.load(store().local(path), mmap_mode="r" if mmap else None, allow_pickle=False)
 
 
 def sha256_of(array: np.ndarray) -> str:

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from labeling.disk import replace_file
+from labeling.shared_files import store
 
 Stored = TypeVar("Stored")
 
@@ -20,12 +21,13 @@ def save(path: Path, stored: Any) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **{field.name: getattr(stored, field.name) for field in fields(stored)})
     replace_file(path, buffer.getbuffer())
+    store().publish(path)
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
     """The dataclass `kind` as it was stored, or None if there is none, or none that can be read."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(store().local(path), allow_pickle=False) as arrays:
             values = {field.name: arrays[field.name] for field in fields(kind)}  # type: ignore[arg-type]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None

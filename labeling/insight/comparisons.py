@@ -13,6 +13,7 @@ import numpy as np
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.insight.control_slice import Calibration, ControlSlice, Pair, calibration
 from labeling.models import ModelVersion, Project
+from labeling.shared_files import store
 from models_store import contrast, metrics
 from models_store.contrast import ClassContrast, Difference
 from models_store.metrics import Share
@@ -123,7 +124,7 @@ def _mistakes(pair: Pair) -> list[Mistake]:
 
 def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | None:
     paths = [ProjectFiles(project).pool(version, "best") for version in (a, b)]
-    if not all(path.exists() for path in paths):
+    if not all(store().exists(path) for path in paths):
         return None
     said_a, said_b = (load_array(path, mmap=True) for path in paths)
     n = min(len(said_a), len(said_b))

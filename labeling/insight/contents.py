@@ -7,6 +7,7 @@ from typing import NamedTuple
 from labeling.arrays.files import ProjectFiles
 from labeling.models import Annotation, Project
 from labeling.projects import storage
+from labeling.shared_files import store
 
 
 class Contents(NamedTuple):
@@ -30,5 +31,5 @@ def contents_of(project: Project) -> Contents:
         annotations=Annotation.objects.filter(task__batch__project=project).count(),
         models=project.versions.count(),
         members=project.memberships.count(),
-        bytes=use.media + use.waiting + sum(path.stat().st_size for path in root.rglob("*") if path.is_file()),
+        bytes=use.media + use.waiting + store().size_below(root),
     )

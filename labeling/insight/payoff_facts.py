@@ -12,6 +12,7 @@ from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.loop import ledger
 from labeling.loop.versions import in_use
 from labeling.models import Job, ModelVersion, Project
+from labeling.shared_files import store
 
 MOST_VERSIONS = 24
 """The newest ones tell what comes next."""
@@ -27,15 +28,15 @@ class Facts:
     """Compared by its key: of its settings, those below count."""
     versions: tuple[ModelVersion, ...]
     """The newest ones whose predictions of the pool are stored, in order."""
-    written: tuple[int, ...]
-    """When their files were written."""
+    written: tuple[str, ...]
+    """The stamps of their files: others where they were written again."""
     version: int
     """In use; 0 for none."""
     first_picked: int | None
     """Number of the first batch that was not drawn by chance."""
     next_batch: tuple[int, int]
-    baseline: int | None
-    """When its file was written."""
+    baseline: str | None
+    """The stamp of its file."""
     failure: str | None
     """Why there is none, if that is told."""
     control: ControlFacts
@@ -43,15 +44,15 @@ class Facts:
     private: bool
 
 
-def stored_predictions(project: Project) -> dict[ModelVersion, int]:
-    """The newest versions whose predictions of the pool are stored, in order, and when they were written."""
+def stored_predictions(project: Project) -> dict[ModelVersion, str]:
+    """The newest versions whose predictions of the pool are stored, in order, and a stamp of the file of each."""
     files = ProjectFiles(project)
     newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
     written = {version: _written(files.pool(version, "best")) for version in reversed(newest)}
     return {version: at for version, at in written.items() if at is not None}
 
 
-def facts_of(project: Project, versions: dict[ModelVersion, int]) -> Facts:
+def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
     """What a payoff by these versions follows from."""
     used, baseline, failed = in_use(project), _written(ProjectFiles(project).baseline), None
     if baseline is None:
@@ -71,12 +72,9 @@ def facts_of(project: Project, versions: dict[ModelVersion, int]) -> Facts:
     )
 
 
-def _written(path: Path) -> int | None:
-    """When the file was written, in nanoseconds; None if there is none."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
+def _written(path: Path) -> str | None:
+    """A text that is another one when the file is written again; None if there is none."""
+    return store().stamp(path)
 
 
 def _next_batch(project: Project) -> tuple[int, int]:

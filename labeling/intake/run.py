@@ -31,6 +31,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.projects import storage
+from labeling.shared_files import store
 from labeling.statements import insert_many, marks, rows
 
 # Bytes in front of a block's numbers.
@@ -59,12 +60,14 @@ def import_items(step: Step) -> None:
     except storage.NoRoom as error:
         _refuse(step, item_import, str(error.message))
     if step.finished and item_import.owns_file:
-        storage.discard(Path(item_import.path))
+        storage.discard(store().found(item_import.path))
 
 
 def _opened(item_import: ItemImport, project: Project) -> Source:
     truth = Path(item_import.truth_path) if item_import.truth_path else None
-    return open_source(Path(item_import.path), kind=project.kind, truth_path=truth, name=item_import.name)
+    return open_source(
+        store().local(store().found(item_import.path)), kind=project.kind, truth_path=truth, name=item_import.name
+    )
 
 
 def _import_from(step: Step, source: Source, item_import: ItemImport, project: Project) -> None:

@@ -33,6 +33,7 @@ from labeling.metrics import UPLOAD_BYTES
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
 from labeling.models.jobs import worker_name
 from labeling.projects import storage
+from labeling.shared_files import StoreAway, store
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,8 @@ AT_ONCE_BYTES = 1 << 20
 AT_ONCE_SECONDS = 10.0
 
 BROKE_OFF = "The upload broke off before it was complete. Send it again."
+
+STORE_AWAY = "The store of files does not answer: nothing was imported. Send it again later."
 
 # Nobody writes so slowly; and a failed import may be retried for so long.
 ORPHAN_SECONDS = 6 * 3600
@@ -156,6 +159,7 @@ def keep(
         if length is not None and size != length:  # a server may end a body early without a word
             raise ValidationError(BROKE_OFF)
         storage.reserve(project=project, path=path, size=size)
+        _publish(path)
     except BaseException:
         storage.discard(path)
         raise
@@ -188,6 +192,14 @@ def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
     return size
 
 
+def _publish(path: Path) -> None:
+    try:
+        store().publish(path)
+    except StoreAway as error:
+        logger.exception("An upload could not be put into the object store.")
+        raise ValidationError(STORE_AWAY) from error
+
+
 def spooled(file: UploadedFile) -> Path | None:
     """Where a form's file lies, None for a small one, which is held in memory."""
     return Path(file.temporary_file_path()) if isinstance(file, TemporaryUploadedFile) else None
@@ -208,7 +220,7 @@ def _import_at_once(job: Job) -> None:
             import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
         except StepLost:
             logger.warning("A worker took %s over.", job)
-        except StepFailed as failure:
+        except (StepFailed, StoreAway) as failure:
             logger.error("%s failed: %s", job, failure)
             _fail(job, str(failure))
 
@@ -236,7 +248,7 @@ def register(
     item_import = ItemImport.objects.create(
         project=project,
         name=plain_name(name),
-        path=str(path),
+        path=store().recorded(path),
         truth_path=str(truth_path or ""),
         owns_file=owns_file,
         strict=strict,
@@ -261,7 +273,7 @@ def plain_name(name: str) -> str:
 @transaction.atomic
 def retry(*, item_import: ItemImport) -> None:
     """Let a failed import go on behind the last record that counted. Raises `ValidationError` where it cannot."""
-    if not Path(item_import.path).exists():
+    if not store().exists(store().found(item_import.path)):
         raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
     put_back = item_import.jobs.filter(state=Job.State.FAILED).update(
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
@@ -275,22 +287,15 @@ def sweep() -> None:
     """Remove files from the uploads' folder that nothing is going to read, and what was counted of such as are gone."""
     storage.forget_missing()
     now = time.time()
-    old = [path for path in folder().iterdir() if _age(path, now) > ORPHAN_SECONDS]
+    ages = {path: now - written_at for path, written_at in store().entries(folder())}
+    old = {store().recorded(path): path for path, age in ages.items() if age > ORPHAN_SECONDS}
     if not old:
         return
-    needed = set(ItemImport.objects.reading().filter(path__in=map(str, old)).values_list("path", flat=True))
-    needed |= set(PredictionRun.objects.unfinished().filter(path__in=map(str, old)).values_list("path", flat=True))
-    failed = set(ItemImport.objects.failed().filter(path__in=map(str, old)).values_list("path", flat=True))
-    for path in old:
-        if str(path) in needed or (str(path) in failed and _age(path, now) < KEPT_SECONDS):
+    needed = set(ItemImport.objects.reading().filter(path__in=old).values_list("path", flat=True))
+    needed |= set(PredictionRun.objects.unfinished().filter(path__in=old).values_list("path", flat=True))
+    failed = set(ItemImport.objects.failed().filter(path__in=old).values_list("path", flat=True))
+    for recorded, path in old.items():
+        if recorded in needed or (recorded in failed and ages[path] < KEPT_SECONDS):
             continue
         logger.warning("Removed %s, which nothing is going to read.", path)
         storage.discard(path)
-
-
-def _age(path: Path, now: float) -> float:
-    """Seconds since the file was last written; 0 for what is no file or gone by now."""
-    try:
-        return now - path.stat().st_mtime if path.is_file() else 0.0
-    except OSError:
-        return 0.0

@@ -59,4 +59,9 @@ def _matrix(project: Project, row: int) -> np.ndarray | None:
         if row < len(embeddings):
             return embeddings
     features = files.stored_features()
-    return features if features is not None and row < len(features) else None
+    if features is None or row >= len(features):
+        return None
+    try:
+        return features[:]
+    except (OSError, ValueError):  # gone from the disk
+        return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import numpy as np
 from django.conf import settings
 
 from labeling.disk import replace_file
+from labeling.shared_files import store
 
 # Nobody writes one file for so long.
 DRAFT_SECONDS = 3600
@@ -27,7 +28,18 @@ def file_name(project_id: int, folder: str, content: bytes, suffix: str) -> str:
 
 
 def path_of(name: str) -> Path:
+    """Where the file lies, or a copy of it would: ask for one that is to be read by `local`."""
     return Path(settings.MEDIA_ROOT) / name
+
+
+def local(name: str) -> Path:
+    """The file, to be read. Raises OSError."""
+    return store().local(path_of(name))
+
+
+def bring(names: Iterable[str]) -> None:
+    """Have files brought side by side that are about to be read one by one."""
+    store().bring(path_of(name) for name in {name for name in names if name})
 
 
 def smaller(name: str, size: str) -> str:
@@ -38,7 +50,7 @@ def smaller(name: str, size: str) -> str:
 def best(name: str, size: str) -> str:
     """The name of what is to be sent where this size is enough: the file itself if there is no smaller picture."""
     candidate = smaller(name, size)
-    return candidate if path_of(candidate).exists() else name
+    return candidate if store().exists(path_of(candidate)) else name
 
 
 class Unread:
@@ -65,10 +77,10 @@ def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unrea
     if not name:
         return None
     if not name.endswith(".npy"):
-        path = path_of(name)
+        path = local(name)
         return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
     if name not in blocks:
-        blocks[name] = np.load(path_of(name), mmap_mode="r", allow_pickle=False)
+        blocks[name] = np.load(local(name), mmap_mode="r", allow_pickle=False)
     return np.asarray(blocks[name][offset])
 
 
@@ -79,9 +91,8 @@ def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes =
     """
     parts = {name: content, smaller(name, "preview"): preview, smaller(name, "thumbnail"): thumbnail}
     for each, part in parts.items():
-        path = path_of(each)
-        if part and not path.exists():
-            replace_file(path, part, durable=False, drafts=_drafts(name.partition("/")[0]))
+        if part:
+            store().write(path_of(each), part, drafts=_drafts(name.partition("/")[0]))
 
 
 def share(name: str, project_id: int) -> str:
@@ -91,14 +102,9 @@ def share(name: str, project_id: int) -> str:
     A file that is gone stays away. Smaller pictures of it go with it.
     """
     shared = f"{project_id}/{name.partition('/')[2]}"
-    path_of(shared).parent.mkdir(parents=True, exist_ok=True)
     for original, path in zip(_all_of(name), _all_of(shared), strict=True):
-        try:
-            os.link(original, path)
-        except (FileExistsError, FileNotFoundError):
-            pass
-        except OSError:  # the disk knows no second names, or no more of them
-            replace_file(path, original.read_bytes(), durable=False, drafts=_drafts(str(project_id)))
+        with suppress(FileNotFoundError):
+            store().link(original, path)
     return shared
 
 
@@ -107,14 +113,14 @@ def size_of(name: str) -> int:
     size = 0
     for path in _all_of(name):
         with suppress(FileNotFoundError):
-            size += path.stat().st_size
+            size += store().size(path)
     return size
 
 
 def remove(name: str) -> None:
     """Remove the file and the smaller pictures of it, as far as they are there."""
     for path in reversed(_all_of(name)):  # the file last: as long as it is there, it can be asked for again
-        path.unlink(missing_ok=True)
+        store().remove(path)
 
 
 def _all_of(name: str) -> list[Path]:
@@ -131,6 +137,7 @@ def write_block(name: str, vectors: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, vectors.astype(np.float32), allow_pickle=False)
     replace_file(path_of(name), buffer.getvalue())
+    store().publish(path_of(name))
 
 
 def remove_drafts(project_id: int) -> None:
@@ -142,8 +149,8 @@ def remove_drafts(project_id: int) -> None:
 
 
 def flush() -> None:
-    """Wait until all that was written is on the disk: once for many small files, where one by one takes far longer."""
-    os.sync()
+    """Wait until all that was written is safe. Raises OSError."""
+    store().settle()
 
 
 def _drafts(project_id: str) -> Path:

@@ -28,6 +28,7 @@ from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.metrics import JOB_SECONDS
 from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
 from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
+from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +180,7 @@ class Worker:
         except StepFailed as failure:
             logger.error("%s failed: %s", job, failure)
             return self._end(self._fail, job, str(failure))
-        except ComputeAway as error:
+        except (ComputeAway, StoreAway) as error:
             logger.error("%s is put off: %s", job, error)
             return self._end(self._retry_later, job, str(error), COMPUTE_RETRIES)
         except database.ERRORS as error:

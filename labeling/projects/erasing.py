@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-import os
 import time
-from contextlib import suppress
-from pathlib import Path
 
 from django.db import models, transaction
 
@@ -59,6 +56,7 @@ from labeling.models import (
 )
 from labeling.projects import storage
 from labeling.projects.lifecycle import KEPT
+from labeling.shared_files import StoreAway, store
 from models_store.folders import FolderError, folder_at
 
 logger = logging.getLogger(__name__)
@@ -126,7 +124,10 @@ def erase(now: datetime.datetime, seconds: float) -> None:
                 _remove_rows(model, path, project, until)
         except _TimeIsUp:
             return
-        except FolderError as error:  # a store that cannot be reached now: the rows that know the place stay
+        except (
+            FolderError,
+            StoreAway,
+        ) as error:  # a store that cannot be reached now: the rows that know the place stay
             logger.warning("Project %d cannot be removed yet: %s", project.pk, error)
             continue
         Project.objects.filter(pk=project.pk).delete()
@@ -147,14 +148,10 @@ def _remove_versions(project: Project, until: float) -> None:
 def _remove_files(project: Project, until: float) -> None:
     """Media, matrices and models, and files that waited to be taken in."""
     for upload in Upload.objects.filter(project=project):
-        storage.discard(Path(upload.path))
+        storage.discard(store().found(upload.path))
     for root in (media.path_of(str(project.pk)), ProjectFiles(project).root):
-        for folder, _, files in os.walk(root, topdown=False):
-            for name in files:
-                Path(folder, name).unlink(missing_ok=True)
-                _check_time(until)
-            with suppress(FileNotFoundError):  # another worker is at it, too
-                Path(folder).rmdir()
+        for _ in store().remove_below(root):
+            _check_time(until)
 
 
 def _cut_circles(project: Project) -> None:

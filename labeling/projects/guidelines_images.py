@@ -47,7 +47,7 @@ def add(*, project: Project, user: User | None, file_name: str, content: bytes, 
     try:
         _record(image, slugify(file_name.rpartition(".")[0])[:MOST_NAME] or "image", suffix)
     except BaseException:
-        media.path_of(path).unlink(missing_ok=True)
+        media.remove(path)
         raise
     return image
 
@@ -72,7 +72,7 @@ def remove(*, image: GuidelinesImage) -> None:
     if in_use(project, image.name):
         raise GuidelinesError(f"A version of the guidelines shows {image.name}: it stays with that version.")
     # Likewise if somebody else removes it at this moment.
-    media.path_of(image.media).unlink(missing_ok=True)
+    media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
         storage.count_media(project, -image.bytes)
 

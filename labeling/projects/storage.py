@@ -18,6 +18,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from labeling.models import PredictionRun, Project, ProjectStorage, Upload
+from labeling.shared_files import store
 
 # A file is there this long after it was announced, or it has been removed.
 APPEARS_WITHIN = datetime.timedelta(minutes=1)
@@ -59,7 +60,7 @@ def use_of(project: Project) -> Use:
 def reserve(*, project: Project, path: Path, size: int) -> None:
     """Count a file of the folder of uploads, before it is stored or when its size is known. Raises `NoRoom`."""
     _lock(project)
-    known = Upload.objects.filter(path=str(path)).values_list("bytes", flat=True).first() or 0
+    known = Upload.objects.filter(path=store().recorded(path)).values_list("bytes", flat=True).first() or 0
     use, more = use_of(project), size - known
     if more > 0 and use.waiting + more > use.waiting_limit:
         raise NoRoom(
@@ -67,30 +68,30 @@ def reserve(*, project: Project, path: Path, size: int) -> None:
             f"may: there is no room for {shown(size)} more. Send it when they have been imported."
         )
     _check(use, more)
-    Upload.objects.update_or_create(path=str(path), defaults={"project": project, "bytes": size})
+    Upload.objects.update_or_create(path=store().recorded(path), defaults={"project": project, "bytes": size})
 
 
 def rename(old: Path, new: Path) -> bool:
     """Let what was counted of one file of the folder count for another. False if nothing was."""
-    return bool(Upload.objects.filter(path=str(old)).update(path=str(new)))
+    return bool(Upload.objects.filter(path=store().recorded(old)).update(path=store().recorded(new)))
 
 
 def discard(path: Path) -> None:
     """Remove a file of the folder of uploads, and then what was counted of it."""
-    path.unlink(missing_ok=True)
+    store().remove(path)
     forget(path)
 
 
 def forget(path: Path) -> None:
     """Count a file of the folder of uploads no more: it is gone."""
-    Upload.objects.filter(path=str(path)).delete()
+    Upload.objects.filter(path=store().recorded(path)).delete()
 
 
 def forget_missing() -> None:
     """Count no more what a killed process has removed, or announced and never stored."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
-        path = Path(upload.path)
-        if not path.exists():
+        path = store().found(upload.path)
+        if not store().exists(path):
             forget(path)
 
 

@@ -14,6 +14,7 @@ from labeling.arrays.drift import described, draw_pairs
 from labeling.arrays.files import ProjectFiles, load_array, save_array, writing_array
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.shared_files import store
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
@@ -67,7 +68,7 @@ class Clustered:
         """Remove what was kept for the clustering before it, which is large and asked for by nobody any more."""
         before = self._before
         if before is not None and "generation" in self._values and before.embedded_by != self._version:
-            ProjectFiles(self._project).pool(before.embedded_by, "embeddings").unlink(missing_ok=True)
+            store().remove(ProjectFiles(self._project).pool(before.embedded_by, "embeddings"))
 
 
 def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
@@ -82,6 +83,7 @@ def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dic
 
     dendrogram = compute.dendrogram(embeddings, progress=report)
     dendrogram.save(files.dendrogram(generation))
+    store().publish(files.dendrogram(generation))
     save_array(files.joins(generation), np.empty(0, np.int64))
     return {
         "embedded_by": version,
@@ -105,7 +107,7 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
     a clustering in between.
     """
     path = ProjectFiles(project).pool(version, "embeddings")
-    if path.exists() and len(kept := load_array(path, mmap=True)) >= rows:
+    if store().exists(path) and len(kept := load_array(path, mmap=True)) >= rows:
         return kept[:rows], 0.0
     features = open_features(project, load_encoder(project))[:rows]
     _write_embeddings(path, project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE))
@@ -152,7 +154,7 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
     newcomers = files.pool(clustering.embedded_by, "newcomers")
     _write_embeddings(newcomers, project, clustering.embedded_by, features, report)
     new = load_array(newcomers, mmap=True)
-    newcomers.unlink()  # it lasts as long as it is mapped
+    store().remove(newcomers)  # it lasts as long as it is mapped
     old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
     # Joins of an attempt that was killed before it counted are cut off.
     known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
@@ -186,7 +188,7 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
 def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
     """The project's dendrogram. Raises `StepFailed` if its file is missing, damaged, or not the one recorded."""
     try:
-        dendrogram = Dendrogram.load(ProjectFiles(project).dendrogram(clustering.generation))
+        dendrogram = Dendrogram.load(store().local(ProjectFiles(project).dendrogram(clustering.generation)))
     except (ValueError, OSError) as error:
         raise StepFailed(f"The dendrogram cannot be read: {error}") from error
     if dendrogram.digest != clustering.digest:

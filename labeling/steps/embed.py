@@ -12,6 +12,7 @@ from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_a
 from labeling.loop.step import Step
 from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
+from labeling.shared_files import store
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features
@@ -51,7 +52,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     version = used.version
     clustering = Clustering.objects.filter(project=project).first()
     model = load_model(project, version)
-    features = open_features(project, load_encoder(project))
+    features = open_features(project, load_encoder(project))[:]
     needed = set(NEEDS[strategy])
     if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
         needed.add("embeddings")
@@ -80,7 +81,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
 def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
     """Rewrite the confidence of each item that the version has predicted, now that it is calibrated."""
     path = ProjectFiles(project).pool(version, "confidence")
-    if path.exists():
+    if store().exists(path):
         rows = len(load_array(path, mmap=True))
         features = open_features(project, load_encoder(project))[:rows]
         run_over_pool(project, version, load_model(project, version), features, ["confidence"], progress=progress)
@@ -93,7 +94,7 @@ def drop_wide_arrays(project: Project, version: ModelVersion) -> None:
     kept = {version.number, clustering.embedded_by.number if clustering else version.number}
     for other in project.versions.exclude(number__in=kept):
         for name in WIDE:
-            files.pool(other, name).unlink(missing_ok=True)
+            store().remove(files.pool(other, name))
 
 
 def run_over_pool(

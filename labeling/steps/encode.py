@@ -18,6 +18,7 @@ from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
+from labeling.shared_files import store
 from labeling.statements import change_each
 from labeling.steps.compute import compute
 from models_store import encoders
@@ -126,6 +127,7 @@ def _raw_contents(project: Project, items: Sequence[Item]) -> list[Any]:
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
+    media.bring(item.media for item in items)
     for item in items:
         try:
             contents.append(kind.raw(item.data, media.read(item.media, item.media_offset, blocks)))
@@ -145,8 +147,8 @@ def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
 def load_encoder(project: Project) -> Encoder:
     """The project's frozen encoder. Raises `StepFailed` if it is missing or damaged."""
     try:
-        return encoders.load(ProjectFiles(project).encoder(project.features_generation))
-    except ValueError as error:
+        return encoders.load(store().local(ProjectFiles(project).encoder(project.features_generation)))
+    except (ValueError, FileNotFoundError) as error:
         raise StepFailed(f"The encoder cannot be loaded: {error}. Restore it from a backup.") from error
 
 
@@ -189,6 +191,7 @@ def _new_generation(step: Step, project: Project) -> Encoder:
     generation = project.features_generation + 1
     files.root.mkdir(parents=True, exist_ok=True)
     encoder.save(files.encoder(generation))
+    store().publish(files.encoder(generation))
     report = step.progress("encoding items anew")
     start = 0
     for encoded in _encoded(project, encoder, _encoded_before(project)):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles
+from labeling.arrays.files import Features, ProjectFiles
 from labeling.models import ModelVersion, Project
 from labeling.steps.reading import LabeledRows
 from models_store import artifact, metrics
@@ -35,7 +35,7 @@ class Answers:
     distances: np.ndarray | None = None
 
 
-def ask(project: Project, model: Model, features: np.ndarray, control: LabeledRows) -> Answers:
+def ask(project: Project, model: Model, features: Features, control: LabeledRows) -> Answers:
     """Have the model answer the control items, by the pool's `features` (rows, …)."""
     if not len(control.rows):
         return Answers(np.empty(0, bool), None, np.empty(0))
@@ -103,7 +103,7 @@ def calibrate(answers: Answers) -> dict[str, Any] | None:
 
 
 def gate(
-    project: Project, earlier: ModelVersion | None, answers: Answers, features: np.ndarray, control: LabeledRows
+    project: Project, earlier: ModelVersion | None, answers: Answers, features: Features, control: LabeledRows
 ) -> tuple[dict[str, Any], bool]:
     """Hold a new version, by its answers, against the one that the gate let through last.
 

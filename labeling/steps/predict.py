@@ -7,6 +7,7 @@ does not count, and goes on behind it.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,7 @@ from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import PredictionRun
 from labeling.projects import storage
+from labeling.shared_files import store
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
 
 # Rows that were left out are told up to this many.
@@ -46,28 +48,40 @@ def predict(step: Step) -> None:
         _finish(step, run, state=PredictionRun.State.FAILED, reason=reason)
     except StepLost:
         if not PredictionRun.objects.filter(pk=run.pk).exists():  # removed meanwhile, with its files
-            result.unlink(missing_ok=True)
+            store().remove(result)
         raise
     if step.finished:
-        storage.discard(Path(run.path))
+        storage.discard(store().found(run.path))
 
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
     step.progress("loading model version", of=str(run.version.number))(0)
     # Taken up again, it goes on as it began.
     predictor = Predictor(run.project, run.version, probabilities=run.probabilities, at=run.created_at)
-    result.parent.mkdir(parents=True, exist_ok=True)
+    _bring(run, result)
     with (
-        open_source(Path(run.path), kind=run.project.kind, name=run.name) as source,
+        open_source(store().local(store().found(run.path)), kind=run.project.kind, name=run.name) as source,
         result.open("r+b" if result.exists() else "w+b") as file,
     ):
         file.truncate(run.size)
         file.seek(0, os.SEEK_END)
         if run.total is None and source.total is not None:
             PredictionRun.objects.filter(pk=run.pk).update(total=source.total)
-        if not _all_parts(step, run, predictor, source, file):
-            return
-    _finish(step, run, state=PredictionRun.State.DONE, total=run.position)
+        complete = _all_parts(step, run, predictor, source, file)
+    store().publish(result)
+    if complete:
+        _finish(step, run, state=PredictionRun.State.DONE, total=run.position)
+
+
+def _bring(run: PredictionRun, result: Path) -> None:
+    """Have the result here as far as it counts. Where it was lost with another host, the run begins anew."""
+    result.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        store().local(result)
+    if run.size and (not result.exists() or result.stat().st_size < run.size):
+        run.position = run.predicted = run.size = 0
+        run.rejections = []
+        run.save(update_fields=["position", "predicted", "size", "rejections"])
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
 
-from labeling.arrays.files import ProjectFiles
+from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
@@ -112,9 +112,10 @@ def seed_for(project: Project, purpose: str, number: int) -> int:
     return int.from_bytes(digest[:4], "big") >> 1
 
 
-def open_features(project: Project, encoder: Encoder) -> np.ndarray:
+def open_features(project: Project, encoder: Encoder) -> Features:
+    """The features of all rows that count."""
     project.refresh_from_db(fields=["encoded_rows", "features_generation"])
-    return ProjectFiles(project).open_features(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
+    return ProjectFiles(project).features_of(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
 
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:

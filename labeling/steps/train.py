@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from labeling.answering import batches
-from labeling.arrays.files import ProjectFiles
+from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop import deadlines, ledger
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
@@ -111,7 +111,7 @@ def known_to(batch: Batch) -> ItemQuerySet:
 
 
 def _trained(
-    step: Step, batch: Batch, labeled: LabeledRows, features: np.ndarray, encoder: Encoder, *, seed: int, n_classes: int
+    step: Step, batch: Batch, labeled: LabeledRows, features: Features, encoder: Encoder, *, seed: int, n_classes: int
 ) -> tuple[Trained, PrivateTraining | None]:
     """The training itself, in private if the project is: then with its line in the ledger."""
     project = batch.project
@@ -127,7 +127,7 @@ def _trained(
 
 
 def inputs_of(
-    batch: Batch, labeled: LabeledRows, features: np.ndarray, encoder: Encoder, n_classes: int
+    batch: Batch, labeled: LabeledRows, features: Features, encoder: Encoder, n_classes: int
 ) -> dict[str, Any]:
     """What the batch's version learns from, as `models_store.training.train` takes it, without privacy."""
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
@@ -140,7 +140,7 @@ def inputs_of(
     }
 
 
-def _labels_of(labeled: LabeledRows, features: np.ndarray) -> dict[str, Any]:
+def _labels_of(labeled: LabeledRows, features: Features) -> dict[str, Any]:
     return {"features": features[labeled.rows], "targets": labeled.targets, "proposed": labeled.proposed}
 
 

@@ -173,6 +173,6 @@ class ItemMedia(ProjectView):
             if size != "original" and kind.is_picture:
                 name = media.best(name, size)
                 content_type = kind.content_types[Path(name).suffix]
-            return media_response(request, media.path_of(name), content_type=content_type)
+            return media_response(request, media.local(name), content_type=content_type)
         except FileNotFoundError:
             raise Http404(f"The {kind.noun} is gone from the disk.") from None

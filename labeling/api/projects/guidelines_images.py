@@ -100,7 +100,7 @@ class OneImage(ProjectView):
         image_file = self._find(image)
         try:
             content_type = Image.content_types[Path(image_file.media).suffix]
-            return media_response(request, media.path_of(image_file.media), content_type=content_type)
+            return media_response(request, media.local(image_file.media), content_type=content_type)
         except FileNotFoundError:
             raise Http404("The image is gone from the disk.") from None
 

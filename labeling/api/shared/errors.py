@@ -27,6 +27,7 @@ from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
+from labeling.shared_files import StoreAway
 
 # What the layers below refuse as things are, with a sentence that says why.
 CONFLICTS = (BatchError, ClassError, ClusteringError, ExampleError, GuidelinesError, PlacesMoved, PredictionError)
@@ -133,14 +134,16 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """What failed a request, wherever that was. A database that is away is no defect: the same may succeed soon."""
-    if database.is_away(sys.exception()):
-        return _unavailable(request)
+    error = sys.exception()
+    if database.is_away(error):
+        return _unavailable(request, "The database does not answer at this moment. Send the same again soon.")
+    if isinstance(error, StoreAway):
+        return _unavailable(request, "The store of files does not answer at this moment. Send the same again soon.")
     text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
 
-def _unavailable(request: HttpRequest) -> HttpResponse:
-    text = "The database does not answer at this moment. Send the same again soon."
+def _unavailable(request: HttpRequest, text: str) -> HttpResponse:
     response = _outside(request, 503, "unavailable", text)
     if response is None:
         response = HttpResponse(loader.render_to_string("503.html"), status=503)

@@ -14,6 +14,7 @@ from labeling.loop import ledger
 from labeling.loop.step import StepFailed
 from labeling.management.output import written_whole
 from labeling.management.versions import VersionCommand
+from labeling.shared_files import store
 from labeling.steps.export_onnx import onnx_of
 
 
@@ -44,7 +45,7 @@ class Command(VersionCommand):
             file.write(content)
         self.stdout.write(f"Version {chosen.number} written to {output}, {len(content):,} bytes")
         if encoder:
-            path = ProjectFiles(project).encoder(project.features_generation)
+            path = store().local(ProjectFiles(project).encoder(project.features_generation))
             with path.open("rb") as source, written_whole(encoder) as file:
                 shutil.copyfileobj(source, file)
             self.stdout.write(f"Its encoder written to {encoder}")

@@ -12,6 +12,7 @@ from labeling.intake import uploads
 from labeling.models import Job, ModelVersion, PredictionRun, User
 from labeling.outgoing.predictions import results
 from labeling.projects import storage
+from labeling.shared_files import store
 
 # Of one project: files that may wait, and results that are kept besides.
 MOST_WAITING = 10
@@ -48,7 +49,7 @@ def ask(
                 project=project,
                 version=version,
                 name=uploads.plain_name(name),
-                path=str(path),
+                path=store().recorded(path),
                 probabilities=probabilities,
                 created_by=user,
             )
@@ -62,7 +63,7 @@ def ask(
 def remove(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     results.remove(run)
-    storage.discard(Path(run.path))
+    storage.discard(store().found(run.path))
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:

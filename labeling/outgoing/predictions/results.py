@@ -12,6 +12,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.models import PredictionRun
 from labeling.outgoing.predictions.formats import RowShape
 from labeling.outgoing.tables import Page
+from labeling.shared_files import store
 
 # A page ends at the first of these: so many rows, or so many bytes of them.
 PAGE = 500
@@ -26,7 +27,7 @@ def shape_of(run: PredictionRun) -> RowShape:
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
     """The rows that count by now, the first `most` of them. Raises FileNotFoundError if the result is gone."""
-    with ProjectFiles(run.project).prediction(run).open("rb") as file:
+    with store().local(ProjectFiles(run.project).prediction(run)).open("rb") as file:
         page: Page = []
         weight = 0
         for line in islice(_lines(file, run.size), most):
@@ -50,7 +51,7 @@ def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:
 
 def remove(run: PredictionRun) -> None:
     """Remove the run with its result. A worker that is at it notices, and stops."""
-    ProjectFiles(run.project).prediction(run).unlink(missing_ok=True)
+    store().remove(ProjectFiles(run.project).prediction(run))
     run.delete()
 
 

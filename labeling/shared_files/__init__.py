@@ -1,0 +1,33 @@
+"""Files that other hosts need too: items' files, uploads, a project's arrays.
+
+They lie in DATA_DIR. Where OBJECT_STORE names an object store they lie there, and DATA_DIR holds copies. Whoever writes
+a file makes it known (`publish`); whoever reads one asks for it first (`local`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+from django.conf import settings
+
+from labeling.shared_files.base import Store, StoreAway
+from labeling.shared_files.folder import FolderStore
+
+__all__ = ["FolderStore", "Store", "StoreAway", "place"]
+
+SHARED = ("media", "uploads", "projects")
+
+
+def store() -> Store:
+    """Where such files are stored, as the settings have it."""
+    return _store(settings.OBJECT_STORE, Path(settings.DATA_DIR), settings.OBJECT_CACHE_MB)
+
+
+@lru_cache(maxsize=4)
+def _store(url: str, folder: Path, cache_mb: int) -> Store:
+    if not url:
+        return FolderStore()
+    from labeling.shared_files.objects import ObjectStore  # few need it
+
+    return ObjectStore(url, folder, shared=SHARED, most_bytes=cache_mb << 20)

@@ -1,0 +1,93 @@
+"""DATA_DIR as it is: of one host, or mounted by several."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from labeling.disk import replace_file, replacing
+from labeling.shared_files.base import Entry, Store
+
+
+class FolderStore(Store):
+    """Nothing is copied: what lies at its path is there."""
+
+    def publish(self, path: Path) -> None: ...
+
+    def local(self, path: Path) -> Path:
+        return path
+
+    def exists(self, path: Path) -> bool:
+        return path.exists()
+
+    def size(self, path: Path) -> int:
+        return path.stat().st_size
+
+    def size_below(self, folder: Path) -> int:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+    def stamp(self, path: Path) -> str | None:
+        try:
+            return str(path.stat().st_mtime_ns)
+        except OSError:
+            return None
+
+    def link(self, old: Path, new: Path) -> None:
+        new.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(old, new)
+        except FileExistsError:
+            pass
+        except FileNotFoundError:
+            raise
+        except OSError:  # the disk knows no second names, or no more of them
+            with old.open("rb") as source, replacing(new, durable=False) as copy:
+                shutil.copyfileobj(source, copy)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def remove_below(self, folder: Path) -> Iterator[None]:
+        for parent, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                Path(parent, name).unlink(missing_ok=True)
+                yield
+            with suppress(FileNotFoundError):  # another worker is at it, too
+                Path(parent).rmdir()
+
+    def entries(self, folder: Path) -> list[Entry]:
+        return entries_of(folder)
+
+    def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
+        if not path.exists():
+            replace_file(path, content, durable=False, drafts=drafts)
+
+    def settle(self) -> None:
+        """Once for many small files, where one by one takes far longer."""
+        os.sync()
+
+    def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.truncate(rows_before * block.shape[1] * block.itemsize)
+            file.seek(0, os.SEEK_END)
+            file.write(np.ascontiguousarray(block).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None: ...
+
+
+def entries_of(folder: Path) -> list[Entry]:
+    """The files of a folder on this host's disk."""
+    found = []
+    for path in folder.iterdir():
+        with suppress(OSError):  # gone by now
+            if path.is_file():
+                found.append(Entry(path, path.stat().st_mtime))
+    return found

@@ -1,0 +1,227 @@
+"""An object store, wherever fsspec reaches, and DATA_DIR as a place for copies of what lies there.
+
+A file is there when it has been put into the store. Files of items, whose names follow from their content, and uploads
+are never changed: a copy of one stands for it. A copy of any other file counts as long as the note beside it has the
+store's own mark of the file as it is, so each reading asks for that.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import uuid
+from collections import deque
+from collections.abc import Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, cast
+
+import fsspec
+import numpy as np
+
+from labeling.disk import replace_file
+from labeling.shared_files.base import Entry, Store, StoreAway
+from labeling.shared_files.copies import Copies
+from labeling.shared_files.folder import entries_of
+from labeling.shared_files.rows import StoredRows
+
+SIDE_BY_SIDE = 16
+# Files that are held until they are in the store.
+MOST_PENDING = 64
+# Objects that are removed with one request.
+REMOVED_AT_ONCE = 500
+
+
+class ObjectStore(Store):
+    """The store at `url`. Files below the folders `shared` of `folder` have the same names in it."""
+
+    def __init__(self, url: str, folder: Path, *, shared: Collection[str], most_bytes: int) -> None:
+        self._url, self._folder, self._shared = url.rstrip("/"), folder, frozenset(shared)
+        with self._telling("", "cannot be reached"):
+            # Other hosts write too: no listing is true for long.
+            local = {"auto_mkdir": True} if self._url.startswith("file:") else {}
+            self._store, self._root = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **local)
+        copied = [folder / name for name in shared if name != "uploads"]
+        self._copies = Copies(copied, stays=self._stays, most_bytes=most_bytes)
+        self._rows = StoredRows(self._store, self._copies)
+        self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="object-store")
+        self._of_thread = threading.local()
+
+    def recorded(self, path: Path) -> str:
+        """Hosts may have different folders for their copies."""
+        return str(path.relative_to(self._folder)) if self._key(path) else str(path)
+
+    def found(self, recorded: str) -> Path:
+        return self._folder / recorded
+
+    def publish(self, path: Path) -> None:
+        if key := self._key(path):
+            with self._telling(key, "cannot be written"):
+                self._store.put_file(str(path), key)
+                if not self._stays(path):
+                    self._copies.note(path, self._mark(key))
+
+    def local(self, path: Path) -> Path:
+        key = self._key(path)
+        if key is None or (self._stays(path) and path.exists()):
+            self._copies.used(path)
+            return path
+        with self._telling(key, "cannot be read"):
+            mark = None if self._stays(path) else self._mark(key)
+            if mark is None or mark != self._copies.mark_of(path):
+                self._copy(key, path, mark)
+        self._copies.used(path)
+        return path
+
+    def bring(self, paths: Iterable[Path]) -> None:
+        def one(path: Path) -> None:
+            with suppress(FileNotFoundError):
+                self.local(path)
+
+        list(self._threads.map(one, [path for path in paths if not (self._stays(path) and path.exists())]))
+
+    def _copy(self, key: str, path: Path, mark: str | None) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_name(f".draft-{uuid.uuid4().hex}")
+        try:
+            self._store.get_file(key, str(draft))
+            self._copies.forget_mark(path)  # killed behind this line, it is copied again
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+        if mark is not None:
+            self._copies.note(path, mark)
+        self._copies.came(path.stat().st_size)
+
+    def exists(self, path: Path) -> bool:
+        if (key := self._key(path)) is None or (self._stays(path) and path.exists()):
+            return path.exists()
+        with self._telling(key, "cannot be looked for"):
+            return bool(self._store.exists(key))
+
+    def size(self, path: Path) -> int:
+        if (key := self._key(path)) is None:
+            return path.stat().st_size
+        with self._telling(key, "cannot be looked for"):
+            return int(self._store.size(key))
+
+    def size_below(self, folder: Path) -> int:
+        key = self._key(folder)
+        assert key
+        with self._telling(key, "cannot be listed"):
+            return int(self._store.du(key)) if self._store.exists(key) else 0
+
+    def stamp(self, path: Path) -> str | None:
+        if (key := self._key(path)) is None:
+            return None
+        with suppress(FileNotFoundError), self._telling(key, "cannot be looked for"):
+            return self._mark(key)
+        return None
+
+    def link(self, old: Path, new: Path) -> None:
+        source, target = self._key(old), self._key(new)
+        assert source
+        assert target
+        with self._telling(source, "cannot be copied"):
+            if not self._store.exists(target):
+                self._store.cp_file(source, target)
+
+    def remove(self, path: Path) -> None:
+        self._copies.drop(path)
+        if key := self._key(path):
+            with suppress(FileNotFoundError), self._telling(key, "cannot be removed"):
+                self._store.rm_file(key)
+
+    def remove_below(self, folder: Path) -> Iterator[None]:
+        if key := self._key(folder):
+            with self._telling(key, "cannot be removed"):
+                names = self._store.find(key)
+            for start in range(0, len(names), REMOVED_AT_ONCE):
+                with suppress(FileNotFoundError), self._telling(key, "cannot be removed"):
+                    self._store.rm(names[start : start + REMOVED_AT_ONCE])
+                yield
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def entries(self, folder: Path) -> list[Entry]:
+        key = self._key(folder)
+        assert key
+        with self._telling(key, "cannot be listed"):
+            try:
+                names = [name for name in self._store.ls(key, detail=False) if name != key]
+            except FileNotFoundError:
+                names = []
+            stored = {folder / name.rpartition("/")[2]: self._store.modified(name).timestamp() for name in names}
+        here = {entry.path: entry.written_at for entry in entries_of(folder)}
+        return [Entry(path, written_at) for path, written_at in {**here, **stored}.items()]
+
+    def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
+        pending = self._pending
+        while len(pending) >= MOST_PENDING:
+            pending.popleft().result()
+        pending.append(self._threads.submit(self._write, path, content, drafts))
+
+    def _write(self, path: Path, content: bytes, drafts: Path) -> None:
+        key = self._key(path)
+        assert key
+        with self._telling(key, "cannot be written"):
+            if not self._store.exists(key):
+                self._store.pipe_file(key, content)
+        # Behind the store's: a copy says that it is there.
+        replace_file(path, content, durable=False, drafts=drafts)
+
+    def settle(self) -> None:
+        pending = list(self._pending)
+        self._pending.clear()
+        for each in pending:
+            each.exception()  # all of them end before the first error is told
+        for each in pending:
+            each.result()
+
+    @property
+    def _pending(self) -> deque[Future[None]]:
+        if not hasattr(self._of_thread, "pending"):
+            self._of_thread.pending = deque()
+        return cast("deque[Future[None]]", self._of_thread.pending)
+
+    def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
+        key, row_bytes = self._key(path), block.shape[1] * block.itemsize
+        assert key
+        with self._telling(key, "cannot be written"):
+            content = np.ascontiguousarray(block).tobytes()
+            self._rows.append(key, start=rows_before * row_bytes, content=content)
+
+    def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
+        key = self._key(path)
+        assert key
+        with self._telling(key, "cannot be read"):
+            self._copies.came(self._rows.bring(key, path, (start * row_bytes, stop * row_bytes)))
+
+    def _key(self, path: Path) -> str | None:
+        """The name in the store of a path below DATA_DIR; None for a file that no other host needs."""
+        try:
+            relative = path.relative_to(self._folder)
+        except ValueError:
+            return None
+        return f"{self._root}/{relative.as_posix()}" if relative.parts[0] in self._shared else None
+
+    def _stays(self, path: Path) -> bool:
+        """Whether the file is never changed. A block of vectors may be, until its items count."""
+        first = path.relative_to(self._folder).parts[0]
+        return first == "uploads" or (first == "media" and path.suffix != ".npy")
+
+    def _mark(self, key: str) -> str:
+        """What changes when the object is replaced. Raises `FileNotFoundError`."""
+        return str(self._store.ukey(key))
+
+    @contextmanager
+    def _telling(self, key: str, problem: str) -> Iterator[None]:
+        """Turn whatever goes wrong within into `StoreAway`, which names the place; what is not there stays that."""
+        try:
+            yield
+        except (FileNotFoundError, StoreAway):
+            raise
+        except Exception as error:  # each store has errors of its own, and no common ancestor
+            reason: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            place = f"{self._url.partition('://')[0]}://{key}" if key else self._url
+            raise StoreAway(f"{place}: {problem} ({reason})") from error
