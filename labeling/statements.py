@@ -21,9 +21,13 @@ M = TypeVar("M", bound=Model)
 AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
 
 
-def rows(sql: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives."""
-    with _cursor() as cursor:
+def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list[tuple[Any, ...]]:
+    """The rows that the statement gives.
+
+    `planned_anew`: each time, by its values and by what the tables hold now. Needed where the table grows from nothing
+    while the statement is repeated, as in an import, or the best plan depends on the values.
+    """
+    with connection.cursor() if planned_anew else _cursor() as cursor:
         cursor.execute(sql, values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 

@@ -170,7 +170,7 @@ def _without_duplicates(
     """Split into what can go in, with its number in the chunk, and what cannot; ids that are there are refused."""
     ids = [name for draft in checked if isinstance(draft, Draft) for name in draft.ids]
     sql = f"SELECT external_id FROM labeling_item WHERE project_id = %s AND external_id IN ({marks(len(ids))})"
-    known = {name for (name,) in rows(sql, [project.pk, *ids])} if ids else set()
+    known = {name for (name,) in rows(sql, [project.pk, *ids], planned_anew=True)} if ids else set()
     seen: set[str] = set()
     good: list[tuple[int, Draft]] = []
     bad: list[Rejection] = []

@@ -54,7 +54,7 @@ class Matches:
 def look_up(project: Project, terms: Sequence[Term]) -> Matches:
     """Look for the items in which all of these terms occur. One query."""
     sql, match = _asks_index(project, terms)
-    ids = tuple(pk for (pk,) in rows(f"{sql} LIMIT {FEW + 1}", [match]))
+    ids = tuple(pk for (pk,) in rows(f"{sql} LIMIT {FEW + 1}", [match], planned_anew=True))
     return Matches(project, tuple(terms), ids if len(ids) <= FEW else None)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,6 +12,10 @@ from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
+from labeling.intake import checking
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
 from labeling.models import Item, WorkLog
 from labeling.statements import Columns, insert, rows
 
@@ -70,3 +75,16 @@ def test_postgresql_keeps_a_statement_that_comes_again() -> None:
         rows(sql, ["none"])
     kept = rows("SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s", ["%-- kept"])
     assert kept == [("SELECT name FROM labeling_project WHERE slug = $1 -- kept",)]
+
+
+def test_postgresql_plans_each_chunk_of_an_import_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the plan of the first chunks, made for an empty table, each later one read the whole table."""
+    if connection.vendor != "postgresql":
+        pytest.skip("of PostgreSQL")
+    monkeypatch.setattr(checking, "CHUNK_SECONDS", 0.0)
+    path = tmp_path / "texts.csv"
+    path.write_text("id,text\n" + "".join(f"a{number},text\n" for number in range(12)))
+    project = make_project(kind="text")
+    import_items(Step(register(project=project, user=None, path=path, name="a.csv", strict=False, taken_by="here")))
+    assert Item.objects.count() == 12
+    assert not rows("SELECT 1 FROM pg_prepared_statements WHERE statement LIKE %s", ["SELECT external_id%"])
