@@ -10,7 +10,6 @@ Exit status: 0 if every check passed, 1 otherwise.
 from __future__ import annotations
 
 import os
-import queue
 import re
 import signal
 import subprocess
@@ -110,25 +109,23 @@ CHECKS: dict[str, list[list[str]]] = {
         ]
     ],
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray", "tests/loop"]],
-    "test-browser": [
-        [*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
-        [*PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
-    ],
+    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"]],
+    "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"]],
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # A database of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh names one. And
 # each process would compile all of the code again where Python may not keep what it compiled.
 NOT_FOR_TESTS = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
-# When all is checked, these run beside the tests: the first take only what the tests leave idle of the cores, and those
-# of Ray wait most of their time, for nodes that start and for nodes that are found dead.
-LAST_IN_LINE = ["nice", "-n", "19"]
-BESIDE_THE_TESTS: dict[str, list[str]] = {
-    "lint": LAST_IN_LINE,
-    "types": LAST_IN_LINE,
-    "migrations": LAST_IN_LINE,
-    "test-ray": [],
+# When all is checked, these run beside others, which leave a part of two cores idle: tests of Ray wait for nodes that
+# start and for nodes that are found dead, those of pages for Chromium, those on PostgreSQL for each other's locks.
+BESIDE: dict[str, list[str]] = {
+    "test-sqlite": ["lint", "types", "migrations", "test-ray"],
+    "test-browser": ["test-postgres"],
+    "test-timed": [],
 }
+# These take only what the tests leave.
+LAST_IN_LINE = {"lint", "types", "migrations"}
 
 
 class Outcome(NamedTuple):
@@ -238,32 +235,27 @@ def say(output: bytes) -> None:
 
 
 def check_all() -> list[Outcome]:
-    """The tests one after the other, the rest beside them: what it says comes between theirs, a check at a time."""
+    """Two at a time. What the ones beside print comes when both are through."""
     outcomes: dict[str, Outcome] = {}
-    outputs: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    for name, others in BESIDE.items():
+        parts: list[bytes] = []
 
-    def check_beside() -> None:
-        with suppress(KeyboardInterrupt):
-            for name, before in BESIDE_THE_TESTS.items():
-                parts: list[bytes] = []
-                outcomes[name] = check(name, [], parts.append, before)
-                outputs.put(b"".join(parts))
+        def check_beside(others: list[str] = others, parts: list[bytes] = parts) -> None:
+            with suppress(KeyboardInterrupt):
+                for other in others:
+                    last = ["nice", "-n", "19"] if other in LAST_IN_LINE else []
+                    outcomes[other] = check(other, [], parts.append, last)
 
-    beside = threading.Thread(target=check_beside)
-    beside.start()
-    try:
-        for name in CHECKS:
-            if name not in BESIDE_THE_TESTS:
-                outcomes[name] = check(name, [], say)
-                while not outputs.empty():
-                    say(outputs.get())
-    except BaseException:
-        processes.end()
-        raise
-    finally:
-        beside.join()
-    while not outputs.empty():
-        say(outputs.get())
+        beside = threading.Thread(target=check_beside)
+        beside.start()
+        try:
+            outcomes[name] = check(name, [], say)
+        except BaseException:
+            processes.end()
+            raise
+        finally:
+            beside.join()
+        say(b"".join(parts))
     return [outcomes[name] for name in CHECKS]
 
 
