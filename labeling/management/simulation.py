@@ -22,7 +22,7 @@ from django.db.models import Max
 from django.utils import timezone
 
 from labeling.management.simulation_client import OTHER_DATABASE, RETRY_SECONDS, Client, SimulationError
-from labeling.models import Batch, Project
+from labeling.models import Assignment, Batch, Project
 from labeling.questions import Stored
 
 CLAIM = 10
@@ -263,6 +263,13 @@ class Simulation:
             raise SimulationError("The loop is stopped: no further batch comes. Set it to running.")
         return False
 
+    def _held(self) -> dict[int, int]:
+        """Of each batch, how many tasks somebody holds."""
+        held = Assignment.objects.pending().filter(
+            task__batch__project=self._project, task__batch__state=Batch.State.OPEN
+        )
+        return Counter(held.order_by("task__batch__number").values_list("task__batch__number", flat=True))
+
     def _look_for_life(self, progress: dict[str, Any]) -> None:
         """Complain when nothing has changed for long: nobody works in the background, or others hold all tasks."""
         seen = tuple(progress[key] for key in ("batch", "state", "phase", "share", "remaining"))
@@ -275,7 +282,9 @@ class Simulation:
         if progress["state"] == Batch.State.OPEN:
             if not self._noted:
                 self._noted = True
-                self._watcher.note(f"{progress['remaining']} tasks of batch {progress['batch']} are held by others.")
+                for number, tasks in self._held().items():
+                    noun, verb = ("task", "is") if tasks == 1 else ("tasks", "are")
+                    self._watcher.note(f"{tasks} {noun} of batch {number} {verb} held by others.")
             return
         beat = self._project.jobs.running().aggregate(last=Max("heartbeat_at"))["last"]
         silent = quiet if beat is None else (timezone.now() - beat).total_seconds()

@@ -34,7 +34,6 @@ def train(step: Step) -> None:
     deadlines.clear(batch=batch, writing=step.write)
     resolve(step, project)
     n_classes = project.classes.count()
-    items = known_to(batch)
     with step.write():
         copies.update_radius(project)
     labeled = labels_for(batch, n_classes, soft=learns_soft(project))
@@ -49,28 +48,13 @@ def train(step: Step) -> None:
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
     trained, in_ledger = _trained(step, batch, labeled, features, encoder, seed=seed, n_classes=n_classes)
+    version = _described(batch, number, labeled, trained, n_classes)
     step.span.part("measuring the model")
-    control = read_labels(project, items.measuring().filter(row__lt=len(features)), n_classes)
+    control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.ask(project, trained.model, features, control)
-    gate, held_back = measure.gate(project, project.versions.passed().newest(), answers, features, control)
-    files = ProjectFiles(project)
-    version = ModelVersion(
-        project=project,
-        number=number,
-        batch=batch,
-        parent=batch.selected_by,
-        artifact=files.artifact(number),
-        labels_hash=labeled.hash,
-        labels=len(labeled.rows) - labeled.copies,
-        seed=seed,
-        classes=n_classes,
-        training=asdict(trained.config),
-        metrics=_measured(trained, answers, copies=labeled.copies),
-        gate=gate,
-        held_back=held_back,
-        calibrating=ModelVersion.Calibrating.WAITING if trained.later else ModelVersion.Calibrating.SEALED,
-        calibration=asdict(trained.later) if trained.later else {},
-    )
+    version.metrics = _measured(trained, answers, copies=labeled.copies)
+    last_passed = project.versions.passed().newest()
+    version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
     version.digest = _store(version, trained, encoder, measure.calibrate(answers))
     version.seconds = step.seconds
     with step.finish():
@@ -80,7 +64,25 @@ def train(step: Step) -> None:
         batches.trained(batch=batch)
         if trained.later:
             Job.objects.enqueue(Job.Kind.CALIBRATE, project=project, batch=batch)
-    forget(files.checkpoint)
+    forget(ProjectFiles(project).checkpoint)
+
+
+def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:
+    """The version, with what it learned from and how; what was measured of it is to come."""
+    return ModelVersion(
+        project=batch.project,
+        number=number,
+        batch=batch,
+        parent=batch.selected_by,
+        artifact=ProjectFiles(batch.project).artifact(number),
+        labels_hash=labeled.hash,
+        labels=len(labeled.rows) - labeled.copies,
+        seed=trained.seed,
+        classes=n_classes,
+        training=asdict(trained.config),
+        calibrating=ModelVersion.Calibrating.WAITING if trained.later else ModelVersion.Calibrating.SEALED,
+        calibration=asdict(trained.later) if trained.later else {},
+    )
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
