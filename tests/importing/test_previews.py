@@ -21,7 +21,7 @@ from processes import ON_LINUX
 from labeling.kinds import BadFile, OpenedFile, media, raster
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
-from labeling.models import Batch, Item, Job, Project
+from labeling.models import Batch, Item, Job, Project, ProjectStorage
 from labeling.projects import storage
 from labeling.projects.duplicating import duplicate
 from labeling.projects.purging import purge
@@ -176,6 +176,7 @@ def lying(project: Project) -> dict[str, int]:
 
 
 LARGE_JPEG = encoded(halves("RGB", (200, 40, 40), (20, 30, 220)), "JPEG")
+OTHER_JPEG = encoded(halves("RGB", (20, 240, 40), (20, 30, 220)), "JPEG")
 
 
 @pytest.mark.django_db
@@ -246,6 +247,36 @@ def test_they_are_removed_with_the_item_and_count_no_more(tmp_path: Path) -> Non
     left = lying(project)
     assert left.keys() == {"png", "thumbnail.webp"}
     assert storage.use_of(project).media == sum(left.values())
+
+
+@pytest.mark.django_db
+def test_images_that_were_imported_before_get_theirs_by_a_command(tmp_path: Path) -> None:
+    small = picture(size=(30, 20))
+    project = imported(tmp_path, {"a.jpg": LARGE_JPEG, "b.png": small, "again.jpg": LARGE_JPEG, "gone.jpg": OTHER_JPEG})
+    with_pictures = storage.use_of(project).media
+    names = list(project.items.order_by("source").values_list("media", flat=True))
+    for name in {*names}:
+        for size in ("preview", "thumbnail"):
+            media.path_of(media.smaller(name, size)).unlink(missing_ok=True)
+    gone = project.items.get(source="gone.jpg")
+    media.path_of(gone.media).unlink()
+    without = {name: media.size_of(name) for name in names}
+    ProjectStorage.objects.filter(pk=project.pk).update(media_bytes=sum(without[name] for name in names))
+    assert lying(project).keys() == {"jpg", "png"}
+
+    def told(slug: str) -> str:
+        out = io.StringIO()
+        call_command("make_previews", slug, stdout=out)
+        return out.getvalue()
+
+    assert told("digits").startswith("digits: 3 images, smaller pictures made of 1 (")
+    assert ", 1 cannot be read." in told("digits")
+    assert lying(project).keys() == {"jpg", "preview.webp", "thumbnail.webp", "png"}
+    counted = {name: media.size_of(name) for name in names}
+    assert storage.use_of(project).media == sum(counted[name] for name in names)
+    assert with_pictures > sum(without[name] for name in names)
+    make_project("texts", kind="text")
+    assert told("texts") == "texts: its items are no images.\n"
 
 
 def test_large_files_are_read_when_they_are_asked_for_and_travel_as_bytes() -> None:
