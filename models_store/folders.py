@@ -15,8 +15,13 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import fsspec
+from fsspec import AbstractFileSystem
 
 BLOCK_BYTES = 1 << 20
+# Each request is tried four times, and given up on a server that hangs after a minute: twice by botocore, each time
+# that s3fs tries. By default it would be 25 times.
+S3_TRIES = 2
+S3_CLIENT = {"connect_timeout": 5, "read_timeout": 15, "retries": {"mode": "standard", "total_max_attempts": 2}}
 PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -67,6 +72,18 @@ def folder_at(location: str | os.PathLike[str]) -> Folder:
     if not isinstance(location, str) or "://" not in location:
         return _Local(Path(location))
     return _Local(Path(location.removeprefix("file://"))) if location.startswith("file://") else _Remote(location)
+
+
+def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
+    """The file system that a URL names, and the path in it. Raises what its package raises."""
+    scheme = url.partition("://")[0]
+    is_s3 = scheme in ("s3", "s3a")
+    if is_s3:
+        options["config_kwargs"] = {**S3_CLIENT, **fsspec.config.conf.get(scheme, {}).get("config_kwargs", {})}
+    system, root = fsspec.core.url_to_fs(url, **options)
+    if is_s3:
+        system.retries = S3_TRIES
+    return system, root
 
 
 class _Local(Folder):
@@ -133,7 +150,7 @@ class _Remote(Folder):
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
         with _telling(self._url, "cannot be reached"):
-            self._store, self._root = fsspec.core.url_to_fs(self._url)
+            self._store, self._root = filesystem_at(self._url)
 
     def __str__(self) -> str:
         return self._url

@@ -122,7 +122,7 @@ def receive(
             project=project, user=user, path=path, name=name, strict=strict, owns_file=True, taken_by=taken_by
         )
     except BaseException:
-        storage.discard(path)
+        give_up(path)
         raise
     item_import = job.item_import
     assert item_import is not None
@@ -161,9 +161,17 @@ def keep(
         storage.reserve(project=project, path=path, size=size)
         _publish(path)
     except BaseException:
-        storage.discard(path)
+        give_up(path)
         raise
     return path
+
+
+def give_up(path: Path) -> None:
+    """Leave nothing behind of an upload that failed. Where the store is away, `sweep` does it later."""
+    try:
+        storage.discard(path)
+    except StoreAway as error:
+        logger.warning("%s stays until it is swept: %s", path, error)
 
 
 def _store(path: Path, chunks: Iterable[bytes], spooled_at: Path | None) -> int:
@@ -220,7 +228,10 @@ def _import_at_once(job: Job) -> None:
             import_items(Step(job, stopping=lambda: time.monotonic() > deadline))
         except StepLost:
             logger.warning("A worker took %s over.", job)
-        except (StepFailed, StoreAway) as failure:
+        except StoreAway as error:
+            logger.error("%s is put off: %s", job, error)
+            Job.objects.put_back(job, reason=str(error)[:500], run_after=timezone.now())
+        except StepFailed as failure:
             logger.error("%s failed: %s", job, failure)
             _fail(job, str(failure))
 

@@ -124,10 +124,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
                 _remove_rows(model, path, project, until)
         except _TimeIsUp:
             return
-        except (
-            FolderError,
-            StoreAway,
-        ) as error:  # a store that cannot be reached now: the rows that know the place stay
+        except (FolderError, StoreAway) as error:  # out of reach now: the rows that know the place stay
             logger.warning("Project %d cannot be removed yet: %s", project.pk, error)
             continue
         Project.objects.filter(pk=project.pk).delete()

@@ -31,14 +31,18 @@ class Copies:
         self._lock, self._came = threading.Lock(), 0
 
     def mark_of(self, path: Path) -> str | None:
-        """The mark of what was copied; None without a note, and where no copy lies."""
+        """The mark of what was copied; None without a note of that very file, and where no copy lies."""
         try:
-            return _note_of(path).read_text() if path.exists() else None
+            inode, _, mark = _note_of(path).read_text().partition(" ")
+            return mark if inode == str(path.stat().st_ino) else None
         except OSError:
             return None
 
-    def note(self, path: Path, mark: str) -> None:
-        replace_file(_note_of(path), mark.encode(), durable=False)
+    def note(self, path: Path, mark: str, inode: int) -> None:
+        """Write down what the file of this inode is a copy of. Of two that come at once, one lies at `path` in the end,
+        and the note may be of the other: it does not count then.
+        """
+        replace_file(_note_of(path), f"{inode} {mark}".encode(), durable=False)
 
     def forget_mark(self, path: Path) -> None:
         """Let the copy count no more. To be called before another takes its place."""

@@ -17,7 +17,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
-import fsspec
 import numpy as np
 
 from labeling.disk import replace_file
@@ -25,6 +24,7 @@ from labeling.shared_files.base import Entry, Store, StoreAway
 from labeling.shared_files.copies import Copies
 from labeling.shared_files.folder import entries_of
 from labeling.shared_files.rows import StoredRows
+from models_store.folders import filesystem_at
 
 SIDE_BY_SIDE = 16
 # Files that are held until they are in the store.
@@ -41,7 +41,7 @@ class ObjectStore(Store):
         with self._telling("", "cannot be reached"):
             # Other hosts write too: no listing is true for long.
             local = {"auto_mkdir": True} if self._url.startswith("file:") else {}
-            self._store, self._root = fsspec.core.url_to_fs(self._url, use_listings_cache=False, **local)
+            self._store, self._root = filesystem_at(self._url, use_listings_cache=False, **local)
         copied = [folder / name for name in shared if name != "uploads"]
         self._copies = Copies(copied, stays=self._stays, most_bytes=most_bytes)
         self._rows = StoredRows(self._store, self._copies)
@@ -58,13 +58,16 @@ class ObjectStore(Store):
     def publish(self, path: Path) -> None:
         if key := self._key(path):
             with self._telling(key, "cannot be written"):
+                inode = path.stat().st_ino
                 self._store.put_file(str(path), key)
                 if not self._stays(path):
-                    self._copies.note(path, self._mark(key))
+                    self._copies.note(path, self._mark(key), inode)
 
     def local(self, path: Path) -> Path:
         key = self._key(path)
-        if key is None or (self._stays(path) and path.exists()):
+        if key is None:
+            return path
+        if self._stays(path) and path.exists():
             self._copies.used(path)
             return path
         with self._telling(key, "cannot be read"):
@@ -86,13 +89,13 @@ class ObjectStore(Store):
         draft = path.with_name(f".draft-{uuid.uuid4().hex}")
         try:
             self._store.get_file(key, str(draft))
-            self._copies.forget_mark(path)  # killed behind this line, it is copied again
+            stat = draft.stat()
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
-        if mark is not None:
-            self._copies.note(path, mark)
-        self._copies.came(path.stat().st_size)
+        if mark is not None:  # killed in front of this line, it is copied again: the note is of another file
+            self._copies.note(path, mark, stat.st_ino)
+        self._copies.came(stat.st_size)
 
     def exists(self, path: Path) -> bool:
         if (key := self._key(path)) is None or (self._stays(path) and path.exists()):
@@ -151,14 +154,19 @@ class ObjectStore(Store):
                 names = [name for name in self._store.ls(key, detail=False) if name != key]
             except FileNotFoundError:
                 names = []
-            stored = {folder / name.rpartition("/")[2]: self._store.modified(name).timestamp() for name in names}
+            stored = {}
+            for name in names:
+                with suppress(FileNotFoundError):  # taken in meanwhile
+                    stored[folder / name.rpartition("/")[2]] = self._store.modified(name).timestamp()
         here = {entry.path: entry.written_at for entry in entries_of(folder)}
         return [Entry(path, written_at) for path, written_at in {**here, **stored}.items()]
 
     def write(self, path: Path, content: bytes, *, drafts: Path) -> None:
         pending = self._pending
         while len(pending) >= MOST_PENDING:
-            pending.popleft().result()
+            if pending[0].exception():
+                self.settle()
+            pending.popleft()
         pending.append(self._threads.submit(self._write, path, content, drafts))
 
     def _write(self, path: Path, content: bytes, drafts: Path) -> None:

@@ -60,11 +60,10 @@ class StoredRows:
         Raises `FileNotFoundError` where the store has not all of them.
         """
         with self._opened(path) as file:
-            present = self._present(path, file.fileno())
+            present = self._present(path)
             missing = _without(span, present)
             if not missing:
                 return 0
-            file.truncate(max(span[1], os.fstat(file.fileno()).st_size))
             for start, stop in missing:
                 for at, content in self._read(folder, start, stop):
                     file.seek(at)
@@ -72,8 +71,7 @@ class StoredRows:
             file.flush()
             os.fsync(file.fileno())  # the note must not outlive the bytes
             inode = os.fstat(file.fileno()).st_ino
-        note = {"inode": inode, "present": _joined([*present, *missing])}
-        self._copies.note(path, orjson.dumps(note).decode())
+        self._copies.note(path, orjson.dumps(_joined([*present, *missing])).decode(), inode)
         return sum(stop - start for start, stop in missing)
 
     def _opened(self, path: Path) -> BinaryIO:
@@ -86,12 +84,9 @@ class StoredRows:
         self._copies.forget_mark(path)  # it is of a file that was removed
         return file
 
-    def _present(self, path: Path, descriptor: int) -> list[Span]:
-        """What lies in the file, by the note beside it. A note about an earlier file says nothing of this one."""
-        note = orjson.loads(self._copies.mark_of(path) or "{}")
-        if note.get("inode") != os.fstat(descriptor).st_ino:
-            return []
-        return [(start, stop) for start, stop in note["present"]]
+    def _present(self, path: Path) -> list[Span]:
+        """What lies in the file, by the note beside it."""
+        return [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
 
     def _read(self, folder: str, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """The bytes from `start` to `stop`, part by part, and where each part begins."""

@@ -18,6 +18,7 @@ from labeling.arrays.files import ProjectFiles
 from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import ModelVersion, Project
+from labeling.shared_files import store
 from labeling.steps.encode import load_encoder, network_of
 from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
 from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
@@ -64,7 +65,8 @@ def _baseline(step: Step, project: Project, version: ModelVersion, first_picked:
         baseline = replace(baseline, done=baseline.done + 1)
         stored.save(partial, baseline)
     with step.write():
-        partial.replace(files.baseline)
+        stored.save(files.baseline, baseline)
+    store().remove(partial)
 
 
 def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseline | None) -> Baseline:

@@ -68,9 +68,11 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
         if run.total is None and source.total is not None:
             PredictionRun.objects.filter(pk=run.pk).update(total=source.total)
         complete = _all_parts(step, run, predictor, source, file)
-    store().publish(result)
+    store().publish(result)  # before the job is another worker's
     if complete:
         _finish(step, run, state=PredictionRun.State.DONE, total=run.position)
+    else:
+        step.give_way()
 
 
 def _bring(run: PredictionRun, result: Path) -> None:
@@ -79,19 +81,18 @@ def _bring(run: PredictionRun, result: Path) -> None:
     with suppress(FileNotFoundError):
         store().local(result)
     if run.size and (not result.exists() or result.stat().st_size < run.size):
-        run.position = run.predicted = run.size = 0
+        run.position = run.predicted = run.rejected = run.size = 0
         run.rejections = []
-        run.save(update_fields=["position", "predicted", "size", "rejections"])
+        run.save(update_fields=["position", "predicted", "rejected", "size", "rejections"])
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
-    """Write the rows of all parts; False if the step had to give way before the last."""
+    """Write the rows of all parts; False if the step has to give way before the last."""
     report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)
         report(source.position())
         if step.should_give_way():
-            step.give_way()
             return False
     return True
 

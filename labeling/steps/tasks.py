@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,8 +73,9 @@ class TaskFacts:
             files = ProjectFiles(project)
             names = ("margins", "best", "confidence")
             self._arrays = {name: load_array(files.pool(picked.version, name)) for name in names}
-            if project.show_predictions and (path := files.pool(picked.version, "likely")).exists():
-                self._likely = load_array(path, mmap=True)
+            if project.show_predictions:
+                with suppress(FileNotFoundError):
+                    self._likely = load_array(files.pool(picked.version, "likely"), mmap=True)
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
         """Of the rows at these places of the plan, for tasks with these ranks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -28,6 +29,8 @@ from labeling.projects.class_record import ClassError
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
 from labeling.shared_files import StoreAway
+
+logger = logging.getLogger(__name__)
 
 # What the layers below refuse as things are, with a sentence that says why.
 CONFLICTS = (BatchError, ClassError, ClusteringError, ExampleError, GuidelinesError, PlacesMoved, PredictionError)
@@ -136,17 +139,20 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """What failed a request, wherever that was. A database that is away is no defect: the same may succeed soon."""
     error = sys.exception()
     if database.is_away(error):
-        return _unavailable(request, "The database does not answer at this moment. Send the same again soon.")
+        return _unavailable(request, "database")
     if isinstance(error, StoreAway):
-        return _unavailable(request, "The store of files does not answer at this moment. Send the same again soon.")
+        logger.error("The object store is away: %s", error)
+        return _unavailable(request, "store of files")
     text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
 
 
-def _unavailable(request: HttpRequest, text: str) -> HttpResponse:
+def _unavailable(request: HttpRequest, part: str) -> HttpResponse:
+    """What the server is made of does not respond: `part` of it."""
+    text = f"The {part} does not answer at this moment. Send the same again soon."
     response = _outside(request, 503, "unavailable", text)
     if response is None:
-        response = HttpResponse(loader.render_to_string("503.html"), status=503)
+        response = HttpResponse(loader.render_to_string("503.html", {"part": f"Its {part}"}), status=503)
     response["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response
 

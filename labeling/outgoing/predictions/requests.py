@@ -55,7 +55,7 @@ def ask(
             )
             Job.objects.enqueue(Job.Kind.PREDICT, project=project, prediction=run)
     except BaseException:
-        storage.discard(path)
+        uploads.give_up(path)
         raise
     return run
 

@@ -1,0 +1,117 @@
+"""With OBJECT_STORE, each step may be on another host, with a DATA_DIR of its own, and picks the same to the bit."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+from factories import SECRET
+from hosts import Hosts, drain
+from s3 import s3_server
+
+from labeling.arrays import stored
+from labeling.arrays.baseline import Baseline
+from labeling.arrays.files import ProjectFiles
+from labeling.intake import run, uploads
+from labeling.items.alike import alike
+from labeling.loop.step import Step
+from labeling.models import Clustering, Item, Project, User
+from labeling.models.jobs import worker_name
+from labeling.projects.create import create_project
+from labeling.steps import baseline
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TRAINING = {"epochs": 5, "min_steps": 30}
+
+
+@pytest.fixture(autouse=True)
+def estimates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of what uniform labels would do, of few items."""
+    monkeypatch.setattr(baseline, "FREE_SECONDS", 86_400.0)
+    monkeypatch.setattr(baseline, "LEAST_CONTROL", 10)
+
+
+@pytest.fixture
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    if request.param == "memory":
+        yield f"memory://{uuid.uuid4().hex}"
+        return
+    with s3_server() as bucket:
+        yield bucket.url
+
+
+def images(folder: Path) -> Project:
+    return digits_project(folder, n=240, training=TRAINING, control_share=0.3)
+
+
+def vectors(folder: Path) -> Project:
+    rng = np.random.default_rng(0)
+    lines = []
+    for n in range(150):
+        vector = (rng.normal(size=8) + 3 * (n % 2)).tolist()
+        lines.append(json.dumps({"id": str(n), "vector": vector, "truth": "ab"[n % 2]}))
+    path = folder / "vectors.jsonl"
+    path.write_text("\n".join(lines))
+    settings = {"seed": 7, "secret": SECRET, "batch_size": 30, "control_share": 0.2, "pick_ahead": None}
+    project = create_project(
+        slug="digits", kind="vector", classes=["a", "b"], settings={**settings, "training": TRAINING}
+    )
+    job = uploads.register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
+    run.import_items(Step(job, patient=False))
+    return project
+
+
+def two_rounds(project: Project, user: User, hosts: Hosts | None = None) -> None:
+    drain(hosts)
+    for _ in range(2):
+        answer_batch(project, user)
+        drain(hosts)
+
+
+def facts(project: Project) -> list[Any]:
+    """What was picked and why, to the bit; what else was computed of it; and what is most like an item."""
+    batches = [
+        (
+            (batch.features_hash, batch.margins_hash, batch.dendrogram_hash, batch.clusters, batch.pool_rows),
+            list(batch.tasks.order_by("rank").values_list("item__external_id", "predicted", "cluster")),
+        )
+        for batch in project.batches.order_by("number")
+    ]
+    trained = list(project.versions.order_by("number").values_list("labels_hash", "metrics__control", "calibration"))
+    estimate = stored.load(ProjectFiles(project).baseline, Baseline)
+    first = project.items.filter(row=0).get()
+    names = dict(Item.objects.values_list("pk", "external_id"))
+    return [
+        batches,
+        trained,
+        Clustering.objects.get(project=project).digest,
+        estimate and (estimate.version, estimate.said.tolist()),
+        [names[pk] for pk in alike(project, first).ids],
+    ]
+
+
+@pytest.mark.parametrize(("kind", "url"), [(images, "s3"), (vectors, "memory")], indirect=["url"])
+def test_each_step_on_another_host_picks_the_same_as_one_host_does(
+    kind: Any, url: str, tmp_path: Path, settings: Any
+) -> None:
+    alone = kind(tmp_path)
+    two_rounds(alone, annotator(alone))
+    Project.objects.filter(pk=alone.pk).update(slug="alone")
+    on_one = facts(alone)
+    assert on_one[3] is not None
+
+    hosts = Hosts(tmp_path, settings, url)
+    project = kind(tmp_path)
+    two_rounds(project, annotator(project, "anton"), hosts)
+    for number in range(3):
+        hosts.go(number)
+        assert facts(project) == on_one
+    hosts.lose(1)
+    assert facts(project) == on_one, "a host that lost its disk"

@@ -1,0 +1,140 @@
+"""A run that one host has begun and another ends, with the object store between them: all rows, each once."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from factories import make_member
+from hosts import Hosts
+from rest_framework.test import APIClient
+from trained import text_rows, trained_project, write_rows
+
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
+from labeling.models import Job, PredictionRun, Role
+from labeling.steps import predict
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Three chunks, and a row in each that is no item.
+ROWS = text_rows(n=1200)
+for bad in (10, 600, 1100):
+    ROWS[bad] = {"id": f"t{bad}", "text": ""}
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.fixture
+def hosts(tmp_path: Path, settings: Any) -> Hosts:
+    return Hosts(tmp_path, settings, f"memory://{uuid.uuid4().hex}")
+
+
+@pytest.fixture
+def client(hosts: Hosts, tmp_path: Path) -> APIClient:
+    """Somebody whose file was sent to host a, with the model trained there."""
+    project = trained_project(write_rows(tmp_path / "texts.jsonl", text_rows()))
+    client = APIClient()
+    client.force_authenticate(make_member(project, "enzo", Role.ENGINEER))
+    content = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
+    file = SimpleUploadedFile("more.jsonl", content)
+    answer = client.post("/api/v1/projects/p/models/1/predict/", {"file": file}, format="multipart")
+    assert answer.status_code == 202, answer.content
+    return client
+
+
+def taken(worker: str) -> Job:
+    job = Job.objects.get(kind=Job.Kind.PREDICT)
+    Job.objects.filter(pk=job.pk).update(state=Job.State.WAITING)
+    job.refresh_from_db()
+    assert Job.objects.take(job, f"{worker}:1:a", job.run_after)
+    return job
+
+
+def give_way(hosts: Hosts, number: int) -> None:
+    """One chunk on this host."""
+    hosts.go(number)
+    Worker(run_step).execute(Step(taken(f"host{number}"), stopping=lambda: True))
+
+
+def be_killed(hosts: Hosts, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chunk on this host, which counts; then it ends without a word."""
+    hosts.go(number)
+    with monkeypatch.context() as patch:
+
+        def report(*_: Any) -> None:
+            raise Killed
+
+        step = Step(taken(f"host{number}"))
+        patch.setattr(step, "progress", lambda phase, **_: report if phase == "predicting" else lambda share: None)
+        with pytest.raises(Killed):
+            predict.predict(step)
+
+
+def check_end(hosts: Hosts, number: int, client: APIClient) -> None:
+    hosts.go(number)
+    Worker(run_step).execute(Step(taken(f"host{number}")))
+    run = PredictionRun.objects.get()
+    assert (run.state, run.reason) == ("done", "")
+    assert (run.position, run.predicted, run.rejected, len(run.rejections)) == (1200, 1197, 3, 3)
+    assert not [name for name in hosts.stored("uploads") if name], "the file has been worked on"
+    for other in range(3):
+        hosts.go(other)
+        answer = client.get(f"/api/v1/projects/p/predictions/{run.pk}/result/")
+        rows = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+        assert [row["external_id"] for row in rows] == [f"t{n}" for n in range(1200) if n not in (10, 600, 1100)]
+
+
+def test_each_gives_way_after_a_chunk(hosts: Hosts, client: APIClient) -> None:
+    for number in (1, 2):
+        give_way(hosts, number)
+    assert PredictionRun.objects.get().position == 1000
+    check_end(hosts, 0, client)
+
+
+def test_one_that_was_killed_has_left_nothing_to_go_on_with(
+    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    be_killed(hosts, 1, monkeypatch)
+    assert PredictionRun.objects.get().position == 500
+    check_end(hosts, 2, client)
+
+
+def test_killed_behind_one_that_gave_way_it_begins_anew_elsewhere(
+    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_way(hosts, 1)
+    be_killed(hosts, 2, monkeypatch)
+    be_killed(hosts, 0, monkeypatch)
+    check_end(hosts, 1, client)
+
+
+def test_where_it_was_killed_it_goes_on(hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_way(hosts, 1)
+    be_killed(hosts, 2, monkeypatch)
+    be_killed(hosts, 2, monkeypatch)
+    assert PredictionRun.objects.get().position == 1200
+    check_end(hosts, 2, client)
+
+
+def test_the_job_is_nobody_elses_before_the_result_is_in_the_store(
+    hosts: Hosts, client: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states = []
+    publish = predict.store().publish
+
+    def watched(path: Path) -> None:
+        states.append(Job.objects.get(kind=Job.Kind.PREDICT).state)
+        publish(path)
+
+    hosts.go(0)
+    monkeypatch.setattr(predict.store(), "publish", watched)
+    give_way(hosts, 0)
+    assert states == [Job.State.RUNNING]
