@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from django.db.models import Sum
 
@@ -47,14 +46,15 @@ class Facts:
 def stored_predictions(project: Project) -> dict[ModelVersion, str]:
     """The newest versions whose predictions of the pool are stored, in order, and a stamp of the file of each."""
     files = ProjectFiles(project)
-    newest = project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]
-    written = {version: _written(files.pool(version, "best")) for version in reversed(newest)}
-    return {version: at for version, at in written.items() if at is not None}
+    newest = list(reversed(project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]))
+    stamps = store().stamps([files.pool(version, "best") for version in newest])
+    return {version: stamp for version, stamp in zip(newest, stamps, strict=True) if stamp is not None}
 
 
 def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
     """What a payoff by these versions follows from."""
-    used, baseline, failed = in_use(project), _written(ProjectFiles(project).baseline), None
+    used, failed = in_use(project), None
+    [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:
         failed = project.jobs.filter(kind=Job.Kind.BASELINE, state=Job.State.FAILED).order_by("-pk").first()
     return Facts(
@@ -70,11 +70,6 @@ def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
         pool=project.encoded_rows,
         private=ledger.is_private(project),
     )
-
-
-def _written(path: Path) -> str | None:
-    """A text that is another one when the file is written again; None if there is none."""
-    return store().stamp(path)
 
 
 def _next_batch(project: Project) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,8 +58,8 @@ class Store(ABC):
         """Bytes of all files below a folder."""
 
     @abstractmethod
-    def stamp(self, path: Path) -> str | None:
-        """A text that is another one when the file has been replaced; None if there is none."""
+    def stamps(self, paths: Sequence[Path]) -> list[str | None]:
+        """Of each file a text that is another one when it has been replaced; None if there is none."""
 
     @abstractmethod
     def link(self, old: Path, new: Path) -> None:

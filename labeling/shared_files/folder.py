@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,11 +31,8 @@ class FolderStore(Store):
     def size_below(self, folder: Path) -> int:
         return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
-    def stamp(self, path: Path) -> str | None:
-        try:
-            return str(path.stat().st_mtime_ns)
-        except OSError:
-            return None
+    def stamps(self, paths: Sequence[Path]) -> list[str | None]:
+        return [_written(path) for path in paths]
 
     def link(self, old: Path, new: Path) -> None:
         new.parent.mkdir(parents=True, exist_ok=True)
@@ -81,6 +78,13 @@ class FolderStore(Store):
             os.fsync(file.fileno())
 
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None: ...
+
+
+def _written(path: Path) -> str | None:
+    try:
+        return str(path.stat().st_mtime_ns)
+    except OSError:
+        return None
 
 
 def entries_of(folder: Path) -> list[Entry]:

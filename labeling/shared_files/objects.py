@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -115,7 +115,10 @@ class ObjectStore(Store):
         with self._telling(key, "cannot be listed"):
             return int(self._store.du(key)) if self._store.exists(key) else 0
 
-    def stamp(self, path: Path) -> str | None:
+    def stamps(self, paths: Sequence[Path]) -> list[str | None]:
+        return list(self._threads.map(self._stamp, paths))
+
+    def _stamp(self, path: Path) -> str | None:
         if (key := self._key(path)) is None:
             return None
         with suppress(FileNotFoundError), self._telling(key, "cannot be looked for"):

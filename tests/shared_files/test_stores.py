@@ -80,12 +80,15 @@ def test_what_one_host_publishes_another_reads_and_in_its_newest_state(hosts: Ho
 
 def test_a_stamp_tells_that_a_file_was_replaced(hosts: Hosts) -> None:
     name = "projects/1/baseline.npz"
-    assert hosts.stores[0].stamp(hosts.path(0, name)) is None
+    paths = [hosts.path(1, name), hosts.path(1, "projects/1/sample.npz")]
+    assert hosts.stores[1].stamps(paths) == [None, None]
     hosts.put(0, name, b"one")
-    one = hosts.stores[1].stamp(hosts.path(1, name))
-    assert one == hosts.stores[1].stamp(hosts.path(1, name))
+    one = hosts.stores[1].stamps(paths)
+    assert one == hosts.stores[1].stamps(paths)
+    assert one[0] is not None
+    assert one[1] is None
     hosts.put(0, name, b"other")
-    assert hosts.stores[1].stamp(hosts.path(1, name)) not in (None, one)
+    assert hosts.stores[1].stamps(paths)[0] not in (None, one[0])
 
 
 def test_what_is_not_there_is_a_file_not_found(hosts: Hosts) -> None:
