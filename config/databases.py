@@ -27,4 +27,6 @@ def replica(database: dict[str, Any], main: dict[str, Any]) -> dict[str, Any]:
     if {database["ENGINE"], main["ENGINE"]} != {POSTGRESQL}:
         raise ImproperlyConfigured("DATABASE_REPLICA_URL needs PostgreSQL, there and in DATABASE_URL.")
     options = {**GIVEN_UP_SOON, **database.get("OPTIONS", {})}
-    return on_postgresql({**database, "OPTIONS": options}, "DATABASE_REPLICA_URL")
+    # All rows come with the statement: one that fails can then be run on the main database instead.
+    whole = {"DISABLE_SERVER_SIDE_CURSORS": True, "OPTIONS": options}
+    return on_postgresql({**database, **whole}, "DATABASE_REPLICA_URL")
