@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import UnreadablePostError
 from environs import Env, EnvError, validate
 
-from config import private, security
+from config import databases, private, security
 from config.secret_key import read_or_create_secret_key
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -72,6 +72,7 @@ try:
     COMPUTE_TRAINING_WORLD: int = env.int("COMPUTE_TRAINING_WORLD", 1, validate=validate.Range(min=1, max=1000))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
+    _replica = env.dj_db_url("DATABASE_REPLICA_URL") if env.str("DATABASE_REPLICA_URL", "") else None
     _secret_key: str = env.str("SECRET_KEY", "")
 except EnvError as error:
     raise ImproperlyConfigured(f"A setting in the environment is wrong: {error}") from error
@@ -151,22 +152,18 @@ SQLITE_OPTIONS = {
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000; "
     "PRAGMA wal_autocheckpoint=16000;",
 }
-DATABASES = {"default": _database}
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Its own file is opened in a millisecond, and then its tables are read: once a thread, not with each request.
-    _database |= {"ENGINE": "config.sqlite", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
+    _default = _database | {"ENGINE": "config.sqlite", "OPTIONS": SQLITE_OPTIONS, "CONN_MAX_AGE": None}
     # SQLite gives the files beside it the rights of the database.
     for _suffix in ("", "-wal", "-shm", "-lock"):
         private.close_to_others(Path(f"{_database['NAME']}{_suffix}"))
 else:
-    _database["CONN_MAX_AGE"] = 60
-    _database["CONN_HEALTH_CHECKS"] = True
-    # What labeling/statements.py asks is kept prepared from the third execution on, unless the address says other.
-    _options = _database.setdefault("OPTIONS", {})
-    _threshold = str(_options.get("prepare_threshold", 3))
-    if _threshold != "none" and not _threshold.isdecimal():
-        raise ImproperlyConfigured(f"DATABASE_URL: prepare_threshold is {_threshold!r}, but must be a number, or none.")
-    _options["prepare_threshold"] = None if _threshold == "none" else int(_threshold)
+    _default = databases.on_postgresql(_database, "DATABASE_URL")
+DATABASES = {"default": _default}
+if _replica:
+    DATABASES["replica"] = databases.replica(_replica, _database)
+    DATABASE_ROUTERS = ["labeling.replica.Router"]
 
 AUTH_USER_MODEL = "labeling.User"
 AUTH_PASSWORD_VALIDATORS = [
@@ -298,6 +295,7 @@ LOGGING = {
     "filters": {
         "served": {"()": "django.utils.log.CallbackFilter", "callback": _is_ours},
         "seldom": {"()": "labeling.logs.Seldom", "seconds": 600},
+        "each_minute": {"()": "labeling.logs.Seldom", "seconds": 60},
     },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     # Requests that are refused are no news to an operator; those that fail are.
@@ -306,6 +304,7 @@ LOGGING = {
         "django.request": {"level": "ERROR", "filters": ["served"]},
         "axes": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "labeling.replica": {"filters": ["each_minute"]},
         # A collector that is away is news once, not with every span.
         "opentelemetry.exporter.otlp.proto.http.trace_exporter": {"filters": ["seldom"]},
         "opentelemetry.sdk._shared_internal": {"filters": ["seldom"]},

@@ -7,6 +7,7 @@ from pathlib import Path
 _data_dir = tempfile.TemporaryDirectory(prefix="marginalia-test-")
 os.environ["DATA_DIR"] = _data_dir.name
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
+os.environ["DATABASE_REPLICA_URL"] = ""  # tests/operations/test_read_replica.py has one of its own
 
 from config.settings import *  # noqa: E402, F403
 from config.settings import DATABASES, STORAGES  # noqa: E402

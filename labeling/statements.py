@@ -12,8 +12,11 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import BooleanField, CharField, Field, FloatField, ForeignKey, IntegerField, Model, TextField
 from django.db.models.base import ModelState
+
+from labeling.replica import reading
 
 M = TypeVar("M", bound=Model)
 
@@ -22,40 +25,41 @@ AS_THEY_ARE = (BooleanField, CharField, FloatField, IntegerField, TextField)
 
 
 def rows(sql: str, values: Sequence[Any], *, planned_anew: bool = False) -> list[tuple[Any, ...]]:
-    """The rows that the statement gives.
+    """The rows that the statement gives, from the replica where that is read.
 
     `planned_anew`: each time, by its values and by what the tables hold now. Needed where the table grows from nothing
     while the statement is repeated, as in an import, or the best plan depends on the values.
     """
-    with connection.cursor() if planned_anew else _cursor() as cursor:
+    database = reading()
+    with database.cursor() if planned_anew else _cursor(database) as cursor:
         cursor.execute(sql, values)
         return cast("list[tuple[Any, ...]]", cursor.fetchall())
 
 
 def change(sql: str, values: Sequence[Any]) -> int:
     """How many rows the statement changed."""
-    with _cursor() as cursor:
+    with _cursor(connections[DEFAULT_DB_ALIAS]) as cursor:
         cursor.execute(sql, values)
         return cursor.rowcount
 
 
 def change_each(sql: str, values: Sequence[Sequence[Any]]) -> None:
     """Run the statement once for each row of values."""
-    with _cursor() as cursor:
+    with _cursor(connections[DEFAULT_DB_ALIAS]) as cursor:
         cursor.executemany(sql, values)
 
 
-def _cursor() -> Any:
+def _cursor(database: BaseDatabaseWrapper) -> Any:
     """A cursor; on PostgreSQL one that has each statement parsed and planned once a connection, and not each time, and
     sends values beside it (`prepare_threshold` in the settings). Django's own write values into the text.
     """
-    if connection.vendor != "postgresql":
-        return connection.cursor()
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        cursor = _prepared_cursors()(connection.connection)
-    # As `connection.cursor()` does: with errors as Django's, and counted where queries are.
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    if database.vendor != "postgresql":
+        return database.cursor()
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        cursor = _prepared_cursors()(database.connection)
+    # As `database.cursor()` does: with errors as Django's, and counted where queries are.
+    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
 @lru_cache

@@ -116,7 +116,7 @@ CHECKS: dict[str, list[list[str]]] = {
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 # A database of the user's own is no place for tests: settings fall back to SQLite, or with-postgres.sh names one. And
 # each process would compile all of the code again where Python may not keep what it compiled.
-NOT_FOR_TESTS = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
+NOT_FOR_TESTS = {"DATABASE_URL", "DATABASE_REPLICA_URL", "PYTHONDONTWRITEBYTECODE"}
 # When all is checked, these run beside others, which leave a part of two cores idle: tests of Ray wait for nodes that
 # start and for nodes that are found dead, those of pages for Chromium, those on PostgreSQL for each other's locks.
 BESIDE: dict[str, list[str]] = {

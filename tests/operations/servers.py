@@ -1,4 +1,6 @@
-"""The web server as an installation starts it, on a free port and with a data folder of its own."""
+"""Servers of a test's own: the web server as an installation starts it, with a data folder of its own, and PostgreSQL
+with a replica. All on free ports.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from processes import environment
 
 ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = "config.wsgi:application"
@@ -81,3 +87,74 @@ def web_server(
     }
     with running(command, port, log, **values):
         yield port, log
+
+
+class Postgres:
+    """A server of the test's own, which it can stop and start again."""
+
+    def __init__(self, url: str, data: Path) -> None:
+        self.url = url
+        self.data = data
+
+    def run(self, program: str, *words: str) -> None:
+        """Run one of PostgreSQL's programs as the user whose the server is."""
+        folder = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+        command = [str(folder / program) if folder else program, *words]
+        if os.getuid() == 0:
+            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command]
+        # The server keeps what it inherits: no pipe may wait for its end.
+        subprocess.run(command, check=True, cwd=self.data.parent, stdout=subprocess.DEVNULL, timeout=60)
+
+    def control(self, *words: str, mode: str = "fast") -> None:
+        self.run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", *words)
+
+    def ask(self, sql: str) -> list[tuple[object, ...]]:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            return connection.execute(sql.encode()).fetchall()
+
+    def carry_out(self, sql: str) -> None:
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(sql.encode())
+
+    def manage(self, *words: str, **variables: str) -> str:
+        env = {**environment(), "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT / "tests"), **variables}
+        command = [sys.executable, "manage.py", *words]
+        return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
+
+    def python(self, text: str, **variables: str) -> str:
+        return self.manage("shell", "--no-imports", "--command", text, **variables)
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """A server with an empty database, until the end of the block."""
+    told = 'echo "$DATABASE_URL $PGDATA"; cat'
+    with subprocess.Popen(
+        [ROOT / "scripts/with-postgres.sh", "bash", "-c", told],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            url, data = process.stdout.readline().split()
+            yield Postgres(url, Path(data))
+        finally:
+            process.stdin.close()
+
+
+@contextmanager
+def replica_of(main: Postgres) -> Iterator[Postgres]:
+    """A replica by streaming replication, whose file `replica.log` beside its data has all statements."""
+    port, data = free_port(), main.data.parent / "replica"
+    replica = Postgres(main.url.replace(f":{urlsplit(main.url).port}/", f":{port}/"), data)
+    main.run("pg_basebackup", "-d", main.url, "-D", str(data), "-R", "-c", "fast", "--no-sync")
+    options = "-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 -c fsync=off"
+    log = str(data.parent / "replica.log")
+    replica.control("start", "-l", log, "-o", f"-p {port} {options} -c log_statement=all")
+    try:
+        yield replica
+    finally:
+        with suppress(subprocess.CalledProcessError):  # it may be stopped
+            replica.control("stop", mode="immediate")

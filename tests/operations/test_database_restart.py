@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -17,9 +16,8 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, connec
 from django.test import Client
 from factories import make_member, make_project
 from knox.models import AuthToken
+from operations.servers import Postgres, running_postgres
 from processes import ROOT, environment, wait_until, web
-
-WITH_POSTGRES = ROOT / "scripts/with-postgres.sh"
 
 # An open batch of which one task of ten is answered, and a token.
 SEED = """
@@ -45,44 +43,12 @@ print(Batch.objects.get().state, *Job.objects.values_list("kind", "state"))
 """
 
 
-class Postgres:
-    """A server of the test's own, which it can stop and start again."""
-
-    def __init__(self, url: str, data: str) -> None:
-        self.url = url
-        self._data = data
-        self._bin = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-
-    def control(self, *words: str) -> None:
-        command = [str(self._bin / "pg_ctl") if self._bin else "pg_ctl", "-D", self._data, "-m", "fast", "-w", *words]
-        if os.getuid() == 0:
-            command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups", *command]
-        # The server keeps what it inherits: no pipe may wait for its end.
-        subprocess.run(command, check=True, cwd=Path(self._data).parent, stdout=subprocess.DEVNULL, timeout=60)
-
-    def manage(self, *words: str) -> str:
-        env = {**environment(), "DATABASE_URL": self.url, "PYTHONPATH": str(ROOT / "tests")}
-        command = [sys.executable, "manage.py", *words]
-        return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout
-
-    def python(self, text: str) -> str:
-        return self.manage("shell", "--no-imports", "--command", text)
-
-
 @pytest.fixture
 def postgres() -> Iterator[Postgres]:
     if connection.vendor != "postgresql":
         pytest.skip("runs with the tests on PostgreSQL")
-    told = 'echo "$DATABASE_URL $PGDATA"; cat'
-    with subprocess.Popen(
-        [WITH_POSTGRES, "bash", "-c", told], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdin is not None
-        try:
-            yield Postgres(*process.stdout.readline().split())
-        finally:
-            process.stdin.close()
+    with running_postgres() as server:
+        yield server
 
 
 @pytest.mark.slow

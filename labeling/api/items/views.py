@@ -45,6 +45,7 @@ from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Item
 from labeling.projects import access, bulk
 from labeling.questions import InvalidValue
+from labeling.replica import reads
 
 KNOWN = (*READERS, "sort", "page_size", "after", "before")
 
@@ -55,6 +56,7 @@ class Items(ItemsUpload):
     needs: ClassVar[dict[str, str]] = {**ItemsUpload.needs, "GET": access.READ_ITEMS}
 
     @extend_schema(parameters=PARAMETERS, responses=ItemPageResponse)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         query = request.query_params
         chosen, order, size = self._read(request)

@@ -18,6 +18,7 @@ from labeling.api.shared.reading import read
 from labeling.insight.comparisons import OnControl, OnPool, Side, compare_versions
 from labeling.models import Project
 from labeling.projects import access
+from labeling.replica import reads
 
 # Items that they disagree on, those first that either is surest of.
 LISTED = 100
@@ -117,6 +118,7 @@ class VersionComparison(ProjectView):
     needs = {"GET": access.EXPORT}
 
     @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         versions = read(VersionPair, request.query_params)
         a, b = (

@@ -14,6 +14,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.insight.labels_saved import Missing
 from labeling.insight.payoff import WORTH, Advice, payoff_values
 from labeling.projects import access
+from labeling.replica import reads
 
 
 class EstimateFigures(serializers.Serializer[Any]):
@@ -102,5 +103,6 @@ class PayoffDetail(ProjectView):
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=PayoffSerializer)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         return Response(PayoffSerializer(payoff_values(self.project, timezone.now())).data)

@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectView
 from labeling.loop import ledger
 from labeling.projects import access
+from labeling.replica import reads
 
 
 class PhaseFigures(serializers.Serializer[Any]):
@@ -59,6 +60,7 @@ class PrivacyDetail(ProjectView):
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=PrivacySerializer)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         project = self.project
         state = ledger.ledger_of(project)

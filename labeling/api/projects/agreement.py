@@ -13,6 +13,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.insight.agreement import agreement_values
 from labeling.insight.anchoring import anchoring_of
 from labeling.projects import access
+from labeling.replica import reads
 
 
 class IntervalFigures(serializers.Serializer[Any]):
@@ -128,6 +129,7 @@ class AgreementDetail(ProjectView):
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=AgreementSerializer)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         return Response(
             AgreementSerializer({**agreement_values(self.project), "anchoring": anchoring_of(self.project)}).data

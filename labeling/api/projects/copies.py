@@ -13,6 +13,7 @@ from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared.base import ProjectView
 from labeling.insight.copies import copy_values
 from labeling.projects import access
+from labeling.replica import reads
 
 
 class ClassCopiesFigures(serializers.Serializer[Any]):
@@ -46,5 +47,6 @@ class CopiesDetail(ProjectView):
     needs = {"GET": access.EXPORT}
 
     @extend_schema(responses=CopiesSerializer)
+    @reads()
     def get(self, request: Request, slug: str) -> Response:
         return Response(CopiesSerializer(copy_values(self.project)).data)

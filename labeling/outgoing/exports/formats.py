@@ -14,6 +14,7 @@ from labeling.outgoing.exports.parquet import parquet
 from labeling.outgoing.exports.rows import pages
 from labeling.outgoing.tables import JSON_OPTIONS, Format, Page, csv_lines, csv_page
 from labeling.questions import Question
+from labeling.replica import streamed
 
 
 def export(
@@ -23,11 +24,12 @@ def export(
     *,
     progress: Callable[[int], Any] = lambda rows: None,
 ) -> Iterator[bytes]:
-    """The export as chunks of bytes, read from the database as they are taken. Raises KeyError for no such format.
+    """The export as chunks of bytes, read from the database as they are taken, from a replica if there is one. Raises
+    KeyError for no such format.
 
     `progress` is told the number of rows of each page as it is read.
     """
-    return FORMATS[format_name].write(_reporting(pages(project, choice), progress), project.asks)
+    return streamed(FORMATS[format_name].write(_reporting(pages(project, choice), progress), project.asks))
 
 
 def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 from labeling.models import Membership, Project
 from labeling.outgoing.exports import FORMATS, Choice, count_rows
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
 from labeling.web.shared.pages import render_page
@@ -31,6 +32,7 @@ COUNTED = 100_000
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form that chooses rows, how many they are, and what is in the files. With a `format`, on to the file."""
     project = membership.project

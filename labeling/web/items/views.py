@@ -23,6 +23,7 @@ from labeling.items.records import ItemRecord, lines_of, record_of
 from labeling.models import Item, LabelClass, Membership, Project
 from labeling.projects import access, bulk, examples
 from labeling.projects.purging import KEPT_DAYS
+from labeling.replica import reads
 from labeling.web.items import item_view
 from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, MAX_LISTED, CorrectionForm
@@ -40,6 +41,7 @@ PROPOSED = 20
 
 @require_safe
 @for_members(access.READ_ITEMS)
+@reads()
 def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The items that a filter lets through, in pages by key: as quick at the end of a million as at their beginning."""
     project = membership.project

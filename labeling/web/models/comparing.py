@@ -15,6 +15,7 @@ from labeling.insight.comparisons import Comparison, OnControl, compare_versions
 from labeling.models import Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
 from labeling.web.models.version_words import comparison
@@ -30,6 +31,7 @@ PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "bo
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Figures on the same control items, where they disagree, and what they were made with."""
     project = membership.project

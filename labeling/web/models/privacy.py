@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from labeling.loop import ledger
 from labeling.models import Membership
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, moment, number
@@ -20,6 +21,7 @@ from labeling.web.shared.words import figure, moment, number
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The ledger, and in plain words what it means."""
     project, now = membership.project, timezone.now()

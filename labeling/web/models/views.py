@@ -19,6 +19,7 @@ from labeling.loop import ledger, versions
 from labeling.models import Membership, ModelVersion, Project, Release
 from labeling.outgoing import artifacts
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
@@ -33,6 +34,7 @@ CHOICES_SHOWN = 20
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All versions, the newest first, with their accuracy and where they come from."""
     now = timezone.now()
@@ -69,6 +71,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """One version, beside the one before it."""
     project, now = membership.project, timezone.now()

@@ -15,6 +15,7 @@ from labeling.insight.bootstrap import Estimate
 from labeling.insight.certainty import ENOUGH
 from labeling.models import Membership, Project
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import TOO_FEW, count, number, part, percent
@@ -34,6 +35,7 @@ MEANINGS = [
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Coefficients, pairs of people, classes, and one person's confusions; each figure opens its items."""
     project = membership.project

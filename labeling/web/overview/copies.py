@@ -10,6 +10,7 @@ from labeling.insight.certainty import ENOUGH
 from labeling.insight.copies import ClassCopies, copy_figures
 from labeling.models import Membership, Project
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.overview.agreement import items_url
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -18,6 +19,7 @@ from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What near-copies save, how often checks bear out their labels, and how near is near enough."""
     project = membership.project

@@ -15,6 +15,7 @@ from labeling.insight.certainty import ENOUGH
 from labeling.insight.work import answers_by_time, hours_of
 from labeling.models import Membership
 from labeling.projects import access
+from labeling.replica import reads
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pace import pace_chart
 from labeling.web.charts.people import accuracy_of_people, pace_of_people
@@ -29,6 +30,7 @@ ROUNDS = 12
 
 @require_safe
 @for_members(access.EXPORT)
+@reads()
 def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Charts with their tables, and everybody who has answered. Annotators do not see each other's figures."""
     project, now = membership.project, timezone.now()
