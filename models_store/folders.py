@@ -11,6 +11,7 @@ import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -29,8 +30,15 @@ class FolderError(ValueError):
     """A file of a folder cannot be read or written; the message names it and says why."""
 
 
+class StoreAway(Exception):
+    """A store elsewhere does not do what it was asked for; another try may do. The message says of which file."""
+
+
 class Folder(ABC):
-    """Files by plain names, without any folder in them. `str` of it is its location."""
+    """Files by plain names, without any folder in them. `str` of it is its location.
+
+    Whatever asks a store elsewhere raises `StoreAway`, too.
+    """
 
     def open(self, name: str) -> IO[bytes]:
         """The file, open for reading. Raises `FolderError`, also for a name that leads elsewhere, a link or a pipe."""
@@ -79,11 +87,26 @@ def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
     scheme = url.partition("://")[0]
     is_s3 = scheme in ("s3", "s3a")
     if is_s3:
-        options["config_kwargs"] = {**S3_CLIENT, **fsspec.config.conf.get(scheme, {}).get("config_kwargs", {})}
+        fsspec.get_filesystem_class(scheme)  # says which package is missing
+        options["config_kwargs"] = {**S3_CLIENT, **fsspec.config.conf.get("s3", {}).get("config_kwargs", {})}
+        options["session"] = _s3_session()
     system, root = fsspec.core.url_to_fs(url, **options)
     if is_s3:
         system.retries = S3_TRIES
     return system, root
+
+
+@cache
+def _s3_session() -> Any:
+    """One that sends what is to be written at once. Else it asks first whether it may, and waits without an end for the
+    answer of a server that hangs.
+    """
+    from aiobotocore.session import AioSession
+    from botocore.handlers import add_expect_header
+
+    session = AioSession(profile=fsspec.config.conf.get("s3", {}).get("profile"))
+    session.unregister("before-call.s3", add_expect_header)
+    return session
 
 
 class _Local(Folder):
@@ -149,8 +172,10 @@ class _Remote(Folder):
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
-        with _telling(self._url, "cannot be reached"):
+        try:
             self._store, self._root = filesystem_at(self._url)
+        except Exception as error:  # no such scheme, or its package is missing
+            raise FolderError(f"{self._url}: cannot be reached ({error})") from error
 
     def __str__(self) -> str:
         return self._url
@@ -185,14 +210,24 @@ class _Remote(Folder):
 
 @contextmanager
 def _telling(location: str, problem: str) -> Iterator[None]:
-    """Turn whatever goes wrong within into a `FolderError` that names the location."""
+    """Name the location in whatever goes wrong within: what is not there is a `FolderError`, all else `StoreAway`."""
+    try:
+        with telling(location, problem):
+            yield
+    except FileNotFoundError as error:
+        raise FolderError(f"{location}: {problem} ({error.strerror or error})") from error
+
+
+@contextmanager
+def telling(location: str, problem: str) -> Iterator[None]:
+    """Turn whatever goes wrong within into `StoreAway` that names the location; what is not there stays that."""
     try:
         yield
-    except FolderError:
+    except (FileNotFoundError, FolderError, StoreAway):
         raise
     except Exception as error:  # each store has errors of its own, and no common ancestor
         reason: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise FolderError(f"{location}: {problem} ({reason})") from error
+        raise StoreAway(f"{location}: {problem} ({reason})") from error
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -51,4 +51,4 @@ def drain(hosts: Hosts | None = None) -> None:
         if not worker.run_next():
             break
     left = Job.objects.exclude(state=Job.State.DONE).first()
-    assert left is None, left.reason
+    assert left is None, f"{left} {left.state} {left.reason}"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from labeling.models import ModelVersion, Project
 from labeling.outgoing import artifacts
+from labeling.shared_files import StoreAway
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -54,6 +55,8 @@ class Tracker:
             raise self._problem(error) from error
         except artifacts.FolderError as error:
             raise TrackingError(f"The files of model version {version.number} are gone from the disk.") from error
+        except StoreAway as error:
+            raise TrackingError(f"The files of model version {version.number} are out of reach: {error}") from error
         return True
 
     def _log(self, version: ModelVersion) -> None:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from labeling.shared_files.base import Store, StoreAway
+from labeling.shared_files.base import Store
 from labeling.shared_files.folder import FolderStore
+from models_store.folders import StoreAway
 
-__all__ = ["FolderStore", "Store", "StoreAway", "place"]
+__all__ = ["FolderStore", "Store", "StoreAway", "store"]
 
 SHARED = ("media", "uploads", "projects")
 

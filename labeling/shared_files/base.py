@@ -10,10 +10,6 @@ from typing import NamedTuple
 import numpy as np
 
 
-class StoreAway(Exception):
-    """The object store does not do what it was asked for; another try may do. The message says of which file."""
-
-
 class Entry(NamedTuple):
     """A file of a folder, and when it was last written, in seconds since 1970."""
 
@@ -24,7 +20,8 @@ class Entry(NamedTuple):
 class Store(ABC):
     """Files by their paths below DATA_DIR, the same on every host. Paths that no other host needs are left alone.
 
-    Raises `FileNotFoundError` for a file that is not there, another `OSError` if this host's disk fails, `StoreAway`.
+    Raises `FileNotFoundError` for a file that is not there, another `OSError` if this host's disk fails, `StoreAway` if
+    the store does not do what it is asked for.
     """
 
     def recorded(self, path: Path) -> str:

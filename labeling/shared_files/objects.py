@@ -13,18 +13,18 @@ import uuid
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from labeling.disk import replace_file
-from labeling.shared_files.base import Entry, Store, StoreAway
+from labeling.shared_files.base import Entry, Store
 from labeling.shared_files.copies import Copies
 from labeling.shared_files.folder import entries_of
 from labeling.shared_files.rows import StoredRows
-from models_store.folders import filesystem_at
+from models_store.folders import filesystem_at, telling
 
 SIDE_BY_SIDE = 16
 # Files that are held until they are in the store.
@@ -225,14 +225,5 @@ class ObjectStore(Store):
         """What changes when the object is replaced. Raises `FileNotFoundError`."""
         return str(self._store.ukey(key))
 
-    @contextmanager
-    def _telling(self, key: str, problem: str) -> Iterator[None]:
-        """Turn whatever goes wrong within into `StoreAway`, which names the place; what is not there stays that."""
-        try:
-            yield
-        except (FileNotFoundError, StoreAway):
-            raise
-        except Exception as error:  # each store has errors of its own, and no common ancestor
-            reason: Any = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            place = f"{self._url.partition('://')[0]}://{key}" if key else self._url
-            raise StoreAway(f"{place}: {problem} ({reason})") from error
+    def _telling(self, key: str, problem: str) -> AbstractContextManager[None]:
+        return telling(f"{self._url.partition('://')[0]}://{key}" if key else self._url, problem)
