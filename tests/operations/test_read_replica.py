@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,8 +55,6 @@ print(*seen)
 
 @pytest.fixture
 def main() -> Iterator[Postgres]:
-    if not (shutil.which("initdb") or list(Path("/usr/lib/postgresql").glob("*/bin/initdb"))):
-        pytest.skip("PostgreSQL is not installed: see scripts/system-packages.sh")
     with running_postgres() as server:
         # Commits are waited for, as in an installation.
         server.carry_out("ALTER ROLE marginalia SET synchronous_commit = on")
