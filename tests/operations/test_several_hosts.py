@@ -70,7 +70,7 @@ class Host:
 class Person(threading.Thread):
     """Claims and answers through both web servers, now this one, now that, until nothing is left."""
 
-    def __init__(self, ports: Callable[[], list[int]], token: str, truths: dict[str, str]) -> None:
+    def __init__(self, ports: Callable[[], list[int]], token: str, truths: dict[int, str]) -> None:
         super().__init__(daemon=True)
         self._ports, self._headers, self._truths = ports, {"Authorization": f"Token {token}"}, truths
         self.acknowledged: list[uuid.UUID] = []
@@ -80,10 +80,10 @@ class Person(threading.Thread):
     def run(self) -> None:
         with httpx.Client(headers=self._headers, timeout=30, trust_env=False) as http:
             while not self.problem and (tasks := self._ask(http, "POST", "claim/", {"count": 4}).json()["tasks"]):
-                media = self._ask(http, "GET", f"items/{tasks[0]['item_id']}/media/")
+                media = self._ask(http, "GET", f"items/{tasks[0]['item']['id']}/media/")
                 self.seen += len(media.content) > 0
                 answers = [
-                    {"id": str(uuid.uuid4()), "task": task["id"], "value": self._truths[task["external_id"]]}
+                    {"id": str(uuid.uuid4()), "task": task["id"], "value": self._truths[task["item"]["id"]]}
                     for task in tasks
                 ]
                 told = self._ask(http, "POST", "annotations/", {"annotations": answers}).json()
@@ -115,12 +115,12 @@ def hosts(tmp_path: Path) -> Iterator[dict[str, Host]]:
         yield made
 
 
-def digits_of(n: int) -> tuple[bytes, dict[str, str]]:
-    content, target = io.BytesIO(), load_digits().target
+def digits_of(n: int) -> bytes:
+    content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
         for number in range(n):
             archive.writestr(f"{number:04}.png", digit_png(number))
-    return content.getvalue(), {f"{number:04}.png": str(target[number]) for number in range(n)}
+    return content.getvalue()
 
 
 def wait_for_batch(number: int) -> None:
@@ -132,7 +132,7 @@ def wait_for_batch(number: int) -> None:
     wait_until(opened, seconds=60, every=0.1)
 
 
-def label(hosts: dict[str, Host], tokens: list[str], truths: dict[str, str], meanwhile: Callable[[], None]) -> list:
+def label(hosts: dict[str, Host], tokens: list[str], truths: dict[int, str], meanwhile: Callable[[], None]) -> list:
     """Have all answer the open batch, and what happens meanwhile."""
     ports = [lambda: [hosts["web1"].port, hosts["web2"].port], lambda: [hosts["web2"].port, hosts["web1"].port]]
     people = [Person(ports[n % 2], token, truths) for n, token in enumerate(tokens)]
@@ -158,7 +158,7 @@ def test_nothing_acknowledged_is_lost_when_hosts_go_with_their_disks(hosts: dict
     )
     manager = {"Authorization": f"Token {AuthToken.objects.create(make_member(project, 'mona', Role.MANAGER))[1]}"}
     tokens = [AuthToken.objects.create(make_member(project, f"ann{n}"))[1] for n in range(PEOPLE)]
-    content, truths = digits_of(ITEMS)
+    content = digits_of(ITEMS)
     with httpx.Client(headers=manager, timeout=60, trust_env=False) as http:
         address = f"http://127.0.0.1:{hosts['web1'].port}{API}items/"
         answer = http.post(address, files={"file": ("digits.zip", content)})
@@ -172,8 +172,11 @@ def test_nothing_acknowledged_is_lost_when_hosts_go_with_their_disks(hosts: dict
         wait_for_batch(1)
         assert (ItemImport.objects.get().state, Item.objects.count()) == ("done", ITEMS)
 
+        target = load_digits().target
+        truths = {item.pk: str(target[int(item.source[:4])]) for item in Item.objects.all()}
+
         def lose_a_web_server() -> None:
-            wait_until(lambda: Annotation.objects.count() > BATCH // 4)
+            wait_until(lambda: Annotation.objects.count() > BATCH // 4, seconds=30)
             restart("web2")
 
         acknowledged = label(hosts, tokens, truths, lose_a_web_server)
