@@ -70,6 +70,7 @@ ON_POSTGRES = [
     "operations/test_back_up.py",
     "operations/test_database_restart.py",
     "operations/test_rolling_upgrade.py",
+    "operations/test_several_hosts.py",
     "queue",
     "uploads/test_storage.py::test_many_at_once_do_not_pass_the_limit_together",
     "uploads/test_storage_migration.py",

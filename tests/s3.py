@@ -43,7 +43,11 @@ def s3_server() -> Iterator[Bucket]:
         _wait_for(port)
         bucket = f"bucket-{uuid.uuid4().hex[:8]}"
         fsspec.filesystem("s3").mkdir(bucket)
-        environment = {f"FSSPEC_S3_{name.upper()}": value for name, value in options.items()}
+        environment = {
+            "AWS_ENDPOINT_URL": options["endpoint_url"],
+            "AWS_ACCESS_KEY_ID": KEY,
+            "AWS_SECRET_ACCESS_KEY": KEY,
+        }
         yield Bucket(f"s3://{bucket}/marginalia", environment, process)
     finally:
         if before is None:

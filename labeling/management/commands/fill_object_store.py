@@ -1,0 +1,96 @@
+"""Copies an installation's files into its object store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from labeling.models import ItemImport, PredictionRun, Project, Upload
+from labeling.shared_files import SHARED, StoreAway, store
+
+# What only this host needs, or what a killed process has left.
+LEFT_OUT = (".tmp", ".safetensors", ".partial.npz")
+# Of features, so many bytes are sent at once.
+PART_BYTES = 64 << 20
+
+
+class Command(BaseCommand):
+    help = (
+        "Copy what lies in DATA_DIR (images, uploads, features and all else that hosts share) into the store that "
+        "OBJECT_STORE names. Stop web and workers first. Called again, it goes on where it was. Model versions stay "
+        "where they are."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.OBJECT_STORE:
+            raise CommandError("Set OBJECT_STORE first: it says where the files go.")
+        copied = present = 0
+        try:
+            for path in _files(Path(settings.DATA_DIR)):
+                if _copy(path):
+                    copied += 1
+                    self.stdout.write(f"{path.relative_to(settings.DATA_DIR)}")
+                else:
+                    present += 1
+        except (StoreAway, OSError) as error:
+            raise CommandError(f"{error}. {copied} files were copied: call it again to go on.") from error
+        for model in (Upload, ItemImport, PredictionRun):
+            _record(model)
+        self.stdout.write(f"{copied} files were copied, {present} were there already.")
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """What hosts share, but for features of which nothing counts."""
+    for name in SHARED:
+        for path in sorted((folder / name).rglob("*")):
+            inside = path.relative_to(folder).parts
+            is_draft = path.name.startswith(".") or path.name.endswith(LEFT_OUT) or "drafts" in inside
+            is_model = name == "projects" and len(inside) > 2 and inside[2] == "models"
+            if path.is_file() and not is_draft and not is_model:
+                yield path
+
+
+def _copy(path: Path) -> bool:
+    """Copy a file, unless one of the same size is there. Returns whether it was copied."""
+    if path.suffix == ".bin" and path.name.startswith("features-"):
+        return _copy_features(path)
+    try:
+        if store().size(path) == path.stat().st_size:
+            return False
+    except FileNotFoundError:
+        pass
+    store().publish(path)
+    return True
+
+
+def _copy_features(path: Path) -> bool:
+    """Copy those rows that count, in parts. What lies here is no copy from then on, and goes."""
+    shape = orjson.loads(path.with_suffix(".json").read_bytes())
+    dtype = np.dtype(shape["dtype"])
+    project = Project.objects.filter(pk=path.parent.name).first()
+    here = path.stat().st_size // (dtype.itemsize * shape["dim"])
+    if project is None or path.name != f"features-{project.features_generation}.bin" or not project.encoded_rows:
+        return False
+    if here < project.encoded_rows:
+        if store().size_below(path):
+            return False
+        raise FileNotFoundError(f"{path} has {here} of {project.encoded_rows} rows")
+    rows = np.memmap(path, dtype, "r", shape=(project.encoded_rows, shape["dim"]))
+    step = max(1, PART_BYTES // rows[:1].nbytes)
+    for start in range(0, len(rows), step):
+        store().append(path, rows_before=start, block=np.asarray(rows[start : start + step]))
+    path.unlink()
+    return True
+
+
+def _record(model: type[Upload | ItemImport | PredictionRun]) -> None:
+    """Let rows name files as every host finds them, wherever its folder lies."""
+    for row in model._default_manager.filter(path__startswith=f"{settings.DATA_DIR}/"):
+        row.path = store().recorded(Path(row.path))
+        row.save(update_fields=["path"])
