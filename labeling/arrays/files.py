@@ -138,7 +138,8 @@ class Features:
             return [(start, stop)] if start < stop else []
         parts = np.unique(rows // BROUGHT_ROWS)
         runs = np.split(parts, np.flatnonzero(np.diff(parts) > 1) + 1) if len(parts) else []
-        return [(run[0] * BROUGHT_ROWS, min(len(self), (run[-1] + 1) * BROUGHT_ROWS)) for run in runs]
+        ends = [(int(run[0]), int(run[-1]) + 1) for run in runs]
+        return [(first * BROUGHT_ROWS, min(len(self), last * BROUGHT_ROWS)) for first, last in ends]
 
 
 def _shape_of(features: Path) -> Path:

@@ -20,6 +20,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.tasks import PromptedBy
+from labeling.shared_files import store
 from labeling.statements import insert_many
 from labeling.steps.further import Further
 
@@ -72,7 +73,7 @@ class TaskFacts:
             files = ProjectFiles(project)
             names = ("margins", "best", "confidence")
             self._arrays = {name: load_array(files.pool(picked.version, name)) for name in names}
-            if project.show_predictions and (path := files.pool(picked.version, "likely")).exists():
+            if project.show_predictions and store().exists(path := files.pool(picked.version, "likely")):
                 self._likely = load_array(path, mmap=True)
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
