@@ -25,27 +25,24 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks import turning
 from benchmarks.measuring import machine
-from benchmarks.turning import Clock, Pool
+from benchmarks.turning import Clock, Pool, as_a_worker, turn
 from scripts.installation import Installation, free_port
 
 DIM, CLASSES = 64, 10
 BESIDE_TASKS = 20_000
 
 
-def turn(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
+def measure(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
     """Turn the loop once, and pick once more."""
     import django
 
     django.setup()
-    from labeling.steps.compute import compute
-
-    compute.prepare()  # as a worker does: compiling is no part of a clustering
     vectors, truth = _vectors(items, folder / "items.npy")
     pool = Pool("single", [str(index) for index in range(CLASSES)], vectors, lambda place: int(truth[place]))
     clock = Clock()
-    turning.turn(pool, slug="big", size=size, clock=clock)
+    with as_a_worker():
+        turn(pool, slug="big", size=size, clock=clock)
     return clock.steps
 
 
@@ -135,7 +132,7 @@ def main() -> int:
         subprocess.run([*command, "prepare"], check=True)
         beside = subprocess.Popen([*command, "beside"])
         try:
-            steps = turn(options.items, options.batch, Path(folder))
+            steps = measure(options.items, options.batch, Path(folder))
         finally:
             beside.kill()
             beside.wait()

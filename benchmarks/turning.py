@@ -6,6 +6,7 @@ For benchmarks of big batches. Answers are written by plain SQL, as if people ha
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 import uuid
@@ -56,6 +57,21 @@ class Clock:
         self.steps.append({"step": name, "seconds": ended - began, "memory_mb": peak_bytes() / 1e6,
                            "began": began, "ended": ended, **rose})  # fmt: skip
         print(f"{name}: {ended - began:.1f} s", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def as_a_worker() -> Iterator[None]:
+    """Threads as `manage.py worker` has them, and what it loads and compiles ahead of its first step."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    from labeling.steps.compute import compute
+
+    threads = max(1, (os.cpu_count() or 1) - 1)
+    torch.set_num_threads(threads)
+    with threadpool_limits(threads):
+        compute.prepare()
+        yield
 
 
 def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:

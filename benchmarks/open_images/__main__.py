@@ -30,7 +30,7 @@ from typing import Any
 from benchmarks.measuring import in_a_process, machine
 from benchmarks.open_images import made_up
 from benchmarks.open_images.counted import MOVED
-from benchmarks.turning import Clock, turn
+from benchmarks.turning import Clock, as_a_worker, turn
 from scripts.installation import Installation, free_port
 
 MODULE = "benchmarks.open_images"
@@ -94,13 +94,11 @@ def run_size(args: argparse.Namespace) -> dict[str, Any]:
         django.setup()
         from django.core.management import call_command
 
-        from labeling.steps.compute import compute
-
         call_command("migrate", verbosity=0)
-        compute.prepare()  # as a worker does: compiling is no part of a clustering
         load = os.getloadavg()[0]
-        result = measure(host, question=args.question, items=items, classes=args.classes,
-                         batch=args.batch or max(1, items // 10), dim=args.dim)  # fmt: skip
+        with as_a_worker():
+            result = measure(host, question=args.question, items=items, classes=args.classes,
+                             batch=args.batch or max(1, items // 10), dim=args.dim)  # fmt: skip
         return {**result, "load_before": load, "load_after": os.getloadavg()[0]}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.open_images import __main__ as open_images
 from benchmarks.open_images import made_up
@@ -15,6 +16,9 @@ from labeling.models import Annotation, Project
 STEPS = [
     "import", "encode", "select (at random)", "answer by SQL", "train", "embed", "cluster", "select", "export as JSONL",
 ]  # fmt: skip
+
+
+torch.set_num_threads(1)  # on a busy machine two wait for each other
 
 
 @pytest.mark.django_db
