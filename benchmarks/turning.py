@@ -54,9 +54,11 @@ class Clock:
         yield
         ended = time.time()
         rose = {name: value - gauges[name] for name, value in self._gauges().items()}
-        self.steps.append({"step": name, "seconds": ended - began, "memory_mb": peak_bytes() / 1e6,
-                           "began": began, "ended": ended, **rose})  # fmt: skip
-        print(f"{name}: {ended - began:.1f} s", file=sys.stderr, flush=True)
+        memory = peak_bytes() / 1e6
+        self.steps.append({"step": name, "seconds": ended - began, "memory_mb": memory, "began": began, "ended": ended,
+                           **rose})  # fmt: skip
+        told = "".join(f", {gauge} {value:,.0f}" for gauge, value in rose.items())
+        print(f"{name}: {ended - began:.1f} s, {memory:.0f} MB{told}", file=sys.stderr, flush=True)
 
 
 @contextmanager
