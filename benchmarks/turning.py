@@ -35,8 +35,9 @@ class Pool:
 
 
 class Clock:
-    """The steps so far: name, seconds, the most memory in MB, when each began and ended; and by how much each of the
-    `gauges` rose. `before` is called in front of each step.
+    """The steps so far: name, seconds, those of the processor (which others on the machine hardly change), the most
+    memory in MB, when each began and ended; and by how much each of the `gauges` rose. `before` is called in front of
+    each step.
     """
 
     def __init__(
@@ -50,15 +51,19 @@ class Clock:
         self._before()
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # the most memory from here on
-        gauges, began = self._gauges(), time.time()
+        gauges, began, cpu = self._gauges(), time.time(), time.process_time()
         yield
-        ended = time.time()
+        ended, cpu = time.time(), time.process_time() - cpu
         rose = {name: value - gauges[name] for name, value in self._gauges().items()}
         memory = peak_bytes() / 1e6
-        self.steps.append({"step": name, "seconds": ended - began, "memory_mb": memory, "began": began, "ended": ended,
-                           **rose})  # fmt: skip
+        self.steps.append({"step": name, "seconds": ended - began, "cpu_seconds": cpu, "memory_mb": memory,
+                           "began": began, "ended": ended, **rose})  # fmt: skip
         told = "".join(f", {gauge} {value:,.0f}" for gauge, value in rose.items())
-        print(f"{name}: {ended - began:.1f} s, {memory:.0f} MB{told}", file=sys.stderr, flush=True)
+        print(
+            f"{name}: {ended - began:.1f} s, {cpu:.1f} s of the processor, {memory:.0f} MB{told}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 @contextmanager

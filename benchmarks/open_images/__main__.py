@@ -103,10 +103,11 @@ def run_size(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def growth(sizes: list[dict[str, Any]]) -> dict[str, float]:
-    """Of each step, the power of the items by which its seconds grow, from the first size to the last."""
+    """Of each step, the power of the items by which its processor's seconds grow, from the first size to the last."""
     first, last = sizes[0], sizes[-1]
+    times = math.log(last["items"] / first["items"])
     return {
-        before["step"]: math.log(after["seconds"] / before["seconds"]) / math.log(last["items"] / first["items"])
+        before["step"]: math.log(after["cpu_seconds"] / before["cpu_seconds"]) / times
         for before, after in zip(first["steps"], last["steps"], strict=True)
     }
 
@@ -118,13 +119,14 @@ def tell(result: dict[str, Any]) -> None:
         print(f"a batch of {size['batch']:,}; load {size['load_before']:.1f} to {size['load_after']:.1f}")
         print("labels a class: " + ", ".join(f"{name} {value:,.4g}" for name, value in size["labels"].items()))
         heads = (*(f"{title}, MB" for title in GAUGES.values()), "requests")
-        print(f"{'step':<20}{'seconds':>9}{'peak MB':>9}" + "".join(f"{head:>20}" for head in heads))
+        print(f"{'step':<20}{'seconds':>9}{'cpu':>9}{'peak MB':>9}" + "".join(f"{head:>20}" for head in heads))
         for step in size["steps"]:
             moved = "".join(f"{step[name] / 1e6:>20.1f}" for name in GAUGES)
-            print(f"{step['step']:<20}{step['seconds']:>9.1f}{step['memory_mb']:>9.0f}{moved}{step['requests']:>20}")
+            spent = f"{step['seconds']:>9.1f}{step['cpu_seconds']:>9.1f}{step['memory_mb']:>9.0f}"
+            print(f"{step['step']:<20}{spent}{moved}{step['requests']:>20}")
         print()
     if "growth" in result:
-        print("seconds grow with the items to the power of: ", end="")
+        print("the processor's seconds grow with the items to the power of: ", end="")
         print(", ".join(f"{step} {power:.2f}" for step, power in result["growth"].items()))
 
 
