@@ -23,7 +23,6 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,29 +36,25 @@ MODULE = "benchmarks.open_images"
 GAUGES = {"from_store": "from the store", "into_store": "into the store", "written": "to disk", "database": "database"}
 
 
-def gauges(folder: Path) -> Callable[[], dict[str, float]]:
+def gauges() -> dict[str, float]:
     """Totals so far in bytes: what left the store and came into it, what the process wrote to disk (the store's folder
     included), and the size of the database; and requests to the store.
     """
+    lines = Path("/proc/self/io").read_text().splitlines()
+    written = next(line for line in lines if line.startswith("write_bytes")).split()[1]
+    return {"from_store": MOVED["left"], "into_store": MOVED["came"], "requests": MOVED["requests"],
+            "written": int(written), "database": _database_bytes()}  # fmt: skip
+
+
+def _database_bytes() -> int:
     from django.db import connection
 
-    def database() -> int:
-        if connection.vendor == "sqlite":
-            path = Path(connection.settings_dict["NAME"])
-            return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_database_size(current_database())")
-            return int(cursor.fetchone()[0])
-
-    def written() -> int:
-        lines = Path("/proc/self/io").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("write_bytes")).split()[1])
-
-    def totals() -> dict[str, float]:
-        return {"from_store": MOVED["left"], "into_store": MOVED["came"], "requests": MOVED["requests"],
-                "written": written(), "database": database()}  # fmt: skip
-
-    return totals
+    if connection.vendor == "sqlite":
+        path = Path(connection.settings_dict["NAME"])
+        return sum(each.stat().st_size for each in path.parent.glob(f"{path.name}*"))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_database_size(current_database())")
+        return int(cursor.fetchone()[0])
 
 
 def forget_copies(folder: Path) -> None:
@@ -75,7 +70,7 @@ def measure(folder: Path, *, question: str, items: int, classes: int, batch: int
     made = folder / "made-up"
     made.mkdir()
     pool, counts = made_up.make(made, question=question, items=items, classes=classes, dim=dim)
-    clock = Clock(gauges(folder), before=lambda: forget_copies(folder))
+    clock = Clock(gauges, before=lambda: forget_copies(folder))
     turn(pool, slug=f"{question}-{items}", size=batch, clock=clock)
     return {"items": items, "batch": batch, "labels": made_up.quantiles(counts), "steps": clock.steps}
 

@@ -16,7 +16,7 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def unencoded(self) -> ItemQuerySet:
         """Items that the encoder has yet to see; vectors block by block."""
         # All have a `media`, if an empty one. Without that bound SQLite takes another index, and sorts all such items
-        # for the first few: at a million, that took ten times as long as encoding them.
+        # for the first few: at a million, that took most of the time of encoding them.
         return self.filter(row__isnull=True, encode_error="", media__gte="").order_by("media", "media_offset", "pk")
 
     def unpicked(self) -> ItemQuerySet:
