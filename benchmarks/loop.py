@@ -20,71 +20,29 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.measuring import machine, peak_bytes
+from benchmarks.measuring import machine
+from benchmarks.turning import Clock, Pool, as_a_worker, turn
 from scripts.installation import Installation, free_port
 
 DIM, CLASSES = 64, 10
-PART = 2_000
 BESIDE_TASKS = 20_000
 
 
-class Clock:
-    """The steps so far: name, seconds, the most memory in MB, when each began and ended."""
-
-    def __init__(self) -> None:
-        self.steps: list[dict[str, Any]] = []
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        with suppress(OSError):
-            Path("/proc/self/clear_refs").write_text("5")  # the most memory from here on
-        began = time.time()
-        yield
-        ended = time.time()
-        self.steps.append({"step": name, "seconds": ended - began, "memory_mb": peak_bytes() / 1e6,
-                           "began": began, "ended": ended})  # fmt: skip
-        print(f"{name}: {ended - began:.1f} s", file=sys.stderr, flush=True)
-
-
-def turn(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
+def measure(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
     """Turn the loop once, and pick once more."""
     import django
 
     django.setup()
-    from labeling.answering import batches
-    from labeling.intake.run import import_items
-    from labeling.intake.uploads import register
-    from labeling.loop.step import Step
-    from labeling.models import Job, Project
-    from labeling.models.jobs import worker_name
-    from labeling.outgoing.exports.formats import export
-    from labeling.projects.create import create_project
-
-    clock = Clock()
     vectors, truth = _vectors(items, folder / "items.npy")
-    classes = [str(index) for index in range(CLASSES)]
-    settings = {"seed": 1, "batch_size": size, "pick_ahead": None}
-    project = create_project(slug="big", kind="vector", classes=classes, settings=settings)
-    job = register(project=project, user=None, path=vectors, name=vectors.name, strict=True, taken_by=worker_name())
-    with clock.step("import"):
-        import_items(Step(job, patient=False))
-    _run_jobs(clock, until=lambda: project.batches.open().exists(), first="select (at random)")
-    batch = project.batches.get()
-    with clock.step("answer by SQL"):
-        _answer(batch, truth)
-        batches.complete(batch_id=batch.pk)
-    _run_jobs(clock, until=lambda: project.batches.filter(number=2, state="open").exists())
-    with clock.step("export as JSONL"):
-        project = Project.objects.get(pk=project.pk)
-        assert sum(len(part) for part in export(project, "jsonl"))
-    assert not Job.objects.filter(state=Job.State.FAILED).exists(), "a step has failed"
+    pool = Pool("single", [str(index) for index in range(CLASSES)], vectors, lambda place: int(truth[place]))
+    clock = Clock()
+    with as_a_worker():
+        turn(pool, slug="big", size=size, clock=clock)
     return clock.steps
 
 
@@ -98,50 +56,6 @@ def _vectors(items: int, path: Path) -> tuple[Path, np.ndarray]:
         out[start : start + len(part)] = centres[part] + rng.normal(size=(len(part), DIM)).astype(np.float32) * 1.5
     out.flush()
     return path, truth
-
-
-def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> None:
-    """Run what is due, without what nobody waits for."""
-    from django.utils import timezone
-
-    from labeling.loop.step import Step
-    from labeling.models import Job
-    from labeling.models.jobs import PATIENT_KINDS, worker_name
-    from labeling.steps.registry import run_step
-
-    while not until():
-        Job.objects.waiting().update(run_after=timezone.now())
-        job = Job.objects.due(timezone.now()).exclude(kind__in=PATIENT_KINDS).first()
-        assert job is not None, "nothing is left to do"
-        assert Job.objects.take(job, worker_name(), timezone.now())
-        name = first if first and job.kind == Job.Kind.SELECT else str(job.kind)
-        with clock.step(name):
-            run_step(Step(job, patient=False))
-
-
-def _answer(batch: Any, truth: np.ndarray) -> None:
-    """Answer all tasks of the batch from the truth, a part in each transaction."""
-    from django.db import transaction
-    from django.utils import timezone
-
-    from labeling.models import Annotation, Batch, Task, User
-    from labeling.statements import change_each, insert_many, stored
-
-    user = User.objects.get(username="beside")
-    tasks = list(batch.tasks.order_by("rank").values_list("pk", "item_id", "item__row"))
-    columns = ("id", "task", "user", "value", "skip_reason", "seconds", "flagged", "created_at", "class_revision")
-    for start in range(0, len(tasks), PART):
-        part, now = tasks[start : start + PART], timezone.now()
-        moment = stored(Annotation, "created_at", now)
-        rows = [(stored(Annotation, "id", uuid.uuid4()), task, user.pk, str(truth[row]), "", 1.0, False, moment, 0)
-                for task, _, row in part]  # fmt: skip
-        with transaction.atomic():
-            insert_many(Annotation, columns, rows)
-            Task.objects.filter(pk__in=[task for task, _, _ in part]).update(free=0, outstanding=0)
-            change_each("UPDATE labeling_item SET label = %s, agreement = 1, labeled_at = %s WHERE id = %s",
-                        [(str(truth[row]), moment, item) for _, item, row in part])  # fmt: skip
-        time.sleep(0.02)
-    Batch.objects.filter(pk=batch.pk).update(remaining=0)
 
 
 def label_beside(path: Path) -> None:
@@ -218,7 +132,7 @@ def main() -> int:
         subprocess.run([*command, "prepare"], check=True)
         beside = subprocess.Popen([*command, "beside"])
         try:
-            steps = turn(options.items, options.batch, Path(folder))
+            steps = measure(options.items, options.batch, Path(folder))
         finally:
             beside.kill()
             beside.wait()
