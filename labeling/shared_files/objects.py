@@ -24,7 +24,7 @@ from labeling.shared_files.base import Entry, Store
 from labeling.shared_files.copies import Copies
 from labeling.shared_files.folder import entries_of
 from labeling.shared_files.rows import StoredRows
-from models_store.folders import filesystem_at, telling
+from models_store.folders import StoreAway, filesystem_at, telling
 
 SIDE_BY_SIDE = 16
 # Files that are held until they are in the store.
@@ -42,11 +42,19 @@ class ObjectStore(Store):
             # Other hosts write too: no listing is true for long.
             local = {"auto_mkdir": True} if self._url.startswith("file:") else {}
             self._store, self._root = filesystem_at(self._url, use_listings_cache=False, **local)
+            self._look()
         copied = [folder / name for name in shared if name != "uploads"]
         self._copies = Copies(copied, stays=self._stays, most_bytes=most_bytes)
         self._rows = StoredRows(self._store, self._copies)
         self._threads = ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="object-store")
         self._of_thread = threading.local()
+
+    def _look(self) -> None:
+        """Make sure that the store takes what it is given. In a bucket that is not there, all files would be missing."""
+        try:
+            self._store.pipe_file(f"{self._root}/marginalia", b"")
+        except FileNotFoundError:
+            raise StoreAway(f"{self._url}: there is no such bucket") from None
 
     def recorded(self, path: Path) -> str:
         """Hosts may have different folders for their copies."""

@@ -185,7 +185,7 @@ def test_files_that_no_other_host_needs_are_left_alone(away: Hosts, tmp_path: Pa
         away.stores[0].publish(path)
         assert away.stores[0].local(path) == path
         assert away.stores[0].recorded(path) == str(path)
-    assert not fsspec.filesystem("memory").exists(away.url)
+    assert [Path(name).name for name in fsspec.filesystem("memory").find(away.url)] == ["marginalia"]
 
 
 def test_copies_that_were_not_asked_for_lately_make_room(away: Hosts) -> None:
@@ -262,3 +262,8 @@ def test_a_host_that_lost_its_disk_finds_everything(hosts: Hosts) -> None:
     hosts.put(0, "media/1/images/ab/x.png", b"picture")
     shutil.rmtree(hosts.folders[0])
     assert (hosts.read(0, "projects/1/joins.npy"), hosts.read(0, "media/1/images/ab/x.png")) == (b"joins", b"picture")
+
+
+def test_a_bucket_that_is_not_there_is_no_store_of_missing_files(server: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreAway, match="s3://elsewhere/marginalia: there is no such bucket"):
+        ObjectStore("s3://elsewhere/marginalia", tmp_path, shared=SHARED, most_bytes=MOST_BYTES)
