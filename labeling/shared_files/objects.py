@@ -50,7 +50,7 @@ class ObjectStore(Store):
         self._of_thread = threading.local()
 
     def _look(self) -> None:
-        """Make sure that the store takes what it is given. In a bucket that is not there, all files would be missing."""
+        """Make sure that the store takes what it is given: without its bucket, all files would seem to be missing."""
         try:
             self._store.pipe_file(f"{self._root}/marginalia", b"")
         except FileNotFoundError:

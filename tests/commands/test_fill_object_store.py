@@ -39,7 +39,6 @@ def test_all_that_hosts_share_is_there_and_the_loop_goes_on(
     (data_dir / "media" / str(project.pk) / "drafts").mkdir(exist_ok=True)
     (data_dir / "media" / str(project.pk) / "drafts" / ".draft-1").write_bytes(b"half")
     hosts = Hosts(tmp_path, settings, f"memory://{uuid.uuid4().hex}")
-    settings.MODEL_STORE = ""
     settings.DATA_DIR, settings.MEDIA_ROOT = data_dir, data_dir / "media"
     monkeypatch.setattr(fill_object_store, "PART_BYTES", 10_000)
 
@@ -52,9 +51,8 @@ def test_all_that_hosts_share_is_there_and_the_loop_goes_on(
             call_command("fill_object_store")
     assert not filled(capsys).startswith("0 files")
     assert filled(capsys).startswith("0 files were copied")
-    assert not [name for name in hosts.stored() if "draft" in name or "/models/" in name]
-
-    shutil.copytree(ProjectFiles(project).root / "models", tmp_path / "b/projects" / str(project.pk) / "models")
+    assert not [name for name in hosts.stored() if "draft" in name]
+    shutil.rmtree(data_dir)
     hosts.go(1)
     assert len(load_array(ProjectFiles(project).pool(project.versions.get(), "best"))) == 150
     answer_batch(project, user)

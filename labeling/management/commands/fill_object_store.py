@@ -11,8 +11,11 @@ import orjson
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from labeling.models import ItemImport, PredictionRun, Project, Upload
+from labeling.arrays.files import ProjectFiles
+from labeling.models import ItemImport, ModelVersion, PredictionRun, Project, Upload
+from labeling.outgoing.artifacts import MANIFEST
 from labeling.shared_files import SHARED, StoreAway, store
+from models_store.folders import FolderError, folder_at
 
 # What only this host needs, or what a killed process has left.
 LEFT_OUT = (".tmp", ".safetensors", ".partial.npz")
@@ -23,8 +26,8 @@ PART_BYTES = 64 << 20
 class Command(BaseCommand):
     help = (
         "Copy what lies in DATA_DIR (images, uploads, features and all else that hosts share) into the store that "
-        "OBJECT_STORE names. Stop web and workers first. Called again, it goes on where it was. Model versions stay "
-        "where they are."
+        "OBJECT_STORE names. Stop web and workers first. Called again, it goes on where it was. Model versions go to "
+        "MODEL_STORE, which is the same store unless it is set."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -38,7 +41,8 @@ class Command(BaseCommand):
                     self.stdout.write(f"{path.relative_to(settings.DATA_DIR)}")
                 else:
                     present += 1
-        except (StoreAway, OSError) as error:
+            copied += _copy_versions()
+        except (StoreAway, FolderError, OSError) as error:
             raise CommandError(f"{error}. {copied} files were copied: call it again to go on.") from error
         for model in (Upload, ItemImport, PredictionRun):
             _record(model)
@@ -87,6 +91,23 @@ def _copy_features(path: Path) -> bool:
         store().append(path, rows_before=start, block=np.asarray(rows[start : start + step]))
     path.unlink()
     return True
+
+
+def _copy_versions() -> int:
+    """Copy the files of model versions that lie here to where new ones go, and let their rows say so."""
+    copied = 0
+    for version in (
+        ModelVersion.objects.exclude(artifact="").exclude(artifact__contains="://").select_related("project")
+    ):
+        files = ProjectFiles(version.project)
+        source, place = Path(files.artifact_at(version.artifact)), files.artifact(version.number)
+        if "://" not in place or not source.is_relative_to(files.root):
+            continue
+        contents = {path.name: path.read_bytes() for path in sorted(source.iterdir()) if path.is_file()}
+        folder_at(place).replace(contents, seal=MANIFEST)
+        ModelVersion.objects.filter(pk=version.pk).update(artifact=place)
+        copied += len(contents)
+    return copied
 
 
 def _record(model: type[Upload | ItemImport | PredictionRun]) -> None:
