@@ -70,7 +70,6 @@ ON_POSTGRES = [
     "operations/test_back_up.py",
     "operations/test_database_restart.py",
     "operations/test_rolling_upgrade.py",
-    "operations/test_several_hosts.py",
     "queue",
     "uploads/test_storage.py::test_many_at_once_do_not_pass_the_limit_together",
     "uploads/test_storage_migration.py",
@@ -81,7 +80,7 @@ ON_POSTGRES = [
     "web/test_query_counts.py",
 ]
 # Generated requests for minutes: once, on the database that takes fewer characters and numbers.
-ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py"]
+ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py", "operations/test_several_hosts.py"]
 
 CHECKS: dict[str, list[list[str]]] = {
     "lint": [
