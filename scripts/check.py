@@ -79,7 +79,7 @@ ON_POSTGRES = [
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
     "web/test_query_counts.py",
 ]
-# Generated requests for minutes, once, on the database that takes fewer characters and numbers; and hosts, which need it.
+# Generated requests for minutes, once, on the database that takes fewer characters and numbers; hosts, which need it.
 ON_POSTGRES_ONLY = ["api/test_published_schema_holds.py", "operations/test_several_hosts.py"]
 
 CHECKS: dict[str, list[list[str]]] = {
