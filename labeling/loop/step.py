@@ -7,13 +7,14 @@ instruction and started again with the same result, because nothing that it writ
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import Job
+from labeling.models.jobs import JobQuerySet
 from labeling.traces import NO_SPAN
 
 
@@ -43,9 +44,19 @@ class Step:
     # What nobody waits for looks so often whether somebody waits for something else.
     LOOK_SECONDS = 0.5
 
-    def __init__(self, job: Job, *, stopping: Callable[[], bool] = lambda: False, patient: bool = True) -> None:
-        """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others."""
+    def __init__(
+        self,
+        job: Job,
+        *,
+        stopping: Callable[[], bool] = lambda: False,
+        patient: bool = True,
+        kinds: Collection[str] = Job.Kind.values,
+    ) -> None:
+        """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others.
+        `kinds`: those of steps that the worker runs, to which this one gives way.
+        """
         self.job = job
+        self._kinds = kinds
         self._patient = patient
         self.finished = False
         self.span = NO_SPAN
@@ -89,7 +100,7 @@ class Step:
 
     def urgent_work_is_due(self) -> bool:
         """Whether a step of a loop waits, or the worker is stopping: what nobody waits for gives way to it at once."""
-        return self._stopping() or Job.objects.due(timezone.now()).filter(urgent=True).exists()
+        return self._stopping() or self._due().filter(urgent=True).exists()
 
     def patiently(self, report: Callable[[], None]) -> bool:
         """Report the progress of a step that nobody waits for, and look now and then whether one is due that somebody
@@ -99,9 +110,12 @@ class Step:
         if time.monotonic() - self._looked < self.LOOK_SECONDS:
             return False
         self._looked = time.monotonic()
-        if self.urgent_work_is_due() or Job.objects.due(timezone.now()).awaited().exists():
+        if self.urgent_work_is_due() or self._due().awaited().exists():
             raise GaveWay
         return True
+
+    def _due(self) -> JobQuerySet:
+        return Job.objects.due(timezone.now()).filter(kind__in=self._kinds)
 
     @contextmanager
     def write(self) -> Iterator[None]:

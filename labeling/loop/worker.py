@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextvars import copy_context
 from types import FrameType
 from typing import TypeVar
@@ -27,7 +27,7 @@ from labeling.loop import deadlines, rechecks, versions
 from labeling.loop.step import ComputeAway, Step, StepFailed, StepLost
 from labeling.metrics import JOB_SECONDS
 from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
-from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, worker_name
+from labeling.models.jobs import HEARTBEAT_SECONDS, LOOP_KINDS, MAX_ATTEMPTS, JobQuerySet, worker_name
 from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
@@ -51,7 +51,8 @@ class Worker:
 
     `run_step` does the work of one of them; `sweeps` look after what is no step, at a given time: they remove
     what has been kept long enough, or recount. `prepare` is called once, when nothing has been due for some seconds:
-    it loads what later steps would have people wait for.
+    it loads what later steps would have people wait for. `kinds`: those of the steps that it runs; others are left to
+    other workers.
     """
 
     def __init__(
@@ -61,12 +62,14 @@ class Worker:
         sweeps: Sequence[Callable[[datetime.datetime], None]] = (),
         prepare: Callable[[], None] | None = None,
         drain: bool = False,
+        kinds: Collection[str] = Job.Kind.values,
     ) -> None:
         self._run_step = run_step
         self._sweeps = sweeps
         self._prepare = prepare
         self.name = worker_name()
         self.drain = drain
+        self._kinds = kinds
         self._stop = threading.Event()
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
@@ -90,7 +93,7 @@ class Worker:
                 if self._until_answered(self.run_next):
                     idle = 0.0
                     continue
-                if self.drain and not self._until_answered(Job.objects.startable().unfinished().exists):
+                if self.drain and not self._until_answered(self._mine(Job.objects.startable()).unfinished().exists):
                     return
                 self._stop.wait(POLL_SECONDS)
                 idle += POLL_SECONDS
@@ -101,11 +104,14 @@ class Worker:
     def run_next(self) -> bool:
         """Run one due job, if there is one. Returns whether there was."""
         now = timezone.now()
-        for job in Job.objects.due(now)[:5]:
+        for job in self._mine(Job.objects.due(now))[:5]:
             if Job.objects.take(job, self.name, now):
-                self.execute(Step(job, stopping=self._stop.is_set))
+                self.execute(Step(job, stopping=self._stop.is_set, kinds=self._kinds))
                 return True
         return False
+
+    def _mine(self, jobs: JobQuerySet) -> JobQuerySet:
+        return jobs.filter(kind__in=self._kinds)
 
     def _until_answered(self, ask: Callable[[], Answer]) -> Answer | None:
         """What `ask` returns, however long the database is away; None for a worker that is told to stop meanwhile."""

@@ -17,7 +17,7 @@ from labeling.answering import removing
 from labeling.items import search
 from labeling.loop.recounts import Recounts
 from labeling.loop.worker import Worker
-from labeling.models import BulkChange
+from labeling.models import BulkChange, Job
 from labeling.outgoing.predictions.results import remove_expired
 from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
@@ -40,6 +40,17 @@ def tidy(now: datetime.datetime) -> None:
     search.catch_up(INDEX_SECONDS)
 
 
+def _kinds(text: str, option: str) -> list[str]:
+    """The kinds of steps in a list with commas. Raises `CommandError` for one that is none."""
+    kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
+    for kind in kinds:
+        if kind not in Job.Kind.values:
+            raise CommandError(
+                f"{option}: {kind!r} is no kind of step. There are: {', '.join(sorted(Job.Kind.values))}."
+            )
+    return kinds
+
+
 class Command(BaseCommand):
     help = (
         "Run the loop's background steps. Start one or more beside the web server; a worker that dies can be started "
@@ -48,8 +59,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--drain", action="store_true", help="Stop when nothing is left to do.")
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument("--only", metavar="STEPS", help="Run steps of these kinds, with commas between them.")
+        which.add_argument("--without", metavar="STEPS", help="Leave steps of these kinds to other workers.")
 
-    def handle(self, *args: Any, drain: bool, **options: Any) -> None:
+    def handle(self, *args: Any, drain: bool, only: str | None, without: str | None, **options: Any) -> None:
+        left_out = _kinds(without or "", "--without")
+        kinds = [kind for kind in _kinds(only or "", "--only") or Job.Kind.values if kind not in left_out]
         if settings.WORKER_METRICS:
             try:
                 metrics.serve(settings.WORKER_METRICS)
@@ -65,7 +81,7 @@ class Command(BaseCommand):
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            Worker(run_step, sweeps=[tidy, Recounts()], prepare=compute.prepare, drain=drain).run()
+            Worker(run_step, sweeps=[tidy, Recounts()], prepare=compute.prepare, drain=drain, kinds=kinds).run()
             if drain:
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
