@@ -45,7 +45,8 @@ class StoredRows:
         if start > max((piece.stop for piece in before), default=0):
             raise FileNotFoundError(f"of {start} bytes of {folder}, the last are missing")
         parts, first, stop = [content], start, start + len(content)
-        while before and _is_joined(before[-1], first, stop):
+        # One that a killed attempt wrote may reach further than what counts, and have others behind its beginning.
+        while before and (max(piece.stop for piece in before) > first or _is_small(before[-1], stop)):
             key, begin, _ = before.pop()
             parts.insert(0, self._store.cat_file(key, start=0, end=first - begin))
             first = begin
@@ -115,12 +116,9 @@ class StoredRows:
         return [_Piece(name, starts[name], starts[name] + names[name]["size"]) for name in sorted(names)]
 
 
-def _is_joined(piece: _Piece, first: int, stop: int) -> bool:
-    """Whether a piece is put together with what lies behind it, from `first` to `stop`."""
-    if piece.stop > first:  # a killed attempt wrote more than counts
-        return True
-    size = piece.stop - piece.start
-    return size <= stop - first and stop - piece.start <= PIECE_BYTES
+def _is_small(piece: _Piece, stop: int) -> bool:
+    """Whether a piece is put together with what lies behind it, up to `stop`: it is no larger than that."""
+    return piece.stop - piece.start <= stop - piece.stop and stop - piece.start <= PIECE_BYTES
 
 
 def _without(span: Span, present: Sequence[Span]) -> list[Span]:

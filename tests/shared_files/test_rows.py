@@ -5,11 +5,11 @@ from __future__ import annotations
 import random
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.shared_files import rows
@@ -25,6 +25,8 @@ class Fragile(MemoryFileSystem):
     """A store whose client is killed before its n-th change."""
 
     protocol = f"fragile-{uuid.uuid4().hex}"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
     left: int | None = None
 
     def _change(self) -> None:
@@ -49,6 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def matrix(folder: Path) -> tuple[StoredRows, str, Path]:
     name = uuid.uuid4().hex
+    Fragile.store.clear()
     stored = StoredRows(Fragile(), Copies([folder], stays=lambda path: False, most_bytes=1 << 30))
     return stored, f"/{name}", folder / name
 
@@ -56,6 +59,7 @@ def matrix(folder: Path) -> tuple[StoredRows, str, Path]:
 APPENDS = st.lists(st.tuples(st.integers(1, 30), st.none() | st.integers(0, 4)), min_size=1, max_size=25)
 
 
+@settings(max_examples=300)
 @given(appends=APPENDS, seed=st.integers(0, 1000), piece_bytes=st.sampled_from([8, 64, 1 << 20]))
 def test_whatever_is_killed_what_counts_is_what_was_appended(
     folder: Path, appends: list[tuple[int, int | None]], seed: int, piece_bytes: int
