@@ -60,13 +60,13 @@ def import_items(step: Step) -> None:
     except storage.NoRoom as error:
         _refuse(step, item_import, str(error.message))
     if step.finished and item_import.owns_file:
-        storage.discard(store().found(item_import.path))
+        storage.discard(store().path_of(item_import.path))
 
 
 def _opened(item_import: ItemImport, project: Project) -> Source:
     truth = Path(item_import.truth_path) if item_import.truth_path else None
     return open_source(
-        store().local(store().found(item_import.path)), kind=project.kind, truth_path=truth, name=item_import.name
+        store().local(store().path_of(item_import.path)), kind=project.kind, truth_path=truth, name=item_import.name
     )
 
 

@@ -284,7 +284,7 @@ def plain_name(name: str) -> str:
 @transaction.atomic
 def retry(*, item_import: ItemImport) -> None:
     """Let a failed import go on behind the last record that counted. Raises `ValidationError` where it cannot."""
-    if not store().exists(store().found(item_import.path)):
+    if not store().exists(store().path_of(item_import.path)):
         raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
     put_back = item_import.jobs.filter(state=Job.State.FAILED).update(
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None

@@ -145,7 +145,7 @@ def _remove_versions(project: Project, until: float) -> None:
 def _remove_files(project: Project, until: float) -> None:
     """Media, matrices and models, and files that waited to be taken in."""
     for upload in Upload.objects.filter(project=project):
-        storage.discard(store().found(upload.path))
+        storage.discard(store().path_of(upload.path))
     for root in (media.path_of(str(project.pk)), ProjectFiles(project).root):
         for _ in store().remove_below(root):
             _check_time(until)

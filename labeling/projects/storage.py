@@ -90,7 +90,7 @@ def forget(path: Path) -> None:
 def forget_missing() -> None:
     """Count no more what a killed process has removed, or announced and never stored."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
-        path = store().found(upload.path)
+        path = store().path_of(upload.path)
         if not store().exists(path):
             forget(path)
 

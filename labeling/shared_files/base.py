@@ -28,7 +28,7 @@ class Store(ABC):
         """How a row names the file, for all hosts."""
         return str(path)
 
-    def found(self, recorded: str) -> Path:
+    def path_of(self, recorded: str) -> Path:
         """The path here of a file that a row names."""
         return Path(recorded)
 

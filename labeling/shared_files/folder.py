@@ -89,9 +89,9 @@ def _written(path: Path) -> str | None:
 
 def entries_of(folder: Path) -> list[Entry]:
     """The files of a folder on this host's disk."""
-    found = []
+    entries = []
     for path in folder.iterdir():
         with suppress(OSError):  # gone by now
             if path.is_file():
-                found.append(Entry(path, path.stat().st_mtime))
-    return found
+                entries.append(Entry(path, path.stat().st_mtime))
+    return entries

@@ -60,7 +60,7 @@ class ObjectStore(Store):
         """Hosts may have different folders for their copies."""
         return str(path.relative_to(self._folder)) if self._key(path) else str(path)
 
-    def found(self, recorded: str) -> Path:
+    def path_of(self, recorded: str) -> Path:
         return self._folder / recorded
 
     def publish(self, path: Path) -> None:

@@ -51,7 +51,7 @@ def predict(step: Step) -> None:
             store().remove(result)
         raise
     if step.finished:
-        storage.discard(store().found(run.path))
+        storage.discard(store().path_of(run.path))
 
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
@@ -60,7 +60,7 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
     predictor = Predictor(run.project, run.version, probabilities=run.probabilities, at=run.created_at)
     _bring(run, result)
     with (
-        open_source(store().local(store().found(run.path)), kind=run.project.kind, name=run.name) as source,
+        open_source(store().local(store().path_of(run.path)), kind=run.project.kind, name=run.name) as source,
         result.open("r+b" if result.exists() else "w+b") as file,
     ):
         file.truncate(run.size)
@@ -76,7 +76,7 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
 
 
 def _bring(run: PredictionRun, result: Path) -> None:
-    """Have the result here as far as it counts. Where it was lost with another host, the run begins anew."""
+    """Have the result here as far as it counts. Where it was lost with another host, the run starts again."""
     result.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         store().local(result)

@@ -146,7 +146,7 @@ def test_uploads_are_listed_and_named_alike_on_every_host(hosts: Hosts) -> None:
     assert entry.path == hosts.path(1, "uploads/abc.csv")
     assert abs(entry.written_at - time.time()) < 300
     recorded = hosts.stores[0].recorded(hosts.path(0, "uploads/abc.csv"))
-    assert hosts.stores[1].local(hosts.stores[1].found(recorded)).read_bytes() == b"id,text"
+    assert hosts.stores[1].local(hosts.stores[1].path_of(recorded)).read_bytes() == b"id,text"
     hosts.stores[1].remove(entry.path)
     assert hosts.stores[1].entries(hosts.path(1, "uploads")) == []
 

@@ -63,7 +63,7 @@ def ask(
 def remove(run: PredictionRun) -> None:
     """Remove the file, if it still waits, and the result."""
     results.remove(run)
-    storage.discard(store().found(run.path))
+    storage.discard(store().path_of(run.path))
 
 
 def kept(version: ModelVersion, most: int) -> list[PredictionRun]:
