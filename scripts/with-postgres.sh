@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Runs a command with DATABASE_URL naming a throw-away PostgreSQL that is gone afterwards, whatever happens.
 # usage: scripts/with-postgres.sh COMMAND…
+# POSTGRES_OPTIONS: options of the server, in place of those for tests. For benchmarks: POSTGRES_OPTIONS=" " leaves all
+# as PostgreSQL has them by itself.
 set -euo pipefail
 
 bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -n 1) || bin=$(dirname "$(command -v initdb)") || {
@@ -44,8 +46,9 @@ as_owner "$bin/initdb" -D "$folder/data" -U marginalia -A scram-sha-256 --pwfile
 
 # No care for power cuts: it is gone in a minute. No statistics gathered either: tests empty the tables all the time, and
 # plans made for empty tables took a hundred times longer on the next test's rows, once in a while.
-options="-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 -c autovacuum=off \
-    -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+for_tests="-c autovacuum=off -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
+options="-c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=300 \
+    ${POSTGRES_OPTIONS:-$for_tests}"
 start() { # on port $1
     as_owner "$bin/pg_ctl" -D "$folder/data" -l "$log" -w start -o "-p $1 $options" >/dev/null 2>&1
 }

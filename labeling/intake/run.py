@@ -32,11 +32,13 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.projects import storage
 from labeling.shared_files import store
-from labeling.statements import insert_many, marks, rows
+from labeling.statements import count_anew, insert_many, marks, rows
 
 # Bytes in front of a block's numbers.
 NPY_HEAD = 128
 
+# Items. The database finds its way among fewer whatever it knows of them.
+FEW = 1000
 # Rows that are kept of a file that is refused as a whole.
 LISTED = 1000
 TWICE = "This id occurs twice in the file."
@@ -83,7 +85,10 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
     most = kind.chunks_at_once * kind.chunk
     for places, checked, learned in chunks(source, rules, skip=item_import.position, most=most):
         numbers = numbers_for(item_import, len(places), estimate=estimate)
+        before = item_import.accepted
         _write_chunk(step, item_import, project, checked, learned, places, numbers)
+        if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # twice as many as the last time
+            count_anew(Item)
         report(source.position())
         if step.should_give_way():
             step.give_way()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from knox.models import AuthToken
 from rest_framework.test import APIClient
 
-from labeling.intake import checking
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
@@ -77,14 +78,21 @@ def test_postgresql_keeps_a_statement_that_comes_again() -> None:
     assert kept == [("SELECT name FROM labeling_project WHERE slug = $1 -- kept",)]
 
 
-def test_postgresql_plans_each_chunk_of_an_import_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the plan of the first chunks, made for an empty table, each later one read the whole table."""
+def test_postgresql_knows_how_a_table_grows_in_an_import(tmp_path: Path) -> None:
+    """It read the whole table for each chunk: by the plan of the first ones, or because it took the table for empty."""
     if connection.vendor != "postgresql":
         pytest.skip("of PostgreSQL")
-    monkeypatch.setattr(checking, "CHUNK_SECONDS", 0.0)
     path = tmp_path / "texts.csv"
-    path.write_text("id,text\n" + "".join(f"a{number},text\n" for number in range(12)))
+    path.write_text("id,text\n" + "".join(f"a{number},text\n" for number in range(5000)))
     project = make_project(kind="text")
-    import_items(Step(register(project=project, user=None, path=path, name="a.csv", strict=False, taken_by="here")))
-    assert Item.objects.count() == 12
-    assert not rows("SELECT 1 FROM pg_prepared_statements WHERE statement LIKE %s", ["SELECT external_id%"])
+    job = register(project=project, user=None, path=path, name="a.csv", strict=False, taken_by="here")
+    with CaptureQueriesContext(connection) as queries:
+        import_items(Step(job))
+    look_ups = [each["sql"] for each in queries if "external_id IN" in each["sql"]]
+    assert len(look_ups) > 3
+    [[known]] = rows("SELECT reltuples FROM pg_class WHERE relname = %s", ["labeling_item"])
+    assert known >= Item.objects.count() / 2 == 2500
+    few = re.sub(r"external_id IN \(('a\d+').*\)", r"external_id IN (\1, 'b')", look_ups[-1])
+    plan = "\n".join(line for (line,) in rows(f"EXPLAIN {few}", [], planned_anew=True))
+    assert "item_external_id_unique" in plan, plan
+    assert not rows("SELECT 1 FROM pg_prepared_statements WHERE statement LIKE %s", ["%external_id IN%"])
