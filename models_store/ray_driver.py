@@ -15,6 +15,7 @@ from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize
 from typing import Any
 
+from models_store.messages import receive, send
 from models_store.nodes import Outcome, run
 
 # How often a call is started again whose node has died. One that kills every node must end.
@@ -124,14 +125,14 @@ class Line:
     def ask(self, method: str, *arguments: Any, meanwhile: Callable[[], object]) -> Any:
         """What the driver's method returns. Raises what it raises, too."""
         with _ended():
-            self._pipe.send((method, arguments))
+            send(self._pipe, (method, arguments))
         return self._answer(meanwhile)
 
     def _answer(self, meanwhile: Callable[[], object]) -> Any:
         with _ended():
             while not self._pipe.poll(LOOK_SECONDS):
                 meanwhile()
-            answer, error = self._pipe.recv()
+            answer, error = receive(self._pipe)
         if error is not None:
             raise error
         return answer
@@ -162,15 +163,15 @@ def _serve(pipe: Connection, address: str) -> None:
     try:
         driver = Driver(address)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        pipe.send((None, _gone(error)))
+        send(pipe, (None, _gone(error)))
         return
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, signal.SIG_IGN)
     with suppress(EOFError, ConnectionError):
-        pipe.send((driver.head, None))
+        send(pipe, (driver.head, None))
         while True:
-            method, arguments = pipe.recv()
-            pipe.send(_answer(driver, method, arguments))
+            method, arguments = receive(pipe)
+            send(pipe, _answer(driver, method, arguments))
 
 
 def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
