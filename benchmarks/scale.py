@@ -159,20 +159,23 @@ def traffic() -> Any:
 
 
 def moved(seen: Any) -> dict[str, Any]:
-    """Bytes, and how even the shards of each kind were: the largest result and the longest call against the mean."""
-    shards = {}
-    for name, calls in seen.outcomes.items():
+    """Bytes, and how evenly each piece of work was divided: the largest result and the longest call against the mean.
+
+    Of the longest those pieces count that took a second of all nodes together: what is over at once tells nothing.
+    """
+    shards: dict[str, dict[str, Any]] = {}
+    for name, calls in seen.work:
         seconds, sizes = [call.seconds for call in calls], [call.result for call in calls]
-        by_process: dict[str, int] = {}
+        shard = shards.setdefault(
+            name, {"calls": 0, "seconds": 0.0, "longest_to_mean": 1.0, "largest_to_mean": 1.0, "by_process": {}}
+        )
+        shard["calls"] += len(calls)
+        shard["seconds"] += sum(seconds)
         for call in calls:
-            by_process[call.process] = by_process.get(call.process, 0) + 1
-        shards[name] = {
-            "calls": len(calls),
-            "mean_seconds": float(np.mean(seconds)),
-            "longest_to_mean": float(max(seconds) / max(np.mean(seconds), 1e-9)),
-            "largest_to_mean": float(max(sizes) / max(np.mean(sizes), 1)),
-            "by_process": sorted(by_process.values()),
-        }
+            shard["by_process"][call.process] = shard["by_process"].get(call.process, 0) + call.seconds
+        shard["largest_to_mean"] = max(shard["largest_to_mean"], float(max(sizes) / max(np.mean(sizes), 1)))
+        if sum(seconds) > 1:
+            shard["longest_to_mean"] = max(shard["longest_to_mean"], float(max(seconds) / np.mean(seconds)))
     return {"sent_bytes": seen.sent, "received_bytes": seen.received, "shards": shards}
 
 

@@ -65,7 +65,7 @@ def until_two_work(there: OnRay) -> None:
 def processes(there: OnRay) -> set[str]:
     """Those that the last calls ran in."""
     assert there.cluster.traffic is not None
-    return {each.process for calls in there.cluster.traffic.outcomes.values() for each in calls}
+    return {each.process for _, calls in there.cluster.traffic.work for each in calls}
 
 
 @pytest.fixture(scope="module")

@@ -43,12 +43,13 @@ class Shared:
 
 @dataclass
 class Traffic:
-    """Bytes of arrays that went out and came back, and by function what became of its calls."""
+    """Bytes of arrays that went out and came back, and what became of the calls that divided a piece of work."""
 
     sent: int = 0
     received: int = 0
-    outcomes: dict[str, list[Outcome]] = field(default_factory=dict)
-    """Where each ran, the seconds that it took there and, for its result, the bytes of that."""
+    work: list[tuple[str, list[Outcome]]] = field(default_factory=list)
+    """The function of each piece, and of its calls: where each ran, the seconds that it took there and, for its result,
+    the bytes of that."""
 
 
 class Cluster:
@@ -91,6 +92,9 @@ class Cluster:
         gpus = 1 if gpu and self._resources.get("GPU") else 0
         waiting, under_way, files = iter(calls), deque[tuple[Kept, tuple[Any, ...]]](), True
         done = 0
+        outcomes: list[Outcome] = []
+        if self.traffic is not None:
+            self.traffic.work.append((function.__name__, outcomes))
         try:
             while True:
                 while len(under_way) < AHEAD * self.count and (call := next(waiting, None)) is not None:
@@ -102,7 +106,7 @@ class Cluster:
                     files = False
                     outcome = self._result(self._submit(gpus, function, under_way[0][1], files))
                 under_way.popleft()
-                self._count(function, outcome)
+                self._count(outcome, outcomes)
                 done += 1
                 yield outcome.result
         finally:
@@ -237,11 +241,11 @@ class Cluster:
         if self.traffic is not None:
             self.traffic.sent += bytes_of(value)
 
-    def _count(self, function: Callable[..., Any], outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome, outcomes: list[Outcome]) -> None:
         if self.traffic is not None:
             size = bytes_of(outcome.result)
             self.traffic.received += size
-            self.traffic.outcomes.setdefault(function.__name__, []).append(replace(outcome, result=size))
+            outcomes.append(replace(outcome, result=size))
 
 
 def _as_steps_raise(error: BaseException) -> BaseException:
