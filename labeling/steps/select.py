@@ -148,13 +148,13 @@ def read_pool(project: Project, pool_rows: int, *, also: QuerySet[Task] | None =
     items = [project.items.unlabeled(), *([] if also is None else [project.items.filter(task__in=also)])]
     # Straight into the array: a list of so many tuples would take ten times its memory.
     values = np.concatenate([np.fromiter(_pool_values(part, pool_rows), POOL) for part in items])
-    values.sort(order="row")
+    values = values[np.argsort(values["row"])]
     return Pool(values["row"], values["reserved"], values["key"])
 
 
 def _pool_values(items: ItemQuerySet, pool_rows: int) -> Iterator[tuple[Any, ...]]:
-    values = items.filter(row__lt=pool_rows).order_by("row").values_list("row", "reserved", "control_key")
-    return values.iterator(chunk_size=CHUNK)
+    values = items.filter(row__lt=pool_rows).values_list("row", "reserved", "control_key")
+    return values.order_by().iterator(chunk_size=CHUNK)
 
 
 def _asked_rows(project: Project) -> np.ndarray:
