@@ -7,6 +7,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 POSTGRESQL = "django.db.backends.postgresql"
+OURS = "config.postgresql"
 # A replica whose host is gone is given up after seconds: the main database answers instead.
 GIVEN_UP_SOON = {"connect_timeout": 2, "keepalives_idle": 5, "tcp_user_timeout": 5000}
 
@@ -19,7 +20,8 @@ def on_postgresql(database: dict[str, Any], variable: str) -> dict[str, Any]:
     if threshold != "none" and not threshold.isdecimal():
         raise ImproperlyConfigured(f"{variable}: prepare_threshold is {threshold!r}, but must be a number, or none.")
     options["prepare_threshold"] = None if threshold == "none" else int(threshold)
-    return {**database, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
+    engine = OURS if database["ENGINE"] == POSTGRESQL else database["ENGINE"]
+    return {**database, "ENGINE": engine, "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": options}
 
 
 def replica(database: dict[str, Any], main: dict[str, Any]) -> dict[str, Any]:

@@ -138,3 +138,34 @@ def test_a_defect_is_no_absence() -> None:
 
     with connection.execute_wrapper(wrong):
         assert client.get("/projects/digits/").status_code == 500
+
+
+@pytest.mark.django_db
+def test_a_connection_that_the_server_has_closed_is_known_without_asking_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("runs with the tests on PostgreSQL")
+    from django.db.backends.postgresql import base  # with the driver
+
+    kept = connection.copy()
+    try:
+        with kept.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            [pid] = cursor.fetchone()
+        with monkeypatch.context() as patched:
+            patched.setattr(base.DatabaseWrapper, "is_usable", refuse)
+            assert kept.is_usable()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+        wait_until(lambda: not kept.is_usable())
+        kept.close_if_unusable_or_obsolete()
+        with kept.cursor() as cursor:
+            cursor.execute("SELECT 1")  # on a new one
+        kept.connection.close()
+        assert not kept.is_usable()
+    finally:
+        kept.close()
+    assert not kept.is_usable()
+
+
+def refuse(self: object) -> bool:
+    raise AssertionError("the server was asked")
