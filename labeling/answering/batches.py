@@ -29,6 +29,9 @@ SETTLE_SECONDS = 8
 # So many batches in front of the newest may still lack their model. With more, people wait for a training after all.
 MOST_UNTRAINED = 1
 
+# How long nobody looks again for items behind a batch, where none were left.
+LOOK_AGAIN = datetime.timedelta(minutes=10)
+
 # What a batch goes through before it opens.
 STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
 
@@ -54,7 +57,7 @@ def ensure_next(*, project: Project) -> Batch | None:
         if is_first and not few:  # it was put off until there are enough items
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
         return None
-    if not project.items.unlabeled().exists() and not project.items.asked_again().exists():
+    if not _is_any_left(project):
         return None
     batch = Batch.objects.create(project=project, number=last.number + 1 if last else 1, overlap=project.overlap)
     if project.versions.exists():
@@ -62,6 +65,11 @@ def ensure_next(*, project: Project) -> Batch | None:
     else:
         Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch, delay_seconds=SETTLE_SECONDS if few else 0)
     return batch
+
+
+def _is_any_left(project: Project) -> bool:
+    """Whether an item is left for another batch. If none is, all of the pool has been looked at."""
+    return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
 
 def _is_time(project: Project) -> bool:
@@ -91,11 +99,20 @@ def is_nearly_over(batch: Batch, share: float) -> bool:
 
 
 def pick_ahead(*, project: Project, batch: Batch) -> None:
-    """Have the next batch picked if this open one is nearly over, and none follows it yet."""
-    if project.pick_ahead is None:
+    """Have the next batch picked if this open one is nearly over, and none follows it yet.
+
+    Every claim near its end asks for that. So all is looked at before the project is locked, and where no item was
+    left, not again for a while: whatever brings items into the pool calls `ensure_next` itself.
+    """
+    now = timezone.now()
+    if project.pick_ahead is None or (batch.nothing_left_at and now - batch.nothing_left_at < LOOK_AGAIN):
         return
-    if not project.batches.filter(number__gt=batch.number).exclude(strategy=IMPORTED).exists():
+    if project.batches.filter(number__gt=batch.number).exclude(strategy=IMPORTED).exists() or not _is_time(project):
+        return
+    if _is_any_left(project):
         ensure_next(project=project)
+    else:
+        Batch.objects.filter(pk=batch.pk).update(nothing_left_at=now)
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from labeling.statements import Columns, marks, rows
 # What annotators, and those who look after places, need of each.
 BATCH_FIELDS = (
     "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
-    "opened_at", "in_parts",
+    "opened_at", "in_parts", "nothing_left_at",
 )  # fmt: skip
 BATCH = Columns(Batch, "b", only=BATCH_FIELDS)
 TASK = Columns(

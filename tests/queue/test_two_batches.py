@@ -7,14 +7,17 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from rest_framework.test import APIClient
 
 from labeling.answering import batches, queue
 from labeling.answering.queue import Answer
+from labeling.answering.removing import restore
 from labeling.loop import deadlines
 from labeling.loop.progress import progress_of
-from labeling.models import Annotation, Assignment, Batch, Job, Project, Task, User
+from labeling.models import Annotation, Assignment, Batch, Item, Job, Project, Task, User
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -217,3 +220,29 @@ def test_many_at_once_go_through_both_batches() -> None:
     assert (state(one), state(two)) == ("training", "training")
     assert Annotation.objects.standing().count() == 100
     assert Job.objects.filter(kind=Job.Kind.TRAIN).count() == 2
+
+
+def test_claims_at_the_end_of_the_last_batch_do_not_look_through_the_pool_each_time() -> None:
+    """They did, with everybody else who writes waiting: with a million items for seconds."""
+    project = make_project(pick_ahead=0.5)
+    ann = make_member(project, "ann")
+    items = make_items(project, 12)
+    batch = make_open_batch(project, items[:10])
+    Item.objects.filter(pk__in=[item.pk for item in items[10:]]).update(excluded_at=timezone.now())
+    looks = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as queries:
+            tasks = queue.claim(project=project, user=ann, count=6).tasks
+        looks.append(sum("labeling_task" in each["sql"] and "LEFT OUTER JOIN" in each["sql"] for each in queries))
+        writes = [each["sql"] for each in queries if each["sql"].startswith("BEGIN")]
+        assert len(writes) <= 1, "the project is not locked for it"
+    assert looks == [1, 0, 0]
+    assert Batch.objects.get(pk=batch.pk).nothing_left_at is not None
+
+    # What brings items in says so itself, and somebody looks again in the end.
+    restore(project=project, ids=[items[10].pk], user=ann)
+    assert Batch.objects.get(number=2).state == "selecting"
+    Batch.objects.filter(number=2).delete()
+    Batch.objects.update(nothing_left_at=timezone.now() - batches.LOOK_AGAIN)
+    assert queue.claim(project=project, user=ann, count=6).tasks == tasks
+    assert Batch.objects.get(number=2).state == "selecting"
