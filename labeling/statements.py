@@ -111,13 +111,13 @@ def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Seque
             cursor.executemany(f"INSERT INTO {table} VALUES ({marks(len(names))})", cast("Any", values))
 
 
-def count_anew(model: type[Model]) -> None:
-    """Let PostgreSQL look at what the model's table holds now: at a sample, in some tenths of a second. It plans by
-    what it saw last, and looks by itself only after a minute or more. What it believes to be empty it reads as a whole.
+def count_anew(table: str) -> None:
+    """Let PostgreSQL look at what the table holds now: at a sample, in some tenths of a second. It plans by what it saw
+    last, and looks by itself only after a minute or more. What it believes to be empty it reads as a whole.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f'ANALYZE "{model._meta.db_table}"')
+            cursor.execute(f'ANALYZE "{table}"')
 
 
 def marks(number: int) -> str:

@@ -56,6 +56,7 @@ ON_POSTGRES = [
     "loop/test_corrected_loop.py",
     "loop/test_crashes.py::test_killed_import_goes_on_where_it_was",
     "loop/test_crashes.py::test_worker_killed_at_any_moment",
+    "loop/test_fresh_statistics.py",
     "loop/test_long_writes.py",
     "loop/test_looking_around.py",
     "loop/test_loop.py::test_three_rounds_rise_in_accuracy_and_keep_their_lineage",

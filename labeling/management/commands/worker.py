@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from labeling import metrics, traces
 from labeling.answering import removing
 from labeling.items import search
+from labeling.loop import statistics
 from labeling.loop.recounts import Recounts
 from labeling.loop.worker import Worker
 from labeling.models import BulkChange, Job
@@ -81,7 +82,13 @@ class Command(BaseCommand):
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            Worker(run_step, sweeps=[tidy, Recounts()], prepare=compute.prepare, drain=drain, kinds=kinds).run()
+            Worker(
+                run_step,
+                sweeps=[tidy, Recounts(), statistics.refresh],
+                prepare=compute.prepare,
+                drain=drain,
+                kinds=kinds,
+            ).run()
             if drain:
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
