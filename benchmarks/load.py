@@ -68,8 +68,19 @@ def connect(client: Client) -> Send:
     return send
 
 
+class Failed(Exception):
+    """A person could not go on, for the reason given. (Nobody would hear of a process of a pool that exits.)"""
+
+
 def label(client: Client, load: Load, start: float, seconds: float) -> Times:
-    """One person's work. Requests of the warm-up are not counted."""
+    """One person's work. Requests of the warm-up are not counted. Raises `Failed`."""
+    try:
+        return _label(client, load, start, seconds)
+    except SystemExit as end:
+        raise Failed(end.code) from None
+
+
+def _label(client: Client, load: Load, start: float, seconds: float) -> Times:
     send = connect(client)
     counted = Times([], [], 0)
     labels = 0
@@ -94,7 +105,10 @@ def run(clients: Sequence[Client], load: Load, seconds: float) -> dict[str, Any]
     start = time.time() + 0.5 + load.people / 50
     with multiprocessing.get_context("fork").Pool(load.people) as pool:
         work = [(client, load, start + i * load.pause / load.people, seconds) for i, client in enumerate(clients)]
-        times = pool.starmap(label, work[: load.people], chunksize=1)
+        try:
+            times = pool.starmap(label, work[: load.people], chunksize=1)
+        except Failed as error:
+            raise SystemExit(str(error)) from None
     result: dict[str, Any] = {**load._asdict(), "labels_per_second": sum(each.labels for each in times) / seconds}
     for name in ("claims", "submits"):
         result[name] = _milliseconds([took for each in times for took in getattr(each, name)])

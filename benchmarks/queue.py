@@ -26,6 +26,7 @@ from benchmarks.measuring import in_a_process, machine
 from scripts.installation import Installation, free_port
 
 SLUG = "queue"
+BEFORE = 10_000  # answers of a batch that is done
 
 LOADS = (
     Load("1 person flat out, ones", 1, 1),
@@ -85,12 +86,37 @@ def prepare(items: int, people: int) -> dict[str, Any]:
     ids = project.items.order_by("row").values_list("pk", flat=True)
     tasks = (Task(batch=batch, item_id=pk, rank=rank, free=1, outstanding=1) for rank, pk in enumerate(ids))
     Task.objects.bulk_create(tasks, batch_size=5000)
-    tokens = []
-    for number in range(people):
-        user, _ = get_or_create_user(f"person-{number}")
+    users = [get_or_create_user(f"person-{number}")[0] for number in range(people)]
+    for user in users:
         set_role(project=project, user=user, role=Role.ANNOTATOR)
-        tokens.append(AuthToken.objects.create(user)[1])
-    return {"tokens": tokens}
+    answered_before(project, users)
+    return {"tokens": [AuthToken.objects.create(user)[1] for user in users]}
+
+
+def answered_before(project: Any, users: Sequence[Any]) -> None:
+    """A batch that was answered yesterday: the tables are not empty, and PostgreSQL knows what they hold."""
+    import datetime
+
+    from django.utils import timezone
+
+    from labeling.models import Annotation, Assignment, Batch, Item, Task
+    from labeling.statements import count_anew
+
+    then = timezone.now() - datetime.timedelta(days=1)
+    items = [Item(project=project, external_id=f"before-{row}", row=10**9 + row, data={"text": "Text."}, label=1,
+                  labeled_at=then, agreement=1, control_key=0.5, reserved=False) for row in range(BEFORE)]  # fmt: skip
+    Item.objects.bulk_create(items, batch_size=5000)
+    batch = Batch.objects.create(project=project, number=0, state="done", strategy="seed", size=BEFORE, remaining=0,
+                                 opened_at=then)  # fmt: skip
+    tasks = Task.objects.bulk_create([Task(batch=batch, item=item, rank=rank, free=0, outstanding=0)
+                                      for rank, item in enumerate(items)], batch_size=5000)  # fmt: skip
+    by = [(task, users[number % len(users)]) for number, task in enumerate(tasks)]
+    Assignment.objects.bulk_create([Assignment(task=task, user=user, lease_expires_at=then, claimed_at=then,
+                                               answered_at=then) for task, user in by], batch_size=5000)  # fmt: skip
+    Annotation.objects.bulk_create([Annotation(task=task, user=user, value=1) for task, user in by], batch_size=5000)
+    Annotation.objects.update(created_at=then)
+    for model in (Item, Task, Assignment, Annotation):
+        count_anew(model._meta.db_table)
 
 
 def measure(loads: Iterable[Load], items: int, seconds: float) -> list[dict[str, Any]]:
