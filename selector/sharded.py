@@ -18,6 +18,7 @@ from selector.compiled import Threads, parts, writable
 from selector.forest import LEAF
 from selector.neighbours import ALL_PAIRS, TREES, Progress
 
+_COPIED = 1 << 30  # bytes of an array up to which each core has a copy
 _EACH = 2  # shards a core: all end at about the same time, also where one core is slower
 
 Lists = tuple[NDArray[np.int32], NDArray[np.float32]]
@@ -130,9 +131,18 @@ def ask_neighbours(
     measured: bool,
 ) -> Lists:
     """The lists of the points from `first` on, with the neighbours of their neighbours."""
-    ids, gaps, points = ids.copy(), gaps.copy(), writable(points)
+    ids, gaps, points = ids.copy(), gaps.copy(), _own(points)
     near = spread.astype(np.float32)
-    neighbours.ask_neighbours(points, near, writable(known), writable(asking), first, ids, gaps)
+    neighbours.ask_neighbours(points, near, _own(known), _own(asking), first, ids, gaps)
     if measured:
         neighbours.measure(points, spread.astype(np.float64), first, ids, gaps)
     return ids, gaps
+
+
+def _own(array: NDArray[Any]) -> NDArray[Any]:
+    """The array in memory of this process, unless it is so large that a copy for each core would count.
+
+    What processes share lies in small pages, which the processor finds more slowly than the large ones of numpy: among
+    rows that lie far apart, that took a sixth of the time.
+    """
+    return np.array(array) if array.nbytes <= _COPIED else writable(array)
