@@ -143,7 +143,7 @@ def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict
             wrong[at] = error.reason
 
 
-def score_part(
+def score_rows(
     model: Model,
     features: np.ndarray,
     start: int,
@@ -151,7 +151,11 @@ def score_part(
     merged: Mapping[int, int] | None,
     extras: Sequence[str],
     embeddings: bool,
-) -> Prediction:
-    """What the model says of the rows from `start` on; without their embeddings unless they are asked for."""
-    part = next(predict(model, features, proposed=proposed, merged=merged, extras=extras, chunk=len(features)))
-    return replace(part, start=start, embeddings=part.embeddings if embeddings else part.embeddings[:0].copy())
+) -> list[Prediction]:
+    """What the model says of the rows from `start` on, in parts; without their embeddings unless they are asked for."""
+    return [
+        replace(
+            part, start=start + part.start, embeddings=part.embeddings if embeddings else part.embeddings[:0].copy()
+        )
+        for part in predict(model, features, proposed=proposed, merged=merged, extras=extras)
+    ]

@@ -20,12 +20,15 @@ from models_store.encoders import Encoder
 from models_store.estimators import Learner
 from models_store.model import Model
 from models_store.networks import Adaptive
-from models_store.nodes import EncoderState, encode_part, score_part
+from models_store.nodes import EncoderState, encode_part, score_rows
 from models_store.prediction import CHUNK, Prediction, check_arguments
 from models_store.training import Later, Trained
 from models_store.training.together import Others
 from selector.joining import nearest
 from selector.linkage import Dendrogram, average_linkage
+
+# Parts that are scored in one call at most: the embeddings of so many take some tens of MB.
+MOST_PARTS, CALLS_EACH = 8, 4
 
 
 class OnRay(Local):
@@ -73,16 +76,19 @@ class OnRay(Local):
     ) -> Iterator[Prediction]:
         check_arguments(model, features, proposed=proposed, extras=extras)
         shared, n = self.cluster.share(model), len(features)
+        # Several parts a call, which costs some 10 ms; several calls a core, so that all end at about the same time.
+        each = CHUNK * min(MOST_PARTS, max(1, n // CHUNK // (CALLS_EACH * self.cluster.count)))
 
         def call(start: int) -> tuple[Any, ...]:
-            rows = slice(start, min(start + CHUNK, n))
+            rows = slice(start, min(start + each, n))
             pairs = None if proposed is None else proposed[rows]
             return shared, features[rows], start, pairs, merged, tuple(extras), embeddings
 
-        for part in self.cluster.map(score_part, map(call, range(0, n, CHUNK))):
-            yield part
-            if progress is not None:
-                progress(min(part.start + CHUNK, n) / n)
+        for parts in self.cluster.map(score_rows, map(call, range(0, n, each))):
+            for part in parts:
+                yield part
+                if progress is not None:
+                    progress(min(part.start + CHUNK, n) / n)
 
     def dendrogram(self, embeddings: np.ndarray, *, progress: Callable[[str, float], None]) -> Dendrogram:
         return average_linkage(embeddings, progress=progress, workers=self.cluster)
