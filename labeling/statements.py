@@ -114,10 +114,12 @@ def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Seque
 def count_anew(table: str) -> None:
     """Let PostgreSQL look at what the table holds now: at a sample, in some tenths of a second. It plans by what it saw
     last, and looks by itself only after a minute or more. What it believes to be empty it reads as a whole.
+
+    Not while it cleans the table up: it would give that up for whoever waits.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            cursor.execute(f'ANALYZE "{table}"')
+            cursor.execute(f'ANALYZE (SKIP_LOCKED) "{table}"')
 
 
 def marks(number: int) -> str:
