@@ -24,7 +24,7 @@ from labeling.outgoing.exports.copies import copy_pages, count_copies
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
 from labeling.outgoing.tables import Page, Row
-from labeling.statements import as_moment, as_uuid_text, marks, moment, rows
+from labeling.statements import among, as_moment, as_uuid_text, marks, moment, rows
 
 PAGE = 500
 LABELS_KEPT = 4096
@@ -154,22 +154,24 @@ def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
     """The standing annotations of each task, and of those that asked its item again."""
     by_task = {task: _Answers([], [], []) for task in tasks}
     if shared.asked_again:
+        these, values = among("first.id", tasks)
         further = rows(
             "SELECT task.id, first.id FROM labeling_task first "
             "JOIN labeling_task task ON task.repeats_id = first.item_id "
-            f"WHERE NOT task.is_gold AND first.id IN ({marks(len(tasks))})",
-            tasks,
+            f"WHERE NOT task.is_gold AND {these}",
+            values,
         )
         by_task |= {task: by_task[first] for task, first in further}
         tasks = list(by_task)
+    these, values = among("annotation.task_id", tasks)
     sql = f"""
         SELECT annotation.task_id, annotation.id, person.username, annotation.value, annotation.skip_reason,
             annotation.seconds, annotation.flagged, annotation.guidelines_version,
             {moment("annotation.created_at")}
         FROM labeling_annotation annotation JOIN labeling_user person ON person.id = annotation.user_id
-        WHERE annotation.undone_at IS NULL AND annotation.task_id IN ({marks(len(tasks))})
+        WHERE annotation.undone_at IS NULL AND {these}
         ORDER BY annotation.created_at, annotation.id"""
-    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, tasks):
+    for task, pk, annotator, value, reason, seconds, flagged, guidelines, created_at in rows(sql, values):
         answers = by_task[task]
         if value is None:
             which, name, content = answers.skips, "reason", reason
@@ -192,13 +194,14 @@ def _annotations(tasks: list[int], shared: Shared) -> dict[int, _Answers]:
 
 def _corrections(items: list[int]) -> dict[int, tuple[Row, str | None]]:
     """Who set the label in place of the annotators, and when, and to what; only for items whose correction stands."""
+    these, values = among("correction.item_id", items)
     sql = f"""
         SELECT correction.item_id, correction.value, person.username, {moment("correction.created_at")}
         FROM labeling_correction correction JOIN labeling_user person ON person.id = correction.user_id
-        WHERE correction.withdrawn_at IS NULL AND correction.item_id IN ({marks(len(items))})"""
+        WHERE correction.withdrawn_at IS NULL AND {these}"""
     return {
         item: ({"corrected_by": name, "corrected_at": as_moment(at)}, value)
-        for item, value, name, at in rows(sql, items)
+        for item, value, name, at in rows(sql, values)
     }
 
 
