@@ -100,7 +100,7 @@ def answered_before(project: Any, users: Sequence[Any]) -> None:
     from django.utils import timezone
 
     from labeling.models import Annotation, Assignment, Batch, Item, Task
-    from labeling.statements import count_anew
+    from labeling.statements import analyze
 
     then = timezone.now() - datetime.timedelta(days=1)
     items = [Item(project=project, external_id=f"before-{row}", row=10**9 + row, data={"text": "Text."}, label=1,
@@ -116,7 +116,7 @@ def answered_before(project: Any, users: Sequence[Any]) -> None:
     Annotation.objects.bulk_create([Annotation(task=task, user=user, value=1) for task, user in by], batch_size=5000)
     Annotation.objects.update(created_at=then)
     for model in (Item, Task, Assignment, Annotation):
-        count_anew(model._meta.db_table)
+        analyze(model._meta.db_table)
 
 
 def measure(loads: Iterable[Load], items: int, seconds: float) -> list[dict[str, Any]]:

@@ -111,11 +111,11 @@ def insert_many(model: type[Model], names: Sequence[str], values: Iterable[Seque
             cursor.executemany(f"INSERT INTO {table} VALUES ({marks(len(names))})", cast("Any", values))
 
 
-def count_anew(table: str) -> None:
-    """Let PostgreSQL look at what the table holds now: at a sample, in some tenths of a second. It plans by what it saw
-    last, and looks by itself only after a minute or more. What it believes to be empty it reads as a whole.
+def analyze(table: str) -> None:
+    """Refresh PostgreSQL's statistics of the table, by a sample, in some tenths of a second. It plans by them, and
+    refreshes them by itself only after a minute or more. A table that is empty by its statistics is read as a whole.
 
-    Not while it cleans the table up: it would give that up for whoever waits.
+    A table that is being vacuumed is left out: PostgreSQL would end the vacuum for whoever waits.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:

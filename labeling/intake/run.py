@@ -32,7 +32,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, ItemImport, Job, Project, RejectedRow
 from labeling.projects import storage
 from labeling.shared_files import store
-from labeling.statements import count_anew, insert_many, marks, rows
+from labeling.statements import analyze, insert_many, marks, rows
 
 # Bytes in front of a block's numbers.
 NPY_HEAD = 128
@@ -88,7 +88,7 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         before = item_import.accepted
         _write_chunk(step, item_import, project, checked, learned, places, numbers)
         if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # twice as many as the last time
-            count_anew(Item._meta.db_table)
+            analyze(Item._meta.db_table)
         report(source.position())
         if step.should_give_way():
             step.give_way()

@@ -1,7 +1,7 @@
-"""What PostgreSQL knows of its tables, which it plans by, kept fresh while they grow.
+"""PostgreSQL's statistics of our tables, refreshed while they grow.
 
-It keeps the plan of a statement that comes again, and makes new plans when it has looked at a table anew: by itself
-after a minute or more. On a new installation, or when a first large project begins, everybody's claims would read whole
+It keeps the plan of a statement that comes again until it has new statistics of a table: by itself after a minute or
+more. On a new installation, or when a first large project begins, everybody's claims would read whole
 tables until then, by plans that were made when these were empty.
 """
 
@@ -11,14 +11,14 @@ import datetime
 
 from django.db import connection
 
-from labeling.statements import count_anew, rows
+from labeling.statements import analyze, rows
 
 # Changed rows. Smaller tables are read in no time whatever the plan.
 FEW = 1000
 
 
 def refresh(now: datetime.datetime) -> None:
-    """Let PostgreSQL look at those of our tables anew of which as many rows have changed as there were."""
+    """Analyze those of our tables in which as many rows have changed as there were."""
     if connection.vendor != "postgresql":
         return
     grown = rows(
@@ -30,4 +30,4 @@ def refresh(now: datetime.datetime) -> None:
         ["labeling\\_%", FEW],
     )
     for (table,) in grown:
-        count_anew(table)
+        analyze(table)

@@ -1,4 +1,4 @@
-"""PostgreSQL is told of tables that grow, and does not plan by what they held when they were empty."""
+"""Statistics of tables that grow are refreshed, so that PostgreSQL does not plan for empty tables."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from factories import make_items, make_project
 
 from labeling.loop import statistics
 from labeling.models import Item
-from labeling.statements import count_anew, rows
+from labeling.statements import analyze, rows
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_table_that_has_doubled_is_counted_anew() -> None:
+def test_a_table_that_has_doubled_is_analyzed() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("of PostgreSQL")
-    count_anew("labeling_item")  # what tests before have left
+        pytest.skip("PostgreSQL's statistics: runs with the tests on PostgreSQL")
+    analyze("labeling_item")  # what tests before have left
     project = make_project()
     make_items(project, statistics.FEW + 200)
-    assert counted() == {"labeling_item"}
+    assert analyzed() == {"labeling_item"}
     [[known]] = rows("SELECT reltuples FROM pg_class WHERE relname = %s", ["labeling_item"])
     assert known == Item.objects.count()
-    assert counted() == set(), "it has not grown since"
+    assert analyzed() == set(), "it has not grown since"
     make_items(project, 100, first=2000)
-    assert counted() == set(), "few more"
+    assert analyzed() == set(), "few more"
     make_items(project, statistics.FEW + 200, first=3000)
-    assert counted() == {"labeling_item"}
+    assert analyzed() == {"labeling_item"}
 
 
-def counted() -> set[str]:
-    """The tables that a look around counts now."""
+def analyzed() -> set[str]:
+    """The tables that a look around analyzes now."""
     rows("SELECT pg_stat_force_next_flush()", [])
     rows("SELECT 1", [])  # what a session has done is told when it next comes to rest
     with CaptureQueriesContext(connection) as queries:
@@ -43,7 +43,7 @@ def counted() -> set[str]:
 @pytest.mark.django_db
 def test_on_sqlite_nothing_is_asked() -> None:
     if connection.vendor != "sqlite":
-        pytest.skip("of SQLite")
+        pytest.skip("SQLite has no such statistics: runs with the tests on SQLite")
     with CaptureQueriesContext(connection) as queries:
         statistics.refresh(timezone.now())
     assert not queries.captured_queries

@@ -81,7 +81,7 @@ def test_postgresql_keeps_a_statement_that_comes_again() -> None:
 def test_postgresql_knows_how_a_table_grows_in_an_import(tmp_path: Path) -> None:
     """It read the whole table for each chunk: by the plan of the first ones, or because it took the table for empty."""
     if connection.vendor != "postgresql":
-        pytest.skip("of PostgreSQL")
+        pytest.skip("PostgreSQL's statistics: runs with the tests on PostgreSQL")
     path = tmp_path / "texts.csv"
     path.write_text("id,text\n" + "".join(f"a{number},text\n" for number in range(5000)))
     project = make_project(kind="text")
