@@ -8,7 +8,7 @@ last chunk that counted, and stores the same media under the same names.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -117,15 +117,16 @@ def rules_of(project: Project, *, allow_files: bool, with_truth: bool = True, bl
         vector_length=project.vector_length,
         allow_files=allow_files,
         with_truth=with_truth,
-        id_of=(lambda place: blind_id(project, place)) if blind_ids else None,
+        id_of=blind_ids_of(project) if blind_ids else None,
         # Imports of earlier versions set no numbers aside, and named items after their places.
         knows_places=blind_ids and project.imports.filter(first_number__isnull=True, accepted__gt=0).exists(),
     )
 
 
-def blind_id(project: Project, place: str) -> str:
-    """An id that follows from a row's place in its file (80 bits of it), and from which nobody finds the place."""
-    return project.keyed("id", place)[:10].hex()
+def blind_ids_of(project: Project) -> Callable[[str], str]:
+    """Gives the id that follows from a row's place in its file (80 bits of it); nobody finds the place from it."""
+    keyed = project.keyed_by("id")
+    return lambda place: keyed(place)[:10].hex()
 
 
 def _all_good(step: Step, source: Source, item_import: ItemImport, project: Project, rules: Rules) -> bool:
