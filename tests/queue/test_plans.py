@@ -1,4 +1,6 @@
-"""What claims and answers ask of a batch of 100,000 tasks is found by an index, whoever asks and whatever there is."""
+"""What claims, answers and pages of an export ask of a batch of 100,000 tasks is found by an index, whoever asks and
+whatever there is.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +23,7 @@ from labeling.answering import grids, places, queue
 from labeling.answering.person import person_in
 from labeling.answering.queue import Answer
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
+from labeling.outgoing.exports.rows import pages
 
 pytestmark = pytest.mark.django_db
 
@@ -80,8 +83,8 @@ def copy(instance: Any, first: int, last: int, **columns: str) -> None:
 
 
 @contextmanager
-def no_walk_through_a_table() -> Iterator[None]:
-    """Every statement within finds its rows of the large tables by an index."""
+def no_walk_through_a_table() -> Iterator[list[list[str]]]:
+    """Every statement within finds its rows of the large tables by an index. Their plans are there behind it."""
     asked: list[tuple[str, Any, bool]] = []
 
     def note(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
@@ -90,14 +93,16 @@ def no_walk_through_a_table() -> Iterator[None]:
             asked.append((sql, params, is_prepared))
         return execute(sql, params, many, context)
 
+    plans: list[list[str]] = []
     with connection.execute_wrapper(note):
-        yield
+        yield plans
     assert asked
     assert any(is_prepared for *_, is_prepared in asked) or connection.vendor == "sqlite"
     for sql, params, is_prepared in asked:
         plan = plan_of(sql, params)
         for each in [plan, *([prepared_plan_of(sql)] if is_prepared else [])]:
             assert not walks(each), "\n".join([sql, *each])
+            plans.append(each)
         if connection.vendor == "sqlite":  # PostgreSQL knows whose places are few
             # All that a person has ever had; of that index, only the end may be asked for.
             assert "LIMIT 1" in sql or not any("labeling_assignment_user_id" in line for line in plan), sql
@@ -158,7 +163,7 @@ def test_a_claim_for_a_grid(batch: Batch) -> None:
         assert len({task.shown.proposed for task in tasks}) == 1
 
 
-def test_claims_and_answers(batch: Batch) -> None:
+def test_claims_answers_and_a_page_of_an_export(batch: Batch) -> None:
     project = batch.project
     ann, cid = User.objects.get(username="ann"), make_member(project, "cid")
     for user in (ann, cid):
@@ -176,6 +181,13 @@ def test_claims_and_answers(batch: Batch) -> None:
             queue.undo(project=project, user=user, annotation_id=answers[3].id)
         with no_walk_through_a_table():
             assert queue.release(project=project, user=user) == 1
+
+    Item.objects.filter(row__lt=1000).update(label=1)  # since the statistics were made: they know of none
+    exported = pages(project, size=500)
+    assert len(next(exported)) == 500
+    with no_walk_through_a_table() as plans:
+        assert len(next(exported)) == 500
+    assert not any("item_labeled" in line for plan in plans for line in plan), "all that has ever been labeled"
 
     # Two answers a task: of the first 40,000 ann's are there, and all can be taken by anybody else.
     Batch.objects.update(overlap=2)

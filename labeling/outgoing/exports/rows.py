@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any, NamedTuple
 
 import orjson
@@ -43,6 +44,7 @@ class _Answers(NamedTuple):
 class _Task(NamedTuple):
     """A task and its item as the database has them: `data` and `label` are JSON."""
 
+    chosen: bool | None
     id: int
     item: int
     rank: int
@@ -103,7 +105,7 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
 def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -> Iterator[Page]:
     """The rows that were chosen (all labeled items, if nothing is), by batch and rank, up to `size` at a time.
 
-    Queries: nine at most, and up to three a page.
+    Queries: nine at most, one for each `size` tasks of the batches, and two or three a page.
     """
     choice = choice or Choice()
     names = dict(project.classes.values_list("index", "name"))
@@ -132,19 +134,31 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
 
 
 def _pages_of(facts: BatchFacts, choice: Choice, shared: Shared, size: int) -> Iterator[Page]:
-    condition, values = choice.conditions()
-    sql = f"""
-        SELECT task.id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by, task.margin,
-            task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id, item.source,
-            item.data, item.media, item.proposed, item.label, item.agreement, item.label_probability,
-            item.label_distribution, {moment("item.labeled_at")}
-        FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id
-        WHERE task.batch_id = %s AND task.rank > %s AND {condition} ORDER BY task.rank LIMIT %s"""
-    rank = -1
-    while tasks := [_Task._make(row) for row in rows(sql, [facts.id, rank, *values, size])]:
+    chosen = _tasks_of(facts, choice, size)
+    while tasks := list(islice(chosen, size)):
         answers = _annotations([task.id for task in tasks], shared)
         corrections = _corrections([task.item for task in tasks])
         yield [_row(task, answers[task.id], corrections.get(task.item, UNCORRECTED), facts, shared) for task in tasks]
+
+
+def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
+    """The tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
+
+    Whether a task is chosen is a column, no condition: where the database takes the chosen ones for few, and it may
+    know of no label yet, it looks for them first, in the whole batch and for each page. For a plan that is kept, the
+    statement says how many tasks there will be.
+    """
+    condition, values = choice.conditions()
+    sql = f"""
+        SELECT ({condition}), task.id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by,
+            task.margin, task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id,
+            item.source, item.data, item.media, item.proposed, item.label, item.agreement, item.label_probability,
+            item.label_distribution, {moment("item.labeled_at")}
+        FROM (SELECT * FROM labeling_task WHERE batch_id = %s AND rank > %s ORDER BY rank LIMIT {size:d}) task
+        JOIN labeling_item item ON item.id = task.item_id ORDER BY task.rank"""
+    rank = -1
+    while tasks := [_Task._make(row) for row in rows(sql, [*values, facts.id, rank])]:
+        yield from (task for task in tasks if task.chosen)
         if len(tasks) < size:
             return
         rank = tasks[-1].rank
