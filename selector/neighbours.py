@@ -68,12 +68,15 @@ def search_trees(
     seed: int,
     threads: Threads,
     progress: Progress,
+    *,
+    wanted: int | None = None,
 ) -> None:
     """Fill ids and gaps, given as -1 and infinity, with near points of each, gaps less the point's own spread.
 
-    A point of infinite spread is nobody's neighbour.
+    A point of infinite spread is nobody's neighbour. `wanted`: so many of the first points are wanted to have their
+    neighbours' neighbours; the others are left with what the trees find.
     """
-    m = len(points)
+    m = len(points) if wanted is None else wanted
     for tree in range(0, TREES, threads.count):
         seeds = range(tree, min(tree + threads.count, TREES))
         planted = list(threads.map(forest.plant, [(points, LEAF, seed * TREES + one) for one in seeds]))

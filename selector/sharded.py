@@ -65,6 +65,7 @@ def search_trees(
     workers: Workers,
     progress: Progress = lambda share: None,
     measured: bool = False,
+    wanted: int | None = None,
 ) -> Lists:
     """As `neighbours.search_trees` from empty lists; `measured`: with the gaps computed again, as `neighbours.measure`.
 
@@ -90,7 +91,7 @@ def search_trees(
             progress((step + n_searched / len(shards)) / (TREES + 1))
     asking = neighbours.asking_of(ids)
     known, askers = workers.share(ids.copy()), workers.share(asking)
-    edges = parts(m, _EACH * workers.count)
+    edges = parts(m if wanted is None else wanted, _EACH * workers.count)
     asked = ((shared, spreads, known, askers, a, ids[a:b], gaps[a:b], measured) for a, b in edges)
     for (a, b), (some, far) in zip(edges, workers.map(ask_neighbours, asked), strict=True):
         ids[a:b], gaps[a:b] = some, far

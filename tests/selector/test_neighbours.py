@@ -7,7 +7,7 @@ from scipy.spatial.distance import cdist
 from selector import neighbours
 from selector.compiled import Threads, parts
 from selector.forest import LEAF, plant
-from selector.neighbours import nearest_neighbours
+from selector.neighbours import nearest_neighbours, search_trees
 
 
 def points_and_spread(m, d=16, seed=0):
@@ -86,3 +86,17 @@ def test_parts_cover_everything_once(length, count):
     covered = [place for first, last in parts(length, count) for place in range(first, last)]
     assert covered == list(range(length))
     assert len(parts(length, count)) <= count
+
+
+def test_points_that_are_wanted_alone_get_the_lists_that_they_get_among_all():
+    points = np.random.default_rng(8).normal(size=(3000, 6)).astype(np.float32)
+
+    def lists(wanted: int | None) -> tuple[np.ndarray, np.ndarray]:
+        ids, gaps = np.full((3000, 5), -1, np.int32), np.full((3000, 5), np.inf, np.float32)
+        with Threads(2) as pool:
+            search_trees(points, np.zeros(3000, np.float32), ids, gaps, 3, pool, lambda share: None, wanted=wanted)
+        return ids, gaps
+
+    for one, other in zip(lists(400), lists(None), strict=True):
+        np.testing.assert_array_equal(one[:400], other[:400])
+        assert not np.array_equal(one, other), "the others have been asked too"
