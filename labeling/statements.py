@@ -7,7 +7,7 @@ written here is the same on SQLite and PostgreSQL; values are turned into the da
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Generic, TypeVar, cast
 
@@ -47,6 +47,25 @@ def change_each(sql: str, values: Sequence[Sequence[Any]]) -> None:
     """Run the statement once for each row of values."""
     with _cursor(connections[DEFAULT_DB_ALIAS]) as cursor:
         cursor.executemany(sql, values)
+
+
+def number_each(model: type[Model], name: str, numbers: Mapping[int, int]) -> None:
+    """Set a field of whole numbers, by the rows' primary keys. On PostgreSQL in one statement, which takes two thirds
+    of the time of one for each row.
+    """
+    table, column = model._meta.db_table, _field(model, name).column
+    if connection.vendor != "postgresql":
+        change_each(
+            f'UPDATE "{table}" SET "{column}" = %s WHERE id = %s', [(number, pk) for pk, number in numbers.items()]
+        )
+        return
+    with connection.cursor() as cursor:  # planned anew: the table grows while this is repeated
+        cursor.execute(
+            f'UPDATE "{table}" SET "{column}" = given.number '
+            "FROM (SELECT unnest(%s::bigint[]) AS pk, unnest(%s::bigint[]) AS number) given "
+            f'WHERE "{table}".id = given.pk',
+            [list(numbers), list(numbers.values())],
+        )
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:

@@ -19,7 +19,7 @@ from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.shared_files import store
-from labeling.statements import change_each
+from labeling.statements import number_each
 from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderSetupError
@@ -72,11 +72,8 @@ def _store(step: Step, project: Project, encoded: _Encoded) -> None:
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
     with step.write():
-        # Others wait for its end: one statement for all of them, and not one that is composed again for every 200.
-        change_each(
-            'UPDATE labeling_item SET "row" = %s WHERE id = %s',
-            [(rows_before + offset, item.pk) for offset, item in enumerate(good)],
-        )
+        # Others wait for its end.
+        number_each(Item, "row", {item.pk: rows_before + offset for offset, item in enumerate(good)})
         Item.objects.bulk_update(bad, ["encode_error"], batch_size=200)
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
     project.encoded_rows += len(good)

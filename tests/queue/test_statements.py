@@ -18,7 +18,7 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Item, WorkLog
-from labeling.statements import Columns, insert, rows
+from labeling.statements import Columns, insert, number_each, rows
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,13 @@ def test_rows_with_equal_and_different_values_are_inserted_as_they_are() -> None
     insert(WorkLog, names, [(batch.pk, ann.pk, at, now, answers, 0, 0.5) for at, answers in work])
     assert list(batch.work.order_by("start").values_list("start", "answers")) == work
     assert set(batch.work.values_list("last_at", "seconds")) == {(now, 0.5)}
+
+
+def test_each_row_gets_its_own_number() -> None:
+    first, second, third = make_items(make_project(), 3)
+    number_each(Item, "row", {first.pk: 30, third.pk: 10})
+    number_each(Item, "row", {})
+    assert dict(Item.objects.values_list("pk", "row")) == {first.pk: 30, second.pk: second.row, third.pk: 10}
 
 
 def test_a_statement_may_hold_percent_signs() -> None:
