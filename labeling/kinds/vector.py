@@ -72,17 +72,23 @@ def _as_vector(value: Any, place: str, *, names: tuple[str, ...] = ()) -> np.nda
         raise BadValue('column "vector" holds something other than numbers')
     if len(value) == 0:
         raise BadValue("the vector is empty")
-    try:
-        with np.errstate(over="ignore"):  # what is too large for float32 shows as infinite below
-            vector = np.asarray(value, dtype=np.float64).astype(np.float32)
-    except OverflowError:
-        raise BadValue("the vector holds a number that is too large") from None
-    wrong = np.flatnonzero(~np.isfinite(vector))
-    if wrong.size:
-        at = int(wrong[0])
+    vector = _as_float32(value)
+    finite = np.isfinite(vector)
+    if not finite.all():
+        at = int(finite.argmin())
         where = place.format(printable(names[at]) if names else at + 1)
         raise BadValue(f"{where} is {'NaN' if np.isnan(vector[at]) else 'infinite or too large'}")
     return vector
+
+
+def _as_float32(value: list[Any] | np.ndarray) -> np.ndarray:
+    if isinstance(value, np.ndarray) and value.dtype == np.float32:
+        return value
+    try:
+        with np.errstate(over="ignore"):  # what is too large for float32 becomes infinite
+            return np.asarray(value, dtype=np.float64).astype(np.float32)
+    except OverflowError:
+        raise BadValue("the vector holds a number that is too large") from None
 
 
 def _check_length(vector: np.ndarray, length: int | None) -> None:
