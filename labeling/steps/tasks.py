@@ -81,7 +81,8 @@ class TaskFacts:
         """Of the rows at these places of the plan, for tasks with these ranks."""
         plan = self._plan
         rows = [int(plan.rows[place]) for place in places]
-        ids = dict(Item.objects.filter(project=self._project, row__in=rows).values_list("row", "pk"))
+        items = Item.objects.filter(project=self._project, row__in=database.among(rows))
+        ids = dict(items.values_list("row", "pk"))
         suggested = self.suggested(rows)
         return [
             {
@@ -152,7 +153,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
     order = rng.permutation(n + m)
-    for part in database.in_parts(range(n + m), PART):
+    for part in database.in_parts(range(n + m), PART, unseen=True):
         some = order[part.start : part.stop]
         # What is picked and what is asked again come from different tables, and are written as one.
         chosen, again = some[some < n], some[some >= n]
