@@ -30,7 +30,8 @@ from benchmarks.turning import Clock, Pool, as_a_worker, turn
 from scripts.installation import Installation, free_port
 
 DIM, CLASSES = 64, 10
-BESIDE_TASKS = 20_000
+# Whoever labels beside it takes some sixteen tasks a second, and must not run out of them.
+BESIDE_TASKS, ITEMS_A_TASK = 20_000, 60
 
 
 def measure(items: int, size: int, folder: Path) -> list[dict[str, Any]]:
@@ -77,8 +78,8 @@ def label_beside(path: Path) -> None:
             time.sleep(0.05)
 
 
-def prepare_beside() -> None:
-    """The small project, with an open batch."""
+def prepare_beside(n: int) -> None:
+    """The small project, with an open batch of `n` tasks."""
     import django
 
     django.setup()
@@ -92,11 +93,11 @@ def prepare_beside() -> None:
     user, _ = get_or_create_user("beside")
     set_role(project=project, user=user, role=Role.ANNOTATOR)
     rows = [Item(project=project, external_id=str(row), row=row, data={"text": str(row)}, control_key=0.5,
-                 reserved=False) for row in range(BESIDE_TASKS)]  # fmt: skip
+                 reserved=False) for row in range(n)]  # fmt: skip
     Item.objects.bulk_create(rows, batch_size=5000)
-    Project.objects.filter(pk=project.pk).update(encoded_rows=BESIDE_TASKS)
-    batch = Batch.objects.create(project=project, number=1, state="open", strategy="seed", size=BESIDE_TASKS,
-                                 remaining=BESIDE_TASKS, opened_at=timezone.now())  # fmt: skip
+    Project.objects.filter(pk=project.pk).update(encoded_rows=n)
+    batch = Batch.objects.create(project=project, number=1, state="open", strategy="seed", size=n,
+                                 remaining=n, opened_at=timezone.now())  # fmt: skip
     pks = project.items.order_by("row").values_list("pk", flat=True)
     Task.objects.bulk_create([Task(batch=batch, item_id=pk, rank=rank, free=1, outstanding=1)
                               for rank, pk in enumerate(pks)], batch_size=5000)  # fmt: skip
@@ -119,7 +120,7 @@ def main() -> int:
     add("--do", choices=("prepare", "beside"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.do == "prepare":
-        prepare_beside()
+        prepare_beside(max(BESIDE_TASKS, options.items // ITEMS_A_TASK))
         return 0
     if options.do == "beside":
         label_beside(Path(os.environ["DATA_DIR"]) / "beside.txt")
@@ -128,7 +129,7 @@ def main() -> int:
         place = Installation(Path(folder), free_port(), database=os.environ.get("DATABASE_URL", ""))
         place.manage("migrate", "--verbosity", "0")
         os.environ.update(place.environment)
-        command = [sys.executable, "-m", "benchmarks.loop", "--do"]
+        command = [sys.executable, "-m", "benchmarks.loop", "--items", str(options.items), "--do"]
         subprocess.run([*command, "prepare"], check=True)
         beside = subprocess.Popen([*command, "beside"])
         try:
