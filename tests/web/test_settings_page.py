@@ -13,7 +13,9 @@ from pages import errors_of, manager, text_of
 
 from labeling.answering import queue
 from labeling.insight.pool import PoolCounts, pool_of
+from labeling.kinds import KINDS
 from labeling.models import Project
+from labeling.questions import QUESTIONS
 from models_store.config import TrainConfig
 
 pytestmark = pytest.mark.django_db
@@ -279,3 +281,13 @@ def test_the_pool_is_counted_as_the_selection_sees_it() -> None:
     project.batches.update(control_tasks=8)
     unlabeled = project.items.unlabeled()
     assert pool_of(project) == PoolCounts(unlabeled.count(), unlabeled.control().count()) == PoolCounts(30, 0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_consequences_are_told_where_some_settings_have_no_field(kind: str, question: str) -> None:
+    """A project of vectors has no near-copies, and its form no field for them."""
+    project = make_project(kind=kind, question=question)
+    answer = manager(project).get(f"/p/{project.slug}/settings/consequence/", {"batch_size": "123"})
+    assert answer.status_code == 200
+    assert answer.json()["warnings"] == ["No item is left to label. The settings hold for items that come later."]

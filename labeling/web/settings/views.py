@@ -76,7 +76,7 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     if wrong := _wrong(form):
         return JsonResponse({"errors": wrong})
     changed = consequences.consequences_of(
-        standing_of(project, timezone.now()), terms_of(project), terms_of(form.cleaned_data)
+        standing_of(project, timezone.now()), terms_of(project), terms_of({**vars(project), **form.cleaned_data})
     )
     rows = [*changed.batch, *changed.picked, *changed.over_all]
     return JsonResponse(
