@@ -162,7 +162,7 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 
 @contextmanager
-def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.ndarray]:
+def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.memmap]:
     """A new array to be filled on disk, for those too large to be held. At the end it is at `path`, as .npy."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")

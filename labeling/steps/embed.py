@@ -116,7 +116,8 @@ def run_over_pool(
             assert index is not None
             proposed[row] = index
     extras = [name for name in names if name in EXTRAS]
-    files, arrays = ProjectFiles(project), {}
+    files = ProjectFiles(project)
+    arrays: dict[str, np.memmap] = {}
     with ExitStack() as open_files:
         for part in compute.score(
             model,
@@ -134,3 +135,4 @@ def run_over_pool(
                     writing = writing_array(files.pool(version, name), shape, block.dtype)
                     arrays[name] = open_files.enter_context(writing)
                 arrays[name][part.start : part.start + len(block)] = block
+                arrays[name].flush()  # answers that are committed meanwhile wait for what is written at once
