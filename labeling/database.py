@@ -26,19 +26,19 @@ def among(numbers: Iterable[int]) -> RawSQL:
     return RawSQL("SELECT value FROM json_each(%s)", [str(list(numbers))])
 
 
-# On PostgreSQL, so many times as many rows are written in one transaction if nobody else changes them yet.
-UNSEEN_AT_ONCE = 10
+# How many times larger a part is on PostgreSQL if no other transaction changes its rows.
+UNCONTENDED_FACTOR = 10
 
 
-def in_parts(rows: Sequence[Any], size: int, *, unseen: bool = False) -> Iterator[Any]:
+def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> Iterator[Any]:
     """Slices of `rows`, each to be written in a transaction of its own. Others get their turn between two of them.
 
     SQLite has one writer, and who waits for it looks again after 1, 2, 5, 10, … ms: a pause as long as the part took
     is found within a few looks, where one writer after the other in a row could keep people waiting for all of them.
-    On PostgreSQL others write meanwhile. `unseen`: rows that nobody else changes yet.
+    On PostgreSQL others write meanwhile. `uncontended`: no other transaction changes these rows.
     """
-    if unseen and connection.vendor == "postgresql":
-        size *= UNSEEN_AT_ONCE
+    if uncontended and connection.vendor == "postgresql":
+        size *= UNCONTENDED_FACTOR
     for start in range(0, len(rows), size):
         began = time.monotonic()
         yield rows[start : start + size]

@@ -89,9 +89,9 @@ def _nearest_by_trees(
     if workers is None:
         gaps = np.full(ids.shape, np.inf, np.float32)
         with Threads() as threads:
-            search_trees(points, spread, ids, gaps, seed, threads, lambda share: None, wanted=len(new))
+            search_trees(points, spread, ids, gaps, seed, threads, lambda share: None, refined=len(new))
     else:
-        ids, _ = sharded.search_trees(points, spread, _KEPT, seed=seed, workers=workers, wanted=len(new))
+        ids, _ = sharded.search_trees(points, spread, _KEPT, seed=seed, workers=workers, refined=len(new))
     nearest = ids[: len(new), 0].astype(np.int64) - len(new)
     alone = np.flatnonzero(ids[: len(new), 0] < 0)
     if len(alone):

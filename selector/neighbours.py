@@ -69,14 +69,13 @@ def search_trees(
     threads: Threads,
     progress: Progress,
     *,
-    wanted: int | None = None,
+    refined: int | None = None,
 ) -> None:
     """Fill ids and gaps, given as -1 and infinity, with near points of each, gaps less the point's own spread.
 
-    A point of infinite spread is nobody's neighbour. `wanted`: so many of the first points are wanted to have their
-    neighbours' neighbours; the others are left with what the trees find.
+    A point of infinite spread is nobody's neighbour. `refined`: only so many of the first points look among the
+    neighbours of their neighbours too; the lists of the others are as the trees leave them.
     """
-    m = len(points) if wanted is None else wanted
     for tree in range(0, TREES, threads.count):
         seeds = range(tree, min(tree + threads.count, TREES))
         planted = list(threads.map(forest.plant, [(points, LEAF, seed * TREES + one) for one in seeds]))
@@ -87,7 +86,7 @@ def search_trees(
     known, asking = ids.copy(), asking_of(ids)
     asked = [
         (points, spread, known, asking, first, ids[first:last], gaps[first:last])
-        for first, last in parts(m, threads.count)
+        for first, last in parts(len(points) if refined is None else refined, threads.count)
     ]
     list(threads.map(ask_neighbours, asked))
 

@@ -65,11 +65,11 @@ def search_trees(
     workers: Workers,
     progress: Progress = lambda share: None,
     measured: bool = False,
-    wanted: int | None = None,
+    refined: int | None = None,
 ) -> Lists:
     """As `neighbours.search_trees` from empty lists; `measured`: with the gaps computed again, as `neighbours.measure`.
 
-    For that the spread has to be float64.
+    For that the spread has to be float64. `refined`: as there.
     """
     m = len(points)
     ids = np.full((m, count), -1, np.int32)
@@ -91,7 +91,7 @@ def search_trees(
             progress((step + n_searched / len(shards)) / (TREES + 1))
     asking = neighbours.asking_of(ids)
     known, askers = workers.share(ids.copy()), workers.share(asking)
-    edges = parts(m if wanted is None else wanted, _EACH * workers.count)
+    edges = parts(m if refined is None else refined, _EACH * workers.count)
     asked = ((shared, spreads, known, askers, a, ids[a:b], gaps[a:b], measured) for a, b in edges)
     for (a, b), (some, far) in zip(edges, workers.map(ask_neighbours, asked), strict=True):
         ids[a:b], gaps[a:b] = some, far

@@ -135,4 +135,4 @@ def run_over_pool(
                     writing = writing_array(files.pool(version, name), shape, block.dtype)
                     arrays[name] = open_files.enter_context(writing)
                 arrays[name][part.start : part.start + len(block)] = block
-                arrays[name].flush()  # answers that are committed meanwhile wait for what is written at once
+                arrays[name].flush()  # in small pieces: other commits wait for a large write

@@ -20,7 +20,7 @@ from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
 from labeling.shared_files import store
-from labeling.statements import change_each, number_each
+from labeling.statements import change_each, update_numbers
 from labeling.steps.compute import compute
 from models_store import encoders
 from models_store.encoders import Encoder, EncoderSetupError
@@ -87,7 +87,7 @@ def _store(step: Step, project: Project, encoded: _Encoded) -> None:
         append_rows(path, rows_before=rows_before, block=block)
     with step.write():
         # Others wait for its end.
-        number_each(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
+        update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
     project.encoded_rows += len(good)

@@ -153,7 +153,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
     order = rng.permutation(n + m)
-    for part in database.in_parts(range(n + m), PART, unseen=True):
+    for part in database.in_parts(range(n + m), PART, uncontended=True):
         some = order[part.start : part.stop]
         # What is picked and what is asked again come from different tables, and are written as one.
         chosen, again = some[some < n], some[some >= n]

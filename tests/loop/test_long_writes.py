@@ -80,7 +80,7 @@ def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.M
     project, job = selected()
     ann = make_member(project, "ann")
     monkeypatch.setattr(writing, "PART", 8)
-    monkeypatch.setattr(database, "UNSEEN_AT_ONCE", 1)
+    monkeypatch.setattr(database, "UNCONTENDED_FACTOR", 1)
     sizes, claims = [], []
     write = writing.insert_many
 
@@ -102,7 +102,7 @@ def test_a_batch_is_written_in_parts_and_opened_at_the_end(monkeypatch: pytest.M
 def test_a_selection_that_is_killed_is_made_anew_and_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     project, job = selected()
     monkeypatch.setattr(writing, "PART", 8)
-    monkeypatch.setattr(database, "UNSEEN_AT_ONCE", 1)
+    monkeypatch.setattr(database, "UNCONTENDED_FACTOR", 1)
     pick(job)
     unbroken = picked(project)
     Batch.objects.all().delete()

@@ -18,7 +18,7 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
 from labeling.models import Item, WorkLog
-from labeling.statements import Columns, insert, number_each, rows
+from labeling.statements import Columns, insert, rows, update_numbers
 
 pytestmark = pytest.mark.django_db
 
@@ -51,8 +51,8 @@ def test_rows_with_equal_and_different_values_are_inserted_as_they_are() -> None
 
 def test_each_row_gets_its_own_number() -> None:
     first, second, third = make_items(make_project(), 3)
-    number_each(Item, "row", {first.pk: 30, third.pk: 10})
-    number_each(Item, "row", {})
+    update_numbers(Item, "row", {first.pk: 30, third.pk: 10})
+    update_numbers(Item, "row", {})
     assert dict(Item.objects.values_list("pk", "row")) == {first.pk: 30, second.pk: second.row, third.pk: 10}
 
 

@@ -88,15 +88,15 @@ def test_parts_cover_everything_once(length, count):
     assert len(parts(length, count)) <= count
 
 
-def test_points_that_are_wanted_alone_get_the_lists_that_they_get_among_all():
+def test_the_first_points_refined_alone_have_the_lists_that_they_have_among_all():
     points = np.random.default_rng(8).normal(size=(3000, 6)).astype(np.float32)
 
-    def lists(wanted: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def lists(refined: int | None) -> tuple[np.ndarray, np.ndarray]:
         ids, gaps = np.full((3000, 5), -1, np.int32), np.full((3000, 5), np.inf, np.float32)
         with Threads(2) as pool:
-            search_trees(points, np.zeros(3000, np.float32), ids, gaps, 3, pool, lambda share: None, wanted=wanted)
+            search_trees(points, np.zeros(3000, np.float32), ids, gaps, 3, pool, lambda share: None, refined=refined)
         return ids, gaps
 
     for one, other in zip(lists(400), lists(None), strict=True):
         np.testing.assert_array_equal(one[:400], other[:400])
-        assert not np.array_equal(one, other), "the others have been asked too"
+        assert not np.array_equal(one, other), "the others were refined too"

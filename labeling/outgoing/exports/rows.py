@@ -144,9 +144,9 @@ def _pages_of(facts: BatchFacts, choice: Choice, shared: Shared, size: int) -> I
 def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
     """The tasks of a batch that were chosen, by rank; `size` of the batch are read at a time.
 
-    Whether a task is chosen is a column, no condition: where the database takes the chosen ones for few, and it may
-    know of no label yet, it looks for them first, in the whole batch and for each page. For a plan that is kept, the
-    statement says how many tasks there will be.
+    Whether a task is chosen is a column, not a condition. By statistics that are older than the labels, PostgreSQL
+    would expect few chosen tasks, and look for them in the whole batch, page by page. The number of tasks is part of
+    the statement, so that a prepared plan knows it.
     """
     condition, values = choice.conditions()
     sql = f"""
