@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from selector.checks import factor, whole_number
 from selector.cluster_margin import Selection
+from selector.sharded import Workers
 from selector.strategies import PoolArrays, pick
 
 # Picks after which each asks for twice as many items as the one before: with thousands of classes that are filled one
@@ -26,6 +27,7 @@ def pick_guarded(
     candidate_factor: float = 1.0,
     rng: np.random.Generator,
     progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> Selection:
     """Pick as `strategies.pick` does, but of no class more than `limit` items, as long as the pool has others.
 
@@ -56,6 +58,7 @@ def pick_guarded(
             candidate_factor=candidate_factor,
             rng=rng,
             progress=progress if not parts else None,
+            workers=workers,
         )
         return _moved(picked, left, parts)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from labeling.arrays.sizes import divide
 from selector.class_guard import pick_guarded
+from selector.sharded import Workers
 from selector.strategies import PoolArrays, Selection, pick, settle_factor
 
 # The first batch, before there is a model: uniform.
@@ -70,6 +71,7 @@ def plan_batch(
     asked: np.ndarray | None = None,
     checks: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
 
@@ -79,6 +81,7 @@ def plan_batch(
     `asked`: rows that are taken before all others, as far as they are in the pool and not reserved. They are given out
     before all others, but for the control items among them. `checks`: taken likewise, as far as there is room, and
     given out among the picked ones, so that nothing tells them.
+    `workers`: who looks at the pool, for strategies that take long, if not this process.
     The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
     when nothing else is left, and then they are control items all the same.
     """
@@ -108,6 +111,7 @@ def plan_batch(
         candidate_factor=candidate_factor or 1.0,
         rng=rng,
         progress=progress,
+        workers=workers,
     )
     picked = open_rows[selection.indices]
     rows = np.concatenate([picked, check_rows, asked_rows, control])

@@ -14,12 +14,13 @@ from django.db.models import QuerySet
 
 from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array
-from labeling.arrays.plan import SEED, Guard, Pool, plan_batch
+from labeling.arrays.plan import SEED, Guard, Pool
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Batch, Clustering, ModelVersion, Project, Task
 from labeling.models.items import ItemQuerySet
 from labeling.steps import copies
 from labeling.steps.cluster import clusters_at
+from labeling.steps.compute import compute
 from labeling.steps.further import choose_further
 from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from selector.strategies import KNOWN
@@ -89,7 +90,7 @@ def pick(
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
-    plan = plan_batch(
+    plan = compute.plan(
         pool,
         batch_size=batch_size,
         control_share=project.control_share,

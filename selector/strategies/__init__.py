@@ -8,6 +8,7 @@ import numpy as np
 from selector.candidates import sufficient_factor
 from selector.checks import factor, generator, whole_number
 from selector.cluster_margin import Selection, select
+from selector.sharded import Workers
 from selector.strategies import badge, coreset, ranked
 from selector.strategies.pool import PoolArrays
 
@@ -21,8 +22,9 @@ class Strategy(NamedTuple):
 
     needs: tuple[str, ...]
     """The arrays of `PoolArrays` that it cannot do without."""
-    pick: Callable[[PoolArrays, int, float, np.random.Generator, Progress | None], Selection]
-    """From the pool so many items; then candidate_factor, the generator, and what is told the share done."""
+    pick: Callable[[PoolArrays, int, float, np.random.Generator, Progress | None, Workers | None], Selection]
+    """From the pool so many items; then candidate_factor, the generator, what is told the share done, and who else
+    looks at the pool."""
     by_candidates: bool = True
     """Whether it looks at some of the pool alone, which the selection counts as its candidates."""
     apart_from_labeled: bool = False
@@ -30,7 +32,7 @@ class Strategy(NamedTuple):
 
 
 def _cluster_margin(
-    pool: PoolArrays, batch_size: int, candidate_factor: float, rng: np.random.Generator, progress: Progress | None
+    pool: PoolArrays, batch_size: int, candidate_factor: float, rng: np.random.Generator, *_: object
 ) -> Selection:
     assert pool.margins is not None
     assert pool.clusters is not None
@@ -38,12 +40,12 @@ def _cluster_margin(
 
 
 def _ranked(name: str) -> Callable[..., Selection]:
-    return lambda pool, batch_size, candidate_factor, rng, progress: ranked.pick(name, pool, batch_size, rng)
+    return lambda pool, batch_size, candidate_factor, rng, *_: ranked.pick(name, pool, batch_size, rng)
 
 
 def _spread(picker: Callable[..., np.ndarray]) -> Callable[..., Selection]:
-    return lambda pool, batch_size, candidate_factor, rng, progress: ranked.in_one_pass(
-        picker(pool, batch_size, rng, progress), pool, candidates=None
+    return lambda pool, batch_size, candidate_factor, rng, progress, workers: ranked.in_one_pass(
+        picker(pool, batch_size, rng, progress, workers), pool, candidates=None
     )
 
 
@@ -80,6 +82,7 @@ def pick(
     candidate_factor: float = 1.0,
     rng: np.random.Generator,
     progress: Progress | None = None,
+    workers: Workers | None = None,
 ) -> Selection:
     """Pick the next batch from the unlabeled pool by the strategy named: k_t = min(batch_size, n) distinct items.
 
@@ -92,6 +95,7 @@ def pick(
 
     All but the first visit no clusters: their passes are 0. Where the pool has clusters, they are told none the less.
     progress: called with the share done, by those that take long.
+    workers: who looks at the pool, for those that take long, if not this process. The batch is the same.
     The same arrays and generator state give the same batch. Raises ValueError, naming the argument, on an unknown
     strategy, an array that it NEEDS and that is missing or unfit, or a number out of range.
 
@@ -107,4 +111,4 @@ def pick(
     batch_size = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     generator(rng)
     candidate_factor = factor(candidate_factor, "candidate_factor")
-    return KNOWN[strategy].pick(pool, batch_size, candidate_factor, rng, progress)
+    return KNOWN[strategy].pick(pool, batch_size, candidate_factor, rng, progress, workers)

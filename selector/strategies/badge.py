@@ -2,15 +2,23 @@
 
 Source: Ash et al. 2020, "Deep Batch Active Learning by Diverse, Uncertain Gradient Lower Bounds" (arXiv 1906.03671),
 algorithm 1, with k-means++ seeding (Arthur and Vassilvitskii 2007).
+
+The pool is looked at in rounds. Distances only fall, so within a round items are drawn by what they were at when it
+began, and a draw counts with the probability that is left of that: rejection sampling, which draws each item with the
+probability that it would have if all were brought up to date after each draw. When too many draws do not count, all are
+brought up to date, at once, and the next round begins.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.compiled import compiled, fast
+from selector.compiled import compiled, fast, writable
+from selector.sharded import Workers
 from selector.strategies.pool import PoolArrays, vectors
+from selector.strategies.shards import Shards
 
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
 _ROUNDING = 4e-6
@@ -19,47 +27,118 @@ _ROUNDING = 4e-6
 _DUST = np.float32(1e-18)
 # Items whose weights are added up together, so that a draw looks at n / 1024 sums and 1024 items.
 _BLOCK = 1024
+# A round ends with so many items, or when more draws than these, and than items, did not count.
+MOST, WASTED = 512, 32
 
 
 def pick(
-    pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
+    pool: PoolArrays,
+    batch_size: int,
+    rng: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> NDArray[np.int64]:
     """Draw `batch_size` items, each likelier by its squared distance from the nearest drawn before.
 
     The distance is that of gradient embeddings g = a ⊗ h, of errors a and embeddings h. They are never built:
     |g - g'|² = |a|²|h|² + |a'|²|h'|² - 2⟨a, a'⟩⟨h, h'⟩. The first item is drawn uniformly at random, unless there are
     centres (with both embeddings and errors) to start from. Once all are at 0, the others are drawn uniformly.
-    rng: one number a draw, then what is left in one go.
+    workers: who looks at the pool, if not this process. The items are the same.
     Takes O(n·(d + e)·(k + m)) time for k items and m centres, and O(n) memory beyond the arrays in float32.
     Raises ValueError on arrays that hold no numbers, or centres that do not fit them.
     """
     assert pool.embeddings is not None
     assert pool.errors is not None
     embeddings, errors = vectors(pool.embeddings, "embeddings"), _swept(vectors(pool.errors, "errors"))
-    lengths = _lengths(errors, embeddings)
+    centres = _centres(pool, errors, embeddings)
+    rows = _Steps(errors, embeddings, _lengths(errors, embeddings))
     nearest = np.full(pool.size, np.inf)  # squared distance to the nearest centre
-    sums = np.full(-(-pool.size // _BLOCK), np.inf)
-    if pool.centre_errors is not None and pool.centre_embeddings is not None:
-        centres = vectors(pool.centre_embeddings, "centre_embeddings", like=embeddings)
-        centre_errors = _swept(vectors(pool.centre_errors, "centre_errors", like=errors))
-        if len(centres) != len(centre_errors):
-            raise ValueError(f"centre_errors must have {len(centres)} rows, not {len(centre_errors)}")
-        for error, centre, length in zip(centre_errors, centres, _lengths(centre_errors, centres), strict=True):
-            _approach(errors, embeddings, lengths, error, centre, length, nearest, sums)
     chosen = np.empty(batch_size, np.int64)
-    for count in range(batch_size):
-        item = _drawn(nearest, sums, rng.random())
-        if item < 0:
+    count = 0
+    shards = Shards(rows, batch_size + (0 if centres is None else len(centres.lengths)), workers)
+    if centres is not None:
+        shards.update(_lowered, nearest, *centres)
+    while count < batch_size:
+        most = 1 if np.isinf(nearest[0]) else min(MOST, batch_size - count)
+        drawn = _round(rows, nearest, most, rng)
+        if not len(drawn):
             left = np.ones(pool.size, bool)
             left[chosen[:count]] = False
             chosen[count:] = rng.choice(np.flatnonzero(left), batch_size - count, replace=False)
             break
-        chosen[count] = item
-        nearest[item] = 0
-        _approach(errors, embeddings, lengths, errors[item], embeddings[item], lengths[item], nearest, sums)
+        chosen[count : count + len(drawn)] = drawn
+        count += len(drawn)
+        if count < batch_size:
+            shards.update(_lowered, nearest, *rows.at(drawn))
         if progress is not None:
-            progress((count + 1) / batch_size)
+            progress(count / batch_size)
     return chosen
+
+
+class _Steps(NamedTuple):
+    """Gradient embeddings: errors (n, e), embeddings (n, d), and |a|²|h|² of each (n,)."""
+
+    errors: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    lengths: NDArray[np.float64]
+
+    def at(self, items: NDArray[np.int64] | slice) -> "_Steps":
+        return _Steps(self.errors[items], self.embeddings[items], self.lengths[items])
+
+
+def _centres(pool: PoolArrays, errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> _Steps | None:
+    if pool.centre_errors is None or pool.centre_embeddings is None:
+        return None
+    centres = vectors(pool.centre_embeddings, "centre_embeddings", like=embeddings)
+    centre_errors = _swept(vectors(pool.centre_errors, "centre_errors", like=errors))
+    if len(centres) != len(centre_errors):
+        raise ValueError(f"centre_errors must have {len(centres)} rows, not {len(centre_errors)}")
+    return _Steps(centre_errors, centres, _lengths(centre_errors, centres))
+
+
+def _round(rows: _Steps, nearest: NDArray[np.float64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The next items, up to `most`; none once all are at 0. `nearest` becomes 0 for these, and falls for those whose
+    draws did not count. rng: a number for each draw, and behind the first item a second one: whether it counts.
+    """
+    sums = np.add.reduceat(nearest, np.arange(0, len(nearest), _BLOCK))
+    items, wasted = np.empty(most, np.int64), 0
+    drawn = rows.at(items[:0])
+    while len(drawn.lengths) < most and wasted <= max(WASTED, len(drawn.lengths)) and sums.any():
+        item = _drawn(nearest, sums, rng.random())
+        if _counts(rows, nearest, item, drawn, rng):
+            items[len(drawn.lengths)], nearest[item] = item, 0
+            drawn = rows.at(items[: len(drawn.lengths) + 1])
+        else:
+            wasted += 1
+        block = item // _BLOCK
+        sums[block] = nearest[block * _BLOCK : (block + 1) * _BLOCK].sum()
+    return items[: len(drawn.lengths)]
+
+
+def _counts(rows: _Steps, nearest: NDArray[np.float64], item: int, drawn: _Steps, rng: np.random.Generator) -> bool:
+    """Whether the draw of this item counts, which is brought up to date."""
+    if not len(drawn.lengths):
+        return True
+    one = slice(item, item + 1)
+    before = nearest[item]
+    nearest[one] = _lowered(*rows.at(one), nearest[one], *drawn)
+    return bool(rng.random() * before < nearest[item])
+
+
+def _lowered(
+    errors: NDArray[np.float32],
+    embeddings: NDArray[np.float32],
+    lengths: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    other_errors: NDArray[np.float32],
+    other_embeddings: NDArray[np.float32],
+    other_lengths: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """`nearest`, lowered to the squared distances to the other steps."""
+    lowered = nearest.copy()
+    others = writable(other_errors), writable(other_embeddings), writable(other_lengths)
+    _approach(writable(errors), writable(embeddings), writable(lengths), lowered, *others)
+    return lowered
 
 
 def _swept(errors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -82,12 +161,10 @@ def _lengths(errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> ND
 
 
 def _drawn(nearest: NDArray[np.float64], sums: NDArray[np.float64], number: float) -> int:
-    """The item at `number` in [0, 1) of the sum of `nearest`; -1 if that sum is 0. Without centres, any item."""
+    """The item at `number` in [0, 1) of the sum of `nearest`, which is not 0. Without centres, any item."""
     ends = np.cumsum(sums)
     if np.isinf(ends[-1]):
         return int(number * len(nearest))
-    if ends[-1] <= 0:
-        return -1
     block = min(int(np.searchsorted(ends, number * ends[-1], side="right")), int(np.flatnonzero(sums)[-1]))
     weights = nearest[block * _BLOCK : (block + 1) * _BLOCK]
     place = np.searchsorted(np.cumsum(weights), number * ends[-1] - (ends[block] - sums[block]), side="right")
@@ -111,19 +188,20 @@ def _squares(rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _approach(errors, embeddings, lengths, error, embedding, length, nearest, sums):  # type: ignore[no-untyped-def]
-    """Lower `nearest` to the squared distances to a new centre, and add them up by blocks in `sums`."""
-    root = np.sqrt(length)
-    for block in range(len(sums)):
-        total = 0.0
-        for row in range(block * _BLOCK, min((block + 1) * _BLOCK, len(nearest))):
-            apart = np.sqrt(lengths[row]) - root
+def _approach(errors, embeddings, lengths, nearest, other_errors, other_embeddings, other_lengths):  # type: ignore[no-untyped-def]
+    """Lower `nearest` to the squared distances to the others."""
+    roots = np.sqrt(other_lengths)
+    for row in range(len(nearest)):
+        length, least = lengths[row], nearest[row]
+        root = np.sqrt(length)
+        for other in range(len(roots)):
+            apart = root - roots[other]
             # Two vectors are at least as far apart as their lengths differ.
-            if apart * apart < nearest[row]:
-                product = _dot(errors[row], error) * _dot(embeddings[row], embedding)
-                distance = lengths[row] + length - 2 * product
-                if distance < _ROUNDING * (lengths[row] + length):
+            if apart * apart < least:
+                product = _dot(errors[row], other_errors[other]) * _dot(embeddings[row], other_embeddings[other])
+                both = length + other_lengths[other]
+                distance = both - 2 * product
+                if distance < _ROUNDING * both:
                     distance = 0.0
-                nearest[row] = min(nearest[row], distance)
-            total += nearest[row]
-        sums[block] = total
+                least = min(least, distance)
+        nearest[row] = least

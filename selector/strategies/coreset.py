@@ -2,6 +2,11 @@
 
 Source: Sener and Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach"
 (arXiv 1708.00489), the greedy k-centre of algorithm 1.
+
+The pool is looked at in rounds. Distances only fall, so what an item is at when a round begins is the most that it can
+be at. The farthest items are looked at apart from the others, and picked as long as one of them is farther than any of
+the others can be; then all others are brought up to date, at once. Each pick is the one that looking at all items again
+after each pick would make.
 """
 
 from collections.abc import Callable
@@ -9,59 +14,113 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from selector.compiled import fast
+from selector.compiled import fast, writable
+from selector.sharded import Workers
 from selector.strategies.pool import PoolArrays, vectors
+from selector.strategies.shards import BLOCK, Shards
 
-# Rows of items and of centres whose distances are computed together: 64 MiB.
-_ROWS = 4096
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
 _ROUNDING = 4e-6
+# Items that are looked at apart: so many, or this share of all, whose distances then take a hundredth of the time.
+_FEWEST, _SHARE = 256, 128
 
 
 def pick(
-    pool: PoolArrays, batch_size: int, rng: np.random.Generator, progress: Callable[[float], None] | None = None
+    pool: PoolArrays,
+    batch_size: int,
+    rng: np.random.Generator,
+    progress: Callable[[float], None] | None = None,
+    workers: Workers | None = None,
 ) -> NDArray[np.int64]:
     """Take `batch_size` times the item farthest from all centres, and make it a centre. Returns them in order.
 
     The centres to start with are `pool.centre_embeddings`; without any, the first item is drawn uniformly at random.
     Distances are Euclidean, of embeddings in float32. Of equally far items the first is taken; once none is apart from
     the centres any more, the others are drawn uniformly at random.
+    workers: who looks at the pool, if not this process. The items are the same.
     Takes O(n·d·(k + m)) time for k items and m centres to start with, and O(n) memory beyond embeddings in float32.
     Raises ValueError on embeddings that hold no numbers, or centres with another number of columns.
     """
     assert pool.embeddings is not None
     rows = vectors(pool.embeddings, "embeddings")
+    centres = (
+        None if pool.centre_embeddings is None else vectors(pool.centre_embeddings, "centre_embeddings", like=rows)
+    )
     nearest = np.full(len(rows), np.inf, np.float32)  # squared distance to the nearest centre; -1 when it is one itself
-    if pool.centre_embeddings is not None:
-        _start(rows, vectors(pool.centre_embeddings, "centre_embeddings", like=rows), nearest)
     chosen = np.empty(batch_size, np.int64)
-    farthest = int(nearest.argmax()) if len(rows) else 0
-    if batch_size and np.isinf(nearest[farthest]):
-        farthest = int(rng.integers(len(rows)))
-    for count in range(batch_size):
-        if nearest[farthest] <= 0:
+    shards = Shards([rows], batch_size + (0 if centres is None else len(centres)), workers)
+    if centres is not None and len(centres) and len(rows):
+        shards.update(_from_centres, nearest, centres)
+    count = 0
+    while count < batch_size:
+        if np.isinf(nearest[0]):
+            picked = np.array([rng.integers(len(rows))])
+        else:
+            picked = _round(rows, nearest, batch_size - count)
+        if not len(picked):
             left = np.flatnonzero(nearest >= 0)
             chosen[count:] = rng.choice(left, batch_size - count, replace=False)
             break
-        chosen[count] = farthest
-        nearest[farthest] = -1
-        farthest = _approach(rows, rows[farthest], nearest)
+        chosen[count : count + len(picked)] = picked
+        count += len(picked)
+        nearest[picked] = -1
+        shards.update(_from_picked, nearest, rows[picked])
         if progress is not None:
-            progress((count + 1) / batch_size)
+            progress(count / batch_size)
     return chosen
 
 
-def _start(rows: NDArray[np.float32], centres: NDArray[np.float32], nearest: NDArray[np.float32]) -> None:
-    """Lower `nearest` to the squared distance of each row to its nearest centre, by matrix products of blocks."""
-    if not len(centres) or not len(rows):
-        return
+def _round(rows: NDArray[np.float32], nearest: NDArray[np.float32], most: int) -> NDArray[np.int64]:
+    """The next items, up to `most`, as far as the farthest alone tell them; none once all are at 0."""
+    apart, bound, first = _farthest(nearest, max(_FEWEST, len(rows) // _SHARE))
+    points, distances = rows[apart], nearest[apart]
+    picked: list[int] = []
+    while len(picked) < most:
+        place = int(distances.argmax())
+        farther = distances[place] > bound or (distances[place] == bound and apart[place] < first)
+        if distances[place] <= 0 or not farther:
+            break
+        picked.append(apart[place])
+        distances[place] = -1
+        _approach(points, points[place : place + 1], distances)
+    return np.array(picked, np.int64)
+
+
+def _farthest(nearest: NDArray[np.float32], count: int) -> tuple[NDArray[np.int64], np.float32, int]:
+    """The `count` farthest items, in the order of the pool, of equally far ones the first; how far the others are at
+    most, and which is the first of those that may be so far.
+    """
+    if count >= len(nearest):
+        return np.arange(len(nearest)), np.float32(-1), 0
+    bound = np.partition(nearest, len(nearest) - count)[-count]
+    level = np.flatnonzero(nearest == bound)
+    farther = np.flatnonzero(nearest > bound)
+    taken = count - len(farther)
+    first = int(level[taken]) if taken < len(level) else len(nearest)
+    return np.sort(np.concatenate([farther, level[:taken]])), bound, first
+
+
+def _from_picked(
+    rows: NDArray[np.float32], nearest: NDArray[np.float32], picked: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """`nearest`, lowered to the squared distances to these points."""
+    lowered = nearest.copy()
+    _approach(writable(rows), writable(picked), lowered)
+    return lowered
+
+
+def _from_centres(
+    rows: NDArray[np.float32], nearest: NDArray[np.float32], centres: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """`nearest`, lowered to the squared distances to the centres, by matrix products of blocks: for many of them."""
+    lowered = nearest.copy()
     middle = centres.mean(axis=0, dtype=np.float64).astype(np.float32)  # near the origin, products keep their digits
-    for start in range(0, len(rows), _ROWS):
-        block = rows[start : start + _ROWS] - middle
+    for start in range(0, len(rows), BLOCK):
+        block = rows[start : start + BLOCK] - middle
         lengths = np.einsum("ij,ij->i", block, block)
-        best = nearest[start : start + _ROWS]
-        for first in range(0, len(centres), _ROWS):
-            others = centres[first : first + _ROWS] - middle
+        best = lowered[start : start + BLOCK]
+        for first in range(0, len(centres), BLOCK):
+            others = centres[first : first + BLOCK] - middle
             squares = np.einsum("ij,ij->i", others, others)
             distances = block @ (-2 * others.T)
             distances += squares
@@ -69,22 +128,21 @@ def _start(rows: NDArray[np.float32], centres: NDArray[np.float32], nearest: NDA
             lowest = distances[np.arange(len(block)), place] + lengths
             lowest[lowest < _ROUNDING * (lengths + squares[place])] = 0
             np.minimum(best, lowest, out=best)
+    return lowered
 
 
 @fast
-def _approach(rows, centre, nearest):  # type: ignore[no-untyped-def]
-    """Lower `nearest` to the squared distances to a new centre; return the row that is now farthest from all.
+def _approach(rows, points, nearest):  # type: ignore[no-untyped-def]
+    """Lower `nearest` to the squared distances of the rows to the points.
 
     Differences are squared, not products taken, so that equal rows are at exactly 0.
     """
-    farthest = 0
-    largest = np.float32(-1)
     for row in range(len(rows)):
-        total = np.float32(0)
-        for column in range(rows.shape[1]):
-            difference = rows[row, column] - centre[column]
-            total += difference * difference
-        nearest[row] = min(nearest[row], total)
-        if nearest[row] > largest:
-            largest, farthest = nearest[row], row
-    return farthest
+        least = nearest[row]
+        for point in range(len(points)):
+            total = np.float32(0)
+            for column in range(rows.shape[1]):
+                difference = rows[row, column] - points[point, column]
+                total += difference * difference
+            least = min(least, total)
+        nearest[row] = least

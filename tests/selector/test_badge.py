@@ -1,13 +1,18 @@
 """BADGE against a literal k-means++ over gradient embeddings that are really built."""
 
+from collections import Counter
+from itertools import permutations
+from unittest.mock import patch
+
 import numpy as np
 import pytest
+from apart import Apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 
-from selector.strategies import PoolArrays, pick
+from selector.strategies import PoolArrays, badge, pick, shards
 
 
 def gradients(errors, embeddings):
@@ -15,21 +20,31 @@ def gradients(errors, embeddings):
 
 
 def literal(rows, centres, wanted, rng):
-    """Algorithm 1's seeding, one number of `rng` a draw."""
+    """Algorithm 1's seeding, drawn in rounds as the docstring of the module says."""
     taken, chosen = list(centres), []
+
+    def away(row):
+        return min(((row - centre) ** 2).sum() for centre in taken)
+
+    if not taken and wanted:
+        chosen.append(int(rng.random() * len(rows)))
+        taken.append(rows[chosen[0]])
     while len(chosen) < wanted:
-        number = rng.random()
-        if not taken:
-            item = int(number * len(rows))
-        else:
-            weights = np.array([min(((row - centre) ** 2).sum() for centre in taken) for row in rows])
-            weights[chosen] = 0
-            if not weights.sum():
-                left = [item for item in range(len(rows)) if item not in chosen]
-                return chosen + rng.choice(left, wanted - len(chosen), replace=False).tolist()
-            item = int(np.searchsorted(np.cumsum(weights), number * weights.sum(), side="right"))
-        chosen.append(item)
-        taken.append(rows[item])
+        weights = np.array([0 if item in chosen else away(row) for item, row in enumerate(rows)])
+        drawn = wasted = 0
+        while len(chosen) < wanted and drawn < badge.MOST and wasted <= max(badge.WASTED, drawn) and weights.sum():
+            item = int(np.searchsorted(np.cumsum(weights), rng.random() * weights.sum(), side="right"))
+            before, weights[item] = weights[item], away(rows[item])
+            if drawn and rng.random() * before >= weights[item]:
+                wasted += 1
+                continue
+            weights[item] = 0
+            chosen.append(item)
+            taken.append(rows[item])
+            drawn += 1
+        if not drawn:
+            left = [item for item in range(len(rows)) if item not in chosen]
+            return chosen + rng.choice(left, wanted - len(chosen), replace=False).tolist()
     return chosen
 
 
@@ -45,16 +60,17 @@ def inputs(draw):
     )
 
 
-@settings(deadline=None, max_examples=150)
-@given(inputs(), st.integers(0, 100))
-def test_it_is_the_seeding_of_k_means_over_gradient_embeddings(values, seed):
+@settings(deadline=None, max_examples=300)
+@given(inputs(), st.integers(0, 100), st.sampled_from([1, 3, 512]), st.sampled_from([-1, 2, 32]))
+def test_it_is_the_seeding_of_k_means_over_gradient_embeddings(values, seed, most, wasted):
     """Whole numbers are exact in all that is computed, so that both draw the same items."""
     given_arrays, wanted = values
     pool = PoolArrays(size=len(given_arrays["errors"]), **given_arrays)
-    chosen = pick("badge", pool, batch_size=wanted, rng=np.random.default_rng(seed)).indices.tolist()
     rows = gradients(pool.errors, pool.embeddings)
     centres = gradients(pool.centre_errors, pool.centre_embeddings)
-    assert chosen == literal(rows, centres, wanted, np.random.default_rng(seed))
+    with patch.object(badge, "MOST", most), patch.object(badge, "WASTED", wasted):
+        chosen = pick("badge", pool, batch_size=wanted, rng=np.random.default_rng(seed)).indices.tolist()
+        assert chosen == literal(rows, centres, wanted, np.random.default_rng(seed))
 
 
 def test_an_item_is_drawn_in_proportion_to_its_squared_distance():
@@ -70,6 +86,31 @@ def test_an_item_is_drawn_in_proportion_to_its_squared_distance():
     counts = np.bincount(firsts, minlength=4)
     assert counts[0] == 0
     assert chisquare(counts[1:], np.array([1, 4, 9]) / 14 * 3000).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("limits", [{}, {"WASTED": -1}, {"MOST": 1}], ids=["one round", "short rounds", "a draw each"])
+def test_rounds_change_no_probability(limits, monkeypatch):
+    for name, value in limits.items():
+        monkeypatch.setattr(badge, name, value)
+    points = np.array([[0.0, 0], [1, 0], [1, 1], [3, 0], [3, 0.5]])
+    pool = PoolArrays(size=5, embeddings=points, errors=np.ones((5, 1)))
+    draws = 6000
+    counts = Counter(
+        tuple(pick("badge", pool, batch_size=3, rng=np.random.default_rng(seed)).indices.tolist())
+        for seed in range(draws)
+    )
+    expected = {}
+    for order in permutations(range(5), 3):
+        chance = 1 / 5
+        for place in (1, 2):
+            weights = np.square(points[:, None] - points[list(order[:place])]).sum(axis=2).min(axis=1)
+            chance *= weights[order[place]] / weights.sum()
+        expected[order] = chance * draws
+    assert set(counts) <= set(expected)
+    rare = [order for order, count in expected.items() if count < 5]
+    often = [order for order in expected if order not in rare]
+    seen = [counts[order] for order in often] + [sum(counts[order] for order in rare)]
+    assert chisquare(seen, [expected[order] for order in often] + [sum(expected[o] for o in rare)]).pvalue > 1e-4
 
 
 def test_the_first_item_is_drawn_uniformly():
@@ -96,6 +137,18 @@ def test_a_pool_of_several_blocks():
     pool = PoolArrays(size=2500, embeddings=embeddings, errors=errors)
     chosen = pick("badge", pool, batch_size=5, rng=np.random.default_rng(9)).indices.tolist()
     assert chosen == literal(gradients(errors, embeddings), [], 5, np.random.default_rng(9))
+
+
+def test_shards_change_no_draw(monkeypatch):
+    rng = np.random.default_rng(6)
+    embeddings, errors = rng.normal(size=(9000, 5)), rng.normal(size=(9000, 4))
+    centres = {"centre_embeddings": embeddings[:20], "centre_errors": errors[:20]}
+    pool = PoolArrays(size=9000, embeddings=embeddings, errors=errors, **centres)
+    here = pick("badge", pool, batch_size=900, rng=np.random.default_rng(1)).indices
+    monkeypatch.setattr(shards, "_WORTH_SHARING", 0)
+    apart = pick("badge", pool, batch_size=900, rng=np.random.default_rng(1), workers=Apart()).indices
+    np.testing.assert_array_equal(here, apart)
+    assert len(set(here.tolist())) == 900
 
 
 def test_errors_too_small_to_matter_change_nothing():

@@ -1,13 +1,16 @@
 """CoreSet against a literal greedy k-centre, on whole numbers, whose squares float32 holds exactly."""
 
+from unittest.mock import patch
+
 import numpy as np
+from apart import Apart
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial import cKDTree
 from scipy.stats import chisquare
 
-from selector.strategies import PoolArrays, pick
+from selector.strategies import PoolArrays, coreset, pick, shards
 
 
 def literal(embeddings, centres, wanted, rng):
@@ -40,12 +43,13 @@ def inputs(draw):
     return rows, draw(arrays("float32", (m, d), elements=whole)), draw(st.integers(0, n))
 
 
-@settings(deadline=None, max_examples=150)
-@given(inputs(), st.integers(0, 100))
-def test_it_is_the_greedy_k_centre(values, seed):
+@settings(deadline=None, max_examples=300)
+@given(inputs(), st.integers(0, 100), st.integers(1, 30))
+def test_it_is_the_greedy_k_centre(values, seed, looked_at_apart):
     rows, centres, wanted = values
     pool = PoolArrays(size=len(rows), embeddings=rows, centre_embeddings=centres)
-    chosen = pick("coreset", pool, batch_size=wanted, rng=np.random.default_rng(seed)).indices.tolist()
+    with patch.object(coreset, "_FEWEST", looked_at_apart):
+        chosen = pick("coreset", pool, batch_size=wanted, rng=np.random.default_rng(seed)).indices.tolist()
     distances = np.square(rows[:, None] - rows[None, :]).sum(axis=2)
     expected = literal(rows, centres, wanted, np.random.default_rng(seed))
     if not len(centres):
@@ -87,8 +91,25 @@ def test_many_rows_and_centres_go_through_in_blocks():
     assert nearest[chosen[0]] >= nearest.max() * (1 - 1e-3)
 
 
+def test_rounds_and_shards_change_no_pick(monkeypatch):
+    rng = np.random.default_rng(2)
+    rows = (rng.normal(size=(60, 6))[rng.integers(60, size=9000)] + 0.2 * rng.normal(size=(9000, 6))).astype("float32")
+    rows[5000:5200] = rows[:200]
+    pool = PoolArrays(size=9000, embeddings=rows, centre_embeddings=rows[:40])
+
+    def picked(**options):
+        return pick("coreset", pool, batch_size=700, rng=np.random.default_rng(1), **options).indices
+
+    by_rounds = picked()
+    monkeypatch.setattr(shards, "_WORTH_SHARING", 0)
+    np.testing.assert_array_equal(picked(workers=Apart()), by_rounds)
+    monkeypatch.setattr(coreset, "_farthest", lambda nearest, _: (nearest.argmax()[None], nearest.max(), len(nearest)))
+    np.testing.assert_array_equal(picked(), by_rounds)  # one item a round
+
+
 def test_progress_rises_to_one():
     seen = []
     pool = PoolArrays(size=9, embeddings=np.arange(9.0)[:, None])
     pick("coreset", pool, batch_size=4, rng=np.random.default_rng(0), progress=seen.append)
-    assert seen == [0.25, 0.5, 0.75, 1.0]
+    assert seen == sorted(seen)
+    assert seen[-1] == 1

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any
-
 import numpy as np
 import pytest
+from apart import Apart
 
 from selector import joining, neighbours
 from selector.joining import nearest
 from selector.linkage import average_linkage
-
-
-class Apart:
-    """Workers that share nothing: arguments pass as bytes, and are read-only as those of other processes."""
-
-    count = 3
-
-    def share(self, value: Any) -> Any:
-        return value
-
-    def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
-        for call in calls:
-            for each in (arguments := pickle.loads(pickle.dumps(call))):
-                if isinstance(each, np.ndarray):
-                    each.flags.writeable = False
-            yield function(*arguments)
 
 
 def pool(rows: int, seed: int = 5) -> np.ndarray:

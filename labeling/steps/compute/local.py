@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from labeling.arrays.plan import Plan, Pool, plan_batch
 from models_store.encoders import Encoder
 from models_store.estimators import Learner
 from models_store.learning import learn
@@ -84,3 +85,7 @@ class Local:
     def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
         """(m,) the row of `old` that is nearest to each of `new`, as `selector.joining.nearest`."""
         return nearest(new, old)
+
+    def plan(self, pool: Pool, **options: Any) -> Plan:
+        """As `labeling.arrays.plan.plan_batch`."""
+        return plan_batch(pool, **options)

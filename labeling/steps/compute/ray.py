@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
+from labeling.arrays.plan import Plan, Pool, plan_batch
 from labeling.steps.compute.cluster import Cluster
 from labeling.steps.compute.local import Local, Progress
 from labeling.steps.compute.train_along import TrainAlong
@@ -95,3 +96,6 @@ class OnRay(Local):
 
     def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
         return nearest(new, old, workers=self.cluster)
+
+    def plan(self, pool: Pool, **options: Any) -> Plan:
+        return plan_batch(pool, **options, workers=self.cluster)
