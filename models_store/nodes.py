@@ -10,7 +10,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,8 @@ class Outcome:
     result: Any
     process: str
     seconds: float = 0.0
+    size: int = 0
+    """Bytes of the result's arrays."""
     unread: bool = False
     """A file is not on that node, and nothing was done."""
 
@@ -84,7 +86,27 @@ def run(release: str, function: Callable[..., Any], *arguments: Any) -> Outcome:
     arrays = [each.read() if isinstance(each, Rows) else each for each in arguments]
     if any(array is None and isinstance(each, Rows) for array, each in zip(arrays, arguments, strict=True)):
         return Outcome(None, process, unread=True)
-    return Outcome(function(*arrays), process, time.perf_counter() - started)
+    result = function(*arrays)
+    return Outcome(result, process, time.perf_counter() - started, bytes_of(result))
+
+
+def run_kept(release: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
+    """As `run`: what came of the call, without its result, and the pieces of that."""
+    outcome = run(release, function, *arguments)
+    return replace(outcome, result=None), *outcome.result
+
+
+def bytes_of(value: Any) -> int:
+    """How much of a message is arrays and raw items."""
+    if isinstance(value, np.ndarray):
+        return value.nbytes
+    if isinstance(value, bytes):
+        return len(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return sum(bytes_of(getattr(value, each.name)) for each in fields(value))
+    if isinstance(value, (list, tuple)):
+        return sum(map(bytes_of, value))
+    return sum(map(bytes_of, value.values())) if isinstance(value, dict) else 0
 
 
 @cache

@@ -16,7 +16,7 @@ from multiprocessing.util import Finalize
 from typing import Any
 
 from models_store.messages import receive, send
-from models_store.nodes import Outcome, run
+from models_store.nodes import Outcome, run, run_kept
 
 # How often a call is started again whose node has died. One that kills every node must end.
 RETRIES = 8
@@ -68,11 +68,14 @@ class Driver:
         return self._keep(self._ray.put(value))
 
     def submit(
-        self, gpus: int, retries: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]
-    ) -> Kept:
+        self, gpus: int, retries: int, pieces: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]
+    ) -> list[Kept]:
+        """A call; behind it, if the nodes keep its result in so many pieces, these."""
         sent = [self._kept[each] if isinstance(each, Kept) else each for each in arguments]
         options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": retries, "name": function.__name__}
-        return self._keep(self._ray.remote(run).options(**options).remote(release, function, *sent))
+        remote = self._ray.remote(run_kept if pieces else run).options(num_returns=1 + pieces, **options)
+        returned = remote.remote(release, function, *sent)
+        return [self._keep(each) for each in (returned if pieces else [returned])]
 
     def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
         """What a call came to, or raised; None if it runs for longer than so many seconds."""

@@ -83,10 +83,22 @@ def search_trees(
             calls = [(points, spread, grown, *part, ids, gaps) for part in parts(len(grown[1]) - 1, 8 * threads.count)]
             for n_searched, _ in enumerate(threads.map(forest.search_leaves, calls), start=1):
                 progress((step + n_searched / len(calls)) / (TREES + 1))
+    refine(points, spread, ids, gaps, len(points) if refined is None else refined, threads)
+
+
+def refine(
+    points: NDArray[np.float32],
+    spread: NDArray[np.float32],
+    ids: NDArray[np.int32],
+    gaps: NDArray[np.float32],
+    count: int,
+    threads: Threads,
+) -> None:
+    """Try, for the first `count` points, the neighbours of their neighbours."""
     known, asking = ids.copy(), asking_of(ids)
     asked = [
         (points, spread, known, asking, first, ids[first:last], gaps[first:last])
-        for first, last in parts(len(points) if refined is None else refined, threads.count)
+        for first, last in parts(count, threads.count)
     ]
     list(threads.map(ask_neighbours, asked))
 

@@ -1,13 +1,17 @@
 """The search for neighbours in shards, for workers that share no memory: the same lists as `neighbours`, bit for bit.
 
 A point is in one leaf of each tree, and what is compared within a leaf is one matrix product. So leaves are what is
-handed out: a worker gets the lists of their points as the trees before have left them, and gives them back. The points
-themselves go to every worker once: neighbours of neighbours may lie anywhere.
+handed out, one tree after the other. The lists of their points stay with the workers from tree to tree: each shard
+deals them out to the shards of the next tree, by where their points are in that. The points themselves go to every
+worker once: neighbours of neighbours may lie anywhere.
 
 Merging stays in one place. It follows chains through all clusters, and takes far less time than the search.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +26,8 @@ _COPIED = 1 << 30  # bytes of an array up to which each core has a copy
 _EACH = 2  # shards a core: all end at about the same time, also where one core is slower
 
 Lists = tuple[NDArray[np.int32], NDArray[np.float32]]
+Piece = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
+"""Some of the lists of a shard, and which of its points they belong to."""
 
 
 class Workers(Protocol):
@@ -36,6 +42,13 @@ class Workers(Protocol):
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """The results of `function(*call)` for each of `calls`, in their order. Arguments must not be changed."""
+
+    def map_kept(
+        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
+    ) -> Iterator[Sequence[Any]]:
+        """As `map`, for results of so many pieces each, which stay where they are. What comes in place of a piece is
+        for later calls to take, as an argument of its own.
+        """
 
 
 def nearest_neighbours(
@@ -71,31 +84,74 @@ def search_trees(
 
     For that the spread has to be float64. `refined`: as there.
     """
-    m = len(points)
-    ids = np.full((m, count), -1, np.int32)
-    gaps = np.full((m, count), np.inf, np.float32)
-    shared, spreads = workers.share(points), workers.share(spread)
-    planted = workers.map(plant, [(shared, seed * TREES + tree) for tree in range(TREES)])
-    for step, (order, starts) in enumerate(planted):
-        shards = parts(len(starts) - 1, _EACH * workers.count)
-        edges = [(starts[first], starts[last]) for first, last in shards]
-        lists = (None if step == 0 else (ids[order[a:b]], gaps[order[a:b]]) for a, b in edges)
-        calls = (
-            (shared, spreads, order[a:b], starts[first : last + 1] - a, count, known)
-            for (first, last), (a, b), known in zip(shards, edges, lists, strict=True)
-        )
-        for n_searched, ((a, b), (some, far)) in enumerate(
-            zip(edges, workers.map(search_leaves, calls), strict=True), 1
-        ):
-            ids[order[a:b]], gaps[order[a:b]] = some, far
-            progress((step + n_searched / len(shards)) / (TREES + 1))
-    asking = neighbours.asking_of(ids)
-    known, askers = workers.share(ids.copy()), workers.share(asking)
-    edges = parts(m if refined is None else refined, _EACH * workers.count)
-    asked = ((shared, spreads, known, askers, a, ids[a:b], gaps[a:b], measured) for a, b in edges)
+    shared = workers.share(points), workers.share(spread)
+    ids, gaps = _search_leaves_of_trees(shared, len(points), count, seed, workers, progress)
+    m = len(points) if refined is None else refined
+    if m <= ALL_PAIRS and not measured:  # so few take less time than it takes to tell the workers
+        with Threads() as threads:
+            neighbours.refine(points, spread.astype(np.float32), ids, gaps, m, threads)
+        return ids, gaps
+    known, asking = workers.share(ids.copy()), workers.share(neighbours.asking_of(ids))
+    edges = parts(m, _EACH * workers.count)
+    asked = ((*shared, known, asking, a, ids[a:b], gaps[a:b], measured) for a, b in edges)
     for (a, b), (some, far) in zip(edges, workers.map(ask_neighbours, asked), strict=True):
         ids[a:b], gaps[a:b] = some, far
     return ids, gaps
+
+
+def _search_leaves_of_trees(
+    shared: tuple[Any, Any], m: int, count: int, seed: int, workers: Workers, progress: Progress
+) -> Lists:
+    """The lists of all m points; `shared`: the points and their spread, as the workers share them."""
+    planted = workers.map(plant, [(shared[0], seed * TREES + number) for number in range(TREES)])
+    trees = (Tree(order, starts, parts(len(starts) - 1, _EACH * workers.count)) for order, starts in planted)
+    tree, kept = next(trees), list[Sequence[Any]]()
+    for step, following in enumerate(trees):
+        calls = [
+            (following.places[rows], following.edges, *shared, count, rows, *others)
+            for rows, *others in tree.calls(kept)
+        ]
+        results = workers.map_kept(search_and_deal, calls, len(following.shards))
+        kept = list(_reported(results, len(calls), step, progress))
+        tree = following
+    ids, gaps = np.empty((m, count), np.int32), np.empty((m, count), np.float32)
+    calls = [(*shared, count, rows, *others) for rows, *others in tree.calls(kept)]
+    results = _reported(workers.map(search_leaves, calls), len(calls), TREES - 1, progress)
+    for (rows, *_), lists in zip(tree.calls(kept), results, strict=True):
+        ids[rows], gaps[rows] = lists
+    return ids, gaps
+
+
+def _reported(results: Iterator[Any], count: int, step: int, progress: Progress) -> Iterator[Any]:
+    for done, result in enumerate(results, 1):
+        progress((step + done / count) / (TREES + 1))
+        yield result
+
+
+@dataclass
+class Tree:
+    """A tree's points leaf by leaf, where each leaf begins, and the leaves of each shard: from one to the next."""
+
+    order: NDArray[np.int32]
+    starts: NDArray[np.int64]
+    shards: list[tuple[int, int]]
+
+    @property
+    def edges(self) -> NDArray[np.int64]:
+        """Where the points of each shard begin, and those of the last one end."""
+        return self.starts[[0, *(last for _, last in self.shards)]]
+
+    @cached_property
+    def places(self) -> NDArray[np.int32]:
+        """Where each point is in the order."""
+        places = np.empty_like(self.order)
+        places[self.order] = np.arange(len(self.order), dtype=np.int32)
+        return places
+
+    def calls(self, kept: Sequence[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+        """The points of each shard, where its leaves begin among them, and what the shards before have dealt to it."""
+        for shard, ((first, last), (a, b)) in enumerate(zip(self.shards, pairwise(self.edges), strict=True)):
+            yield self.order[a:b], self.starts[first : last + 1] - a, *(pieces[shard] for pieces in kept)
 
 
 def plant(points: NDArray[np.float32], seed: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
@@ -106,19 +162,33 @@ def plant(points: NDArray[np.float32], seed: int) -> tuple[NDArray[np.int32], ND
 def search_leaves(
     points: NDArray[np.float32],
     spread: NDArray[np.floating[Any]],
+    count: int,
     order: NDArray[np.int32],
     starts: NDArray[np.int64],
-    count: int,
-    lists: Lists | None,
+    *dealt: Piece,
 ) -> Lists:
-    """The lists of the points of a few leaves, given as the trees before have left them, with what these leaves add."""
-    ids = np.full((len(order), count), -1, np.int32) if lists is None else lists[0].copy()
-    gaps = np.full((len(order), count), np.inf, np.float32) if lists is None else lists[1].copy()
+    """The lists of the points of a few leaves, as the trees before have dealt them out, with what these leaves add."""
+    ids = np.full((len(order), count), -1, np.int32)
+    gaps = np.full((len(order), count), np.inf, np.float32)
+    for rows, some, far in dealt:
+        ids[rows], gaps[rows] = some, far
     with Threads(1):  # products keep to one core, as in `neighbours`
         forest.search_leaves_apart(
             writable(points), spread.astype(np.float32), writable(order), writable(starts), ids, gaps
         )
     return ids, gaps
+
+
+def search_and_deal(places: NDArray[np.int32], edges: NDArray[np.int64], *search: Any) -> list[Piece]:
+    """As `search_leaves`, with the lists dealt out to the shards of the next tree.
+
+    places (l,): where in its order the points are. edges: where in that its shards begin, and the last one ends.
+    """
+    ids, gaps = search_leaves(*search)
+    by_place = np.argsort(places)
+    cuts = np.searchsorted(places[by_place], edges)
+    rows = [by_place[first:last] for first, last in pairwise(cuts)]
+    return [(places[some] - start, ids[some], gaps[some]) for some, start in zip(rows, edges, strict=False)]
 
 
 def ask_neighbours(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
+from labeling.arrays.plan import Pool
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.steps.compute.cluster import Traffic
 from labeling.steps.compute.local import Local
@@ -24,6 +26,7 @@ from models_store.model import Model
 from models_store.prediction import CHUNK, Prediction
 from models_store.training import Progress, TrainConfig, together
 from selector import joining, neighbours, sharded
+from selector.strategies import shards
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
 
@@ -151,6 +154,64 @@ def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, featu
 
     assert there.dendrogram(pool, progress=progress).digest == HERE.dendrogram(pool, progress=print).digest
     assert shares == sorted(shares)
+
+
+def test_a_node_killed_while_items_join(
+    two: Nodes, there: OnRay, features: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(joining, "_ALL_PAIRS", 0)  # by trees
+    old, new = features[:40_000], features[40_000:]
+
+    def kill_in_the_second_tree() -> None:
+        assert there.cluster.traffic is not None
+        while [name for name, _ in there.cluster.traffic.work].count("search_and_deal") < 2:
+            time.sleep(0.01)
+        two.kill_last()  # and with it what it kept of the first tree
+
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(kill_in_the_second_tree)
+        assert np.array_equal(there.neighbours(new, old), HERE.neighbours(new, old))
+        killing.result()
+
+
+def test_what_a_node_kept_is_computed_again_when_it_was_killed(two: Nodes, there: OnRay, features: np.ndarray) -> None:
+    trees = list(there.cluster.map_kept(sharded.plant, ((features, seed) for seed in range(8)), 2))
+    assert len(processes(there)) == 2
+    two.kill_last()
+    orders = there.cluster.map(np.array, ((order,) for order, _ in trees))
+    assert all(np.array_equal(order, sharded.plant(features, seed)[0]) for seed, order in enumerate(orders))
+
+
+@pytest.mark.parametrize("strategy", ["coreset", "badge"])
+def test_a_node_killed_while_a_batch_is_picked(
+    two: Nodes, there: OnRay, features: np.ndarray, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "_WORTH_SHARING", 0)
+    errors = np.random.default_rng(4).normal(size=(len(features), 5))
+    pool = Pool(np.arange(len(features)), np.zeros(len(features), bool), np.zeros(len(features)))
+    seen: list[float] = []
+
+    def kill_at_first(share: float) -> None:
+        if not seen:
+            two.kill_last()
+        seen.append(share)
+
+    def rows_picked(compute: Local, progress: Callable[[float], None] | None = None) -> list[int]:
+        batch = compute.plan(
+            pool,
+            batch_size=1500,
+            control_share=0.0,
+            strategy=strategy,
+            candidate_factor=None,
+            embeddings=features,
+            errors=errors,
+            rng=np.random.default_rng(1),
+            progress=progress,
+        )
+        return batch.rows.tolist()
+
+    assert rows_picked(there, kill_at_first) == rows_picked(HERE)
+    assert len(seen) > 1
 
 
 def test_a_node_killed_while_a_network_is_trained(

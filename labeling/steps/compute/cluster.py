@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +20,7 @@ from django.conf import settings
 
 from labeling import traces
 from labeling.loop.step import ComputeAway, StepFailed
-from models_store.nodes import OtherRelease, Outcome, Rows, release_here
+from models_store.nodes import OtherRelease, Outcome, Rows, bytes_of, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
 from models_store.training.together import own_address
 
@@ -41,15 +41,25 @@ class Shared:
         self.by: Line | None = None
 
 
+class Piece:
+    """Of a result that stays on the nodes. It is let go with this object."""
+
+    def __init__(self, kept: Kept, unused: list[Kept]) -> None:
+        self.kept = kept
+        weakref.finalize(self, unused.append, kept)
+
+
 @dataclass
 class Traffic:
-    """Bytes of arrays that went out and came back, and what became of the calls that divided a piece of work."""
+    """Bytes of arrays that went out, came back and stayed on the nodes, and what became of the calls that divided a
+    piece of work.
+    """
 
     sent: int = 0
     received: int = 0
+    kept: int = 0
     work: list[tuple[str, list[Outcome]]] = field(default_factory=list)
-    """The function of each piece, and of its calls: where each ran, the seconds that it took there and, for its result,
-    the bytes of that."""
+    """The function of each piece of work, and its calls, without their results."""
 
 
 class Cluster:
@@ -83,14 +93,30 @@ class Cluster:
         the function raises, `ComputeAway`, and `StepFailed` for a node of another release.
         """
         with traces.beside(f"ray {function.__name__}") as span:
-            yield from self._results(function, calls, gpu, span)
+            yield from self._results(function, calls, span, gpu=gpu)
+
+    def map_kept(
+        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
+    ) -> Iterator[list[Piece]]:
+        """As `map`, for results of so many pieces each, which stay on the nodes: a `Piece` is an argument for calls.
+
+        Pieces of a node that dies are computed again. Memory maps are sent.
+        """
+        with traces.beside(f"ray {function.__name__}") as span:
+            yield from self._results(function, calls, span, pieces=pieces)
 
     def _results(
-        self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], gpu: bool, span: traces.Span
+        self,
+        function: Callable[..., Any],
+        calls: Iterable[tuple[Any, ...]],
+        span: traces.Span,
+        *,
+        gpu: bool = False,
+        pieces: int = 0,
     ) -> Iterator[Any]:
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
-        waiting, under_way, files = iter(calls), deque[tuple[Kept, tuple[Any, ...]]](), True
+        waiting, under_way, files = iter(calls), deque[tuple[Kept, list[Piece], tuple[Any, ...]]](), not pieces
         done = 0
         outcomes: list[Outcome] = []
         if self.traffic is not None:
@@ -98,20 +124,21 @@ class Cluster:
         try:
             while True:
                 while len(under_way) < AHEAD * self.count and (call := next(waiting, None)) is not None:
-                    under_way.append((self._submit(gpus, function, call, files), call))
+                    submitted, *kept = self._submit(gpus, function, call, files, pieces=pieces)
+                    under_way.append((submitted, [Piece(each, self._unused) for each in kept], call))
                 if not under_way:
                     return
                 outcome = self._result(under_way[0][0])
                 if outcome.unread:
                     files = False
-                    outcome = self._result(self._submit(gpus, function, under_way[0][1], files))
-                under_way.popleft()
-                self._count(outcome, outcomes)
+                    outcome = self._result(*self._submit(gpus, function, under_way[0][2], files))
+                _, result, _ = under_way.popleft()
+                self._count(outcome, outcomes, pieces)
                 done += 1
-                yield outcome.result
+                yield result if pieces else outcome.result
         finally:
             span.tell({"ray.calls": done})
-            self._cancel([kept for kept, _ in under_way])
+            self._cancel([submitted for submitted, _, _ in under_way])
 
     def room(self, *, gpu: bool = False) -> int:
         """How many calls run side by side; with `gpu`, each takes one if the cluster has any."""
@@ -121,7 +148,7 @@ class Cluster:
         """Calls that run side by side with the caller, for `runs` and `forget`. None is done again elsewhere."""
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
-        return [self._submit(gpus, function, call, files=False, retries=0) for call in calls]
+        return [self._submit(gpus, function, call, files=False, retries=0)[0] for call in calls]
 
     def runs(self, call: Kept) -> bool:
         """Whether it has not ended yet, in whatever way. Raises what it raised."""
@@ -146,14 +173,24 @@ class Cluster:
             return own_address(*self._head)
 
     def _submit(
-        self, gpus: int, function: Callable[..., Any], call: tuple[Any, ...], files: bool, retries: int = RETRIES
-    ) -> Kept:
+        self,
+        gpus: int,
+        function: Callable[..., Any],
+        call: tuple[Any, ...],
+        files: bool,
+        *,
+        retries: int = RETRIES,
+        pieces: int = 0,
+    ) -> list[Kept]:
+        """The call, and behind it the pieces of its result."""
         arguments = [self._argument(each, files) for each in call]
-        kept: Kept = self._ask("submit", gpus, retries, release_here(), function, arguments)
+        kept: list[Kept] = self._ask("submit", gpus, retries, pieces, release_here(), function, arguments)
         return kept
 
     def _argument(self, value: Any, files: bool) -> Any:
         """The argument as it goes out."""
+        if isinstance(value, Piece):
+            return value.kept
         plain = value.value if isinstance(value, Shared) else value
         if isinstance(plain, np.memmap):
             if files and (rows := Rows.of(plain)) is not None:
@@ -241,11 +278,14 @@ class Cluster:
         if self.traffic is not None:
             self.traffic.sent += bytes_of(value)
 
-    def _count(self, outcome: Outcome, outcomes: list[Outcome]) -> None:
-        if self.traffic is not None:
-            size = bytes_of(outcome.result)
-            self.traffic.received += size
-            outcomes.append(replace(outcome, result=size))
+    def _count(self, outcome: Outcome, outcomes: list[Outcome], pieces: int) -> None:
+        if self.traffic is None:
+            return
+        if pieces:
+            self.traffic.kept += outcome.size
+        else:
+            self.traffic.received += outcome.size
+        outcomes.append(replace(outcome, result=None))
 
 
 def _as_steps_raise(error: BaseException) -> BaseException:
@@ -268,16 +308,3 @@ def _head_of(where: str) -> tuple[str, int] | None:
 def _parts(address: str) -> tuple[str, int]:
     parts = urlsplit(address if "://" in address else f"//{address}")
     return str(parts.hostname), int(parts.port or 0)
-
-
-def bytes_of(value: Any) -> int:
-    """How much of a message is arrays and raw items."""
-    if isinstance(value, np.ndarray):
-        return value.nbytes
-    if isinstance(value, bytes):
-        return len(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return sum(bytes_of(getattr(value, each.name)) for each in fields(value))
-    if isinstance(value, (list, tuple)):
-        return sum(map(bytes_of, value))
-    return sum(map(bytes_of, value.values())) if isinstance(value, dict) else 0
