@@ -2,9 +2,11 @@
 
     python -m benchmarks.scale --items 100000
     python -m benchmarks.scale --items 1000000 --texts 20000 --json
+    python -m benchmarks.scale --nodes 1,2,4                        # more nodes than cores, too
     python -m benchmarks.scale --only train --batch 2048
 
 Each place is a process of its own, held to as many cores as it has nodes. It has made a small call of each step before.
+The speed-up is that against one process with one core; the efficiency, the speed-up by core.
 A training is shared by as many processes as there are nodes, the worker among them, and beyond that differs in its last
 bits: its accuracy is told. It is cut off after `--steps` steps, and shared however little that is worth.
 """
@@ -17,6 +19,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,11 +28,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.measuring import POOLS, in_a_process, machine, make_embeddings, timed
-from benchmarks.ray_nodes import Nodes
+from benchmarks.ray_nodes import START_SECONDS, Nodes
 
 MODULE = "benchmarks.scale"
-STEPS = ("encode", "score", "cluster", "join", "train")
-SIZES = ("dim", "classes", "texts", "joining", "labels", "batch", "steps")
+STEPS = ("encode", "score", "cluster", "join", "coreset", "badge", "train")
+COMPARED = ("to_local", "speed_up", "efficiency")
+SIZES = ("dim", "classes", "texts", "joining", "picked", "labels", "batch", "steps")
+APART_SECONDS = 6  # two nodes that start at once on a machine of two cores may keep each other from it
 CHUNK = 512  # texts that are encoded together, as by the step
 FEW_STEPS = 20
 TESTED = 5_000  # items that the accuracy is measured on
@@ -41,6 +46,7 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     from models_store import networks
     from models_store.encoders.tfidf_svd import TfidfSvd
     from models_store.model import Model
+    from selector import joining
 
     shape = (args.dim,)
     model = Model("single", args.classes, shape, networks.for_shape(shape, args.classes).eval())
@@ -62,11 +68,35 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     def train(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         return trained(compute, rows, args, FEW_STEPS if len(rows) <= SMALL else args.steps)
 
+    all_pairs = joining._ALL_PAIRS
+
     def join(compute: Any, rows: np.ndarray) -> dict[str, Any]:
+        by_trees = (args.items - args.joining) * args.joining > all_pairs
+        joining._ALL_PAIRS = 0 if by_trees else all_pairs  # the small call the same way
         return digest([compute.neighbours(rows[-args.joining :], rows[: -args.joining])])
 
+    def picking(strategy: str) -> Callable[[Any, np.ndarray], dict[str, Any]]:
+        return lambda compute, rows: picked(compute, rows, strategy, args)
+
     steps = {"encode": encode, "score": score, "cluster": cluster, "join": join, "train": train}
+    steps |= {strategy: picking(strategy) for strategy in ("coreset", "badge")}
     return {name: steps[name] for name in args.only.split(",")}
+
+
+def picked(compute: Any, rows: np.ndarray, strategy: str, args: argparse.Namespace) -> dict[str, Any]:
+    """A batch, for which the whole pool is looked at. It is shared however little that is worth."""
+    from scipy.special import softmax
+
+    from selector.strategies import PoolArrays, pick, shards
+
+    shards._WORTH_SHARING = 0
+    n, rng = len(rows), np.random.default_rng(3)
+    errors = softmax(2 * rows @ rng.normal(size=(args.dim, 10)).astype(np.float32), axis=1)
+    errors[np.arange(n), errors.argmax(axis=1)] -= 1
+    pool = PoolArrays(size=n, embeddings=np.array(rows), errors=errors)
+    workers, batch_size = getattr(compute, "cluster", None), min(args.picked, n // 10)
+    seconds, batch = timed(lambda: pick(strategy, pool, batch_size=batch_size, rng=rng, workers=workers))
+    return {**digest([batch.indices]), "seconds": seconds}
 
 
 def trained(compute: Any, rows: np.ndarray, args: argparse.Namespace, steps: int) -> dict[str, Any]:
@@ -142,12 +172,12 @@ def run_place(vectors: np.ndarray, args: argparse.Namespace) -> dict[str, Any]:
 
 def on_ray(cores: int) -> Any:
     """The cluster that the environment names, once all of its nodes are at work."""
-    import time
-
     from labeling.steps.compute.ray import OnRay
 
-    compute = OnRay("ray:auto")
+    compute, end = OnRay("ray:auto"), time.monotonic() + START_SECONDS
     while compute.cluster.count < cores:
+        if time.monotonic() > end:
+            raise SystemExit(f"{compute.cluster.count} of {cores} Ray nodes have come in {START_SECONDS} seconds")
         time.sleep(0.1)
     return compute
 
@@ -165,7 +195,7 @@ def moved(seen: Any) -> dict[str, Any]:
     """
     shards: dict[str, dict[str, Any]] = {}
     for name, calls in seen.work:
-        seconds, sizes = [call.seconds for call in calls], [call.result for call in calls]
+        seconds, sizes = [call.seconds for call in calls], [call.size for call in calls]
         shard = shards.setdefault(
             name, {"calls": 0, "seconds": 0.0, "longest_to_mean": 1.0, "largest_to_mean": 1.0, "by_process": {}}
         )
@@ -176,7 +206,7 @@ def moved(seen: Any) -> dict[str, Any]:
         shard["largest_to_mean"] = max(shard["largest_to_mean"], float(max(sizes) / max(np.mean(sizes), 1)))
         if sum(seconds) > 1:
             shard["longest_to_mean"] = max(shard["longest_to_mean"], float(max(seconds) / np.mean(seconds)))
-    return {"sent_bytes": seen.sent, "received_bytes": seen.received, "shards": shards}
+    return {"sent_bytes": seen.sent, "received_bytes": seen.received, "kept_bytes": seen.kept, "shards": shards}
 
 
 @contextmanager
@@ -188,6 +218,7 @@ def cluster_of(count: int) -> Iterator[dict[str, str]]:
         nodes.start_head()
         for _ in range(count - 1):
             nodes.start_another()
+            time.sleep(APART_SECONDS)
         yield {"COMPUTE": "ray:auto", "RAY_ADDRESS": nodes.address, "COMPUTE_TRAINING_WORLD": str(count)}
     finally:
         while nodes.running:
@@ -196,20 +227,29 @@ def cluster_of(count: int) -> Iterator[dict[str, str]]:
 
 
 def benchmark(path: Path, args: argparse.Namespace) -> dict[str, Any]:
-    options = {name: getattr(args, name) for name in (*SIZES, "only")}
+    options = {name: getattr(args, name) for name in ("items", *SIZES, "only")}
     places: dict[str, Any] = {}
-    for cores in range(1, args.nodes + 1):
-        places[f"local, {cores} core{'s'[: cores > 1]}"] = in_a_process(
-            MODULE, run="place", vectors=path, cores=cores, **options
-        )
-        with cluster_of(cores) as environment:
+    for nodes in sorted({1, *args.nodes}):
+        cores = min(nodes, len(os.sched_getaffinity(0)))
+        local = f"local, {cores} core{'s'[: cores > 1]}"
+        if local not in places:
+            places[local] = in_a_process(MODULE, run="place", vectors=path, cores=cores, **options)
+        with cluster_of(nodes) as environment:
             os.environ |= environment
-            places[f"ray, {cores} node{'s'[: cores > 1]}"] = in_a_process(
-                MODULE, run="place", vectors=path, cores=cores, ray=1, **options
-            )
+            on_nodes = in_a_process(MODULE, run="place", vectors=path, cores=nodes, ray=1, **options)
             for name in environment:
                 del os.environ[name]
+        places[f"ray, {nodes} node{'s'[: nodes > 1]}"] = on_nodes
+        compare(on_nodes, places[local], places["local, 1 core"], cores)
     return places
+
+
+def compare(steps: dict[str, Any], local: dict[str, Any], one: dict[str, Any], cores: int) -> None:
+    """Say of each step on Ray how it compares to one process with as many cores, and to one with one core."""
+    for name, step in steps.items():
+        step["to_local"] = step["seconds"] / local[name]["seconds"]
+        step["speed_up"] = one[name]["seconds"] / step["seconds"]
+        step["efficiency"] = step["speed_up"] / cores
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -217,27 +257,28 @@ def tell(result: dict[str, Any]) -> None:
     print(f"{result['items']:,} × {result['dim']}, {result['classes']} classes, {result['texts']:,} texts, ", end="")
     print(f"{result['joining']:,} joining; {result['labels']:,} labels, {result['steps']:,} steps of ", end="")
     print(f"{result['batch']:,}; {result['cores']} cores")
-    heads = ("seconds", "to local", "sent MB", "back MB", "largest", "longest")
-    print(f"{'':16}{'step':10}" + "".join(f"{head:>10}" for head in heads) + "  same")
+    heads = ("seconds", *COMPARED, "sent MB", "back MB", "kept MB", "largest", "longest")
+    print(f"{'':16}{'step':10}" + "".join(f"{head.replace('_', ' '):>12}" for head in heads) + "  same")
     places = result["places"]
     first = next(iter(places.values()))
     for place, steps in places.items():
-        local = places[place.replace("ray", "local").replace("node", "core")]
         for name, step in steps.items():
-            ratio = step["seconds"] / local[name]["seconds"]
-            even = ["", "", "", ""]
+            cells = [f"{step[key]:.2f}" if key in step else "" for key in ("seconds", *COMPARED)]
             if "shards" in step:
-                shards = step["shards"].values()
-                even = [f"{step[key] / 1e6:.1f}" for key in ("sent_bytes", "received_bytes")]
-                even += [
-                    f"{max((shard[key] for shard in shards), default=1):.2f}"
+                cells += [f"{step[key] / 1e6:.1f}" for key in ("sent_bytes", "received_bytes", "kept_bytes")]
+                cells += [
+                    f"{max((shard[key] for shard in step['shards'].values()), default=1):.2f}"
                     for key in ("largest_to_mean", "longest_to_mean")
                 ]
             same = "yes" if step["digest"] == first[name]["digest"] else "no"
             if "accuracy" in step:
                 same += f", {step['processes'][0]} training, {100 * step['accuracy']:.1f} % right"
-            cells = (f"{step['seconds']:.2f}", f"{ratio:.2f}", *even)
-            print(f"{place:16}{name:10}" + "".join(f"{cell:>10}" for cell in cells) + f"  {same}")
+            cells += [""] * (len(heads) - len(cells))
+            print(f"{place:16}{name:10}" + "".join(f"{cell:>12}" for cell in cells) + f"  {same}")
+
+
+def numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
 
 
 def parse() -> argparse.Namespace:
@@ -247,11 +288,12 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--classes", type=int, default=100)
     parser.add_argument("--texts", type=int, default=10_000, help="that are encoded")
     parser.add_argument("--joining", type=int, default=5_000, help="items that join the clustering of the others")
+    parser.add_argument("--picked", type=int, default=2_000, help="items of a batch by CoreSet and by BADGE")
     parser.add_argument("--labels", type=int, default=20_000, help="that a network learns from")
     parser.add_argument("--batch", type=int, default=512, help="labels in a step of the training")
     parser.add_argument("--steps", type=int, default=300, help="of the training")
     parser.add_argument("--only", default=",".join(STEPS), help="steps, with commas between them")
-    parser.add_argument("--nodes", type=int, default=2, help="of the largest cluster")
+    parser.add_argument("--nodes", type=numbers, default="1,2", help="of each cluster, with commas between them")
     parser.add_argument("--pool", choices=POOLS, default="hierarchy")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--folder", type=Path, help="for the made-up vectors; else a temporary one")
