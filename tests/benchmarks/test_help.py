@@ -11,9 +11,7 @@ MAIN = 'if __name__ == "__main__"'
 FILES = [path for path in sorted(FOLDER.glob("*.py")) if MAIN in path.read_text()]
 
 
-@pytest.mark.parametrize(
-    "file", [*FILES, *(FOLDER / name / "__main__.py" for name in ("open_images", "privacy"))], ids=str
-)
+@pytest.mark.parametrize("file", [*FILES, *sorted(FOLDER.glob("*/__main__.py"))], ids=str)
 def test_help_is_given(file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", [str(file), "--help"])
     monkeypatch.setattr(sys, "path", [*sys.path])

@@ -258,8 +258,11 @@ def test_rows_are_sent_where_their_file_is_not(
 
 def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.ndarray) -> None:
     """From a machine that is no node."""
-    parts = until_answered(OnRay(f"ray://{ON_THIS_MACHINE}:{two.client_port}"), model, features[:20_000])
+    outside = OnRay(f"ray://{ON_THIS_MACHINE}:{two.client_port}")
+    parts = until_answered(outside, model, features[:20_000])
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features[:20_000]), strict=True))
+    pool = features[:4000]  # whose lists of neighbours stay on the nodes
+    assert outside.dendrogram(pool, progress=print).digest == HERE.dendrogram(pool, progress=print).digest
 
 
 def until_answered(compute: OnRay, model: Model, features: np.ndarray) -> list[Prediction]:

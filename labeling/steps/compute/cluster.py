@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import socket
-import tempfile
 import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from django.conf import settings
 
 from labeling import traces
 from labeling.loop.step import ComputeAway, StepFailed
+from labeling.steps.compute.addresses import head_of, host_and_port
 from models_store.nodes import OtherRelease, Outcome, Rows, bytes_of, release_here
 from models_store.ray_driver import LOOK_SECONDS, RETRIES, CallCrashed, DriverGone, Kept, Line
 from models_store.training.together import own_address
@@ -248,11 +246,11 @@ class Cluster:
     def _connect(self) -> None:
         address = {"ray": "local", "ray:auto": settings.RAY_ADDRESS or "auto"}.get(self.where, self.where)
         with self._answering():
-            self._head = _head_of(self.where)
+            self._head = head_of(self.where)
             self._ask_head()
             self._line, self._unused = Line(address), []
             if head := self._line.connect(meanwhile=self._ask_head):
-                self._head = _parts(head)
+                self._head = host_and_port(head)
         logger.info("Connected to the Ray cluster %s.", self.where)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
@@ -291,20 +289,3 @@ class Cluster:
 def _as_steps_raise(error: BaseException) -> BaseException:
     """What a call raised, as steps raise it."""
     return StepFailed(str(error)) if isinstance(error, OtherRelease) else error
-
-
-def _head_of(where: str) -> tuple[str, int] | None:
-    """Where the head is that Ray will ask, as far as that can be known before. Ray itself asks for many minutes."""
-    if where.startswith("ray://"):
-        return _parts(where)
-    if where == "ray":
-        return None
-    if settings.RAY_ADDRESS:
-        return _parts(settings.RAY_ADDRESS)
-    latest = Path(tempfile.gettempdir()) / "ray" / "ray_current_cluster"
-    return _parts(latest.read_text().strip()) if latest.exists() else None
-
-
-def _parts(address: str) -> tuple[str, int]:
-    parts = urlsplit(address if "://" in address else f"//{address}")
-    return str(parts.hostname), int(parts.port or 0)

@@ -1,0 +1,1 @@
+"""The heavy steps in one process, and beside that on Ray clusters."""
