@@ -24,6 +24,7 @@ from models_store.encoders.tfidf_svd import TfidfSvd
 from models_store.estimators import Network
 from models_store.model import Model
 from models_store.prediction import CHUNK, Prediction
+from models_store.ray_driver import LOOK_SECONDS
 from models_store.training import Progress, TrainConfig, together
 from selector import joining, neighbours, sharded
 from selector.strategies import shards
@@ -282,6 +283,17 @@ def test_an_error_of_the_work_is_told_as_it_is(two: Nodes, there: OnRay, feature
     wrong[8123, 2] = np.inf
     with pytest.raises(ValueError, match=r"not a finite number \(row 8123\)"):
         there.neighbours(wrong, features[:100])
+
+
+def test_steps_go_on_behind_an_error_about_rows_that_were_sent(two: Nodes, there: OnRay, tmp_path: Path) -> None:
+    path = tmp_path / "gone.npy"
+    np.save(path, np.zeros((4, 4)))
+    gone = np.load(path, mmap_mode="r")
+    path.unlink()
+    with pytest.raises(np.linalg.LinAlgError):
+        list(there.cluster.map(np.linalg.cholesky, [(gone,)]))
+    time.sleep(LOOK_SECONDS)  # then the driver is told what nobody needs any more
+    assert list(there.cluster.map(np.sum, [(gone,)])) == [0]
 
 
 def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypatch: pytest.MonkeyPatch) -> None:

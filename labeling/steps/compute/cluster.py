@@ -126,11 +126,14 @@ class Cluster:
                     under_way.append((submitted, [Piece(each, self._unused) for each in kept], call))
                 if not under_way:
                     return
-                outcome = self._result(under_way[0][0])
+                submitted, result, call = under_way[0]
+                outcome = self._result(submitted)
                 if outcome.unread:
                     files = False
-                    outcome = self._result(*self._submit(gpus, function, under_way[0][2], files))
-                _, result, _ = under_way.popleft()
+                    (again,) = self._submit(gpus, function, call, files)
+                    under_way[0] = again, [], call
+                    continue
+                under_way.popleft()
                 self._count(outcome, outcomes, pieces)
                 done += 1
                 yield result if pieces else outcome.result
