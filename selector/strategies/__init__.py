@@ -23,8 +23,8 @@ class Strategy(NamedTuple):
     needs: tuple[str, ...]
     """The arrays of `PoolArrays` that it cannot do without."""
     pick: Callable[[PoolArrays, int, float, np.random.Generator, Progress | None, Workers | None], Selection]
-    """From the pool so many items; then candidate_factor, the generator, what is told the share done, and who else
-    looks at the pool."""
+    """So many items of the pool. Behind these: candidate_factor, the generator, a callback for the share done, and the
+    workers that look at the pool."""
     by_candidates: bool = True
     """Whether it looks at some of the pool alone, which the selection counts as its candidates."""
     apart_from_labeled: bool = False

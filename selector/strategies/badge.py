@@ -51,7 +51,7 @@ def pick(
     assert pool.errors is not None
     embeddings, errors = vectors(pool.embeddings, "embeddings"), _swept(vectors(pool.errors, "errors"))
     centres = _centres(pool, errors, embeddings)
-    rows = _Steps(errors, embeddings, _lengths(errors, embeddings))
+    rows = _Gradients(errors, embeddings, _lengths(errors, embeddings))
     nearest = np.full(pool.size, np.inf)  # squared distance to the nearest centre
     chosen = np.empty(batch_size, np.int64)
     count = 0
@@ -75,28 +75,28 @@ def pick(
     return chosen
 
 
-class _Steps(NamedTuple):
+class _Gradients(NamedTuple):
     """Gradient embeddings: errors (n, e), embeddings (n, d), and |a|²|h|² of each (n,)."""
 
     errors: NDArray[np.float32]
     embeddings: NDArray[np.float32]
     lengths: NDArray[np.float64]
 
-    def at(self, items: NDArray[np.int64] | slice) -> "_Steps":
-        return _Steps(self.errors[items], self.embeddings[items], self.lengths[items])
+    def at(self, items: NDArray[np.int64] | slice) -> "_Gradients":
+        return _Gradients(self.errors[items], self.embeddings[items], self.lengths[items])
 
 
-def _centres(pool: PoolArrays, errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> _Steps | None:
+def _centres(pool: PoolArrays, errors: NDArray[np.float32], embeddings: NDArray[np.float32]) -> _Gradients | None:
     if pool.centre_errors is None or pool.centre_embeddings is None:
         return None
     centres = vectors(pool.centre_embeddings, "centre_embeddings", like=embeddings)
     centre_errors = _swept(vectors(pool.centre_errors, "centre_errors", like=errors))
     if len(centres) != len(centre_errors):
         raise ValueError(f"centre_errors must have {len(centres)} rows, not {len(centre_errors)}")
-    return _Steps(centre_errors, centres, _lengths(centre_errors, centres))
+    return _Gradients(centre_errors, centres, _lengths(centre_errors, centres))
 
 
-def _round(rows: _Steps, nearest: NDArray[np.float64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
+def _round(rows: _Gradients, nearest: NDArray[np.float64], most: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """The next items, up to `most`; none once all are at 0. `nearest` becomes 0 for these, and falls for those whose
     draws did not count. rng: a number for each draw, and behind the first item a second one: whether it counts.
     """
@@ -115,7 +115,9 @@ def _round(rows: _Steps, nearest: NDArray[np.float64], most: int, rng: np.random
     return items[: len(drawn.lengths)]
 
 
-def _counts(rows: _Steps, nearest: NDArray[np.float64], item: int, drawn: _Steps, rng: np.random.Generator) -> bool:
+def _counts(
+    rows: _Gradients, nearest: NDArray[np.float64], item: int, drawn: _Gradients, rng: np.random.Generator
+) -> bool:
     """Whether the draw of this item counts, which is brought up to date."""
     if not len(drawn.lengths):
         return True
@@ -134,7 +136,7 @@ def _lowered(
     other_embeddings: NDArray[np.float32],
     other_lengths: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """`nearest`, lowered to the squared distances to the other steps."""
+    """`nearest`, lowered to the squared distances to the others."""
     lowered = nearest.copy()
     others = writable(other_errors), writable(other_embeddings), writable(other_lengths)
     _approach(writable(errors), writable(embeddings), writable(lengths), lowered, *others)
