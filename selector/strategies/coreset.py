@@ -71,7 +71,7 @@ def pick(
 
 
 def _round(rows: NDArray[np.float32], nearest: NDArray[np.float32], most: int) -> NDArray[np.int64]:
-    """The next items, up to `most`, as far as the farthest alone tell them; none once all are at 0."""
+    """The next items, up to `most`, as far as they follow from the farthest ones alone; none once all are at 0."""
     apart, bound, first = _farthest(nearest, max(_FEWEST, len(rows) // _SHARE))
     points, distances = rows[apart], nearest[apart]
     picked: list[int] = []
