@@ -16,6 +16,9 @@ from labeling.models import Annotation, Batch, Membership, Project, Role, Task, 
 from labeling.models.batches import IMPORTED
 from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
 
+ANOTHER = "another"
+"""Stands for an answer that is not the predicted one. No answer is stored as this text."""
+
 GUESSED_SHARE = 0.5
 """Answers beyond the overlap that a task takes, until a batch has shown."""
 
@@ -32,6 +35,8 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
 
     They have all answers that were asked for. None is asked of more people than the batch's `overlap_max`, nor where
     nobody who is asked about items in doubt is left: a batch must not wait for nobody.
+
+    Control and gold tasks are asked again by the same rule, and as often, as others: see `Task.stand_in`.
     """
     assert batch.overlap_max is not None
     accuracies, asked_in_doubt = members_at_work(project)
@@ -39,7 +44,7 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
     n_values = project.asks.possible(project.classes.count())
     checked = is_checked(project)
     again = set()
-    for task in Task.objects.filter(pk__in=ids, is_gold=False):
+    for task in Task.objects.filter(pk__in=ids):
         of_task = answers[task.pk]
         if batch.overlap + task.extra >= batch.overlap_max or asked_in_doubt <= {each.user for each in of_task}:
             continue
@@ -47,7 +52,7 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
             again.add(task.pk)
             continue
         votes = votes_of(project, of_task, accuracies)
-        word = word_of(project, task)
+        word = asking_word_of(project, task)
         skips = len(of_task) - len(votes)
         if asks_another(votes, skips, n_values=n_values, word=word, confidence=project.label_confidence):
             again.add(task.pk)
@@ -90,17 +95,32 @@ def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[in
 
 
 def word_of(project: Project, task: Task) -> Word | None:
-    """What the model took the item for when the task was picked, if that may count.
+    """What the model took the item for when the task was picked, if that may count towards its label.
 
-    Not on control tasks, whose labels models are measured by; nor where people were shown it, and may have followed it.
+    Not on control tasks, whose labels models are measured by. An item that is asked again may be a control item, and
+    had its word already.
     """
-    # An item that is asked again may be a control item, and had its word already.
-    further = task.repeats_id is not None
-    if task.predicted is None or task.confidence is None or task.is_control or task.prompted or further:
+    return None if task.is_control or task.repeats_id is not None else _word(project, task, task.confidence)
+
+
+def asking_word_of(project: Project, task: Task) -> Word | None:
+    """The word that counts when one more person may be asked: the model's, or the stand-in on tasks that were not
+    picked for doubt. It never counts towards the label of such a task.
+    """
+    return _word(project, task, task.confidence if task.stand_in is None else task.stand_in)
+
+
+def _word(project: Project, task: Task, sureness: float | None) -> Word | None:
+    """The prediction of the task with this certainty; of a negative one, another answer. None where people were shown
+    the prediction, and may have followed it, and where a class is no whole answer.
+    """
+    if task.predicted is None or sureness is None or task.prompted or project.asks.several:
         return None
-    if project.asks.several:  # a class is no whole answer
-        return None
-    return Word(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), task.confidence)
+    if sureness >= 0:
+        return Word(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), sureness)
+    two = project.asks.possible(project.classes.count()) == 2
+    other = project.asks.key(project.asks.as_answer(1 - task.predicted)) if two else ANOTHER
+    return Word(other, -sureness)
 
 
 def is_checked(project: Project) -> Callable[[int], bool]:

@@ -20,7 +20,9 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=0)
 
     def skipped(self) -> TaskQuerySet:
-        """Tasks that will get no label: they have all their answers, and all of them are skips."""
+        """Tasks that nobody could answer: they have all their answers, and all of them are skips. Without those whose
+        item a manager has labeled since.
+        """
         of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
         return self.filter(
             models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
@@ -111,6 +113,11 @@ class Task(models.Model):
     draw_pass = models.PositiveIntegerField(null=True, help_text="Round-robin pass in which it was drawn.")
     predicted = models.PositiveIntegerField(null=True, help_text="Best class, or for verify 1 for yes and 0 for no.")
     confidence = models.FloatField(null=True, help_text="The probability of what was predicted.")
+    stand_in = models.FloatField(
+        null=True,
+        help_text="Of a task that was not picked for doubt: how sure the prediction counts when one more person may be "
+        "asked, so that control and gold tasks are asked again as often as others. Negative: as another answer.",
+    )
     likely = models.CharField(
         max_length=80,
         blank=True,

@@ -17,6 +17,7 @@ from django.utils import timezone
 from labeling import database
 from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.plan import Plan
+from labeling.arrays.stand_ins import stand_ins
 from labeling.loop.step import Step
 from labeling.models import Batch, Item, ModelVersion, Project, Task
 from labeling.models.batches import PROMPTED_SHARE
@@ -27,10 +28,12 @@ from labeling.steps.further import Further
 # What a selection says of each task: columns of the table.
 TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
-    "cluster", "cluster_size", "draw_pass",
+    "cluster", "cluster_size", "draw_pass", "stand_in",
 )  # fmt: skip
 # What it says of one whose item is asked again: no selection picked it.
-NOT_PICKED = {"is_control": False, "asked": False}
+NOT_PICKED = {
+    "item_id": None, "is_control": False, "asked": False, "cluster": None, "cluster_size": None, "draw_pass": None,
+}  # fmt: skip
 # Tasks that are written in one transaction: others wait for its end.
 PART = 200
 # How far the step is when the tasks are picked: what people are told of the time left goes by it.
@@ -60,9 +63,22 @@ def prompted(project: Project, number: int, n: int, *, suggesting: bool = False)
 
 
 class TaskFacts:
-    """What is written down of each task: its item, why it was picked, and what the model predicted for it."""
+    """What is written down of each task: its item, why it was picked, and what the model predicted for it.
 
-    def __init__(self, project: Project, batch: Batch, picked: Picked, *, size: int) -> None:
+    `size`: the number of ranks of the batch. `further`: (m,) rows of the tasks whose items are asked again. `sureness`:
+    how sure the model is of picked tasks; of the plan's, if left out.
+    """
+
+    def __init__(
+        self,
+        project: Project,
+        batch: Batch,
+        picked: Picked,
+        *,
+        size: int,
+        further: np.ndarray | None = None,
+        sureness: np.ndarray | None = None,
+    ) -> None:
         self._project = project
         self._plan = picked.plan
         self._suggesting = project.show_suggestions and project.items.suggested().exists()
@@ -76,6 +92,25 @@ class TaskFacts:
             if project.show_predictions:
                 with suppress(FileNotFoundError):
                     self._likely = load_array(files.pool(picked.version, "likely"), mmap=True)
+        self._stand_in = self._stand_ins(batch, further, sureness)
+
+    def _stand_ins(self, batch: Batch, further: np.ndarray | None, sureness: np.ndarray | None) -> dict[int, float]:
+        """By row, the stand-ins of tasks that were not picked for doubt: each kind by itself."""
+        if not self._arrays:
+            return {}
+        plan, confidence = self._plan, self._arrays["confidence"]
+        chosen = plan.rows[~plan.is_control & ~plan.is_asked]
+        if sureness is None:
+            sureness = confidence[chosen[chosen < len(confidence)]]
+        subject = f"{batch.number}/{batch.selection}/{len(plan.rows)}"
+        rng = np.random.default_rng(int.from_bytes(self._project.keyed("stand in", subject), "big"))
+        found: dict[int, float] = {}
+        for rows in (plan.rows[plan.is_control], plan.rows[plan.is_asked], further):
+            if rows is not None:
+                rows = rows[rows < len(confidence)]
+                values = stand_ins(confidence[rows], sureness, rng)
+                found.update(zip(rows.tolist(), values.tolist(), strict=True) if len(sureness) else ())
+        return found
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
         """Of the rows at these places of the plan, for tasks with these ranks."""
@@ -83,7 +118,6 @@ class TaskFacts:
         rows = [int(plan.rows[place]) for place in places]
         items = Item.objects.filter(project=self._project, row__in=database.among(rows))
         ids = dict(items.values_list("row", "pk"))
-        suggested = self.suggested(rows)
         return [
             {
                 "item_id": ids[row],
@@ -92,19 +126,27 @@ class TaskFacts:
                 "cluster": _known(plan.clusters[place]),
                 "cluster_size": _known(plan.cluster_sizes[place]),
                 "draw_pass": _known(plan.passes[place]),
-                **self.of_row(row, rank, is_suggested=row in suggested),
+                **shown,
             }
-            for place, rank, row in zip(places, ranks, rows, strict=True)
+            for place, row, shown in zip(places, rows, self._of_rows(rows, ranks), strict=True)
         ]
 
-    def suggested(self, rows: Sequence[int]) -> set[int]:
+    def of_further(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
+        """Of tasks with these ranks, whose items, with these rows, are asked again."""
+        return [{**NOT_PICKED, **shown} for shown in self._of_rows(rows, ranks)]
+
+    def _of_rows(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
+        suggested = self._suggested(rows)
+        return [self._of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
+
+    def _suggested(self, rows: Sequence[int]) -> set[int]:
         """Those of these rows whose items came with a suggestion, if suggestions are shown."""
         if not self._suggesting:
             return set()
         items = Item.objects.filter(project=self._project, row__in=rows)
         return {row for row in items.suggested().values_list("row", flat=True) if row is not None}
 
-    def of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
+    def _of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
         """What the model predicted for a row, and whose answer the task with this rank shows."""
         arrays = self._arrays
         facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
@@ -116,7 +158,8 @@ class TaskFacts:
                 "confidence": float(arrays["confidence"][row]),
                 "likely": " ".join(map(str, self._likely[row].tolist())) if row < len(self._likely) else "",
             }
-        return {**facts, **self._prompt(rank, is_known=is_known, is_suggested=is_suggested)}
+        prompt = self._prompt(rank, is_known=is_known, is_suggested=is_suggested)
+        return {**facts, "stand_in": self._stand_in.get(row), **prompt}
 
     def _prompt(self, rank: int, *, is_known: bool, is_suggested: bool) -> dict[str, Any]:
         """Whether an answer may be shown, and whose: the suggestion that the item came with goes before the model's."""
@@ -148,7 +191,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     annotators a rank, nor which items are asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
     """
     n, m = len(picked.plan.rows), len(further.items)
-    facts_of = TaskFacts(batch.project, batch, picked, size=n + m)
+    facts_of = TaskFacts(batch.project, batch, picked, size=n + m, further=further.rows)
     report = step.progress("writing the batch", start=PICKING_SHARE)
     ranks = np.concatenate([further.ranks_of_others(n), further.ranks])
     rng = np.random.default_rng(int.from_bytes(batch.project.keyed("task ids", batch.number), "big"))
@@ -173,13 +216,9 @@ def _picked_values(facts_of: TaskFacts, places: np.ndarray, ranks: np.ndarray) -
 
 
 def _further_values(facts_of: TaskFacts, further: Further, places: np.ndarray) -> list[tuple[Any, ...]]:
-    rows, ranks = further.rows[places].tolist(), further.ranks[places].tolist()
-    suggested = facts_of.suggested(rows)
-    facts = [facts_of.of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
+    facts = facts_of.of_further(further.rows[places].tolist(), further.ranks[places].tolist())
     shown = zip(further.items[places].tolist(), further.is_gold[places].tolist(), facts, strict=True)
-    return [
-        (item, is_gold, *(each.get(name, NOT_PICKED.get(name)) for name in TASK_FACTS)) for item, is_gold, each in shown
-    ]
+    return [(item, is_gold, *(each[name] for name in TASK_FACTS)) for item, is_gold, each in shown]
 
 
 def _insert(batch: Batch, ranks: Sequence[int], values: Sequence[tuple[Any, ...]]) -> None:
