@@ -1,19 +1,22 @@
 """Gold tasks: their answer is known, and people answer them like all others.
 
-Whoever is too often wrong gets no more tasks until a manager has looked.
+A person who is too often wrong gets no more tasks until a manager has looked. The worker checks that every few seconds
+(`check`), never the request that brings an answer: an answer to a gold task would take longer than others.
 """
 
 from __future__ import annotations
 
+import datetime
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from labeling.answering import places
-from labeling.models import Annotation, Assignment, Membership, Project, Role, User
+from labeling.models import Annotation, Assignment, Membership, Project, Role, User, WorkLog
 
 SURE = 0.01
 """Somebody who is right as often as the threshold says is paused, at one look, with at most this probability."""
@@ -59,8 +62,7 @@ def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer
 def look_at(project: Project, user: User) -> bool:
     """Pause the user's work if the gold answers say, beyond doubt, that too few are right. Returns whether they do.
 
-    Called within the transaction that writes a gold answer. What the user holds goes to others. Managers are not
-    paused: they are the ones who look.
+    The tasks that the user holds go to others. Managers are not paused: they are the ones who look.
     """
     if project.gold_threshold is None:
         return False
@@ -73,6 +75,32 @@ def look_at(project: Project, user: User) -> bool:
         return False
     places.give_back(Assignment.objects.pending().filter(pk__in=places.held_in(project, user)))
     return True
+
+
+def check(*, since: datetime.datetime) -> int:
+    """Look at each member who has answered or skipped a task since then, where the project has a threshold. Returns how
+    many were paused.
+    """
+    worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
+    members = Membership.objects.filter(
+        Exists(worked), project__gold_threshold__isnull=False, project__archived_at=None, paused_at=None
+    )
+    return sum(look_at(member.project, member.user) for member in members.select_related("project", "user"))
+
+
+class Watch:
+    """Checks the people who have worked since the last call. The first call checks everybody who worked that day."""
+
+    OVERLAP = datetime.timedelta(seconds=30)
+    """A transaction that began before the last call may have ended after it."""
+
+    def __init__(self) -> None:
+        self._since: datetime.datetime | None = None
+
+    def __call__(self, now: datetime.datetime) -> None:
+        since = now - self.OVERLAP
+        check(since=min(since, self._since or now - datetime.timedelta(days=1)))  # also if the clock was set back
+        self._since = since
 
 
 def is_below(right: int, n: int, threshold: float, *, sure: float = SURE) -> bool:

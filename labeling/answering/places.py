@@ -13,11 +13,13 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import F
 from django.utils import timezone
 
+from labeling.answering.parts import Span
 from labeling.answering.person import Person
 from labeling.models import Annotation, Assignment, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
@@ -49,16 +51,17 @@ class Held(NamedTuple):
 
 
 def own(person: Person) -> list[Assignment]:
-    """The places that the person holds, in the batch's order."""
+    """The places that the person holds in the batch, in the order in which they were given."""
     # Few places, each with its task looked up: as a join, either database would rather walk through the batch.
     held = rows(
         f"""
-        SELECT (SELECT t.rank FROM labeling_task t WHERE t.id = a.task_id AND t.batch_id = %s), {PLACE.sql}
+        SELECT (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id), {PLACE.sql}
         FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
         """,
-        [person.batch.pk, person.user.pk],
+        [person.user.pk],
     )
-    return [PLACE.read(row[1:]) for row in sorted(row for row in held if row[0] is not None)]
+    own_places = [PLACE.read(row[1:]) for row in held if row[0] == person.batch.pk]
+    return sorted(own_places, key=attrgetter("pk"))
 
 
 def held_in(project: Project, user: User) -> list[int]:
@@ -113,21 +116,29 @@ def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
     ]
 
 
-def take(person: Person, number: int, *, known: bool = False, among: Sequence[int] = ()) -> list[Held]:
-    """Take free places on up to `number` tasks, as far as the person may hold more; with `among`, of these tasks.
+def take(person: Person, number: int) -> list[Held]:
+    """Take free places on up to `number` tasks, as far as the person may hold more."""
+    return hold(person, pick(person, number))
 
-    A gold task is for people who have not been asked about its item; with `known` for others too, so that a batch can
-    always be completed.
+
+def pick(
+    person: Person, number: int, *, known: bool = False, among: Sequence[int] = (), besides: Sequence[int] = ()
+) -> list[int]:
+    """Pick up to `number` tasks with a free place, count that place as taken, and return their ids for `hold`.
+
+    `among`: only of these tasks. `besides`: tasks that were picked before and are not held yet. A gold task is for
+    people who have not been asked about its item; with `known` for others too, so that a batch can always be completed.
 
     The first in the batch's order. Where tasks take several answers, the first behind those that the person took last:
     the many that somebody has answered, and others have not, would have to be passed over each time.
     """
     behind = 0 if person.batch.takes_one_answer or among else _last_rank(person) + 1
-    taken: list[Held] = []
-    for first, last in person.spans:
-        taken += _take(person, number - len(taken), first=max(first, behind), last=last, known=known, among=among)
-        taken += _take(person, number - len(taken), first=first, last=min(last, behind - 1), known=known, among=among)
-    return taken
+    picked: list[int] = []
+    for span_first, span_last in person.spans:
+        for first, last in ((max(span_first, behind), span_last), (span_first, min(span_last, behind - 1))):
+            of_span = (first, last)
+            picked += _pick(person, number - len(picked), of_span, known, among, [*besides, *picked])
+    return picked
 
 
 def _last_rank(person: Person) -> int:
@@ -142,27 +153,32 @@ def _last_rank(person: Person) -> int:
     return -1 if not ranks or ranks[0][0] is None else int(ranks[0][0])
 
 
-def _take(person: Person, number: int, *, known: bool, first: int, last: int, among: Sequence[int] = ()) -> list[Held]:
-    """Take free places on up to `number` tasks with ranks from `first` to `last`, with `among` of these tasks.
+def _pick(
+    person: Person, number: int, span: Span, known: bool, among: Sequence[int], besides: Sequence[int]
+) -> list[int]:
+    """Pick up to `number` tasks with ranks in the span, its ends included.
 
-    Two statements, because all others who write wait for them. Subqueries, because both databases take up each task in
-    its turn then, and stop when there are enough; joins they would rather carry out for the whole batch.
+    One statement, because all others who write wait for it. Subqueries, because both databases take up each task in its
+    turn then, and stop when there are enough; joins they would rather carry out for the whole batch.
     """
+    first, last = span
     if number < 1 or last < first:
         return []
     # Who lets a task lapse is not given it again for one lease: others get it first.
     lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
     new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
     of_these = f" AND t.id IN ({marks(len(among))})" if among else ""
+    not_these = f" AND t.id NOT IN ({marks(len(besides))})" if besides else ""
     for_them = "" if person.in_doubt else " AND t.extra = 0"
-    taken = rows(
+    most = person.most - len(besides)
+    picked = rows(
         f"""
         WITH picked AS MATERIALIZED (
             SELECT t.id FROM labeling_task t
             WHERE t.batch_id = %s AND t.free > 0 AND t.rank BETWEEN %s AND %s AND COALESCE((
                 SELECT CASE WHEN e.ended_at IS NULL{lapsed} THEN 1 ELSE 0 END
                 FROM labeling_assignment e WHERE e.task_id = t.id AND e.user_id = %s
-            ), 0) = 0{new_to_them}{for_them}{of_these}
+            ), 0) = 0{new_to_them}{for_them}{of_these}{not_these}
             ORDER BY t.rank LIMIT (
                 SELECT CASE WHEN n >= %s THEN 0 WHEN %s - n < %s THEN %s - n ELSE %s END FROM (
                     SELECT COUNT(*) AS n FROM labeling_assignment a
@@ -172,7 +188,7 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int, am
             ){lock("t", skip=True)}
         )
         UPDATE labeling_task SET free = free - 1 FROM picked
-        WHERE labeling_task.id = picked.id RETURNING labeling_task.rank, labeling_task.id
+        WHERE labeling_task.id = picked.id RETURNING labeling_task.id
         """,
         [
             *(person.batch.pk, first, last),
@@ -180,16 +196,23 @@ def _take(person: Person, number: int, *, known: bool, first: int, last: int, am
             person.user.pk,
             *([person.user.pk] if new_to_them else []),
             *among,
-            *(person.most, person.most, number, person.most, number),
+            *besides,
+            *(most, most, number, most, number),
             person.user.pk,
             person.batch.pk,
         ],
     )
-    return _hold(person, [pk for _, pk in sorted(taken)]) if taken else []
+    return [pk for (pk,) in picked]
 
 
-def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
-    """Write down that these tasks are the person's. Giving one back and taking it again makes no lease longer."""
+def hold(person: Person, picked: Sequence[int]) -> list[Held]:
+    """Write down that these picked tasks are the person's. Giving one back and taking it again makes no lease longer.
+
+    In the order of their ids, which chance has dealt: not that in which they were picked, gold tasks last.
+    """
+    if not picked:
+        return []
+    ids = sorted(picked)
     new, old = "excluded.lease_expires_at", "labeling_assignment.lease_expires_at"
     again = new if person.answers else f"CASE WHEN {old} > %s THEN {old} ELSE {new} END"
     until, now = _time(person.until), _time(person.now)
@@ -211,7 +234,7 @@ def _hold(person: Person, ids: Sequence[int]) -> list[Held]:
 
 
 def free_surplus(person: Person, *, keeping: Task) -> None:
-    """Free what the person would hold beyond the limit with one more task, `keeping`: the last in the batch's order."""
+    """Free what the person would hold beyond the limit with one more task, `keeping`: the places given last."""
     held = [place.pk for place in own(person) if place.task_id != keeping.pk]
     surplus = len(held) + 1 - person.limit  # near the end too: nobody loses a share by taking back an answer
     if surplus > 0:

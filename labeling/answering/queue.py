@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, Exists, F, Sum, When
 from django.utils import timezone
 
-from labeling.answering import batches, counting, grids, limits, places, rechecking, sharing
+from labeling.answering import batches, counting, grids, labels, limits, places, rechecking, sharing
 from labeling.answering.answer import Answer, Outcome, Refusal
 from labeling.answering.limits import DailyLimit
 from labeling.answering.parts import ALL
@@ -75,7 +75,7 @@ class QueueError(Exception):
 def claim(
     *, project: Project, user: User, count: int, daily_limit: int | None = None, same_class: bool = False
 ) -> Claim:
-    """Give `user` up to `count` tasks: own unanswered ones first, then free ones (`places.take`).
+    """Give `user` up to `count` tasks: own unanswered ones first, then free ones (`places.pick`).
 
     Where too few are free, places whose lease has run out are freed, and then tasks of the next batch are given, if it
     has been picked ahead. Whoever would get nothing at all shares with somebody who does not answer, or who holds more
@@ -166,22 +166,22 @@ def _hold(
 
 
 def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
-    """Up to so many free places of one batch, or such whose lease has run out.
+    """Up to so many free places of one batch, then places whose lease has run out.
 
     For a grid `among` these tasks. If none of them is free, a few of the others, up to ten with those `held`.
     """
     if among is not None:
-        if among and (of_these := places.take(person, room, among=among)):
-            return of_these
+        if among and (of_these := places.pick(person, room, among=among)):
+            return places.hold(person, of_these)
         room = min(room, MIN_HELD - held)
         if room < 1:
             return []
-    taken = places.take(person, room)
-    if len(taken) < room and sharing.free_lapsed(person, room - len(taken)):
-        taken += places.take(person, room - len(taken))
-    if len(taken) < room and person.batch.further:
-        taken += places.take(person, room - len(taken), known=True)
-    return taken
+    picked = places.pick(person, room)
+    if len(picked) < room and sharing.free_lapsed(person, room - len(picked)):
+        picked += places.pick(person, room - len(picked), besides=picked)
+    if len(picked) < room and person.batch.further:
+        picked += places.pick(person, room - len(picked), known=True, besides=picked)
+    return places.hold(person, picked)
 
 
 def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
@@ -222,10 +222,11 @@ def _why_nothing(project: Project) -> str:
 
 @transaction.atomic
 def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
-    """Take back one's own answer or skip; the place is held again, for another answer.
+    """Take back one's own answer or skip; the place is held again, for another answer. A task that replaces the skipped
+    one goes, unless somebody was given it.
 
     As long as its batch is open, or has just been answered to its end and its training has not begun: then it is open
-    again, with this task.
+    again, with this task. The statements are the same for all tasks, gold ones too: the time tells nothing.
     """
     try:
         annotation = (
@@ -242,8 +243,10 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     task = Task.objects.select_for_update(no_key=True).order_by("pk").filter(pk=annotation.task_id).first()
     if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
         raise QueueError("batch_closed", "The batch had already ended.")
-    if not task.is_gold and Correction.objects.standing().filter(item=task.item_key).exists():
+    if Correction.objects.standing().filter(item=task.item_key).exists() and not task.is_gold:
         raise QueueError("corrected", "A manager has set this item's label. It cannot be undone here.")
+    was_finished = task.outstanding == 0
+    replacement = _untouched_replacement(task) if annotation.value is None and was_finished else None
     places.free_surplus(person, keeping=task)
     places.reopen(person, task)
     # Before the batch's row, as in a submit: the user's own, at the same moment, may have this one and wait for that.
@@ -251,21 +254,35 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     if annotation.task.batch.state == Batch.State.TRAINING:
         batches.reopen(batch=annotation.task.batch)
     # A change of the batch's row first: it waits for a submit that is just closing the batch.
-    was_finished = task.outstanding == 0
-    settles = was_finished and not task.is_gold
     # A further task is not counted in its own batch, but in that which picked the item.
     was_labeled = Exists(Item.objects.labeled().filter(pk=task.item_id or 0))
+    gone = int(replacement is not None)
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
-        remaining=F("remaining") + int(was_finished), labeled=F("labeled") - Case(When(was_labeled, then=1), default=0)
+        size=F("size") - gone,
+        remaining=F("remaining") + int(was_finished) - gone,
+        control_tasks=F("control_tasks") - int(replacement is not None and replacement.is_control),
+        further=F("further") - int(replacement is not None and replacement.is_gold),
+        labeled=F("labeled") - Case(When(was_labeled, then=1), default=0),
     ):
         raise QueueError("batch_closed", "The batch is complete: its answers have gone into training.")
     if not Annotation.objects.standing().filter(pk=annotation.pk).update(undone_at=person.now):
         raise QueueError("undone", "This annotation was already undone.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
-    if settles:
+    if replacement is not None:
+        replacement.delete()
+    if was_finished and task.is_gold:
+        labels.keep([task.item_key])
+    elif was_finished:
         with counting.labels_counted([task.repeats_id] if task.repeats_id is not None else []):
             Item.objects.filter(pk=task.item_key).update(label=None, agreement=None, labeled_at=None)
     return Task.objects.select_related("item", "repeats", "batch").get(pk=task.pk)
+
+
+def _untouched_replacement(task: Task) -> Task | None:
+    """The task that replaces this skipped one, locked; None if there is none, or somebody was given it."""
+    replacements = Task.objects.filter(replaces=task)
+    locked = replacements.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
+    return replacements.untouched().filter(pk__in=list(locked)).first()
 
 
 @transaction.atomic

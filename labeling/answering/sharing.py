@@ -1,8 +1,8 @@
 """Sharing: where too few tasks are free, who gives which to somebody else.
 
 In this order: places whose lease has run out, half of what somebody holds who does not answer, and what others hold
-beyond their fair share near a batch's end. Counts and ranks alone decide, so control tasks go as the others do. What is
-on somebody's screen, the first in the batch's order, stays until its lease has run out.
+beyond their fair share near a batch's end. Counts and the order in which places were given decide, so control tasks go
+as the others do. What is on somebody's screen, the place that was given first, stays until its lease has run out.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def free_lapsed(person: Person, number: int) -> int:
 def free_idle(person: Person, number: int) -> int:
     """Free half of the places of somebody who does not answer, at most `number`, for this person. Returns how many.
 
-    The last in the batch's order go. The first, which is on that person's screen, stays until its lease runs out.
+    Those that were given last go. The first, which is on that person's screen, stays until its lease runs out.
     """
     idle = min(IDLE, person.lease / 2)
     answers = Annotation.objects.standing().filter(user=OuterRef("user"), task__batch=person.batch)
@@ -71,17 +71,17 @@ def free_idle(person: Person, number: int) -> int:
     most = places.values("user").annotate(n=Count("pk")).filter(n__gt=1).order_by("-n", "user").first()
     if most is None:
         return 0
-    return give_back(places.filter(user=most["user"]).order_by("-task__rank"), most=min(number, most["n"] // 2))
+    return give_back(places.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] // 2))
 
 
 def free_excess(person: Person, number: int) -> int:
     """Free what somebody holds beyond a fair share, at most `number` places, for this person. Returns how many.
 
-    Near a batch's end alone: before, nobody may hold more than `person.most`. The last in the batch's order go.
+    Near a batch's end alone: before, nobody may hold more than `person.most`. Those that were given last go.
     """
     keeping = max(KEPT_AT_WORK, person.most)
     places = _held_by_others(person).filter(claimed_at__lte=person.now - CLAIMED_LATELY)
     most = places.values("user").annotate(n=Count("pk")).filter(n__gt=keeping).order_by("-n", "user").first()
     if most is None:
         return 0
-    return give_back(places.filter(user=most["user"]).order_by("-task__rank"), most=min(number, most["n"] - keeping))
+    return give_back(places.filter(user=most["user"]).order_by("-pk"), most=min(number, most["n"] - keeping))

@@ -1,4 +1,8 @@
-"""Answers that were accepted: stored, counted on their tasks, turned into labels. Within the caller's transaction."""
+"""Answers that were accepted: stored, counted on their tasks, turned into labels. Within the caller's transaction.
+
+A gold task takes the same statements as any other, and a skipped one is replaced like any other: neither the time of a
+reply nor a number tells it.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import NamedTuple
 
 from django.utils import timezone
 
-from labeling.answering import batches, comments, copies, counting, gold, labels, rechecking
+from labeling.answering import batches, comments, copies, counting, labels, rechecking
 from labeling.answering.answer import Answer
 from labeling.answering.places import PlacesMoved
 from labeling.models import Annotation, Batch, ClassProposal, Job, Project, User
@@ -37,8 +41,6 @@ def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: U
         for pk, each in answers.items()
         if each.value is not None
     )
-    if any(task.is_gold for task in counted):
-        gold.look_at(project, user)
     finished = [task for task in counted if not task.outstanding]
     if finished and batch.overlap_max is not None:
         doubted = rechecking.ask_again(project, batch, [task.id for task in finished])
@@ -104,12 +106,13 @@ def _count_down(tasks: Collection[int]) -> list[_Counted]:
 
 def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> bool:
     """Write the labels that these tasks with all their answers come to. Returns whether the batch is complete."""
+    ids = [task.id for task in finished]
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
-    items = {**picked, **again}
-    values = {pk: [answers[pk].value] for pk in items} if batch.takes_one_answer else labels.answers_to(items)
+    values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else labels.answers_to(ids)
     with counting.labels_counted(again.values()):
-        labeled = len(labels.write(project, items, values) & picked.keys())
+        labeled = len(labels.write(project, {**picked, **again}, values) & picked.keys())
+    labels.keep(task.repeated for task in finished if task.is_gold)
     # Last of all, because others who answer wait for this row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
@@ -120,7 +123,7 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
         raise PlacesMoved  # it was ended early since the tasks were read
     if left[0][0] == 0:
         return batches.complete(batch_id=batch.pk)
-    if labeled < len(picked) and project.replace_skips:
+    if project.replace_skips and any(all(value is None for value in values[pk]) for pk in ids):
         Job.objects.enqueue(Job.Kind.REPLACE, project=project)
     return False
 

@@ -58,7 +58,7 @@ def _nearest(
     rows: np.ndarray, row: int, *, margins: np.ndarray | None, clusters: np.ndarray | None, uses: np.ndarray | None
 ) -> int:
     """The place among `rows` of the one that comes nearest to this row."""
-    if margins is None:
+    if margins is None or row >= len(margins):  # a gold item may have been encoded since the model looked at the pool
         return 0
     among = np.arange(len(rows))
     if clusters is not None and uses is not None:

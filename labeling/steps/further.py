@@ -40,7 +40,7 @@ def choose_further(project: Project, batch: Batch, picked: int) -> Further:
     """
     rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
     again = list(project.items.asked_again().values_list("pk", "row")[: project.batch_size])
-    gold = _gold(project, round(project.gold_share * (picked + len(again))), {pk for pk, _ in again}, rng)
+    gold = choose_gold(project, round(project.gold_share * (picked + len(again))), {pk for pk, _ in again}, rng)
     chosen = np.array([*again, *gold], np.int64).reshape(-1, 2)
     is_gold = np.arange(len(chosen)) >= len(again)
     order = rng.permutation(len(chosen))
@@ -48,8 +48,8 @@ def choose_further(project: Project, batch: Batch, picked: int) -> Further:
     return Further(chosen[order, 0], chosen[order, 1], is_gold[order], ranks)
 
 
-def _gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Keys and rows of `n` gold items, if there are as many."""
+def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Keys and rows of `n` gold items that are none of the items `without`; fewer if there are not as many."""
     if n < 1:
         return []
     # One that a batch is about to ask for its label tells that batch's annotators nothing, but its label is not due.

@@ -1,7 +1,8 @@
-"""Replace: an item that everybody skipped gets no label. Another takes its place, as a further task of the open batch.
+"""Replace: an item that everybody skipped gets no label. Another takes its place, as a new task of the open batch.
 
-So a batch keeps its size and its spread. It never waits for this: the last answer completes it, skipped or not. Further
-tasks come last in the batch's order, control tasks and others alike.
+So a batch keeps its size and its spread. It never waits for this: the last answer completes it, skipped or not. New
+tasks come last in the batch's order. All kinds of tasks are replaced alike, gold tasks too: a size that grows, or does
+not, tells an annotator nothing. A skip that is taken back takes its replacement with it (`queue.undo`).
 
 Rows are locked as everywhere: tasks, items, the batch, the project.
 """
@@ -21,6 +22,7 @@ from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
 from labeling.models.tasks import TaskQuerySet
 from labeling.steps.cluster import clusters_at
+from labeling.steps.further import choose_gold
 from labeling.steps.select import read_pool
 from labeling.steps.tasks import Picked, TaskFacts
 
@@ -57,18 +59,24 @@ def replace(step: Step) -> None:
 
 def _skipped(batch: Batch) -> TaskQuerySet:
     """The tasks of the batch to be replaced, but for those of items that were taken out of the pool."""
-    return batch.tasks.picked().skipped().filter(replaced_by=None, item__excluded_at=None).order_by("pk")
+    kept = batch.tasks.filter(item__excluded_at=None, repeats__excluded_at=None)
+    return kept.skipped().filter(replaced_by=None).order_by("pk")
 
 
 def _replace(step: Step, project: Project, batch: Batch) -> None:
+    _reuse(step, batch)
     replaced = batch.tasks.filter(replaces__isnull=False).count()
     room = int(MOST_REPLACED * (batch.size - replaced)) - replaced
-    skipped = list(_skipped(batch).select_related("item")[: max(0, room)])
+    skipped = list(_skipped(batch).select_related("item", "repeats")[: max(0, room)])
     if not skipped:
         return
     picked = _pick(project, batch, skipped)
     pairs = list(zip(skipped, picked.plan.rows.tolist(), strict=False))
-    facts_of = TaskFacts(project, batch, picked, size=_next_rank(batch) + len(pairs))
+    gold = _gold(project, batch, sum(task.is_gold for task, _ in pairs))
+    facts_of = TaskFacts(
+        project, batch, picked, size=_next_rank(batch) + len(pairs),
+        further=np.array([row for _, row in gold], np.int64), sureness=_sureness(batch),
+    )  # fmt: skip
     with step.write():
         # Asked again behind the locks: a skip may have been taken back, an item taken out of the pool.
         still = set(
@@ -80,15 +88,49 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
         unlabeled = project.items.unlabeled().filter(row__in=[row for _, row in pairs]).order_by("pk")
         rows = set(unlabeled.select_for_update(no_key=True, of=("self",)).values_list("row", flat=True))
         places = [n for n, (task, row) in enumerate(pairs) if task.pk in still and row in rows]
-        _grow(batch, len(places), int(picked.plan.is_control[places].sum()))
+        by_gold = dict(zip([n for n in places if pairs[n][0].is_gold], gold, strict=False))
+        by_picked = [n for n in places if n not in by_gold]
+        _grow(batch, len(places), int(picked.plan.is_control[by_picked].sum()), len(by_gold))
         _keep_selections_off(project)
         first = _next_rank(batch)
-        facts = facts_of(places, range(first, first + len(places)))
+        ranks = {n: first + i for i, n in enumerate(places)}
+        facts = dict(zip(by_picked, facts_of(by_picked, [ranks[n] for n in by_picked]), strict=True))
+        for n, (item, row) in by_gold.items():
+            [of_row] = facts_of.of_further([row], [ranks[n]])
+            facts[n] = {**of_row, "repeats_id": item, "is_gold": True}
         Task.objects.bulk_create(
-            Task(batch=batch, replaces=pairs[place][0], rank=first + n, free=batch.overlap, outstanding=batch.overlap,
-                 selection=batch.selection, **each)
-            for n, (place, each) in enumerate(zip(places, facts, strict=True))
+            Task(batch=batch, replaces=pairs[n][0], rank=ranks[n], free=batch.overlap, outstanding=batch.overlap,
+                 selection=batch.selection, **facts[n])
+            for n in places
         )  # fmt: skip
+
+
+def _reuse(step: Step, batch: Batch) -> None:
+    """Let replacements of skips that were taken back stand for skips that came since: else a batch would grow with each
+    skip that somebody takes back when its replacement is out with people.
+    """
+    replacements = batch.tasks.filter(replaces__isnull=False)
+    spare = list(replacements.exclude(replaces__in=batch.tasks.skipped()).order_by("pk"))
+    for replacement, skipped in zip(spare, _skipped(batch), strict=False):
+        with step.write():
+            replacements.filter(pk=replacement.pk).update(replaces=skipped)
+
+
+def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
+    """Keys and rows of so many gold items that the batch does not ask about, if there are as many: in place of skipped
+    gold tasks, so that a replacement tells nothing either.
+    """
+    if not number:
+        return []
+    shown = {key for key in batch.tasks.further().values_list("repeats", flat=True) if key is not None}
+    rng = np.random.default_rng(int.from_bytes(project.keyed("replace", f"{batch.number}/{_next_rank(batch)}"), "big"))
+    return choose_gold(project, number, shown, rng)
+
+
+def _sureness(batch: Batch) -> np.ndarray:
+    """How sure the model was of the batch's picked tasks: of the first thousand."""
+    chosen = batch.tasks.picked().filter(is_control=False, asked=False, confidence__isnull=False).order_by("rank")
+    return np.array(list(chosen.values_list("confidence", flat=True)[:1000]), np.float64)
 
 
 def _next_rank(batch: Batch) -> int:
@@ -96,10 +138,13 @@ def _next_rank(batch: Batch) -> int:
     return 0 if last is None else int(last) + 1
 
 
-def _grow(batch: Batch, tasks: int, control: int) -> None:
-    """Count further tasks on the batch, as long as it is open."""
+def _grow(batch: Batch, tasks: int, control: int, gold: int) -> None:
+    """Count these new tasks on the batch, with the control and gold tasks among them, as long as it is open."""
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).update(
-        size=F("size") + tasks, remaining=F("remaining") + tasks, control_tasks=F("control_tasks") + control
+        size=F("size") + tasks,
+        remaining=F("remaining") + tasks,
+        control_tasks=F("control_tasks") + control,
+        further=F("further") + gold,
     ):
         raise _Closed
 

@@ -108,6 +108,82 @@ def test_where_one_kind_has_run_out_neither_is_replaced(position: int) -> None:
     assert figures(batch)[0] == 20
 
 
+def make_gold_tasks(project: Project, batch: Batch, number: int) -> list[Task]:
+    """So many gold tasks at the end of the batch, and as many gold items that it does not ask about."""
+    items = make_items(project, 2 * number, first=100)
+    for item in items:
+        Item.objects.filter(pk=item.pk).update(gold=item.truth, label=item.truth)
+    tasks = [
+        Task.objects.create(batch=batch, repeats=item, is_gold=True, rank=50 + n, free=1, outstanding=1)
+        for n, item in enumerate(items[:number])
+    ]
+    Batch.objects.filter(pk=batch.pk).update(
+        size=batch.size + number, remaining=batch.remaining + number, further=number
+    )
+    batch.refresh_from_db()
+    return tasks
+
+
+def test_a_skipped_gold_task_is_replaced_like_any_other() -> None:
+    """Else a size that does not grow with a skip names the gold tasks."""
+    project, batch, ann = start()
+    gold = make_gold_tasks(project, batch, 2)
+    claimed = held(project, ann, 100)
+    while not set(gold) & set(claimed):
+        queue.submit(
+            project=project, user=ann, answers=[Answer(id=uuid.uuid4(), task=task.pk, value=1) for task in claimed]
+        )
+        claimed = held(project, ann, 100)
+    size, remaining, _ = figures(batch)
+    skip(project, ann, gold[0])
+    drain()
+    assert figures(batch)[:2] == (size + 1, remaining)
+    new = batch.tasks.get(replaces=gold[0])
+    assert new.is_gold, "by a gold task, so that a replacement tells nothing either"
+    assert new.repeats_id not in [task.repeats_id for task in gold]
+    assert batch.further == 3
+    Item.objects.filter(task=None, further_tasks=None).update(gold=None)
+    skip(project, ann, gold[1])
+    drain()
+    assert figures(batch)[:2] == (size + 2, remaining)
+    assert not batch.tasks.get(replaces=gold[1]).is_gold, "there is no other gold item"
+
+
+@pytest.mark.parametrize("kind", ["control", "picked", "gold"])
+def test_a_skip_that_is_taken_back_takes_its_replacement_with_it(kind: str) -> None:
+    project, batch, ann = start(8)
+    gold = make_gold_tasks(project, batch, 2)
+    tasks = {task.pk: task for task in held(project, ann)}
+    task = {"control": batch.tasks.get(rank=0), "picked": batch.tasks.get(rank=5), "gold": gold[0]}[kind]
+    assert task.pk in tasks
+    before = figures(batch)
+    further = batch.further
+    for _ in range(3):
+        [annotation] = skip(project, ann, task)
+        drain()
+        assert figures(batch)[:2] == (before[0] + 1, before[1])
+        assert queue.undo(project=project, user=ann, annotation_id=annotation).pk == task.pk
+        assert figures(batch) == before
+        assert batch.further == further
+
+
+def test_a_replacement_that_somebody_holds_stands_for_the_next_skip() -> None:
+    """So a batch does not grow by skips that are taken back, whatever the kinds of the tasks."""
+    project, batch, ann = start(10)
+    tasks = held(project, ann)
+    for n, task in enumerate(tasks):
+        [annotation] = skip(project, ann, task)
+        drain()
+        bob = make_member(project, f"bob{n}")
+        held(project, bob)
+        queue.undo(project=project, user=ann, annotation_id=annotation)
+        assert figures(batch)[0] == 11, "it is somebody's, and stays"
+    skip(project, ann, tasks[3])
+    drain()
+    assert figures(batch)[0] == 11
+    assert batch.tasks.get(replaces__isnull=False).replaces_id == tasks[3].pk
+
+
 def test_a_batch_does_not_wait_and_a_manager_can_turn_it_off() -> None:
     project, batch, ann = start(3, 10, control=0)
     skip(project, ann, *held(project, ann))

@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -134,18 +135,22 @@ class Model:
     def claim(self, user: int, number: int) -> list[int]:
         if self.state != "open":
             return []
-        answers, own = self.answers(user, self.now - LEASE), self.held(user)
+        answers, own = self.answers(user, self.now - LEASE), self.in_order(user)
         kept, most = own[:number], self.share(user)
         for task in kept:
             place = self.places[task, user]
             place.claimed, place.until = self.now, self.now + LEASE if answers else place.until
         room = min(number - len(kept), most - len(own))
-        taken = self.take(user, room)
-        if len(taken) < room and self.free_lapsed(user, room - len(taken)):
-            taken += self.take(user, room - len(taken))
-        if room > 0 and not own and not taken and (self.free_idle(user, room) or self.free_excess(user, room, most)):
-            taken = self.take(user, room)
-        return kept + taken
+        picked = self.pick(user, room)
+        if len(picked) < room and self.free_lapsed(user, room - len(picked)):
+            picked += self.pick(user, room - len(picked), besides=picked)
+        if room > 0 and not own and not picked and (self.free_idle(user, room) or self.free_excess(user, room, most)):
+            picked = self.pick(user, room)
+        return kept + self.hold(user, picked)
+
+    def in_order(self, user: int) -> list[int]:
+        """The tasks that the person holds, in the order in which they were given."""
+        return sorted(self.held(user), key=lambda task: self.places[task, user].number)
 
     def share(self, user: int) -> int:
         """Of what is left, divided among those at work; never none, and never more than `MOST`."""
@@ -157,14 +162,16 @@ class Model:
         left = self.overlap * sum(self.outstanding(task) > 0 for task in self.tasks())
         return max(1, min(MOST, -(-left // len(at_work))))
 
-    def take(self, user: int, number: int) -> list[int]:
+    def pick(self, user: int, number: int, besides: Sequence[int] = ()) -> list[int]:
         own = [(place.number, task) for (task, other), place in self.places.items() if other == user]
         # With several answers a task, one goes on behind what one took last, and comes round again.
         last = max(own)[1] if own and (self.overlap > 1 or self.most) else -1
         order = sorted(self.tasks(), key=lambda task: (task <= last, task))
-        taken = [task for task in order if self.free(task) > 0 and not self.closed_to(user, task)]
-        taken = taken[: max(number, 0)]
-        for task in taken:
+        picked = [task for task in order if self.free(task) > 0 and not self.closed_to(user, task)]
+        return [task for task in picked if task not in besides][: max(number, 0)]
+
+    def hold(self, user: int, picked: list[int]) -> list[int]:
+        for task in sorted(picked):
             earlier = self.places.get((task, user))
             if earlier is None:
                 self.places[task, user] = Place(next(NUMBERS), self.now + LEASE, self.now)
@@ -172,7 +179,7 @@ class Model:
             earlier.state, earlier.claimed = "held", self.now
             if self.answers(user, self.now - LEASE) or earlier.until <= self.now:
                 earlier.until = self.now + LEASE
-        return taken
+        return sorted(picked)
 
     def _of_others(self, user: int) -> list[tuple[int, int, Place]]:
         return [
@@ -192,29 +199,29 @@ class Model:
         return len(chosen)
 
     def free_idle(self, user: int, number: int) -> int:
-        of: dict[int, list[tuple[int, Place]]] = {}
-        for task, other, place in self._of_others(user):
+        of: dict[int, list[Place]] = {}
+        for _, other, place in self._of_others(user):
             if place.until <= self.now + LEASE - IDLE and not self.answers(other, self.now - IDLE):
-                of.setdefault(other, []).append((task, place))
+                of.setdefault(other, []).append(place)
         idle = sorted((-len(held), other) for other, held in of.items() if len(held) > 1)
         if not idle:
             return 0
-        held = sorted(of[idle[0][1]], key=lambda each: each[0], reverse=True)
-        for _, place in held[: min(number, len(held) // 2)]:
+        held = sorted(of[idle[0][1]], key=lambda each: each.number, reverse=True)
+        for place in held[: min(number, len(held) // 2)]:
             place.state = "ended"
         return min(number, len(held) // 2)
 
     def free_excess(self, user: int, number: int, most: int) -> int:
-        of: dict[int, list[tuple[int, Place]]] = {}
-        for task, other, place in self._of_others(user):
+        of: dict[int, list[Place]] = {}
+        for _, other, place in self._of_others(user):
             if place.claimed <= self.now - LATELY:
-                of.setdefault(other, []).append((task, place))
+                of.setdefault(other, []).append(place)
         above = sorted((-len(held), other) for other, held in of.items() if len(held) > max(2, most))
         if not above:
             return 0
-        held = sorted(of[above[0][1]], key=lambda each: each[0], reverse=True)
+        held = sorted(of[above[0][1]], key=lambda each: each.number, reverse=True)
         freed = min(number, len(held) - max(2, most))
-        for _, place in held[:freed]:
+        for place in held[:freed]:
             place.state = "ended"
         return freed
 
@@ -250,7 +257,7 @@ class Model:
         if not given.standing:
             return "undone" if self.state == "open" or not self.ended_early else "batch_closed"
         self.state = "open"  # no worker has begun the training
-        held = [task for task in self.held(given.user) if task != given.task]
+        held = [task for task in self.in_order(given.user) if task != given.task]
         for task in held[len(held) - max(0, len(held) + 1 - MOST) :]:
             self.places[task, given.user].state = "ended"
         place = self.places[given.task, given.user]

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from factories import make_items, make_member, make_project
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,9 +136,15 @@ def test_who_is_mostly_wrong_is_paused_and_goes_on_when_a_manager_has_looked(pro
     batch = select(project)
     bad = make_member(project, "bad")
     member = Membership.objects.get(user=bad)
+    watch = gold.Watch()
     while member.paused_at is None:
         task = queue.claim(project=project, user=bad, count=10).tasks[0]
         queue.submit(project=project, user=bad, answers=[_answer(task, wrong=True)])
+        member.refresh_from_db()
+        assert member.paused_at is None, (
+            "not by the request that brings the answer, which would take longer than others"
+        )
+        watch(timezone.now())
         member.refresh_from_db()
     assert member.pause_reason.startswith("0 of 3 answers")
     assert not Assignment.objects.pending().filter(user=bad).exists()  # others get what was held

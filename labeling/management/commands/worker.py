@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from threadpoolctl import threadpool_limits
 
 from labeling import metrics, traces
-from labeling.answering import removing
+from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop import statistics
 from labeling.loop.recounts import Recounts
@@ -84,7 +84,7 @@ class Command(BaseCommand):
         with threadpool_limits(threads):
             Worker(
                 run_step,
-                sweeps=[tidy, Recounts(), statistics.refresh],
+                sweeps=[tidy, gold.Watch(), Recounts(), statistics.refresh],
                 prepare=compute.prepare,
                 drain=drain,
                 kinds=kinds,
