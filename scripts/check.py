@@ -97,7 +97,7 @@ CHECKS: dict[str, list[list[str]]] = {
         [
             *PYTEST,
             *SIDE_BY_SIDE,
-            *("-m", "not browser and not ray"),
+            *("-m", "not browser and not ray and not long"),
             *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY),
         ]
     ],
@@ -106,11 +106,17 @@ CHECKS: dict[str, list[list[str]]] = {
             "scripts/with-postgres.sh",
             *PYTEST,
             *SIDE_BY_SIDE,
+            *("-m", "not long"),
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
     "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray", "tests/loop"]],
     "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"]],
+    # Takes minutes and seldom finds anything: run before a release, not with every change.
+    "test-long": [
+        [*PYTEST, *SIDE_BY_SIDE, "-m", "long"],
+        ["scripts/with-postgres.sh", *PYTEST, *SIDE_BY_SIDE, "-m", "long"],
+    ],
     "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"]],
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
@@ -259,7 +265,7 @@ def check_all() -> list[Outcome]:
         finally:
             beside.join()
         say(b"".join(parts))
-    return [outcomes[name] for name in CHECKS]
+    return [outcomes[name] for name in CHECKS if name in outcomes]
 
 
 def interrupt(*_: object) -> NoReturn:

@@ -1,0 +1,266 @@
+"""An annotator who wants to know which tasks check annotators, and what such a person can see.
+
+Three colluding people answer a batch over the API. Everything that they receive is written down by task: fields and
+their sizes, places in replies, numbers before and after each request, the number of database statements of each
+request in place of its time, and which of them were given the task. A classifier then tries to tell the kinds of tasks
+apart.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from factories import make_member
+from rest_framework.test import APIClient
+from scipy.stats import rankdata
+
+from labeling.models import Item, Project, Task
+
+# Numbers that tell the time or are drawn by chance.
+CHANCE = {
+    "id",
+    "external_id",
+    "claimed_at",
+    "lease_expires_at",
+    "seconds_left",
+    "step_seconds_left",
+    "share",
+    "media_url",
+}
+PERMUTATIONS = 2000
+RIDGE = 10.0
+MAX_LEVELS = 8
+"""A feature with at most so many different values is looked at value by value."""
+
+
+@dataclass
+class Adversary:
+    """Plays a batch. `background` does what the server does between requests; `answer` gives the value for an item."""
+
+    project: Project
+    background: Callable[[], None]
+    answer: Callable[[Item], Any]
+    batch: int
+    names: Sequence[str] = ("eve", "eva", "evan")
+    features: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+    same_class: bool = False
+
+    def __post_init__(self) -> None:
+        self._clients = {}
+        for name in self.names:
+            client = APIClient()
+            client.force_authenticate(make_member(self.project, f"{name}-{self.project.slug}"))
+            self._clients[name] = client
+        self._claims = 0
+        self._seen = {name: self._numbers(name) for name in self.names}
+
+    def play(self) -> dict[int, dict[str, float]]:
+        """Answer the batch until nothing is left to claim; features by task."""
+        while sum(self._work(name) for name in self.names):  # each of them, each time
+            pass
+        return {task: dict(values) for task, values in self.features.items()}
+
+    def _work(self, name: str) -> bool:
+        """Claim a few tasks and answer them; the first of the colluders also skips each and takes that back."""
+        reply = self._call(name, "post", "claim/", {"count": 4, "same_class": self.same_class}, "claim", [])
+        self._claims += 1
+        tasks = [task for task in reply["tasks"] if task["batch"] == self.batch]
+        for task in tasks:
+            self._note_task(name, task, len(tasks))
+        for task in tasks:
+            self._answer(name, task)
+        return bool(tasks)
+
+    def _note_task(self, name: str, task: Mapping[str, Any], together: int) -> None:
+        noted = self.features[task["id"]]
+        asked = sum(f"given.{other}" in noted for other in self.names)
+        noted[f"given.{name}"] = 1.0
+        noted["asked of"] = asked + 1.0
+        noted.setdefault("first place", task["rank"])
+        noted["last place"] = task["rank"]
+        noted.setdefault("first claim", self._claims)
+        noted["last claim"] = self._claims
+        noted["together"] = together
+        noted["task id"] = task["id"]
+        noted["item id"] = task["item"]["id"]
+        noted.update({f"item.{path}": value for path, value in _sizes(task["item"])})
+
+    def _answer(self, name: str, task: Mapping[str, Any]) -> None:
+        key, noted = task["id"], self.features[task["id"]]
+        if name == self.names[0]:
+            annotation = str(uuid.uuid4())
+            skip = {"id": annotation, "task": key, "reason": "unclear"}
+            self._call(name, "post", "skip/", skip, "skip", [key])
+            self.background()
+            self._note_numbers(name, "replaced", [key])
+            self._call(name, "delete", f"annotations/{annotation}/", None, "undo", [key])
+            self.background()
+            self._note_numbers(name, "undone", [key])
+        item = Item.objects.get(pk=task["item"]["id"])
+        value = self.answer(item)
+        is_right = value == item.truth
+        copies = [copy["id"] for copy in task["item"].get("copies", [])]
+        body: dict[str, Any] = {"id": str(uuid.uuid4()), "task": key, "value": str(value), "seconds": 1, "same": copies}
+        if isinstance(value, bool):
+            body["value"] = value
+        if key % 5 == 0:
+            body["comment"] = "Is it?"
+        step = "answer" if "answered" not in noted else "answer again"
+        noted.setdefault("answered", float(is_right))
+        self._call(name, "post", "annotations/", {"annotations": [body]}, step, [key])
+        self.background()
+        self._note_numbers(name, f"after {step}", [key])
+
+    def _call(self, name: str, method: str, path: str, body: Any, step: str, about: Sequence[int]) -> Any:
+        send = getattr(self._clients[name], method)
+        with CaptureQueriesContext(connection) as statements:
+            response = send(f"/api/v1/projects/{self.project.slug}/{path}", body, format="json")
+        for task in about:
+            self.features[task][f"{step}: statements"] = len(statements)
+            self.features[task][f"{step}: status"] = response.status_code
+            self.features[task].update({f"{step}: {part}": size for part, size in _sizes(response.json())})
+        self._note_numbers(name, step, about)
+        return response.json()
+
+    def _note_numbers(self, name: str, step: str, about: Sequence[int]) -> None:
+        """How the numbers that this person can read have moved since they were read last."""
+        numbers = self._numbers(name)
+        for task in about:
+            for path, value in numbers.items():
+                self.features[task][f"{step}: {path}"] = value - self._seen[name].get(path, 0.0)
+        self._seen[name] = numbers
+
+    def _numbers(self, name: str) -> dict[str, float]:
+        numbers: dict[str, float] = {}
+        for path in ("progress/", "batches/", "comments/"):
+            response = self._clients[name].get(f"/api/v1/projects/{self.project.slug}/{path}")
+            numbers[f"{path} status"] = response.status_code
+            numbers.update({f"{path} {inner}": value for inner, value in _leaves(response.json())})
+        return numbers
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """The numbers in a JSON value, by where they stand; of a text whether it is there."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in CHANCE:
+                yield from _leaves(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        yield f"{path}.length", len(value)
+        for place, inner in enumerate(value):
+            yield from _leaves(inner, f"{path}[{place}]")
+    elif isinstance(value, int | float):
+        yield path, float(value)
+    else:
+        yield path, float(bool(value))
+
+
+def _sizes(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
+    """The sizes of what a JSON value holds: lengths of lists and texts, by where they stand."""
+    if isinstance(value, dict):
+        yield f"{path}.names", len(value)
+        for name, inner in value.items():
+            yield from _sizes(inner, f"{path}.{name}")
+    elif isinstance(value, list):
+        yield f"{path}.length", len(value)
+    else:
+        yield f"{path}.size", len(str(value))
+
+
+def kinds_of(project: Project, batch: int) -> dict[int, str]:
+    """What each task of the batch is for."""
+    tasks = Task.objects.filter(batch__project=project, batch__number=batch).select_related("item__as_copy")
+    return {task.pk: _kind(task) for task in tasks}
+
+
+def _kind(task: Task) -> str:
+    if task.is_gold:
+        return "gold"
+    if task.is_control:
+        return "control"
+    is_check = task.asked and task.item is not None and hasattr(task.item, "as_copy") and task.item.as_copy.is_check
+    return "check" if is_check else "other"
+
+
+def matrix(features: Sequence[Mapping[str, float]]) -> tuple[list[str], np.ndarray]:
+    """Features as columns, standardized: each number, and whether it has each of its values if these are few."""
+    names = sorted({name for each in features for name in each})
+    columns: dict[str, np.ndarray] = {}
+    for name in names:
+        values = np.array([each.get(name, np.nan) for each in features])
+        columns[f"{name} is there"] = (~np.isnan(values)).astype(float)
+        numbers = np.where(np.isnan(values), np.nanmean(values), values)
+        columns[name] = numbers
+        levels = np.unique(numbers)
+        if 2 < len(levels) <= MAX_LEVELS:
+            columns |= {f"{name} = {level:g}": (numbers == level).astype(float) for level in levels}
+    varying = {name: column for name, column in columns.items() if column.std() > 0}
+    unique: dict[bytes, str] = {}
+    for name, column in varying.items():
+        unique.setdefault(((column - column.mean()) / column.std()).round(9).tobytes(), name)
+    chosen = list(unique.values())
+    if not chosen:
+        return [], np.zeros((len(features), 0))
+    table = np.column_stack([varying[name] for name in chosen])
+    return chosen, (table - table.mean(axis=0)) / table.std(axis=0)
+
+
+def auc(scores: np.ndarray, is_kind: np.ndarray) -> np.ndarray:
+    """The area under the ROC curve of each row of scores (k, n), for the kinds (k, n) bool."""
+    ranks = rankdata(scores, axis=1)
+    positive = is_kind.sum(axis=1)
+    negative = is_kind.shape[1] - positive
+    area: np.ndarray = ((ranks * is_kind).sum(axis=1) - positive * (positive + 1) / 2) / (positive * negative)
+    return area
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How well a kind of task can be told: `area` under the ROC curve of left-out tasks, how probable it is by chance,
+    and the features that tell most.
+    """
+
+    kind: str
+    area: float
+    p: float
+    telling: list[tuple[float, str]]
+
+    def __str__(self) -> str:
+        told = ", ".join(f"{name} ({area:.2f})" for area, name in self.telling)
+        return f"{self.kind}: AUC {self.area:.2f}, p = {self.p:.4f}; most by {told}"
+
+
+def judge(
+    features: Mapping[int, Mapping[str, float]], kinds: Mapping[int, str], kind: str, *, seed: int = 0
+) -> Verdict:
+    """Whether a ridge classifier, and the best single feature, tell this kind of task from all others better than they
+    do when the kinds are dealt by chance (a permutation test). Each task is scored by what was learned from the others.
+    """
+    tasks = [task for task in features if task in kinds]
+    names, table = matrix([features[task] for task in tasks])
+    is_kind = np.array([kinds[task] == kind for task in tasks])
+    rng = np.random.default_rng(seed)
+    dealt = np.stack([is_kind, *(rng.permutation(is_kind) for _ in range(PERMUTATIONS))])
+    design = np.column_stack([np.ones(len(table)), table])
+    penalty = np.diag([0.0, *np.full(table.shape[1], RIDGE)])
+    hat = design @ np.linalg.solve(design.T @ design + penalty, design.T)
+    wanted = dealt.astype(float)
+    left_out = wanted - (wanted - wanted @ hat) / (1 - np.diag(hat))  # closed form of leaving one out
+    areas = auc(left_out, dealt)
+    singles = np.abs(np.stack([auc(np.tile(column, (len(dealt), 1)), dealt) for column in table.T]) - 0.5)
+    by_one = singles.max(axis=0)
+    p = 2 * min(_share_as_good(areas), _share_as_good(by_one))
+    best = np.argsort(-singles[:, 0])[:4]
+    return Verdict(kind, float(areas[0]), min(1.0, p), [(float(singles[at, 0] + 0.5), names[at]) for at in best])
+
+
+def _share_as_good(values: np.ndarray) -> float:
+    """Of the true value, first, and those by chance: the share that is as good."""
+    return float((values >= values[0] - 1e-12).mean())

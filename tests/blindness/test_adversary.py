@@ -1,0 +1,188 @@
+"""Colluding annotators with all features on cannot tell which tasks are gold, control or checks; with each mend taken
+out, they can.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+import zipfile
+from collections.abc import Callable, Collection, Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from adversary import Adversary, Verdict, judge, kinds_of
+from django.utils import timezone
+from factories import make_member
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from labeling.answering import copies, gold, labels, queue, rechecking
+from labeling.intake.run import import_items
+from labeling.intake.uploads import register
+from labeling.loop.step import Step
+from labeling.loop.worker import Worker
+from labeling.models import Assignment, Batch, Item, Job, Project, Task, User
+from labeling.models.jobs import worker_name
+from labeling.projects.create import create_project
+from labeling.steps import replace
+from labeling.steps.registry import run_step
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+DIGITS, TIMES = 150, 4
+SMALL, LARGE = 40, 70
+"""Sizes of the batches before the one that the adversary plays, and of that one."""
+KINDS = ("gold", "control", "check")
+SUSPICIOUS = 0.01
+SETTINGS = {
+    "seed": 7,
+    "batch_size": SMALL,
+    "control_share": 0.2,
+    "overlap_max": 3,
+    "gold_threshold": 0.3,
+    "show_predictions": True,
+    "class_proposals": True,
+    "near_copies": 3,
+    "copy_checks": 0.5,
+    "copy_error": 0.3,
+    "mean_cluster_size": 4.0,
+    "pick_ahead": None,
+    "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0},
+    "encoder": {"name": "pixels", "options": {"size": 16}},
+}
+ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.MISLABELED)
+
+
+def drain() -> None:
+    """Run the steps of the loop, without those that only measure: they take most of the time."""
+    worker = Worker(run_step)
+    while worker.run_next():
+        Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
+
+
+def noisy_digits(path: Path) -> Path:
+    """Each digit several times, with a little noise: there are near-copies."""
+    digits, rng, lines = load_digits(), np.random.default_rng(0), []
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(DIGITS * TIMES):
+            image = digits.images[number // TIMES] * 15
+            picture = io.BytesIO()
+            noisy = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
+            Image.fromarray(noisy).save(picture, "PNG")
+            archive.writestr(f"{number:04}.png", picture.getvalue())
+            lines.append(json.dumps({"file_name": f"{number:04}.png", "truth": str(digits.target[number // TIMES])}))
+        archive.writestr("metadata.jsonl", "\n".join(lines))
+    return path
+
+
+def world(folder: Path, secret: bytes) -> Project:
+    """A project whose third batch is open, with gold and control tasks and checks of near-copies."""
+    classes = [str(digit) for digit in range(10)]
+    project = create_project(
+        slug=f"digits-{secret[0]}", kind="image", classes=classes, settings={**SETTINGS, "secret": secret}
+    )
+    path = noisy_digits(folder / f"{secret[:1].hex()}.zip")
+    job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
+    import_items(Step(job, patient=False))
+    honest = [make_member(project, f"{name}-{project.slug}") for name in ("hana", "hugo")]
+    for size, share in ((SMALL, 0.0), (LARGE, 0.25)):
+        drain()
+        for user in honest:
+            answer_truly(project, user)
+        Project.objects.update(batch_size=size, gold_share=share)
+        known = project.items.labeled().filter(reserved=False).order_by("pk")[:30]
+        Item.objects.filter(pk__in=list(known.values_list("pk", flat=True))).update(gold=1)
+        for item in project.items.filter(gold__isnull=False):
+            Item.objects.filter(pk=item.pk).update(gold=item.label)
+    drain()
+    project.refresh_from_db()
+    return project
+
+
+def answer_truly(project: Project, user: User) -> None:
+    """Answer what there is from the truth, and leave in the copies that have the same."""
+    while tasks := queue.claim(project=project, user=user, count=50).tasks:
+        beside = copies.shown_beside(project, [task.item_key for task in tasks])
+        answers = []
+        for task in tasks:
+            truth = Item.objects.get(pk=task.item_key).truth
+            shown = Item.objects.filter(pk__in=[item.pk for item in beside.get(task.item_key, ())])
+            same = [item.pk for item in shown if item.truth == truth]
+            different = [item.pk for item in shown if item.truth != truth]
+            answers.append(queue.Answer(uuid.uuid4(), task.pk, truth, same=same, different=different))
+        assert not queue.submit(project=project, user=user, answers=answers).rejected
+
+
+def verdicts(folder: Path, number: int) -> list[Verdict]:
+    """What an adversary makes of a world's third batch."""
+    project = world(folder, bytes([number]) * 32)
+    batch = project.batches.open().get()
+    watch = gold.Watch()
+    rng = np.random.default_rng(number)
+
+    def background() -> None:
+        watch(timezone.now())
+        worker = Worker(run_step, kinds=[Job.Kind.REPLACE])
+        while worker.run_next():
+            pass
+
+    def answer(item: Item) -> int:
+        return int(item.truth) if rng.random() < 0.85 else int(rng.integers(10))
+
+    kinds = kinds_of(project, batch.number)
+    features = Adversary(project, background, answer, batch=batch.number).play()
+    batch.refresh_from_db()
+    assert {kinds[task] for task in features if task in kinds} == {*KINDS, "other"}
+    return [judge(features, kinds, kind) for kind in KINDS]
+
+
+def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skipped gold tasks are not replaced, and replacements stay when a skip is taken back."""
+    real = replace._skipped
+    monkeypatch.setattr(replace, "_skipped", lambda batch: real(batch).picked())
+    monkeypatch.setattr(queue, "_untouched_replacement", lambda task: None)
+
+
+def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gold answers are looked at by the request that brings them."""
+
+    def keep(items: Iterable[int]) -> None:
+        for item in items:
+            place = Assignment.objects.filter(task__repeats=item, task__is_gold=True).latest("answered_at")
+            gold.look_at(place.task.batch.project, place.user)
+
+    monkeypatch.setattr(labels, "keep", keep)
+
+
+def unmend_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gold tasks are never asked of a second person, and no word of the model counts on control tasks."""
+    real = rechecking.ask_again
+
+    def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
+        others = Task.objects.filter(pk__in=ids, is_gold=False).values_list("pk", flat=True)
+        return real(project, batch, list(others))
+
+    monkeypatch.setattr(rechecking, "ask_again", ask_again)
+    monkeypatch.setattr(rechecking, "asking_word_of", rechecking.word_of)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("unmend", [unmend_skips, unmend_time, unmend_repetition])
+def test_the_adversary_finds_what_is_not_mended(
+    unmend: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unmend(monkeypatch)
+    found = {verdict.kind: verdict for verdict in verdicts(tmp_path, 3)}
+    assert found["gold"].p <= SUSPICIOUS, str(found["gold"])
+    assert found["gold"].area > 0.7, str(found["gold"])
+
+
+def test_nothing_tells(tmp_path: Path) -> None:
+    """By chance one world in some dozens looks suspicious: then another is looked at, and both must not be."""
+    suspected = [each for each in verdicts(tmp_path, 1) if each.p <= SUSPICIOUS]
+    for verdict in verdicts(tmp_path, 2) if suspected else []:
+        before = next((each for each in suspected if each.kind == verdict.kind), None)
+        assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
