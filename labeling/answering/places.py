@@ -27,11 +27,12 @@ from labeling.statements import Columns, change, lock, marks, rows, stored
 
 PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
-# Of a gold task: that a person has not been asked about its item before. They would know it again.
+# Of a gold task: that a person has not been asked about its item in another task. They would know it again. This task
+# itself does not count: a gold task that is given back comes again, as others do.
 NEW_TO_THEM = """
             AND (NOT t.is_gold OR NOT EXISTS (
                 SELECT 1 FROM labeling_task o
-                WHERE (o.repeats_id = t.repeats_id OR o.item_id = t.repeats_id)
+                WHERE (o.repeats_id = t.repeats_id OR o.item_id = t.repeats_id) AND o.id <> t.id
                 AND EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = o.id AND a.user_id = %s)
             ))"""
 

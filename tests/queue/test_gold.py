@@ -201,3 +201,13 @@ def test_gold_items_of_one_class_do_not_crowd_out_the_others(project: Project) -
     batch = select(project)
     drawn = [project.items.get(pk=task.item_key).gold for task in batch.tasks.filter(is_gold=True)]
     assert sorted(drawn) in ([3, 3, 3, 4, 4], [3, 3, 4, 4, 4])
+
+
+def test_a_gold_task_that_is_given_back_comes_again_like_any_other(project: Project) -> None:
+    make_gold(project, make_items(project, 60)[:8])
+    select(project)
+    ann = make_member(project, "ann")
+    tasks = {task.pk for task in queue.claim(project=project, user=ann, count=10).tasks}
+    assert Task.objects.filter(pk__in=tasks, is_gold=True).exists()
+    queue.release(project=project, user=ann)
+    assert {task.pk for task in queue.claim(project=project, user=ann, count=10).tasks} == tasks
