@@ -50,7 +50,6 @@ class Adversary:
     batch: int
     names: Sequence[str] = ("eve", "eva", "evan")
     features: dict[int, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
-    same_class: bool = False
 
     def __post_init__(self) -> None:
         self._clients = {}
@@ -58,6 +57,7 @@ class Adversary:
             client = APIClient()
             client.force_authenticate(make_member(self.project, f"{name}-{self.project.slug}"))
             self._clients[name] = client
+        self._in_grids = self.project.grids
         self._claims = 0
         self._seen = {name: self._numbers(name) for name in self.names}
 
@@ -68,15 +68,33 @@ class Adversary:
         return {task: dict(values) for task, values in self.features.items()}
 
     def _work(self, name: str) -> bool:
-        """Claim a few tasks and answer them; the first of the colluders also skips each and takes that back."""
-        reply = self._call(name, "post", "claim/", {"count": 4, "same_class": self.same_class}, "claim", [])
+        """Claim a few tasks and answer them. The first of the colluders also skips each and takes that back, the second
+        gives them back and claims again.
+        """
+        reply = self._call(
+            name, "post", "claim/", {"count": 12 if self._in_grids else 4, "same_class": self._in_grids}, "claim", []
+        )
         self._claims += 1
         tasks = [task for task in reply["tasks"] if task["batch"] == self.batch]
+        if name == self.names[1]:
+            tasks = self._give_back(name, tasks)
         for task in tasks:
             self._note_task(name, task, len(tasks))
         for task in tasks:
             self._answer(name, task)
         return bool(tasks)
+
+    def _give_back(self, name: str, tasks: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Release the tasks and claim as many again; which come back at once?"""
+        given = [task["id"] for task in tasks]
+        self._call(name, "post", "release/", {}, "release", given)
+        reply = self._call(
+            name, "post", "claim/", {"count": len(tasks) or 1, "same_class": self._in_grids}, "again", []
+        )
+        again = [task for task in reply["tasks"] if task["batch"] == self.batch]
+        for key in given:
+            self.features[key]["came back"] = float(key in {task["id"] for task in again})
+        return again
 
     def _note_task(self, name: str, task: Mapping[str, Any], together: int) -> None:
         noted = self.features[task["id"]]

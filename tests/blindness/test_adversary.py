@@ -10,6 +10,7 @@ import uuid
 import zipfile
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,6 +43,7 @@ SETTINGS = {
     "batch_size": SMALL,
     "control_share": 0.2,
     "overlap_max": 3,
+    "label_confidence": 0.95,
     "gold_threshold": 0.3,
     "show_predictions": True,
     "class_proposals": True,
@@ -53,6 +55,7 @@ SETTINGS = {
     "training": {"epochs": 15, "min_steps": 60, "calibration_labels": 0},
     "encoder": {"name": "pixels", "options": {"size": 16}},
 }
+IN_GRIDS = {"question": "verify", "grids": True, "near_copies": 0, "copy_checks": 0.1, "class_proposals": False}
 ON_THE_SIDE = (Job.Kind.SURVEY, Job.Kind.BASELINE, Job.Kind.CALIBRATE, Job.Kind.MISLABELED)
 
 
@@ -63,8 +66,8 @@ def drain() -> None:
         Job.objects.filter(kind__in=ON_THE_SIDE, state=Job.State.WAITING).update(state=Job.State.DONE)
 
 
-def noisy_digits(path: Path) -> Path:
-    """Each digit several times, with a little noise: there are near-copies."""
+def noisy_digits(path: Path, *, proposing: bool) -> Path:
+    """Each digit several times, with a little noise, or with a proposed class that is right half the time."""
     digits, rng, lines = load_digits(), np.random.default_rng(0), []
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(DIGITS * TIMES):
@@ -73,18 +76,22 @@ def noisy_digits(path: Path) -> Path:
             noisy = np.clip(image + rng.normal(0, 4, image.shape), 0, 255).astype(np.uint8)
             Image.fromarray(noisy).save(picture, "PNG")
             archive.writestr(f"{number:04}.png", picture.getvalue())
-            lines.append(json.dumps({"file_name": f"{number:04}.png", "truth": str(digits.target[number // TIMES])}))
+            truth = digits.target[number // TIMES]
+            proposed = truth if rng.random() < 0.5 else rng.integers(10)
+            answer = (
+                {"proposed": str(proposed), "truth": bool(proposed == truth)} if proposing else {"truth": str(truth)}
+            )
+            lines.append(json.dumps({"file_name": f"{number:04}.png", **answer}))
         archive.writestr("metadata.jsonl", "\n".join(lines))
     return path
 
 
-def world(folder: Path, secret: bytes) -> Project:
-    """A project whose third batch is open, with gold and control tasks and checks of near-copies."""
+def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
+    """A project whose third batch is open, with gold and control tasks, and checks if it shows near-copies."""
     classes = [str(digit) for digit in range(10)]
-    project = create_project(
-        slug=f"digits-{secret[0]}", kind="image", classes=classes, settings={**SETTINGS, "secret": secret}
-    )
-    path = noisy_digits(folder / f"{secret[:1].hex()}.zip")
+    all_settings = {**SETTINGS, **settings, "secret": bytes([number]) * 32}
+    project = create_project(slug=f"digits-{number}", kind="image", classes=classes, settings=all_settings)
+    path = noisy_digits(folder / f"{number}.zip", proposing=project.asks.proposes)
     job = register(project=project, user=None, path=path, name=path.name, strict=True, taken_by=worker_name())
     import_items(Step(job, patient=False))
     honest = [make_member(project, f"{name}-{project.slug}") for name in ("hana", "hugo")]
@@ -92,7 +99,7 @@ def world(folder: Path, secret: bytes) -> Project:
         drain()
         for user in honest:
             answer_truly(project, user)
-        Project.objects.update(batch_size=size, gold_share=share)
+        Project.objects.filter(pk=project.pk).update(batch_size=size, gold_share=share)
         known = project.items.labeled().filter(reserved=False).order_by("pk")[:30]
         Item.objects.filter(pk__in=list(known.values_list("pk", flat=True))).update(gold=1)
         for item in project.items.filter(gold__isnull=False):
@@ -116,9 +123,9 @@ def answer_truly(project: Project, user: User) -> None:
         assert not queue.submit(project=project, user=user, answers=answers).rejected
 
 
-def verdicts(folder: Path, number: int) -> list[Verdict]:
+def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdict]:
     """What an adversary makes of a world's third batch."""
-    project = world(folder, bytes([number]) * 32)
+    project = world(folder, number, settings)
     batch = project.batches.open().get()
     watch = gold.Watch()
     rng = np.random.default_rng(number)
@@ -129,14 +136,16 @@ def verdicts(folder: Path, number: int) -> list[Verdict]:
         while worker.run_next():
             pass
 
-    def answer(item: Item) -> int:
-        return int(item.truth) if rng.random() < 0.85 else int(rng.integers(10))
+    def answer(item: Item) -> Any:
+        if project.asks.proposes:
+            return item.truth is (rng.random() < 0.85)
+        return item.truth if rng.random() < 0.85 else int(rng.integers(10))
 
     kinds = kinds_of(project, batch.number)
     features = Adversary(project, background, answer, batch=batch.number).play()
-    batch.refresh_from_db()
-    assert {kinds[task] for task in features if task in kinds} == {*KINDS, "other"}
-    return [judge(features, kinds, kind) for kind in KINDS]
+    played = {kinds[task] for task in features if task in kinds}
+    assert played == ({*KINDS, "other"} if project.near_copies else {"gold", "control", "other"})
+    return [judge(features, kinds, kind) for kind in KINDS if kind in played]
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,14 +184,15 @@ def test_the_adversary_finds_what_is_not_mended(
     unmend: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unmend(monkeypatch)
-    found = {verdict.kind: verdict for verdict in verdicts(tmp_path, 3)}
+    found = {verdict.kind: verdict for verdict in verdicts(tmp_path, 3, {})}
     assert found["gold"].p <= SUSPICIOUS, str(found["gold"])
     assert found["gold"].area > 0.7, str(found["gold"])
 
 
-def test_nothing_tells(tmp_path: Path) -> None:
+@pytest.mark.parametrize("settings", [{}, IN_GRIDS], ids=["one by one", "in grids"])
+def test_nothing_tells(settings: dict[str, Any], tmp_path: Path) -> None:
     """By chance one world in some dozens looks suspicious: then another is looked at, and both must not be."""
-    suspected = [each for each in verdicts(tmp_path, 1) if each.p <= SUSPICIOUS]
-    for verdict in verdicts(tmp_path, 2) if suspected else []:
+    suspected = [each for each in verdicts(tmp_path, 1, settings) if each.p <= SUSPICIOUS]
+    for verdict in verdicts(tmp_path, 2, settings) if suspected else []:
         before = next((each for each in suspected if each.kind == verdict.kind), None)
         assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
