@@ -189,10 +189,10 @@ def test_the_adversary_finds_what_is_not_mended(
     assert found["gold"].area > 0.7, str(found["gold"])
 
 
-@pytest.mark.parametrize("settings", [{}, IN_GRIDS], ids=["one by one", "in grids"])
-def test_nothing_tells(settings: dict[str, Any], tmp_path: Path) -> None:
+@pytest.mark.parametrize("changes", [{}, IN_GRIDS], ids=["one by one", "in grids"])
+def test_nothing_tells(changes: dict[str, Any], tmp_path: Path) -> None:
     """By chance one world in some dozens looks suspicious: then another is looked at, and both must not be."""
-    suspected = [each for each in verdicts(tmp_path, 1, settings) if each.p <= SUSPICIOUS]
-    for verdict in verdicts(tmp_path, 2, settings) if suspected else []:
+    suspected = [each for each in verdicts(tmp_path, 1, changes) if each.p <= SUSPICIOUS]
+    for verdict in verdicts(tmp_path, 2, changes) if suspected else []:
         before = next((each for each in suspected if each.kind == verdict.kind), None)
         assert before is None or verdict.p > SUSPICIOUS, f"{before}; again {verdict}"
