@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from labeling.models.answers import Annotation
+from labeling.models.batches import Batch
 from labeling.models.tasks import Task
 
 
@@ -13,6 +14,10 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         """Copies that a standing answer calls the same as their source, and none calls different."""
         words = CopyAnswer.objects.filter(copy=models.OuterRef("pk"), annotation__undone_at__isnull=True)
         return self.filter(models.Exists(words.filter(same=True)), ~models.Exists(words.filter(same=False)))
+
+    def showable(self) -> CopyQuerySet:
+        """Copies that tasks of their source can show: as `labeling.answering.copies.shown_beside`."""
+        return self._unasked()
 
     def trusted(self) -> CopyQuerySet:
         """Copies that are as near to their source as checks have shown to be near enough."""
@@ -25,14 +30,15 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         return self._unasked().trusted().confirmed().filter(_SOURCE_LABELED, is_check=False, of__reserved=False)
 
     def withheld(self) -> CopyQuerySet:
-        """Copies that no batch needs to pick: they are propagated, or will be once their source is answered."""
+        """Copies that no batch may pick: they are propagated, or a batch that is under way shows them.
+
+        All that such a batch shows, trusted or not: a copy that is picked is not shown any more, and the numbers of
+        copies on the screen would fall for some kinds of tasks more than for others.
+        """
         near = self._unasked().trusted().filter(is_check=False, of__reserved=False, of__excluded_at__isnull=True)
-        shown = models.Q(item=models.OuterRef("of")) | models.Q(repeats=models.OuterRef("of"))
-        asked = models.Exists(Task.objects.filter(shown, outstanding__gt=0))
-        differs = models.Exists(
-            CopyAnswer.objects.filter(copy=models.OuterRef("pk"), same=False, annotation__undone_at__isnull=True)
-        )
-        return near.filter(asked, ~differs) | near.confirmed()
+        asks = models.Q(item=models.OuterRef("of")) | models.Q(repeats=models.OuterRef("of"))
+        shown = models.Exists(Task.objects.filter(asks, batch__in=Batch.objects.on_offer().order_by()))
+        return self._unasked().filter(shown) | near.confirmed()
 
     def due(self) -> CopyQuerySet:
         """Copies to be checked: people are to be asked about them, as about any item."""

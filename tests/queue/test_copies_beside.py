@@ -106,18 +106,47 @@ def test_only_as_near_as_checks_allow_and_never_from_control_items() -> None:
     assert batch.copies.confirmed().count() == 6
 
 
-def test_copies_stay_out_of_the_pool_until_they_are_known_to_be_others() -> None:
-    project, _, ann = setup(2)
+def test_copies_stay_out_of_the_pool_until_their_batch_is_done_and_are_known_to_be_others() -> None:
+    project, batch, ann = setup(2)
     Batch.objects.update(copy_radius=0.25)  # of each item one copy is too far away
     for row, item in enumerate(Item.objects.order_by("pk")):
         Item.objects.filter(pk=item.pk).update(row=row)
     pool = project.items.unlabeled()
-    assert pool.count() == 2, "those that are not trusted"
+    assert not pool.exists(), "a batch that is under way shows them, trusted or not"
     first, second = claim(ann)
     answer(ann, first, same=ids(first)[:1], different=ids(first)[1:])
-    assert set(pool.values_list("pk", flat=True)) == {ids(first)[1], ids(first)[2], ids(second)[2]}
+    assert not pool.exists()
+    assert [len(ids(task)) for task in claim(ann)] == [3], "nothing else can take them from the screen"
     answer(ann, second)
-    assert pool.count() == 5, "nobody has said anything of the second item's"
+    batch.refresh_from_db()
+    assert batch.state == Batch.State.TRAINING
+    assert pool.count() == 5, "all but the one that somebody left in: nobody has said anything of the second item's"
+    assert not pool.filter(pk=ids(first)[0]).exists()
+
+
+def test_a_task_shows_no_more_copies_than_it_may_and_the_project_allows() -> None:
+    project, batch, ann = setup(4)
+    for rank, number in enumerate([0, 1, 2, None]):
+        batch.tasks.filter(rank=rank).update(copies_shown=number)
+    tasks = claim(ann)
+    assert [len(ids(task)) for task in tasks] == [0, 1, 2, 3]
+    nearest = [list(Item.objects.get(pk=task["item"]["id"]).copies.order_by("height")) for task in tasks]
+    assert [ids(task) for task in tasks] == [[each.item_id for each in near[:n]] for n, near in enumerate(nearest)]
+    Project.objects.filter(pk=project.pk).update(near_copies=1)
+    assert [len(ids(task)) for task in claim(ann)] == [0, 1, 1, 1]
+
+
+def test_two_tasks_of_one_item_show_as_many_copies_as_each_of_them_may() -> None:
+    project, _, ann = setup(2)
+    item, other = Item.objects.filter(task__isnull=False).order_by("task__rank")
+    Item.objects.filter(pk=item.pk).update(gold=1)
+    Task.objects.filter(item=item).update(copies_shown=2)
+    Task.objects.filter(item=other).update(item=None, repeats=item, is_gold=True, copies_shown=1)
+    bob = make_member(project, "bob")
+    [task] = claim(ann, 1)
+    assert len(ids(task)) == 2
+    [task] = claim(bob, 1)
+    assert len(ids(task)) == 1
 
 
 def test_a_check_waits_for_people_and_then_counts() -> None:
