@@ -39,6 +39,7 @@ ON_POSTGRES = [
     "api/test_api_query_counts.py",
     "blindness/test_ids_and_numbers_say_nothing.py",
     "blindness/test_migration.py",
+    "blindness/test_numbers_of_copies.py",
     "classes/test_changes.py",
     "classes/test_changes_while_people_label.py",
     "commands/test_status.py",

@@ -1,6 +1,7 @@
 """Near-copies on the annotators' screens: which are shown beside an item, and what was answered to them.
 
-Every task that shows an item shows its copies, whatever the task is for: they tell nothing of it.
+Every task shows copies of its item, whatever the task is for, and tasks of all kinds show alike numbers of them
+(`labeling.steps.copies`): they tell nothing of a task.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from labeling.answering.task_rows import ITEM
-from labeling.models import CopyAnswer, Item, Project
+from labeling.models import CopyAnswer, Item, Project, Task
 from labeling.statements import insert, marks, rows
 
 
@@ -22,26 +23,29 @@ class Word(NamedTuple):
     different: Collection[int]
 
 
-def shown_beside(project: Project, items: Sequence[int]) -> dict[int, list[Item]]:
-    """By item, its copies that may still get their label from it, nearest first. One query, none where copies are not
-    shown.
+def shown_beside(project: Project, tasks: Sequence[Task]) -> dict[int, list[Item]]:
+    """By task, the copies of its item that it shows, nearest first: those that may still get their label from the item,
+    and as many as the task and the project say. One query, none where copies are not shown.
     """
-    if not project.near_copies or not items:
+    if not project.near_copies or not tasks:
         return {}
+    items = list({task.item_key for task in tasks})
     copy_rows = rows(
         f"""
         SELECT c.of_id, {ITEM.sql} FROM labeling_copy c JOIN labeling_item i ON i.id = c.item_id
         WHERE c.of_id IN ({marks(len(items))}) AND i.label IS NULL AND i.excluded_at IS NULL
         AND NOT EXISTS (SELECT 1 FROM labeling_task t WHERE t.item_id = i.id) ORDER BY c.of_id, c.height, c.id
         """,
-        list(items),
+        items,
     )
-    shown: dict[int, list[Item]] = {}
+    copies: dict[int, list[Item]] = {}
     for source, *values in copy_rows:
-        beside = shown.setdefault(source, [])
-        if len(beside) < project.near_copies:
-            beside.append(ITEM.read(values))
-    return shown
+        copies.setdefault(source, []).append(ITEM.read(values))
+    return {task.pk: copies.get(task.item_key, [])[: _most(project, task)] for task in tasks}
+
+
+def _most(project: Project, task: Task) -> int:
+    return project.near_copies if task.copies_shown is None else min(project.near_copies, task.copies_shown)
 
 
 def store(words: Iterable[Word]) -> None:

@@ -18,7 +18,7 @@ TASK = Columns(
     "t",
     only=(
         "id", "batch_id", "item_id", "repeats_id", "is_gold", "rank", "predicted", "likely", "prompted", "prompted_by",
-        "free", "outstanding",
+        "copies_shown", "free", "outstanding",
     ),
 )  # fmt: skip
 ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "media", "proposed", "suggestion"))

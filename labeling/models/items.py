@@ -39,6 +39,10 @@ class ItemQuerySet(models.QuerySet["Item"]):
         """Items whose answer is known: they check annotators."""
         return self.kept().filter(row__isnull=False, gold__isnull=False)
 
+    def gold_to_ask(self) -> ItemQuerySet:
+        """Gold items that people can be asked about. Of one that a batch asks about for its label, it is not due."""
+        return self.gold().filter(models.Q(task__isnull=True) | models.Q(task__outstanding=0))
+
     def gold_unpicked(self) -> ItemQuerySet:
         """Items that check annotators, and that no batch has picked to be labeled."""
         return self.gold().filter(task__isnull=True)

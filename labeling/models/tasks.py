@@ -57,10 +57,13 @@ class TaskQuerySet(models.QuerySet["Task"]):
         """Tasks that lack one of the answers that every task gets."""
         return self.filter(outstanding__gt=models.F("extra"))
 
+    def unseen(self) -> TaskQuerySet:
+        """Tasks that nobody was ever given, of a batch that is being picked too."""
+        return self.filter(~models.Exists(Assignment.objects.filter(task=models.OuterRef("pk"))))
+
     def untouched(self) -> TaskQuerySet:
-        """Tasks that nobody was ever given."""
-        assigned = models.Exists(Assignment.objects.filter(task=models.OuterRef("pk")))
-        return self.filter(~assigned, free=models.F("batch__overlap"))
+        """Tasks of a picked batch that nobody was ever given."""
+        return self.unseen().filter(free=models.F("batch__overlap"))
 
 
 class PromptedBy(models.TextChoices):
@@ -128,6 +131,10 @@ class Task(models.Model):
     prompted = models.BooleanField(default=False, help_text="The coin lets its annotators be shown an answer.")
     prompted_by = models.CharField(
         max_length=10, choices=PromptedBy, blank=True, help_text="Of a prompted task; empty: the model."
+    )
+    copies_shown = models.PositiveSmallIntegerField(
+        null=True,
+        help_text="So many of its item's near-copies are shown, the nearest ones; empty: all of them.",
     )
     free = models.IntegerField()
     outstanding = models.IntegerField()

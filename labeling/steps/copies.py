@@ -9,12 +9,13 @@ import numpy as np
 
 from labeling import database
 from labeling.loop.step import Step
-from labeling.models import Batch, Clustering, Copy, Item, Project
+from labeling.models import Batch, Clustering, Copy, Item, Project, Task
 from labeling.models.items import ItemQuerySet
 from labeling.statements import insert_many
 from labeling.steps.cluster import read_dendrogram
+from labeling.steps.copy_numbers import Neighbours, numbers_shown, stored_copies, unseen_tasks
 from labeling.steps.reading import CopyRow
-from selector.copies import Copies, near_copies
+from selector.copies import Copies
 from selector.radius import Radius, learn_radius
 
 # Copies that are written in one transaction: others wait for its end.
@@ -58,7 +59,8 @@ def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
 
 def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, float | None]:
     """Give the items that the batch's tasks show their near-copies, where the project shows any and clusters had a part
-    in the selection, as its `facts` say. Copies of items that the batch has no more are removed.
+    in the selection, as its `facts` say; and let the tasks show them, in numbers that are alike for all kinds of tasks.
+    Tasks that somebody was given before keep what they show. Copies of items that the batch has no more are removed.
 
     Returns what the batch is to keep of it: how far apart an item and its copies may be, which is as far as the
     clusters of the selection reach or as checks have not refuted, and how far apart they may be to have its label.
@@ -73,15 +75,55 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, floa
     reach = float(facts["cut_height"])
     if radius.reach is not None:
         reach = min(reach, radius.reach)
-    asked = np.union1d(
-        *(_rows(items.filter(copies=None, row__lt=clustering.rows)) for items in _shown_by(batch)),
-    )
+    asked = np.union1d(*(_rows(items.filter(row__lt=clustering.rows)) for items in _shown_by(batch)))
     free = np.zeros(clustering.rows, bool)
     pool = project.items.unlabeled().filter(reserved=False, queued_at=None, as_copy=None)
     free[_rows(pool.filter(row__lt=len(free)))] = True
-    copies = near_copies(read_dendrogram(project, clustering), asked, free, radius=reach, most=project.near_copies)
-    _write(step, batch, asked, copies)
+    neighbours = Neighbours(read_dendrogram(project, clustering), free, reach, project.near_copies)
+    copies, tasks = neighbours.copies(asked), unseen_tasks(batch)
+    stored = stored_copies(tasks.items)
+    new = np.bincount(asked[copies.owners], minlength=tasks.rows.max(initial=0) + 1)[tasks.rows]
+    shown = numbers_shown(batch, tasks, neighbours, np.minimum(stored + new, neighbours.most), asked)
+    _write(step, batch, asked, _first(copies, asked, tasks.rows, shown - stored))
+    changed = shown != tasks.showing
+    _show(step, tasks.keys[changed], shown[changed])
     return {"copy_reach": reach, "copy_radius": radius.trusted}
+
+
+def hide(step: Step, batch: Batch) -> None:
+    """Let tasks that nobody was given show no copies until `choose` has ended, whatever they are for."""
+    if batch.project.near_copies:
+        showing = batch.tasks.unseen().exclude(copies_shown=0).order_by("pk")
+        tasks = np.fromiter(showing.values_list("pk", flat=True).iterator(chunk_size=CHUNK), np.int64)
+        _show(step, tasks, np.zeros_like(tasks))
+
+
+def choose_again(step: Step, batch: Batch) -> None:
+    """`choose`, by the clusters that the batch was picked by, for an open batch to which tasks were added."""
+    project = batch.project
+    if project.near_copies and Clustering.objects.filter(project=project, digest=batch.dendrogram_hash).exists():
+        facts = {"dendrogram_hash": batch.dendrogram_hash, "cut_height": batch.cut_height}
+        if of_copies := choose(step, batch, facts):
+            with step.write():
+                Batch.objects.filter(pk=batch.pk).update(**of_copies)
+
+
+def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
+    """Let these tasks show these numbers of copies, as far as still nobody was given them."""
+    for number in np.unique(numbers).tolist():
+        for part in database.in_parts(tasks[numbers == number].tolist(), PART):
+            with step.write():
+                Task.objects.filter(pk__in=part).unseen().update(copies_shown=number)
+
+
+def _first(copies: Copies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> Copies:
+    """Of the copies of the items with these rows so many, the nearest ones; none of other items."""
+    most = np.zeros(len(asked), np.int64)
+    known = np.isin(rows, asked)
+    most[np.searchsorted(asked, rows[known])] = numbers[known]
+    _, starts, sizes = np.unique(copies.owners, return_index=True, return_counts=True)
+    kept = np.arange(len(copies.items)) - np.repeat(starts, sizes) < most[copies.owners]
+    return Copies(copies.owners[kept], copies.items[kept], copies.heights[kept])
 
 
 def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:
@@ -118,13 +160,22 @@ def _write(step: Step, batch: Batch, asked: np.ndarray, copies: Copies) -> None:
     checks = min(missing, len(order) // 2)
     for part in database.in_parts(range(len(order)), PART):
         some = order[part.start : part.stop]
-        rows = np.concatenate([asked[copies.owners[some]], copies.items[some]]).tolist()
-        ids = dict(Item.objects.filter(project=project, row__in=rows).values_list("row", "pk"))
-        values = [
-            (ids[source], ids[item], batch.pk, height, part.start + place < checks)
-            for place, (source, item, height) in enumerate(
-                zip(rows[: len(some)], rows[len(some) :], copies.heights[some].tolist(), strict=True)
-            )
-        ]
+        sources, rows = asked[copies.owners[some]].tolist(), copies.items[some].tolist()
+        heights = copies.heights[some].tolist()
         with step.write():
+            ids = dict(Item.objects.filter(project=project, row__in=sources).values_list("row", "pk"))
+            unused = _unused(project, rows)
+            values = [
+                (ids[source], unused[row], batch.pk, height, part.start + place < checks)
+                for place, (source, row, height) in enumerate(zip(sources, rows, heights, strict=True))
+                if row in unused
+            ]
             insert_many(Copy, ("of", "item", "batch", "height", "is_check"), values)
+
+
+def _unused(project: Project, rows: list[int]) -> dict[int, int]:
+    """Keys, by row, of those of these items that are still copies of none: another batch may be picked meanwhile."""
+    locked = Item.objects.filter(project=project, row__in=rows).select_for_update(no_key=True).order_by("pk")
+    ids: dict[Any, int] = dict(locked.values_list("row", "pk"))
+    used = set(Copy.objects.filter(item__in=list(ids.values())).values_list("item", flat=True))
+    return {row: pk for row, pk in ids.items() if pk not in used}

@@ -52,8 +52,7 @@ def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Gene
     """Keys and rows of `n` gold items that are none of the items `without`; fewer if there are not as many."""
     if n < 1:
         return []
-    # One that a batch is about to ask for its label tells that batch's annotators nothing, but its label is not due.
-    items = project.items.gold().filter(Q(task__isnull=True) | Q(task__outstanding=0)).exclude(pk__in=without)
+    items = project.items.gold_to_ask().exclude(pk__in=without)
     asked = Count("further_tasks", filter=Q(further_tasks__is_gold=True))
     rows: list[tuple[int, Any, Any, int]] = list(
         items.order_by("pk").annotate(asked=asked).values_list("pk", "row", "gold", "asked")

@@ -100,6 +100,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     with step.write():
         Selection.objects.create(batch=batch, number=batch.selection, **{name: getattr(batch, name) for name in FACTS})
         Batch.objects.filter(pk=batch.pk).update(**facts)
+    copies.hide(step, batch)
     _replace(step, project, batch, picked, untouched, number)
     of_copies = copies.choose(step, batch, picked.facts)
     removing.close_excluded(batch, since=begun, until=timezone.now())

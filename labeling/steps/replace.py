@@ -21,6 +21,7 @@ from labeling.arrays.replacing import choose_rows
 from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, Project, Task
 from labeling.models.tasks import TaskQuerySet
+from labeling.steps import copies
 from labeling.steps.cluster import clusters_at
 from labeling.steps.further import choose_gold
 from labeling.steps.select import read_pool
@@ -103,6 +104,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
                  selection=batch.selection, **facts[n])
             for n in places
         )  # fmt: skip
+    copies.choose_again(step, batch)
 
 
 def _reuse(step: Step, batch: Batch) -> None:

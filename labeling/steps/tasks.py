@@ -28,11 +28,14 @@ from labeling.steps.further import Further
 # What a selection says of each task: columns of the table.
 TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
-    "cluster", "cluster_size", "draw_pass", "stand_in",
+    "cluster", "cluster_size", "draw_pass", "stand_in", "copies_shown",
 )  # fmt: skip
+# Until it is known how many near-copies a task shows (`labeling.steps.copies`), it shows none.
+NO_COPIES = {"copies_shown": 0}
 # What it says of one whose item is asked again: no selection picked it.
 NOT_PICKED = {
     "item_id": None, "is_control": False, "asked": False, "cluster": None, "cluster_size": None, "draw_pass": None,
+    **NO_COPIES,
 }  # fmt: skip
 # Tasks that are written in one transaction: others wait for its end.
 PART = 200
@@ -126,6 +129,7 @@ class TaskFacts:
                 "cluster": _known(plan.clusters[place]),
                 "cluster_size": _known(plan.cluster_sizes[place]),
                 "draw_pass": _known(plan.passes[place]),
+                **NO_COPIES,
                 **shown,
             }
             for place, row, shown in zip(places, rows, self._of_rows(rows, ranks), strict=True)

@@ -71,10 +71,10 @@ def answer(project: Project, user: User) -> Batch:
     """Answer the open batch from the truth, and leave in what has the same truth."""
     batch = project.batches.open().get()
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        beside = copies.shown_beside(project, [task.item_key for task in tasks])
+        beside = copies.shown_beside(project, tasks)
         answers = []
         for task in tasks:
-            near = Item.objects.in_bulk([item.pk for item in beside.get(task.item_key, ())]).values()
+            near = Item.objects.in_bulk([item.pk for item in beside[task.pk]]).values()
             truth = Item.objects.get(pk=task.item_key).truth
             same = [item.pk for item in near if item.truth == truth]
             different = [item.pk for item in near if item.truth != truth]

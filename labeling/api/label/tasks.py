@@ -14,10 +14,8 @@ from labeling.models import Item, Project, Task
 def tasks_json(tasks: Sequence[Task], project: Project) -> list[dict[str, Any]]:
     """What an annotator may know of these tasks, in this order: at most two queries, for class names and copies."""
     names = names_for(project, tasks)
-    beside = copies.shown_beside(project, [task.item_key for task in tasks])
-    return [
-        task_json(task, project, names, place, copies=beside.get(task.item_key, ())) for place, task in enumerate(tasks)
-    ]
+    beside = copies.shown_beside(project, tasks)
+    return [task_json(task, project, names, place, copies=beside.get(task.pk, ())) for place, task in enumerate(tasks)]
 
 
 def task_json(

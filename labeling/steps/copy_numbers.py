@@ -1,0 +1,164 @@
+"""How many near-copies each task of a batch shows: numbers that tell nothing of what a task is for.
+
+Items of different kinds of tasks have different numbers of near-copies. Those that the model doubts come from small
+clusters; control and gold items are random, and a random item lies in a larger cluster. So all kinds show as many as
+the kind with the fewest: docs/decisions/0080-numbers-of-copies-tell-nothing.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from django.db.models import Count
+from django.db.models.functions import Coalesce
+
+from labeling import database
+from labeling.models import Batch, Copy, Project
+from labeling.models.items import ItemQuerySet
+from labeling.models.project_settings import MOST_COPIES
+from selector.alike import filled_up, law_of, lowest, shown_alike
+from selector.copies import Copies, near_copies
+from selector.dendrogram import Dendrogram
+
+MOST_OTHERS = 1000
+"""Items of a kind, beside those in the batch, whose near-copies are counted to know what is usual for the kind."""
+LOOKS, MOST_LOOKS = 5_000_000, 20
+"""They are counted in groups. Each takes a look at the whole pool: at most so many items are looked at, in so many."""
+CHUNK = 2000
+TASK = [
+    *((name, np.int64) for name in ("key", "item", "row", "showing")),
+    *((name, bool) for name in ("gold", "again", "control", "asked")),
+]
+
+
+class Kind(IntEnum):
+    """What a task is for, as far as it tells how many near-copies its item has."""
+
+    PICKED = 0  # by the strategy
+    CONTROL = 1
+    GOLD = 2
+    AGAIN = 3
+    ASKED = 4  # a manager asked for it, or it checks a near-copy
+
+
+SETTING = (Kind.PICKED, Kind.CONTROL, Kind.GOLD, Kind.AGAIN)
+"""The kinds that decide how many all tasks show. Checks do not: what is near to a check has mostly been shown beside
+the item that it is a copy of. All tasks would show next to none for the sake of a few checks.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Tasks:
+    """Tasks of a batch, (k,) each: keys, keys and rows of their items, kinds, and how many near-copies they show."""
+
+    keys: np.ndarray
+    items: np.ndarray
+    rows: np.ndarray
+    kinds: np.ndarray
+    showing: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Where near-copies are looked for: among the free items (n,) of the dendrogram, up to `reach`, `most` an item."""
+
+    dendrogram: Dendrogram
+    free: np.ndarray
+    reach: float
+    most: int
+
+    def copies(self, rows: np.ndarray) -> Copies:
+        """The near-copies of the items with these distinct rows, all of them rows of the dendrogram."""
+        return near_copies(self.dendrogram, rows, self.free, radius=self.reach, most=self.most)
+
+    def count(self, rows: np.ndarray, beside: np.ndarray) -> np.ndarray:
+        """(k,) how many near-copies the items with these rows would have, if these were asked about `beside` others."""
+        n = len(self.free)
+        together = np.union1d(rows[rows < n], beside)
+        numbers = np.bincount(together[self.copies(together).owners], minlength=n)
+        return np.where(rows < n, numbers[np.minimum(rows, n - 1)], 0)
+
+
+def unseen_tasks(batch: Batch) -> Tasks:
+    """The tasks that nobody was ever given, in the order of their keys: what others show is known to somebody."""
+    facts = batch.tasks.unseen().order_by("pk").values_list(
+        "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
+        "is_gold", "repeats", "is_control", "asked",
+    )  # fmt: skip
+    # Straight into the array: a list of so many tuples would take ten times its memory.
+    values = np.fromiter(facts.iterator(chunk_size=CHUNK), TASK)
+    kinds = np.select(
+        [values["gold"], values["again"], values["control"], values["asked"]],
+        [Kind.GOLD, Kind.AGAIN, Kind.CONTROL, Kind.ASKED],
+        Kind.PICKED,
+    )
+    return Tasks(values["key"], values["item"], values["row"], kinds, values["showing"])
+
+
+def stored_copies(items: np.ndarray) -> np.ndarray:
+    """(k,) how many near-copies the items with these keys have from before that can still be shown."""
+    showable = Copy.objects.showable().filter(of__in=database.among(items.tolist()))
+    return _of_each(items, dict(showable.values_list("of").annotate(n=Count("pk")).order_by()))
+
+
+def numbers_shown(
+    batch: Batch, tasks: Tasks, neighbours: Neighbours, numbers: np.ndarray, asked: np.ndarray
+) -> np.ndarray:
+    """(k,) how many near-copies each of these tasks shows, of the `numbers` that its item has.
+
+    asked: the rows of the dendrogram that the batch asks about.
+    """
+    project, most = batch.project, neighbours.most
+    subject = f"{batch.number}/{batch.selection}"
+    rng = np.random.default_rng(int.from_bytes(project.keyed("copies shown", subject), "big"))
+    shown = np.zeros(len(numbers), np.int64)
+    if not len(numbers):
+        return shown
+    known = {}
+    for kind in map(Kind, np.unique(tasks.kinds).tolist()):
+        others = _of_others(project, tasks, kind, neighbours, asked, rng)
+        known[kind] = np.concatenate([numbers[tasks.kinds == kind], others])
+    laws = {kind: law_of(of_kind, most) for kind, of_kind in known.items()}
+    # A few items must not decide what all tasks show. What the strategy picked is most of a batch.
+    rest = laws.get(Kind.PICKED, law_of(numbers, most))
+    setting = [filled_up(laws[kind], len(known[kind]), rest) for kind in SETTING if kind in laws]
+    target, chance = lowest(setting or [rest]), rng.random(len(numbers))
+    for kind, law in laws.items():
+        of_kind = tasks.kinds == kind
+        shown[of_kind] = shown_alike(numbers[of_kind], law, target, chance[of_kind])
+    return shown
+
+
+def _of_others(
+    project: Project, tasks: Tasks, kind: Kind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """The numbers of near-copies of items that the batch does not ask about, and might as well, as of this kind."""
+    candidates = _candidates(project, kind)
+    if candidates is None:
+        return np.empty(0, np.int64)
+    values = np.array(list(candidates.order_by("pk").values_list("pk", "row")), np.int64).reshape(-1, 2)
+    values = values[~np.isin(values[:, 1], np.concatenate([asked, tasks.rows]))]
+    items, rows = values[rng.permutation(len(values))[:MOST_OTHERS]].T
+    if not len(rows):
+        return rows
+    # As many at a time as the batch has: beside many others, an item has fewer near-copies.
+    own = tasks.rows[tasks.kinds == kind]
+    beside = np.setdiff1d(asked, own)
+    looks = min(MOST_LOOKS, max(2, LOOKS // len(neighbours.free)), -(-len(rows) // len(own)))
+    counted = [neighbours.count(group, beside) for group in np.array_split(rows, looks)]
+    return np.minimum(np.concatenate(counted) + stored_copies(items), neighbours.most)
+
+
+def _candidates(project: Project, kind: Kind) -> ItemQuerySet | None:
+    if kind == Kind.CONTROL:
+        return project.items.unlabeled().control()
+    if kind == Kind.GOLD:
+        return project.items.gold_to_ask()
+    return None
+
+
+def _of_each(items: np.ndarray, numbers: Mapping[int, int]) -> np.ndarray:
+    return np.array([numbers.get(item, 0) for item in items.tolist()], np.int64)
