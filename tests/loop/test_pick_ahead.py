@@ -18,6 +18,7 @@ from labeling.arrays.plan import plan_batch
 from labeling.loop.step import StepLost
 from labeling.loop.worker import Worker
 from labeling.models import Annotation, Item, Job, ModelVersion, Project, Task, User
+from labeling.steps import copies
 from labeling.steps import repick as repicking
 from labeling.steps.cluster import clusters_at
 from labeling.steps.registry import run_step
@@ -187,6 +188,30 @@ def test_killed_in_the_midst_of_it_the_next_attempt_ends_it(project: Project, mo
     assert not batch.tasks.filter(selection=1).exists()
     assert batch.tasks.values("item").distinct().count() == 40
     assert len(answer(project, user, 40)) == 40
+
+
+def test_killed_before_near_copies_are_chosen_the_next_attempt_chooses_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = digits_project(tmp_path, n=300, batch_size=40, pick_ahead=0.9, near_copies=3)
+    user = annotator(project)
+    drain()
+    answer(project, user, 40)
+    drain({"select", "train"})
+    choose = copies.choose
+
+    def dies(*args: object) -> None:
+        monkeypatch.setattr(copies, "choose", choose)
+        raise StepLost
+
+    monkeypatch.setattr(copies, "choose", dies)
+    Worker(run_step).run_next()
+    tasks = project.batches.get(number=2).tasks
+    assert set(tasks.values_list("selection", "copies_shown")) == {(2, 0)}
+    Job.objects.filter(kind=Job.Kind.REPICK).update(state="waiting", worker="")
+    drain()
+    assert set(tasks.values_list("selection", flat=True)) == {2}
+    assert set(tasks.values_list("copies_shown", flat=True)) > {0, 1}
 
 
 def test_by_chance_nothing_is_picked_again(tmp_path: Path) -> None:
