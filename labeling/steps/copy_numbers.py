@@ -25,8 +25,10 @@ from selector.dendrogram import Dendrogram
 
 MOST_OTHERS = 1000
 """Items of a kind, beside those in the batch, whose near-copies are counted to know what is usual for the kind."""
-LOOKS, MOST_LOOKS = 5_000_000, 20
-"""They are counted in groups. Each takes a look at the whole pool: at most so many items are looked at, in so many."""
+VISITS, MOST_GROUPS = 5_000_000, 20
+"""They are counted in groups, and each group visits all items of the dendrogram: two groups or more, and as many as
+make this number of visits, but no more than MOST_GROUPS.
+"""
 CHUNK = 2000
 TASK = [
     *((name, np.int64) for name in ("key", "item", "row", "showing")),
@@ -135,7 +137,9 @@ def numbers_shown(
 def _of_others(
     project: Project, tasks: Tasks, kind: Kind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The numbers of near-copies of items that the batch does not ask about, and might as well, as of this kind."""
+    """The numbers of near-copies of other items, which the batch might have asked about in place of its own of this
+    kind; none where the kind is known by its own items alone.
+    """
     candidates = _candidates(project, kind)
     if candidates is None:
         return np.empty(0, np.int64)
@@ -147,12 +151,13 @@ def _of_others(
     # As many at a time as the batch has: beside many others, an item has fewer near-copies.
     own = tasks.rows[tasks.kinds == kind]
     beside = np.setdiff1d(asked, own)
-    looks = min(MOST_LOOKS, max(2, LOOKS // len(neighbours.free)), -(-len(rows) // len(own)))
-    counted = [neighbours.count(group, beside) for group in np.array_split(rows, looks)]
+    groups = min(MOST_GROUPS, max(2, VISITS // len(neighbours.free)), -(-len(rows) // len(own)))
+    counted = [neighbours.count(group, beside) for group in np.array_split(rows, groups)]
     return np.minimum(np.concatenate(counted) + stored_copies(items), neighbours.most)
 
 
 def _candidates(project: Project, kind: Kind) -> ItemQuerySet | None:
+    """The items that the tasks of this kind are a sample of; None if they are no sample of anything."""
     if kind == Kind.CONTROL:
         return project.items.unlabeled().control()
     if kind == Kind.GOLD:
