@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0049_nothing_left"),
+        ("labeling", "0050_stand_ins"),
     ]
 
     operations = [
