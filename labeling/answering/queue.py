@@ -22,7 +22,7 @@ from labeling.answering.person import MAX_HELD, MIN_HELD, Person, lock_person, p
 from labeling.answering.places import PlacesMoved
 from labeling.answering.submitting import submit
 from labeling.answering.task_rows import BATCH, tasks_with_items
-from labeling.models import Annotation, Assignment, Batch, Correction, Item, Job, Project, Task, User
+from labeling.models import Annotation, Assignment, Batch, Copy, Correction, Item, Job, Project, Task, User
 from labeling.statements import rows
 
 __all__ = [
@@ -269,6 +269,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         raise QueueError("undone", "This annotation was already undone.")
     Task.objects.filter(pk=task.pk).update(outstanding=F("outstanding") + 1)
     if replacement is not None:
+        Copy.objects.filter(of=replacement.item_key, batch=task.batch_id, answers=None).delete()
         replacement.delete()
     if was_finished and task.is_gold:
         labels.keep([task.item_key])

@@ -78,9 +78,7 @@ def noisy_digits(path: Path, *, proposing: bool) -> Path:
             archive.writestr(f"{number:04}.png", picture.getvalue())
             truth = digits.target[number // TIMES]
             proposed = truth if rng.random() < 0.5 else rng.integers(10)
-            answer = (
-                {"proposed": str(proposed), "truth": bool(proposed == truth)} if proposing else {"truth": str(truth)}
-            )
+            answer = {"class": str(proposed), "truth": bool(proposed == truth)} if proposing else {"truth": str(truth)}
             lines.append(json.dumps({"file_name": f"{number:04}.png", **answer}))
         archive.writestr("metadata.jsonl", "\n".join(lines))
     return path
