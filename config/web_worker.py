@@ -1,189 +1,313 @@
-"""gunicorn's worker with threads, in which nobody holds a thread by being slow.
+"""gunicorn's worker with threads, in which a client occupies a thread only when its request is here.
 
-gunicorn's own waits without end for the rest of a request and for somebody to take an answer, and closes connections
-where all others wait. Here a client may be silent for `keepalive` seconds, and has to keep a pace of `MIN_RATE` beside;
-connections on which there is nothing to do are watched by the poller, which costs no thread.
+A loop watches all connections. It collects requests, hands whole ones to threads, and sends what clients have not
+taken yet when their thread is done. A thread waits for a client in two cases: it reads a request of more than 128 KiB
+(an upload) as it comes, and it writes a stream of more than 1 MiB (an export) as it is taken. At most half of the
+threads do so at a time. Where connections are too many, the one whose request is the longest under way is closed.
+
+Of gunicorn, this uses the base class of workers, the parser, and what makes WSGI's environment and response.
 """
 
 from __future__ import annotations
 
 import errno
-import select
+import os
+import resource
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from functools import partial
-from selectors import EVENT_READ
-from typing import Any, BinaryIO
+from datetime import datetime
+from selectors import EVENT_READ, EVENT_WRITE, DefaultSelector
+from threading import BoundedSemaphore
+from typing import Any, NamedTuple
 
-from gunicorn import util
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn import http
+from gunicorn.http import wsgi
+from gunicorn.http.errors import NoMoreData
+from gunicorn.workers.base import Worker
 
-# Bytes a second, on average, beyond the seconds of silence: the slowest line that anybody still works over.
-MIN_RATE = 1000
-# Whoever takes an answer has longer: what the system holds for him moves in large pieces.
-TAKING = 3
-FILE_CHUNK = 1 << 18
-# What a client may still send after his answer before he is cut off.
+from config.web_connection import FILE_BYTES, PIECE_BYTES, Connection, Patience
+
+GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ECONNABORTED)
+TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
+# What a client may still send after the last response before it is cut off.
 MAX_REST = 1 << 20
+# A client may be sending its next request while the worker is told to stop.
+STOPPING_SECONDS = 2.0
+LOOK_SECONDS = 0.5
 
 
-class Patience:
-    """How long one direction of a connection has been waited for, and what has come of it."""
+class Watch(NamedTuple):
+    """What the loop does with a connection: when there is something to do, and when the client was too slow."""
 
-    def __init__(self, silence: float, waited: float = 0) -> None:
-        self.silence = silence
-        self.waited = waited
-        self.moved = 0
-
-    def left(self) -> float:
-        """Seconds to wait for the next bytes; 0 when whatever is there already may be taken, and no more."""
-        return max(0.0, min(self.silence, self.silence + self.moved / MIN_RATE - self.waited))
+    ready: Callable[[Connection], None]
+    overdue: Callable[[Connection], None]
+    patience: Patience
+    since: float
 
 
-class ClientSocket(socket.socket):
-    """A connection that raises `ConnectionResetError` where gunicorn's would wait on: to a client that is too slow."""
-
-    def __init__(self, fileno: int, silence: float) -> None:
-        super().__init__(fileno=fileno)
-        self._silence = silence
-        self.queue()
-        self.start()
-
-    def queue(self) -> None:
-        """A request has begun, and waits for a thread."""
-        self._queued = time.monotonic()
-
-    def start(self) -> None:
-        """A thread takes the request. What the client has not sent while it waited, he has had the time to send."""
-        self.too_slow = False
-        self.reading = Patience(self._silence, time.monotonic() - self._queued)
-        self.writing = Patience(TAKING * self._silence)
-
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        self._wait(select.POLLIN, self.reading)
-        data = super().recv(size, flags)
-        self.reading.moved += len(data)
-        return data
-
-    def sendall(self, data: Any, flags: int = 0) -> None:
-        view = memoryview(data)
-        while view:
-            try:
-                sent = self.send(view, flags | socket.MSG_DONTWAIT)
-            except BlockingIOError:
-                if self.gettimeout() == 0:
-                    raise
-                self._wait(select.POLLOUT, self.writing)
-                continue
-            self.writing.moved += sent
-            view = view[sent:]
-
-    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
-        file.seek(offset)
-        total = 0
-        while chunk := file.read(FILE_CHUNK if count is None else min(FILE_CHUNK, count - total)):
-            self.sendall(chunk)
-            total += len(chunk)
-        return total
-
-    def _wait(self, event: int, patience: Patience) -> None:
-        limit = self.gettimeout()
-        if limit == 0:
-            return
-        began = time.monotonic()
-        poll = select.poll()
-        poll.register(self, event)
-        ready = poll.poll(1000 * (patience.left() if limit is None else min(limit, patience.left())))
-        patience.waited += time.monotonic() - began
-        if ready:
-            return
-        if limit is not None:  # gunicorn waits for a while itself, for what it does not need
-            raise TimeoutError
-        self.too_slow = True
-        raise ConnectionResetError(errno.ECONNRESET, "the client is too slow")
-
-
-class WebWorker(ThreadWorker):
+class WebWorker(Worker):
     """Serves with threads; see the module."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        super().check_config(cfg, log)
         if cfg.is_ssl:
             sys.exit("certfile: the web server speaks no TLS itself. Put a proxy in front that ends it, and set HTTPS.")
+        if cfg.proxy_protocol not in (False, "off"):
+            sys.exit("proxy_protocol: the web server does not speak it. Have the proxy send X-Forwarded-For.")
 
-    def load_wsgi(self) -> None:
-        super().load_wsgi()
-        self.wsgi: Callable[..., Any] = partial(_answer, self.wsgi)
+    def init_process(self) -> None:
+        self._poller = DefaultSelector()
+        self._threads = ThreadPoolExecutor(self.cfg.threads)
+        self._silence = float(self.cfg.keepalive or 1)
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        # Each may have a file that is sent. The rest is for databases.
+        self._room = min(self.cfg.worker_connections, files // 3)
+        self._connections: set[Connection] = set()
+        self._watched: dict[Connection, Watch] = {}
+        self._answered: deque[Connection] = deque()
+        # Large requests, which wait for one of the places of threads that may wait for their client.
+        self._large: deque[Connection] = deque()
+        self._places = BoundedSemaphore(max(1, self.cfg.threads // 2))
+        self._looked = time.monotonic()
+        super().init_process()
 
-    def enqueue_req(self, conn: TConn) -> None:
-        """A connection that has just come needs no thread before it says something."""
-        if not isinstance(conn.sock, ClientSocket):
-            conn.sock = ClientSocket(conn.sock.detach(), self.cfg.keepalive or 1)
-            self._watch(conn, self.on_pending_socket_readable)
+    def run(self) -> None:
+        self._poller.register(self.PIPE[0], EVENT_READ, self._take_answered)
+        for listener in self.sockets:
+            listener.setblocking(False)
+            self._poller.register(listener, EVENT_READ, self._accept)
+        while self.alive and self.ppid == os.getppid():
+            self._turn()
+        self._stop()
+
+    def _turn(self) -> None:
+        self.notify()
+        for key, _ in self._poller.select(LOOK_SECONDS):
+            key.data(key.fileobj)
+        now = time.monotonic()
+        if now - self._looked < LOOK_SECONDS:
             return
-        conn.sock.queue()
-        super().enqueue_req(conn)
+        self._looked = now
+        for connection, watch in list(self._watched.items()):
+            if now - watch.since >= watch.patience.left():
+                watch.overdue(connection)
 
-    def handle(self, conn: TConn) -> Any:
-        client = conn.sock
-        client.start()
-        keep = super().handle(conn)
-        if client.too_slow and not client.writing.moved:
-            with suppress(OSError):
-                util.write_error(client, 408, "Request Timeout", "The request did not arrive in time. Send it again.")
-        return keep
+    def _stop(self) -> None:
+        """Answer what is under way, for as long as gunicorn grants."""
+        for listener in self.sockets:
+            self._poller.unregister(listener)
+            listener.close()
+        began = time.monotonic()
+        while self._connections and time.monotonic() - began < self.cfg.graceful_timeout:
+            self._turn()
+            if time.monotonic() - began < STOPPING_SECONDS:
+                continue
+            for connection, watch in list(self._watched.items()):
+                if watch.ready == self._collect:
+                    watch.overdue(connection)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def finish_request(self, conn: TConn, fs: Future[Any]) -> None:
-        """After the last answer: say that it was the last, and let the poller see the client go."""
-        if fs.cancelled() or fs.exception() or fs.result():
-            super().finish_request(conn, fs)
-            return
+    # ── from a connection to a whole request ──
+
+    def _accept(self, listener: socket.socket) -> None:
+        if len(self._connections) >= self._room and not self._make_room():
+            return  # all are with threads, which are done with some soon
         try:
-            conn.sock.shutdown(socket.SHUT_WR)
-            conn.rest = 0
-            self._watch(conn, self._drain)
-        except OSError:  # gone already
-            self._end(conn)
+            client, address = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EAGAIN, errno.ECONNABORTED):  # another process took it, or the client left
+                return
+            if error.errno in TOO_MANY_FILES and self._make_room():
+                return
+            raise
+        connection = Connection(client, address, silence=self._silence, may_wait=self._has_place)
+        self._connections.add(connection)
+        self._watch(connection, EVENT_READ, self._collect, self._too_slow, connection.reading)
+
+    def _make_room(self) -> bool:
+        """Close the connection whose request is the longest under way. Returns whether there was one."""
+        oldest = min((*self._watched, *self._large), key=lambda connection: connection.since, default=None)
+        if oldest is None:
+            return False
+        if oldest in self._watched:
+            self._unwatch(oldest)
         else:
-            if not self.alive or conn.sock.too_slow:
-                self._unwatch(conn)
+            self._large.remove(oldest)
+        self._close(oldest)
+        return True
 
-    def _drain(self, conn: TConn, client: ClientSocket) -> None:
-        """Let go what a client still sends: closing over it would take the answer from him that he has yet to read."""
+    def _collect(self, connection: Connection) -> None:
+        self._unwatch(connection)
         try:
-            data = client.recv(1 << 16)
+            there = connection.collect()
+        except BlockingIOError:
+            there = True
         except OSError:
-            data = b""
-        conn.rest += len(data)
-        if not data or conn.rest > MAX_REST:
-            self._unwatch(conn)
+            there = False
+        if not there:
+            self._close(connection)
+        else:
+            self._go_on(connection)
 
-    def _watch(self, conn: TConn, readable: Callable[[TConn, ClientSocket], None]) -> None:
-        conn.sock.setblocking(False)
-        conn.timeout = time.monotonic() + (self.cfg.keepalive or 1)
-        self.pending_conns.append(conn)
-        self.poller.register(conn.sock, EVENT_READ, partial(readable, conn))
+    def _go_on(self, connection: Connection) -> None:
+        """Hand the request to a thread if it is here, or wait for more of it."""
+        if not connection.collected:
+            self._watch(connection, EVENT_READ, self._collect, self._too_slow, connection.reading)
+        elif connection.whole:
+            self._threads.submit(self._serve, connection)
+        else:
+            self._large.append(connection)
+            connection.queued = time.monotonic()
+            self._start_large()
 
-    def _unwatch(self, conn: TConn) -> None:
-        self.poller.unregister(conn.sock)
-        self.pending_conns.remove(conn)
-        self._end(conn)
+    def _start_large(self) -> None:
+        while self._large and self._has_place(self._large[0]):
+            connection = self._large.popleft()
+            # What the client has not sent by now, it has had the time to send.
+            connection.reading.waited += time.monotonic() - connection.queued
+            self._threads.submit(self._serve, connection)
 
-    def _end(self, conn: TConn) -> None:
-        self.nr_conns -= 1
-        conn.close()
+    def _has_place(self, connection: Connection) -> bool:
+        """Whether the connection's thread may wait for its client. If so, it may until the request is answered."""
+        connection.has_place = connection.has_place or self._places.acquire(blocking=False)
+        return connection.has_place
 
+    def _too_slow(self, connection: Connection) -> None:
+        self._unwatch(connection)
+        if connection.begun:
+            connection.refuse_slow()
+            self._send_rest(connection)
+        else:
+            self._close(connection)
 
-def _answer(application: Callable[..., Any], environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-    """The application's answer; not to a request of which it has seen half, which is answered with 408."""
-    response = application(environ, start_response)
-    if getattr(environ["gunicorn.socket"], "too_slow", False):
-        if hasattr(response, "close"):
+    # ── in a thread ──
+
+    def _serve(self, connection: Connection) -> None:
+        request = None
+        try:
+            request = next(http.get_parser(self.cfg, connection, connection.address))
+            connection.keep = self._answer(request, connection)
+        except (StopIteration, NoMoreData) as error:
+            self.log.debug("The client has gone: %s", error)
+        except OSError as error:
+            if error.errno not in GONE:
+                self.log.exception("A request could not be answered.")
+        except Exception as error:  # the last line of defence: the thread serves others
+            if connection.answered:
+                self.log.exception("A response broke off.")
+            else:
+                self.handle_error(request, connection, connection.address, error)
+        finally:
+            self._answered.append(connection)
+            with suppress(BlockingIOError):  # the loop is awake anyway
+                os.write(self.PIPE[1], b".")
+
+    def _answer(self, request: Any, connection: Connection) -> bool:
+        """Have the application answer. Returns whether the connection can have another request."""
+        began = datetime.now()  # as gunicorn's log of requests takes it
+        server = connection.socket.getsockname()
+        self.cfg.pre_request(self, request)
+        response, environ = wsgi.create(request, connection, connection.address, server, self.cfg)
+        environ["wsgi.multithread"] = True
+        self.nr += 1
+        if self.nr >= self.max_requests:
+            self.alive = False
+        if not (self.alive and self.cfg.keepalive and connection.whole):
+            response.force_close()
+        body = self.wsgi(environ, response.start_response)
+        try:
+            if connection.too_slow:  # the application has seen half of the request: its answer means nothing
+                raise ConnectionResetError(errno.ECONNRESET, "the client is too slow")
+            if isinstance(body, environ["wsgi.file_wrapper"]):
+                response.write_file(body)
+            else:
+                for piece in body:
+                    response.write(piece)
             response.close()
-        raise ConnectionResetError(errno.ECONNRESET, "the client is too slow")
-    return response
+        finally:
+            self.log.access(response, request, environ, datetime.now() - began)
+            if hasattr(body, "close"):
+                body.close()
+            self.cfg.post_request(self, request, environ, response)
+        return not response.should_close()
+
+    # ── from a response to the next request ──
+
+    def _take_answered(self, pipe: int) -> None:
+        os.read(pipe, PIECE_BYTES)
+        while self._answered:
+            connection = self._answered.popleft()
+            if connection.has_place:
+                connection.has_place = False
+                self._places.release()
+            if connection.too_slow and not connection.answered:
+                connection.refuse_slow()
+            self._send_rest(connection)
+        self._start_large()
+
+    def _send_rest(self, connection: Connection) -> None:
+        """Send what the client has not taken yet, as far as it takes it; then go on."""
+        try:
+            if not connection.flush(FILE_BYTES):  # others have their turn, too
+                self._watch(connection, EVENT_WRITE, self._take_more, self._cut_off, connection.writing)
+                return
+            if connection.keep:
+                connection.next_request()
+                self._go_on(connection)
+                return
+            connection.socket.shutdown(socket.SHUT_WR)
+        except OSError:  # the client is gone
+            self._close(connection)
+            return
+        if self.alive and not connection.too_slow:
+            connection.rest = 0
+            self._watch(connection, EVENT_READ, self._drain, self._cut_off, Patience(self._silence))
+        else:
+            self._close(connection)
+
+    def _take_more(self, connection: Connection) -> None:
+        self._unwatch(connection)
+        self._send_rest(connection)
+
+    def _drain(self, connection: Connection) -> None:
+        """Read what the client still sends: closing on unread bytes would take the response from it."""
+        try:
+            rest = len(connection.socket.recv(PIECE_BYTES))
+        except OSError:
+            rest = 0
+        connection.rest += rest
+        if not rest or connection.rest > MAX_REST:
+            self._cut_off(connection)
+
+    def _cut_off(self, connection: Connection) -> None:
+        self._unwatch(connection)
+        self._close(connection)
+
+    def _watch(
+        self,
+        connection: Connection,
+        event: int,
+        ready: Callable[[Connection], None],
+        overdue: Callable[[Connection], None],
+        patience: Patience,
+    ) -> None:
+        self._watched[connection] = Watch(ready, overdue, patience, time.monotonic())
+        self._poller.register(connection.socket, event, lambda _: self._ready(connection))
+
+    def _ready(self, connection: Connection) -> None:
+        if connection in self._watched:  # it was not closed a moment ago, to make room
+            self._watched[connection].ready(connection)
+
+    def _unwatch(self, connection: Connection) -> None:
+        watch = self._watched.pop(connection)
+        watch.patience.waited += time.monotonic() - watch.since
+        self._poller.unregister(connection.socket)
+
+    def _close(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        connection.close()
