@@ -190,7 +190,7 @@ class WebWorker(Worker):
     def _serve(self, connection: Connection) -> None:
         request = None
         try:
-            request = next(http.get_parser(self.cfg, connection, connection.address))
+            request = next(http.RequestParser(self.cfg, connection, connection.address))
             connection.keep = self._answer(request, connection)
         except (StopIteration, NoMoreData) as error:
             self.log.debug("The client has gone: %s", error)
