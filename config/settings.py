@@ -50,6 +50,7 @@ try:
         raise EnvError("LOGIN_HEADER needs TRUSTED_PROXIES: anybody could send the header otherwise")
     METRICS_FROM = security.networks("METRICS_FROM", env.list("METRICS_FROM", [], subcast=str.strip))
     METRICS_TOKEN: str = env.str("METRICS_TOKEN", "", validate=validate.Regexp(r"([!-~]{16,200})?\Z", error=TOKEN_FORM))
+    READY_FREE_MB: int = env.int("READY_FREE_MB", 200, validate=validate.Range(min=0))
     WORKER_METRICS: str = env.str("WORKER_METRICS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
     _otlp_endpoint: str = env.str("OTEL_EXPORTER_OTLP_ENDPOINT", "")
     TRACES: bool = bool(_otlp_endpoint) and not env.bool("OTEL_SDK_DISABLED", False)
@@ -220,7 +221,7 @@ if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_SSL_REDIRECT = True
     # Monitoring asks the web server itself, past the proxy.
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^metrics$"]
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
     SECURE_HSTS_SECONDS = HSTS_SECONDS
     SECURE_HSTS_INCLUDE_SUBDOMAINS = HSTS_SUBDOMAINS
     # Being built into browsers binds a whole domain for years: its owner's step, never a program's default.

@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from labeling.api.published.views import SchemaView, api_docs
 from labeling.web.account.views import sign_in_to_admin
-from labeling.web.gate.operators import healthz, metrics
+from labeling.web.gate.operators import Readyz, healthz, metrics
 
 urlpatterns = [
     # First, because claims and answers are asked for most: the pages are some fifty addresses to look through.
@@ -19,6 +21,7 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="password"), name="admin-password"),
     path("admin/", admin.site.urls),
     path("healthz", healthz, name="healthz"),
+    path("readyz", never_cache(require_safe(Readyz(seconds=2))), name="readyz"),
     path("metrics", metrics, name="metrics"),
 ]
 

@@ -1,13 +1,31 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all, and disks that are full."""
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# PostgreSQL's disk_full, as of "could not extend file … No space left on device".
+SQLSTATE_DISK_FULL = "53100"
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether this error says that a disk is full: of a file, or of a database that could not write."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            return True
+        if getattr(error, "sqlite_errorname", "") == "SQLITE_FULL":
+            return True
+        if getattr(error, "sqlstate", "") == SQLSTATE_DISK_FULL:
+            return True
+        error = error.__cause__
+    return False
 
 
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, drafts: Path | None = None) -> None:

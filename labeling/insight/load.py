@@ -14,6 +14,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Count, Min, Q, Sum
 
+from labeling.loop import signs
 from labeling.models import Assignment, Batch, Job, PredictionRun, ProjectStorage, Upload
 
 
@@ -27,12 +28,13 @@ class Figure(NamedTuple):
 
 
 def figures(now: datetime.datetime) -> Iterator[Figure]:
-    """All of them. Eight queries, whatever there is."""
+    """All of them. Nine queries, whatever there is."""
     yield from _states()
     yield from _due(now)
     yield from _open_batches(now)
     yield from _leases(now)
     yield _bytes()
+    yield Figure("marginalia_workers", "Workers that were seen within the last minute.", (), {(): signs.alive(now)})
 
 
 def disk() -> Iterator[Figure]:

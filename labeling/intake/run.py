@@ -7,7 +7,6 @@ last chunk that counted, and stores the same media under the same names.
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling import kinds
+from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
@@ -282,7 +282,7 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
 
 
 def _storing_problem(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if is_full(error):
         return "The disk is full. Free some space on the server, then retry."
     return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."
 

@@ -6,7 +6,6 @@ An upload lies in one folder from its first byte until it has been taken in. Not
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
@@ -26,6 +25,7 @@ from django.utils import timezone
 from django.utils.datastructures import MultiValueDict
 
 from labeling import logs
+from labeling.disk import is_full
 from labeling.intake.readers import UnreadableFile, check_form
 from labeling.intake.run import import_items
 from labeling.loop.step import Step, StepFailed, StepLost
@@ -49,8 +49,6 @@ STORE_AWAY = "The store of files does not answer: nothing was imported. Send it 
 # Nobody writes so slowly; and a failed import may be retried for so long.
 ORPHAN_SECONDS = 6 * 3600
 KEPT_SECONDS = 7 * 24 * 3600
-
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def folder() -> Path:
@@ -215,7 +213,7 @@ def spooled(file: UploadedFile) -> Path | None:
 
 def storing_problem(error: OSError) -> str:
     """Why an upload cannot be stored, for whoever sent it."""
-    if error.errno in _FULL:
+    if is_full(error):
         return "The disk of the server is full: nothing was imported. Free some space there, then send it again."
     return f"The server cannot store the upload ({error.strerror or error}): nothing was imported. See its log."
 

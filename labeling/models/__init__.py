@@ -18,6 +18,7 @@ from labeling.models.search import ItemIndex
 from labeling.models.storage import ProjectStorage, Upload
 from labeling.models.tasks import Task
 from labeling.models.versions import Clustering, ModelVersion, VersionChoice
+from labeling.models.workers import WorkerSign
 
 __all__ = [
     "Annotation",
@@ -59,4 +60,5 @@ __all__ = [
     "User",
     "VersionChoice",
     "WorkLog",
+    "WorkerSign",
 ]

@@ -66,6 +66,7 @@ ALREADY_IN = dict.fromkeys(SIGNED_IN, 302)
 DOORS = [
     # operators
     Door("healthz", "get", EVERYBODY, 200),
+    Door("readyz", "get", EVERYBODY, 503),  # there is no worker
     Door("metrics", "get", EVERYBODY, 403),  # METRICS_FROM names who may ask: addresses, not people
     # one's own account
     Door("home", "get", SIGNED_IN, 200),

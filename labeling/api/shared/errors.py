@@ -17,7 +17,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from labeling import database
+from labeling import database, disk
 from labeling.answering.batches import BatchError
 from labeling.answering.corrections import CorrectionError
 from labeling.answering.places import PlacesMoved
@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 CONFLICTS = (BatchError, ClassError, ClusteringError, ExampleError, GuidelinesError, PlacesMoved, PredictionError)
 
 AnyModel = TypeVar("AnyModel", bound=Model)
+
+INSUFFICIENT_STORAGE = status.HTTP_507_INSUFFICIENT_STORAGE
+FULL_RETRY_AFTER_SECONDS = 60
+"""When to try a disk again that was full: a person has to free space."""
 
 RETRY_AFTER_SECONDS = 2
 """When to ask a database again that does not answer: most are back from a restart by then."""
@@ -136,8 +140,10 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """What failed a request, wherever that was. A database that is away is no defect: the same may succeed soon."""
+    """What failed a request, wherever that was. A full disk and a database that is away are no defects."""
     error = sys.exception()
+    if disk.is_full(error):
+        return _no_room(request)
     if database.is_away(error):
         return _unavailable(request, "database")
     if isinstance(error, StoreAway):
@@ -145,6 +151,16 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return _unavailable(request, "store of files")
     text = "The server failed. It is not the request's fault; the operator finds the reason in the server's log."
     return _outside(request, 500, "server_error", text) or defaults.server_error(request)
+
+
+def _no_room(request: HttpRequest) -> HttpResponse:
+    """A disk of the server is full: reading goes on, and the same may succeed when an operator has freed space."""
+    text = "The disk of the server is full. Nothing can be stored until the operator frees space: send it again then."
+    response = _outside(request, INSUFFICIENT_STORAGE, "disk_full", text)
+    if response is None:
+        response = HttpResponse(loader.render_to_string("507.html"), status=INSUFFICIENT_STORAGE)
+    response["Retry-After"] = str(FULL_RETRY_AFTER_SECONDS)
+    return response
 
 
 def _unavailable(request: HttpRequest, part: str) -> HttpResponse:

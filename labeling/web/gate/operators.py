@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import math
+import time
 from collections.abc import Iterator
 
 from django.conf import settings
@@ -18,7 +20,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from labeling.insight import load
+from labeling.insight import load, readiness
 from labeling.insight.load import Figure
 from labeling.metrics import add_web
 from labeling.web.gate.proxies import is_in, parse
@@ -38,6 +40,27 @@ def healthz(request: HttpRequest) -> JsonResponse:
         logger.exception("The database does not answer.")
         return JsonResponse({"status": "failing", "detail": "The database does not answer: see the log."}, status=503)
     return JsonResponse({"status": "ok"})
+
+
+class Readyz:
+    """200 while all that the installation needs is there, otherwise 503, and the state of each in a line.
+
+    Each look writes a little, and anybody may ask: a state is told again for `seconds`.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._looked = -math.inf
+        self._checks: list[readiness.Check] = []
+
+    def __call__(self, request: HttpRequest) -> JsonResponse:
+        now = time.monotonic()
+        if now - self._looked >= self._seconds:
+            self._checks, self._looked = readiness.checks(timezone.now()), now
+        ready = all(check.ok for check in self._checks)
+        states = {check.name: {"ok": check.ok, "state": check.state} for check in self._checks}
+        body = {"status": "ready" if ready else "failing", "checks": states}
+        return JsonResponse(body, status=200 if ready else 503)
 
 
 @never_cache

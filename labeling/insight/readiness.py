@@ -1,0 +1,77 @@
+"""Whether the installation can do its work: write to its database, store files, run background steps.
+
+Anybody may ask. The details are for the log.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import shutil
+import tempfile
+import uuid
+from typing import NamedTuple
+
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.db import Error, transaction
+
+from labeling.disk import is_full
+from labeling.loop import signs
+
+logger = logging.getLogger(__name__)
+
+# What is written to find out whether a file can be.
+PROBE = bytes(4096)
+
+
+class Check(NamedTuple):
+    """One thing that is needed, and its state in a line."""
+
+    name: str
+    ok: bool
+    state: str
+
+
+def checks(now: datetime.datetime) -> list[Check]:
+    """All of them."""
+    return [_database(now), _disk(), _worker(now)]
+
+
+def _database(now: datetime.datetime) -> Check:
+    """Writes a row and removes it again, in one transaction that is committed."""
+    try:
+        with transaction.atomic():
+            Session.objects.create(session_key=f"ready{uuid.uuid4().hex}", session_data="", expire_date=now).delete()
+    except Error as error:
+        logger.exception("The database takes no writes.")
+        if is_full(error):
+            return Check("database", False, "The disk of the database is full: free space on it.")
+        return Check("database", False, "The database does not answer, or takes no writes: see the log.")
+    return Check("database", True, "It takes writes.")
+
+
+def _disk() -> Check:
+    """Looks how much room there is, and writes a file."""
+    free = shutil.disk_usage(settings.DATA_DIR).free
+    if free < settings.READY_FREE_MB << 20:
+        logger.error("%d MB are free on the disk of DATA_DIR, fewer than READY_FREE_MB.", free >> 20)
+        return Check("disk", False, "The disk of DATA_DIR is full or nearly so: free space on it.")
+    try:
+        with tempfile.TemporaryFile(dir=settings.DATA_DIR) as file:
+            file.write(PROBE)
+            file.flush()
+    except OSError:
+        logger.exception("No file can be written to DATA_DIR.")
+        return Check("disk", False, "No file can be written to DATA_DIR: see the log.")
+    return Check("disk", True, "There is room, and files can be written.")
+
+
+def _worker(now: datetime.datetime) -> Check:
+    try:
+        alive = signs.alive(now)
+    except Error:  # the check of the database has logged it
+        return Check("worker", False, "Not known while the database does not answer.")
+    if not alive:
+        return Check("worker", False, "No worker was seen for a minute: background steps wait. Start one.")
+    return Check("worker", True, "A worker was seen within the last minute.")

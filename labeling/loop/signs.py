@@ -1,0 +1,33 @@
+"""Signs of life of workers, for those who ask whether background steps are run at all."""
+
+from __future__ import annotations
+
+import datetime
+
+from labeling.models import WorkerSign
+from labeling.models.jobs import worker_name
+
+# A worker gives one whenever it looks around, which it does every five seconds.
+MISSED_SECONDS = 60
+KEPT = datetime.timedelta(days=1)
+
+
+class Signs:
+    """Writes down that this worker is there, at each call, and forgets those that were not seen for a day."""
+
+    def __init__(self) -> None:
+        self._name = worker_name()
+
+    def __call__(self, now: datetime.datetime) -> None:
+        WorkerSign.objects.bulk_create(
+            [WorkerSign(name=self._name, seen_at=now)],
+            update_conflicts=True,
+            unique_fields=["name"],
+            update_fields=["seen_at"],
+        )
+        WorkerSign.objects.filter(seen_at__lt=now - KEPT).delete()
+
+
+def alive(now: datetime.datetime) -> int:
+    """How many workers were seen within the last minute."""
+    return WorkerSign.objects.filter(seen_at__gte=now - datetime.timedelta(seconds=MISSED_SECONDS)).count()
