@@ -1,10 +1,14 @@
-"""Runs web and worker together, in the foreground, until Ctrl-C or SIGTERM, or until one of the two ends.
+"""Runs web and worker together, in the foreground, until Ctrl-C or SIGTERM.
 
     PORT=8000 python scripts/serve.py           # runs both
     PORT=8000 python scripts/serve.py --check   # only says whether the port is free
 
-Exit status: 0 when it was told to stop, 1 when the port is taken or one of the two ended by itself (then the other
-is stopped too). For a laptop or a small team; with a service manager at hand, let that run the two commands below.
+One of the two that ends by itself, or is killed, is started again: after a second, and after twice as long each time
+it does not last a minute, up to a minute. One that ends with an error as soon as it is started for the first time has a
+mistake in its settings: then the program ends.
+
+Exit status: 0 when it was told to stop, 1 when the port is taken or one of the two cannot be started. For a laptop or a
+small team; with a service manager at hand, let that run the two commands below.
 """
 
 from __future__ import annotations
@@ -16,7 +20,10 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMANDS = {
@@ -25,6 +32,12 @@ COMMANDS = {
 }
 # A step that goes on longer is cut short: whoever starts next takes it up.
 GRACE_SECONDS = 10
+# Before one that has ended is started again; twice as long each time, unless it has lasted for a while.
+FIRST_PAUSE, LONGEST_PAUSE = 1, 64
+LASTING_SECONDS = 60
+STARTING_SECONDS = 30
+# For the last lines of one that has ended.
+LINES_SECONDS = 2
 
 
 def check_port(text: str) -> int:
@@ -43,40 +56,77 @@ def check_port(text: str) -> int:
     return int(text)
 
 
-def start(name: str, ended: queue.SimpleQueue[str]) -> subprocess.Popen[str]:
-    """Start one of the two; its lines appear behind its name, and its name arrives in `ended` when it is over."""
-    process = subprocess.Popen(  # noqa: S603  a fixed command
-        COMMANDS[name],
-        cwd=ROOT,
-        env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        start_new_session=True,  # Ctrl-C reaches this program alone, which then stops both in order
-    )
+class Part:
+    """One of the two: it can be started, and tells in `events` when it has ended."""
 
-    def follow() -> None:
+    def __init__(self, name: str, events: queue.SimpleQueue[Event]) -> None:
+        self.name = name
+        self._events = events
+        self._pause = FIRST_PAUSE
+        self._runs = 0
+
+    def start(self) -> None:
+        self._runs += 1
+        self._started = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603  a fixed command
+            COMMANDS[self.name],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # Ctrl-C reaches this program alone, which then stops both in order
+        )
+        lines = threading.Thread(target=self._follow, args=[self.process], daemon=True)
+        lines.start()
+        threading.Thread(target=self._wait, args=[self.process, lines], daemon=True).start()
+
+    def _follow(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
-            say(name, line.rstrip("\n"))
+            say(self.name, line.rstrip("\n"))
+
+    def _wait(self, process: subprocess.Popen[str], lines: threading.Thread) -> None:
         process.wait()
-        ended.put(name)
-
-    threading.Thread(target=follow, daemon=True).start()
-    return process
-
-
-def stop(processes: dict[str, subprocess.Popen[str]]) -> None:
-    """Ask all to end; after the grace time, or a second Ctrl-C, end them and their children."""
-    for process in processes.values():
-        process.terminate()
-    for process in processes.values():
-        try:
-            process.wait(GRACE_SECONDS)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        with suppress(ProcessLookupError):  # its children: they would keep the port, or memory
             os.killpg(process.pid, signal.SIGKILL)
+        lines.join(LINES_SECONDS)
+        self._events.put(("ended", self))
+
+    def start_later(self) -> bool:
+        """Start it again after a pause. Returns False, and starts nothing, if it could not be started at all."""
+        status, lasted = self.process.wait(), time.monotonic() - self._started
+        how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
+        if status == -signal.SIGKILL:
+            how += " (the system does that when memory runs out)"
+        if status > 0 and self._runs == 1 and lasted < STARTING_SECONDS:
+            say(self.name, f"{how}: stopping the rest.")
+            return False
+        if lasted >= LASTING_SECONDS:
+            self._pause = FIRST_PAUSE
+        say(self.name, f"{how}. It is started again in {self._pause} s.")
+        timer = threading.Timer(self._pause, self._events.put, [("due", self)])
+        timer.daemon = True
+        timer.start()
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        return True
+
+
+# What happened, and to which part. Told to stop is the program as a whole.
+Event = tuple[Literal["ended", "due", "stop"], Part | None]
+
+
+def stop(parts: list[Part]) -> None:
+    """Ask all to end; after the grace time, or a second Ctrl-C, end them and their children."""
+    for part in parts:
+        part.process.terminate()
+    for part in parts:
+        try:
+            part.process.wait(GRACE_SECONDS)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            os.killpg(part.process.pid, signal.SIGKILL)
 
 
 def say(name: str, line: str) -> None:
@@ -89,18 +139,30 @@ def main() -> int:
     check_port(os.environ.setdefault("PORT", "8000"))
     if "--check" in sys.argv:
         return 0
-    ended: queue.SimpleQueue[str] = queue.SimpleQueue()
+    events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, lambda *_: ended.put("told to"))
-    processes = {name: start(name, ended) for name in COMMANDS}
-    name = ended.get()
+        signal.signal(signum, lambda *_: events.put(("stop", None)))
+    parts = [Part(name, events) for name in COMMANDS]
+    for part in parts:
+        part.start()
+    told = keep_running(events)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    if name in processes:
-        say(name, f"ended with exit status {processes[name].wait()}: stopping the rest.")
-    else:
+    if told:
         say("serve", f"Stopping. A running step gets {GRACE_SECONDS} s to end; Ctrl-C again cuts it short.")
-    stop(processes)
-    return 1 if name in processes else 0
+    stop(parts)
+    return 0 if told else 1
+
+
+def keep_running(events: queue.SimpleQueue[Event]) -> bool:
+    """Start what ends again. Returns when that is over: whether the program was told to stop."""
+    while True:
+        what, part = events.get()
+        if part is None:
+            return True
+        if what == "due":
+            part.start()
+        elif not part.start_later():
+            return False
 
 
 if __name__ == "__main__":

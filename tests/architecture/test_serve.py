@@ -1,4 +1,4 @@
-"""scripts/serve.py: web and worker live and end together."""
+"""scripts/serve.py: web and worker run together, and one that ends by itself is started again."""
 
 import os
 import re
@@ -116,20 +116,65 @@ def test_ctrl_c_does_too(stand_ins: subprocess.Popen[str], installation: dict[st
     check_end(stand_ins, installation, signal.SIGINT)
 
 
-def test_without_its_worker_the_web_server_is_stopped_too(
+def read_until(server: subprocess.Popen[str], *texts: str) -> list[str]:
+    """The lines until all of these texts have come, in this order."""
+    assert server.stdout is not None
+    lines: list[str] = []
+    for text in texts:
+        while not lines or text not in lines[-1]:
+            line = server.stdout.readline()
+            assert line, f"{text!r} did not come: {lines}"
+            lines.append(line)
+    return lines
+
+
+def test_a_worker_that_is_killed_is_started_again_and_the_web_server_stays(
     stand_ins: subprocess.Popen[str], installation: dict[str, str]
 ) -> None:
-    os.kill(child(stand_ins, "manage.py worker"), signal.SIGKILL)
-    assert stand_ins.wait(30) == 1
-    assert not is_served(installation["PORT"])
+    web, worker = child(stand_ins, "gunicorn"), child(stand_ins, "manage.py worker")
+    os.kill(worker, signal.SIGKILL)
+    killed = "[worker] was killed by SIGKILL (the system does that when memory runs out). It is started again in {} s."
+    read_until(stand_ins, killed.format(1), "[worker] is ready")
+    again = child(stand_ins, "manage.py worker")
+    assert again != worker
+    os.kill(again, signal.SIGKILL)
+    read_until(stand_ins, killed.format(2), "[worker] is ready")
+    assert child(stand_ins, "gunicorn") == web
+    assert is_served(installation["PORT"])
 
 
-def test_without_its_web_server_the_worker_is_stopped_too(stand_ins: subprocess.Popen[str]) -> None:
+def test_a_web_server_that_is_killed_is_started_again_and_the_worker_stays(
+    stand_ins: subprocess.Popen[str], installation: dict[str, str]
+) -> None:
     worker = child(stand_ins, "manage.py worker")
     os.kill(child(stand_ins, "gunicorn"), signal.SIGKILL)
-    assert stand_ins.wait(30) == 1
-    with pytest.raises(ProcessLookupError):
-        os.kill(worker, 0)
+    read_until(stand_ins, "[web]    was killed by SIGKILL", "Ready on")
+    assert is_served(installation["PORT"])
+    assert child(stand_ins, "manage.py worker") == worker
+
+
+def test_one_that_waits_to_be_started_does_not_hold_up_the_end(stand_ins: subprocess.Popen[str]) -> None:
+    os.kill(child(stand_ins, "manage.py worker"), signal.SIGKILL)
+    read_until(stand_ins, "It is started again in")
+    stand_ins.terminate()
+    assert stand_ins.wait(30) == 0
+
+
+def test_the_real_ones_are_started_again(server: subprocess.Popen[str], installation: dict[str, str]) -> None:
+    os.kill(child(server, "manage.py worker"), signal.SIGKILL)
+    read_until(server, "[worker] was killed", "is ready.")
+    os.kill(child(server, "gunicorn"), signal.SIGKILL)
+    read_until(server, "[web]    was killed", "Ready on")
+    assert is_served(installation["PORT"])
+
+
+def test_one_that_cannot_be_started_ends_both_with_what_it_said(installation: dict[str, str]) -> None:
+    process = start(installation | {"LOG_LEVEL": "LOUD"})
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "A setting in the environment is wrong" in output
+    assert "ended with exit status" in output
+    assert "started again" not in output
 
 
 def test_a_taken_port_is_said_in_one_line_before_anything_starts(installation: dict[str, str]) -> None:
