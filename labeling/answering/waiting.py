@@ -25,4 +25,5 @@ def note(membership: Membership, reason: str, now: datetime.datetime) -> None:
     same = Membership.objects.filter(pk=membership.pk, waiting_since=since)
     # Another claim of theirs may have been quicker.
     if same.update(waiting_since=now if waits else None) and since is not None:
-        IDLE_SECONDS.inc(min(now - since, LONGEST).total_seconds())
+        # The clock may have been set back meanwhile.
+        IDLE_SECONDS.inc(max(0.0, min(now - since, LONGEST).total_seconds()))

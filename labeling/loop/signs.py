@@ -29,5 +29,6 @@ class Signs:
 
 
 def alive(now: datetime.datetime) -> int:
-    """How many workers were seen within the last minute."""
-    return WorkerSign.objects.filter(seen_at__gte=now - datetime.timedelta(seconds=MISSED_SECONDS)).count()
+    """How many workers were seen within the last minute. A later sign was given before the clock was set back."""
+    missed = datetime.timedelta(seconds=MISSED_SECONDS)
+    return WorkerSign.objects.filter(seen_at__gte=now - missed, seen_at__lte=now + missed).count()

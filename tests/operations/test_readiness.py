@@ -52,6 +52,15 @@ def test_a_worker_that_is_gone_is_told_after_a_minute(client: Client) -> None:
     assert WorkerSign.objects.count() == 1
 
 
+def test_a_sign_from_before_the_clock_was_set_back_is_none() -> None:
+    now = timezone.now()
+    sign = Signs()
+    sign(now + datetime.timedelta(hours=1))
+    assert not states(now)["worker"]
+    sign(now)
+    assert states(now)["worker"]
+
+
 def test_of_several_workers_one_is_enough_and_old_ones_are_forgotten() -> None:
     now = timezone.now()
     Signs()(now - KEPT - datetime.timedelta(seconds=1))
@@ -85,8 +94,7 @@ def test_a_database_that_takes_no_writes_is_told() -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL default_transaction_read_only = on; SET LOCAL transaction_read_only = on")
-        Signs_state = states()
-        assert not Signs_state["database"]
+        assert not states()["database"]
         return
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA query_only = on")
