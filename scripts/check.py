@@ -71,6 +71,8 @@ ON_POSTGRES = [
     "observing/test_counts.py",
     "operations/test_back_up.py",
     "operations/test_database_restart.py",
+    "operations/test_disk_full.py",
+    "operations/test_readiness.py",
     "operations/test_rolling_upgrade.py",
     "queue",
     "uploads/test_storage.py::test_many_at_once_do_not_pass_the_limit_together",
