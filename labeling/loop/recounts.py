@@ -1,7 +1,4 @@
-"""What a worker does at each look around beside others' deadlines: it says that it is there, and recounts.
-
-The daily recount compares what counters say with what they count.
-"""
+"""The daily recount: what counters say is compared with what they count."""
 
 from __future__ import annotations
 
@@ -9,7 +6,6 @@ import datetime
 import logging
 
 from labeling.answering import counting, label_counts
-from labeling.loop.signs import Signs
 from labeling.models import Batch
 
 logger = logging.getLogger(__name__)
@@ -20,17 +16,15 @@ FIRST = datetime.timedelta(hours=1)
 
 
 class Recounts:
-    """Gives a sign of life; recounts every batch once a day, one at each call, so that nothing else of a look around is
-    put off for long; and keeps the label counts of batches that are done.
+    """Recounts every batch once a day, one at each call, so that nothing else of a look around is put off for long;
+    and keeps the label counts of batches that are done.
     """
 
     def __init__(self) -> None:
-        self._give_sign = Signs()
         self._due: list[int] = []
         self._next: datetime.datetime | None = None
 
     def __call__(self, now: datetime.datetime) -> None:
-        self._give_sign(now)
         uncounted = Batch.objects.filter(state=Batch.State.DONE, label_counts=None).first()
         if uncounted is not None:
             recount(uncounted)

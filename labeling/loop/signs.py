@@ -7,18 +7,23 @@ import datetime
 from labeling.models import WorkerSign
 from labeling.models.jobs import worker_name
 
-# A worker gives one whenever it looks around, which it does every five seconds.
+# A worker looks around every five seconds, and gives a sign after so many.
+EVERY = datetime.timedelta(seconds=15)
 MISSED_SECONDS = 60
 KEPT = datetime.timedelta(days=1)
 
 
 class Signs:
-    """Writes down that this worker is there, at each call, and forgets those that were not seen for a day."""
+    """Writes down that this worker is there, and forgets those that were not seen for a day."""
 
     def __init__(self) -> None:
         self._name = worker_name()
+        self._given: datetime.datetime | None = None
 
     def __call__(self, now: datetime.datetime) -> None:
+        if self._given is not None and abs(now - self._given) < EVERY:
+            return
+        self._given = now
         WorkerSign.objects.bulk_create(
             [WorkerSign(name=self._name, seen_at=now)],
             update_conflicts=True,

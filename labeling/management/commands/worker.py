@@ -17,6 +17,7 @@ from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop import statistics
 from labeling.loop.recounts import Recounts
+from labeling.loop.signs import Signs
 from labeling.loop.worker import Worker
 from labeling.models import BulkChange, Job
 from labeling.outgoing.predictions.results import remove_expired
@@ -84,7 +85,7 @@ class Command(BaseCommand):
         with threadpool_limits(threads):
             Worker(
                 run_step,
-                sweeps=[tidy, gold.Watch(), Recounts(), statistics.refresh],
+                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh],
                 prepare=compute.prepare,
                 drain=drain,
                 kinds=kinds,
