@@ -9,7 +9,7 @@ apart.
 from __future__ import annotations
 
 import uuid
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,24 +160,24 @@ class Adversary:
         for path in ("progress/", "batches/", "comments/"):
             response = self._clients[name].get(f"/api/v1/projects/{self.project.slug}/{path}")
             numbers[f"{path} status"] = response.status_code
-            numbers.update({f"{path} {inner}": value for inner, value in _leaves(response.json())})
+            numbers.update({f"{path} {inner}": value for inner, value in _leaves(response.json()).items()})
         return numbers
 
 
-def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
-    """The numbers in a JSON value, by where they stand; of a text whether it is there."""
+def _leaves(value: Any, path: str = "") -> Counter[str]:
+    """The sums of the numbers in a JSON value, by where they stand; of a text whether it is there."""
+    sums = Counter[str]()
     if isinstance(value, dict):
         for name, inner in value.items():
             if name not in CHANCE:
-                yield from _leaves(inner, f"{path}.{name}")
+                sums.update(_leaves(inner, f"{path}.{name}"))
     elif isinstance(value, list):
-        yield f"{path}.length", len(value)
-        for place, inner in enumerate(value):
-            yield from _leaves(inner, f"{path}[{place}]")
-    elif isinstance(value, int | float):
-        yield path, float(value)
+        sums[f"{path}.length"] += len(value)
+        for inner in value:
+            sums.update(_leaves(inner, path))
     else:
-        yield path, float(bool(value))
+        sums[path] += float(value) if isinstance(value, int | float) else float(bool(value))
+    return sums
 
 
 def _sizes(value: Any, path: str = "") -> Iterator[tuple[str, float]]:
@@ -256,16 +256,24 @@ class Verdict:
 
 
 def judge(
-    features: Mapping[int, Mapping[str, float]], kinds: Mapping[int, str], kind: str, *, seed: int = 0
+    features: Mapping[int, Mapping[str, float]], kinds: Mapping[int, str], kind: str, strata: Mapping[int, int]
 ) -> Verdict:
     """Whether a ridge classifier, and the best single feature, tell this kind of task from all others better than they
     do when the kinds are dealt by chance (a permutation test). Each task is scored by what was learned from the others.
+
+    `strata`: chance deals the kinds within these groups of tasks. Tasks of one class come in the same grids, and gold
+    items need not be of each class as often as others.
     """
     tasks = [task for task in features if task in kinds]
     names, table = matrix([features[task] for task in tasks])
     is_kind = np.array([kinds[task] == kind for task in tasks])
-    rng = np.random.default_rng(seed)
-    dealt = np.stack([is_kind, *(rng.permutation(is_kind) for _ in range(PERMUTATIONS))])
+    of_task = np.array([strata.get(task, 0) for task in tasks])
+    rng = np.random.default_rng(0)
+    dealt = np.tile(is_kind, (PERMUTATIONS + 1, 1))
+    for stratum in np.unique(of_task):
+        places = np.flatnonzero(of_task == stratum)
+        for row in dealt[1:]:
+            row[places] = rng.permutation(row[places])
     design = np.column_stack([np.ones(len(table)), table])
     penalty = np.diag([0.0, *np.full(table.shape[1], RIDGE)])
     hat = design @ np.linalg.solve(design.T @ design + penalty, design.T)

@@ -110,7 +110,7 @@ def world(folder: Path, number: int, settings: dict[str, Any]) -> Project:
 def answer_truly(project: Project, user: User) -> None:
     """Answer what there is from the truth, and leave in the copies that have the same."""
     while tasks := queue.claim(project=project, user=user, count=50).tasks:
-        beside = copies.shown_beside(project, [task.item_key for task in tasks])
+        beside = copies.shown_beside(project, tasks)
         answers = []
         for task in tasks:
             truth = Item.objects.get(pk=task.item_key).truth
@@ -143,7 +143,9 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
     features = Adversary(project, background, answer, batch=batch.number).play()
     played = {kinds[task] for task in features if task in kinds}
     assert played == ({*KINDS, "other"} if project.near_copies else {"gold", "control", "other"})
-    return [judge(features, kinds, kind) for kind in KINDS if kind in played]
+    tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")
+    proposed = {task.pk: task.shown.proposed for task in tasks if task.shown.proposed is not None}
+    return [judge(features, kinds, kind, proposed) for kind in KINDS if kind in played]
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
