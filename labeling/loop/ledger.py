@@ -1,7 +1,8 @@
-"""A project's privacy budget: what its trainings have cost together, what is left, and what may leave the project.
+"""A project's privacy budget: what has been spent on its labels, what is left, and what may leave the project.
 
-Every training is in the ledger from before it starts. All of them compose, over all rounds, killed ones included. Where
-something rests on an assumption that does not hold, no epsilon is stated.
+Every training is in the ledger from before it starts. All of them compose, over all rounds, killed ones included, and
+over all projects that hold the same labels (`labeling.projects.families`). Where something rests on an assumption that
+does not hold, no epsilon is stated.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from itertools import chain
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Sum
 
 from labeling.answering import counting
 from labeling.models import Batch, ModelVersion, PrivateTraining, Project, Release, User
+from labeling.projects import families
 from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
 from models_store.privacy.config import PrivacyConfig, noise_for_budget
 
@@ -36,7 +39,7 @@ class BudgetSpent(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Trainings that have `started`, and the phases of noise of all of them."""
+    """Trainings of the project that have `started`, and the phases of noise of all trainings on its labels."""
 
     started: int = 0
     phases: tuple[Phase, ...] = ()
@@ -91,11 +94,25 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Private trainings of other projects that hold the same labels: their number, and all their phases."""
+
+    trainings: int = 0
+    phases: tuple[Phase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
-    """The trainings in their order, and what the first 1, 2, … of them cost together at the project's delta."""
+    """The project's trainings in their order, and what the first 1, 2, … of them cost together at the project's delta,
+    with all those of other projects that hold the same labels.
+    """
 
     trainings: list[PrivateTraining]
     costs: list[float]
+    elsewhere: Elsewhere
+    """Trainings of those other projects."""
+    elsewhere_cost: float
+    """What those cost by themselves."""
     left: int
     """Trainings that the budget is still made for."""
     noise: float | None
@@ -109,7 +126,7 @@ class Ledger:
         """Epsilon of all trainings together; None where it cannot be stated."""
         if self.flaw:
             return None
-        return self.costs[-1] if self.costs else 0.0
+        return self.costs[-1] if self.costs else self.elsewhere_cost
 
     @property
     def labels_needed(self) -> int | None:
@@ -127,25 +144,32 @@ def is_private(project: Project) -> bool:
 
 
 def ledger_of(project: Project) -> Ledger:
-    """What stands in the ledger, and what is left. Three queries."""
+    """What stands in the ledger, and what is left. Four queries, and four more if other projects hold its labels."""
     budget = Budget.of(project)
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
+    elsewhere = _elsewhere(project)
     labels = counting.trainable_labels(project)
     phases = [_phases(training) for training in trainings]
-    costs = epsilons(phases, project.privacy_delta)
-    spent = Spent(len(trainings), tuple(chain.from_iterable(phases)))
+    elsewhere_cost, *costs = epsilons([elsewhere.phases, *phases], project.privacy_delta)
+    spent = Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(phases)))
     left = budget.left(labels, spent) if budget else 0
     noise = budget.noise_of_each(labels, left, spent) if budget and left and labels else None
-    return Ledger(trainings, costs, left if noise or not labels else 0, noise, labels, _flaw(project))
+    left = left if noise or not labels else 0
+    return Ledger(trainings, costs, elsewhere, elsewhere_cost, left, noise, labels, _flaw(project))
 
 
 @transaction.atomic
 def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraining, PrivacyConfig]:
     """Write a training on so many labels into the ledger, and say how it must go. Raises `BudgetSpent`."""
-    # The lock lets two trainings not start on the same rest of the budget.
+    # The lock lets two trainings not start on the same rest of the budget, of whatever projects with the same labels.
+    families.lock()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     budget = Budget.of(project)
-    assert budget is not None
+    if budget is None:
+        raise BudgetSpent(
+            "The privacy budget was removed from the settings just before a private training. Retry to train without "
+            "privacy, or set the budget again first."
+        )
     spent = spent_by(project)
     left = budget.left(labels, spent)
     if not left and budget.noise is not None:
@@ -211,9 +235,37 @@ def held(version: ModelVersion) -> str:
 
 
 def _flaw(project: Project) -> str:
-    """Whether a version has learned from the same labels outside the ledger."""
-    open_ones = project.versions.filter(private_training=None).order_by("number").values_list("number", flat=True)
-    numbers = list(open_ones[:4])
+    """Why no epsilon holds for the project's labels; empty if one does."""
+    if flaw := _open_versions(project):
+        return flaw
+    family = project.family
+    if (family and family.removed_flaw) or families.has_flaw(families.others(project)):
+        return (
+            "Another project that holds the same labels trained on them without privacy, or counted one label several "
+            "times: no ε holds for all that has been shown of them. Take labels over only into projects that are "
+            "private from their first training."
+        )
+    imported = project.imports.aggregate(repeated=Sum("repeated"), untraced=Sum("untraced"))
+    if repeated := imported["repeated"]:
+        return (
+            f"{repeated:,} imported label{'s' * (repeated > 1)} came in for content that the project had a label for: "
+            "such a label counts several times in a training, and ε holds for labels that count once. Import each "
+            "label once, into a new project."
+        )
+    if untraced := imported["untraced"]:
+        return (
+            f"{untraced:,} imported label{'s' * (untraced > 1)} {'were' if untraced > 1 else 'was'} not found in "
+            "another project: what was trained on them before is not known, and no ε holds for it. Only labels that "
+            "were given here, copied with their project, or imported from an export by a person who may export that "
+            "project, carry what was spent on them."
+        )
+    return ""
+
+
+def _open_versions(project: Project) -> str:
+    """Which versions have learned from the project's labels outside the ledger."""
+    versions = project.versions.without_privacy().order_by("number")
+    numbers = list(versions.values_list("number", flat=True)[:4])
     if not numbers:
         return ""
     named = ", ".join(str(number) for number in numbers[:3]) + (" and others" if len(numbers) > 3 else "")
@@ -226,9 +278,22 @@ def _flaw(project: Project) -> str:
 
 
 def spent_by(project: Project) -> Spent:
-    """What all trainings so far have spent. One query."""
+    """What all trainings on the project's labels have spent so far. One query, and two more in a family."""
+    elsewhere = _elsewhere(project)
     trainings = list(project.private_trainings.order_by("pk"))
-    return Spent(len(trainings), tuple(phase for training in trainings for phase in _phases(training)))
+    return Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings))))
+
+
+def _elsewhere(project: Project) -> Elsewhere:
+    """The trainings of other projects that hold the same labels, removed ones first."""
+    family = project.family
+    if family is None:
+        return Elsewhere()
+    trainings = list(PrivateTraining.objects.filter(project__in=families.others(project)).order_by("pk"))
+    phases = [Phase(**phase) for phase in family.removed_phases]
+    return Elsewhere(
+        family.removed_trainings + len(trainings), (*phases, *chain.from_iterable(map(_phases, trainings)))
+    )
 
 
 def _phases(training: PrivateTraining) -> list[Phase]:

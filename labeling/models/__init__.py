@@ -10,7 +10,7 @@ from labeling.models.items import Item
 from labeling.models.jobs import Job
 from labeling.models.people import Invitation, Membership, Role, User
 from labeling.models.predictions import PredictionRun
-from labeling.models.privacy import PrivateTraining, Release
+from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
@@ -43,6 +43,7 @@ __all__ = [
     "Job",
     "LabelClass",
     "LabelCounts",
+    "LabelFamily",
     "Membership",
     "ModelVersion",
     "PredictionRun",

@@ -11,6 +11,14 @@ class ItemImportQuerySet(models.QuerySet["ItemImport"]):
         """Imports whose file is being read, or will be."""
         return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
 
+    def untraced(self) -> ItemImportQuerySet:
+        """Imports that brought labels of which it is not known what was trained on them before."""
+        return self.filter(untraced__gt=0)
+
+    def repeated(self) -> ItemImportQuerySet:
+        """Imports that brought labels of content that their project had a label for already."""
+        return self.filter(repeated__gt=0)
+
     def failed(self) -> ItemImportQuerySet:
         """Imports that can be retried."""
         return self.filter(state=ItemImport.State.FAILED)
@@ -48,6 +56,12 @@ class ItemImport(models.Model):
     accepted = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
     labeled = models.PositiveBigIntegerField(default=0, help_text="Of those accepted, how many came with a label.")
+    untraced = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Labels of which it is not known what was trained on them before."
+    )
+    repeated = models.PositiveBigIntegerField(
+        default=0, db_default=0, help_text="Labels of content that the project had a label for already."
+    )
     batch = models.ForeignKey(
         "labeling.Batch", null=True, on_delete=models.SET_NULL, related_name="imports", help_text="Of those."
     )

@@ -173,6 +173,9 @@ class Item(models.Model):
     truth = models.JSONField(null=True, help_text="The known answer, for simulation. Never shown.")
     suggestion = models.JSONField(null=True, help_text="An answer that came with it, shown to those who are prompted.")
 
+    fingerprint = models.BigIntegerField(
+        null=True, editable=False, help_text="A hash of its content: the same in all projects. Null if there is none."
+    )
     row = models.PositiveBigIntegerField(null=True, help_text="Index in the project's matrices, once encoded.")
     encode_error = models.CharField(max_length=300, blank=True)
 
@@ -246,6 +249,11 @@ class Item(models.Model):
                 name="item_excluded",
             ),
             models.Index(fields=["project"], condition=models.Q(suggestion__isnull=False), name="item_suggested"),
+            models.Index(
+                fields=["fingerprint"],
+                condition=models.Q(label__isnull=False, fingerprint__isnull=False),
+                name="item_labeled_content",
+            ),
             models.Index(
                 fields=["project", "queued_at"], condition=models.Q(queued_at__isnull=False), name="item_queued"
             ),

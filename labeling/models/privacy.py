@@ -6,6 +6,23 @@ from django.conf import settings
 from django.db import models
 
 
+class LabelFamily(models.Model):
+    """Projects that hold the same labels, and so share one privacy ledger. What projects that were removed for good had
+    spent on these labels stays here.
+    """
+
+    removed_trainings = models.PositiveIntegerField(
+        default=0, db_default=0, help_text="Private trainings of removed projects."
+    )
+    removed_phases = models.JSONField(default=list, help_text="The phases of those trainings, in one list.")
+    removed_flaw = models.BooleanField(
+        default=False, db_default=False, help_text="Whether a removed project leaves no ε that holds for these labels."
+    )
+
+    def __str__(self) -> str:
+        return f"label family {self.pk}"
+
+
 class PrivateTraining(models.Model):
     """One training, written down before it starts: one that was killed has cost what it could have shown."""
 

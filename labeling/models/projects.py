@@ -83,6 +83,15 @@ class Project(ProjectSettings):
         default=0, editable=False, help_text="Number of the guidelines as they are; 0 if none were ever written."
     )
 
+    family = models.ForeignKey(
+        "labeling.LabelFamily",
+        null=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="projects",
+        help_text="The projects that hold the same labels; empty if no other does.",
+    )
+
     # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)

@@ -16,6 +16,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Versions that the gate let through: of a project that has any, at least the first."""
         return self.filter(held_back=False)
 
+    def without_privacy(self) -> ModelVersionQuerySet:
+        """Versions whose training is in no privacy ledger."""
+        return self.filter(private_training=None)
+
 
 class ModelVersion(models.Model):
     """A trained network with its metrics and the labels it saw. Its artifact is a folder below the project's data."""

@@ -2,7 +2,8 @@
 members, if wanted.
 
 The new project is there at once, and the worker copies the items (`labeling.intake.copying`). Models stay where they
-are. The copy needs nothing of the original once it is complete: either can be deleted.
+are. The copy needs nothing of the original once it is complete: either can be deleted. Projects with the same labels
+share a privacy ledger (`labeling.projects.families`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
-from labeling.projects import guidelines_images
+from labeling.projects import families, guidelines_images
 from labeling.projects.create import SETTINGS, create_project
 
 # Beside the settings: what a project is made with, and how the task is described.
@@ -58,6 +59,8 @@ def duplicate(
         )
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)
+    if labels:  # from before the first label is copied: a training may run meanwhile, in either project
+        families.join(project=copy, sources=[project.pk])
     return copy
 
 

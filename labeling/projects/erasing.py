@@ -54,7 +54,7 @@ from labeling.models import (
     VersionChoice,
     WorkLog,
 )
-from labeling.projects import storage
+from labeling.projects import families, storage
 from labeling.projects.lifecycle import KEPT
 from labeling.shared_files import StoreAway, store
 from models_store.folders import FolderError, folder_at
@@ -119,6 +119,7 @@ def erase(now: datetime.datetime, seconds: float) -> None:
         try:
             _remove_versions(project, until)
             _remove_files(project, until)
+            families.leave(project)
             _cut_circles(project)
             for model, path in TABLES:
                 _remove_rows(model, path, project, until)

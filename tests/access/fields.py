@@ -92,7 +92,7 @@ FIELDS: dict[str, Fields] = {
         "anchoring"
     },
     "api:near-copies": {READERS: "shown answered same propagated due right radius reach classes"},
-    "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw"},
+    "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw elsewhere"},
     "api:clustering": {
         READERS: "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "
         "described_now measured_by digest anew_at",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 from digits import annotator, answer_batch, digits_project
+from processes import wait_until
+from processes import worker as worker_process
 
 from labeling.answering import batches
 from labeling.loop import ledger
 from labeling.loop.worker import Worker
-from labeling.models import Batch, PrivateTraining, Project
+from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
+from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
 
@@ -43,3 +46,46 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
     assert project.versions.count() == PrivateTraining.objects.count() == 2
     project.refresh_from_db()
     assert ledger.ledger_of(project).spent <= 12.0
+
+
+def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tmp_path, settings) -> None:
+    settings.DATA_DIR = tmp_path
+    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=1)
+    user = annotator(project)
+    worker = Worker(run_step, drain=True)
+    worker.run()
+    answer_batch(project, user)
+    worker.run()
+    copy = duplicate(project=project, user=user, slug="copy", name="Copy", items=True, labels=True)
+    worker.run()
+    stopped = copy.batches.get(number=1)
+    assert stopped.state == Batch.State.FAILED
+    assert "The privacy budget of ε = 8 is spent" in stopped.reason
+    assert not copy.versions.exists()
+    Project.objects.filter(pk=copy.pk).update(privacy_epsilon=20.0)
+    batches.retry(batch=stopped)
+    worker.run()
+    assert copy.versions.count() == 1
+    phases = [Phase(**phase) for training in PrivateTraining.objects.all() for phase in training.phases]
+    for each in (project, copy):
+        each.refresh_from_db()
+        assert ledger.ledger_of(each).spent == pytest.approx(epsilon(phases, 1e-4))
+
+
+def test_a_training_that_was_killed_is_paid_for(tmp_path) -> None:
+    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=2)
+    user = annotator(project)
+    worker = Worker(run_step, drain=True)
+    worker.run()
+    answer_batch(project, user)
+    with worker_process() as process:
+        wait_until(PrivateTraining.objects.exists)
+        process.kill()
+        process.wait()
+    assert not ModelVersion.objects.exists()
+    worker.run()
+    assert [training.version is None for training in PrivateTraining.objects.order_by("pk")] == [True, False]
+    spent = ledger.ledger_of(Project.objects.get()).spent
+    assert spent is not None
+    assert 7.5 < spent <= 8.0
+    assert not Job.objects.filter(state=Job.State.FAILED).exists()

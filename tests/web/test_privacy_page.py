@@ -149,7 +149,7 @@ def test_the_ledger_is_read_in_few_queries(django_assert_num_queries) -> None:  
     project, batch = private_project(privacy_trainings=20)
     for _ in range(3):
         ledger.start(project=project, batch=batch, labels=40)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(4):
         ledger.ledger_of(project)
 
 

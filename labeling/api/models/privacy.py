@@ -31,9 +31,18 @@ class TrainingFigures(serializers.Serializer[Any]):
     labels = serializers.IntegerField(min_value=0)
     phases = PhaseFigures(many=True)
     epsilon = serializers.FloatField(
-        allow_null=True, help_text="Of all trainings up to this one; null where `flaw` says why none can be stated."
+        allow_null=True,
+        help_text="Of all trainings up to this one and of those `elsewhere`; null where `flaw` says why none can be "
+        "stated.",
     )
     started_at = serializers.DateTimeField()
+
+
+class ElsewhereFigures(serializers.Serializer[Any]):
+    """Private trainings of other projects that hold the same labels: copies, originals and imports of them."""
+
+    trainings = serializers.IntegerField(min_value=0)
+    phases = PhaseFigures(many=True, help_text="Of all these trainings.")
 
 
 class PrivacySerializer(serializers.Serializer[Any]):
@@ -42,7 +51,10 @@ class PrivacySerializer(serializers.Serializer[Any]):
     private = serializers.BooleanField(help_text="Whether trainings are private.")
     limit = serializers.FloatField(allow_null=True, help_text="ε that all trainings together may cost.")
     delta = serializers.FloatField(help_text="δ at which ε holds.")
-    spent = serializers.FloatField(allow_null=True, help_text="ε of all trainings together, null as in `trainings`.")
+    spent = serializers.FloatField(
+        allow_null=True,
+        help_text="ε of all trainings on these labels, those `elsewhere` too; null as in `trainings`.",
+    )
     flaw = serializers.CharField(allow_blank=True, help_text="Why no ε can be stated; empty if it can.")
     left = serializers.IntegerField(min_value=0, help_text="Trainings that may still start.")
     noise = serializers.FloatField(allow_null=True, help_text="Noise multiplier of the next one.")
@@ -50,7 +62,8 @@ class PrivacySerializer(serializers.Serializer[Any]):
     labels_needed = serializers.IntegerField(
         allow_null=True, help_text="About how many labels make it nearly as good as one without privacy."
     )
-    trainings = TrainingFigures(many=True)
+    trainings = TrainingFigures(many=True, help_text="Of this project.")
+    elsewhere = ElsewhereFigures()
 
 
 class PrivacyDetail(ProjectView):
@@ -86,5 +99,9 @@ class PrivacyDetail(ProjectView):
             "labels": state.labels,
             "labels_needed": state.labels_needed,
             "trainings": trainings,
+            "elsewhere": {
+                "trainings": state.elsewhere.trainings,
+                "phases": [phase._asdict() for phase in state.elsewhere.phases],
+            },
         }
         return Response(PrivacySerializer(facts).data)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from labeling.loop import ledger
 from labeling.models import Membership
-from labeling.projects import access
+from labeling.projects import access, families
 from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -39,12 +39,17 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     ]
     limit = project.privacy_epsilon
     needed = state.labels_needed
+    others = families.others(project)
     context = {
         "on": ledger.is_private(project),
         "ledger": state,
         "rows": rows,
         "limit": limit and figure(limit),
         "delta": figure(project.privacy_delta) if project.privacy_delta >= 1e-6 else f"{project.privacy_delta:g}",
+        "shared": project.family is not None,
+        "elsewhere": number(state.elsewhere.trainings),
+        "elsewhere_cost": f"{state.elsewhere_cost:.2f}",
+        "known": list(others.visible_to(membership.user).values_list("name", flat=True)),
         "spent": None if state.spent is None else f"{state.spent:.2f}",
         "share": None if state.spent is None or limit is None else min(state.spent / limit, 1),
         "noise": state.noise and f"{state.noise:.1f}",

@@ -1,0 +1,92 @@
+"""Projects that hold the same labels share one privacy ledger: each label was shown to the trainings of all of them.
+
+A project joins those whose labels it copies or imports, for good.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from labeling.models import ItemImport, LabelFamily, ModelVersion, PrivateTraining, Project
+from labeling.models.projects import ProjectQuerySet
+
+
+def lock() -> None:
+    """Until this transaction ends, no other one changes a family or starts a private training.
+
+    Call it before the transaction locks a project. On SQLite the transaction is the only one that writes anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f'LOCK TABLE "{LabelFamily._meta.db_table}" IN EXCLUSIVE MODE')
+
+
+def others(project: Project) -> ProjectQuerySet:
+    """The other projects that hold the same labels, deleted ones too."""
+    if project.family_id is None:
+        return Project.objects.none()
+    return Project.objects.filter(family=project.family_id).exclude(pk=project.pk)
+
+
+@transaction.atomic
+def join(*, project: Project, sources: Iterable[int]) -> None:
+    """From now on the project shares a ledger with these projects, and with those that they share one with."""
+    joined = Project.objects.filter(pk__in=[project.pk, *sources])
+    if _is_one(joined):  # as with nearly every part of a long import
+        return
+    lock()
+    families = sorted({pk for pk in joined.values_list("family", flat=True) if pk is not None})
+    kept = families[0] if families else LabelFamily.objects.create().pk
+    Project.objects.filter(Q(pk__in=joined.values("pk")) | Q(family__in=families)).update(family=kept)
+    for merged in LabelFamily.objects.filter(pk__in=families[1:]):
+        _keep(kept, merged.removed_trainings, merged.removed_phases, flaw=merged.removed_flaw)
+        merged.delete()
+    project.family_id = kept
+
+
+@transaction.atomic
+def leave(project: Project) -> None:
+    """Take a project that is removed for good out of its family, which keeps what the project has spent."""
+    project.refresh_from_db(fields=["family"])
+    if project.family is None:  # for good: nothing joins a project that is removed
+        return
+    lock()
+    project.refresh_from_db(fields=["family"])
+    family = project.family
+    Project.objects.filter(pk=project.pk).update(family=None)
+    if Project.objects.filter(family=family).exists():
+        phases = list(PrivateTraining.objects.filter(project=project).order_by("pk").values_list("phases", flat=True))
+        flaw = has_flaw(Project.objects.filter(pk=project.pk))
+        _keep(family.pk, len(phases), [phase for training in phases for phase in training], flaw=flaw)
+    else:
+        family.delete()
+
+
+def has_flaw(projects: QuerySet[Project]) -> bool:
+    """Whether one of these projects has shown labels outside its ledger: it trained on them without privacy, or in
+    private while it counted one label several times. Two queries.
+    """
+    open_versions = ModelVersion.objects.without_privacy().filter(project__in=projects)
+    repeated = ItemImport.objects.repeated().filter(
+        project__in=projects, project__private_trainings__created_at__gt=F("created_at")
+    )
+    return open_versions.exists() or repeated.exists()
+
+
+def _is_one(projects: QuerySet[Project]) -> bool:
+    """Whether all are in the same family."""
+    families = set(projects.values_list("family", flat=True))
+    return len(families) == 1 and None not in families
+
+
+def _keep(family: int, trainings: int, phases: list[dict[str, float]], *, flaw: bool) -> None:
+    """Add to what removed projects have spent."""
+    kept = LabelFamily.objects.get(pk=family)
+    LabelFamily.objects.filter(pk=family).update(
+        removed_trainings=F("removed_trainings") + trainings,
+        removed_phases=[*kept.removed_phases, *phases],
+        removed_flaw=kept.removed_flaw or flaw,
+    )
