@@ -75,7 +75,7 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
         suggestion = asks.show(each.suggestion, names)
         draft = Draft(each.external_id, each.data, truth, proposed, labels=labels.get(each.pk), suggestion=suggestion)
         name = media.share(each.media, project.pk) if each.media else ""
-        copies.append(NewItem(number, draft, each.source, name, each.media_offset))
+        copies.append(NewItem(number, draft, each.source, name, each.media_offset, each.fingerprint))
     if any(each.media for each in copies):
         media.flush()
     size = _media_bytes(project, copies)

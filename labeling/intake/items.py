@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,12 +12,13 @@ from typing import Any
 from django.utils import timezone
 
 from labeling.intake.rows import Draft
+from labeling.kinds import Kind
 from labeling.models import Item, Project
 from labeling.statements import stored
 
 COLUMNS = (
     "id", "project", "external_id", "source", "data", "media", "media_offset", "proposed", "truth", "gold",
-    "suggestion", "encode_error", "control_key", "reserved", "created_at",
+    "suggestion", "encode_error", "control_key", "reserved", "created_at", "fingerprint",
 )  # fmt: skip
 TRUTHS_KEPT = 4096
 
@@ -30,6 +32,7 @@ class NewItem:
     source: str
     media: str = ""
     media_offset: int = 0
+    fingerprint: int | None = None
 
 
 def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int]) -> list[tuple[Any, ...]]:
@@ -56,9 +59,18 @@ def rows_of(project: Project, items: Iterable[NewItem], indices: dict[str, int])
         rows.append(
             (item.number, project_id, draft.external_id, item.source[:300], encode(draft.data), item.media,
              item.media_offset, proposed, known(draft.truth), known(draft.gold), known(draft.suggestion), "", key,
-             reserved, now)
+             reserved, now, item.fingerprint)
         )  # fmt: skip
     return rows
+
+
+def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
+    """A hash of the item's content, the same in all projects, for a column of 64 bits; None if it has none."""
+    identity = kind.identity(draft.data, media, draft.vector)
+    if not identity:
+        return None
+    digest = hashlib.blake2b(identity, digest_size=8, person=kind.name.encode()).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def control_key(project: Project, external_id: str) -> float:

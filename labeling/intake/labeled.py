@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from labeling.answering import batches
 from labeling.answering.storing import ANNOTATION
+from labeling.intake import origins
 from labeling.intake.items import NewItem
 from labeling.intake.labels import Answer, Labels
 from labeling.models import Annotation, Batch, Correction, Item, ItemImport, Project, Task, User
@@ -79,6 +80,7 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
     importer = item_import.created_by.username if item_import.created_by else NOBODY
     shared = _Import(project, indices, importer, timezone.now())
     settled = [_settle(shared, item.draft.labels) for item in items if item.draft.labels]
+    origins.record(item_import, _labels(items, settled, indices))
     batch = batches.for_import(item_import=item_import)
     tasks = Task.objects.bulk_create(
         Task(batch=batch, item_id=item.number, rank=batch.size + place, free=0, outstanding=0)
@@ -96,6 +98,19 @@ def write_labels(item_import: ItemImport, items: Sequence[NewItem], indices: Map
         size=F("size") + len(tasks), labeled=F("labeled") + labeled, overlap=project.overlap
     )
     return labeled
+
+
+def _labels(
+    items: Sequence[NewItem], settled: Sequence[_Settled], indices: Mapping[str, int]
+) -> list[origins.ImportedLabel]:
+    """The labels that came in; also answers that come to none, for they may later."""
+    return [
+        origins.ImportedLabel(
+            item.fingerprint, each.label, None if item.draft.proposed is None else indices[item.draft.proposed]
+        )
+        for item, each in zip(items, settled, strict=True)
+        if each.label is not None or any(answered.value is not None for answered in each.answers)
+    ]
 
 
 def _settle(shared: _Import, labels: Labels) -> _Settled:

@@ -21,7 +21,7 @@ from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
-from labeling.intake.items import COLUMNS, NewItem, rows_of
+from labeling.intake.items import COLUMNS, NewItem, fingerprint, rows_of
 from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Source, UnreadableFile, open_source
@@ -264,12 +264,12 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[NewItem]) -> None:
-    """Write the files, or one block with all vectors of the chunk, and tell the items where they are."""
-    folder = kinds.of(project).folder
+    """Write the files, or one block with all vectors of the chunk, and tell the items where they are, and what."""
+    kind = kinds.of(project)
     vectors: list[np.ndarray] = []
     for draft, item in zip(drafts, items, strict=True):
         if draft.file is not None:
-            item.media = media.file_name(project.pk, folder, draft.file, draft.suffix)
+            item.media = media.file_name(project.pk, kind.folder, draft.file, draft.suffix)
             media.write(item.media, draft.file, preview=draft.preview, thumbnail=draft.thumbnail)
         elif draft.vector is not None:
             item.media = f"{project.pk}/vectors/{block_name}.npy"
@@ -279,6 +279,8 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
         media.flush()
     if vectors:
         media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
+    for item in items:
+        item.fingerprint = fingerprint(kind, item.draft, item.media)
 
 
 def _storing_problem(error: OSError) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any, ClassVar, NamedTuple, SupportsBytes
 
 import numpy as np
@@ -140,6 +141,12 @@ class Kind(ABC):
     def raw(self, data: Mapping[str, Any], stored: SupportsBytes | np.ndarray | None) -> Any:
         """What an encoder takes of an item with these fields, whose file or vector is `stored`."""
         return stored
+
+    def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
+        """What two items have in common that hold the same content, whatever they are called; b"" if it cannot be
+        told. `media` is the storage name of the item's file, which follows from the file's bytes.
+        """
+        return b"" if media.endswith(".npy") else PurePosixPath(media).stem.encode()
 
     def excerpt(self, data: Mapping[str, Any]) -> str:
         """What a list quotes of an item; "" if nothing."""

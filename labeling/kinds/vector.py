@@ -38,6 +38,9 @@ class Vector(Kind):
         _check_length(vector, around.vector_length)
         return ItemContent(shown=shown, vector=vector)
 
+    def identity(self, data: Mapping[str, Any], media: str, vector: np.ndarray | None) -> bytes:
+        return b"" if vector is None else vector.astype("<f4").tobytes()
+
     def excerpt(self, data: Mapping[str, Any]) -> str:
         return " · ".join(f"{name} {value_text(value)}" for name, value in list(data.items())[:QUOTED])
 

@@ -1,0 +1,147 @@
+"""Where imported labels come from, so that they carry what was spent on them.
+
+A label is traced by its value and its item's content to projects whose labels the importer may export. Its project then
+shares their privacy ledger. What was trained on a label that is found nowhere is not known.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django.db.models import F
+from django.utils import timezone
+
+from labeling.database import among
+from labeling.models import Item, ItemImport, Project
+from labeling.projects import access, families
+from labeling.projects.lifecycle import KEPT
+
+MOST_ALIKE = 20
+"""Labels of the same content that are looked at, for each imported one on average."""
+
+
+class ImportedLabel(NamedTuple):
+    """A stored label and its item's content; `proposed` is the class that a verify item asks about. The value is None
+    for answers that come to no label: they are not traced.
+    """
+
+    fingerprint: int | None
+    value: Any
+    proposed: int | None
+
+
+def record(item_import: ItemImport, labels: Sequence[ImportedLabel]) -> None:
+    """Trace labels that are about to be written, and let the project share the ledgers of their sources.
+
+    Within the transaction that writes them, before it locks the project (`families.lock`).
+    """
+    if not labels:
+        return
+    project = item_import.project
+    held = _held(labels)
+    if item_import.is_copy:  # its labels are those of the original
+        holders = [pk for pk in [item_import.copied_from_id] if pk is not None]
+        found = [set(holders)] * len(labels)
+    else:
+        holders = _may_export(item_import, held)
+        found = _found(project, labels, {pk: held[pk] for pk in holders})
+    sources: set[int] = set().union(*found)
+    if sources:
+        families.join(project=project, sources=sources)
+    # A label is as unknown as it is in any project that it may come from.
+    doubtful = _untraced(sources)
+    untraced = sum(not holding or not holding.isdisjoint(doubtful) for holding in found)
+    repeated = 0
+    if held:
+        # Locked: another import may bring the same labels meanwhile.
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+        repeated = _repeated(labels, _held(labels, of=project.pk)[project.pk], {pk: held[pk] for pk in holders})
+    if untraced or repeated:
+        ItemImport.objects.filter(pk=item_import.pk).update(
+            untraced=F("untraced") + untraced, repeated=F("repeated") + repeated
+        )
+
+
+def _found(
+    project: Project, labels: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
+) -> list[set[int]]:
+    """For each label the projects that hold it."""
+    holding: dict[Hashable, set[int]] = defaultdict(set)
+    for each in Project.objects.filter(pk__in=holders):
+        for key in _keys(each, holders[each.pk]):
+            holding[key].add(each.pk)
+    keys = _keys(project, labels)
+    return [set() if each.fingerprint is None else holding[key] for each, key in zip(labels, keys, strict=True)]
+
+
+def _held(labels: Sequence[ImportedLabel], *, of: int | None = None) -> dict[int, list[ImportedLabel]]:
+    """The labels of the same content in each project, or `of` one. One query.
+
+    None at all where content is so common that a look at all of it would hold others up: nothing is known of it.
+    """
+    fingerprints = {each.fingerprint for each in labels if each.fingerprint is not None}
+    # Both databases use the partial index only if told that there is a fingerprint.
+    same = Item.objects.labeled().filter(fingerprint__isnull=False, fingerprint__in=among(fingerprints))
+    if of is not None:
+        same = same.filter(project=of)
+    most = MOST_ALIKE * len(labels)
+    rows = list(same.values_list("project", "fingerprint", "label", "proposed")[: most + 1])
+    held = defaultdict(list)
+    for project, *label in rows if len(rows) <= most else []:
+        held[project].append(ImportedLabel(*label))
+    return held
+
+
+def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
+    """Those of the other projects whose labels the importer may export: of others, an import must not tell what they
+    hold.
+
+    A command's importer is nobody, who may do all. Deleted projects count for as long as they can be restored.
+    """
+    user, project = item_import.created_by, item_import.project
+    others = Project.objects.filter(pk__in=held, question=project.question).exclude(pk=project.pk)
+    others = others.exclude(deleted_at__lte=timezone.now() - KEPT)
+    if user is not None and not access.is_operator(user):
+        others = others.filter(pk__in=[each.project_id for each in user.memberships.all() if each.may_export])
+    return list(others.values_list("pk", flat=True))
+
+
+def _untraced(projects: Iterable[int]) -> set[int]:
+    """Those of the projects that hold labels of which it is not known what was trained on them."""
+    return set(ItemImport.objects.untraced().filter(project__in=projects).values_list("project", flat=True))
+
+
+def _repeated(
+    labels: Sequence[ImportedLabel], own: Sequence[ImportedLabel], holders: Mapping[int, Sequence[ImportedLabel]]
+) -> int:
+    """How many of the labels are one that the project has already: it holds their content more often than any source.
+
+    Items that are alike by chance, each labeled by itself, are as many in the source. A source that holds a label
+    several times itself says nothing.
+    """
+    before = Counter(each.fingerprint for each in own)
+    coming = Counter(each.fingerprint for each in labels if each.fingerprint is not None)
+    doubtful = set(ItemImport.objects.repeated().filter(project__in=holders).values_list("project", flat=True))
+    most: Counter[int | None] = Counter()
+    for project, held in holders.items():
+        if project not in doubtful:
+            most |= Counter(each.fingerprint for each in held)
+    return sum(n for content, n in coming.items() if before[content] + n > max(1, most[content]))
+
+
+def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
+    """Of each label what is the same in all projects: content, value and proposed class, by the classes' names."""
+    indices = {each.proposed for each in labels if each.proposed is not None}
+    if not project.asks.proposes:
+        values = [each.value for each in labels if each.value is not None]
+        indices.update(index for value in values for index in (value if isinstance(value, list) else [value]))
+    names = project.class_names(indices)
+
+    def key(label: ImportedLabel) -> Hashable:
+        shown = project.asks.show(label.value, names)
+        value = tuple(sorted(shown)) if isinstance(shown, list) else shown
+        return label.fingerprint, value, None if label.proposed is None else names[label.proposed]
+
+    return [key(each) for each in labels]
