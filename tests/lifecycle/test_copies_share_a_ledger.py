@@ -259,3 +259,12 @@ def test_the_ledger_of_many_copies_is_read_in_few_queries(django_assert_num_quer
     project.refresh_from_db()
     with django_assert_num_queries(8):
         ledger.ledger_of(project)
+
+
+def test_a_copy_that_the_release_before_started_joins_with_its_first_label() -> None:
+    project = private_project()
+    train(project)
+    copy = copy_of(project, run=False)
+    Project.objects.update(family=None)
+    run_copies()
+    assert state_of(copy).spent == state_of(project).spent == all_spent(project)
