@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.utils import timezone
 from factories import make_member, make_project
 from import_files import picture
 from pages import signed_in
@@ -21,10 +22,11 @@ from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop import ledger
 from labeling.loop.step import Step
-from labeling.models import Batch, Item, PrivateTraining, Project, Role, User
+from labeling.models import Batch, Item, Job, PrivateTraining, Project, Role, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.rows import pages
 from labeling.projects import classes
+from labeling.projects.duplicating import duplicate
 from models_store.privacy.accounting import Phase, epsilon
 
 pytestmark = pytest.mark.django_db
@@ -260,6 +262,18 @@ def test_what_is_unknown_stays_so_on_a_detour(tmp_path: Path) -> None:
     second = project_of("second")
     bring(second, bare(exported(first)), tmp_path)
     assert "is not known" in state_of(second).flaw
+
+
+def test_what_is_unknown_stays_so_in_a_copy(tmp_path: Path) -> None:
+    first = project_of("first")
+    bring(first, texts(label="cat"), tmp_path)
+    mona = make_member(first, "mona", Role.MANAGER)
+    copy = duplicate(project=first, user=mona, slug="copy", name="Copy", items=True, labels=True)
+    job = Job.objects.get(project=copy)
+    assert Job.objects.take(job, "host:1:a", timezone.now())
+    import_items(Step(job, patient=False))
+    assert copy.items.labeled().count() == N
+    assert "is not known" in state_of(copy).flaw
 
 
 def test_labels_of_an_item_that_was_excluded_are_known_still(tmp_path: Path) -> None:
