@@ -280,7 +280,9 @@ def _store_media(project: Project, block_name: str, drafts: list[Draft], items: 
     if vectors:
         media.write_block(f"{project.pk}/vectors/{block_name}.npy", np.stack(vectors))
     for item in items:
-        item.fingerprint = fingerprint(kind, item.draft, item.media)
+        # Where neither a label comes in nor any is protected, nothing is to be traced, and an import pays nothing.
+        if project.privacy_epsilon is not None or item.draft.labels:
+            item.fingerprint = fingerprint(kind, item.draft, item.media)
 
 
 def _storing_problem(error: OSError) -> str:

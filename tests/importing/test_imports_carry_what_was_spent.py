@@ -215,12 +215,20 @@ def test_labels_given_anew_to_the_same_items_are_labels_of_their_own(tmp_path: P
 
 
 def test_no_epsilon_is_stated_where_the_labels_were_trained_on_without_privacy(tmp_path: Path) -> None:
-    original = labeled_here(folder=tmp_path, privacy_epsilon=None)
+    original = labeled_here(folder=tmp_path)
     original.versions.create(number=1, batch=original.batches.get(), seed=1, labels=N, seconds=1)
     again = project_of("again")
     bring(again, bare(exported(original)), tmp_path)
     assert state_of(again).spent is None
     assert "without privacy" in state_of(again).flaw
+
+
+def test_labels_of_a_project_without_a_budget_are_not_traced_and_no_epsilon_is_stated(tmp_path: Path) -> None:
+    original = labeled_here(folder=tmp_path, privacy_epsilon=None)
+    again = project_of("again")
+    bring(again, bare(exported(original)), tmp_path)
+    assert state_of(again).spent is None
+    assert "not found in another project" in state_of(again).flaw
 
 
 def test_a_label_that_comes_back_into_its_project_counts_twice_and_no_epsilon_holds(tmp_path: Path) -> None:

@@ -18,7 +18,19 @@ from pages import errors_of, make_version, manager, member, signed_in, text_of
 from labeling.arrays.files import ProjectFiles
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Annotation, Batch, Item, Job, LabelClass, LabelFamily, Project, Role, Selection, User
+from labeling.models import (
+    Annotation,
+    Batch,
+    Item,
+    Job,
+    LabelClass,
+    LabelFamily,
+    Project,
+    Role,
+    Selection,
+    User,
+    WorkerSign,
+)
 from labeling.projects import erasing, lifecycle
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +186,6 @@ def test_one_that_a_job_still_runs_in_waits() -> None:
 
 def test_every_table_of_a_project_is_emptied() -> None:
     """A new table needs a line in `erasing.TABLES`."""
-    # A family has several projects, and goes with the last.
-    known = {model for model, _ in erasing.TABLES} | {Project, User, LabelFamily}
+    # A family has several projects, and goes with the last. Workers and people belong to no project.
+    known = {model for model, _ in erasing.TABLES} | {Project, User, LabelFamily, WorkerSign}
     assert set(apps.get_app_config("labeling").get_models()) == known

@@ -29,7 +29,7 @@ def test_copies_share_a_ledger_and_imported_labels_are_untraced(tmp_path: Path) 
         bring("imported", path="rows.jsonl")
         bring("copy-of-imported", "imported")
         bring("orphan")
-        apps = forward("0050_spent_privacy")
+        apps = forward("0053_spent_privacy")
         projects = apps.get_model("labeling", "Project").objects
         families = dict(projects.values_list("slug", "family"))
         assert families["original"] == families["copy"] == families["later"] is not None

@@ -25,7 +25,7 @@ def look_back(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0049_nothing_left"),
+        ("labeling", "0052_readiness"),
     ]
 
     operations = [
