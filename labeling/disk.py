@@ -1,12 +1,15 @@
-"""Files that are written whole or not at all, and disks that are full."""
+"""Files that are written whole or not at all, damaged files, and disks that are full."""
 
 from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
@@ -28,6 +31,28 @@ def is_full(error: BaseException | None) -> bool:
     return False
 
 
+# What opening and reading a file fails with if the file itself is at fault. Others (too many open files) are not.
+UNREADABLE = {errno.EACCES, errno.EPERM, errno.EIO, errno.EISDIR, errno.ENOTDIR, errno.ELOOP}
+
+
+class FileDamaged(ValueError):
+    """A stored file is not as it was written. The message is one line: which file, and what is wrong with it."""
+
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path, self.problem = path, problem
+
+
+class FileMissing(FileDamaged, FileNotFoundError):
+    """A file that ought to be there is not."""
+
+    def __init__(self, path: Path, problem: str = "it is missing") -> None:
+        super().__init__(path, problem)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
 def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = True, drafts: Path | None = None) -> None:
     """Write a file in one step: whoever reads `path`, now or after a crash, sees all of it or what was there before.
 
@@ -39,18 +64,43 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -> Iterator[BinaryIO]:
-    """The same for what is too large to be held: it is written to the file that this gives."""
+    """The same for what is too large to be held: it is written to the file that this gives, which can be read, too."""
     folder = drafts or path.parent
     for each in (path.parent, folder):
         each.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(handle, "w+b") as file:
             yield file
             file.flush()
             if durable:
                 os.fsync(file.fileno())
+        make_room(path)
         Path(draft).replace(path)
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """The file, open for reading. Raises `FileMissing` or `FileDamaged`, also for what fails while it is read."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a pipe would wait without an end
+            raise FileDamaged(path, "it is no plain file")
+        with path.open("rb") as file:
+            yield file
+    except FileDamaged:
+        raise
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    except OSError as error:
+        if error.errno not in UNREADABLE:
+            raise
+        raise FileDamaged(path, f"it cannot be read ({error.strerror})") from error
+
+
+def make_room(path: Path) -> None:
+    """Rename what lies where a file belongs and is none, a folder for example, so that the file can be written."""
+    if os.path.lexists(path) and not path.is_file():
+        path.rename(path.with_name(f"{path.name}.found-{uuid.uuid4().hex[:8]}"))

@@ -93,17 +93,62 @@ def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibrati
     """
     try:
         source = folder_at(folder)
-        document = _read_manifest(source)
-        if digest is not None and document["digest"] != digest:
-            raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
-        weights = _verified(source, document)
-        fitted = _read_calibration(source, document, calibration)
+        document, weights, fitted = _checked(source, digest, calibration)
     except FolderError as error:
         raise ArtifactError(str(error)) from error
     try:
         return replace(_model(document, weights), calibration=fitted)
     except MISFITS as error:
         raise ArtifactError(f"{source}: weights and manifest do not fit together ({error})") from error
+
+
+def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> None:
+    """Check every byte of a folder as `load` does, without building the model. Raises `ArtifactError`."""
+    try:
+        source = folder_at(folder)
+        _checked(source, digest, calibration)
+    except FolderError as error:
+        raise ArtifactError(str(error)) from error
+
+
+def encoder_digest(folder: str | os.PathLike[str]) -> str:
+    """The digest of the encoder that a version learned from, by its manifest; "" if it does not say. Raises
+    `ArtifactError`.
+    """
+    try:
+        encoder = _read_manifest(folder_at(folder)).get("encoder")
+    except FolderError as error:
+        raise ArtifactError(str(error)) from error
+    return str(encoder.get("digest", "")) if isinstance(encoder, dict) else ""
+
+
+def rebuild_card(folder: str | os.PathLike[str], *, digest: str) -> bool:
+    """Write the card anew, which follows from the manifest. False if it would not be the one that was saved. Raises
+    `ArtifactError` if the manifest is damaged, and as `save`.
+    """
+    try:
+        source = folder_at(folder)
+        document = _read_manifest(source)
+    except FolderError as error:
+        raise ArtifactError(str(error)) from error
+    stated = _stated(source, document).get(CARD)
+    described = {key: value for key, value in document.items() if key not in ("files", "digest")}
+    content = model_card(described).encode()
+    if document["digest"] != digest or stated != (len(content), hashlib.sha256(content).hexdigest()):
+        return False
+    source.add(CARD, content)
+    return True
+
+
+def _checked(
+    source: Folder, digest: str | None, calibration: str | None
+) -> tuple[dict[str, Any], bytes, Adaptive | None]:
+    """Manifest, weights and calibration, as `load` asks for them."""
+    document = _read_manifest(source)
+    if digest is not None and document["digest"] != digest:
+        raise ArtifactError(f"{source}/{MANIFEST}: not the version that was saved (digest {document['digest']})")
+    weights = _verified(source, document)
+    return document, weights, _read_calibration(source, document, calibration)
 
 
 def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:

@@ -132,6 +132,8 @@ class _Local(Folder):
         partial = self._path / f".{name}.partial"
         try:
             _write(partial, content)
+            if (self._path / name).is_dir():  # somebody put it where the file belongs
+                (self._path / name).rename(self._path / f".{name}.found")
             partial.rename(self._path / name)
             _sync(self._path)
         except OSError as error:

@@ -19,18 +19,23 @@ sample.npz                      a sample of the pool, by which pages forecast wh
 from __future__ import annotations
 
 import hashlib
+import os
 import uuid
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 from django.conf import settings
 
-from labeling.disk import replace_file, replacing
+from labeling import npy
+from labeling.arrays.damage import report, root_of
+from labeling.disk import FileDamaged, FileMissing, make_room, reading, replace_file, replacing
 from labeling.models import ModelVersion, PredictionRun, Project
-from labeling.shared_files import store
+from labeling.shared_files import read_whole, store
 
 HASH_BLOCK_BYTES = 1 << 24
 # Single rows are brought with those around them: a request to an object store takes as long as thousands of rows.
@@ -42,7 +47,7 @@ class ProjectFiles:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.root = Path(settings.DATA_DIR) / "projects" / str(project.pk)
+        self.root = root_of(project)
         self.sample = self.root / "sample.npz"
         self.baseline = self.root / "baseline.npz"
 
@@ -91,7 +96,8 @@ class ProjectFiles:
         """
         try:
             pool = load_array(self.pool(version, name), mmap=True)
-        except FileNotFoundError:
+        except FileDamaged as damage:
+            report(self.project, damage)
             return None
         return np.asarray(pool[rows[rows < len(pool)]])
 
@@ -111,6 +117,27 @@ class ProjectFiles:
             return None
 
 
+class RowSum(NamedTuple):
+    """The CRC-32 of the rows from `start` to `stop`; None for rows that a release before sums wrote."""
+
+    start: int
+    stop: int
+    crc32: int | None
+
+
+def sum_of(block: np.ndarray) -> int:
+    """The CRC-32 of a block of rows."""
+    return zlib.crc32(np.ascontiguousarray(block).data)
+
+
+class Checked(NamedTuple):
+    """Parts of the features that are `damaged`, those that had no sum with it, and the sha256 (hex) of all rows."""
+
+    damaged: list[RowSum]
+    found: list[RowSum]
+    sha256: str
+
+
 class Features:
     """A project's features (rows, dim). Those rows are brought here that are asked for."""
 
@@ -125,11 +152,62 @@ class Features:
         spans = self._spans(rows)
         if not spans:
             return np.empty((0, self._shape[1]), self._dtype)
+        return self._brought(spans)[rows]
+
+    def _brought(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
+        """A read-only memory map in which these rows lie. Raises `FileDamaged` if some are missing."""
         row_bytes = self._shape[1] * self._dtype.itemsize
-        for start, stop in spans:
-            store().bring_rows(self._path, row_bytes=row_bytes, start=start, stop=stop)
-        present = (max(stop for _, stop in spans), self._shape[1])
-        return np.memmap(self._path, dtype=self._dtype, mode="r", shape=present)[rows]
+        try:
+            for start, stop in spans:
+                store().bring_rows(self._path, row_bytes=row_bytes, start=start, stop=stop)
+        except FileNotFoundError as error:
+            raise FileMissing(self._path, f"rows are missing ({error})") from error
+        rows = max(stop for _, stop in spans)
+        with reading(self._path) as file:
+            length = file.seek(0, os.SEEK_END)
+            if length < rows * row_bytes:
+                problem = f"it has {length:,} bytes, and not {rows * row_bytes:,} for {rows:,} rows"
+                raise FileDamaged(self._path, problem)
+            return np.memmap(file, self._dtype, "r", shape=(rows, self._shape[1]))
+
+    def check(self, sums: Sequence[RowSum]) -> Checked:
+        """Hold all rows against these sums, which cover them in order. Takes O(n) time and little memory.
+
+        What was copied here from a store is copied anew before its damage is believed.
+        """
+        checked = self._check(sums)
+        return self._check(sums) if checked.damaged and store().drop_copy(self._path) else checked
+
+    def _check(self, sums: Sequence[RowSum]) -> Checked:
+        try:
+            rows: Any = self[:]
+        except FileDamaged:
+            rows = self  # part by part
+        damaged, found, digest = [], [], hashlib.sha256()
+        step = max(1, HASH_BLOCK_BYTES // max(1, self._shape[1] * self._dtype.itemsize))
+        for each in sums:
+            crc32 = 0
+            try:
+                for start in range(each.start, each.stop, step):
+                    block = np.ascontiguousarray(rows[start : min(start + step, each.stop)]).data
+                    crc32 = zlib.crc32(block, crc32)
+                    digest.update(block)
+            except FileDamaged:
+                damaged.append(each)
+                continue
+            if each.crc32 is None:
+                found.append(each._replace(crc32=crc32))
+            elif each.crc32 != crc32:
+                damaged.append(each)
+        return Checked(damaged, found, digest.hexdigest())
+
+    def damage(self, damaged: Sequence[RowSum]) -> FileDamaged:
+        """What is to be raised where rows differ from these sums."""
+        if not self._path.is_file():
+            return FileMissing(self._path)
+        parts = ", ".join(f"{each.start:,} to {each.stop:,}" for each in damaged[:3])
+        more = f" and {len(damaged) - 3:,} more parts" if len(damaged) > 3 else ""
+        return FileDamaged(self._path, f"the rows {parts}{more} are missing or do not match their sums")
 
     def _spans(self, rows: slice | np.ndarray) -> list[tuple[int, int]]:
         """From which row to which all are here that are asked for."""
@@ -148,16 +226,28 @@ def _shape_of(features: Path) -> Path:
 
 def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
     """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
-    if not store().exists(shape := _shape_of(path)):
-        replace_file(shape, orjson.dumps({"dim": block.shape[1], "dtype": block.dtype.str}))
-        store().publish(shape)
+    if not store().exists(_shape_of(path)):
+        write_shape(path, dim=block.shape[1], dtype=block.dtype)
     store().append(path, rows_before=rows_before, block=block)
+
+
+def write_shape(features: Path, *, dim: int, dtype: np.dtype) -> None:
+    """Write beside the features what one row of them is."""
+    shape = _shape_of(features)
+    replace_file(shape, orjson.dumps({"dim": dim, "dtype": dtype.str}))
+    store().publish(shape)
+
+
+def rewrite_rows(path: Path, *, start: int, block: np.ndarray) -> None:
+    """Write `block` (m, dim) in the place of the rows from `start` on, which are damaged or missing."""
+    content = np.ascontiguousarray(block)
+    store().rewrite(path, start=start * content[:1].nbytes, content=content.tobytes())
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
     """Save as .npy, in one step."""
     with replacing(path) as file:
-        np.save(file, array, allow_pickle=False)
+        npy.write(file, array)
     store().publish(path)
 
 
@@ -170,6 +260,11 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterat
         array = np.lib.format.open_memmap(unfinished, "w+", dtype, shape)
         yield array
         array.flush()
+        with unfinished.open("r+b") as file:
+            npy.seal(file)
+            file.flush()
+            os.fsync(file.fileno())
+        make_room(path)
         unfinished.replace(path)
         store().publish(path)
     finally:
@@ -177,8 +272,22 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterat
 
 
 def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
-    """What `save_array` or `writing_array` wrote. Raises FileNotFoundError."""
-    return np.load(store().local(path), mmap_mode="r" if mmap else None, allow_pickle=False)
+    """What `save_array` or `writing_array` wrote, all of it checked; with `mmap` its size and header alone.
+
+    Raises `FileMissing`, which is a FileNotFoundError, or `FileDamaged`.
+    """
+    return read_whole(path, lambda here: npy.load(here, mmap=mmap))
+
+
+def load_checked(path: Path) -> np.ndarray:
+    """The same as a memory map, with every byte checked: for an array that is about to be read as a whole."""
+    check_array(path)
+    return load_array(path, mmap=True)
+
+
+def check_array(path: Path) -> None:
+    """Check every byte of such a file, holding little of it. Raises `FileMissing` or `FileDamaged`."""
+    read_whole(path, npy.check)
 
 
 def sha256_of(array: np.ndarray) -> str:

@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import io
+import logging
+import struct
 import zipfile
+import zlib
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from labeling.disk import replace_file
-from labeling.shared_files import store
+from labeling.disk import FileDamaged, FileMissing, reading, replace_file
+from labeling.shared_files import read_whole, store
+
+logger = logging.getLogger(__name__)
 
 Stored = TypeVar("Stored")
+
+# What numpy and zipfile raise of bytes that are no archive of arrays. RuntimeError: a flag says that it is encrypted.
+NO_ARCHIVE = (
+    ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError, struct.error,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def save(path: Path, stored: Any) -> None:
@@ -25,10 +37,29 @@ def save(path: Path, stored: Any) -> None:
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
-    """The dataclass `kind` as it was stored, or None if there is none, or none that can be read."""
+    """The dataclass `kind` as it was stored, or None if there is none, or none that can be read: it is made again."""
     try:
-        with np.load(store().local(path), allow_pickle=False) as arrays:
-            values = {field.name: arrays[field.name] for field in fields(kind)}  # type: ignore[arg-type]
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        return read(path, kind)
+    except FileMissing:
         return None
+    except FileDamaged as damage:
+        logger.warning("%s", damage)
+        return None
+
+
+def read(path: Path, kind: type[Stored]) -> Stored:
+    """The same. Raises `FileMissing` or `FileDamaged`."""
+    values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
     return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
+
+
+def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The archive's arrays of these names. It has a sum of each, which is checked."""
+    with reading(path) as file:
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in names}
+        except OSError:
+            raise
+        except NO_ARCHIVE as error:
+            raise FileDamaged(path, f"it is no archive of arrays ({error})") from error

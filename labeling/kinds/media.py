@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 
-from labeling.disk import replace_file
-from labeling.shared_files import store
+from labeling import npy
+from labeling.disk import FileDamaged, reading, replace_file
+from labeling.shared_files import read_whole, store
 
 # Nobody writes one file for so long.
 DRAFT_SECONDS = 3600
@@ -70,18 +71,29 @@ class Unread:
 
 
 def read(name: str, offset: int, blocks: dict[str, np.ndarray]) -> bytes | Unread | np.ndarray | None:
-    """What is stored of an item: its file, its vector, or None if nothing is. Raises OSError.
+    """What is stored of an item: its file, its vector, or None if nothing is. Raises OSError or `FileDamaged`.
 
     `blocks` keeps the blocks of vectors that are open, from one item to the next.
     """
     if not name:
         return None
     if not name.endswith(".npy"):
-        path = local(name)
-        return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
+        return read_whole(path_of(name), _read_file)
     if name not in blocks:
-        blocks[name] = np.load(local(name), mmap_mode="r", allow_pickle=False)
+        blocks[name] = read_whole(path_of(name), lambda path: npy.load(path, mmap=True))
     return np.asarray(blocks[name][offset])
+
+
+def _read_file(path: Path) -> bytes | Unread:
+    check(path)
+    return Unread(path) if path.stat().st_size > HELD_BYTES else path.read_bytes()
+
+
+def check(path: Path) -> None:
+    """Read an item's file, and hold it against its name, which follows from its content. Raises `FileDamaged`."""
+    with reading(path) as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
+            raise FileDamaged(path, "its content does not match its name")
 
 
 def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:
@@ -135,7 +147,7 @@ def write_block(name: str, vectors: np.ndarray) -> None:
     What is there is replaced: an attempt that did not count may have held other rows.
     """
     buffer = io.BytesIO()
-    np.save(buffer, vectors.astype(np.float32), allow_pickle=False)
+    npy.write(buffer, vectors.astype(np.float32))
     replace_file(path_of(name), buffer.getvalue())
     store().publish(path_of(name))
 

@@ -34,6 +34,7 @@ STEPS: dict[str, str] = {
     Job.Kind.BASELINE: "estimating what uniform labels would do",
     Job.Kind.CALIBRATE: "calibrating the model",
     Job.Kind.MISLABELED: "looking for label errors",
+    Job.Kind.REBUILD: "rebuilding damaged files",
 }
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",

@@ -16,7 +16,10 @@ from labeling.models import ModelVersion, Project, User, VersionChoice
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """The version that picks the next batch; the newest one; the gate's; and the choice, if the first is by hand."""
+    """The version that picks the next batch; the newest one; the gate's; and the choice, if the first is by hand.
+
+    A version whose files are damaged picks nothing, chosen or not, unless those of all versions are.
+    """
 
     version: ModelVersion
     newest: ModelVersion
@@ -30,14 +33,18 @@ class InUse:
 
 
 def in_use(project: Project) -> InUse | None:
-    """None as long as there is no version. Two queries; a third if the newest is held back."""
+    """None as long as there is no version. Two queries; more if the newest is held back, or files are damaged."""
     newest = project.versions.newest()
     if newest is None:
         return None
     by_gate = project.versions.passed().newest() if newest.held_back else newest
     assert by_gate is not None  # the first version has none to be worse than
+    if by_gate.damaged:
+        by_gate = project.versions.readable().passed().newest() or project.versions.readable().newest() or by_gate
     choice = choices(project).first()
     chosen = choice.version if choice else None
+    if chosen is not None and chosen.damaged and not by_gate.damaged:
+        chosen = None
     return InUse(chosen or by_gate, newest, by_gate, choice if chosen else None)
 
 

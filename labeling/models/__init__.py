@@ -4,6 +4,7 @@ from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection
 from labeling.models.classes import ClassChange, ClassExample, ClassProposal, LabelClass
 from labeling.models.copies import Copy, CopyAnswer
+from labeling.models.files import DamagedFile, FeatureSum
 from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
 from labeling.models.items import Item
@@ -34,6 +35,8 @@ __all__ = [
     "Copy",
     "CopyAnswer",
     "Correction",
+    "DamagedFile",
+    "FeatureSum",
     "GuidelinesImage",
     "GuidelinesVersion",
     "Invitation",

@@ -39,7 +39,7 @@ URGENT_KINDS = (*LOOP_KINDS, "repick", "replace", "relabel")
 # Kinds of steps of the project, not of one batch: one may run while the next one waits for what arrives meanwhile.
 RECURRING_KINDS = ("encode", "repick", "replace", "relabel")
 # Kinds of steps that nobody waits for.
-PATIENT_KINDS = ("survey", "baseline", "calibrate", "mislabeled")
+PATIENT_KINDS = ("survey", "baseline", "calibrate", "mislabeled", "rebuild")
 
 
 class JobQuerySet(models.QuerySet["Job"]):
@@ -166,6 +166,7 @@ class Job(models.Model):
         BASELINE = "baseline"
         CALIBRATE = "calibrate"
         MISLABELED = "mislabeled"
+        REBUILD = "rebuild"
 
     class State(models.TextChoices):
         WAITING = "waiting"

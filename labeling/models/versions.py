@@ -20,6 +20,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         """Versions whose training is in no privacy ledger."""
         return self.filter(private_training=None)
 
+    def readable(self) -> ModelVersionQuerySet:
+        """Versions whose files are not known to be damaged."""
+        return self.filter(damaged="")
+
 
 class ModelVersion(models.Model):
     """A trained network with its metrics and the labels it saw. Its artifact is a folder below the project's data."""
@@ -53,6 +57,13 @@ class ModelVersion(models.Model):
         help_text="How it did beside the version that the gate let through before it; empty if there was none.",
     )
     held_back = models.BooleanField(default=False, help_text="Worse than that version: it picks no batch by itself.")
+    damaged = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="What is wrong with its files; it picks no batch meanwhile.",
+    )
     calibrating = models.CharField(max_length=10, choices=Calibrating, default=Calibrating.SEALED)
     calibration = models.JSONField(
         default=dict, help_text="What its calibration needs to know, then what it found, or why there is none."

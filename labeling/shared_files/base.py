@@ -87,8 +87,16 @@ class Store(ABC):
         """Write `block` (m, d) behind the first `rows_before` rows of a matrix. What lies behind those is replaced."""
 
     @abstractmethod
+    def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
+        """Write bytes of such a matrix anew, from the one at `start` on. They may be missing."""
+
+    @abstractmethod
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
         """Make the rows from `start` to `stop` of such a matrix lie in the file at `path`."""
+
+    def drop_copy(self, path: Path) -> bool:
+        """Let what lies at `path` be fetched anew when it is next read. False if it is no copy."""
+        return False
 
     def tidy(self) -> None:  # noqa: B027  in one folder are no copies
         """Remove copies that were not asked for lately, if they are more than may lie here."""

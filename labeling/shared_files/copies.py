@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from labeling.disk import replace_file
+from labeling.disk import make_room, replace_file
 
 # Whoever has asked for a file has opened it by then.
 OPENED_WITHIN_SECONDS = 600
@@ -55,6 +55,7 @@ class Copies:
 
     def drop(self, path: Path) -> None:
         self.forget_mark(path)
+        make_room(path)
         path.unlink(missing_ok=True)
 
     def came(self, size: int) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.disk import replace_file, replacing
+from labeling.disk import make_room, replace_file, replacing
 from labeling.shared_files.base import Entry, Store
 
 
@@ -74,6 +74,15 @@ class FolderStore(Store):
             file.truncate(rows_before * block.shape[1] * block.itemsize)
             file.seek(0, os.SEEK_END)
             file.write(np.ascontiguousarray(block).tobytes())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path)
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.seek(start)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
 

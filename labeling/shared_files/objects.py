@@ -19,7 +19,7 @@ from typing import cast
 
 import numpy as np
 
-from labeling.disk import replace_file
+from labeling.disk import make_room, replace_file
 from labeling.shared_files.base import Entry, Store
 from labeling.shared_files.copies import Copies
 from labeling.shared_files.folder import entries_of
@@ -98,6 +98,7 @@ class ObjectStore(Store):
         try:
             self._store.get_file(key, str(draft))
             stat = draft.stat()
+            make_room(path)
             draft.replace(path)
         finally:
             draft.unlink(missing_ok=True)
@@ -209,6 +210,19 @@ class ObjectStore(Store):
         with self._telling(key, "cannot be written"):
             content = np.ascontiguousarray(block).tobytes()
             self._rows.append(key, start=rows_before * row_bytes, content=content)
+
+    def rewrite(self, path: Path, *, start: int, content: bytes) -> None:
+        key = self._key(path)
+        assert key
+        with self._telling(key, "cannot be written"):
+            self._rows.rewrite(key, start=start, content=content)
+        self._copies.drop(path)
+
+    def drop_copy(self, path: Path) -> bool:
+        if self._key(path) is None:
+            return False
+        self._copies.drop(path)
+        return True
 
     def bring_rows(self, path: Path, *, row_bytes: int, start: int, stop: int) -> None:
         key = self._key(path)

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 import orjson
 from fsspec import AbstractFileSystem
 
+from labeling.disk import make_room
 from labeling.shared_files.copies import Copies
 
 PIECE_BYTES = 16 << 20
@@ -55,13 +56,26 @@ class StoredRows:
             if piece.start > first:
                 self._store.rm_file(piece.key)
 
+    def rewrite(self, folder: str, *, start: int, content: bytes) -> None:
+        """Put `content` in the place of what the matrix has from byte `start` on, or where it has lost that."""
+        stop, left = start + len(content), [(start, start + len(content))]
+        for key, begin, end in self._pieces(folder):
+            first, last = max(start, begin), min(stop, end)
+            if first < last:
+                piece = bytearray(self._store.cat_file(key))
+                piece[first - begin : last - begin] = content[first - start : last - start]
+                self._store.pipe_file(key, bytes(piece))
+                left = [part for span in left for part in _without(span, [(first, last)])]
+        for first, last in left:
+            self._store.pipe_file(f"{folder}/{first:016d}", content[first - start : last - start])
+
     def bring(self, folder: str, path: Path, span: Span) -> int:
         """Make these bytes of the matrix lie in the file at `path`, at their places. Returns how many were missing.
 
         Raises `FileNotFoundError` where the store has not all of them.
         """
         with self._opened(path) as file:
-            present = self._present(path)
+            present = self._present(path, file)
             missing = _without(span, present)
             if not missing:
                 return 0
@@ -78,6 +92,7 @@ class StoredRows:
     def _opened(self, path: Path) -> BinaryIO:
         self._copies.used(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        make_room(path)
         try:
             file = path.open("x+b")
         except FileExistsError:
@@ -85,9 +100,11 @@ class StoredRows:
         self._copies.forget_mark(path)  # it is of a file that was removed
         return file
 
-    def _present(self, path: Path) -> list[Span]:
-        """What lies in the file, by the note beside it."""
-        return [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
+    def _present(self, path: Path, file: BinaryIO) -> list[Span]:
+        """What lies in the file, by the note beside it; nothing if the file was cut off since."""
+        present = [(start, stop) for start, stop in orjson.loads(self._copies.mark_of(path) or "[]")]
+        is_whole = max((stop for _, stop in present), default=0) <= file.seek(0, os.SEEK_END)
+        return present if is_whole else []
 
     def _read(self, folder: str, start: int, stop: int) -> Iterator[tuple[int, bytes]]:
         """The bytes from `start` to `stop`, part by part, and where each part begins."""

@@ -94,6 +94,8 @@ def _check_use(version: ModelVersion, batch: Batch) -> None:
     """Raises `_NotAnyMore` if nobody needs to know any more how sure the version may be."""
     if version.project.batches.filter(number__gt=batch.number, completed_at__isnull=False).exists():
         raise _NotAnyMore("the next batch was complete first")
+    if version.damaged:
+        raise _NotAnyMore("its files are damaged")
     if ledger.is_private(version.project):
         raise _NotAnyMore("the project became private first")
 

@@ -11,10 +11,11 @@ import numpy as np
 from django.utils import timezone
 
 from labeling.arrays.drift import described, draw_pairs
-from labeling.arrays.files import ProjectFiles, load_array, save_array, writing_array
-from labeling.loop.step import Step, StepFailed
+from labeling.arrays.files import ProjectFiles, load_array, load_checked, save_array, writing_array
+from labeling.disk import FileDamaged, reading
+from labeling.loop.step import Step
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
-from labeling.shared_files import store
+from labeling.shared_files import read_whole, store
 from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
@@ -51,8 +52,8 @@ class Clustered:
         project = batch.project
         self._version = version
         self._before = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-        if self._before is None or self._before.anew_at is not None:
-            self._values = _build(step, version, rows, self._before.generation + 1 if self._before else 1)
+        if self._before is None or self._before.anew_at is not None or self._before.embedded_by.damaged:
+            self._values = build(step, version, rows, self._before.generation + 1 if self._before else 1)
         else:
             self._values = {
                 "joined_rows": _join_new_rows(step, project, self._before, rows),
@@ -71,7 +72,7 @@ class Clustered:
             store().remove(ProjectFiles(self._project).pool(before.embedded_by, "embeddings"))
 
 
-def _build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
+def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
     """Cluster the version's embeddings of the first `rows` rows into new files."""
     project = step.job.project
     files = ProjectFiles(project)
@@ -107,7 +108,7 @@ def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: in
     a clustering in between.
     """
     path = ProjectFiles(project).pool(version, "embeddings")
-    if store().exists(path) and len(kept := load_array(path, mmap=True)) >= rows:
+    if store().exists(path) and len(kept := load_checked(path)) >= rows:
         return kept[:rows], 0.0
     features = open_features(project, load_encoder(project))[:rows]
     _write_embeddings(path, project, version, features, step.progress("looking at the pool", end=EMBEDDING_SHARE))
@@ -142,24 +143,32 @@ def _predicted(
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
-    """Find, for rows that the clustering has not seen, their nearest clustered row; return the rows now covered.
-
-    Both are embedded by the version that the dendrogram was built with: embeddings of two versions do not compare.
-    """
+    """Find, for rows that the clustering has not seen, their nearest clustered row; return the rows now covered."""
     if pool_rows <= clustering.joined_rows:
         return clustering.joined_rows
-    files = ProjectFiles(project)
-    features = open_features(project, load_encoder(project))[clustering.joined_rows : pool_rows]
+    join(step, clustering, read_joins(project, clustering), pool_rows)
+    return pool_rows
+
+
+def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> None:
+    """Write where the rows up to `rows` joined, behind what is `known` of the first of them.
+
+    New and old rows are embedded by the version that the dendrogram was built with: embeddings of two versions do not
+    compare.
+    """
+    project, files = step.job.project, ProjectFiles(step.job.project)
+    first = clustering.rows + len(known)
+    if first == rows:
+        save_array(files.joins(clustering.generation), known)
+        return
+    features = open_features(project, load_encoder(project))[first:rows]
     report = step.progress("placing new items", end=JOINING_SHARE)
     newcomers = files.pool(clustering.embedded_by, "newcomers")
     _write_embeddings(newcomers, project, clustering.embedded_by, features, report)
     new = load_array(newcomers, mmap=True)
     store().remove(newcomers)  # it lasts as long as it is mapped
-    old = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
-    # Joins of an attempt that was killed before it counted are cut off.
-    known = load_array(files.joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    old = load_checked(files.pool(clustering.embedded_by, "embeddings"))
     save_array(files.joins(clustering.generation), np.concatenate([known, compute.neighbours(new, old)]))
-    return pool_rows
 
 
 def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:
@@ -186,19 +195,35 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
 
 
 def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
-    """The project's dendrogram. Raises `StepFailed` if its file is missing, damaged, or not the one recorded."""
-    try:
-        dendrogram = Dendrogram.load(store().local(ProjectFiles(project).dendrogram(clustering.generation)))
-    except (ValueError, OSError) as error:
-        raise StepFailed(f"The dendrogram cannot be read: {error}") from error
-    if dendrogram.digest != clustering.digest:
-        raise StepFailed("The dendrogram is not the one that was recorded. Restore it from a backup.")
-    return dendrogram
+    """The project's dendrogram. Raises `FileDamaged` if its file is missing, damaged, or not the one recorded."""
+
+    def read(path: Path) -> Dendrogram:
+        try:
+            with reading(path):  # says what is wrong with a file that cannot be opened
+                dendrogram = Dendrogram.load(path)
+        except FileDamaged:
+            raise
+        except ValueError as error:
+            raise FileDamaged(path, f"it cannot be read as a dendrogram ({error.__cause__ or error})") from error
+        if dendrogram.digest != clustering.digest:
+            raise FileDamaged(path, "it is not the dendrogram that was recorded")
+        return dendrogram
+
+    return read_whole(ProjectFiles(project).dendrogram(clustering.generation), read)
+
+
+def read_joins(project: Project, clustering: Clustering) -> np.ndarray:
+    """(joined_rows - rows,) the clustered row that each later row joined. Raises `FileDamaged`."""
+    path, n = ProjectFiles(project).joins(clustering.generation), clustering.joined_rows - clustering.rows
+    joins = load_array(path)[:n]  # joins of an attempt that was killed before it counted are cut off
+    if len(joins) < n:
+        raise FileDamaged(path, f"it has {len(joins):,} of {n:,} rows")
+    return joins
 
 
 def clusters_at(project: Project, clustering: Clustering, mean_cluster_size: float) -> tuple[np.ndarray, float]:
-    """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `StepFailed` if the files do not match."""
+    """Cluster ids (joined_rows,) at the cut, and the cut's height. Raises `FileDamaged`."""
     dendrogram = read_dendrogram(project, clustering)
     clusters = dendrogram.cut(mean_cluster_size=mean_cluster_size)
-    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    joins = read_joins(project, clustering)
     return np.concatenate([clusters, clusters[joins]]), dendrogram.height_at(clusters=int(clusters.max(initial=-1)) + 1)

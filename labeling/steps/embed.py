@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labeling.arrays.files import ProjectFiles, load_array, sha256_of, writing_array
+from labeling.arrays.sums import keep, sums_of
 from labeling.loop.step import Step
 from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, Clustering, Job, ModelVersion, Project
@@ -38,6 +39,10 @@ def embed(step: Step) -> None:
     assert batch is not None
     used = in_use(project)
     assert used is not None
+    if used.version.damaged:  # and so are all others: chance draws the batch, and the next version is whole again
+        with step.finish():
+            Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
+        return
     look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
     with step.finish():
         Batch.objects.filter(pk=batch.pk).update(**look.facts)
@@ -52,7 +57,12 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     version = used.version
     clustering = Clustering.objects.filter(project=project).first()
     model = load_model(project, version)
-    features = open_features(project, load_encoder(project))[:]
+    stored = open_features(project, load_encoder(project))
+    checked = stored.check(sums_of(project))
+    if checked.damaged:
+        raise stored.damage(checked.damaged)
+    keep(project, project.features_generation, checked.found)
+    features = stored[:]
     needed = set(NEEDS[strategy])
     if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
         needed.add("embeddings")
@@ -71,7 +81,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
             "newest_version": used.newest.number,
             "choice": used.choice,
             "pool_rows": len(features),
-            "features_hash": sha256_of(features),
+            "features_hash": checked.sha256,
             "margins_hash": sha256_of(load_array(ProjectFiles(project).pool(version, "margins"), mmap=True)),
         },
         clustered="clusters" in needed,

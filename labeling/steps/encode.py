@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,17 +14,19 @@ from torch import nn
 
 from labeling import kinds
 from labeling.answering import batches
-from labeling.arrays.files import ProjectFiles, append_rows
+from labeling.arrays.files import ProjectFiles, RowSum, append_rows, sum_of
+from labeling.arrays.sums import keep
+from labeling.disk import FileDamaged, reading
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.encoder_settings import chosen, name_of, settled_choice
-from labeling.shared_files import store
+from labeling.shared_files import read_whole, store
 from labeling.statements import change_each, update_numbers
 from labeling.steps.compute import compute
 from models_store import encoders
-from models_store.encoders import Encoder, EncoderSetupError
+from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
 
 CHUNK = 512
 # An encoder that learns from the pool is fitted again while nothing depends on it yet, if the pool has grown this much.
@@ -88,9 +91,15 @@ def _store(step: Step, project: Project, encoded: _Encoded) -> None:
     with step.write():
         # Others wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
+        if good:
+            keep(project, project.features_generation, [_sum_of(rows_before, block)])
         change_each("UPDATE labeling_item SET encode_error = %s WHERE id = %s", [(bad[pk][:300], pk) for pk in bad])
         Project.objects.filter(pk=project.pk).update(encoded_rows=F("encoded_rows") + len(good))
     project.encoded_rows += len(good)
+
+
+def _sum_of(start: int, block: np.ndarray) -> RowSum:
+    return RowSum(start, start + len(block), sum_of(block))
 
 
 def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item]]) -> Iterator[_Encoded]:
@@ -102,7 +111,9 @@ def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item
             good: dict[int, Any] = {}
             bad: dict[int, str] = {}
             for item, raw in zip(items, _raw_contents(project, items), strict=True):
-                if isinstance(raw, OSError):
+                if isinstance(raw, FileDamaged):
+                    bad[item.pk] = f"Its file cannot be read: {raw.problem}."
+                elif isinstance(raw, OSError):
                     bad[item.pk] = f"Its file cannot be read: {raw.strerror or raw}"
                 else:
                     good[item.pk] = raw
@@ -131,7 +142,7 @@ def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tup
 
 
 def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
-    """What the encoder takes of each item, as its kind has it; an OSError where its file is gone."""
+    """What the encoder takes of each item, as its kind has it; an error where its file is gone or damaged."""
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
@@ -139,7 +150,7 @@ def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
     for item in items:
         try:
             contents.append(kind.raw(item.data, media.read(item.media, item.media_offset, blocks)))
-        except OSError as error:
+        except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents
 
@@ -153,11 +164,19 @@ def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
 
 
 def load_encoder(project: Project) -> Encoder:
-    """The project's frozen encoder. Raises `StepFailed` if it is missing or damaged."""
+    """The project's frozen encoder. Raises `FileDamaged`, or `StepFailed` for one that is not installed here."""
     try:
-        return encoders.load(store().local(ProjectFiles(project).encoder(project.features_generation)))
-    except (ValueError, FileNotFoundError) as error:
-        raise StepFailed(f"The encoder cannot be loaded: {error}. Restore it from a backup.") from error
+        return read_whole(ProjectFiles(project).encoder(project.features_generation), _read_encoder)
+    except EncoderFileError as error:
+        raise StepFailed(f"The encoder cannot be loaded: {error}.") from error
+
+
+def _read_encoder(path: Path) -> Encoder:
+    try:
+        with reading(path):  # says what is wrong with a file that cannot be opened
+            return encoders.load(path)
+    except EncoderDamagedError as error:
+        raise FileDamaged(path, str(error).removeprefix(f"{path}: ")) from error
 
 
 def _current_encoder(step: Step, project: Project) -> Encoder:
@@ -169,7 +188,7 @@ def _current_encoder(step: Step, project: Project) -> Encoder:
         available = min(project.items.filter(encode_error="").count(), kind.fit_samples) if learns else 0
         if not learns or available < REFIT_GROWTH * fitted_on:
             return load_encoder(project)
-    return _new_generation(step, project)
+    return start_generation(step, project)
 
 
 def _encoded_before(project: Project) -> Iterator[list[_Item]]:
@@ -178,34 +197,56 @@ def _encoded_before(project: Project) -> Iterator[list[_Item]]:
         yield _read(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
 
 
-def _new_generation(step: Step, project: Project) -> Encoder:
+def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np.ndarray:
+    """Features (stop - start, dim) of items that have these rows already, encoded again. Raises `StepFailed` if some of
+    them cannot be read any more.
+    """
+    items = _read(project.items.filter(row__gte=start, row__lt=stop).order_by("row"))
+    [encoded] = _encoded(project, encoder, [items])
+    if len(encoded.good) < stop - start:
+        reason = next(iter(encoded.bad.values()), "some items are gone")
+        raise StepFailed(
+            f"The rows {start:,} to {stop:,} of the features are damaged, and cannot be encoded again: {reason} "
+            "Restore their files from a backup, then retry."
+        )
+    return encoded.block
+
+
+def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
+    """An encoder of this kind, fitted to the project's items. Raises `StepFailed` where it lacks a library."""
+    samples: list[Any] = []
+    if kind.fit_samples:
+        step.progress("fitting the encoder")(0)
+        # The permutation's front is a uniform sample: an import sorted by class must not decide what is learned.
+        chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
+        samples = [raw for raw in _raw_contents(project, _read(chosen)) if not isinstance(raw, (OSError, FileDamaged))]
+    try:
+        return kind.fit(samples, **options)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error
+
+
+def start_generation(step: Step, project: Project) -> Encoder:
     """Fit an encoder, encode again what already has a row, and only then let the new files count."""
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:
         name = name_of(project.kind, project.encoder)
         raise StepFailed(f"The encoder {name!r}: {error.messages[0]}") from error
-    samples: list[Any] = []
-    if kind.fit_samples:
-        step.progress("fitting the encoder")(0)
-        # The permutation's front is a uniform sample: an import sorted by class must not decide what is learned.
-        chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
-        samples = [raw for raw in _raw_contents(project, _read(chosen)) if not isinstance(raw, OSError)]
-    try:
-        encoder = kind.fit(samples, **options)
-    except EncoderSetupError as error:
-        raise StepFailed(str(error)) from error
+    encoder = fit_encoder(step, project, kind, options)
     files = ProjectFiles(project)
     generation = project.features_generation + 1
     files.root.mkdir(parents=True, exist_ok=True)
     encoder.save(files.encoder(generation))
     store().publish(files.encoder(generation))
     report = step.progress("encoding items anew")
-    start = 0
+    start, sums = 0, []
     for encoded in _encoded(project, encoder, _encoded_before(project)):
         if encoded.bad:
             raise StepFailed("Files of items that were encoded before can no longer be read. Restore them, then retry.")
         append_rows(files.features(generation), rows_before=start, block=encoded.block)
+        if encoded.good:
+            sums.append(_sum_of(start, encoded.block))
         start += len(encoded.good)
         report(start / project.encoded_rows)
     with step.write():
@@ -213,5 +254,6 @@ def _new_generation(step: Step, project: Project) -> Encoder:
         same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
         if not same.update(features_generation=generation):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")
+        keep(project, generation, sums)
     project.features_generation = generation
     return encoder

@@ -118,15 +118,23 @@ def open_features(project: Project, encoder: Encoder) -> Features:
     return ProjectFiles(project).features_of(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
 
 
+class VersionDamaged(StepFailed):
+    """A version's files are missing or damaged."""
+
+    def __init__(self, version: ModelVersion, problem: str) -> None:
+        super().__init__(f"Model version {version.number} cannot be loaded: {problem}")
+        self.version, self.problem = version, problem
+
+
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
-    """The version's network, as sure as it was known by that moment, or now, that it may be. Raises `StepFailed` if its
-    artifact is missing or damaged.
+    """The version's network, as sure as it was known by that moment, or now, that it may be. Raises `VersionDamaged` if
+    its artifact is missing or damaged.
     """
     location = ProjectFiles(project).artifact_at(version.artifact)
     try:
         return artifact.load(location, digest=version.digest, calibration=version.calibration_at(at))
     except artifact.ArtifactError as error:
-        raise StepFailed(f"Model version {version.number} cannot be loaded: {error}") from error
+        raise VersionDamaged(version, str(error)) from error
 
 
 def learning_of(project: Project) -> tuple[type[Learner], dict[str, Any], TrainConfig]:

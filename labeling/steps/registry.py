@@ -14,6 +14,7 @@ from labeling.steps.embed import embed
 from labeling.steps.encode import encode
 from labeling.steps.mislabeled import mislabeled
 from labeling.steps.predict import predict
+from labeling.steps.rebuild import mending, rebuild
 from labeling.steps.relabel import relabel
 from labeling.steps.repick import repick
 from labeling.steps.replace import replace
@@ -36,9 +37,10 @@ STEPS: dict[str, Callable[[Step], None]] = {
     Job.Kind.BASELINE: baseline,
     Job.Kind.CALIBRATE: calibrate,
     Job.Kind.MISLABELED: mislabeled,
+    Job.Kind.REBUILD: rebuild,
 }
 
 
 def run_step(step: Step) -> None:
-    """Run the step that the job names."""
-    STEPS[step.job.kind](step)
+    """Run the step that the job names. Files that it finds damaged are rebuilt, as far as that can be."""
+    mending(STEPS[step.job.kind], step)

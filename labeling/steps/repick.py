@@ -47,7 +47,7 @@ def repick(step: Step) -> None:
     project = step.job.project
     batch = project.batches.on_offer().last()
     used = in_use(project)
-    if batch is not None and used is not None:
+    if batch is not None and used is not None and not used.version.damaged:
         if not _is_picked_by(batch, used.version):
             _repick(step, project, batch, used, project.strategy if batch.strategy == SEED else batch.strategy)
         elif step.job.attempts > 1:  # killed behind the last task: the tasks may still hide their copies

@@ -165,7 +165,7 @@ def _keep_selections_off(project: Project) -> None:
 
 def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
     """A row for each skipped task, as far as the pool suffices, with what a selection would say of them."""
-    version = batch.selected_by
+    version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = project.encoded_rows if batch.pool_rows is None else batch.pool_rows
     margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))
     clusters = _clusters(project, batch, pool_rows)

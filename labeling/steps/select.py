@@ -13,14 +13,16 @@ import numpy as np
 from django.db.models import QuerySet
 
 from labeling.answering import batches, rechecking
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles, load_array, load_checked
 from labeling.arrays.plan import SEED, Guard, Pool
 from labeling.loop.step import Step, StepFailed
+from labeling.loop.versions import in_use
 from labeling.models import Batch, Clustering, ModelVersion, Project, Task
 from labeling.models.items import ItemQuerySet
 from labeling.steps import copies
-from labeling.steps.cluster import clusters_at
+from labeling.steps.cluster import Clustered, clusters_at
 from labeling.steps.compute import compute
+from labeling.steps.embed import look_at_pool
 from labeling.steps.further import choose_further
 from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
 from selector.strategies import KNOWN
@@ -36,6 +38,8 @@ def select(step: Step) -> None:
     assert batch is not None
     report = step.progress("picking the batch", end=PICKING_SHARE)
     report(0)
+    if batch.selected_by is not None and batch.selected_by.damaged:
+        look_again(step, batch)
     remove_tasks(step, batch)
     pool_rows = project.encoded_rows if batch.selected_by is None else _rows_of(batch.selected_by)
     picked = pick(
@@ -65,6 +69,24 @@ def select(step: Step) -> None:
             select_seconds=step.seconds,
         )
         batches.picked(batch=batch)
+
+
+def look_again(step: Step, batch: Batch) -> None:
+    """Have the batch picked by the version that is in use now: the one that was to pick it has been damaged since. By
+    chance, if no version's files are left.
+    """
+    project, used = batch.project, in_use(batch.project)
+    facts: dict[str, Any] = {"selected_by": None, "strategy": SEED}
+    if used is not None and not used.version.damaged:
+        look = look_at_pool(project, used, project.strategy, progress=step.progress("looking at the pool"))
+        facts = look.facts
+        if look.clustered:
+            clustered = Clustered(step, batch, used.version, facts["pool_rows"])
+            with step.write():
+                clustered.save()
+    with step.write():
+        Batch.objects.filter(pk=batch.pk).update(**facts)
+    batch.refresh_from_db()
 
 
 def pick(
@@ -130,7 +152,7 @@ def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) 
     others = [name for name in needs if name not in ("margins", "clusters")]
     return {
         "margins": load_array(files.pool(version, "margins")),
-        **{name: load_array(files.pool(version, name), mmap=True) for name in others},
+        **{name: load_checked(files.pool(version, name)) for name in others},
     }
 
 

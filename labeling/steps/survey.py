@@ -12,7 +12,7 @@ from labeling.arrays.files import ProjectFiles, load_array
 from labeling.arrays.forecast import Sample, draw_sample
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Clustering, Project
-from labeling.steps.cluster import read_dendrogram
+from labeling.steps.cluster import read_dendrogram, read_joins
 from labeling.steps.draw_map import draw_map
 from labeling.steps.reading import seed_for
 from selector.leaves import in_line
@@ -87,7 +87,7 @@ def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tupl
     items, joined_by = in_line(read_dendrogram(project, clustering))
     place = np.empty(clustering.rows, np.int64)
     place[items] = np.arange(clustering.rows)
-    joins = load_array(ProjectFiles(project).joins(clustering.generation))[: clustering.joined_rows - clustering.rows]
+    joins = read_joins(project, clustering)
     rows = rows[rows < clustering.joined_rows]
     at = np.concatenate([place, place[joins]])[rows]
     order = np.argsort(at, kind="stable")

@@ -53,7 +53,7 @@ def train(step: Step) -> None:
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.ask(project, trained.model, features, control)
     version.metrics = _measured(trained, answers, copies=labeled.copies)
-    last_passed = project.versions.passed().newest()
+    last_passed = project.versions.readable().passed().newest()
     version.gate, version.held_back = measure.gate(project, last_passed, answers, features, control)
     version.digest = _store(version, trained, encoder, measure.calibrate(answers))
     version.seconds = step.seconds
@@ -210,7 +210,9 @@ def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """What a warm start begins with: the parent, if it is a network."""
+    """What a warm start begins with: the parent, if it is a network whose files are whole."""
+    if parent.damaged:
+        return None
     model = load_model(project, parent)
     return None if isinstance(model.network, Adapter) else model
 

@@ -6,7 +6,14 @@ Light to import: web processes read names and options here. What an encoder need
 import os
 
 from models_store.encoders.backbone import Backbone
-from models_store.encoders.base import Encoder, EncoderFileError, EncoderSetupError, EncodingError, load_state
+from models_store.encoders.base import (
+    Encoder,
+    EncoderDamagedError,
+    EncoderFileError,
+    EncoderSetupError,
+    EncodingError,
+    load_state,
+)
 from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.log_mel import LogMel
 from models_store.encoders.pixels import Pixels
@@ -17,6 +24,7 @@ from models_store.encoders.vector import Vector
 __all__ = [
     "ENCODERS",
     "Encoder",
+    "EncoderDamagedError",
     "EncoderFileError",
     "EncoderSetupError",
     "EncodingError",

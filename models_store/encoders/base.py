@@ -7,7 +7,9 @@ ever after. To add one, subclass `Encoder` in a file of this folder and list the
 
 import hashlib
 import os
+import struct
 import zipfile
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -26,6 +28,12 @@ FORMAT_VERSION = 1
 
 State = dict[str, np.ndarray]
 
+# What numpy and zipfile raise of bytes that are no archive of arrays. RuntimeError: a flag says that it is encrypted.
+NO_ARCHIVE = (
+    OSError, EOFError, ValueError, AttributeError, KeyError, TypeError, RuntimeError, SyntaxError, MemoryError,
+    struct.error, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
 
 class EncodingError(ValueError):
     """An item cannot be encoded. `index` is its place in the sequence given to `encode` or `fit`."""
@@ -38,6 +46,10 @@ class EncodingError(ValueError):
 
 class EncoderFileError(ValueError):
     """A file is missing, is no encoder, is damaged, or comes from a newer release."""
+
+
+class EncoderDamagedError(EncoderFileError):
+    """A file is missing, is no encoder, or is not as it was written."""
 
 
 class EncoderSetupError(ValueError):
@@ -136,19 +148,19 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
     except FileNotFoundError as error:
-        raise EncoderFileError(f"{path}: no such file") from error
-    except (OSError, EOFError, ValueError, AttributeError, zipfile.BadZipFile) as error:
-        raise EncoderFileError(f"{path}: not an encoder, or damaged ({error})") from error
+        raise EncoderDamagedError(f"{path}: no such file") from error
+    except NO_ARCHIVE as error:
+        raise EncoderDamagedError(f"{path}: not an encoder, or damaged ({error})") from error
     try:
         version = int(arrays["format_version"])
         name, revision, digest = str(arrays["name"]), int(arrays["revision"]), str(arrays["digest"])
     except (KeyError, TypeError, ValueError) as error:
-        raise EncoderFileError(f"{path}: not an encoder ({error})") from error
+        raise EncoderDamagedError(f"{path}: not an encoder ({error})") from error
     if version > FORMAT_VERSION:
         raise EncoderFileError(f"{path}: format {version} is newer than this release reads ({FORMAT_VERSION})")
     state = {key.removeprefix("state."): value for key, value in arrays.items() if key.startswith("state.")}
     if _digest(name, revision, state) != digest:
-        raise EncoderFileError(f"{path}: damaged, the content does not match its digest")
+        raise EncoderDamagedError(f"{path}: damaged, the content does not match its digest")
     return name, revision, state
 
 

@@ -1,0 +1,48 @@
+"""Sums of the features, as rows: what is written of new rows, and what all rows are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from labeling.arrays.files import RowSum
+from labeling.models import FeatureSum, Project
+
+# Rows without a sum are looked at in parts of this size.
+PART = 8192
+
+
+def sums_of(project: Project) -> list[RowSum]:
+    """The sums of the features' rows that count, in order. They cover all of these rows."""
+    return list(_covering(project))
+
+
+def _covering(project: Project) -> Iterator[RowSum]:
+    at, end = 0, project.encoded_rows
+    known = FeatureSum.objects.filter(project=project, generation=project.features_generation).order_by("start")
+    for start, rows, crc32 in known.values_list("start", "rows", "crc32").iterator():
+        if start < at or start + rows > end:  # of rows that do not count
+            continue
+        yield from _without_sum(at, start)
+        yield RowSum(start, start + rows, crc32)
+        at = start + rows
+    yield from _without_sum(at, end)
+
+
+def _without_sum(start: int, stop: int) -> Iterator[RowSum]:
+    for first in range(start, stop, PART):
+        yield RowSum(first, min(first + PART, stop), None)
+
+
+def keep(project: Project, generation: int, sums: Iterable[RowSum]) -> None:
+    """Write sums of rows, in place of earlier ones of the same rows. To be called in a transaction."""
+    FeatureSum.objects.bulk_create(
+        [
+            FeatureSum(project=project, generation=generation, start=start, rows=stop - start, crc32=crc32)
+            for start, stop, crc32 in sums
+            if crc32 is not None
+        ],
+        batch_size=500,
+        update_conflicts=True,
+        unique_fields=["project", "generation", "start"],
+        update_fields=["rows", "crc32"],
+    )

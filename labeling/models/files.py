@@ -1,0 +1,52 @@
+"""What is known of a project's files: sums of the features, and which files were found damaged."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class FeatureSum(models.Model):
+    """The CRC-32 of some rows of the features, as they were written. A row counts once its item has it, and so does
+    its sum: both come with one transaction.
+    """
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="feature_sums")
+    generation = models.PositiveIntegerField(help_text="Of the features' file.")
+    start = models.PositiveBigIntegerField(help_text="The first of the rows.")
+    rows = models.PositiveIntegerField()
+    crc32 = models.PositiveBigIntegerField()
+
+    class Meta:
+        ordering = ["project", "generation", "start"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "generation", "start"], name="one_sum_for_each_part_of_features")
+        ]
+
+    def __str__(self) -> str:
+        return f"rows {self.start} to {self.start + self.rows} of {self.project}"
+
+
+class DamagedFileQuerySet(models.QuerySet["DamagedFile"]):
+    def standing(self) -> DamagedFileQuerySet:
+        """Files that have not been rebuilt or restored since."""
+        return self.filter(mended_at=None)
+
+
+class DamagedFile(models.Model):
+    """A file of a project that was found damaged or missing, and when it was whole again. One row a file."""
+
+    project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="damaged_files")
+    name = models.CharField(max_length=300, help_text="Its path below the project's folder.")
+    problem = models.CharField(max_length=300)
+    remedy = models.CharField(max_length=500, blank=True, help_text="What to do, where it cannot be rebuilt.")
+    found_at = models.DateTimeField()
+    mended_at = models.DateTimeField(null=True)
+
+    objects = DamagedFileQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["project", "name"]
+        constraints = [models.UniqueConstraint(fields=["project", "name"], name="one_row_for_each_damaged_file")]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.problem}"

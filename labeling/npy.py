@@ -1,0 +1,156 @@
+"""Arrays in .npy files with sums of their bytes behind them, by which damage is noticed.
+
+Behind the array, where readers of .npy do not look, a file has a CRC-32 of its header, one of each mebibyte of the
+array, and an end: a mark, the number of these sums, and their own sum. So the sums come, go and are copied with what
+they are of. A file without them, of an earlier release, is checked for its size alone.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from tokenize import TokenError
+from typing import BinaryIO, NamedTuple
+
+import numpy as np
+
+from labeling.disk import FileDamaged, reading
+
+BLOCK_BYTES = 1 << 20
+_END = struct.Struct("<8sII")
+_MARK = b"\x93NPYSUM\x01"
+# No header that numpy writes is longer.
+MOST_HEADER_BYTES = 1 << 16
+
+
+# numpy reads a header as Python.
+NOT_A_HEADER = (ValueError, SyntaxError, TypeError, KeyError, EOFError, RecursionError, MemoryError, TokenError)
+
+
+class _Array(NamedTuple):
+    """An array in a file: from which byte on, and the sums of its blocks; None if the file has none."""
+
+    dtype: np.dtype
+    shape: tuple[int, ...]
+    order: str
+    start: int
+    size: int
+    sums: tuple[int, ...] | None
+
+
+def write(file: BinaryIO, array: np.ndarray) -> None:
+    """Write the array with its sums to an empty file that can be read, too."""
+    np.save(file, np.asarray(array, order="C"), allow_pickle=False)
+    seal(file)
+
+
+def seal(file: BinaryIO) -> None:
+    """Write the sums behind an array that lies in the file."""
+    file.seek(0)
+    _read_header(file)
+    start = file.tell()
+    file.seek(0)
+    sums = [zlib.crc32(file.read(start))]
+    while block := file.read(BLOCK_BYTES):
+        sums.append(zlib.crc32(block))
+    packed = struct.pack(f"<{len(sums)}I", *sums)
+    file.write(packed + _END.pack(_MARK, len(sums), zlib.crc32(packed)))
+
+
+def load(path: Path, *, mmap: bool = False) -> np.ndarray:
+    """The array of a file. Every byte of it is checked, with `mmap` only the file's size and header.
+
+    Raises `FileMissing` or `FileDamaged`.
+    """
+    with reading(path) as file:
+        array = _look(path, file)
+        if mmap and array.size:
+            # Read-only; the file may be closed and removed meanwhile.
+            return np.memmap(file, array.dtype, "r", array.start, array.shape, "F" if array.order == "F" else "C")
+        content = np.empty(array.size, np.uint8)
+        for number, block in enumerate(_blocks(content)):
+            if file.readinto(block.data) != len(block):
+                raise FileDamaged(path, "it was truncated while it was read")
+            _check(path, array, number, block.data)
+    return content.view(array.dtype).reshape(array.shape, order="F" if array.order == "F" else "C")
+
+
+def check(path: Path) -> None:
+    """Read the whole file, and raise `FileMissing` or `FileDamaged` if a byte of it is not as it was written."""
+    with reading(path) as file:
+        array = _look(path, file)
+        for number in range(-(-array.size // BLOCK_BYTES)):
+            left = array.size - number * BLOCK_BYTES
+            _check(path, array, number, file.read(min(BLOCK_BYTES, left)))
+
+
+def _blocks(content: np.ndarray) -> Iterator[np.ndarray]:
+    for start in range(0, len(content), BLOCK_BYTES):
+        yield content[start : start + BLOCK_BYTES]
+
+
+def _check(path: Path, array: _Array, number: int, block: bytes | memoryview) -> None:
+    if array.sums is not None and zlib.crc32(block) != array.sums[number + 1]:
+        first = array.start + number * BLOCK_BYTES
+        raise FileDamaged(path, f"the bytes from {first:,} to {first + len(block):,} do not match their sum")
+
+
+def _look(path: Path, file: BinaryIO) -> _Array:
+    """What the file's header and end say of its array, once they are right. The file stands at the array then."""
+    length = file.seek(0, io.SEEK_END)
+    sums = _read_sums(path, file, length)
+    file.seek(0)
+    head = file.read(MOST_HEADER_BYTES)
+    start = _header_length(head)
+    if sums is not None and zlib.crc32(head[:start]) != sums[0]:
+        raise FileDamaged(path, "its header does not match its sum")
+    try:
+        shape, is_fortran, dtype = _read_header(io.BytesIO(head))
+    except NOT_A_HEADER as error:
+        raise FileDamaged(path, f"it is no array, it has {length:,} bytes") from error
+    size = dtype.itemsize
+    for side in shape:
+        size *= side
+    n_sums = 1 - (-size // BLOCK_BYTES)
+    expected = start + size + (0 if sums is None else 4 * n_sums + _END.size)
+    if dtype.hasobject or length != expected or (sums is not None and len(sums) != n_sums):
+        raise FileDamaged(path, f"it has {length:,} bytes, and not {expected:,}")
+    file.seek(start)
+    return _Array(dtype, shape, "F" if is_fortran else "C", start, size, sums)
+
+
+def _read_sums(path: Path, file: BinaryIO, length: int) -> tuple[int, ...] | None:
+    """The sums at the file's end; None if there are none."""
+    if length < _END.size:
+        return None
+    file.seek(length - _END.size)
+    mark, count, own = _END.unpack(file.read(_END.size))
+    if mark != _MARK:
+        return None
+    begin = length - _END.size - 4 * count
+    if begin < 0:
+        raise FileDamaged(path, "its sums are damaged")
+    file.seek(begin)
+    packed = file.read(4 * count)
+    if zlib.crc32(packed) != own or not count:
+        raise FileDamaged(path, "its sums are damaged")
+    return struct.unpack(f"<{count}I", packed)
+
+
+def _header_length(head: bytes) -> int:
+    """Bytes in front of the array, as the first of them say."""
+    if head[6:7] == b"\x01":
+        return 10 + int.from_bytes(head[8:10], "little")
+    return 12 + int.from_bytes(head[8:12], "little")
+
+
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        return np.lib.format.read_array_header_1_0(file)
+    if version == (2, 0):
+        return np.lib.format.read_array_header_2_0(file)
+    raise ValueError(f"version {version}")

@@ -1,0 +1,119 @@
+"""Steps that find a file damaged have it rebuilt, and run again. A version that stays damaged is set back: others pick.
+
+Each damaged file is named in one line of the log and on the project's pages: `labeling.arrays.damage`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labeling.arrays import damage
+from labeling.disk import FileDamaged
+from labeling.loop.step import Step, StepFailed
+from labeling.models import ModelVersion, Project
+from labeling.steps.reading import VersionDamaged
+from labeling.steps.rebuilding import rebuild_version
+from labeling.steps.stored_files import StoredFile, file_named
+
+
+# Items' files and uploads: only a backup has them.
+NOT_REBUILT = ("media/", "uploads/")
+
+
+def mending(run: Callable[[Step], None], step: Step) -> None:
+    """Run the step, again after each file that it found damaged and that could be rebuilt.
+
+    Raises `StepFailed`, which names the file, where one cannot be, or is damaged again.
+    """
+    tried: set[str] = set()
+    while True:
+        try:
+            run(step)
+            return
+        except FileDamaged as found:
+            _mend(step, damage.name_of(step.job.project, found.path), found.problem, tried)
+        except VersionDamaged as found:
+            _mend_version(step, found, tried)
+        step.job.refresh_from_db(fields=["batch", "project"])  # what they refer to may have changed
+
+
+def rebuild(step: Step) -> None:
+    """Rebuild the project's files that are known to be damaged, as far as that can be."""
+    project = step.job.project
+    for name in [each.name for each in damage.standing_in(project)]:
+        if step.urgent_work_is_due():
+            step.give_way()
+            return
+        if name.startswith(NOT_REBUILT):
+            continue
+        file = file_named(project, name)
+        if file is None:  # nothing needs it any more
+            damage.mended(project, name)
+        if file is None or is_whole(project, file):
+            continue
+        try:
+            _mend(step, name, damage.problem_of(project, name), set())
+        except StepFailed:
+            continue  # it says on its row why
+    with step.finish():
+        pass
+
+
+def is_whole(project: Project, file: StoredFile) -> bool:
+    """Whether every byte of the file is as it was written. What comes of that is written down."""
+    try:
+        file.check()
+    except FileDamaged as found:
+        damage.note(project, file.name, found.problem)
+        return False
+    damage.mended(project, file.name)
+    project.versions.filter(artifact=file.name).exclude(damaged="").update(damaged="")
+    return True
+
+
+def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
+    """Rebuild a file, and those first that it is rebuilt from. Raises `StepFailed`."""
+    project = step.job.project
+    damage.note(project, name, problem)
+    version = project.versions.filter(artifact=name).first()
+    if version is not None:
+        _mend_version(step, VersionDamaged(version, problem), tried)
+        return
+    file = file_named(project, name)
+    try:
+        if name in tried or file is None or file.rebuild is None:
+            raise StepFailed(f"The file {name} is damaged: {problem}. Restore it from a backup, then retry.")
+        tried.add(name)
+        while True:
+            try:
+                file.rebuild(step)
+                break
+            except FileDamaged as other:
+                _mend(step, damage.name_of(project, other.path), other.problem, tried)
+            except VersionDamaged as other:
+                _mend_version(step, other, tried)
+    except StepFailed as failure:
+        damage.not_mended(project, name, str(failure))
+        raise
+    damage.mended(project, name)
+
+
+def _mend_version(step: Step, found: VersionDamaged, tried: set[str]) -> None:
+    """Restore what follows from the version's other files, or set it back. Raises `VersionDamaged` the second time."""
+    version, project = found.version, step.job.project
+    if version.artifact in tried:
+        raise found
+    tried.add(version.artifact)
+    damage.note(project, version.artifact, found.problem)
+    try:
+        rebuild_version(version)
+    except VersionDamaged as still:
+        ModelVersion.objects.filter(pk=version.pk).update(damaged=still.problem[:300])
+        damage.not_mended(
+            project,
+            version.artifact,
+            f"Version {version.number} picks no batch until its files are restored from a backup and `check_files` has "
+            "found them whole.",
+        )
+    else:
+        damage.mended(project, version.artifact)

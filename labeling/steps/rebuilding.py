@@ -1,0 +1,150 @@
+"""How damaged files are made again, each from what is left.
+
+Nothing is written over that is whole: a file is replaced in one step, and of the features only those rows are written
+that do not match their sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from django.core.exceptions import ValidationError
+
+from labeling.arrays.files import ProjectFiles, RowSum, load_array, rewrite_rows, sum_of, write_shape
+from labeling.arrays.sums import keep, sums_of
+from labeling.disk import FileDamaged, make_room
+from labeling.loop.step import Step, StepFailed
+from labeling.loop.versions import in_use
+from labeling.models import Clustering, ModelVersion, Project
+from labeling.projects.encoder_settings import settled_choice
+from labeling.shared_files import store
+from labeling.steps.cluster import build, join
+from labeling.steps.embed import ALWAYS, run_over_pool
+from labeling.steps.encode import encode_rows, fit_encoder, load_encoder, start_generation
+from labeling.steps.reading import VersionDamaged, load_model, open_features
+from models_store import artifact
+from models_store.folders import FolderError
+from models_store.networks import Adaptive
+from models_store.prediction import EXTRAS
+
+# Rows that are encoded again together, where rows were written without sums.
+PART = 512
+
+
+def rebuild_encoder(step: Step) -> None:
+    """Fit the encoder again. It has to be the very same, once a model has learned from what it made of items."""
+    project = step.job.project
+    if not project.versions.exists():
+        start_generation(step, project)
+        return
+    path = ProjectFiles(project).encoder(project.features_generation)
+    known = ""
+    for version in project.versions.order_by("-number"):
+        with suppress(artifact.ArtifactError):
+            known = artifact.encoder_digest(ProjectFiles(project).artifact_at(version.artifact))
+            break
+    try:
+        encoder = fit_encoder(step, project, *settled_choice(project.kind, project.encoder))
+    except ValidationError as error:
+        raise StepFailed(f"The encoder cannot be set up again: {error.messages[0]}") from error
+    if encoder.digest != known:
+        raise StepFailed(
+            f"{path}: the encoder was fitted to items as they were then, and cannot be made again. Restore the file "
+            "from a backup."
+        )
+    make_room(path)
+    encoder.save(path)
+    store().publish(path)
+
+
+def rebuild_features(step: Step) -> None:
+    """Encode those rows again that are missing or do not match their sums."""
+    project = step.job.project
+    encoder = load_encoder(project)
+    features = open_features(project, encoder)
+    path = ProjectFiles(project).features(project.features_generation)
+    damaged = [part for each in features.check(sums_of(project)).damaged for part in _parts(each)]
+    make_room(path)
+    write_shape(path, dim=encoder.dim, dtype=encoder.dtype)
+    report = step.progress("encoding damaged rows again", of=path.name)
+    for done, part in enumerate(damaged):
+        block = encode_rows(project, encoder, part.start, part.stop)
+        rewrite_rows(path, start=part.start, block=block)
+        with step.write():
+            keep(project, project.features_generation, [RowSum(part.start, part.stop, sum_of(block))])
+        report((done + 1) / len(damaged))
+
+
+def _parts(damaged: RowSum) -> Iterator[RowSum]:
+    """Rows with a sum are written together, for the sum is of all of them."""
+    size = damaged.stop - damaged.start if damaged.crc32 is not None else PART
+    for start in range(damaged.start, damaged.stop, size):
+        yield RowSum(start, min(start + size, damaged.stop), None)
+
+
+def rebuild_version(version: ModelVersion) -> None:
+    """Write what follows from the rest: the card, from the manifest, and the calibration, from the version's row.
+
+    Weights cannot be made again. Raises `VersionDamaged` if the version is still damaged.
+    """
+    location = ProjectFiles(version.project).artifact_at(version.artifact)
+    try:
+        artifact.rebuild_card(location, digest=version.digest)
+        if version.calibration_at():
+            found = version.calibration
+            artifact.calibrate(
+                location,
+                Adaptive(found["scale"], found["power"]),
+                digest=version.digest,
+                fitted_to=found["labels"],
+                measured=found["measured"],
+            )
+        artifact.check(location, digest=version.digest, calibration=version.calibration_at())
+    except (artifact.ArtifactError, FolderError) as error:
+        raise VersionDamaged(version, str(error)) from error
+
+
+def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
+    """Have the version look at the pool again. Without its weights the array goes: no page and no batch needs it."""
+    project, path = step.job.project, ProjectFiles(step.job.project).pool(version, name)
+    version.refresh_from_db(fields=["damaged"])
+    if version.damaged or name not in (*ALWAYS, *EXTRAS, "embeddings"):
+        remove(path)
+        return
+    model = load_model(project, version)
+    features = open_features(project, load_encoder(project))[: _rows_of(project, version)]
+    run_over_pool(project, version, model, features, [name], progress=step.progress("looking at the pool", of=name))
+
+
+def _rows_of(project: Project, version: ModelVersion) -> int:
+    """How many rows the version has looked at: as many as its other arrays have."""
+    for name in ALWAYS:
+        with suppress(FileDamaged):
+            return len(load_array(ProjectFiles(project).pool(version, name), mmap=True))
+    looked = project.batches.filter(selected_by=version, pool_rows__isnull=False).order_by("-number").first()
+    return project.encoded_rows if looked is None or looked.pool_rows is None else looked.pool_rows
+
+
+def rebuild_clustering(step: Step) -> None:
+    """Cluster the pool again, into new files, by the same version or, if that is damaged, the one in use."""
+    project = step.job.project
+    clustering, used = Clustering.objects.select_related("embedded_by").get(project=project), in_use(project)
+    version = used.version if used is not None and clustering.embedded_by.damaged else clustering.embedded_by
+    values = build(step, version, clustering.joined_rows, clustering.generation + 1)
+    with step.write():
+        Clustering.objects.filter(pk=clustering.pk, generation=clustering.generation).update(**values)
+
+
+def rebuild_joins(step: Step) -> None:
+    """Find again where rows joined that came after the clustering was built."""
+    clustering = Clustering.objects.select_related("embedded_by").get(project=step.job.project)
+    join(step, clustering, np.empty(0, np.int64), clustering.joined_rows)
+
+
+def remove(path: Path, step: Step | None = None) -> None:
+    """Remove a file that can be done without, or is made again with the next batch."""
+    make_room(path)
+    store().remove(path)

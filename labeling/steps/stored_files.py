@@ -1,0 +1,210 @@
+"""The files of a project: what each is called, how it is checked, and how it is rebuilt.
+
+What a project must have follows from its rows. Sums lie in the .npy files themselves, in archives, in manifests of
+model versions, in the names of items' files, and for the features in rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from labeling import npy
+from labeling.arrays import damage, stored
+from labeling.arrays.baseline import Baseline
+from labeling.arrays.files import ProjectFiles, check_array
+from labeling.arrays.forecast import Sample
+from labeling.arrays.pool_map import PoolMap
+from labeling.arrays.sums import sums_of
+from labeling.disk import FileDamaged, FileMissing, reading
+from labeling.kinds import media
+from labeling.loop.step import Step
+from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
+from labeling.shared_files import read_whole, store
+from labeling.steps import rebuilding
+from labeling.steps.cluster import read_dendrogram, read_joins
+from labeling.steps.embed import ALWAYS
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import open_features
+from models_store import artifact
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file by its name below the project's folder, or by its location. `check` reads all of it, and raises
+    `FileDamaged`. `rebuild` makes it again; None where that cannot be. Instead of a damaged version an
+    earlier one is used.
+    """
+
+    name: str
+    check: Callable[[], object]
+    rebuild: Callable[[Step], None] | None = None
+
+
+def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFile]:
+    """All files of the project, those first that others are rebuilt from."""
+    yield from _features(project)
+    for version in project.versions.order_by("number"):
+        yield _version(project, version)
+    yield from _pool(project)
+    yield from _clustering(project)
+    yield from _surveys(project)
+    if with_media:
+        yield from _media(project)
+    yield from _waiting(project)
+
+
+def file_named(project: Project, name: str) -> StoredFile | None:
+    """The file of this name, if the project has it; items' files are not looked through."""
+    return next((file for file in files_of(project, with_media=False) if file.name == name), None)
+
+
+def _features(project: Project) -> Iterator[StoredFile]:
+    if not project.features_generation:
+        return
+    files = ProjectFiles(project)
+    yield StoredFile(
+        files.encoder(project.features_generation).name, lambda: load_encoder(project), rebuilding.rebuild_encoder
+    )
+
+    def check() -> None:
+        # Not by the encoder, which may be damaged itself.
+        features = files.stored_features() or open_features(project, load_encoder(project))
+        if damaged := features.check(sums_of(project)).damaged:
+            raise features.damage(damaged)
+
+    if project.encoded_rows:
+        yield StoredFile(files.features(project.features_generation).name, check, rebuilding.rebuild_features)
+
+
+def _version(project: Project, version: ModelVersion) -> StoredFile:
+    def check() -> None:
+        location = ProjectFiles(project).artifact_at(version.artifact)
+        try:
+            artifact.check(location, digest=version.digest, calibration=version.calibration_at())
+        except artifact.ArtifactError as error:
+            raise FileDamaged(Path(location), str(error).removeprefix(f"{location}/")) from error
+
+    return StoredFile(version.artifact, check)
+
+
+def _pool(project: Project) -> Iterator[StoredFile]:
+    """Arrays that versions must have which looked at the pool, and all others that lie there."""
+    files = ProjectFiles(project)
+    looked = {batch.selected_by_id for batch in project.batches.exclude(selected_by=None)}
+    looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
+    clustering = Clustering.objects.filter(project=project).first()
+    for version in project.versions.order_by("number"):
+        names = set(ALWAYS) if version.pk in looked else set()
+        if clustering is not None and clustering.embedded_by_id == version.pk:
+            names.add("embeddings")
+        names |= {path.stem for path in _arrays_in(files.pool(version, "any").parent)}
+        for name in sorted(names):
+            yield _pool_array(project, version, name)
+
+
+def _pool_array(project: Project, version: ModelVersion, name: str) -> StoredFile:
+    path = ProjectFiles(project).pool(version, name)
+    return StoredFile(
+        damage.name_of(project, path),
+        partial(check_array, path),
+        partial(rebuilding.rebuild_pool_array, version, name),
+    )
+
+
+def _arrays_in(folder: Path) -> list[Path]:
+    try:
+        return [entry.path for entry in store().entries(folder) if entry.path.suffix == ".npy"]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _clustering(project: Project) -> Iterator[StoredFile]:
+    clustering = Clustering.objects.filter(project=project).first()
+    if clustering is None:
+        return
+    files = ProjectFiles(project)
+    yield StoredFile(
+        files.dendrogram(clustering.generation).name,
+        lambda: read_dendrogram(project, clustering),
+        rebuilding.rebuild_clustering,
+    )
+    yield StoredFile(
+        files.joins(clustering.generation).name,
+        lambda: read_joins(project, clustering),
+        rebuilding.rebuild_joins,
+    )
+
+
+def _surveys(project: Project) -> Iterator[StoredFile]:
+    """What pages forecast and draw by. It need not be there, and what is damaged is made again with the next batch."""
+    files = ProjectFiles(project)
+    kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
+    kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]
+    for path, kind in kinds:
+        yield StoredFile(
+            damage.name_of(project, path),
+            partial(_check_archive, path, kind),
+            partial(rebuilding.remove, path),
+        )
+
+
+def _check_archive(path: Path, kind: type) -> None:
+    if store().exists(path):
+        stored.read(path, kind)
+
+
+def _media(project: Project) -> Iterator[StoredFile]:
+    names = project.items.exclude(media="").order_by("media").values_list("media", flat=True).distinct()
+    for name in names.iterator(chunk_size=2000):
+        path = media.path_of(name)
+        yield StoredFile(f"media/{name}", partial(read_whole, path, _check_item_file))
+        for size in ("preview", "thumbnail"):
+            smaller = media.path_of(media.smaller(name, size))
+            if not name.endswith(".npy") and store().exists(smaller):
+                yield StoredFile(
+                    f"media/{media.smaller(name, size)}",
+                    partial(read_whole, smaller, _check_webp),
+                    partial(rebuilding.remove, smaller),
+                )
+
+
+def _check_item_file(path: Path) -> None:
+    """An item's file is named by the sha256 of its content, a block of vectors has its own sums."""
+    if path.suffix == ".npy":
+        npy.check(path)
+        return
+    media.check(path)
+
+
+def _check_webp(path: Path) -> None:
+    """A smaller picture says how long it is."""
+    with reading(path) as file:
+        head = file.read(12)
+        stated, length = int.from_bytes(head[4:8], "little") + 8, file.seek(0, 2)
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or stated != length:
+        raise FileDamaged(path, f"it has {length:,} bytes, and not {stated:,}")
+
+
+def _waiting(project: Project) -> Iterator[StoredFile]:
+    """Files that wait to be taken in or predicted, and results that can be fetched."""
+    imports = ItemImport.objects.filter(project=project, owns_file=True)
+    paths = {each.path for each in (imports.reading() | imports.failed()) if each.path}
+    paths |= set(PredictionRun.objects.filter(project=project).unfinished().values_list("path", flat=True))
+    for upload in Upload.objects.filter(project=project, path__in=paths):
+        path = store().path_of(upload.path)
+        yield StoredFile(f"uploads/{path.name}", partial(_check_size, path, upload.bytes))
+    for run in PredictionRun.objects.filter(project=project, state=PredictionRun.State.DONE):
+        path = ProjectFiles(project).prediction(run)
+        yield StoredFile(damage.name_of(project, path), partial(_check_size, path, run.size))
+
+
+def _check_size(path: Path, size: int) -> None:
+    try:
+        length = store().size(path)
+    except FileNotFoundError as error:
+        raise FileMissing(path) from error
+    if length < size or path.is_dir():
+        raise FileDamaged(path, f"it has {length:,} bytes, and not {size:,}")

@@ -1,0 +1,306 @@
+"""Files that are damaged while a project is at work: each is named, rebuilt where it can be, and the loop goes on."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from digits import annotator, answer_batch, digits_project
+from snapshots import Snapshot
+
+from labeling.answering import batches
+from labeling.arrays.damage import enqueue_rebuild, note
+from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.sums import sums_of
+from labeling.disk import FileDamaged, make_room
+from labeling.kinds import media
+from labeling.loop.versions import in_use
+from labeling.loop.worker import Worker
+from labeling.models import Batch, Clustering, DamagedFile, FeatureSum, Job, Project, User
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import open_features
+from labeling.steps.registry import run_step
+from labeling.steps.stored_files import files_of
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def halve(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flip(path: Path) -> None:
+    """One bit in the middle."""
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 1]))
+
+
+def lose(path: Path) -> None:
+    path.unlink()
+
+
+def put_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def put_a_loop(path: Path) -> None:
+    """A link to itself: it cannot be opened, not by root either."""
+    path.unlink()
+    path.symlink_to(path)
+
+
+WAYS = [empty, halve, flip, lose, put_a_folder, put_a_loop]
+Damage = Callable[[Path], None]
+
+
+def drain(*, before: str = "") -> None:
+    worker = Worker(run_step)
+    while not (before and Job.objects.waiting().filter(kind=before).exists()) and worker.run_next():
+        pass
+
+
+def no_step_failed() -> None:
+    failed = Job.objects.filter(state=Job.State.FAILED)
+    assert not failed.exists(), failed.get().reason
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
+    return Snapshot(tmp_path_factory.mktemp("second_batch"))
+
+
+@pytest.fixture
+def project(snapshot: Snapshot, tmp_path: Path) -> Project:
+    """Two versions; the third batch, picked by clusters, is open."""
+    if not snapshot.lay():
+        project = digits_project(tmp_path, n=300)
+        user = annotator(project)
+        drain()
+        for _ in range(2):
+            answer_batch(project, user)
+            drain()
+        no_step_failed()
+        snapshot.keep()
+    return Project.objects.get()
+
+
+def label(project: Project) -> Batch:
+    """Answer the open batch; returns the one that follows."""
+    answer_batch(project, User.objects.get())
+    drain()
+    no_step_failed()
+    return project.batches.get(state=Batch.State.OPEN)
+
+
+def all_whole(project: Project) -> None:
+    project.refresh_from_db()
+    for file in files_of(project):
+        file.check()
+    assert not DamagedFile.objects.standing().exists()
+
+
+@pytest.mark.parametrize("damage", [halve, flip])
+def test_features_are_encoded_again(project: Project, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
+    features = open_features(project, load_encoder(project))
+    before = np.array(features[:])
+    path = ProjectFiles(project).features(1)
+    damage(path)
+    label(project)
+    np.testing.assert_array_equal(open_features(project, load_encoder(project))[:], before)
+    lines = [line for line in caplog.messages if "features-1.bin" in line]
+    assert len(lines) == 2, lines
+    assert lines[0].startswith("Project digits: the file features-1.bin is damaged: ")
+    assert lines[1] == "Project digits: the file features-1.bin is whole again."
+    all_whole(project)
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Damage) -> None:
+    """Of all files at once, but for those that nothing else tells: items' files and weights."""
+    root = ProjectFiles(project).root
+    margins = load_array(ProjectFiles(project).pool(project.versions.get(number=2), "margins"))
+    files = {file.name: file for file in files_of(project)}
+    rebuilt = [name for name in files if not name.startswith(("models/", "media/"))]
+    assert {"features-1.bin", "encoder-1.npz", "dendrogram.npz", "joins.npy", "pool/v1/embeddings.npy"} <= {*rebuilt}
+    assert {f"pool/v{v}/{name}.npy" for v in (1, 2) for name in ("margins", "best", "confidence")} <= {*rebuilt}
+    present = [name for name in rebuilt if (root / name).exists()]
+    for name in present:
+        damage(root / name)
+    for file in files_of(project):
+        may_be_missing = file.name.startswith(("sample", "maps/"))
+        if file.name in present and not (may_be_missing and damage in (lose, put_a_loop)):
+            with pytest.raises(FileDamaged, match=Path(file.name).name):
+                file.check()
+    for number in (1, 2):
+        spoiled = weights(project, number).read_bytes()
+        damage(weights(project, number))
+        with pytest.raises(FileDamaged, match="model.safetensors"):
+            files[f"models/v{number}"].check()
+        make_room(weights(project, number))
+        weights(project, number).unlink(missing_ok=True)
+        weights(project, number).write_bytes(spoiled)
+    for name in present:
+        note(project, name, "it was damaged by a test")
+    enqueue_rebuild(project)
+    drain()
+    no_step_failed()
+    all_whole(project)
+    again = load_array(ProjectFiles(project).pool(project.versions.get(number=2), "margins"))
+    np.testing.assert_allclose(again, margins, rtol=1e-5)
+    label(project)
+
+
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [
+        ("encoder-1.npz", "train"),
+        ("pool/v1/embeddings.npy", "cluster"),
+        ("joins.npy", "select"),
+        ("dendrogram.npz", "select"),
+        ("pool/v3/margins.npy", "select"),
+        ("pool/v3/best.npy", "select"),
+    ],
+)
+def test_a_step_that_finds_a_file_damaged_has_it_rebuilt_and_goes_on(project: Project, name: str, step: str) -> None:
+    answer_batch(project, User.objects.get())
+    drain(before=step)
+    path = ProjectFiles(project).root / name
+    (put_a_folder if path.suffix == ".npz" else halve)(path)
+    drain()
+    no_step_failed()
+    assert project.batches.filter(number=4, state=Batch.State.OPEN, strategy="cluster-margin").exists()
+    assert DamagedFile.objects.get(name=name).mended_at is not None
+    all_whole(project)
+
+
+def weights(project: Project, number: int) -> Path:
+    return ProjectFiles(project).root / f"models/v{number}/model.safetensors"
+
+
+@pytest.mark.parametrize("damage", [flip, put_a_folder])
+def test_the_last_good_version_picks_the_batch_instead_of_a_damaged_one(
+    project: Project, damage: Damage, caplog: pytest.LogCaptureFixture
+) -> None:
+    answer_batch(project, User.objects.get())
+    drain(before="embed")
+    kept = weights(project, 3).read_bytes()
+    damage(weights(project, 3))
+    drain()
+    no_step_failed()
+    batch = project.batches.get(number=4)
+    assert (batch.state, batch.selected_by.number, batch.newest_version) == ("open", 2, 3)
+    [damaged] = DamagedFile.objects.standing()
+    assert damaged.name == "models/v3"
+    assert "model.safetensors" in damaged.problem
+    assert "\n" not in damaged.problem
+    assert "Version 3 picks no batch until" in damaged.remedy
+    assert any("models/v3" in line and "model.safetensors" in line for line in caplog.messages)
+
+    # Restored from a backup, it is used again.
+    make_room(weights(project, 3))
+    weights(project, 3).unlink(missing_ok=True)
+    weights(project, 3).write_bytes(kept)
+    enqueue_rebuild(project)
+    drain()
+    assert in_use(project).version.number == 3
+    all_whole(project)
+
+
+def test_a_damaged_version_whose_arrays_are_damaged_too_picks_nothing(project: Project) -> None:
+    answer_batch(project, User.objects.get())
+    drain(before="select")
+    halve(weights(project, 3))
+    halve(ProjectFiles(project).pool(project.versions.get(number=3), "margins"))
+    drain()
+    no_step_failed()
+    batch = project.batches.get(number=4)
+    assert (batch.state, batch.selected_by.number) == ("open", 2)
+
+
+def test_without_a_good_version_chance_draws_the_batch_and_the_next_version_is_good(project: Project) -> None:
+    answer_batch(project, User.objects.get())
+    drain(before="embed")
+    for number in (1, 2, 3):
+        flip(weights(project, number))
+    drain()
+    no_step_failed()
+    batch = project.batches.get(number=4)
+    assert (batch.state, batch.selected_by, batch.strategy) == ("open", None, "seed")
+    following = label(project)
+    assert (following.selected_by.number, following.strategy) == (4, "cluster-margin")
+    assert Clustering.objects.get().embedded_by.number == 4
+
+
+def test_a_training_that_starts_from_a_damaged_version_starts_anew(project: Project) -> None:
+    Project.objects.update(training={**project.training, "warm_start": True})
+    answer_batch(project, User.objects.get())
+    lose(weights(project, 2))
+    drain()
+    no_step_failed()
+    assert project.batches.get(number=4).selected_by.number == 3
+
+
+def test_what_follows_from_the_rest_of_a_version_is_written_again(project: Project) -> None:
+    card = weights(project, 2).with_name("README.md")
+    before = card.read_bytes()
+    flip(card)
+    note(project, "models/v2", "it was damaged by a test")
+    enqueue_rebuild(project)
+    drain()
+    no_step_failed()
+    assert card.read_bytes() == before
+    all_whole(project)
+
+
+def test_an_item_whose_file_is_damaged_is_named_where_its_features_are_lost(project: Project) -> None:
+    """Nothing is made up in their place."""
+    item = project.items.get(row=5)
+    flip(media.path_of(item.media))
+    lose(ProjectFiles(project).features(1))
+    answer_batch(project, User.objects.get())
+    drain()
+    batch = project.batches.get(number=3)
+    assert batch.state == Batch.State.FAILED
+    assert batch.reason == (
+        "The rows 0 to 300 of the features are damaged, and cannot be encoded again: Its file cannot be read: its "
+        "content does not match its name. Restore their files from a backup, then retry."
+    )
+    flip(media.path_of(item.media))
+    batches.retry(batch=batch)
+    drain()
+    no_step_failed()
+    all_whole(project)
+
+
+def test_a_new_project_s_features_are_checked_before_its_first_version_looks(tmp_path: Path) -> None:
+    """Damaged alone, with the size and all else right, before any batch has a hash of them."""
+    project = digits_project(tmp_path, n=120)
+    user = annotator(project)
+    drain()
+    project.refresh_from_db()
+    assert all(each.crc32 is not None for each in sums_of(project))
+    before = np.array(open_features(project, load_encoder(project))[:])
+    flip(ProjectFiles(project).features(1))
+    answer_batch(project, user)
+    drain()
+    no_step_failed()
+    np.testing.assert_array_equal(open_features(project, load_encoder(project))[:], before)
+    assert DamagedFile.objects.get().name == "features-1.bin"
+
+
+def test_features_of_an_earlier_release_get_sums(project: Project) -> None:
+    FeatureSum.objects.all().delete()
+    label(project)
+    assert [each.crc32 is None for each in sums_of(project)] == [False]
