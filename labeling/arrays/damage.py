@@ -65,11 +65,6 @@ def enqueue_rebuild(project: Project) -> None:
         Job.objects.enqueue(Job.Kind.REBUILD, project=project)
 
 
-def problem_of(project: Project, name: str) -> str:
-    """What is wrong with a damaged file."""
-    return DamagedFile.objects.filter(project=project, name=name).values_list("problem", flat=True)[0]
-
-
 def standing_in(project: Project) -> list[DamagedFile]:
     """The project's damaged files, by name. One query."""
     return list(DamagedFile.objects.standing().filter(project=project))

@@ -94,12 +94,18 @@ class ProjectFiles:
         """What the version says (`best`, `confidence`) of those of `rows` (n,), ascending, that it has seen: the first
         ones. None if it is not stored.
         """
+        pool = self.answers(version, name)
+        return None if pool is None else np.asarray(pool[rows[rows < len(pool)]])
+
+    def answers(self, version: ModelVersion, name: str = "best") -> np.ndarray | None:
+        """What the version says of every row that it has seen, as a memory map. None if it is not stored, or damaged:
+        then it is rebuilt.
+        """
         try:
-            pool = load_array(self.pool(version, name), mmap=True)
+            return load_array(self.pool(version, name), mmap=True)
         except FileDamaged as damage:
             report(self.project, damage)
             return None
-        return np.asarray(pool[rows[rows < len(pool)]])
 
     def features_of(self, *, rows: int, dim: int, dtype: np.dtype) -> Features:
         """The first `rows` rows of the features."""

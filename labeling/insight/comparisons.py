@@ -10,10 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import Calibration, ControlSlice, Pair, calibration
 from labeling.models import ModelVersion, Project
-from labeling.shared_files import store
 from models_store import contrast, metrics
 from models_store.contrast import ClassContrast, Difference
 from models_store.metrics import Share
@@ -123,10 +122,9 @@ def _mistakes(pair: Pair) -> list[Mistake]:
 
 
 def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | None:
-    paths = [ProjectFiles(project).pool(version, "best") for version in (a, b)]
-    if not all(store().exists(path) for path in paths):
+    said_a, said_b = (ProjectFiles(project).answers(version) for version in (a, b))
+    if said_a is None or said_b is None:
         return None
-    said_a, said_b = (load_array(path, mmap=True) for path in paths)
     n = min(len(said_a), len(said_b))
     counts: dict[tuple[int, int], int] = {}
     for start in range(0, n, ROWS):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from labeling.arrays.baseline import LEAST_CONTROL, MISSING
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.files import ProjectFiles
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.labels_saved import LabeledRows, LabelsSpent, Missing, Saved, labeled_rows, labels_saved
 from labeling.insight.pace import pace_of
@@ -125,9 +125,9 @@ def _versions(facts: Facts, items: LabeledRows) -> tuple[list[ModelVersion], Mea
     """The versions that have said something of control items, and which of the items each has wrong."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:
-        best = load_array(files.pool(version, "best"), mmap=True)
-        known = items.rows[items.rows < len(best)]
-        if len(known):
+        best = files.answers(version)
+        known = items.rows[items.rows < len(best)] if best is not None else items.rows[:0]
+        if best is not None and len(known):
             kept.append(version)
             predictions.append(np.pad(best[known], (0, len(items.rows) - len(known)), constant_values=MISSING))
     answers = np.array(predictions).reshape(len(kept), len(items.rows))

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from django.db.models import Case, IntegerField, When
 
-from labeling.arrays.files import ProjectFiles, load_array
+from labeling.arrays.damage import enqueue_rebuild, name_of, note
+from labeling.arrays.files import ProjectFiles
 from labeling.arrays.nearest import nearest
+from labeling.disk import FileDamaged
 from labeling.models import Clustering, Item, Project
 from labeling.models.items import ItemQuerySet
 
@@ -52,16 +54,16 @@ def _matrix(project: Project, row: int) -> np.ndarray | None:
     files = ProjectFiles(project)
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     if clustering is not None:
-        try:
-            embeddings = load_array(files.pool(clustering.embedded_by, "embeddings"), mmap=True)
-        except (OSError, ValueError):  # removed by a new clustering, which has not ended yet
-            embeddings = np.empty((0, 0))
-        if row < len(embeddings):
+        # None where it was removed by a new clustering, which has not ended yet.
+        embeddings = files.answers(clustering.embedded_by, "embeddings")
+        if embeddings is not None and row < len(embeddings):
             return embeddings
     features = files.stored_features()
     if features is None or row >= len(features):
         return None
     try:
         return features[:]
-    except (OSError, ValueError):  # gone from the disk
+    except FileDamaged as damage:
+        note(project, name_of(project, damage.path), damage.problem)
+        enqueue_rebuild(project)
         return None

@@ -7,6 +7,7 @@ import io
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,27 @@ def path_of(name: str) -> Path:
 
 
 def local(name: str) -> Path:
-    """The file, to be read. Raises OSError."""
-    return store().local(path_of(name))
+    """The file, to be read. A copy here that is damaged is fetched anew. Raises OSError."""
+    path = store().local(path_of(name))
+    if not store().copies:
+        return path
+    stat = path.stat()
+    if not _is_whole_copy(path, stat.st_ino, stat.st_size):
+        store().drop_copy(path)
+        return store().local(path)
+    return path
+
+
+@lru_cache(maxsize=4096)
+def _is_whole_copy(path: Path, inode: int, size: int) -> bool:
+    """Whether the content is as the file's name says, or the length of a smaller picture as that says. Remembered: one
+    that is cut off has another size, one that is fetched anew another inode.
+    """
+    try:
+        check_smaller(path) if "." in path.stem else check(path)
+    except FileDamaged:
+        return False
+    return True
 
 
 def bring(names: Iterable[str]) -> None:
@@ -90,10 +110,24 @@ def _read_file(path: Path) -> bytes | Unread:
 
 
 def check(path: Path) -> None:
-    """Read an item's file, and hold it against its name, which follows from its content. Raises `FileDamaged`."""
+    """Read an item's file, and hold it against its name, which follows from its content; a block of vectors against
+    its own sums. Raises `FileDamaged`.
+    """
+    if path.suffix == ".npy":
+        npy.check(path)
+        return
     with reading(path) as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
             raise FileDamaged(path, "its content does not match its name")
+
+
+def check_smaller(path: Path) -> None:
+    """Hold the length of a smaller picture against what it says of that. Raises `FileDamaged`."""
+    with reading(path) as file:
+        head = file.read(12)
+        stated, length = int.from_bytes(head[4:8], "little") + 8, file.seek(0, io.SEEK_END)
+    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or stated != length:
+        raise FileDamaged(path, f"it has {length:,} bytes, and not {stated:,}")
 
 
 def write(name: str, content: bytes, *, preview: bytes = b"", thumbnail: bytes = b"") -> None:

@@ -9,11 +9,12 @@ import zipfile
 from dataclasses import dataclass
 from typing import IO, Any
 
+from labeling.arrays import damage
 from labeling.arrays.files import ProjectFiles
 from labeling.models import ModelVersion
 from models_store.folders import Folder, FolderError, folder_at
 
-__all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read"]
+__all__ = ["Artifact", "FolderError", "StoredFile", "as_zip", "read", "report"]
 
 SPOOL_BYTES = 8 << 20
 MANIFEST = "manifest.json"
@@ -39,11 +40,23 @@ class Artifact:
 
 
 def read(version: ModelVersion) -> Artifact | None:
-    """What the version's folder holds, by its manifest alone; None if that is gone or cannot be read."""
+    """What the version's folder holds, by its manifest alone; None if that is gone or damaged: it is reported then."""
     try:
         return _read(_folder(version), version.calibration_at())
-    except FolderError:
+    except FolderError as error:
+        report(version, str(error))
         return None
+
+
+def report(version: ModelVersion, error: str) -> str:
+    """Have a worker look at a version's files, one of which is gone or damaged. Returns what is wrong, and with which
+    of them.
+    """
+    location = ProjectFiles(version.project).artifact_at(version.artifact)
+    problem = error.removeprefix(f"{location}/")
+    damage.note(version.project, version.artifact, problem)
+    damage.enqueue_rebuild(version.project)
+    return problem
 
 
 def as_zip(version: ModelVersion) -> IO[bytes]:

@@ -24,6 +24,9 @@ class Store(ABC):
     the store does not do what it is asked for.
     """
 
+    copies = False
+    """Whether what lies at a file's path here is a copy."""
+
     def recorded(self, path: Path) -> str:
         """How a row names the file, for all hosts."""
         return str(path)

@@ -36,6 +36,8 @@ REMOVED_AT_ONCE = 500
 class ObjectStore(Store):
     """The store at `url`. Files below the folders `shared` of `folder` have the same names in it."""
 
+    copies = True
+
     def __init__(self, url: str, folder: Path, *, shared: Collection[str], most_bytes: int) -> None:
         self._url, self._folder, self._shared = url.rstrip("/"), folder, frozenset(shared)
         with self._telling("", "cannot be reached"):

@@ -16,12 +16,15 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
+from labeling.disk import FileDamaged
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.models import PredictionRun
+from labeling.outgoing import artifacts
 from labeling.projects import storage
 from labeling.shared_files import store
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
+from labeling.steps.reading import VersionDamaged
 
 # Rows that were left out are told up to this many.
 LISTED = 100
@@ -41,6 +44,11 @@ def predict(step: Step) -> None:
     result = ProjectFiles(run.project).prediction(run)
     try:
         _predict(step, run, result)
+    except FileDamaged:  # it is rebuilt, and the step runs again
+        raise
+    except VersionDamaged as error:
+        artifacts.report(run.version, error.problem)
+        _finish(step, run, state=PredictionRun.State.FAILED, reason=str(error)[:500])
     except (_Refused, UnreadableFile, StepFailed) as error:
         _finish(step, run, state=PredictionRun.State.FAILED, reason=str(error)[:500])
     except OSError as error:

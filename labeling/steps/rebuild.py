@@ -15,7 +15,6 @@ from labeling.steps.reading import VersionDamaged
 from labeling.steps.rebuilding import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
 
-
 # Items' files and uploads: only a backup has them.
 NOT_REBUILT = ("media/", "uploads/")
 
@@ -49,26 +48,31 @@ def rebuild(step: Step) -> None:
         file = file_named(project, name)
         if file is None:  # nothing needs it any more
             damage.mended(project, name)
-        if file is None or is_whole(project, file):
+        problem = problem_with(project, file) if file is not None else ""
+        if not problem:
             continue
         try:
-            _mend(step, name, damage.problem_of(project, name), set())
+            _mend(step, name, problem, set())
         except StepFailed:
             continue  # it says on its row why
     with step.finish():
         pass
 
 
-def is_whole(project: Project, file: StoredFile) -> bool:
-    """Whether every byte of the file is as it was written. What comes of that is written down."""
+def problem_with(project: Project, file: StoredFile) -> str:
+    """What is wrong with the file, in one line; empty if every byte of it is as it was written. It is noted, and a
+    version whose files are whole again is used again.
+    """
+    version = project.versions.filter(artifact=file.name)
     try:
         file.check()
     except FileDamaged as found:
         damage.note(project, file.name, found.problem)
-        return False
+        version.update(damaged=found.problem[:300])
+        return found.problem
     damage.mended(project, file.name)
-    project.versions.filter(artifact=file.name).exclude(damaged="").update(damaged="")
-    return True
+    version.exclude(damaged="").update(damaged="")
+    return ""
 
 
 def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
@@ -116,4 +120,5 @@ def _mend_version(step: Step, found: VersionDamaged, tried: set[str]) -> None:
             "found them whole.",
         )
     else:
+        ModelVersion.objects.filter(pk=version.pk).exclude(damaged="").update(damaged="")
         damage.mended(project, version.artifact)

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from labeling import npy
 from labeling.arrays import damage, stored
 from labeling.arrays.baseline import Baseline
 from labeling.arrays.files import ProjectFiles, check_array
 from labeling.arrays.forecast import Sample
 from labeling.arrays.pool_map import PoolMap
 from labeling.arrays.sums import sums_of
-from labeling.disk import FileDamaged, FileMissing, reading
+from labeling.disk import FileDamaged, FileMissing
 from labeling.kinds import media
 from labeling.loop.step import Step
 from labeling.models import Clustering, ItemImport, ModelVersion, PredictionRun, Project, Selection, Upload
@@ -160,32 +159,15 @@ def _media(project: Project) -> Iterator[StoredFile]:
     names = project.items.exclude(media="").order_by("media").values_list("media", flat=True).distinct()
     for name in names.iterator(chunk_size=2000):
         path = media.path_of(name)
-        yield StoredFile(f"media/{name}", partial(read_whole, path, _check_item_file))
+        yield StoredFile(f"media/{name}", partial(read_whole, path, media.check))
         for size in ("preview", "thumbnail"):
             smaller = media.path_of(media.smaller(name, size))
             if not name.endswith(".npy") and store().exists(smaller):
                 yield StoredFile(
                     f"media/{media.smaller(name, size)}",
-                    partial(read_whole, smaller, _check_webp),
+                    partial(read_whole, smaller, media.check_smaller),
                     partial(rebuilding.remove, smaller),
                 )
-
-
-def _check_item_file(path: Path) -> None:
-    """An item's file is named by the sha256 of its content, a block of vectors has its own sums."""
-    if path.suffix == ".npy":
-        npy.check(path)
-        return
-    media.check(path)
-
-
-def _check_webp(path: Path) -> None:
-    """A smaller picture says how long it is."""
-    with reading(path) as file:
-        head = file.read(12)
-        stated, length = int.from_bytes(head[4:8], "little") + 8, file.seek(0, 2)
-    if head[:4] != b"RIFF" or head[8:12] != b"WEBP" or stated != length:
-        raise FileDamaged(path, f"it has {length:,} bytes, and not {stated:,}")
 
 
 def _waiting(project: Project) -> Iterator[StoredFile]:

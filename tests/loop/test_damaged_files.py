@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +145,7 @@ def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Dama
     for number in (1, 2):
         spoiled = weights(project, number).read_bytes()
         damage(weights(project, number))
-        with pytest.raises(FileDamaged, match="model.safetensors"):
+        with pytest.raises(FileDamaged, match=r"model\.safetensors"):
             files[f"models/v{number}"].check()
         make_room(weights(project, number))
         weights(project, number).unlink(missing_ok=True)

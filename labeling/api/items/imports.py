@@ -20,6 +20,7 @@ from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Error, find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.reading import read
+from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
@@ -174,5 +175,5 @@ class ItemMedia(ProjectView):
                 name = media.best(name, size)
                 content_type = kind.content_types[Path(name).suffix]
             return media_response(request, media.local(name), content_type=content_type)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileDamaged):
             raise Http404(f"The {kind.noun} is gone from the disk.") from None

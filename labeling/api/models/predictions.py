@@ -18,6 +18,7 @@ from labeling.api.export import IgnoreAccept
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Conflict, Error, find_or_404
+from labeling.disk import FileDamaged
 from labeling.models import PredictionRun
 from labeling.outgoing.predictions import requests, results
 from labeling.outgoing.predictions.formats import FORMATS
@@ -167,6 +168,8 @@ class PredictionResult(_Predictions):
             chunks = fmt.write(results.pages(run), results.shape_of(run))
         except FileNotFoundError:
             raise Http404("The result is gone from the disk.") from None
+        except FileDamaged as error:
+            raise Http404(f"The result is damaged: {error.problem}. Have the file predicted again.") from None
         response = StreamingHttpResponse(chunks, content_type=fmt.content_type)
         response["Content-Disposition"] = f'attachment; filename="{slug}-prediction-{run.pk}{fmt.suffix}"'
         response["Cache-Control"] = "private, no-store"

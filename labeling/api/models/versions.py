@@ -196,8 +196,8 @@ class VersionArtifact(_OneVersion):
             raise PermissionDenied(ledger.held(version))
         try:
             archive = artifacts.as_zip(version)
-        except artifacts.FolderError:
-            raise Http404("The files of this version are gone, or cannot be read.") from None
+        except artifacts.FolderError as error:
+            raise Http404(f"The version’s files are damaged: {artifacts.report(version, str(error))}.") from None
         return FileResponse(archive, as_attachment=True, filename=f"{self.project.slug}-v{number}.zip")
 
 

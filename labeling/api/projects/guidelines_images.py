@@ -19,6 +19,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.ranges import media_response
 from labeling.api.shared.reading import read
+from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import media
 from labeling.kinds.image import Image
@@ -101,7 +102,7 @@ class OneImage(ProjectView):
         try:
             content_type = Image.content_types[Path(image_file.media).suffix]
             return media_response(request, media.local(image_file.media), content_type=content_type)
-        except FileNotFoundError:
+        except (FileNotFoundError, FileDamaged):
             raise Http404("The image is gone from the disk.") from None
 
     @extend_schema(responses={204: None})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
+
+from labeling.disk import reading
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _BLOCK = 1 << 16
@@ -29,9 +32,10 @@ def file_response(request: HttpRequest, path: Path, *, content_type: str) -> Htt
     """The file, or the one range of bytes that the request names (206), or 416 if the file has none of it.
 
     Several ranges, units other than bytes and conditions are passed over, as HTTP allows: the answer is the whole file.
-    Raises FileNotFoundError.
+    Raises `FileMissing`, which is a FileNotFoundError, or `FileDamaged` for one that cannot be read.
     """
-    size = path.stat().st_size
+    with reading(path) as file:
+        size = file.seek(0, io.SEEK_END)
     part = _part(request, size)
     response: HttpResponseBase
     if part is None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import datetime
+import io
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 
 import orjson
 
 from labeling.arrays.files import ProjectFiles
+from labeling.disk import FileDamaged, reading
 from labeling.models import PredictionRun
 from labeling.outgoing.predictions.formats import RowShape
 from labeling.outgoing.tables import Page
-from labeling.shared_files import store
+from labeling.shared_files import read_whole, store
 
 # A page ends at the first of these: so many rows, or so many bytes of them.
 PAGE = 500
@@ -20,24 +23,39 @@ PAGE_BYTES = 4 << 20
 
 
 def shape_of(run: PredictionRun) -> RowShape:
-    """What the rows of the result have in common. Raises FileNotFoundError."""
+    """What the rows of the result have in common. Raises `FileDamaged` or `FileMissing`."""
     first = next(pages(run, most=1), None)
     return RowShape(run.project.asks, tuple(first[0]["probabilities"]) if first and run.probabilities else ())
 
 
 def pages(run: PredictionRun, *, most: int | None = None) -> Iterator[Page]:
-    """The rows that count by now, the first `most` of them. Raises FileNotFoundError if the result is gone."""
-    with store().local(ProjectFiles(run.project).prediction(run)).open("rb") as file:
+    """The rows that count by now, the first `most` of them. Raises `FileMissing` if the result is gone, `FileDamaged`
+    if it is not as it was written.
+    """
+    path = read_whole(ProjectFiles(run.project).prediction(run), lambda here: _as_long(here, run.size))
+    with reading(path) as file:
         page: Page = []
         weight = 0
         for line in islice(_lines(file, run.size), most):
-            page.append(orjson.loads(line))
+            try:
+                page.append(orjson.loads(line))
+            except orjson.JSONDecodeError as error:
+                raise FileDamaged(path, "it has a line that is no row") from error
             weight += len(line)
             if len(page) == PAGE or weight >= PAGE_BYTES:
                 yield page
                 page, weight = [], 0
         if page:
             yield page
+
+
+def _as_long(path: Path, size: int) -> Path:
+    """The path, if so many bytes are there."""
+    with reading(path) as file:
+        length = file.seek(0, io.SEEK_END)
+    if length < size:
+        raise FileDamaged(path, f"it has {length:,} bytes, and not {size:,}")
+    return path
 
 
 def _lines(file: Iterator[bytes], size: int) -> Iterator[bytes]:

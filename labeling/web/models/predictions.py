@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.loop.progress import unattended
 from labeling.models import Job, Membership, ModelVersion, PredictionRun
@@ -136,7 +137,7 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
 def _first_rows(run: PredictionRun) -> list[dict[str, str]]:
     try:
         first = [row for page in results.pages(run, most=SHOWN_ROWS) for row in page]
-    except FileNotFoundError:
+    except FileDamaged:  # the download says what is wrong
         return []
     return [
         {

@@ -25,6 +25,7 @@ from labeling.web.charts.learning import Accuracy, accuracy_of
 from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from labeling.web.models.confusion import confusion_of
+from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import duration, moment, number
@@ -57,6 +58,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
         "rows": rows,
         "versions": [row["version"] for row in rows],
         "picking": picking_of(versions.in_use(membership.project), now),
+        "damaged": damaged_lines(membership.project, now),
         "choices": [
             {
                 "version": choice.version and choice.version.number,
@@ -93,6 +95,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
         **_files(version),
         **_leaving(version, now),
     }
+    context["damaged"] = damaged_lines(project, now)  # behind what has read the version's files
     return render_page(request, membership, "project/model.html", context, section="project-models")
 
 

@@ -34,6 +34,7 @@ from labeling.web.models.fit import fit_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import situation
 from labeling.web.overview.waits import lines
+from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, duration, number
@@ -106,6 +107,7 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         context |= _numbers(membership, attention, now)
         context["fit"] = fit_of(clustering_of(project), now)
         context["picking"] = picking_of(in_use(project), now)
+        context["damaged"] = damaged_lines(project, now)
         if batch and batch.state == Batch.State.OPEN:
             people = contributions_of(batch, now)
             context["running"] = running(batch, people, places_of(batch, people), pace_of(project, now), now)
