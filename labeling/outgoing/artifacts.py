@@ -44,7 +44,8 @@ def read(version: ModelVersion) -> Artifact | None:
     try:
         return _read(_folder(version), version.calibration_at())
     except FolderError as error:
-        report(version, str(error))
+        if version.artifact:  # not one that was removed
+            report(version, str(error))
         return None
 
 

@@ -50,7 +50,7 @@ class Copies:
 
     def used(self, path: Path) -> None:
         """Keep the copy for now: somebody is about to open it."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # it is gone, or no file
             os.utime(path)
 
     def drop(self, path: Path) -> None:

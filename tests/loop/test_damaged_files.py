@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from damages import WAYS, Damage, flip, halve, lose, put_a_folder, put_a_loop
 from digits import annotator, answer_batch, digits_project
 from snapshots import Snapshot
 
@@ -26,42 +25,6 @@ from labeling.steps.registry import run_step
 from labeling.steps.stored_files import files_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def empty(path: Path) -> None:
-    os.truncate(path, 0)
-
-
-def halve(path: Path) -> None:
-    os.truncate(path, path.stat().st_size // 2)
-
-
-def flip(path: Path) -> None:
-    """One bit in the middle."""
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2)
-        byte = file.read(1)[0]
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte ^ 1]))
-
-
-def lose(path: Path) -> None:
-    path.unlink()
-
-
-def put_a_folder(path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def put_a_loop(path: Path) -> None:
-    """A link to itself: it cannot be opened, not by root either."""
-    path.unlink()
-    path.symlink_to(path)
-
-
-WAYS = [empty, halve, flip, lose, put_a_folder, put_a_loop]
-Damage = Callable[[Path], None]
 
 
 def drain(*, before: str = "") -> None:

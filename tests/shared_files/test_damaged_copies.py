@@ -1,0 +1,127 @@
+"""Copies of stored files that are damaged on one host: they are fetched anew, and what is stored stays as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from damages import WAYS, Damage, flip, halve, lose
+from factories import make_project
+
+from labeling.arrays import stored
+from labeling.arrays.damage import name_of
+from labeling.arrays.files import (
+    ProjectFiles,
+    RowSum,
+    append_rows,
+    check_array,
+    load_array,
+    rewrite_rows,
+    save_array,
+    sum_of,
+)
+from labeling.arrays.pool_map import PoolMap
+from labeling.disk import FileDamaged, FileMissing
+from labeling.kinds import media
+from labeling.models import Project
+
+pytestmark = pytest.mark.django_db
+ROWS = np.arange(3000 * 4, dtype=np.float32).reshape(-1, 4)
+PARTS = [RowSum(start, start + 500, sum_of(ROWS[start : start + 500])) for start in range(0, 3000, 500)]
+
+
+@pytest.fixture
+def project(settings: Any, tmp_path: Path) -> Project:
+    settings.OBJECT_STORE = f"file://{tmp_path}/store"
+    return make_project()
+
+
+def in_store(settings: Any, path: Path) -> Path:
+    """Where the object of a file lies."""
+    return Path(settings.OBJECT_STORE.removeprefix("file://")) / path.relative_to(settings.DATA_DIR)
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_a_copy_of_an_array_is_fetched_anew(project: Project, damage: Damage) -> None:
+    path = ProjectFiles(project).root / "joins.npy"
+    save_array(path, ROWS)
+    damage(path)
+    np.testing.assert_array_equal(load_array(path), ROWS)
+    damage(path)
+    check_array(path)
+    np.testing.assert_array_equal(load_array(path, mmap=True), ROWS)
+
+
+@pytest.mark.parametrize("damage", [halve, flip])
+def test_what_is_damaged_in_the_store_is_told_apart(project: Project, settings: Any, damage: Damage) -> None:
+    path = ProjectFiles(project).root / "joins.npy"
+    save_array(path, ROWS)
+    path.unlink()
+    damage(in_store(settings, path))
+    with pytest.raises(FileDamaged, match=r"joins\.npy: "):
+        load_array(path)
+    save_array(path, ROWS)  # rebuilt
+    np.testing.assert_array_equal(load_array(path), ROWS)
+
+
+def test_what_the_store_has_lost_is_missing(project: Project, settings: Any) -> None:
+    path = ProjectFiles(project).root / "joins.npy"
+    save_array(path, ROWS)
+    lose(in_store(settings, path))
+    with pytest.raises(FileMissing, match=r"joins\.npy: it is missing"):
+        load_array(path)
+    assert name_of(project, path) == "joins.npy"
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_copied_rows_of_the_features_are_fetched_anew(project: Project, damage: Damage) -> None:
+    files = ProjectFiles(project)
+    path = files.features(0)
+    append_rows(path, rows_before=0, block=ROWS)
+    features = files.features_of(rows=3000, dim=4, dtype=ROWS.dtype)
+    np.testing.assert_array_equal(features[:], ROWS)
+    damage(path)
+    assert features.check(PARTS).damaged == []
+    np.testing.assert_array_equal(features[:], ROWS)
+
+
+@pytest.mark.parametrize("damage", [halve, flip, lose])
+def test_rows_that_the_store_has_lost_are_written_again(project: Project, settings: Any, damage: Damage) -> None:
+    files = ProjectFiles(project)
+    path = files.features(0)
+    for start in (0, 1000, 2000):
+        append_rows(path, rows_before=start, block=ROWS[start : start + 1000])
+    pieces = sorted(each for each in in_store(settings, path).iterdir() if each.name.isdigit())
+    damage(pieces[0])
+    features = files.features_of(rows=3000, dim=4, dtype=ROWS.dtype)
+    damaged = features.check(PARTS).damaged
+    assert damaged
+    for part in damaged:
+        rewrite_rows(path, start=part.start, block=ROWS[part.start : part.stop])
+    assert features.check(PARTS).damaged == []
+    np.testing.assert_array_equal(features[:], ROWS)
+    append_rows(path, rows_before=3000, block=ROWS[:10])
+    np.testing.assert_array_equal(files.features_of(rows=3010, dim=4, dtype=ROWS.dtype)[3000:3010], ROWS[:10])
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_a_copy_of_an_item_s_file_is_fetched_anew(project: Project, damage: Damage) -> None:
+    name = media.file_name(project.pk, "images", b"content of it", ".png")
+    media.write(name, b"content of it")
+    media.flush()
+    damage(media.path_of(name))
+    assert media.local(name).read_bytes() == b"content of it"
+    damage(media.path_of(name))
+    assert media.read(name, 0, {}) == b"content of it"
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_a_copy_of_an_archive_is_fetched_anew(project: Project, damage: Damage) -> None:
+    path = ProjectFiles(project).map(1)
+    stored.save(path, PoolMap(ROWS, ROWS[:, 0], ROWS[:, 1]))
+    damage(path)
+    found = stored.load(path, PoolMap)
+    assert found is not None
+    np.testing.assert_array_equal(found.places, ROWS)

@@ -1,0 +1,189 @@
+"""Pages and the API where files are damaged: what is left is shown, the file is named, and a worker rebuilds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from damages import WAYS, Damage, empty, flip, halve, put_a_folder
+from factories import make_items, make_project
+from pages import make_history, make_prediction, member, text_of
+
+from labeling.arrays.damage import mended, note
+from labeling.arrays.files import ProjectFiles, append_rows, save_array
+from labeling.kinds import media
+from labeling.models import Clustering, DamagedFile, Job, ModelVersion, Project, Role
+from labeling.outgoing.predictions import results
+from models_store.folders import folder_at
+
+pytestmark = pytest.mark.django_db
+PAGES = (
+    "/p/digits/",
+    "/p/digits/models/",
+    "/p/digits/models/1/",
+    "/p/digits/models/2/",
+    "/p/digits/models/compare/?a=1&b=2",
+    "/p/digits/items/?predicted=1:0",
+    "/p/digits/batches/2/",
+    "/p/digits/settings/",
+)
+API = (
+    "models/",
+    "models/1/",
+    "models/compare/?a=1&b=2",
+    "payoff/",
+    "agreement/",
+    "items/?predicted=1:1",
+    "clustering/",
+)
+
+
+def measured_project(**settings: Any) -> Project:
+    """Two versions that have looked at a pool of which forty control items are labeled."""
+    project = make_project(**settings)
+    make_history(project, 2)
+    make_items(project, 60, first=100, reserved=True, label=1)
+    Project.objects.update(encoded_rows=160)
+    project.refresh_from_db()
+    for version in project.versions.all():
+        for name in ("margins", "best", "confidence"):
+            save_array(ProjectFiles(project).pool(version, name), np.ones(160, np.float32))
+        save_array(ProjectFiles(project).pool(version, "best"), np.ones(160, np.int32))
+    return project
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_pages_answer_without_damaged_arrays(damage: Damage) -> None:
+    project = measured_project()
+    for name in ("margins", "best", "confidence"):
+        damage(ProjectFiles(project).pool(project.versions.get(number=1), name))
+    client = member(project, Role.MANAGER)
+    for address in PAGES:
+        # What is predicted is no filter without predictions.
+        assert client.get(address).status_code in ((200, 400) if "predicted" in address else (200,)), address
+    for address in API:
+        answer = client.get(f"/api/v1/projects/digits/{address}")
+        assert answer.status_code in (200, 400, 404), (address, answer.content)
+
+
+@pytest.mark.parametrize("address", ["/p/digits/", "/p/digits/models/", "/p/digits/models/compare/?a=1&b=2"])
+def test_the_page_names_the_file_and_a_worker_rebuilds_it(address: str, caplog: pytest.LogCaptureFixture) -> None:
+    project = measured_project()
+    path = ProjectFiles(project).pool(project.versions.get(number=1), "best")
+    before = path.read_bytes()
+    halve(path)
+    client = member(project, Role.ENGINEER)
+    size = path.stat().st_size
+    for _ in range(2):
+        page = text_of(client.get(address))
+        assert f"pool/v1/best.npy is damaged: it has {size} bytes, and not 768. A worker rebuilds it as soon" in page
+    assert Job.objects.filter(kind=Job.Kind.REBUILD).count() == 1
+    assert len([line for line in caplog.messages if "pool/v1/best.npy" in line]) == 1
+
+    path.write_bytes(before)
+    mended(project, "pool/v1/best.npy")
+    assert "pool/v1/best.npy was damaged (it has" in text_of(client.get("/p/digits/models/"))
+
+
+def test_an_array_that_was_never_written_is_no_damage() -> None:
+    project = measured_project()
+    ProjectFiles(project).pool(project.versions.get(number=1), "best").unlink()
+    assert member(project, Role.ENGINEER).get("/p/digits/models/").status_code == 200
+    assert not DamagedFile.objects.exists()
+
+
+def test_annotators_are_told_nothing_of_it() -> None:
+    project = measured_project()
+    note(project, "pool/v1/best.npy", "it is broken")
+    assert "best.npy" not in text_of(member(project, Role.ANNOTATOR).get("/p/digits/"))
+
+
+def alike(project: Project) -> int:
+    item = project.items.get(row=110)
+    return member(project, Role.ENGINEER).get(f"/p/digits/items/?alike={item.pk}").status_code
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_items_that_are_alike_are_found_by_what_is_left(damage: Damage) -> None:
+    project = measured_project()
+    files, version = ProjectFiles(project), project.versions.get(number=1)
+    Clustering.objects.create(
+        project=project, embedded_by=version, rows=160, joined_rows=160, digest="0" * 64, seconds=1
+    )
+    matrix = np.random.default_rng(0).normal(size=(160, 4)).astype(np.float32)
+    save_array(files.pool(version, "embeddings"), matrix)
+    append_rows(files.features(project.features_generation), rows_before=0, block=matrix)
+    damage(files.pool(version, "embeddings"))
+    assert alike(project) == 200
+    damage(files.features(project.features_generation))
+    assert alike(project) in (200, 404)
+    if damage is not flip:
+        assert DamagedFile.objects.filter(name=f"features-{project.features_generation}.bin").exists()
+
+
+def with_files(project: Project, number: int) -> ModelVersion:
+    """The version, with two files that its manifest names."""
+    version = project.versions.get(number=number)
+    version.artifact = f"models/v{number}"
+    version.save()
+    sha = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    files = {
+        name: {"bytes": 3, "sha256": sha} for name in ("README.md", "model.safetensors")
+    }
+    manifest = f'{{"files": {files}, "digest": "x"}}'.replace("'", '"').encode()
+    folder = folder_at(ProjectFiles(project).artifact_at(version.artifact))
+    folder.replace({"README.md": b"abc", "model.safetensors": b"abc", "manifest.json": manifest}, seal="manifest.json")
+    return version
+
+
+@pytest.mark.parametrize("damage", WAYS)
+@pytest.mark.parametrize("name", ["model.safetensors", "manifest.json"])
+def test_a_download_of_a_damaged_version_names_the_file(damage: Damage, name: str) -> None:
+    project = measured_project()
+    with_files(project, 1)
+    client = member(project, Role.ENGINEER)
+    address = "/api/v1/projects/digits/models/1/artifact/"
+    assert client.get(address).status_code == 200
+    damage(ProjectFiles(project).root / "models" / "v1" / name)
+    if (name, damage) == ("manifest.json", flip):
+        return  # of three bytes' worth of JSON, one bit may leave a manifest
+    answer = client.get(address)
+    assert answer.status_code == 404
+    assert name in answer.json()["detail"]
+    assert str(ProjectFiles(project).root) not in answer.json()["detail"]
+    assert DamagedFile.objects.get().name == "models/v1"
+    for page in ("/p/digits/models/", "/p/digits/models/1/", "/p/digits/models/compare/?a=1&b=2"):
+        assert client.get(page).status_code == 200
+
+
+@pytest.mark.parametrize("damage", WAYS)
+def test_a_damaged_image_is_no_error_of_the_server(damage: Damage) -> None:
+    project = make_project()
+    [item] = make_items(project, 1)
+    name = media.file_name(project.pk, "images", b"content of it", ".png")
+    media.write(name, b"content of it", thumbnail=b"RIFF....WEBP")
+    media.flush()
+    item.media = name
+    item.save()
+    damage(media.path_of(name))
+    client = member(project, Role.ENGINEER)
+    for size in ("original", "thumbnail"):
+        assert client.get(f"/api/v1/projects/digits/items/{item.pk}/media/?size={size}").status_code in (200, 404)
+
+
+@pytest.mark.parametrize("damage", [empty, halve, put_a_folder])
+def test_a_damaged_result_of_a_prediction_is_named(damage: Damage) -> None:
+    project = measured_project()
+    run = make_prediction(project.versions.get(number=1), state="done", size=0)
+    path = ProjectFiles(project).prediction(run)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b'{"where": "1", "label": {}, "confidence": 1, "margin": 1}\n' * 2)
+    run.size = path.stat().st_size
+    run.save()
+    assert len([row for page in results.pages(run) for row in page]) == 2
+    damage(path)
+    client = member(project, Role.ENGINEER)
+    answer = client.get(f"/api/v1/projects/digits/predictions/{run.pk}/result/")
+    assert answer.status_code == 404
+    assert "Have the file predicted again." in answer.json()["detail"]
