@@ -231,10 +231,18 @@ def _shape_of(features: Path) -> Path:
 
 
 def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
-    """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten."""
+    """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten.
+
+    Raises `FileMissing` or `FileDamaged` if some of those rows are missing.
+    """
     if not store().exists(_shape_of(path)):
         write_shape(path, dim=block.shape[1], dtype=block.dtype)
-    store().append(path, rows_before=rows_before, block=block)
+    try:
+        store().append(path, rows_before=rows_before, block=block)
+    except FileMissing:
+        raise
+    except FileNotFoundError as error:
+        raise FileMissing(path, f"rows are missing ({error})") from error
 
 
 def write_shape(features: Path, *, dim: int, dtype: np.dtype) -> None:

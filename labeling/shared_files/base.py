@@ -87,7 +87,10 @@ class Store(ABC):
 
     @abstractmethod
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
-        """Write `block` (m, d) behind the first `rows_before` rows of a matrix. What lies behind those is replaced."""
+        """Write `block` (m, d) behind the first `rows_before` rows of a matrix. What lies behind those is replaced.
+
+        Raises `FileNotFoundError` or `FileDamaged` if some of those rows are missing.
+        """
 
     @abstractmethod
     def rewrite(self, path: Path, *, start: int, content: bytes) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from labeling.disk import make_room, replace_file, replacing
+from labeling.disk import FileDamaged, make_room, reading, replace_file, replacing
 from labeling.shared_files.base import Entry, Store
 
 
@@ -47,6 +47,7 @@ class FolderStore(Store):
                 shutil.copyfileobj(source, copy)
 
     def remove(self, path: Path) -> None:
+        make_room(path)
         path.unlink(missing_ok=True)
 
     def remove_below(self, folder: Path) -> Iterator[None]:
@@ -70,8 +71,15 @@ class FolderStore(Store):
 
     def append(self, path: Path, *, rows_before: int, block: np.ndarray) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
+        begin = rows_before * block.shape[1] * block.itemsize
+        if rows_before:
+            with reading(path) as before:
+                length = before.seek(0, os.SEEK_END)
+            if length < begin:  # else nothing but zeros would lie in between
+                raise FileDamaged(path, f"it has {length:,} bytes, and not {begin:,} for {rows_before:,} rows")
+        make_room(path)
         with path.open("r+b" if path.exists() else "w+b") as file:
-            file.truncate(rows_before * block.shape[1] * block.itemsize)
+            file.truncate(begin)
             file.seek(0, os.SEEK_END)
             file.write(np.ascontiguousarray(block).tobytes())
             file.flush()

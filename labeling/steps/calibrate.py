@@ -41,7 +41,7 @@ def calibrate(step: Step) -> None:
     try:
         if version.calibrating == ModelVersion.Calibrating.WAITING:
             _calibrate(step, version, batch)
-        if version.calibrating == ModelVersion.Calibrating.DONE:
+        if version.calibrating == ModelVersion.Calibrating.DONE and not version.damaged:
             report = step.progress("telling how sure the model is", start=0.9)
             rewrite_confidence(version.project, version, progress=lambda share: step.patiently(lambda: report(share)))
     except GaveWay:

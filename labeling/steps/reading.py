@@ -119,11 +119,12 @@ def open_features(project: Project, encoder: Encoder) -> Features:
 
 
 class VersionDamaged(StepFailed):
-    """A version's files are missing or damaged."""
+    """A version's files are missing or damaged. `problem` names the file, and says in one line what is wrong."""
 
-    def __init__(self, version: ModelVersion, problem: str) -> None:
-        super().__init__(f"Model version {version.number} cannot be loaded: {problem}")
-        self.version, self.problem = version, problem
+    def __init__(self, version: ModelVersion, error: Exception | str) -> None:
+        location = ProjectFiles(version.project).artifact_at(version.artifact)
+        self.version, self.problem = version, str(error).removeprefix(f"{location}/")
+        super().__init__(f"Model version {version.number} cannot be loaded: {self.problem}")
 
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
@@ -134,7 +135,7 @@ def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime
     try:
         return artifact.load(location, digest=version.digest, calibration=version.calibration_at(at))
     except artifact.ArtifactError as error:
-        raise VersionDamaged(version, str(error)) from error
+        raise VersionDamaged(version, error) from error
 
 
 def learning_of(project: Project) -> tuple[type[Learner], dict[str, Any], TrainConfig]:

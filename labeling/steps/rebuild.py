@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from labeling.arrays import damage
 from labeling.disk import FileDamaged
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.steps.reading import VersionDamaged
 from labeling.steps.rebuilding import rebuild_version
@@ -55,6 +55,9 @@ def rebuild(step: Step) -> None:
             _mend(step, name, problem, set())
         except StepFailed:
             continue  # it says on its row why
+        except GaveWay:
+            step.give_way()
+            return
     with step.finish():
         pass
 

@@ -16,9 +16,9 @@ from django.core.exceptions import ValidationError
 from labeling.arrays.files import ProjectFiles, RowSum, load_array, rewrite_rows, sum_of, write_shape
 from labeling.arrays.sums import keep, sums_of
 from labeling.disk import FileDamaged, make_room
-from labeling.loop.step import Step, StepFailed
+from labeling.loop.step import GaveWay, Step, StepFailed
 from labeling.loop.versions import in_use
-from labeling.models import Clustering, ModelVersion, Project
+from labeling.models import Clustering, Job, ModelVersion, Project
 from labeling.projects.encoder_settings import settled_choice
 from labeling.shared_files import store
 from labeling.steps.cluster import build, join
@@ -71,6 +71,8 @@ def rebuild_features(step: Step) -> None:
     write_shape(path, dim=encoder.dim, dtype=encoder.dtype)
     report = step.progress("encoding damaged rows again", of=path.name)
     for done, part in enumerate(damaged):
+        if step.job.kind == Job.Kind.REBUILD and step.urgent_work_is_due():
+            raise GaveWay  # what is encoded by now stays
         block = encode_rows(project, encoder, part.start, part.stop)
         rewrite_rows(path, start=part.start, block=block)
         with step.write():
@@ -104,7 +106,7 @@ def rebuild_version(version: ModelVersion) -> None:
             )
         artifact.check(location, digest=version.digest, calibration=version.calibration_at())
     except (artifact.ArtifactError, FolderError) as error:
-        raise VersionDamaged(version, str(error)) from error
+        raise VersionDamaged(version, error) from error
 
 
 def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
@@ -146,5 +148,4 @@ def rebuild_joins(step: Step) -> None:
 
 def remove(path: Path, step: Step | None = None) -> None:
     """Remove a file that can be done without, or is made again with the next batch."""
-    make_room(path)
     store().remove(path)

@@ -143,16 +143,9 @@ def _surveys(project: Project) -> Iterator[StoredFile]:
     kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]
     for path, kind in kinds:
-        yield StoredFile(
-            damage.name_of(project, path),
-            partial(_check_archive, path, kind),
-            partial(rebuilding.remove, path),
-        )
-
-
-def _check_archive(path: Path, kind: type) -> None:
-    if store().exists(path):
-        stored.read(path, kind)
+        if store().exists(path):
+            check = partial(stored.read, path, kind)
+            yield StoredFile(damage.name_of(project, path), check, partial(rebuilding.remove, path))
 
 
 def _media(project: Project) -> Iterator[StoredFile]:

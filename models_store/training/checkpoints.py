@@ -6,11 +6,13 @@ A file that is missing, damaged or of another training is no error: the training
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -34,13 +36,16 @@ def fingerprint(features: np.ndarray, *parts: Any) -> str:
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
     """Replace the checkpoint. What is there stays whole until the new one is."""
-    content = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {"state": json.dumps(state)})
+    whole, text = {name: tensor.contiguous() for name, tensor in tensors.items()}, json.dumps(state)
+    content = save(whole, {"state": text, "sum": str(_sum(whole, text))})
     partial = path.with_name(f".{path.name}.partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     with partial.open("wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    if path.is_dir():  # somebody put it where the file belongs
+        path.rename(path.with_name(f"{path.name}.found"))
     partial.replace(path)
 
 
@@ -48,12 +53,24 @@ def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any
     """Tensors and state of the training with this fingerprint, or None."""
     try:
         with safe_open(path, framework="pt") as file:
-            state: dict[str, Any] = json.loads((file.metadata() or {}).get("state", "{}"))
+            metadata = file.metadata() or {}
+            text = metadata.get("state", "{}")
+            state: dict[str, Any] = json.loads(text)
             if state.get("fingerprint") != fingerprint:
                 return None
-            return {name: file.get_tensor(name) for name in file.keys()}, state  # noqa: SIM118 (no mapping)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return (tensors, state) if str(_sum(tensors, text)) == metadata.get("sum") else None
     except (OSError, ValueError, SafetensorError):
         return None
+
+
+def _sum(tensors: Mapping[str, Tensor], state: str) -> int:
+    """CRC-32 over state, names and tensors: a changed bit would go on in the network."""
+    crc32 = zlib.crc32(state.encode())
+    for name in sorted(tensors):
+        numbers = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        crc32 = zlib.crc32(numbers.data, zlib.crc32(name.encode(), crc32))
+    return crc32
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:

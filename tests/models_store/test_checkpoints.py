@@ -126,7 +126,7 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
         torch.testing.assert_close(tensor, found[name])
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "foreign"])
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "foreign", "one bit"])
 def test_a_file_that_is_no_checkpoint_of_it_is_begun_anew(tmp_path, damage):
     pool, path = blobs(300, seed=1), tmp_path / "c"
     other = blobs(300, seed=2) if damage == "foreign" else pool
@@ -134,7 +134,9 @@ def test_a_file_that_is_no_checkpoint_of_it_is_begun_anew(tmp_path, damage):
         train_on(other, config=SHORT, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
     content = path.read_bytes()
     if damage != "foreign":
-        path.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"\xff" * 500, "empty": b""}[damage])
+        last = bytes([content[-1] ^ 1])
+        damaged = {"truncated": content[: len(content) // 2], "garbage": b"\xff" * 500, "empty": b""}
+        path.write_bytes({**damaged, "one bit": content[:-1] + last}[damage])
     first = []
     resumed = train_on(pool, config=SHORT, checkpoint=path, progress=lambda at: first.append(at.step))
     assert first[0] == 1

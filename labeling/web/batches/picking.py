@@ -54,10 +54,14 @@ def gate_finding(version: ModelVersion) -> str:
 
 
 def passed_over(batch: Batch) -> str:
-    """Why another version than the newest picked a batch, if so. Needs the choice’s user selected with it."""
+    """Why another version than the newest picked a batch, if so: one query then. Needs the choice’s user selected with
+    it.
+    """
     picked_by, newest = batch.selected_by, batch.newest_version
     if picked_by is None or newest is None or picked_by.number == newest:
         return ""
     if batch.choice is not None:
         return f"Version {picked_by.number} picked it, for {batch.choice.user.username} had chosen that version."
+    if batch.project.versions.filter(number=newest, held_back=False).exists():
+        return f"Version {picked_by.number} picked it: files of version {newest}, the newest then, were damaged."
     return f"Version {picked_by.number} picked it: version {newest}, the newest then, is held back."
