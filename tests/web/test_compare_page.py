@@ -74,7 +74,8 @@ def test_items_that_they_disagree_on_lead_to_their_pages() -> None:
 
 def test_queries_do_not_grow_with_what_is_shown(django_assert_num_queries: Any) -> None:
     client = member(compared_project(), Role.ENGINEER)
-    # Session, user, membership; versions, control items, and if they changed, names of classes, items of the page.
+    # Session, user, membership; versions, control items, and if they changed, names of classes, items of the page;
+    # damaged files.
     with django_assert_num_queries(9):
         client.get(PAGE, {"a": "1", "b": "2"})
     with django_assert_num_queries(7):
