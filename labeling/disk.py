@@ -64,13 +64,13 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -> Iterator[BinaryIO]:
-    """The same for what is too large to be held: it is written to the file that this gives, which can be read, too."""
+    """The same for what is too large to be held: it is written to the file that this gives."""
     folder = drafts or path.parent
     for each in (path.parent, folder):
         each.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             if durable:

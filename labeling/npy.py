@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tokenize import TokenError
 from typing import BinaryIO, NamedTuple
@@ -42,13 +42,22 @@ class _Array(NamedTuple):
 
 
 def write(file: BinaryIO, array: np.ndarray) -> None:
-    """Write the array with its sums to an empty file that can be read, too."""
-    np.save(file, np.asarray(array, order="C"), allow_pickle=False)
-    seal(file)
+    """Write the array with its sums to an empty file, without a copy of it."""
+    array = np.asarray(array, order="C")
+    if array.dtype.hasobject:
+        raise ValueError("an array of objects would be a pickle")
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, np.lib.format.header_data_from_array_1_0(array))
+    sums = [zlib.crc32(header.getvalue())]
+    file.write(header.getvalue())
+    for block in _blocks(array.reshape(-1).view(np.uint8)):
+        file.write(block.data)
+        sums.append(zlib.crc32(block.data))
+    file.write(_end(sums))
 
 
 def seal(file: BinaryIO) -> None:
-    """Write the sums behind an array that lies in the file."""
+    """Write the sums behind an array that lies in the file, which is open for reading and writing."""
     file.seek(0)
     _read_header(file)
     start = file.tell()
@@ -56,8 +65,12 @@ def seal(file: BinaryIO) -> None:
     sums = [zlib.crc32(file.read(start))]
     while block := file.read(BLOCK_BYTES):
         sums.append(zlib.crc32(block))
+    file.write(_end(sums))
+
+
+def _end(sums: Sequence[int]) -> bytes:
     packed = struct.pack(f"<{len(sums)}I", *sums)
-    file.write(packed + _END.pack(_MARK, len(sums), zlib.crc32(packed)))
+    return packed + _END.pack(_MARK, len(sums), zlib.crc32(packed))
 
 
 def load(path: Path, *, mmap: bool = False) -> np.ndarray:

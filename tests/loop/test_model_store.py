@@ -72,7 +72,7 @@ def test_later_versions_lie_in_the_store_and_earlier_ones_stay(project: Project,
     answer = client.get(f"{API}2/artifact/")
     assert (answer.status_code, answer.json()["detail"]) == (
         404,
-        "The files of this version are gone, or cannot be read.",
+        "The version’s files are damaged: README.md: truncated or changed, the content does not match its hash.",
     )
     store.rm(place.removeprefix("memory:/"), recursive=True)
     assert "Its files are gone, or cannot be read." in client.get("/p/digits/models/2/").content.decode()
