@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0049_nothing_left"),
+        ("labeling", "0053_spent_privacy"),
     ]
 
     operations = [
