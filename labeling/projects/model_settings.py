@@ -25,11 +25,13 @@ def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]
     """
     try:
         learner = estimators.named(str(choice.get("name") or Network.name))
-        return learner, settled(learner.options, choice.get("options", {}), NO_WEIGHTS)
+        options = settled(learner.options, choice.get("options", {}), NO_WEIGHTS)
+        learner.check(options)
     except EstimatorError as error:
         raise ValidationError(str(error)) from error
     except OptionError as error:
         raise ValidationError(str(error), code=error.option) from error
+    return learner, options
 
 
 def learners_for(question: str) -> list[type[Learner]]:

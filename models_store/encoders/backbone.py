@@ -39,7 +39,10 @@ class Backbone(Encoder):
         "Slower than pixels."
     )
     options: ClassVar[Mapping[str, Option]] = {
-        "architecture": Option("The network by its library and name, for example torchvision/resnet50."),
+        "architecture": Option(
+            "The network by its library and name, for example torchvision/resnet50.",
+            pattern=r"(torchvision|timm)/[\w-]+(\.[\w-]+)*",
+        ),
         "weights": Option("The network's weights: a file, .safetensors or .pth.", weights=True),
         "size": Option(
             "Height and width to which images are brought, in pixels; 0: what the network was trained on.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ class Option:
     """Bounds of a number, inclusive."""
     weights: bool = False
     """Names a file or folder of the folder of weights; `fit` is given its path."""
+    pattern: str = ""
+    """Of a text: the regular expression that all of it must match, if any."""
 
 
 MOST_CHARACTERS = 200
@@ -56,6 +59,8 @@ def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
         return value
     if not isinstance(value, str) or len(value) > MOST_CHARACTERS or not value.isprintable():
         raise OptionError(name, f"{name} must be a text of at most {MOST_CHARACTERS} characters in one line.")
+    if option.pattern and not re.fullmatch(option.pattern, value):
+        raise OptionError(name, f"{name}: {value!r} is no such name. {option.meaning}")
     return _entry(name, value, weights) if option.weights else value
 
 

@@ -50,6 +50,12 @@ class Learner:
     options: ClassVar[Mapping[str, Option]] = {}
     """What can be set for a project."""
 
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        """Check what the types and bounds of `options` do not tell, when a manager chooses: a training must not be the
+        first to find it. All options have a value. Raises `EstimatorError`. Light: web processes call it.
+        """
+
 
 class Network(Learner):
     """The networks of this package: `models_store.training`, with the settings of `models_store.config`."""

@@ -3,6 +3,7 @@
 import itertools
 import json
 import zipfile
+from collections.abc import Mapping
 from importlib import import_module
 from io import BytesIO
 from pathlib import PurePosixPath
@@ -12,32 +13,9 @@ import numpy as np
 
 from models_store.encoders.options import Option
 from models_store.estimators.base import Estimator, EstimatorError, Scores, State
+from models_store.estimators.classifiers import CLASSIFIERS
 
 SCHEMA = "schema.json"
-CLASSIFIERS = {
-    "AdaBoostClassifier": "ensemble",
-    "BaggingClassifier": "ensemble",
-    "BernoulliNB": "naive_bayes",
-    "DecisionTreeClassifier": "tree",
-    "ExtraTreeClassifier": "tree",
-    "ExtraTreesClassifier": "ensemble",
-    "GaussianNB": "naive_bayes",
-    "GaussianProcessClassifier": "gaussian_process",
-    "GradientBoostingClassifier": "ensemble",
-    "HistGradientBoostingClassifier": "ensemble",
-    "KNeighborsClassifier": "neighbors",
-    "LabelPropagation": "semi_supervised",
-    "LabelSpreading": "semi_supervised",
-    "LinearDiscriminantAnalysis": "discriminant_analysis",
-    "LogisticRegression": "linear_model",
-    "LogisticRegressionCV": "linear_model",
-    "MLPClassifier": "neural_network",
-    "NearestCentroid": "neighbors",
-    "QuadraticDiscriminantAnalysis": "discriminant_analysis",
-    "RadiusNeighborsClassifier": "neighbors",
-    "RandomForestClassifier": "ensemble",
-}
-"""Names, and the modules that they are in. No classifier that wraps another, and none that takes counts alone."""
 
 
 class ScikitLearn(Estimator):
@@ -60,6 +38,10 @@ class ScikitLearn(Estimator):
         had learned; some count how often they are asked.
         """
         self.classifier, self.content, self.classes, self.n_classes = classifier, content, classes, n_classes
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any]) -> None:
+        _checked(options["classifier"], options["parameters"])
 
     @classmethod
     def fit(
@@ -120,7 +102,8 @@ class ScikitLearn(Estimator):
         return cls(classifier, content, np.asarray(state["classes"], np.int64), int(state["n_classes"]))
 
 
-def _classifier(name: str, parameters: str, seed: int) -> Any:
+def _checked(name: str, parameters: str) -> dict[str, Any]:
+    """The parameters, if the classifier can be given them. Raises `EstimatorError`. Does not load scikit-learn."""
     if name not in CLASSIFIERS:
         known = ", ".join(CLASSIFIERS)
         raise EstimatorError(f"No classifier of scikit-learn that can be taken is called {name!r}; known: {known}.")
@@ -130,11 +113,20 @@ def _classifier(name: str, parameters: str, seed: int) -> Any:
         raise EstimatorError(f"The parameters of {name} are not JSON: {error}.") from error
     if not isinstance(values, dict):
         raise EstimatorError(f'The parameters of {name} must be an object such as {{"max_iter": 1000}}.')
-    classifier = getattr(import_module(f"sklearn.{CLASSIFIERS[name]}"), name)()
-    takes = classifier.get_params(deep=False)
-    if unknown := [each for each in values if each not in takes]:
-        raise EstimatorError(f"{name} has no parameter {unknown[0]!r}; known: {', '.join(sorted(takes))}.")
-    fixed = {"random_state": seed} if "random_state" in takes else {}
+    bounds = CLASSIFIERS[name].parameters
+    for parameter, value in values.items():
+        if parameter not in bounds:
+            known = ", ".join(sorted(bounds))
+            raise EstimatorError(f"{name} has no parameter {parameter!r} that can be set; known: {known}.")
+        if not bounds[parameter].allows(value):
+            raise EstimatorError(f"{name}: {parameter} must be {bounds[parameter]}, not {json.dumps(value)}.")
+    return values
+
+
+def _classifier(name: str, parameters: str, seed: int) -> Any:
+    values = _checked(name, parameters)
+    classifier = getattr(import_module(f"sklearn.{CLASSIFIERS[name].module}"), name)()
+    fixed = {"random_state": seed} if "random_state" in classifier.get_params(deep=False) else {}
     return classifier.set_params(**{**fixed, **values})
 
 

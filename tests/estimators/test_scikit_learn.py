@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -104,13 +105,37 @@ def test_classes_without_a_label_have_no_probability_and_one_class_alone_is_cert
         ({"parameters": "{"}, "not JSON"),
         ({"parameters": "[1]"}, "must be an object"),
         ({"parameters": '{"trees": 3}'}, "has no parameter 'trees'"),
-        ({"parameters": '{"C": -1}'}, "cannot learn these labels"),
+        ({"parameters": '{"C": -1}'}, "C must be a number from 1e-09 to 1e\\+06, not -1"),
+        ({"parameters": '{"solver": "liblinear", "l1_ratio": 0.5}'}, "cannot learn these labels"),
     ],
 )
 def test_what_cannot_be_is_told_in_one_line(options: dict[str, Any], said: str) -> None:
     with pytest.raises(EstimatorError, match=said) as caught:
         learned(**options)
     assert "\n" not in str(caught.value)
+
+
+def validated(name: str, values: dict[str, Any]) -> None:
+    """Raises what scikit-learn raises for a value that it does not know."""
+    module = import_module(f"sklearn.{CLASSIFIERS[name].module}")
+    getattr(module, name)().set_params(**values)._validate_params()
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_every_value_within_the_bounds_is_one_that_scikit_learn_takes(name: str) -> None:
+    for parameter, bound in CLASSIFIERS[name].parameters.items():
+        values = [*(bound.whole or ()), *(bound.real or ()), *bound.words, *([True, False] if bound.flag else [])]
+        values += [list(bound.several)] if bound.several else []
+        for value in [*values, *([None] if bound.null else [])]:
+            assert bound.allows(value), (parameter, value)
+            validated(name, {parameter: value})
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_no_parameter_takes_code_a_path_or_an_endless_number(name: str) -> None:
+    for parameter, bound in CLASSIFIERS[name].parameters.items():
+        for value in ("os.system", "../x", 10**12, -(10**12), float("inf"), float("nan"), {}, [10**9], ["../x"]):
+            assert not bound.allows(value), (parameter, value)
 
 
 def test_yes_or_no_is_not_for_it() -> None:

@@ -63,15 +63,15 @@ def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -
 def test_options_that_only_the_step_can_judge_fail_the_batch_and_are_mended(tmp_path: Path) -> None:
     from digits import annotator, answer_batch
 
-    wrong = {"name": "scikit-learn", "options": {"parameters": '{"trees": 3}'}}
+    wrong = {"name": "scikit-learn", "options": {"parameters": '{"solver": "liblinear", "l1_ratio": 0.5}'}}
     project = start(tmp_path, "vector", vectors(), model=wrong)
     user = annotator(project)
     drain()
     answer_batch(project, user)
-    with pytest.raises(AssertionError, match="has no parameter 'trees'"):
+    with pytest.raises(AssertionError, match="cannot learn these labels"):
         drain()
     batch = project.batches.get()
-    assert (batch.state, "has no parameter 'trees'" in batch.reason) == ("failed", True)
+    assert (batch.state, "cannot learn these labels" in batch.reason) == ("failed", True)
     Project.objects.update(model=FOREST)
     manager = APIClient()
     manager.force_authenticate(make_member(project, "mona", Role.MANAGER))
