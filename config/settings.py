@@ -72,6 +72,9 @@ try:
     RAY_ADDRESS: str = env.str("RAY_ADDRESS", "", validate=validate.Regexp(ADDRESS, error="Use HOST:PORT."))
     COMPUTE_TRAINING_WORLD: int = env.int("COMPUTE_TRAINING_WORLD", 1, validate=validate.Range(min=1, max=1000))
     WORKER_THREADS: int = env.int("WORKER_THREADS", 0, validate=validate.Range(min=0))
+    WORKER_STEPS: int = env.int("WORKER_STEPS", 4, validate=validate.Range(min=1, max=64))
+    STEP_MAX_SECONDS: float = env.float("STEP_MAX_SECONDS", 12 * 3600, validate=validate.Range(min=1))
+    STEP_MEMORY_MB: int = env.int("STEP_MEMORY_MB", 0, validate=validate.Range(min=0))
     _database = env.dj_db_url("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
     _replica = env.dj_db_url("DATABASE_REPLICA_URL") if env.str("DATABASE_REPLICA_URL", "") else None
     _secret_key: str = env.str("SECRET_KEY", "")

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
 from django.db.models.expressions import RawSQL
+
+logger = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 ERRORS = (OperationalError, InterfaceError)
 """What a database that is away raises."""
+
+# How long to wait before a database that did not answer is asked again.
+AWAY_SECONDS = 1.0
+# PostgreSQL's codes for a server that stops, crashes, starts, or has no connection left.
+GONE_STATES = ("57P01", "57P02", "57P03", "53300")
 
 
 def is_away(error: BaseException | None) -> bool:
     """Whether this error says that the database does not answer: the same may succeed later."""
     # SQLite uses the same class for statements that it cannot carry out.
     return isinstance(error, ERRORS) and getattr(error.__cause__, "sqlite_errorname", "") != "SQLITE_ERROR"
+
+
+def has_gone(error: BaseException | None) -> bool:
+    """Whether the server or the connection to it is gone. Then nothing is known to be wrong with what was asked.
+
+    A lock that could not be had, or a full disk, is another matter: then the database answered.
+    """
+    if not isinstance(error, ERRORS) or hasattr(error.__cause__, "sqlite_errorname"):
+        return False
+    state: str | None = getattr(error.__cause__, "sqlstate", None)  # a connection that breaks has none
+    return state is None or state.startswith("08") or state in GONE_STATES
+
+
+def until_answered(ask: Callable[[], Answer], stop: threading.Event) -> Answer | None:
+    """What `ask` returns, however long the database is away; None if `stop` is set meanwhile."""
+    while True:
+        try:
+            return ask()
+        except ERRORS as error:
+            if not is_away(error):
+                raise
+            logger.warning("The database does not answer: %s", str(error).strip())
+            close_old_connections()
+        if stop.wait(AWAY_SECONDS):
+            return None
 
 
 def among(numbers: Iterable[int]) -> RawSQL:

@@ -47,6 +47,7 @@ def status_of(project: Project) -> dict[str, Any]:
         "storage": storage_of(project),
         "imports": _imports(project),
         "failures": failures_of(project),
+        "put_off": put_off_of(project),
     }
 
 
@@ -212,3 +213,13 @@ def failures_of(project: Project) -> list[dict[str, Any]]:
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]
+
+
+def put_off_of(project: Project) -> list[dict[str, Any]]:
+    """Steps that something stopped that passes by itself, with the time from which they are tried again."""
+    waiting = project.jobs.waiting().exclude(reason="").order_by("run_after", "pk")
+    values = waiting.values_list("kind", "batch__number", "item_import__name", "reason", "run_after")[:LISTED]
+    return [
+        {"step": kind, "batch": batch, "import": name, "reason": reason, "retry_at": retry_at}
+        for kind, batch, name, reason, retry_at in values
+    ]

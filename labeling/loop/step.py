@@ -6,16 +6,20 @@ instruction and started again with the same result, because nothing that it writ
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 
-from django.db import transaction
+from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
+from labeling import database
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet
 from labeling.traces import NO_SPAN
+
+logger = logging.getLogger(__name__)
 
 
 class StepFailed(Exception):
@@ -85,7 +89,17 @@ class Step:
         self._reported = now
         self.job.phase = phase
         share = min(max(share, 0.0), 1.0)
-        if not Job.objects.held(self.job).update(phase=phase, share=share, detail=detail, heartbeat_at=timezone.now()):
+        told = {"phase": phase, "share": share, "detail": detail, "heartbeat_at": timezone.now()}
+        try:
+            held = Job.objects.held(self.job).update(**told)
+        except database.ERRORS as error:
+            if connection.in_atomic_block or not database.is_away(error):
+                raise
+            # Hours of work are not thrown away because a line for people could not be written.
+            logger.warning("The progress of %s could not be written: %s", self.job, str(error).strip())
+            close_old_connections()
+            return
+        if not held:
             raise StepLost
 
     @property

@@ -224,7 +224,9 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} for {self.batch or self.item_import or self.prediction or self.project}"
+        """Of what is in memory: it stands in lines of the log, also while the database is away."""
+        project = self._state.fields_cache.get("project")
+        return f"{self.kind} (job {self.pk} of project {project.slug if project else self.project_id})"
 
     def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
         """When its worker was last heard of, if that is so long ago that it is taken for dead; otherwise None."""

@@ -55,6 +55,9 @@ class Spans:
     def ids(self) -> dict[str, str]:
         return {}
 
+    def finish(self) -> None:
+        """Send what is left, for a few seconds at most."""
+
 
 _spans = Spans()
 
@@ -98,3 +101,8 @@ def beside(name: str) -> AbstractContextManager[Span]:
 def ids() -> dict[str, str]:
     """`trace_id` and `span_id` of the present request or job, as hexadecimal digits; nothing where none is recorded."""
     return _spans.ids()
+
+
+def finish() -> None:
+    """Send what is left, for a few seconds at most. For processes that end without Python's own end."""
+    _spans.finish()

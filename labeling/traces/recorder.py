@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import atexit
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from opentelemetry import trace
@@ -70,7 +70,7 @@ class Recorder(Spans):
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         self._tracer = provider.get_tracer("marginalia")
         self._headers = TraceContextTextMapPropagator()
-        _end_with_the_process(provider)
+        self._finish = _end_with_the_process(provider)
 
     @contextmanager
     def request(self, name: str, headers: Mapping[str, str]) -> Iterator[Span]:
@@ -98,6 +98,9 @@ class Recorder(Spans):
             return {}
         return {"trace_id": trace.format_trace_id(context.trace_id), "span_id": trace.format_span_id(context.span_id)}
 
+    def finish(self) -> None:
+        self._finish()
+
     @contextmanager
     def _present(self, span: trace.Span) -> Iterator[Span]:
         """The span as the one that this thread is in. Exceptions are not recorded: their texts may quote anything."""
@@ -109,8 +112,9 @@ class Recorder(Spans):
                 recorded.end_part()
 
 
-def _end_with_the_process(provider: TracerProvider) -> None:
+def _end_with_the_process(provider: TracerProvider) -> Callable[[], None]:
     """Send what is left when the process ends, for a few seconds at most: the library would wait for half a minute.
+    What is returned does so at once.
 
     The thread is there from the start, because none can be started any more when a process ends.
     """
@@ -126,4 +130,4 @@ def _end_with_the_process(provider: TracerProvider) -> None:
         ended.wait(LAST_SECONDS)
 
     threading.Thread(target=send_the_rest, name="last-spans", daemon=True).start()
-    atexit.register(wait_a_little)
+    return atexit.register(wait_a_little)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from io import StringIO
 from typing import Any
@@ -168,6 +169,14 @@ def test_the_step_imports_and_failures_are_told(project: Project) -> None:
     assert "Line 3 is bad." in text
 
 
+def test_a_step_that_is_put_off_is_told_with_the_time(project: Project) -> None:
+    at = datetime.datetime(2026, 1, 2, 3, 4, 5, tzinfo=datetime.UTC)
+    Job.objects.create(project=project, kind="encode", reason="The store is away.", run_after=at)
+    [told] = status_json()["put_off"]
+    assert (told["step"], told["reason"], told["retry_at"]) == ("encode", "The store is away.", "2026-01-02T03:04:05Z")
+    assert "encode, to be tried again at 03:04:05 UTC: The store is away." in status_text()
+
+
 def test_people_see_the_main_numbers(project: Project) -> None:
     text = status_text()
     assert "9 labeled, 3 answered without a label" in text
@@ -204,7 +213,7 @@ def test_the_number_of_queries_does_not_grow(project: Project) -> None:
     make_batch(project, make_items(project, 20))
     with CaptureQueriesContext(connection) as many:
         status_of(project)
-    assert len(many) == len(few) == 23
+    assert len(many) == len(few) == 24
 
 
 def test_what_is_left_fits_when_a_batch_ends_early(project: Project) -> None:

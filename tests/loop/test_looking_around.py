@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime
+import json
 import signal
 import threading
 import uuid
+from multiprocessing import Pipe
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from processes import wait_until
 
+from labeling import database
 from labeling.answering import queue
 from labeling.loop import worker
+from labeling.loop.child import Child
 from labeling.loop.step import Step
-from labeling.loop.worker import POLL_SECONDS, Worker
+from labeling.loop.worker import Worker
 from labeling.models import Batch, ItemImport, Job
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,23 +76,43 @@ def test_a_deadline_does_not_wait_for_the_step_of_another_project() -> None:
     run(long_step)
 
 
-def test_a_worker_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.loop.worker.IDLE_SECONDS", POLL_SECONDS)
-    project, happened = make_project("busy"), list[str]()
+def test_a_process_gets_ready_once_and_only_when_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labeling.loop.child.IDLE_SECONDS", 0.1)
+    project, happened, is_ready = make_project("busy"), list[str](), threading.Event()
 
     def step(step: Step) -> None:
         with step.finish():
             happened.append(step.job.kind)
-        if happened.count(Job.Kind.ENCODE) == 2:
-            worker.stop()
 
     def prepare() -> None:
         happened.append("prepared")
-        Job.objects.enqueue(Job.Kind.ENCODE, project=project, delay_seconds=2 * POLL_SECONDS)
+        is_ready.set()
 
-    Job.objects.enqueue(Job.Kind.ENCODE, project=project)
-    worker = Worker(step, prepare=prepare)
-    worker.run()
+    ours, theirs = Pipe()
+
+    def serve() -> None:
+        try:
+            Child(step, prepare=prepare).serve(theirs)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=serve)
+
+    def run() -> None:
+        job = Job.objects.enqueue(Job.Kind.ENCODE, project=project)
+        assert Job.objects.take(job, "here:1:a", timezone.now())
+        order = {"job": job.pk, "worker": job.worker, "attempt": job.attempts, "threads": 1}
+        ours.send_bytes(json.dumps(order).encode())
+        assert ours.recv_bytes() == b"done"
+
+    ours.send_bytes(b'{"job": 0, "worker": "", "attempt": 0, "threads": 1}')  # before it begins to be idle
+    thread.start()
+    assert ours.recv_bytes() == b"lost"
+    run()
+    assert is_ready.wait(20)
+    run()
+    ours.close()
+    thread.join()
     assert happened == [Job.Kind.ENCODE, "prepared", Job.Kind.ENCODE]
 
 
@@ -182,7 +206,7 @@ def test_an_encoding_of_a_dead_worker_beside_one_that_waits_is_let_go() -> None:
 
 
 def test_a_worker_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "AWAY_SECONDS", 0.01)
+    monkeypatch.setattr(database, "AWAY_SECONDS", 0.01)
     away = [OperationalError("the database system is starting up")] * 3
     due = type(Job.objects.all()).due
 

@@ -16,6 +16,7 @@ from django.db import InterfaceError, OperationalError, ProgrammingError, connec
 from django.test import Client
 from factories import make_member, make_project
 from knox.models import AuthToken
+from loop.steps_apart import worker_of_steps
 from operations.servers import Postgres, running_postgres
 from processes import ROOT, environment, wait_until, web
 
@@ -101,6 +102,45 @@ def test_requests_and_the_worker_outlive_a_restart(postgres: Postgres, tmp_path:
         if each.status_code == 503:
             assert each.json()["code"] == "unavailable"
             assert int(each.headers["Retry-After"]) > 0
+
+
+# A project whose training reads the database without a pause.
+READS = """
+from factories import make_items, make_open_batch, make_project
+from labeling.models import Batch, Job
+project = make_project("reads")
+batch = make_open_batch(project, make_items(project, 1))
+Batch.objects.update(state="training")
+Job.objects.enqueue("train", project=project, batch=batch)
+"""
+# More often than a step's process may die, or a worker.
+CRASHES = 11
+
+
+@pytest.mark.slow
+@pytest.mark.django_db
+def test_a_step_waits_for_a_database_that_crashes_again_and_again(postgres: Postgres) -> None:
+    postgres.manage("migrate", "--verbosity", "0")
+    postgres.python(READS)
+
+    def state() -> tuple[object, ...]:
+        return postgres.ask("SELECT state, phase, attempts, reason FROM labeling_job")[0]
+
+    with worker_of_steps(DATABASE_URL=postgres.url) as worker:
+        for _ in range(CRASHES):
+            wait_until(lambda: state()[:2] == ("running", "reads"))
+            postgres.control("restart", mode="immediate")  # as a kill would be, for all who are connected
+            wait_until(lambda: state()[0] == "waiting")
+            assert "The database did not answer" in str(state()[3])
+            postgres.carry_out("UPDATE labeling_job SET run_after = now()")
+        postgres.carry_out("UPDATE labeling_project SET name = 'enough'")
+        wait_until(lambda: state()[0] == "done")
+        assert state()[2:] == (1, "")
+        worker.kill()
+        log = worker.communicate()[0]
+    assert "train (job 1 of project reads) waits for the database" in log
+    assert "Unable to print" not in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.django_db

@@ -157,6 +157,21 @@ def test_a_failed_encoding_is_told_and_tried_again() -> None:
     assert "Out of memory" not in text_of(manager(project).get(address(project)))
 
 
+def test_a_step_that_is_put_off_says_why_and_when_it_is_tried_again() -> None:
+    project = make_project()
+    reason, soon = "The store does not answer (connection refused).", timezone.now() + datetime.timedelta(minutes=3)
+    job = Job.objects.create(project=project, kind=Job.Kind.ENCODE, reason=reason, run_after=soon)
+    client = manager(project)
+    page = text_of(client.get(address(project))).replace("\u00a0", " ")
+    said = "Encoding items is put off: The store does not answer (connection refused). It is tried again by itself"
+    assert f"{said} in 3 min ." in page
+    Job.objects.filter(pk=job.pk).update(run_after=timezone.now())
+    assert f"{said} as soon as a worker is free." in text_of(client.get(address(project)))
+    annotator = make_member(project, "ann")
+    client.force_login(annotator)
+    assert "connection refused" not in text_of(client.get(address(project)))
+
+
 def test_a_failed_import_is_told_with_its_file() -> None:
     project = make_project()
     item_import = ItemImport.objects.create(project=project, name="a.csv", path="/nowhere", state="failed")

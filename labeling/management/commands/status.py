@@ -56,6 +56,7 @@ def describe(status: dict[str, Any]) -> Iterable[str]:
             ("Step", _step(status["step"])),
             ("Files", _files(status["storage"])),
             *(("Failed", f"{failure['step']}: {failure['reason']}") for failure in status["failures"]),
+            *(("Put off", _put_off(each)) for each in status["put_off"]),
             *(("Import", _import(each)) for each in status["imports"][:3]),
         ]
     )
@@ -160,3 +161,7 @@ def _table(head: list[str], rows: list[list[str]]) -> Iterable[str]:
     widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
     for row in [head, *rows]:
         yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _put_off(step: dict[str, Any]) -> str:
+    return f"{step['step']}, to be tried again at {step['retry_at']:%H:%M:%S} UTC: {step['reason']}"

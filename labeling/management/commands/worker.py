@@ -16,6 +16,8 @@ from labeling import metrics, traces
 from labeling.answering import gold, removing
 from labeling.items import search
 from labeling.loop import statistics
+from labeling.loop.child import Child
+from labeling.loop.lanes import Lanes, Limits
 from labeling.loop.recounts import Recounts
 from labeling.loop.signs import Signs
 from labeling.loop.worker import Worker
@@ -42,6 +44,12 @@ def tidy(now: datetime.datetime) -> None:
     search.catch_up(INDEX_SECONDS)
 
 
+def use_threads(threads: int) -> None:
+    """Compute with so many threads from now on."""
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+
+
 def _kinds(text: str, option: str) -> list[str]:
     """The kinds of steps in a list with commas. Raises `CommandError` for one that is none."""
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
@@ -56,7 +64,7 @@ def _kinds(text: str, option: str) -> list[str]:
 class Command(BaseCommand):
     help = (
         "Run the loop's background steps. Start one or more beside the web server; a worker that dies can be started "
-        "again at any time, and goes on where it was. Ctrl-C ends it after the present step, a second one at once."
+        "again at any time, and goes on where it was. Ctrl-C ends it after the present steps, a second one at once."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -68,28 +76,25 @@ class Command(BaseCommand):
     def handle(self, *args: Any, drain: bool, only: str | None, without: str | None, **options: Any) -> None:
         left_out = _kinds(without or "", "--without")
         kinds = [kind for kind in _kinds(only or "", "--only") or Job.Kind.values if kind not in left_out]
-        if settings.WORKER_METRICS:
-            try:
-                metrics.serve(settings.WORKER_METRICS)
-            except OSError as error:
-                raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
         if settings.TRACES:
             try:
-                traces.start("marginalia-worker")
+                traces.load()
             except traces.Missing as error:
                 raise CommandError(str(error)) from error
+        child = Child(run_step, kinds=kinds, prepare=compute.prepare, use_threads=use_threads, traced=settings.TRACES)
+        limits = Limits.of(seconds=settings.STEP_MAX_SECONDS, megabytes=settings.STEP_MEMORY_MB)
         # One core is left to the web server. Threads that wait for a core that others use spin, all of them: on a
         # busy machine of two cores, two threads were seen to train twelve times slower than one.
         threads = settings.WORKER_THREADS or max(1, (os.cpu_count() or 1) - 1)
-        torch.set_num_threads(threads)
-        with threadpool_limits(threads):
-            Worker(
-                run_step,
-                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh],
-                prepare=compute.prepare,
-                drain=drain,
-                kinds=kinds,
-            ).run()
+        # Before any thread: its processes are forked.
+        with Lanes(child, most=settings.WORKER_STEPS, threads=threads, limits=limits) as lanes:
+            if settings.WORKER_METRICS:
+                try:
+                    metrics.serve(settings.WORKER_METRICS)
+                except OSError as error:
+                    raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
+            sweeps = [Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh]
+            Worker(run_step, sweeps=sweeps, drain=drain, kinds=kinds, lanes=lanes).run()
             if drain:
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)

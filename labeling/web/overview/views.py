@@ -18,7 +18,7 @@ from labeling.insight.attention import Attention, attention_of
 from labeling.insight.clusterings import clustering_of
 from labeling.insight.pace import pace_of
 from labeling.insight.payoff import payoff_of
-from labeling.insight.status import failures_of, items_of, leased_of, models_of
+from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
 from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import STEPS, progress_of, unattended
@@ -37,7 +37,7 @@ from labeling.web.overview.waits import lines
 from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
-from labeling.web.shared.words import count, duration, number
+from labeling.web.shared.words import count, duration, moment, number
 
 RECENT = 5
 
@@ -158,6 +158,15 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
             for failure in failures_of(project)
             if failure["batch"] is None and (failure["step"] != Job.Kind.ENCODE or unencoded)
         ][:3],
+        "put_off": [
+            {
+                "step": STEPS[each["step"]],
+                "import": each["import"],
+                "reason": each["reason"].rstrip("."),
+                "at": moment(each["retry_at"], now) if each["retry_at"] > now else None,
+            }
+            for each in put_off_of(project)[:3]
+        ],
     }
 
 

@@ -1,0 +1,120 @@
+"""How a step ends that is not done: it fails, is put off, or waits again as if it had not begun.
+
+Each function changes the job only while this attempt holds it, and returns a word for the outcome. Those at the end are
+for a step whose process has ended.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import signal
+
+from django.db import transaction
+from django.utils import timezone
+
+from labeling.answering import batches
+from labeling.loop import versions
+from labeling.loop.progress import STEPS
+from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
+from labeling.models.jobs import LOOP_KINDS
+
+logger = logging.getLogger(__name__)
+
+# A step that is put off waits 2, 4, 8 … seconds, and no longer than 2 to this power: four minutes.
+MOST_DOUBLINGS = 8
+# How long a step waits that was ended from outside.
+AGAIN_SECONDS = 2.0
+# A step whose process dies each time must not be tried for ever.
+MOST_DEATHS = 3
+
+
+@transaction.atomic
+def fail(job: Job, reason: str) -> str:
+    """The step cannot succeed as things are: a manager has to act, and can retry."""
+    failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
+    if failed and job.batch_id and job.kind in LOOP_KINDS:
+        batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
+    if failed and job.kind == Job.Kind.CALIBRATE:
+        version = ModelVersion.objects.get(batch=job.batch_id)
+        versions.not_calibrated(version=version, reason=f"it failed: {reason}"[:500])
+    if failed and job.item_import_id:
+        ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
+    if failed and job.prediction_id:
+        PredictionRun.objects.filter(pk=job.prediction_id).update(
+            state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
+        )
+    return "failed"
+
+
+def put_off(job: Job, reason: str) -> str:
+    """The cause passes by itself: try again later, and later each time, for as long as it takes."""
+    doublings = min(job.attempts, MOST_DOUBLINGS)
+    _wait(job, reason, attempts=doublings, seconds=2.0**doublings)
+    return "put_off"
+
+
+def again(job: Job, reason: str = "") -> str:
+    """The step was ended from outside and is not to blame: try again soon, and do not count this attempt."""
+    _wait(job, reason, attempts=job.attempts - 1, seconds=AGAIN_SECONDS)
+    return "put_off"
+
+
+def _wait(job: Job, reason: str, *, attempts: int, seconds: float) -> None:
+    run_after = timezone.now() + datetime.timedelta(seconds=seconds)
+    Job.objects.put_back(job, reason=reason[:500], attempts=attempts, run_after=run_after)
+
+
+def too_long(job: Job, *, seconds: float) -> str:
+    reason = f"{_name(job)} took more than {seconds / 3600:.3g} h, the limit for a step (STEP_MAX_SECONDS). {TO_DO}"
+    logger.error("%s was ended: %s", job, reason)
+    return fail(job, reason)
+
+
+def too_large(job: Job, *, most: int) -> str:
+    reason = f"{_name(job)} took more than {most >> 20:,} MB of memory, the limit for steps (STEP_MEMORY_MB). {TO_DO}"
+    logger.error("%s was ended: %s", job, reason)
+    return fail(job, reason)
+
+
+def too_large_together(job: Job, *, most: int) -> str:
+    """It was the largest of several steps, and may fit when it runs alone."""
+    reason = f"The steps that ran at the same time took more than {most >> 20:,} MB of memory (STEP_MEMORY_MB)."
+    logger.warning("%s was ended, and is put off: %s", job, reason)
+    return put_off(job, reason)
+
+
+def died(job: Job, *, status: int) -> str:
+    """Its process ended by itself, or something outside killed it: that may pass."""
+    how = f"signal {-status}, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
+    reason = f"The process of this step died ({how})."
+    if job.attempts >= MOST_DEATHS:
+        reason += f" It was started {job.attempts} times: see the worker's log and the machine's memory, then retry."
+        logger.error("%s failed: %s", job, reason)
+        return fail(job, reason)
+    logger.error("%s is put off: %s", job, reason)
+    return put_off(job, reason)
+
+
+def changed(job: Job) -> str:
+    """What it works by has changed, or its project was archived or deleted."""
+    logger.info("%s was ended: its project's settings have changed, or the project was put away.", job)
+    return again(job)
+
+
+def moved(job: Job) -> str:
+    reason = "It made room for other projects, and goes on when a place is free."
+    logger.info("%s was ended: %s", job, reason)
+    return again(job, reason)
+
+
+def lost(job: Job) -> str:
+    logger.warning("Lost %s: another worker has it, or it is no longer wanted.", job)
+    return "lost"
+
+
+TO_DO = "Choose settings that take less, or have an operator raise the limit; then retry."
+
+
+def _name(job: Job) -> str:
+    return STEPS[job.kind].capitalize()

@@ -1,0 +1,52 @@
+"""What goes on beside the steps, every few seconds."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextvars import copy_context
+
+from django.db import close_old_connections, connection
+
+from labeling import database
+
+logger = logging.getLogger(__name__)
+
+
+class Meanwhile(threading.Thread):
+    """Calls `work` every few seconds while the block runs, also while a step computes without a word.
+
+    It has a database connection of its own, and goes on when the database was away. Its lines of the log belong to
+    what the lines of the code that made it belong to.
+    """
+
+    def __init__(self, seconds: float, work: Callable[[], object]) -> None:
+        super().__init__(daemon=True)
+        self._seconds = seconds
+        self._work = work
+        self._over = threading.Event()
+        self._context = copy_context()
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        self._context.run(self._work_until_over)
+
+    def _work_until_over(self) -> None:
+        try:
+            while not self._over.wait(self._seconds):
+                try:
+                    self._work()
+                except database.ERRORS as error:
+                    logger.warning("A look at the database failed: %s", str(error).strip())
+                except Exception:  # a defect here is no reason to leave deadlines and heartbeats alone from now on
+                    logger.exception("A look at the database failed.")
+                close_old_connections()
+        finally:
+            connection.close()

@@ -1,0 +1,56 @@
+"""Workers in processes of their own whose steps do what a test says: hang, eat memory, die."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from processes import environment
+from starter import Process
+
+# Run by `manage.py shell`. What a step does is said by its project's slug.
+PROGRAM = """
+import os, re, signal, time
+import numpy as np
+from django.core.management import call_command
+from labeling.loop import turns
+from labeling.management.commands import worker
+from labeling.models import Project
+
+def run(step):
+    does = step.job.project.slug.split("-")[0]
+    step.report(does, 0.5)
+    if does == "hangs":
+        time.sleep(3600)
+    if does == "holds":  # the interpreter, so that no other thread of the process gets a turn
+        re.match(r"(a+)+$", "a" * 60 + "b")
+    if does == "eats":
+        kept = []
+        while True:
+            kept.append(np.ones(4_000_000))
+            time.sleep(0.01)
+    if does == "reads":  # the database, until it says that this is enough
+        while not Project.objects.filter(pk=step.job.project_id, name="enough").exists():
+            time.sleep(0.01)
+    if does == "dies":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    with step.finish():
+        pass
+
+worker.run_step = run
+{settings}
+call_command("worker", {arguments})
+"""
+
+
+@contextmanager
+def worker_of_steps(*arguments: str, settings: str = "", **variables: str) -> Iterator[Process]:
+    """`settings`: lines of Python that are run before the worker."""
+    program = PROGRAM.format(settings=settings, arguments=", ".join(map(repr, arguments)) or "stdout=None")
+    process = Process(["shell", "--no-imports", "--command", program], {**environment(), **variables})
+    try:
+        yield process
+    finally:
+        process.kill()
+        if not process.stdout.closed:
+            print(process.communicate()[0])  # noqa: T201

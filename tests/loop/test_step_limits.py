@@ -1,0 +1,151 @@
+"""A step has limits of time and memory, can be ended from outside, and holds no other project's step."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+import pytest
+from factories import make_items, make_open_batch, make_project
+from processes import ON_LINUX, wait_until
+from starter import Process
+from steps_apart import worker_of_steps
+
+from labeling.models import Batch, Job, Project
+from labeling.projects import lifecycle
+
+pytestmark = [pytest.mark.django_db(transaction=True), ON_LINUX]
+
+
+def enqueued(slug: str, kind: str = Job.Kind.TRAIN) -> Job:
+    project = make_project(slug)
+    batch = make_open_batch(project, make_items(project, 1)) if kind == Job.Kind.TRAIN else None
+    if batch:
+        Batch.objects.filter(pk=batch.pk).update(state=Batch.State.TRAINING)
+    return Job.objects.enqueue(kind, project=project, batch=batch)
+
+
+def state(job: Job) -> str:
+    job.refresh_from_db()
+    return job.state
+
+
+def begun(job: Job) -> None:
+    wait_until(lambda: state(job) == Job.State.RUNNING and job.phase != "")
+
+
+def done(job: Job) -> None:
+    wait_until(lambda: state(job) == Job.State.DONE)
+
+
+def processes_of(worker: Process) -> list[int]:
+    """The process numbers of the worker's processes, of all generations."""
+    listing = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    parents = {int(pid): int(parent) for pid, parent in map(str.split, listing.splitlines())}
+    known = {worker.pid}
+    while more := {pid for pid, parent in parents.items() if parent in known} - known:
+        known |= more
+    return sorted(known - {worker.pid})
+
+
+@pytest.mark.parametrize("slug", ["hangs", "holds"])
+def test_a_step_that_hangs_is_ended_and_meanwhile_others_run(slug: str) -> None:
+    """`holds`: so that not even its own process can tell that it still lives."""
+    hung = enqueued(slug)
+    with worker_of_steps(STEP_MAX_SECONDS="6"):
+        begun(hung)
+        others = [enqueued(f"fine-{number}", Job.Kind.ENCODE) for number in range(3)]
+        for other in others:
+            done(other)
+        assert state(hung) == Job.State.RUNNING, "the others did not wait for it"
+        wait_until(lambda: state(hung) == Job.State.FAILED)
+    said = "Training the model took more than 0.00167 h, the limit for a step (STEP_MAX_SECONDS)."
+    assert hung.reason.startswith(said)
+    batch = Batch.objects.get()
+    assert (batch.state, batch.reason) == (Batch.State.FAILED, hung.reason)
+
+
+def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
+    eats = enqueued("eats")
+    with worker_of_steps(STEP_MEMORY_MB="1500"):
+        wait_until(lambda: state(eats) == Job.State.FAILED)
+        done(enqueued("fine", Job.Kind.ENCODE))
+    assert "took more than 1,500 MB of memory, the limit for steps (STEP_MEMORY_MB)" in eats.reason
+
+
+def test_a_step_whose_process_dies_is_tried_again_and_then_fails_and_others_run() -> None:
+    dies = enqueued("dies")
+    with worker_of_steps():
+        wait_until(lambda: state(dies) == Job.State.WAITING and dies.attempts == 1)
+        assert "The process of this step died (signal 11, SIGSEGV)." in dies.reason
+        done(enqueued("fine", Job.Kind.ENCODE))
+        Job.objects.waiting().update(run_after=dies.created_at)
+        wait_until(lambda: state(dies) == Job.State.WAITING and dies.attempts == 2)
+        Job.objects.waiting().update(run_after=dies.created_at)
+        wait_until(lambda: state(dies) == Job.State.FAILED)
+    assert dies.attempts == 3
+
+
+def test_a_process_that_is_killed_takes_neither_the_worker_nor_the_step_with_it() -> None:
+    hung = enqueued("hangs")
+    with worker_of_steps() as worker:
+        begun(hung)
+        os.kill(processes_of(worker)[-1], signal.SIGKILL)
+        wait_until(lambda: state(hung) == Job.State.WAITING or hung.attempts == 2)
+        begun(hung)
+        assert worker.poll() is None
+
+
+@pytest.mark.parametrize("how", ["model", "training", "archive", "delete"])
+def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) -> None:
+    hung = enqueued("hangs")
+    project = hung.project
+    with worker_of_steps():
+        begun(hung)
+        if how in ("model", "training"):
+            Project.objects.filter(pk=project.pk).update(
+                **{how: {"name": "network"} if how == "model" else {"epochs": 3}}
+            )
+            Project.objects.filter(pk=project.pk).update(slug="fine")  # what it does next
+            done(hung)
+            return
+        if how == "archive":
+            lifecycle.archive(project=project)
+        else:
+            lifecycle.delete(project=project, user=make_project("x").memberships.first(), name=project.name)
+        wait_until(lambda: state(hung) == Job.State.WAITING)
+        assert (hung.attempts, hung.reason) == (0, "")
+        done(enqueued("fine", Job.Kind.ENCODE))
+        assert state(hung) == Job.State.WAITING, "it is not begun again"
+
+
+def test_more_projects_that_hang_than_lanes_hold_nobody() -> None:
+    """One lane is kept for steps that may be short; long ones take turns in the others."""
+    quick = "turns.QUICK_SECONDS, turns.TURN_SECONDS = 1.0, 2.0"
+    hung = [enqueued(f"hangs-{number}") for number in range(4)]
+    with worker_of_steps(settings=quick, WORKER_STEPS="2"):
+        wait_until(lambda: Job.objects.running().count() == 2)
+        for number in range(2):
+            done(enqueued(f"fine-{number}", Job.Kind.ENCODE))
+        wait_until(lambda: Job.objects.filter(pk__in=[job.pk for job in hung], reason="").count() == 0)
+
+
+@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM])
+def test_no_process_outlives_the_worker(signum: signal.Signals) -> None:
+    hung = enqueued("hangs")
+    with worker_of_steps() as worker:
+        begun(hung)
+        children = processes_of(worker)
+        assert children
+        # The second one does not wait for the step.
+        wait_until(lambda: worker.send_signal(signum) or worker.poll() is not None, every=0.1)
+        wait_until(lambda: not any(is_alive(pid) for pid in children))
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
