@@ -32,7 +32,8 @@ def settings_of(kind: str, project: Project) -> tuple[Any, ...]:
 
 def stands(job: Job, settings: tuple[Any, ...]) -> bool:
     """Whether the project's settings are still these, and it is neither archived nor deleted. One query."""
-    project = Project.objects.only("archived_at", "deleted_at", "privacy_epsilon", *FIELDS).get(pk=job.project_id)
-    if project.archived_at is not None or project.deleted_at is not None:
+    at_work = Project.objects.filter(pk=job.project_id, archived_at=None, deleted_at=None)
+    project = at_work.only("privacy_epsilon", *FIELDS).first()
+    if project is None:
         return False
     return project.privacy_epsilon is not None or settings_of(job.kind, project) == settings

@@ -16,6 +16,7 @@ from django.utils import timezone
 from labeling.answering import batches
 from labeling.loop import versions
 from labeling.loop.progress import STEPS
+from labeling.loop.turns import MOVED
 from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
 from labeling.models.jobs import LOOP_KINDS
 
@@ -103,9 +104,8 @@ def changed(job: Job) -> str:
 
 
 def moved(job: Job) -> str:
-    reason = "It made room for other projects, and goes on when a place is free."
-    logger.info("%s was ended: %s", job, reason)
-    return again(job, reason)
+    logger.info("%s was ended: %s", job, MOVED)
+    return again(job, MOVED)
 
 
 def lost(job: Job) -> str:

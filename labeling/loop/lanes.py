@@ -258,15 +258,15 @@ class Lanes:
         if self._most - len(running) > 1:
             return
         due = Job.objects.due(timezone.now()).exclude(project__in=[job.project_id for _, job in running])
-        long = [key for key in self._moved if due.filter(pk=key).exists()]
+        before = list(self._moved)
         turn = turns.to_move(
             [
                 turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=_is_costly(job))
                 for lane, job in running
             ],
             self._most,
-            new_waits=due.exclude(pk__in=list(self._moved)).exists(),
-            long_waits=bool(long),
+            new_waits=due.exclude(pk__in=before).exists(),
+            long_waits=bool(before) and due.filter(pk__in=before).exists(),
         )
         for lane, job in running:
             if turn is not None and turn.job == job.pk:

@@ -6,6 +6,7 @@ instruction and started again with the same result, because nothing that it writ
 
 from __future__ import annotations
 
+import datetime
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -15,6 +16,7 @@ from django.db import close_old_connections, connection, transaction
 from django.utils import timezone
 
 from labeling import database
+from labeling.loop.turns import MOVED, QUICK_SECONDS
 from labeling.models import Job
 from labeling.models.jobs import JobQuerySet
 from labeling.traces import NO_SPAN
@@ -110,11 +112,13 @@ class Step:
         """Whether a resumable step ought to stop here: more urgent work is due, or the worker is stopping."""
         if self._stopping():
             return True
-        return self._patient and self.seconds > self.SLICE_SECONDS and self.urgent_work_is_due()
+        return self._patient and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
-        """Whether a step of a loop waits, or the worker is stopping: what nobody waits for gives way to it at once."""
-        return self._stopping() or self._due().filter(urgent=True).exists()
+        """Whether a step of a loop waits or has just begun, or the worker is stopping: what nobody waits for gives way
+        to it at once.
+        """
+        return self._stopping() or any(jobs.filter(urgent=True).exists() for jobs in (self._due(), self._beside()))
 
     def patiently(self, report: Callable[[], None]) -> bool:
         """Report the progress of a step that nobody waits for, and look now and then whether one is due that somebody
@@ -124,12 +128,23 @@ class Step:
         if time.monotonic() - self._looked < self.LOOK_SECONDS:
             return False
         self._looked = time.monotonic()
-        if self.urgent_work_is_due() or self._due().awaited().exists():
+        if self.urgent_work_is_due() or any(jobs.awaited().exists() for jobs in (self._due(), self._beside())):
             raise GaveWay
         return True
 
     def _due(self) -> JobQuerySet:
-        return Job.objects.due(timezone.now()).filter(kind__in=self._kinds)
+        """What could begin if this step stopped: nothing of projects that are busy in other processes of the worker,
+        and nothing that has to wait for its turn.
+        """
+        busy = Job.objects.running().filter(worker=self.job.worker).exclude(project=self.job.project_id)
+        due = Job.objects.due(timezone.now()).filter(kind__in=self._kinds).exclude(reason=MOVED)
+        return due.exclude(project__in=busy.values("project"))
+
+    def _beside(self) -> JobQuerySet:
+        """What the same worker has just begun in other processes: it is to have the processor, unless it takes long."""
+        since = timezone.now() - datetime.timedelta(seconds=QUICK_SECONDS)
+        running = Job.objects.running().filter(worker=self.job.worker, started_at__gt=since)
+        return running.exclude(pk=self.job.pk)
 
     @contextmanager
     def write(self) -> Iterator[None]:

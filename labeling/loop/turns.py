@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 # A step that has run for this long is long.
 QUICK_SECONDS = 60.0
+# Why a step waits that had to make room.
+MOVED = "It made room for other projects, and goes on when a place is free."
 # The first turn of a long step.
 TURN_SECONDS = 300.0
 

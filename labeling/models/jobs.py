@@ -128,6 +128,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     phase="",
                     share=0,
                     detail="",
+                    reason="",
                 )
         except IntegrityError:  # the project's other one of the kind is still running
             return False

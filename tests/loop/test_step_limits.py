@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import signal
 import subprocess
 
 import pytest
+from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import worker_of_steps
 
+from labeling.loop import turns
+from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
 
@@ -149,3 +153,53 @@ def is_alive(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+# ── who makes room ──
+
+
+def test_a_step_that_just_began_is_left_alone_and_the_latest_of_long_ones_makes_room() -> None:
+    long, later, quick = turns.Turn(1, 5000.0), turns.Turn(2, 90.0), turns.Turn(3, 20.0)
+    assert turns.to_move([long, later], 2, new_waits=True, long_waits=False) == later
+    assert turns.to_move([long, quick], 2, new_waits=True, long_waits=False) is None
+    assert turns.to_move([long, later], 3, new_waits=True, long_waits=False) is None, "a lane is free"
+    assert turns.to_move([long], 1, new_waits=True, long_waits=True) is None, "there is no other lane to go on in"
+
+
+def test_long_steps_take_turns_each_twice_as_long_as_the_one_before() -> None:
+    first, third = turns.Turn(1, turns.TURN_SECONDS), turns.Turn(2, 3 * turns.TURN_SECONDS, moved=2)
+    assert turns.to_move([first, third], 3, new_waits=False, long_waits=True) == first
+    assert turns.to_move([third], 2, new_waits=False, long_waits=True) is None
+    assert turns.to_move([turns.Turn(1, 9e9, fixed=True)], 2, new_waits=True, long_waits=True) is None
+
+
+def test_a_step_that_nobody_waits_for_leaves_the_processor_to_one_that_just_began() -> None:
+    project, now = make_project("patient"), timezone.now()
+    Job.objects.enqueue(Job.Kind.SURVEY, project=project)
+    step = Step(Job.objects.get())
+    assert Job.objects.take(step.job, "host:1:a", now)
+    other = Job.objects.enqueue(Job.Kind.SELECT, project=make_project("other"))
+    assert Job.objects.take(other, "host:1:a", now)
+    with pytest.raises(GaveWay):
+        step.patiently(lambda: None)
+    Job.objects.filter(pk=other.pk).update(started_at=now - datetime.timedelta(minutes=2))
+    step = Step(step.job)
+    assert step.patiently(lambda: None)
+
+
+def test_a_long_import_gives_way_to_its_own_project_and_to_none_that_could_not_begin(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Step, "SLICE_SECONDS", 0)
+    now = timezone.now()
+    own, busy = make_project("own"), make_project("busy")
+    step = Step(Job.objects.enqueue(Job.Kind.IMPORT, project=own))
+    assert Job.objects.take(step.job, "host:1:a", now)
+    hung = Job.objects.enqueue(Job.Kind.ENCODE, project=busy)
+    assert Job.objects.take(hung, "host:1:a", now)
+    Job.objects.enqueue(Job.Kind.SELECT, project=busy)
+    moved = Job.objects.enqueue(Job.Kind.TRAIN, project=make_project("moved"))
+    Job.objects.filter(pk=moved.pk).update(reason=turns.MOVED)
+    assert not step.should_give_way()
+    Job.objects.enqueue(Job.Kind.SELECT, project=own)
+    assert step.should_give_way()
