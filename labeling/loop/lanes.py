@@ -21,6 +21,7 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from labeling import database, logs
@@ -33,6 +34,11 @@ from labeling.models import Job
 from labeling.models.jobs import HEARTBEAT_SECONDS, PATIENT_KINDS, JobQuerySet
 
 logger = logging.getLogger(__name__)
+
+COSTLY = Q(kind=Job.Kind.TRAIN, project__privacy_epsilon__isnull=False)
+"""Steps whose every start costs more than time: a private training spends some of its budget. They are never moved, and
+never begin in the last free lane.
+"""
 
 # How often the limits are looked at: what a step can allocate meanwhile has to fit into the rest of the memory.
 LIMITS_SECONDS = 0.2
@@ -70,7 +76,7 @@ class Lane:
         self.pid = pid
         self.line = line
         self.job: Job | None = None
-        self.settings: tuple[Any, ...] = ()
+        self.settings: Any = None
         self.ending: Ending | None = None
         """Why it is being ended, if it is: how the job ends then."""
         self.since = time.monotonic()
@@ -87,6 +93,7 @@ class Lanes:
     def __init__(self, child: Child, *, most: int, threads: int, limits: Limits) -> None:
         """To be made before this process starts threads. `threads`: for all steps together to compute with."""
         self._forks = ForkServer(child.serve)
+        self._shared = memory.own(self._forks.pid)
         self._most = most
         self._threads = threads
         self._limits = limits
@@ -135,7 +142,7 @@ class Lanes:
             return due.none()
         due = due.exclude(project__in=[job.project_id for _, job in running])
         if not turns.may_begin_long(free, self._most):
-            due = due.exclude(pk__in=list(self._moved))
+            due = due.exclude(Q(pk__in=list(self._moved)) | COSTLY)
         if any(lane.seconds < turns.QUICK_SECONDS and job.kind not in PATIENT_KINDS for lane, job in running):
             due = due.exclude(kind__in=PATIENT_KINDS)
         return due
@@ -209,7 +216,7 @@ class Lanes:
             lane.job, lane.since = None, time.monotonic()
         if job is not None:
             self._count(job, outcome, seconds)
-        if memory.taken_by(lane.pid) > MOST_KEPT * self._limits.memory:
+        if self._size(lane) > MOST_KEPT * self._limits.memory:
             self._close(lane)
 
     def _after_end(self, lane: Lane) -> None:
@@ -233,7 +240,7 @@ class Lanes:
         for lane, job in running:
             if lane.seconds > self._limits.seconds:
                 self._end(lane, job, partial(endings.too_long, seconds=self._limits.seconds))
-        taken = [(memory.taken_by(lane.pid), lane, job) for lane, job in running]
+        taken = [(self._size(lane), lane, job) for lane, job in running]
         if sum(size for size, _, _ in taken) <= self._limits.memory:
             return
         size, lane, job = max(taken, key=lambda each: each[0])
@@ -241,6 +248,10 @@ class Lanes:
         self._end(
             lane, job, partial(endings.too_large if alone else endings.too_large_together, most=self._limits.memory)
         )
+
+    def _size(self, lane: Lane) -> int:
+        """Bytes that its process takes, and those that it has started, beyond what all of them share."""
+        return max(0, memory.taken_by(lane.pid) - self._shared)
 
     def _look_at_jobs(self) -> None:
         """Keep the heartbeats. End steps whose job is lost or whose settings have changed, and one that has to make
@@ -258,15 +269,15 @@ class Lanes:
         if self._most - len(running) > 1:
             return
         due = Job.objects.due(timezone.now()).exclude(project__in=[job.project_id for _, job in running])
-        before = list(self._moved)
+        long = Q(pk__in=list(self._moved)) | COSTLY
         turn = turns.to_move(
             [
                 turns.Turn(job.pk, lane.seconds, self._moved.get(job.pk, 0), fixed=_is_costly(job))
                 for lane, job in running
             ],
             self._most,
-            new_waits=due.exclude(pk__in=before).exists(),
-            long_waits=bool(before) and due.filter(pk__in=before).exists(),
+            new_waits=due.exclude(long).exists(),
+            long_waits=due.filter(long).exists(),
         )
         for lane, job in running:
             if turn is not None and turn.job == job.pk:
@@ -283,5 +294,4 @@ class Lanes:
 
 
 def _is_costly(job: Job) -> bool:
-    """Whether to begin it again costs more than time: each start of a private training spends some of its budget."""
     return job.kind == Job.Kind.TRAIN and job.project.privacy_epsilon is not None

@@ -15,7 +15,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 def taken_by(pid: int) -> int:
     """Bytes of the process and of those that it has started. Pages of mapped files can be dropped, and do not count."""
-    return sum(_own(each) for each in _tree(pid))
+    return sum(own(each) for each in _tree(pid))
 
 
 def _tree(pid: int) -> Iterator[int]:
@@ -26,7 +26,8 @@ def _tree(pid: int) -> Iterator[int]:
                 yield from _tree(int(child))
 
 
-def _own(pid: int) -> int:
+def own(pid: int) -> int:
+    """Bytes of the process alone."""
     kilobytes = 0
     with suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text().splitlines():

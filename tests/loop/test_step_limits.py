@@ -14,7 +14,7 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import worker_of_steps
 
-from labeling.loop import turns
+from labeling.loop import causes, turns
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
@@ -109,7 +109,7 @@ def test_a_step_ends_with_the_setting_or_the_project_that_caused_it(how: str) ->
         begun(hung)
         if how in ("model", "training"):
             Project.objects.filter(pk=project.pk).update(
-                **{how: {"name": "network"} if how == "model" else {"epochs": 3}}
+                **{how: {"name": "scikit-learn"} if how == "model" else {"epochs": 3}}
             )
             Project.objects.filter(pk=project.pk).update(slug="fine")  # what it does next
             done(hung)
@@ -203,3 +203,24 @@ def test_a_long_import_gives_way_to_its_own_project_and_to_none_that_could_not_b
     assert not step.should_give_way()
     Job.objects.enqueue(Job.Kind.SELECT, project=own)
     assert step.should_give_way()
+
+
+def test_the_same_choice_written_in_another_way_is_no_change() -> None:
+    """Nor is another setting: forms write all of them each time."""
+    project = make_project("same")
+    job = Job.objects.enqueue(Job.Kind.TRAIN, project=project)
+    settings = causes.settings_of(job.kind, project)
+    Project.objects.update(model={"name": "network", "options": {}}, training={"epochs": 60}, lease_seconds=77)
+    assert causes.stands(job, settings)
+    Project.objects.update(training={"epochs": 61})
+    assert not causes.stands(job, settings)
+
+
+def test_a_private_training_is_not_begun_anew_for_a_setting() -> None:
+    project = make_project("private", privacy_epsilon=4)
+    job = Job.objects.enqueue(Job.Kind.TRAIN, project=project)
+    settings = causes.settings_of(job.kind, project)
+    Project.objects.update(training={"epochs": 61})
+    assert causes.stands(job, settings), "each start spends some of the budget"
+    lifecycle.archive(project=project)
+    assert not causes.stands(job, settings)

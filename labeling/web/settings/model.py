@@ -17,7 +17,7 @@ from labeling.web.shared.permissions import for_members
 @require_http_methods(["GET", "HEAD", "POST"])
 @for_members(access.MANAGE)
 def model(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The form; what is chosen learns from the next training on."""
+    """The form. The worker ends a training that runs, and begins it anew with the choice."""
     project = membership.project
     form = ModelForm(request.POST if request.method == "POST" else None, project=project)
     if form.is_bound and form.is_valid():
