@@ -51,7 +51,7 @@ class Child:
                     prepare = None
                 order = json.loads(line.recv_bytes())
                 line.send_bytes(self._run(order, stop).encode())
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):
             traces.finish()
 
     def _run(self, order: dict[str, str | int], stop: threading.Event) -> str:

@@ -165,9 +165,9 @@ class Lanes:
                 self._close(lane)
                 continue
             break
-        with self._lock:
-            lane.job, lane.since = job, time.monotonic()
-            lane.settings = causes.settings_of(job.kind, job.project)
+        # The job last: from then on other threads look at the lane.
+        lane.since, lane.settings = time.monotonic(), causes.settings_of(job.kind, job.project)
+        lane.job = job
 
     def wait(self, seconds: float) -> None:
         """Wait until a step ends, at most for so long, and see to those that have."""
@@ -176,7 +176,7 @@ class Lanes:
             lane = by_line[line]  # type: ignore[index]
             try:
                 outcome = lane.line.recv_bytes().decode()
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):
                 self._after_end(lane)
             else:
                 self._after_step(lane, outcome)

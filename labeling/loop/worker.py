@@ -60,6 +60,8 @@ class Worker:
         self._kinds = kinds
         self._lanes = lanes
         self._stop = threading.Event()
+        self._was_away = False
+        """Whether the database did not answer when this worker last looked around."""
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
         """End after the present steps; a second call ends at once (the steps are picked up by the next worker)."""
@@ -123,14 +125,23 @@ class Worker:
 
     def look_around(self) -> None:
         """Put jobs of dead workers back into the queue, end overdue batches, sweep."""
+        try:
+            self._look_around()
+        except database.ERRORS:
+            self._was_away = True
+            raise
+        self._was_away = False
+
+    def _look_around(self) -> None:
         now = timezone.now()
         deadlines.end_overdue(now)
         rechecks.let_go(now)
         for sweep in self._sweeps:
             sweep(now)
-        # Not its own: the clock may have jumped since the last heartbeat.
+        # Not its own: the clock may have jumped since the last heartbeat. Nor any right after the database was away: it
+        # was for the heartbeats of all workers.
         own = {job.pk for job in self._jobs()}
-        abandoned = {job for job in Job.objects.stale(now) if job.pk not in own}
+        abandoned = {job for job in Job.objects.stale(now) if job.pk not in own and not self._was_away}
         abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
         for job in abandoned:
             logger.warning("Took up %s, left by worker %s.", job, job.worker)

@@ -148,6 +148,23 @@ def test_a_step_that_meets_a_database_that_is_gone_is_named_in_the_log(
     assert Job.objects.get().state == Job.State.WAITING
 
 
+def test_heartbeats_that_the_database_could_not_take_are_waited_for() -> None:
+    """After an absence, workers on other hosts are given until the next look to say that they live."""
+    job = Job.objects.enqueue(Job.Kind.ENCODE, project=make_project())
+    assert Job.objects.take(job, "elsewhere:1:a", timezone.now() - datetime.timedelta(minutes=5))
+    worker = Worker(lambda step: None)
+
+    def away(*arguments: Any) -> None:
+        raise OperationalError("the server closed the connection")
+
+    with connection.execute_wrapper(away), pytest.raises(OperationalError):
+        worker.look_around()
+    worker.look_around()
+    assert Job.objects.get().state == Job.State.RUNNING
+    worker.look_around()
+    assert Job.objects.get().state == Job.State.WAITING, "it has not"
+
+
 # ── a clock that jumps ──
 
 
