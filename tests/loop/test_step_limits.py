@@ -6,6 +6,7 @@ import datetime
 import os
 import signal
 import subprocess
+import sys
 
 import pytest
 from django.utils import timezone
@@ -14,7 +15,8 @@ from processes import ON_LINUX, wait_until
 from starter import Process
 from steps_apart import worker_of_steps
 
-from labeling.loop import causes, turns
+from labeling.loop import causes, memory, turns
+from labeling.loop.lanes import Limits
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Batch, Job, Project
 from labeling.projects import lifecycle
@@ -54,17 +56,21 @@ def processes_of(worker: Process) -> list[int]:
 
 
 @pytest.mark.parametrize("slug", ["hangs", "holds"])
-def test_a_step_that_hangs_is_ended_and_meanwhile_others_run(slug: str) -> None:
+def test_a_step_that_hangs_holds_no_other_project(slug: str) -> None:
     """`holds`: so that not even its own process can tell that it still lives."""
     hung = enqueued(slug)
-    with worker_of_steps(STEP_MAX_SECONDS="6"):
+    with worker_of_steps():
         begun(hung)
-        others = [enqueued(f"fine-{number}", Job.Kind.ENCODE) for number in range(3)]
-        for other in others:
-            done(other)
+        for number in range(3):
+            done(enqueued(f"fine-{number}", Job.Kind.ENCODE))
         assert state(hung) == Job.State.RUNNING, "the others did not wait for it"
+
+
+def test_a_step_that_takes_too_long_is_ended_and_says_so() -> None:
+    hung = enqueued("holds")
+    with worker_of_steps(STEP_MAX_SECONDS="2"):
         wait_until(lambda: state(hung) == Job.State.FAILED)
-    said = "Training the model took more than 0.00167 h, the limit for a step (STEP_MAX_SECONDS)."
+    said = "Training the model took more than 0.000556 h, the limit for a step (STEP_MAX_SECONDS)."
     assert hung.reason.startswith(said)
     batch = Batch.objects.get()
     assert (batch.state, batch.reason) == (Batch.State.FAILED, hung.reason)
@@ -72,10 +78,10 @@ def test_a_step_that_hangs_is_ended_and_meanwhile_others_run(slug: str) -> None:
 
 def test_a_step_that_eats_memory_is_ended_and_others_run() -> None:
     eats = enqueued("eats")
-    with worker_of_steps(STEP_MEMORY_MB="1500"):
+    with worker_of_steps(STEP_MEMORY_MB="600"):
         wait_until(lambda: state(eats) == Job.State.FAILED)
         done(enqueued("fine", Job.Kind.ENCODE))
-    assert "took more than 1,500 MB of memory, the limit for steps (STEP_MEMORY_MB)" in eats.reason
+    assert "took more than 600 MB of memory, the limit for steps (STEP_MEMORY_MB)" in eats.reason
 
 
 def test_a_step_whose_process_dies_is_tried_again_and_then_fails_and_others_run() -> None:
@@ -224,3 +230,17 @@ def test_a_private_training_is_not_begun_anew_for_a_setting() -> None:
     assert causes.stands(job, settings), "each start spends some of the budget"
     lifecycle.archive(project=project)
     assert not causes.stands(job, settings)
+
+
+def test_the_memory_of_a_step_is_that_of_all_its_processes() -> None:
+    program = "import sys; kept = b'x' * 64_000_000; print('ready', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        assert memory.own(child.pid) > 64_000_000
+        assert memory.taken_by(os.getpid()) >= memory.own(os.getpid()) + 64_000_000
+        child.communicate()
+    assert memory.taken_by(child.pid) == 0, "it has gone"
+    assert 0 < Limits.of(seconds=1, megabytes=0).memory < memory.there_is()
+    assert Limits.of(seconds=1, megabytes=5).memory == 5 * 1024 * 1024
