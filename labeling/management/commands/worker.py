@@ -93,8 +93,13 @@ class Command(BaseCommand):
                     metrics.serve(settings.WORKER_METRICS)
                 except OSError as error:
                     raise CommandError(f"WORKER_METRICS: {settings.WORKER_METRICS} cannot be used: {error}") from error
-            sweeps = [Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh]
-            Worker(run_step, sweeps=sweeps, drain=drain, kinds=kinds, lanes=lanes).run()
+            Worker(
+                run_step,
+                sweeps=[Signs(), tidy, gold.Watch(), Recounts(), statistics.refresh],
+                drain=drain,
+                kinds=kinds,
+                lanes=lanes,
+            ).run()
             if drain:
                 while BulkChange.objects.due().exists():
                     bulk.carry_on(CHANGE_SECONDS)
