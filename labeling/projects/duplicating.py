@@ -18,6 +18,8 @@ from labeling.projects.create import SETTINGS, create_project
 # Beside the settings: what a project is made with, and how the task is described.
 COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))
 DETAILS = ("description", "key", "colour", "aliases", "archived_at")
+# Of a membership, beside the role: whether the member is paused, what the member gets, and what is known of the answers.
+MEMBERSHIP = ("group", "daily_limit", "paused_at", "pause_reason", "looked_at", "accuracy", "asked_in_doubt")
 
 
 @transaction.atomic
@@ -31,7 +33,8 @@ def duplicate(
     items: bool = False,
     labels: bool = False,
 ) -> Project:
-    """Create a copy that `user` manages; with `members`, everybody else has the role there that they have here.
+    """Create a copy that `user` manages; with `members`, all others have the role there that they have here. A member of
+    both is paused, grouped and limited in the copy as in the original.
 
     With `items` the worker copies those that are not excluded, with `labels` their labels too. What they hold may be of
     any class, so all are copied, under their indices; without items those that are not offered any more are left out.
@@ -52,16 +55,22 @@ def duplicate(
     )
     _copy_details(classes, copy, with_position=items)
     guidelines_images.copy(project=project, into=copy)
-    if members:
-        others = project.memberships.exclude(user=user)
-        Membership.objects.bulk_create(
-            Membership(project=copy, user_id=each.user_id, role=each.role) for each in others
-        )
+    _copy_memberships(project, copy, user, others=members)
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)
     if labels:  # from before the first label is copied: a training may run meanwhile, in either project
         families.join(project=copy, sources=[project.pk])
     return copy
+
+
+def _copy_memberships(project: Project, copy: Project, user: User, *, others: bool) -> None:
+    """Give `user`, who manages the copy already, what the membership in the original says of them; with `others`, make
+    all other members of the original members of the copy.
+    """
+    copy.memberships.filter(user=user).update(**(project.memberships.filter(user=user).values(*MEMBERSHIP).first() or {}))
+    if others:
+        people = project.memberships.exclude(user=user).values("user_id", "role", *MEMBERSHIP)
+        Membership.objects.bulk_create(Membership(project=copy, **each) for each in people)
 
 
 def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: bool) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from factories import make_items, make_member, make_project, make_user
-from pages import errors_of, manager, member
+from pages import errors_of, manager, member, signed_in
 
-from labeling.models import Project, Role
+from labeling.answering import gold
+from labeling.models import Membership, Project, Role
 from labeling.projects import classes
 from labeling.projects.duplicating import COPIED, duplicate
 
@@ -44,6 +46,39 @@ def test_members_come_along_if_wanted() -> None:
     copy = duplicate(project=original(), user=make_user("mona"), slug="again", name="Again", members=True)
     people = set(copy.memberships.values_list("user__username", "role"))
     assert people == {("mona", "manager"), ("ann", "annotator")}
+
+
+WORK = ("group", "daily_limit", "paused_at", "pause_reason", "looked_at", "accuracy", "asked_in_doubt")
+
+
+def test_a_copy_lifts_no_pause_and_no_limit() -> None:
+    project = original()
+    mona = make_member(project, "mona", Role.MANAGER)
+    ann = project.memberships.get(user__username="ann")
+    Membership.objects.filter(project=project).update(
+        group="experts", daily_limit=20, looked_at=timezone.now(), accuracy=0.8, asked_in_doubt=False
+    )
+    assert gold.pause(ann, "Gold items were answered wrongly.")
+    gold.pause(project.memberships.get(user=mona), "Paused by marc.")
+    client = signed_in(mona)
+    body = {"slug": "again", "name": "Again", "members": True}
+    assert client.post("/api/v1/projects/digits/duplicate/", body, content_type="application/json").status_code == 201
+    copy = Project.objects.get(name="Again")
+    before, after = ({each["user"]: each for each in of.memberships.values("user", *WORK)} for of in (project, copy))
+    assert after == before
+    assert after[ann.user_id]["pause_reason"] == "Gold items were answered wrongly."
+    claim = signed_in(ann.user).post(
+        f"/api/v1/projects/{copy.slug}/claim/", {"count": 1}, content_type="application/json"
+    )
+    assert claim.json()["reason"] == "on_hold"
+
+
+def test_a_manager_who_is_paused_is_paused_in_a_copy_without_members() -> None:
+    project = original()
+    mona = make_member(project, "mona", Role.MANAGER)
+    gold.pause(project.memberships.get(user=mona), "Paused by marc.")
+    copy = duplicate(project=project, user=mona, slug="again", name="Again")
+    assert copy.memberships.get(user=mona).pause_reason == "Paused by marc."
 
 
 def test_the_page_makes_it_and_says_what_is_wrong() -> None:
