@@ -128,18 +128,27 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         """Invitations that still let somebody in: the person who made them must still be allowed to, and the project
         be neither archived nor deleted.
         """
-        managers = Membership.objects.filter(
-            project=OuterRef("project"), user=OuterRef("invited_by"), role=Role.MANAGER
-        )
         return self.filter(
-            Exists(managers) | Q(invited_by__is_superuser=True),
-            invited_by__is_active=True,
+            self._author_may_invite(),
             closed_at=None,
             project__archived_at=None,
             project__deleted_at=None,
             expires_at__gt=timezone.now(),
             tries_left__gt=0,
         )
+
+    def end_without_author(self) -> int:
+        """End, for good, invitations whose author may not invite any more: they stay over if the author becomes manager
+        again. Returns how many.
+        """
+        return self.filter(~self._author_may_invite(), closed_at=None).update(closed_at=timezone.now())
+
+    @staticmethod
+    def _author_may_invite() -> Q:
+        managers = Membership.objects.filter(
+            project=OuterRef("project"), user=OuterRef("invited_by"), role=Role.MANAGER
+        )
+        return Q(Exists(managers) | Q(invited_by__is_superuser=True), invited_by__is_active=True)
 
     def close(self) -> bool:
         """Use up, or withdraw, the selected invitation. False if it is over already."""

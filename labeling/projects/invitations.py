@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Invitation, Membership, Project, User
+from labeling.models import Invitation, Membership, Project, Role, User
 
 LIFETIME = datetime.timedelta(days=7)
 # What one manager may make in the lifetime of an invitation. A free name that is guessed uses an invitation up, so
@@ -29,8 +29,15 @@ class InvitationOver(Exception):
     """The invitation was used, was withdrawn or has expired."""
 
 
+@transaction.atomic
 def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]:
-    """A new invitation by `user`, and the token of its link. Raises `ValidationError` if there are too many."""
+    """A new invitation by `user`, and the token of its link. Raises `ValidationError` if there are too many, or if the
+    user has just stopped being a manager.
+    """
+    # The lock makes a change of the role wait, which then ends this invitation too.
+    managers = Membership.objects.select_for_update(no_key=True).filter(project=project, user=user, role=Role.MANAGER)
+    if not user.is_superuser and not managers:
+        raise ValidationError("Only managers of this project may invite people.")
     now = timezone.now()
     Invitation.objects.filter(expires_at__lte=now).delete()
     if not user.is_superuser and user.invitations.count() >= MOST:

@@ -11,12 +11,16 @@ from labeling.models import Membership, Project, Role, User
 
 @transaction.atomic
 def set_role(*, project: Project, user: User, role: str) -> Membership:
-    """Make the user a member with this role, whatever he was before. Raises `ValidationError` on the last manager."""
+    """Make the user a member with this role, whatever the role was before. Raises `ValidationError` on the last manager.
+
+    The open invitations of a person who is no manager any more end.
+    """
     if role != Role.MANAGER:
         _keep_a_manager(project, user)
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
     if not membership.may_annotate:
         queue.release(project=project, user=user)
+    project.invitations.end_without_author()
     return membership
 
 
@@ -29,13 +33,16 @@ def set_work(*, membership: Membership, group: str, daily_limit: int | None) -> 
 
 @transaction.atomic
 def remove_member(*, project: Project, user: User) -> bool:
-    """End the membership and give back the tasks held. What was answered stays. Raises on the last manager."""
+    """End the membership and the invitations that the user made, and give back the tasks held. What was answered stays.
+    Raises `ValidationError` on the last manager.
+    """
     membership = Membership.objects.filter(project=project, user=user).first()
     if membership is None:
         return False
     _keep_a_manager(project, user)
     queue.release(project=project, user=user)
     membership.delete()
+    project.invitations.end_without_author()
     return True
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user
+from django.core.exceptions import ValidationError
 from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
@@ -17,6 +18,7 @@ from django.utils import timezone
 from factories import make_member, make_project, make_user
 from pages import errors_of, signed_in, text_of
 
+from labeling.management.commands.worker import tidy
 from labeling.models import Invitation, Membership, Project, Role, User
 from labeling.projects import invitations
 from labeling.projects.members import remove_member, set_role
@@ -134,6 +136,49 @@ def exhaust(invitation: Invitation) -> None:
 
 
 ENDS = [use, withdraw, expire, demote, remove, switch_off, exhaust]
+
+
+def promote_again(invitation: Invitation) -> None:
+    set_role(project=invitation.project, user=invitation.invited_by, role=Role.MANAGER)
+
+
+def take_the_role_past_the_pages(invitation: Invitation) -> None:
+    """As Django's admin does."""
+    invitation.project.memberships.filter(user=invitation.invited_by).update(role=Role.ANNOTATOR)
+    tidy(timezone.now())
+
+
+def switch_off_and_on(invitation: Invitation) -> None:
+    switch_off(invitation)
+    tidy(timezone.now())
+    User.objects.update(is_active=True)
+
+
+@pytest.mark.parametrize("lose", [demote, remove, take_the_role_past_the_pages, switch_off_and_on])
+def test_a_link_stays_over_when_its_author_is_manager_again(lose: Any) -> None:
+    path = make_invitation()
+    invitation = Invitation.objects.select_related("project", "invited_by").get()
+    lose(invitation)
+    promote_again(invitation)
+    assert is_over(path)
+    assert Client().post(path, ACCOUNT).status_code == 404
+    assert not User.objects.filter(username="nora").exists()
+
+
+def test_a_superuser_who_loses_a_role_may_still_invite() -> None:
+    path = make_invitation()
+    invitation = Invitation.objects.select_related("project", "invited_by").get()
+    User.objects.filter(pk=invitation.invited_by_id).update(is_superuser=True)
+    demote(invitation)
+    tidy(timezone.now())
+    assert not is_over(path)
+
+
+def test_a_person_who_has_just_lost_the_role_makes_no_invitation() -> None:
+    project = make_project()
+    mona = make_member(project, "mona", Role.ANNOTATOR)  # the page asked before that
+    with pytest.raises(ValidationError, match="Only managers"):
+        invitations.invite(project=project, user=mona, role=Role.ANNOTATOR)
 
 
 @pytest.mark.parametrize("end", ENDS)

@@ -21,7 +21,7 @@ from labeling.loop.lanes import Lanes, Limits
 from labeling.loop.recounts import Recounts
 from labeling.loop.signs import Signs
 from labeling.loop.worker import Worker
-from labeling.models import BulkChange, Job
+from labeling.models import BulkChange, Invitation, Job
 from labeling.outgoing.predictions.results import remove_expired
 from labeling.projects import bulk, erasing
 from labeling.projects.purging import purge
@@ -35,8 +35,11 @@ ERASE_SECONDS = 1.0
 
 
 def tidy(now: datetime.datetime) -> None:
-    """Remove what has been kept long enough; go on with large changes and the index of what items say."""
+    """Remove what has been kept long enough; end invitations of people who may not invite any more, however they lost
+    the right; go on with large changes and the index of what items say.
+    """
     remove_expired(now)
+    Invitation.objects.end_without_author()
     removing.close_left_over()
     purge(now)
     erasing.erase(now, ERASE_SECONDS)

@@ -34,7 +34,9 @@ class DuplicateForm(forms.Form):
         "they measure nothing there.",
     )
     members = forms.BooleanField(
-        required=False, label="With its members", help_text="They see the copy at once, with the roles they have here."
+        required=False,
+        label="With its members",
+        help_text="They see the copy at once, with the roles, groups, limits and pauses they have here.",
     )
 
     def __init__(self, project: Project, data: Any = None) -> None:
