@@ -72,7 +72,8 @@ from django.test import Client
 https = {"REMOTE_ADDR": "127.0.0.1", "HTTP_X_FORWARDED_PROTO": "https", "HTTP_X_FORWARDED_FOR": "198.51.100.7"}
 host = {"HTTP_HOST": "labels.example.org"}
 def tell(response):
-    cookies = {name: {"secure": bool(c["secure"]), "httponly": bool(c["httponly"]), "samesite": c["samesite"]}
+    cookies = {name: {"secure": bool(c["secure"]), "httponly": bool(c["httponly"]), "samesite": c["samesite"],
+                      "domain": c["domain"], "path": c["path"]}
                for name, c in response.cookies.items()}
     return {"status": response.status_code, "headers": dict(response.headers), "cookies": cookies}
 post = {"username": "mona", "password": "mona-password"}
@@ -115,11 +116,19 @@ def test_browsers_are_told_to_insist_on_https(answers: dict[str, Any]) -> None:
     assert answers["http"]["headers"]["Location"] == "https://labels.example.org/login/"
 
 
+# A browser takes a cookie with the prefix `__Host-` in no other form.
+OF_THIS_HOST = {"domain": "", "path": "/"}
+
+
 def test_cookies_are_sent_over_https_alone(answers: dict[str, Any]) -> None:
     cookies = answers["sign in"]["cookies"]
     assert answers["sign in"]["status"] == 302
-    assert cookies["sessionid"] == {"secure": True, "httponly": True, "samesite": "Lax"}
-    assert answers["https"]["cookies"]["csrftoken"]["secure"]
+    assert cookies["__Host-sessionid"] == {"secure": True, "httponly": True, "samesite": "Lax", **OF_THIS_HOST}
+    # The annotators' screen reads this one.
+    token = {"secure": True, "httponly": False, "samesite": "Lax", **OF_THIS_HOST}
+    assert cookies["__Host-csrftoken"] == answers["https"]["cookies"]["__Host-csrftoken"] == token
+    assert cookies["known_device"] == {"secure": True, "httponly": True, "samesite": "Strict", **OF_THIS_HOST}
+    assert len(cookies) == 3
 
 
 def test_https_is_not_believed_of_anybody(answers: dict[str, Any]) -> None:

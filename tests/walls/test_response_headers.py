@@ -112,3 +112,33 @@ def test_a_page_named_png_is_an_image_to_the_browser(data_dir: Any) -> None:
     assert response["Content-Type"] == "image/png"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in policy(response)
+
+
+def cache(response: Any) -> set[str]:
+    return {part.strip() for part in response["Cache-Control"].split(",")}
+
+
+def test_no_cache_keeps_an_answer_of_the_api() -> None:
+    project = make_project(kind="text")
+    make_items(project, 1)
+    client = signed_in(make_member(project, "mona", Role.MANAGER))
+    api = "/api/v1/projects/digits/"
+    for path in ("/api/v1/projects/", api, f"{api}items/", f"{api}members/", f"{api}progress/", f"{api}imports/7/"):
+        assert cache(client.get(path)) == {"private", "no-store"}
+    claim = client.post(f"{api}claim/", {"count": 1}, content_type="application/json")
+    assert cache(claim) == {"private", "no-store"}
+    assert cache(Client().get(api)) == {"private", "no-store"}
+
+
+def test_no_cache_shows_a_page_unasked() -> None:
+    project = make_project()
+    client = member(project, Role.MANAGER)
+    for path in ("/", "/p/digits/", "/p/digits/items/", "/p/digits/settings/", "/p/no-such-project/"):
+        assert cache(client.get(path)) == {"private", "no-cache"}
+
+
+def test_a_view_may_say_more_of_caches() -> None:
+    item, path = image_of()
+    client = signed_in(make_member(item.project, "mona", Role.MANAGER))
+    assert "immutable" in cache(client.get(path))
+    assert "no-store" in cache(client.get("/account/"))

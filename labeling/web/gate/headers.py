@@ -14,8 +14,16 @@ from django.http.response import HttpResponseBase
 NO_CHANGE = PolicyParts()
 
 
+# Of answers whose view says nothing else. The API's hold labels and work in progress, and no program needs a copy. A
+# browser may keep a page for its "back" button, and asks before it shows the page otherwise.
+API_CACHE = "private, no-store"
+PAGE_CACHE = "private, no-cache"
+
+
 class MoreHeaders:
-    """Middleware: pages use no sensor and no payment, and no other site may load what is served here."""
+    """Middleware: pages use no sensor and no payment, no other site may load what is served here, and no cache keeps an
+    answer unless its view lets it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -24,6 +32,9 @@ class MoreHeaders:
         response = self.get_response(request)
         response.headers.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        if request.resolver_match is not None:  # front-end files have addresses of no view, and say themselves
+            is_api = request.resolver_match.namespace == "api"
+            response.headers.setdefault("Cache-Control", API_CACHE if is_api else PAGE_CACHE)
         return response
 
 

@@ -20,8 +20,10 @@ const TIMEOUT_MS = 20_000;
 // Browsers let requests outlive their page up to 64 KiB in all.
 const KEEPALIVE_BYTES = 30_000;
 
+/** Over HTTPS its cookie has a prefix; one without it may be left from before. */
 function csrfToken() {
-  return document.cookie.match(/(?:^|; )csrftoken=([^;]+)/)?.[1] ?? "";
+  const named = (prefix) => document.cookie.match(new RegExp(`(?:^|; )${prefix}csrftoken=([^;]+)`))?.[1];
+  return named("__Host-") ?? named("") ?? "";
 }
 
 export class Api {
