@@ -220,7 +220,7 @@ PERMISSIONS_POLICY = security.PERMISSIONS_POLICY
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
-    # A browser takes a cookie of such a name only over HTTPS from this very host: no other name of the domain plants it.
+    # A browser takes a cookie of such a name only over HTTPS and from this very host: no other host plants one.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
     # Only a trusted proxy's word is left by the time it is read: labeling/web/gate/proxies.py.
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

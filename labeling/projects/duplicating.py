@@ -18,7 +18,7 @@ from labeling.projects.create import SETTINGS, create_project
 # Beside the settings: what a project is made with, and how the task is described.
 COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))
 DETAILS = ("description", "key", "colour", "aliases", "archived_at")
-# Of a membership, beside the role: whether the member is paused, what the member gets, and what is known of the answers.
+# Of a membership, beside the role.
 MEMBERSHIP = ("group", "daily_limit", "paused_at", "pause_reason", "looked_at", "accuracy", "asked_in_doubt")
 
 
@@ -33,8 +33,8 @@ def duplicate(
     items: bool = False,
     labels: bool = False,
 ) -> Project:
-    """Create a copy that `user` manages; with `members`, all others have the role there that they have here. A member of
-    both is paused, grouped and limited in the copy as in the original.
+    """Create a copy that `user` manages; with `members`, all others have the role there that they have here. Members of
+    both have the same group, limit and pause in the copy.
 
     With `items` the worker copies those that are not excluded, with `labels` their labels too. What they hold may be of
     any class, so all are copied, under their indices; without items those that are not offered any more are left out.
@@ -67,7 +67,9 @@ def _copy_memberships(project: Project, copy: Project, user: User, *, others: bo
     """Give `user`, who manages the copy already, what the membership in the original says of them; with `others`, make
     all other members of the original members of the copy.
     """
-    copy.memberships.filter(user=user).update(**(project.memberships.filter(user=user).values(*MEMBERSHIP).first() or {}))
+    own = project.memberships.filter(user=user).values(*MEMBERSHIP).first()
+    if own is not None:  # a superuser needs no membership
+        copy.memberships.filter(user=user).update(**own)
     if others:
         people = project.memberships.exclude(user=user).values("user_id", "role", *MEMBERSHIP)
         Membership.objects.bulk_create(Membership(project=copy, **each) for each in people)

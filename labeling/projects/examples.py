@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from labeling.models import Batch, ClassExample, Item, LabelClass, Project, Task, User
 
@@ -45,16 +46,27 @@ def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapp
     """The items that are shown as examples, by the index of their class, in the order in which they were chosen. One
     query. One that was taken out of the pool, is gold or whose label is another by now, is passed over.
     """
-    rows = ClassExample.objects.filter(
-        label_class__project=project, item__excluded_at__isnull=True, item__gold__isnull=True
-    )
-    if label_class is not None:
-        rows = rows.filter(label_class=label_class)
+    rows = ClassExample.objects.all() if label_class is None else label_class.examples.all()
     shown: dict[int, list[Item]] = {}
-    for row in rows.select_related("label_class", "item").order_by("pk"):
-        if is_of(project, row.item, row.label_class.index):
-            shown.setdefault(row.label_class.index, []).append(row.item)
+    for row in _shown(project, rows):
+        shown.setdefault(row.label_class.index, []).append(row.item)
     return shown
+
+
+def file_name(project: Project, item_id: int) -> str:
+    """The storage name of the file of an item that is shown as an example; "" for all others. One query."""
+    shown = _shown(project, ClassExample.objects.filter(item=item_id))
+    return shown[0].item.media if shown else ""
+
+
+def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExample]:
+    """Those of the chosen examples that people see, with their items, in the order in which they were chosen."""
+    rows = chosen.filter(label_class__project=project, item__excluded_at__isnull=True, item__gold__isnull=True)
+    return [
+        row
+        for row in rows.select_related("label_class", "item").order_by("pk")
+        if is_of(project, row.item, row.label_class.index)
+    ]
 
 
 def is_of(project: Project, item: Item, index: int) -> bool:

@@ -11,7 +11,7 @@ from labeling.models import Membership, Project, Role, User
 
 @transaction.atomic
 def set_role(*, project: Project, user: User, role: str) -> Membership:
-    """Make the user a member with this role, whatever the role was before. Raises `ValidationError` on the last manager.
+    """Make the user a member with this role, whatever it was before. Raises `ValidationError` on the last manager.
 
     The open invitations of a person who is no manager any more end.
     """

@@ -80,7 +80,7 @@ def test_image_is_for_members_only(world: dict[str, APIClient]) -> None:
     project = make_project("pictures", kind="image")
     (item,) = make_items(project, 1)
     client = APIClient()
-    client.force_authenticate(make_member(project, "viewer"))
+    client.force_authenticate(make_member(project, "viewer", Role.REVIEWER))
     path = f"{URL}pictures/items/{item.pk}/media/"
     response = client.get(path)
     assert (response.status_code, response["Content-Type"]) == (200, "image/png")

@@ -9,6 +9,7 @@ from factories import make_items, make_member, make_project
 from pages import signed_in
 
 from labeling.kinds import media
+from labeling.models import Role
 
 pytestmark = pytest.mark.django_db
 
@@ -16,7 +17,8 @@ pytestmark = pytest.mark.django_db
 def path_and_file() -> tuple[str, bytes, Any]:
     (item,) = make_items(make_project(kind="image"), 1)
     content = media.path_of(item.media).read_bytes()
-    return f"/api/v1/projects/digits/items/{item.pk}/media/", content, signed_in(make_member(item.project, "annie"))
+    client = signed_in(make_member(item.project, "rita", Role.REVIEWER))
+    return f"/api/v1/projects/digits/items/{item.pk}/media/", content, client
 
 
 def body(response: Any) -> bytes:

@@ -181,7 +181,7 @@ def test_it_is_served_in_parts_to_members_alone(form: str, tmp_path: Path, clien
     path = f"/api/v1/projects/digits/items/{Item.objects.get().pk}/media/"
     client.force_login(make_member(make_project("other"), "eve"))
     assert client.get(path, headers={"Range": "bytes=0-9"}).status_code == 404
-    client.force_login(make_member(project, "annie"))
+    client.force_login(make_member(project, "rita", Role.REVIEWER))
     answer = client.get(path, headers={"Range": "bytes=10-19"})
     assert (answer.status_code, answer["Content-Type"]) == (206, TYPES[FORMS[form]])
     assert b"".join(answer.streaming_content) == SOUNDS[form][10:20]  # type: ignore[attr-defined]

@@ -21,7 +21,7 @@ from processes import ON_LINUX
 from labeling.kinds import BadFile, OpenedFile, media, raster
 from labeling.kinds.image import Image as ImageKind
 from labeling.loop.step import Step
-from labeling.models import Batch, Item, Job, Project, ProjectStorage
+from labeling.models import Batch, Item, Job, Project, ProjectStorage, Role
 from labeling.projects import storage
 from labeling.projects.duplicating import duplicate
 from labeling.projects.purging import purge
@@ -188,7 +188,7 @@ def test_an_import_stores_and_counts_them_and_the_file_stays_as_it_came(tmp_path
     item = Item.objects.get()
     assert media.path_of(item.media).read_bytes() == LARGE_JPEG
     address = f"/api/v1/projects/digits/items/{item.pk}/media/"
-    client = signed_in(make_member(project, "annie"))
+    client = signed_in(make_member(project, "rita", Role.REVIEWER))
     for query, content_type, name in (
         ("", "image/jpeg", "jpg"),
         ("?size=original", "image/jpeg", "jpg"),
@@ -206,7 +206,7 @@ def test_an_import_stores_and_counts_them_and_the_file_stays_as_it_came(tmp_path
 @pytest.mark.django_db
 def test_where_there_are_none_the_file_itself_comes() -> None:
     (item,) = make_items(make_project(kind="image"), 1)  # as from before there were any
-    client = signed_in(make_member(item.project, "annie"))
+    client = signed_in(make_member(item.project, "rita", Role.REVIEWER))
     for size in ("preview", "thumbnail"):
         answer = client.get(f"/api/v1/projects/digits/items/{item.pk}/media/?size={size}")
         assert b"".join(answer.streaming_content) == media.path_of(item.media).read_bytes()

@@ -24,6 +24,8 @@ from labeling.answering.person import person_in
 from labeling.answering.queue import Answer
 from labeling.models import Annotation, Assignment, Batch, Item, Project, Task, User
 from labeling.outgoing.exports.rows import pages
+from labeling.projects import seeing
+from labeling.projects.access import find_membership
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +163,25 @@ def test_a_claim_for_a_grid(batch: Batch) -> None:
             tasks = queue.claim(project=project, user=user, count=120, same_class=True).tasks
         assert len(tasks) >= grids.WINDOW // 40
         assert len({task.shown.proposed for task in tasks}) == 1
+
+
+def test_the_file_of_an_item(batch: Batch) -> None:
+    """Also for a person who has answered 40,000 items, whether or not the person has had the item, and where many items
+    were asked again.
+    """
+    again = Task.objects.filter(rank__gte=SIZE - 10_000)
+    again.update(repeats=F("item"), item=None)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+        if connection.vendor == "sqlite":  # this connection still takes the new index of such tasks for a bad one
+            cursor.execute("PRAGMA writable_schema = RESET")
+    for name in ("ann", "bob"):
+        membership = find_membership(User.objects.get(username=name), batch.project.slug)
+        assert membership is not None
+        for rank in (0, ANSWERED, SIZE - 1):
+            key = Task.objects.get(rank=rank).item_key
+            with no_walk_through_a_table():
+                seeing.file_name(membership, key)
 
 
 def test_claims_answers_and_a_page_of_an_export(batch: Batch) -> None:

@@ -74,7 +74,7 @@ def image_of(slug: str = "photos") -> tuple[Item, str]:
 
 def test_media_are_inert_and_private() -> None:
     item, path = image_of()
-    response = signed_in(make_member(item.project, "annie")).get(path)
+    response = signed_in(make_member(item.project, "rita", Role.REVIEWER)).get(path)
     assert response["Content-Type"] == "image/png"
     assert policy(response) == {"default-src 'none'", "sandbox"}
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -96,7 +96,7 @@ def test_media_are_for_members_only() -> None:
 def test_what_is_no_raster_image_is_never_served(data_dir: Any) -> None:
     """Whatever gets into the folder or the table: the type is ours, and a name leads nowhere else."""
     item, path = image_of()
-    client = signed_in(make_member(item.project, "annie"))
+    client = signed_in(make_member(item.project, "rita", Role.REVIEWER))
     for name in ("1/images/a.svg", "1/images/a.html", "1/vectors/a.npy", "../secret_key", "", "1/images/a"):
         file = data_dir / "media" / (name or "x")
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def test_what_is_no_raster_image_is_never_served(data_dir: Any) -> None:
 def test_a_page_named_png_is_an_image_to_the_browser(data_dir: Any) -> None:
     item, path = image_of()
     media.path_of(item.media).write_text("<html><script>alert(1)</script>")
-    response = signed_in(make_member(item.project, "annie")).get(path)
+    response = signed_in(make_member(item.project, "rita", Role.REVIEWER)).get(path)
     assert response["Content-Type"] == "image/png"
     assert response["X-Content-Type-Options"] == "nosniff"
     assert "sandbox" in policy(response)

@@ -25,7 +25,7 @@ from labeling.intake import uploads
 from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
 from labeling.outgoing.tables import csv_lines
-from labeling.projects import access
+from labeling.projects import access, seeing
 
 
 class UploadOptions(serializers.Serializer[Any]):
@@ -152,10 +152,16 @@ class MediaOptions(serializers.Serializer[Any]):
         help_text="Of a large image a smaller one is enough: upright, its longest side 1600 or 320 pixels. Of anything "
         "else, the file itself comes.",
     )
+    key = serializers.CharField(
+        default="", allow_blank=True, max_length=64, help_text="Of a near-copy: it stands in the `media_url` of claims."
+    )
 
 
 class ItemMedia(ProjectView):
-    """An item's file, an image for example. Part of it, if a range is asked for."""
+    """An item's file, an image for example. Part of it, if a range is asked for. Annotators get the files of items that
+    they hold, held or answered, of class examples, and, by their `media_url`, of near-copies that a claim showed; for
+    all others 404.
+    """
 
     subject = "Items"
 
@@ -164,10 +170,10 @@ class ItemMedia(ProjectView):
         responses={(200, media_type): OpenApiTypes.BINARY for media_type in sorted(MEDIA_TYPES)},
     )
     def get(self, request: Request, slug: str, item_id: int) -> HttpResponseBase:
-        size = read(MediaOptions, request.query_params.dict())["size"]
-        kind = kinds.of(self.project)
-        name = self.project.items.filter(pk=item_id).values_list("media", flat=True).first()
-        content_type = kind.content_types.get(Path(name or "").suffix)
+        options = read(MediaOptions, request.query_params.dict())
+        size, kind = options["size"], kinds.of(self.project)
+        name = seeing.file_name(self.membership, item_id, options["key"])
+        content_type = kind.content_types.get(Path(name).suffix)
         if not name or content_type is None:
             raise Http404(f"This item has no {kind.noun}.")
         try:

@@ -8,18 +8,25 @@ from typing import Any
 from labeling.answering import copies
 from labeling.answering.prompting import SUGGESTED, shown_answer, suggested_classes
 from labeling.items.clients import content_of
-from labeling.models import Item, Project, Task
+from labeling.models import Item, Project, Task, User
+from labeling.projects import seeing
 
 
-def tasks_json(tasks: Sequence[Task], project: Project) -> list[dict[str, Any]]:
-    """What an annotator may know of these tasks, in this order: at most two queries, for class names and copies."""
+def tasks_json(tasks: Sequence[Task], project: Project, user: User) -> list[dict[str, Any]]:
+    """What the annotator `user` may know of these tasks, in this order. At most two queries: class names and copies."""
     names = names_for(project, tasks)
     beside = copies.shown_beside(project, tasks)
-    return [task_json(task, project, names, place, copies=beside.get(task.pk, ())) for place, task in enumerate(tasks)]
+    shown = {task: [_copy_json(each, project, user) for each in copied] for task, copied in beside.items()}
+    return [task_json(task, project, names, place, copies=shown.get(task.pk, ())) for place, task in enumerate(tasks)]
 
 
 def task_json(
-    task: Task, project: Project, class_names: Mapping[int, str], place: int = 0, *, copies: Sequence[Item] = ()
+    task: Task,
+    project: Project,
+    class_names: Mapping[int, str],
+    place: int = 0,
+    *,
+    copies: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """What an annotator may know of a task: never its truth, nor whether it is a control task.
 
@@ -33,7 +40,7 @@ def task_json(
     item = task.shown
     shown = _item_json(item, project)
     if project.near_copies:
-        shown["copies"] = [_item_json(each, project) for each in copies]
+        shown["copies"] = list(copies)
     if item.proposed is not None:
         shown["proposed"] = class_names[item.proposed]
     prompt = _shown_answer(task, project)
@@ -46,6 +53,14 @@ def task_json(
 
 def _item_json(item: Item, project: Project) -> dict[str, Any]:
     return {"id": item.pk, **content_of(project, item)}
+
+
+def _copy_json(item: Item, project: Project, user: User) -> dict[str, Any]:
+    """A near-copy that is shown to `user`, with the key to its file."""
+    shown = _item_json(item, project)
+    if shown["media_url"]:
+        shown["media_url"] += f"?key={seeing.key_for(project, user, item.pk)}"
+    return shown
 
 
 def names_for(project: Project, tasks: Sequence[Task]) -> dict[int, str]:

@@ -59,7 +59,7 @@ class Claim(ProjectView):
         body: dict[str, Any] = {
             "batch": claim.batch.number if claim.batch else None,
             "open_batches": list(claim.open_batches),
-            "tasks": tasks_json(claim.tasks, self.project),
+            "tasks": tasks_json(claim.tasks, self.project, self.user),
             "lease_expires_at": claim.lease_expires_at,
             "claimed_at": claim.claimed_at,
             "remaining": claim.remaining,
@@ -138,7 +138,7 @@ class AnnotationDetail(ProjectView):
     @extend_schema(responses={200: ClaimedTask})
     def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
         task = queue.undo(project=self.project, user=self.user, annotation_id=annotation_id)
-        return Response(tasks_json([task], self.project)[0])
+        return Response(tasks_json([task], self.project, self.user)[0])
 
 
 class Progress(ProjectView):

@@ -61,7 +61,7 @@ class RestoreRequest(serializers.Serializer[Any]):
 class CopyRequest(serializers.Serializer[Any]):
     slug = StrictText(max_length=MAX_SLUG, validators=[slug_validator], help_text="Of the copy.")
     name = StrictText(max_length=200, help_text="Of the copy.")
-    members = StrictBoolean(default=False, help_text="Whether its members come along, with roles, groups, limits and pauses.")
+    members = StrictBoolean(default=False, help_text="Whether its members come along, with their pauses and limits.")
     items = StrictBoolean(default=False, help_text="Whether the worker copies its items: see the copy's `imports/`.")
     labels = StrictBoolean(default=False, help_text="Whether labels come along, as imported ones. Needs `items`.")
 

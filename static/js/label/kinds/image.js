@@ -124,5 +124,5 @@ function sharpen(image, task) {
 }
 
 function sized(url, size) {
-  return `${url}?size=${size}`;
+  return `${url}${url.includes("?") ? "&" : "?"}size=${size}`;
 }

@@ -1,0 +1,57 @@
+"""Whose files an annotator may see: those of items that they hold, held or answered, of class examples, and of
+near-copies that a task showed them.
+
+Nothing else of the pool: what a person can look at ahead, and what another person was asked, would tell how tasks are
+picked. An item that may not be seen is answered like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import hmac
+
+from labeling.models import Membership, Project, User
+from labeling.projects import examples
+from labeling.statements import rows
+
+KEY_BYTES = 16
+
+
+def file_name(membership: Membership, item_id: int, key: str = "") -> str:
+    """The storage name of the item's file; "" if there is none that this member may see. One query; two for an
+    annotator who has not had the item.
+    """
+    project = membership.project
+    items = project.items.filter(pk=item_id).values_list("media", flat=True)
+    if membership.may_read_items or (key and _fits(key, key_for(project, membership.user, item_id))):
+        return items.first() or ""
+    if had := _file_of_own(membership, item_id):
+        return had
+    return examples.file_name(project, item_id)
+
+
+def key_for(project: Project, user: User, item_id: int) -> str:
+    """Proves that the server has shown this near-copy to this person. Which copies are shown changes with what others
+    answer: to look that up again with each request would tell of their answers.
+    """
+    return project.keyed("shown", f"{user.pk}/{item_id}")[:KEY_BYTES].hex()
+
+
+def _fits(key: str, expected: str) -> bool:
+    return hmac.compare_digest(key.encode("utf-8", "surrogatepass"), expected.encode())
+
+
+def _file_of_own(membership: Membership, item_id: int) -> str:
+    """The file of an item that the member holds, held or answered, also by an import; else ""."""
+    found = rows(
+        """
+        SELECT i.media FROM labeling_item i WHERE i.id = %s AND i.project_id = %s AND EXISTS (
+            SELECT 1 FROM (
+                SELECT t.id FROM labeling_task t WHERE t.item_id = %s
+                UNION ALL SELECT t.id FROM labeling_task t WHERE t.repeats_id = %s
+            ) own WHERE EXISTS (SELECT 1 FROM labeling_assignment a WHERE a.task_id = own.id AND a.user_id = %s)
+            OR EXISTS (SELECT 1 FROM labeling_annotation n WHERE n.task_id = own.id AND n.user_id = %s)
+        )
+        """,
+        [item_id, membership.project.pk, item_id, item_id, membership.user.pk, membership.user.pk],
+    )
+    return str(found[0][0]) if found else ""
