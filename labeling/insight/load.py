@@ -86,12 +86,13 @@ def _bytes() -> Figure:
     sizes: dict[tuple[str, ...], float] = {}
     for files, model, field in (
         ("media", ProjectStorage, "media_bytes"),
+        ("rows", ProjectStorage, "row_bytes"),
         ("waiting", Upload, "bytes"),
         ("predictions", PredictionRun, "size"),
     ):
         by_project = model.objects.order_by().values_list("project__slug").annotate(Sum(field))
         sizes |= {(slug, files): size or 0 for slug, size in by_project}
-    text = "Room that a project's files take: media, uploads that wait to be imported, predictions."
+    text = "Room that a project takes: media, rows in the database, uploads that wait to be imported, predictions."
     return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
 
 

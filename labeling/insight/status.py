@@ -186,7 +186,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
 
 
 def storage_of(project: Project) -> dict[str, int]:
-    """Bytes that the project's files take, and may take."""
+    """Bytes that the project takes, and may take."""
     use = storage.use_of(project)
     return {**use._asdict(), "total": use.total}
 

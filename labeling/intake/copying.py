@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from django.db.models import F
 
 from labeling import kinds
-from labeling.intake.items import COLUMNS, NewItem, rows_of
+from labeling.intake.items import COLUMNS, NewItem, bytes_of, rows_of
 from labeling.intake.labeled import write_labels
 from labeling.intake.labels import Answer, Labels
 from labeling.intake.numbering import numbers_for
@@ -82,6 +82,7 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
     storage.check_room(project, size)
     indices = {name: index for index, name in names.items()}
     values = rows_of(project, copies, indices)
+    in_rows = bytes_of(values, copies)
     with step.write():
         insert_many(Item, COLUMNS, values)
         n_labeled = write_labels(item_import, [each for each in copies if each.draft.labels], indices)
@@ -92,9 +93,8 @@ def _copy_part(step: Step, item_import: ItemImport, originals: Sequence[Item], n
             labeled=F("labeled") + n_labeled,
             copied_up_to=originals[-1].pk,
         )
-        if size:
-            storage.check_room(project, size, lock=True)
-            storage.count_media(project, size)
+        storage.check_room(project, size + in_rows, lock=True)
+        storage.count(project, media=size, rows=in_rows)
     item_import.refresh_from_db(fields=["position", "accepted", "labeled", "copied_up_to", "batch"])
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from labeling.intake.rows import Draft
 from labeling.kinds import Kind
 from labeling.models import Item, Project
+from labeling.projects import storage
 from labeling.statements import stored
 
 COLUMNS = (
@@ -71,6 +72,16 @@ def fingerprint(kind: Kind, draft: Draft, media: str) -> int | None:
         return None
     digest = hashlib.blake2b(identity, digest_size=8, person=kind.name.encode()).digest()
     return int.from_bytes(digest, "big", signed=True)
+
+
+def bytes_of(values: Iterable[tuple[Any, ...]], items: Iterable[NewItem]) -> int:
+    """What these items take in the database: their rows, as values of `COLUMNS`, and the answers that they bring."""
+    size = sum(storage.item_bytes(external_id, source, data) for _, _, external_id, source, data, *_ in values)
+    for labels in (item.draft.labels for item in items):
+        if labels is not None:
+            answers = sum(storage.answer_bytes(each.value, each.reason) for each in labels.answers)
+            size += answers or storage.ANSWER_BYTES  # a label without answers makes one
+    return size
 
 
 def control_key(project: Project, external_id: str) -> float:

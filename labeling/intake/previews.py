@@ -59,7 +59,7 @@ def _make(project: Project, items: dict[str, int], made: Made) -> None:
         media.flush()
         made.bytes += more
         with transaction.atomic():
-            storage.count_media(project, more)
+            storage.count(project, media=more)
 
 
 def _content(name: str) -> bytes | None:

@@ -1,4 +1,4 @@
-"""Import: a file's records become items, chunk by chunk; bad rows are set aside with the reason. The items of another
+"""Import: a file's records become items, chunk by chunk; bad rows are set aside (`rejecting`). The items of another
 project are copied in the same way (`labeling.intake.copying`).
 
 Media of a chunk are stored before the transaction that counts the chunk. Killed anywhere, the import goes on behind the
@@ -7,7 +7,7 @@ last chunk that counted, and stores the same media under the same names.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +21,16 @@ from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
 from labeling.intake.ids import RepeatedIds, hash_of
-from labeling.intake.items import COLUMNS, NewItem, fingerprint, rows_of
+from labeling.intake.items import COLUMNS, NewItem, bytes_of, fingerprint, rows_of
 from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Source, UnreadableFile, open_source
+from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
 from labeling.intake.rows import Draft, Rejection, Rules
 from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed
-from labeling.models import Item, ItemImport, Job, Project, RejectedRow
+from labeling.models import Item, ItemImport, Job, Project
 from labeling.projects import storage
 from labeling.shared_files import store
 from labeling.statements import analyze, insert_many, marks, rows
@@ -39,9 +40,6 @@ NPY_HEAD = 128
 
 # Items. The database finds its way among fewer whatever it knows of them.
 FEW = 1000
-# Rows that are kept of a file that is refused as a whole.
-LISTED = 1000
-TWICE = "This id occurs twice in the file."
 
 
 def import_items(step: Step) -> None:
@@ -90,10 +88,18 @@ def _import_from(step: Step, source: Source, item_import: ItemImport, project: P
         if (before // FEW).bit_length() < (item_import.accepted // FEW).bit_length():  # twice as many as the last time
             analyze(Item._meta.db_table)
         report(source.position())
+        if is_hopeless(item_import):
+            _refuse(step, item_import, _hopeless_reason(item_import, places[-1]))
+            return
         if step.should_give_way():
             step.give_way()
             return
     _end(step, item_import)
+
+
+def _hopeless_reason(item_import: ItemImport, last: str) -> str:
+    rows = f"{bad_rows(item_import):,} of its first {item_import.position:,} rows are bad"
+    return f"The import stopped behind {last}: {rows}. See the reasons, mend the file, then import it again."
 
 
 def _end(step: Step, item_import: ItemImport) -> None:
@@ -139,8 +145,10 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
         good, bad = _without_duplicates(project, checked, places)
         size += _media_bytes(draft for _, draft in good)
         ids.add(draft.external_id for _, draft in good)
-        rejections += bad[: max(0, LISTED - len(rejections))]
+        rejections += bad[: KEPT - len(rejections)]
         report(source.position())
+        if len(rejections) == KEPT:
+            break
     if not rejections and (repeated := ids.repeated()):
         rejections = _repetitions(source, rules, repeated)
     if not rejections:
@@ -148,7 +156,7 @@ def _all_good(step: Step, source: Source, item_import: ItemImport, project: Proj
             storage.check_room(project, size)
         return True
     first = rejections[0]
-    number = f"{LISTED:,} or more" if len(rejections) == LISTED else len(rejections)
+    number = f"{KEPT:,} or more" if len(rejections) == KEPT else len(rejections)
     rows = "bad row" if len(rejections) == 1 else "bad rows"
     reason = f"Nothing was imported: {number} {rows}, the first at {first.where}: {first.reason}"
     _refuse(step, item_import, reason, rejections)
@@ -165,9 +173,9 @@ def _repetitions(source: Source, rules: Rules, repeated: frozenset[int]) -> list
                 if result.external_id in seen:
                     repetitions.append(Rejection(place, TWICE, result.external_id))
                 seen.add(result.external_id)
-        if len(repetitions) >= LISTED:
+        if len(repetitions) >= KEPT:
             break
-    return repetitions[:LISTED]
+    return repetitions[:KEPT]
 
 
 def _without_duplicates(
@@ -184,7 +192,7 @@ def _without_duplicates(
         if isinstance(result, Rejection):
             bad.append(result)
         elif not known.isdisjoint(result.ids):
-            bad.append(Rejection(place, "The project already has an item with this id.", result.external_id))
+            bad.append(Rejection(place, THERE, result.external_id))
         elif result.external_id in seen:
             bad.append(Rejection(place, TWICE, result.external_id))
         else:
@@ -218,29 +226,29 @@ def _write_chunk(
             raise StepFailed(_storing_problem(error)) from error
         try:
             values = rows_of(project, items, indices)
+            in_rows = bytes_of(values, items) + bytes_kept(item_import, bad)
             with step.write():
                 insert_many(Item, COLUMNS, values)
                 labeled = write_labels(item_import, [item for item in items if item.draft.labels], indices)
                 search.rewind(project, min(numbers))
-                _set_aside(item_import, bad)
                 if rules.vector_length and not project.vector_length:
                     _settle_vector_length(project, rules.vector_length)
                 ItemImport.objects.filter(pk=item_import.pk).update(
                     position=F("position") + len(places),
                     accepted=F("accepted") + len(items),
-                    rejected=F("rejected") + len(bad),
                     labeled=F("labeled") + labeled,
+                    **set_aside(item_import, bad),
                 )
-                if size:
-                    if item_import.owns_file:
-                        storage.check_room(project, size, lock=True)
-                    storage.count_media(project, size)
+                if item_import.owns_file and items:  # rows that are set aside are few, and tell what to mend
+                    storage.check_room(project, size + in_rows, lock=True)
+                if size or in_rows:
+                    storage.count(project, media=size, rows=in_rows)
         except IntegrityError:  # another import has just brought one of these ids: look again
             if attempt == 2:
                 raise
         else:
             break
-    item_import.refresh_from_db(fields=["position", "accepted", "rejected", "labeled"])
+    item_import.refresh_from_db(fields=["position", "accepted", "rejected", "rejected_by_reason", "labeled"])
 
 
 def _settle_vector_length(project: Project, length: int) -> None:
@@ -291,24 +299,17 @@ def _storing_problem(error: OSError) -> str:
     return f"The server cannot store media ({error.strerror or error}). Mend that, then retry."
 
 
-def _set_aside(item_import: ItemImport, rejections: Iterable[Rejection]) -> None:
-    RejectedRow.objects.bulk_create(
-        RejectedRow(item_import=item_import, where=r.where[:300], reason=r.reason[:500], excerpt=r.excerpt[:200])
-        for r in rejections
-    )
-
-
-def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Iterable[Rejection] = ()) -> None:
+def _refuse(step: Step, item_import: ItemImport, reason: str, rejections: Sequence[Rejection] = ()) -> None:
     """End the import without taking in any (more) of it. What is in already stays, and goes on into the pool."""
     with step.finish():
-        _set_aside(item_import, rejections)
+        storage.count(step.job.project, rows=bytes_kept(item_import, rejections))
         if item_import.accepted:
-            items = "item" if item_import.accepted == 1 else "items"
-            reason = f"The {item_import.accepted:,} {items} before that are imported. {reason}"
+            items = "item before that is" if item_import.accepted == 1 else "items before that are"
+            reason = f"The {item_import.accepted:,} {items} imported. {reason}"
             Job.objects.enqueue(Job.Kind.ENCODE, project=step.job.project)
         ItemImport.objects.filter(pk=item_import.pk).update(
             state=ItemImport.State.REFUSED,
             reason=reason[:500],
-            rejected=RejectedRow.objects.filter(item_import=item_import).count(),
             finished_at=timezone.now(),
+            **set_aside(item_import, rejections),
         )

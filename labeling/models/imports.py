@@ -55,6 +55,9 @@ class ItemImport(models.Model):
     total = models.PositiveBigIntegerField(null=True)
     accepted = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
+    rejected_by_reason = models.JSONField(
+        null=True, help_text="How many rows were set aside for each reason; empty for imports of earlier versions."
+    )
     labeled = models.PositiveBigIntegerField(default=0, help_text="Of those accepted, how many came with a label.")
     untraced = models.PositiveBigIntegerField(
         default=0, db_default=0, help_text="Labels of which it is not known what was trained on them before."
@@ -84,7 +87,7 @@ class ItemImport(models.Model):
 
 
 class RejectedRow(models.Model):
-    """A row that was set aside, with what is needed to mend it."""
+    """A row that was set aside, with what is needed to mend it. Only the first ones of an import are kept."""
 
     item_import = models.ForeignKey(ItemImport, on_delete=models.CASCADE, related_name="rejected_rows")
     where = models.CharField(max_length=300)

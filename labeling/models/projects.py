@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from labeling.models.people import User
 
 MAX_SLUG = 60
+MAX_GUIDELINES = 200_000
+"""Characters of a version: about a hundred pages."""
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
@@ -60,7 +62,9 @@ class Project(ProjectSettings):
     kind = models.CharField(max_length=10, choices=kinds.choices)
     question = models.CharField(max_length=10, choices=questions.choices, default="single")
     prompt = models.CharField(max_length=300, blank=True, help_text="What annotators are asked.")
-    guidelines = models.TextField(blank=True, help_text="How to decide; shown to annotators on demand.")
+    guidelines = models.TextField(
+        blank=True, max_length=MAX_GUIDELINES, help_text="How to decide; shown to annotators on demand."
+    )
     seed = models.PositiveIntegerField(default=random_seed, help_text="What trainings draw at random follows from it.")
     # Never shown: whoever knows it can compute which items are control items.
     secret = models.BinaryField(default=new_secret, editable=False)
@@ -99,6 +103,14 @@ class Project(ProjectSettings):
     features_generation = models.PositiveIntegerField(default=0, editable=False)
 
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="Whose quota of projects it counts towards; empty for projects that commands make.",
+    )
     archived_at = models.DateTimeField(null=True, editable=False, help_text="Since when it can only be read.")
     deleted_at = models.DateTimeField(null=True, editable=False)
     deleted_by = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""What a project's files take on the disk."""
+"""What a project takes on the disk: its files, and rows in the database."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from django.db import models
 
 
 class ProjectStorage(models.Model):
-    """Bytes of a project's media: those of every image and block of vectors that its items were taken in with.
+    """Bytes of a project's media, those of every image and block of vectors that its items were taken in with; and,
+    about, of rows that its members have sent: items, imported answers, rows set aside, guidelines.
 
-    Counted in the transaction that takes the items in. Whoever compares with a limit locks this row first.
+    Counted in the transaction that writes the rows. Code that compares with a limit locks this row first.
     """
 
     project = models.OneToOneField(
         "labeling.Project", primary_key=True, on_delete=models.CASCADE, related_name="storage"
     )
     media_bytes = models.PositiveBigIntegerField(default=0)
+    row_bytes = models.PositiveBigIntegerField(default=0, db_default=0)
 
     def __str__(self) -> str:
-        return f"{self.project}: {self.media_bytes:,} bytes of media"
+        return f"{self.project}: {self.media_bytes:,} bytes of media, {self.row_bytes:,} of rows"
 
 
 class Upload(models.Model):

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from labeling.models import GuidelinesVersion, Project, User
+from labeling.models.projects import MAX_GUIDELINES
+from labeling.projects import storage
 
 # Longer passages are compared line by line alone: word by word takes a time that grows with the square of the words.
 MOST_WORDS = 1_500
@@ -40,10 +43,14 @@ Passage = list[Span]
 
 @transaction.atomic
 def save(*, project: Project, user: User | None, text: str) -> int:
-    """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version."""
+    """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version.
+
+    Raises `ValidationError` naming the field for a text that is too long, or for which the project has no room.
+    """
     held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
+        _count(held, text)
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
         GuidelinesVersion.objects.create(
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
@@ -60,10 +67,25 @@ def go_back(*, project: Project, user: User, number: int) -> int:
     if version is None:
         raise GuidelinesError(f"These guidelines have no version {number}.")
     before = Project.objects.select_for_update(no_key=True).get(pk=project.pk).guidelines_version
-    after = save(project=project, user=user, text=version.text)
+    try:
+        after = save(project=project, user=user, text=version.text)
+    except ValidationError as error:
+        raise GuidelinesError(error.messages[0]) from error
     if after == before:
         raise GuidelinesError(f"The guidelines read as in version {number} already.")
     return after
+
+
+def _count(project: Project, text: str) -> None:
+    """Count a version towards what the project may take: each stays for good."""
+    if len(text) > MAX_GUIDELINES:
+        raise ValidationError({"guidelines": f"{len(text):,} characters are too many: at most {MAX_GUIDELINES:,}."})
+    size = len(text.encode())
+    try:
+        storage.check_room(project, size, lock=True)
+    except storage.NoRoom as problem:
+        raise ValidationError({"guidelines": problem.messages}) from problem
+    storage.count(project, rows=size)
 
 
 def _unix(text: str) -> str:

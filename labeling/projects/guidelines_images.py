@@ -62,7 +62,7 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
     image.name = next(name for name in names if name not in taken)
     _check_room(project, image.bytes, lock=True)
     image.save()
-    storage.count_media(project, image.bytes)
+    storage.count(project, media=image.bytes)
 
 
 @transaction.atomic
@@ -74,7 +74,7 @@ def remove(*, image: GuidelinesImage) -> None:
     # Likewise if somebody else removes it at this moment.
     media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
-        storage.count_media(project, -image.bytes)
+        storage.count(project, media=-image.bytes)
 
 
 def in_use(project: Project, name: str) -> bool:
@@ -107,7 +107,7 @@ def copy(*, project: Project, into: Project) -> None:
         size = sum(each.bytes for each in copies)
         storage.check_room(into, size, lock=True)
         GuidelinesImage.objects.bulk_create(copies)
-        storage.count_media(into, size)
+        storage.count(into, media=size)
 
 
 def _checked(alt_text: str) -> str:

@@ -6,6 +6,7 @@ Rows of the project's matrices are never renumbered: that of a removed item stay
 from __future__ import annotations
 
 import datetime
+import json
 from collections import Counter
 from collections.abc import Sequence
 
@@ -16,7 +17,8 @@ from labeling import database, kinds
 from labeling.answering import counting
 from labeling.items import search
 from labeling.kinds import media
-from labeling.models import Batch, Item, Project, Task
+from labeling.models import Annotation, Batch, Item, Project, Task
+from labeling.models.batches import IMPORTED
 from labeling.projects import storage
 
 KEPT_DAYS = 30
@@ -59,6 +61,7 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
         labeled = Counter(tasks.filter(item__label__isnull=False).values_list("batch", flat=True))
         rows = Item.objects.filter(pk__in=gone, row__isnull=False).count()
         Project.objects.filter(pk=project.pk).update(purged_rows=F("purged_rows") + rows)
+        in_rows = _row_bytes(gone)
         tasks.delete()  # with their assignments and annotations
         Item.objects.filter(pk__in=gone).delete()
         search.forget(gone)
@@ -70,9 +73,18 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
                 further=F("further") - further[batch],
                 labeled=F("labeled") - labeled[batch],
             )
-        storage.count_media(project, -size)
+        storage.count(project, media=-size, rows=-in_rows)
     for touched in Batch.objects.filter(pk__in=dropped):
         counting.recount(touched)  # what people did in it, of which a part is gone
+
+
+def _row_bytes(ids: Sequence[int]) -> int:
+    """What was counted of these items when they came in, with the answers that they brought."""
+    items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
+    answers = Annotation.objects.filter(task__item__in=ids, task__batch__strategy=IMPORTED)
+    return sum(storage.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(
+        storage.answer_bytes(value, reason) for value, reason in answers.values_list("value", "skip_reason")
+    )
 
 
 def _remove_files(items: list[Item]) -> int:

@@ -130,7 +130,7 @@ def test_a_file_for_which_there_is_no_room_is_refused_before_it_is_stored(way: s
         answer = api.post(API, content, content_type="application/x-ndjson")
         told = answer.json()["detail"]
     assert answer.status_code == 400
-    assert "This project's files may take 1.0 MB, and there is no room for 2.0 MB more: media take 0 KB" in told
+    assert "This project may take 1.0 MB, and there is no room for 2.0 MB more: media take 0 KB" in told
     assert "ask the operator for more room" in told
     consistent(project)
     assert not ItemImport.objects.exists()
@@ -178,7 +178,7 @@ def test_an_import_that_passes_the_limit_stops_there(settings: Any, monkeypatch:
     answer = send(client, zip_of(20))
     assert answer.status_code == 400
     told = answer.json()["detail"]
-    assert told.startswith("The 12 items before that are imported. This project's files may take 1.0 MB, and there is ")
+    assert told.startswith("The 12 items before that are imported. This project may take 1.0 MB, and there is ")
     assert Item.objects.count() == answer.json()["import"]["accepted"] == 12
     assert all(media.path_of(item.media).exists() for item in Item.objects.all())
     consistent(project)
@@ -197,7 +197,7 @@ def test_a_strict_import_that_would_pass_the_limit_takes_nothing_in(
     project = make_project(kind="image")
     file = SimpleUploadedFile("a.zip", zip_of(20))
     answer = manager(project).post(API, {"file": file, "strict": "1"}, format="multipart")
-    assert answer.json()["detail"].startswith("This project's files may take 1.0 MB")
+    assert answer.json()["detail"].startswith("This project may take 1.0 MB")
     assert not Item.objects.exists()
     consistent(project)
 
@@ -391,10 +391,13 @@ def test_managers_and_operators_see_what_the_files_take() -> None:
     send(manager(project), zip_of(3))
     client = Client()
     client.force_login(project.memberships.get().user)
-    assert "This project’s files take 88 KB of 100.0 GB: 88 KB media, 0 KB waiting" in text_of(client.get(PAGE))
+    told = "This project takes 90 KB of 100.0 GB: 88 KB media, 1 KB in the database, 0 KB waiting"
+    assert told in text_of(client.get(PAGE))
     out = io.StringIO()
     call_command("status", "digits", stdout=out)
-    assert "Files    88 KB of 100.0 GB: 88 KB media, 0 KB waiting to be imported, 0 KB predictions" in out.getvalue()
+    assert (
+        "Files    90 KB of 100.0 GB: 88 KB media, 1 KB in the database, 0 KB waiting to be imported, " in out.getvalue()
+    )
     out = io.StringIO()
     call_command("status", "digits", "--json", stdout=out)
     assert json.loads(out.getvalue())["storage"]["media"] == on_disk(project)

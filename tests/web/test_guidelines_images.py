@@ -123,7 +123,7 @@ def test_nothing_is_stored_without_room_or_beyond_the_number(project: Project, m
     make_guidelines_image(project, "owl.png")
     reply = client.post(API, {"file": file(), "alt_text": "An owl"})
     assert "There are 1 images already" in reply.json()["fields"]["file"][0]
-    storage.count_media(project, storage.use_of(project).limit)
+    storage.count(project, media=storage.use_of(project).limit)
     assert "no room" in client.post(API, {"file": file(), "alt_text": "An owl"}).json()["fields"]["file"][0]
     assert len(list(media.path_of(f"{project.pk}/guidelines").iterdir())) == 1
 
@@ -131,7 +131,7 @@ def test_nothing_is_stored_without_room_or_beyond_the_number(project: Project, m
 def test_an_image_that_any_version_names_stays(project: Project) -> None:
     client = manager(project)
     kept, other = make_guidelines_image(project, "kept.png"), make_guidelines_image(project, "other.png")
-    storage.count_media(project, kept.bytes + other.bytes)
+    storage.count(project, media=kept.bytes + other.bytes)
     guidelines.save(project=project, user=None, text="![](kept.png)")
     guidelines.save(project=project, user=None, text="None.")
     assert client.delete(f"{API}kept.png/").status_code == 409

@@ -35,6 +35,13 @@ class UploadOptions(serializers.Serializer[Any]):
 class ImportSerializer(serializers.ModelSerializer[ItemImport]):
     """How far an import is."""
 
+    rejected_by_reason = serializers.DictField(
+        child=serializers.IntegerField(),
+        allow_null=True,
+        read_only=True,
+        help_text="How many rows were set aside for each reason; null for imports of earlier versions.",
+    )
+
     class Meta:
         model = ItemImport
         fields = (
@@ -48,6 +55,7 @@ class ImportSerializer(serializers.ModelSerializer[ItemImport]):
             "accepted",
             "labeled",
             "rejected",
+            "rejected_by_reason",
             "created_at",
             "finished_at",
         )
@@ -83,7 +91,8 @@ class ItemsUpload(ProjectView):
         """Add items: a JSON list, JSON lines, or a file of any format that can be imported.
 
         Small uploads are taken in at once (201), large ones in the background (202): poll the import that is returned.
-        Rows that are bad are set aside, and told with the reason; the rest goes in.
+        Rows that are bad are set aside, and told with the reason; the rest goes in. A file of nearly all bad rows is
+        refused before its end.
         """
         file, strict = sent(request, self.project, UploadOptions, "strict")
         item_import = uploads.receive(project=self.project, user=self.user, strict=strict, **file)
@@ -118,7 +127,7 @@ class ImportDetail(ProjectView):
 
 
 class RejectedRows(ProjectView):
-    """The rows that an import set aside, as CSV: where, reason, excerpt."""
+    """The first 1,000 rows that an import set aside, as CSV: where, reason, excerpt."""
 
     subject = "Items"
     needs = {"GET": access.MANAGE}

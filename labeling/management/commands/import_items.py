@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from tqdm import tqdm
 
+from labeling.intake.rejecting import KEPT, by_number
 from labeling.intake.run import import_items
 from labeling.intake.uploads import register
 from labeling.loop.step import Step
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="Files or folders.")
         parser.add_argument("--strict", action="store_true", help="Refuse a file as a whole if any row is bad.")
         parser.add_argument("--truth", type=Path, help="Known answers of a .npy file: .npy, .csv or .txt, a row each.")
-        parser.add_argument("--rejected", type=Path, help="Write the rows that were set aside to this CSV file.")
+        parser.add_argument("--rejected", type=Path, help=f"Write the first {KEPT:,} rows set aside to this CSV file.")
 
     def handle(
         self,
@@ -86,8 +87,14 @@ class Command(BaseCommand):
         for row in item_import.rejected_rows.all()[:SHOWN_REJECTIONS]:
             self.stdout.write(f"  {row.where}: {row.reason}")
         if item_import.rejected > SHOWN_REJECTIONS:
-            self.stdout.write("  … `--rejected FILE` writes all of them")
+            some = "all of them" if item_import.rejected <= KEPT else f"the first {KEPT:,} of them"
+            self.stdout.write(f"  … `--rejected FILE` writes {some}")
+            self._tell_reasons(item_import)
         return item_import
+
+    def _tell_reasons(self, item_import: ItemImport) -> None:
+        for reason, n in by_number(item_import):
+            self.stdout.write(f"  {n:,} times: {reason}")
 
     def _job(self, project: Project, path: Path, strict: bool, truth: Path | None) -> Job:
         """The job of an import of this path that was killed, or a new one; held by this process."""

@@ -19,8 +19,13 @@ from labeling.models import Batch, Job
 from labeling.models.jobs import HEARTBEAT_SECONDS
 from labeling.projects.storage import shown
 
-# What a project's files are.
-PARTS = {"media": "media", "waiting": "waiting to be imported", "predictions": "predictions"}
+# What a project takes.
+PARTS = {
+    "media": "media",
+    "rows": "in the database",
+    "waiting": "waiting to be imported",
+    "predictions": "predictions",
+}
 # The newest batches and models are shown; --json has all of them.
 SHOWN = 10
 

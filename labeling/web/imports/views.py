@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from labeling import kinds
 from labeling.intake import uploads
+from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
 from labeling.models import ItemImport, Membership, Project
 from labeling.projects import access, storage
@@ -81,7 +82,7 @@ def imports_progress(request: HttpRequest, membership: Membership) -> JsonRespon
 @require_safe
 @for_members(access.MANAGE)
 def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
-    """What one file brought, and every row that was set aside."""
+    """What one file brought, how many rows were set aside for each reason, and the first of those rows."""
     item_import = get_object_or_404(membership.project.imports.select_related("created_by", "batch"), pk=import_id)
     page = Paginator(item_import.rejected_rows.all(), ROWS_A_PAGE).get_page(request.GET.get("page"))
     now = timezone.now()
@@ -92,6 +93,8 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
         "rejected": count(item_import.rejected, "row"),
         "at": moment(item_import.finished_at or item_import.created_at, now),
         "page": page,
+        "reasons": [(reason, number(n)) for reason, n in by_number(item_import)],
+        "kept": number(KEPT) if item_import.rejected > KEPT else "",
     }
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")
 
@@ -129,7 +132,7 @@ def _under_way(project: Project) -> dict[str, Any]:
 
 
 def _storage(project: Project) -> dict[str, str]:
-    """What the project's files take, in words."""
+    """What the project takes, in words."""
     use = storage.use_of(project)
     return {"total": storage.shown(use.total)} | {name: storage.shown(size) for name, size in use._asdict().items()}
 

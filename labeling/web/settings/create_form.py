@@ -11,6 +11,7 @@ from django.utils.text import slugify
 from labeling import kinds
 from labeling.models import Project, User
 from labeling.models.project_settings import MAX_CLASSES
+from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import access
 from labeling.projects.create import check_classes, class_lines, slug_for
 from labeling.questions import QUESTIONS
@@ -62,6 +63,7 @@ class NewProjectForm(forms.Form):
     )
     guidelines = forms.CharField(
         required=False,
+        max_length=MAX_GUIDELINES,
         widget=forms.Textarea(attrs={"rows": 5}),
         help_text="How to decide in doubtful cases. Annotators open them with a key.",
     )

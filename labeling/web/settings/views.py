@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
@@ -34,8 +35,7 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     form = SettingsForm(data, instance=copy.copy(project))
     training = TrainingForm(data, training=project.training)
     # Both, so that all errors are told at once.
-    if data is not None and all([form.is_valid(), training.is_valid()]):
-        _save(form, training, membership)
+    if data is not None and all([form.is_valid(), training.is_valid()]) and _saved(form, training, membership):
         messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
         return redirect("project-settings", project.slug)
     saved, now = terms_of(project), timezone.now()
@@ -50,6 +50,16 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     }
     status = 400 if data is not None else 200
     return render_page(request, membership, "project/settings.html", context, section="project-settings", status=status)
+
+
+def _saved(form: SettingsForm, training: TrainingForm, membership: Membership) -> bool:
+    """Save; or False, with what is wrong beside the field."""
+    try:
+        _save(form, training, membership)
+    except ValidationError as error:
+        form.add_error(None, error)
+        return False
+    return True
 
 
 @transaction.atomic

@@ -60,6 +60,7 @@ ITEMS: dict[str, Any] = {
         "accepted": 1198,
         "labeled": 0,
         "rejected": 2,
+        "rejected_by_reason": {"The project already has an item with this id.": 2},
         "created_at": "2026-03-01T09:20:01Z",
         "finished_at": "2026-03-01T09:20:09Z",
     },
