@@ -61,6 +61,8 @@ try:
     MAX_UPLOAD_MB: int = env.int("MAX_UPLOAD_MB", 2048, validate=validate.Range(min=1))
     PROJECT_STORAGE_MB: int = env.int("PROJECT_STORAGE_MB", 100 * 1024, validate=validate.Range(min=1))
     PROJECT_WAITING_MB: int = env.int("PROJECT_WAITING_MB", 20 * 1024, validate=validate.Range(min=1))
+    MAX_PROJECTS: int = env.int("MAX_PROJECTS", 1000, validate=validate.Range(min=1))
+    MAX_PROJECTS_PER_PERSON: int = env.int("MAX_PROJECTS_PER_PERSON", 50, validate=validate.Range(min=1))
     MLFLOW_TRACKING_URI: str = env.str("MLFLOW_TRACKING_URI", "")
     OBJECT_STORE: str = env.str("OBJECT_STORE", "", validate=validate.Regexp(r"([a-z][a-z0-9+]*://\S{1,200})?\Z"))
     OBJECT_CACHE_MB: int = env.int("OBJECT_CACHE_MB", 50 * 1024, validate=validate.Range(min=1))

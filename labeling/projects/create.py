@@ -16,7 +16,7 @@ from labeling import kinds
 from labeling.models import Job, LabelClass, Project, Role, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG
-from labeling.projects import access, guidelines, invisible
+from labeling.projects import access, guidelines, invisible, quotas
 from labeling.projects.encoder_settings import check_encoder
 from labeling.projects.members import set_role
 from labeling.projects.model_settings import check_model
@@ -134,11 +134,22 @@ def _misleading(number: int, name: str, at: int) -> str:
 
 @transaction.atomic
 def create_project(
-    *, slug: str, kind: str, classes: Sequence[str], manager: User | None = None, settings: Mapping[str, Any]
+    *,
+    slug: str,
+    kind: str,
+    classes: Sequence[str],
+    manager: User | None = None,
+    creator: User | None = None,
+    settings: Mapping[str, Any],
 ) -> Project:
-    """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault."""
+    """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault.
+
+    It counts towards the quota of its `creator`; without one, to nobody's. Raises `TooManyProjects`.
+    """
+    if creator is not None:
+        quotas.check(creator)
     text = settings.get("guidelines", "")
-    project = Project(slug=slug, kind=kind, **{**settings, "guidelines": ""})
+    project = Project(slug=slug, kind=kind, created_by=creator, **{**settings, "guidelines": ""})
     names = check_classes(classes, project.question)
     if "grids" not in settings and project.question in QUESTIONS and project.kind in kinds.KINDS:
         project.grids = project.asks.proposes and project.can_show_grids

@@ -38,7 +38,7 @@ def duplicate(
 
     With `items` the worker copies those that are not excluded, with `labels` their labels too. What they hold may be of
     any class, so all are copied, under their indices; without items those that are not offered any more are left out.
-    Raises `ValidationError` naming the field at fault.
+    Raises `ValidationError` naming the field at fault, or `TooManyProjects`.
     """
     if labels and not items:
         raise ValidationError({"labels": "Labels are those of items: copy the items too."})
@@ -51,6 +51,7 @@ def duplicate(
         kind=project.kind,
         classes=[each.name for each in classes],
         manager=user,
+        creator=user,
         settings={"name": name, **{field: getattr(project, field) for field in COPIED}},
     )
     _copy_details(classes, copy, with_position=items)

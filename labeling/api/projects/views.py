@@ -172,7 +172,10 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
 
     @extend_schema(responses={201: ProjectSerializer})
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer."""
+        """Create a project, and be its manager. Who is not staff gets the slug with a random ending: see the answer.
+
+        409 where there are as many projects as there may be.
+        """
         user = request.user
         if not isinstance(user, User) or not access.may_create_projects(user):
             raise PermissionDenied("Only staff and managers of a project may create projects.")
@@ -191,6 +194,7 @@ class ProjectList(Endpoint, generics.ListCreateAPIView[Project]):
             kind=values.pop("kind"),
             classes=values.pop("classes"),
             manager=user,
+            creator=user,
             settings=values,
         )
 

@@ -28,12 +28,22 @@ from labeling.outgoing.predictions.requests import PredictionError
 from labeling.projects.class_record import ClassError
 from labeling.projects.examples import ExampleError
 from labeling.projects.guidelines import GuidelinesError
+from labeling.projects.quotas import TooManyProjects
 from labeling.shared_files import StoreAway
 
 logger = logging.getLogger(__name__)
 
 # What the layers below refuse as things are, with a sentence that says why.
-CONFLICTS = (BatchError, ClassError, ClusteringError, ExampleError, GuidelinesError, PlacesMoved, PredictionError)
+CONFLICTS = (
+    BatchError,
+    ClassError,
+    ClusteringError,
+    ExampleError,
+    GuidelinesError,
+    PlacesMoved,
+    PredictionError,
+    TooManyProjects,
+)
 
 AnyModel = TypeVar("AnyModel", bound=Model)
 

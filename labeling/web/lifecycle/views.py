@@ -18,6 +18,7 @@ from labeling.projects import access, lifecycle, storage
 from labeling.projects import members as memberships
 from labeling.projects.create import slug_for
 from labeling.projects.duplicating import duplicate
+from labeling.projects.quotas import TooManyProjects
 from labeling.web.lifecycle.forms import DeleteForm, DuplicateForm, TransferForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -91,6 +92,9 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
     except ValidationError as error:
         for field, texts in error.message_dict.items():
             form.add_error(field if field in form.fields else None, texts)
+        return _manage(request, membership, copy_form=form)
+    except TooManyProjects as error:
+        form.add_error(None, str(error))
         return _manage(request, membership, copy_form=form)
     if values["items"]:
         messages.success(request, f"This is {made.name}: its settings and classes are copied. Its items follow.")

@@ -14,6 +14,7 @@ from labeling.models import Project, User
 from labeling.projects import access
 from labeling.projects.create import create_project
 from labeling.projects.invisible import isolated
+from labeling.projects.quotas import TooManyProjects
 from labeling.web.settings.create_form import NewProjectForm
 
 
@@ -54,8 +55,11 @@ def _create(form: NewProjectForm, manager: User) -> Project | None:
             kind=values["kind"],
             classes=form.names,
             manager=manager,
+            creator=manager,
             settings=form.settings(),
         )
     except ValidationError as error:
         form.add_error(None, error)
+    except TooManyProjects as error:
+        form.add_error(None, str(error))
     return None
