@@ -39,7 +39,8 @@ CLASS: Fields = {
 ITEM = "id external_id media_url state label agreement labeled_at batch rank margin is_control"
 ITEM += " annotators flagged corrected gold queued excluded deleted"
 IMPORT: Fields = {
-    MANAGERS: "id name state reason position total accepted labeled rejected rejected_by_reason strict created_at finished_at",
+    MANAGERS: "id name state reason position total accepted labeled rejected rejected_by_reason strict created_at "
+    "finished_at",
 }
 PREDICTION: Fields = {
     READERS: "id version name state reason position total predicted rejected probabilities created_at finished_at "
