@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0049_nothing_left"),
+        ("labeling", "0054_file_sums"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
