@@ -8,6 +8,7 @@ they are of. A file without them, of an earlier release, is checked for its size
 from __future__ import annotations
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
@@ -19,6 +20,7 @@ import numpy as np
 
 from labeling.disk import FileDamaged, reading
 
+HEADER_BYTES = 128
 BLOCK_BYTES = 1 << 20
 _END = struct.Struct("<8sII")
 _MARK = b"\x93NPYSUM\x01"
@@ -54,6 +56,11 @@ def write(file: BinaryIO, array: np.ndarray) -> None:
         file.write(block.data)
         sums.append(zlib.crc32(block.data))
     file.write(_end(sums))
+
+
+def file_bytes(array_bytes: int) -> int:
+    """The size of the file of an array of so many bytes, whose header takes the usual 128."""
+    return HEADER_BYTES + array_bytes + 4 * (1 + math.ceil(array_bytes / BLOCK_BYTES)) + _END.size
 
 
 def seal(file: BinaryIO) -> None:

@@ -16,7 +16,7 @@ from django.db import IntegrityError
 from django.db.models import F
 from django.utils import timezone
 
-from labeling import kinds
+from labeling import kinds, npy
 from labeling.disk import is_full
 from labeling.intake import copying
 from labeling.intake.checking import Checked, chunks
@@ -35,8 +35,6 @@ from labeling.projects import storage
 from labeling.shared_files import store
 from labeling.statements import analyze, insert_many, marks, rows
 
-# Bytes in front of a block's numbers.
-NPY_HEAD = 128
 
 # Items. The database finds its way among fewer whatever it knows of them.
 FEW = 1000
@@ -268,7 +266,7 @@ def _media_bytes(drafts: Iterable[Draft]) -> int:
     for draft in drafts:
         files += draft.file_bytes
         vectors += 0 if draft.vector is None else draft.vector.nbytes
-    return files + (vectors and vectors + NPY_HEAD)
+    return files + (vectors and npy.file_bytes(vectors))
 
 
 def _store_media(project: Project, block_name: str, drafts: list[Draft], items: list[NewItem]) -> None:
