@@ -35,7 +35,6 @@ from labeling.projects import storage
 from labeling.shared_files import store
 from labeling.statements import analyze, insert_many, marks, rows
 
-
 # Items. The database finds its way among fewer whatever it knows of them.
 FEW = 1000
 
