@@ -26,20 +26,29 @@ class Word(NamedTuple):
 def shown_beside(project: Project, tasks: Sequence[Task]) -> dict[int, list[Item]]:
     """By task, the copies of its item that it shows, nearest first: those that may still get their label from the item,
     and as many as the task and the project say. One query, none where copies are not shown.
+
+    An item that is asked about as a check is a copy itself: its task shows the other copies of its source. An answer
+    does not count for those. A check that showed none could be told by that.
     """
     if not project.near_copies or not tasks:
         return {}
     items = list({task.item_key for task in tasks})
+    can_be_shown = """i.label IS NULL AND i.excluded_at IS NULL
+        AND NOT EXISTS (SELECT 1 FROM labeling_task t WHERE t.item_id = i.id)"""
     copy_rows = rows(
         f"""
-        SELECT c.of_id, {ITEM.sql} FROM labeling_copy c JOIN labeling_item i ON i.id = c.item_id
-        WHERE c.of_id IN ({marks(len(items))}) AND i.label IS NULL AND i.excluded_at IS NULL
-        AND NOT EXISTS (SELECT 1 FROM labeling_task t WHERE t.item_id = i.id) ORDER BY c.of_id, c.height, c.id
+        SELECT c.of_id, c.height, c.id, {ITEM.sql} FROM labeling_copy c JOIN labeling_item i ON i.id = c.item_id
+        WHERE c.of_id IN ({marks(len(items))}) AND {can_be_shown}
+        UNION ALL
+        SELECT k.item_id, c.height, c.id, {ITEM.sql} FROM labeling_copy k JOIN labeling_copy c ON c.of_id = k.of_id
+        JOIN labeling_item i ON i.id = c.item_id
+        WHERE k.item_id IN ({marks(len(items))}) AND k.is_check AND c.id <> k.id AND {can_be_shown}
+        ORDER BY 1, 2, 3
         """,
-        items,
+        [*items, *items],
     )
     copies: dict[int, list[Item]] = {}
-    for source, *values in copy_rows:
+    for source, _, _, *values in copy_rows:
         copies.setdefault(source, []).append(ITEM.read(values))
     return {task.pk: copies.get(task.item_key, [])[: _most(project, task)] for task in tasks}
 

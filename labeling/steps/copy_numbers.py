@@ -47,8 +47,8 @@ class Kind(IntEnum):
 
 
 SETTING = (Kind.PICKED, Kind.CONTROL, Kind.GOLD, Kind.AGAIN)
-"""The kinds that decide how many all tasks show. Checks do not: what is near to a check has mostly been shown beside
-the item that it is a copy of. All tasks would show next to none for the sake of a few checks.
+"""The kinds that decide how many all tasks show. Checks do not: they have at most as many as their source had beside
+them, and all tasks would show fewer for the sake of a few checks.
 """
 
 
@@ -101,9 +101,20 @@ def unseen_tasks(batch: Batch) -> Tasks:
 
 
 def stored_copies(items: np.ndarray) -> np.ndarray:
-    """(k,) how many near-copies the items with these keys have from before that can still be shown."""
-    showable = Copy.objects.showable().filter(of__in=database.among(items.tolist()))
-    return _of_each(items, dict(showable.values_list("of").annotate(n=Count("pk")).order_by()))
+    """(k,) how many near-copies the items with these keys have from before that can still be shown. Those of checks are
+    the other copies of their source, as `labeling.answering.copies.shown_beside` has it.
+    """
+    showable, keys = Copy.objects.showable(), items.tolist()
+    of_item = showable.filter(of__in=database.among(keys)).values_list("of").annotate(n=Count("pk"))
+    checks = dict(Copy.objects.filter(is_check=True, item__in=database.among(keys)).values_list("item", "of"))
+    of_source = dict(
+        showable.filter(of__in=database.among(list(checks.values())))
+        .values_list("of")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    beside = {item: of_source.get(source, 0) for item, source in checks.items()}
+    return _of_each(items, dict(of_item.order_by())) + _of_each(items, beside)
 
 
 def numbers_shown(

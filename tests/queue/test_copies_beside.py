@@ -228,3 +228,15 @@ def test_an_answer_sent_twice_says_it_once() -> None:
     assert CopyAnswer.objects.count() == 3
     assert queue.claim(project=Project.objects.get(), user=ann, count=1).tasks == []
     assert Answer(id=uuid.uuid4(), task=1).same == ()
+
+
+def test_a_check_shows_the_other_copies_of_its_source_and_an_answer_does_not_count_for_them() -> None:
+    _, batch, ann = setup(1)
+    check, *others = Item.objects.filter(as_copy__isnull=False).order_by("as_copy__height")
+    Copy.objects.filter(item=check).update(is_check=True)
+    Task.objects.create(batch=batch, item=check, rank=9, free=1, outstanding=1, asked=True)
+    Batch.objects.update(size=2, remaining=2)
+    tasks = {task["item"]["id"]: task for task in claim(ann)}
+    assert ids(tasks[check.pk]) == [item.pk for item in others], "nearest first, without the source"
+    answer(ann, tasks[check.pk], same=ids(tasks[check.pk]))
+    assert not CopyAnswer.objects.exists()
