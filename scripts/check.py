@@ -37,6 +37,7 @@ ONCE_MORE = ["--reruns", "1", "-r", "fER"]
 ON_POSTGRES = [
     "api/test_annotating.py",
     "api/test_api_query_counts.py",
+    "blindness/test_adversary.py",
     "blindness/test_ids_and_numbers_say_nothing.py",
     "blindness/test_migration.py",
     "blindness/test_numbers_of_copies.py",

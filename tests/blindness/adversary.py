@@ -68,8 +68,8 @@ class Adversary:
         return {task: dict(values) for task, values in self.features.items()}
 
     def _work(self, name: str) -> bool:
-        """Claim a few tasks and answer them. The first of the colluders also skips each and takes that back, the second
-        gives them back and claims again.
+        """Claim a few tasks, skip each and take that back, and answer them. The second of the colluders gives them back
+        first and claims again.
         """
         reply = self._call(
             name, "post", "claim/", {"count": 12 if self._in_grids else 4, "same_class": self._in_grids}, "claim", []
@@ -112,7 +112,7 @@ class Adversary:
 
     def _answer(self, name: str, task: Mapping[str, Any]) -> None:
         key, noted = task["id"], self.features[task["id"]]
-        if name == self.names[0]:
+        if "answered" not in noted:
             annotation = str(uuid.uuid4())
             skip = {"id": annotation, "task": key, "reason": "unclear"}
             self._call(name, "post", "skip/", skip, "skip", [key])

@@ -156,10 +156,9 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
 
 
 def unmend_skips(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Skipped gold tasks are not replaced, and replacements stay when a skip is taken back."""
+    """Skipped gold tasks are not replaced."""
     real = replace._skipped
     monkeypatch.setattr(replace, "_skipped", lambda batch: real(batch).picked())
-    monkeypatch.setattr(queue, "_untouched_replacement", lambda task: None)
 
 
 def unmend_time(monkeypatch: pytest.MonkeyPatch) -> None:
