@@ -112,7 +112,8 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
     values = {pk: [answers[pk].value] for pk in ids} if batch.takes_one_answer else labels.answers_to(ids)
     with counting.labels_counted(again.values()):
         labeled = len(labels.write(project, {**picked, **again}, values) & picked.keys())
-    labels.keep(task.repeated for task in finished if task.is_gold)
+    if batch.further:
+        labels.keep(task.repeated for task in finished if task.is_gold)
     # Last of all, because others who answer wait for this row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "

@@ -94,6 +94,6 @@ def test_words_of_labels_are_documented() -> None:
 @pytest.mark.django_db
 def test_figures_are_told_without_being_asked_twice(django_assert_num_queries: Any) -> None:
     registry = CollectorRegistry()
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         registry.register(Figures())
         assert list(registry.collect())

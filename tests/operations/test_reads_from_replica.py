@@ -151,7 +151,8 @@ def test_one_that_is_behind_or_away_is_not_read(copy: Any, monkeypatch: pytest.M
 
 
 def test_the_log_has_a_line_a_minute() -> None:
-    [once] = [each for each in logging.getLogger("labeling.replica").filters if isinstance(each, Seldom)]
+    # Each set-up of Django in this process adds one more.
+    once, *_ = [each for each in logging.getLogger("labeling.replica").filters if isinstance(each, Seldom)]
     assert once._seconds == 60
 
 

@@ -49,4 +49,4 @@ def test_tasks_bear_the_likeliest_classes(data_dir: Path) -> None:
     rows = np.arange(2)
     plan = Plan(rows, rows > 5, rows > 5, rows, rows, rows, 2, 1.0)
     facts = TaskFacts(project, Batch(project=project, number=2), Picked(plan, {}, version), size=2)
-    assert [facts.of_row(row, row, is_suggested=False)["likely"] for row in (0, 1)] == ["1 0", "0 1"]
+    assert [of_row["likely"] for of_row in facts.of_further([0, 1], [0, 1])] == ["1 0", "0 1"]
