@@ -12,7 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from labeling.answering import places
@@ -70,7 +71,12 @@ def look_at(project: Project, user: User) -> bool:
     if not is_below(sum(right), len(right), project.gold_threshold):
         return False
     members = Membership.objects.filter(project=project, user=user, paused_at=None).exclude(role=Role.MANAGER)
-    reason = REASON.format(right=sum(right), n=len(right))
+    return _pause(members, project, user, REASON.format(right=sum(right), n=len(right)))
+
+
+@transaction.atomic
+def _pause(members: QuerySet[Membership], project: Project, user: User, reason: str) -> bool:
+    """Pause this member, if still at work, and give what the user holds to others. Returns whether that was so."""
     if not members.update(paused_at=timezone.now(), pause_reason=reason):
         return False
     places.give_back(Assignment.objects.pending().filter(pk__in=places.held_in(project, user)))
@@ -127,8 +133,4 @@ def let_go_on(membership: Membership) -> bool:
 def pause(membership: Membership, reason: str) -> bool:
     """A manager pauses somebody's work by hand; what they hold goes to others."""
     members = Membership.objects.filter(pk=membership.pk, paused_at=None)
-    if not members.update(paused_at=timezone.now(), pause_reason=reason[:300]):
-        return False
-    held = places.held_in(membership.project, membership.user)
-    places.give_back(Assignment.objects.pending().filter(pk__in=held))
-    return True
+    return _pause(members, membership.project, membership.user, reason[:300])
