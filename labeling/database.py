@@ -69,14 +69,13 @@ UNCONTENDED_FACTOR = 10
 def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> Iterator[Any]:
     """Slices of `rows`, each to be written in a transaction of its own. Others get their turn between two of them.
 
-    SQLite has one writer, and who waits for it looks again after 1, 2, 5, 10, … ms: a pause as long as the part took
-    is found within a few looks, where one writer after the other in a row could keep people waiting for all of them.
-    On PostgreSQL others write meanwhile. `uncontended`: no other transaction changes these rows.
+    SQLite has one writer: a pause as long as the part had its turn leaves half of the time to others, where one part
+    after the other could keep them waiting for all of them. On PostgreSQL others write meanwhile. `uncontended`: no
+    other transaction changes these rows.
     """
     if uncontended and connection.vendor == "postgresql":
         size *= UNCONTENDED_FACTOR
     for start in range(0, len(rows), size):
-        began = time.monotonic()
         yield rows[start : start + size]
         if connection.vendor == "sqlite":
-            time.sleep(time.monotonic() - began)
+            time.sleep(getattr(connection, "turn_seconds", 0.0))

@@ -9,9 +9,12 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BufferedReader
+from io import BufferedReader, BufferedWriter, FileIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+# What a slow disk writes in less than a tenth of a second.
+STEADY_BYTES = 8 << 20
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 # PostgreSQL's disk_full, as of "could not extend file … No space left on device".
@@ -64,13 +67,15 @@ def replace_file(path: Path, content: bytes | memoryview, *, durable: bool = Tru
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -> Iterator[BinaryIO]:
-    """The same for what is too large to be held: it is written to the file that this gives."""
+    """The same for what is too large to be held: it is written to the file that this gives, and to the disk little by
+    little if `durable`. A database that commits meanwhile would otherwise wait for all of it.
+    """
     folder = drafts or path.parent
     for each in (path.parent, folder):
         each.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=folder, prefix=".draft-")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with BufferedWriter(_Steady(handle, "wb")) if durable else os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             if durable:
@@ -80,6 +85,21 @@ def replacing(path: Path, *, durable: bool = True, drafts: Path | None = None) -
     except BaseException:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+class _Steady(FileIO):
+    """A file that waits for the disk whenever some megabytes have been written."""
+
+    _unsynced = 0
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        written = super().write(view[: STEADY_BYTES - self._unsynced])
+        self._unsynced += written
+        if self._unsynced >= STEADY_BYTES:
+            os.fsync(self.fileno())
+            self._unsynced = 0
+        return written
 
 
 @contextmanager

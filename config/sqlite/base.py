@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import time
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +48,9 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._turn: int | None = None  # the lock file, while it is this connection's turn to write
+        self._turn_began = 0.0
+        self.turn_seconds = 0.0
+        """How long the last turn took, without the wait for the disk behind it."""
         self._flush: Flush | None = None
 
     def get_connection_params(self) -> dict[str, Any]:
@@ -62,6 +66,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if not self.is_in_memory_db():
             self._turn = os.open(f"{self.settings_dict['NAME']}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._turn, fcntl.LOCK_EX)
+            self._turn_began = time.monotonic()
         try:
             self._commit_with_flush(False)
             super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
@@ -100,6 +105,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             fcntl.flock(self._turn, fcntl.LOCK_UN)
             os.close(self._turn)
             self._turn = None
+            self.turn_seconds = time.monotonic() - self._turn_began
 
 
 class Flush:
