@@ -90,7 +90,7 @@ def check(*, since: datetime.datetime) -> int:
     worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
     members = Membership.objects.filter(
         Exists(worked), project__gold_threshold__isnull=False, project__archived_at=None, paused_at=None
-    )
+    ).exclude(role=Role.MANAGER)
     return sum(look_at(member.project, member.user) for member in members.select_related("project", "user"))
 
 
