@@ -76,6 +76,8 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
     if uncontended and connection.vendor == "postgresql":
         size *= UNCONTENDED_FACTOR
     for start in range(0, len(rows), size):
+        began = time.monotonic()
         yield rows[start : start + size]
         if connection.vendor == "sqlite":
-            time.sleep(getattr(connection, "turn_seconds", 0.0))
+            # Within a longer transaction the last turn was another one's.
+            time.sleep(min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
