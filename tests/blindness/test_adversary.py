@@ -1,5 +1,5 @@
-"""Colluding annotators with all features on cannot tell which tasks are gold, control or checks; with each mend taken
-out, they can.
+"""Colluding annotators with all features on cannot tell gold and control tasks from others; with each mend taken out,
+they can.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DIGITS, TIMES = 150, 4
 SMALL, LARGE = 40, 70
 """Sizes of the batches before the one that the adversary plays, and of that one."""
-KINDS = ("gold", "control", "check")
+KINDS = ("gold", "control")
+"""Checks are played, too. A person who saw one as a near-copy knows it again: docs/decisions/0080."""
 SUSPICIOUS = 0.01
 SETTINGS = {
     "seed": 7,
@@ -149,7 +150,7 @@ def verdicts(folder: Path, number: int, settings: dict[str, Any]) -> list[Verdic
     kinds = kinds_of(project, batch.number)
     features = Adversary(project, background, answer, batch=batch.number).play()
     played = {kinds[task] for task in features if task in kinds}
-    assert played == ({*KINDS, "other"} if project.near_copies else {"gold", "control", "other"})
+    assert played == ({*KINDS, "check", "other"} if project.near_copies else {*KINDS, "other"})
     tasks = Task.objects.filter(pk__in=features).select_related("item", "repeats")
     proposed = {task.pk: task.shown.proposed for task in tasks if task.shown.proposed is not None}
     return [judge(features, kinds, kind, proposed) for kind in KINDS if kind in played]
