@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from digits import annotator, answer_batch, digits_project
 from processes import wait_until
@@ -10,7 +12,7 @@ from processes import worker as worker_process
 from labeling.answering import batches
 from labeling.loop import ledger
 from labeling.loop.worker import Worker
-from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
+from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project, User
 from labeling.projects.duplicating import duplicate
 from labeling.steps.registry import run_step
 from models_store.privacy.accounting import Phase, epsilon
@@ -18,14 +20,20 @@ from models_store.privacy.accounting import Phase, epsilon
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(tmp_path, settings) -> None:
-    settings.DATA_DIR = tmp_path
-    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=1)
+def trained_once(folder: Path) -> tuple[Project, User, Worker]:
+    """A project whose budget is made for one training, which has been; its annotator, and the worker."""
+    project = digits_project(folder, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=1)
     user = annotator(project)
     worker = Worker(run_step, drain=True)
     worker.run()
     answer_batch(project, user)
     worker.run()
+    return project, user, worker
+
+
+def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(tmp_path, settings) -> None:
+    settings.DATA_DIR = tmp_path
+    project, user, worker = trained_once(tmp_path)
     version = project.versions.get()
     training = PrivateTraining.objects.get()
     assert training.version == version
@@ -50,12 +58,7 @@ def test_it_trains_within_the_budget_stops_at_it_and_goes_on_when_it_is_raised(t
 
 def test_a_copy_with_its_labels_does_not_train_on_what_the_original_has_spent(tmp_path, settings) -> None:
     settings.DATA_DIR = tmp_path
-    project = digits_project(tmp_path, n=160, privacy_epsilon=8.0, privacy_delta=1e-4, privacy_trainings=1)
-    user = annotator(project)
-    worker = Worker(run_step, drain=True)
-    worker.run()
-    answer_batch(project, user)
-    worker.run()
+    project, user, worker = trained_once(tmp_path)
     copy = duplicate(project=project, user=user, slug="copy", name="Copy", items=True, labels=True)
     worker.run()
     stopped = copy.batches.get(number=1)
