@@ -157,7 +157,7 @@ class Connection:
 
     @property
     def whole(self) -> bool:
-        """Whether the whole request is here, so that nobody has to wait for the client."""
+        """Whether the whole request is here, so that no thread has to wait for the client."""
         return self.collected and self.size != AS_IT_COMES
 
     def collect(self) -> bool:

@@ -24,8 +24,8 @@ class Word(NamedTuple):
 
 
 def shown_beside(project: Project, tasks: Sequence[Task]) -> dict[int, list[Item]]:
-    """By task, the copies of its item that it shows, nearest first: those that may still get their label from the item,
-    and as many as the task and the project say. One query, none where copies are not shown.
+    """By task, the copies of its item that it shows, nearest first: copies that may still get their label from the
+    item, and as many as the task and the project say. One query, none where copies are not shown.
 
     An item that is asked about as a check is a copy itself: its task shows the other copies of its source. An answer
     does not count for those. A check that showed none could be told by that.

@@ -60,7 +60,7 @@ def free_lapsed(person: Person, number: int) -> int:
 def free_idle(person: Person, number: int) -> int:
     """Free half of the places of somebody who does not answer, at most `number`, for this person. Returns how many.
 
-    Those that were given last go. The first, which is on that person's screen, stays until its lease runs out.
+    The places that were given last go. The first, which is on that person's screen, stays until its lease runs out.
     """
     idle = min(IDLE, person.lease / 2)
     answers = Annotation.objects.standing().filter(user=OuterRef("user"), task__batch=person.batch)
@@ -77,7 +77,7 @@ def free_idle(person: Person, number: int) -> int:
 def free_excess(person: Person, number: int) -> int:
     """Free what somebody holds beyond a fair share, at most `number` places, for this person. Returns how many.
 
-    Near a batch's end alone: before, nobody may hold more than `person.most`. Those that were given last go.
+    Near a batch's end alone: before, a person holds at most `person.most`. The places that were given last go.
     """
     keeping = max(KEPT_AT_WORK, person.most)
     places = _held_by_others(person).filter(claimed_at__lte=person.now - CLAIMED_LATELY)

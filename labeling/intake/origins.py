@@ -98,7 +98,8 @@ def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
     """Those of the other projects whose labels the importer may export: of others, an import must not tell what they
     hold.
 
-    A command's importer is nobody, who may do all. Deleted projects count for as long as they can be restored.
+    An import by command has no importer, and may look everywhere. Deleted projects count for as long as they can be
+    restored.
     """
     user, project = item_import.created_by, item_import.project
     others = Project.objects.filter(pk__in=held, question=project.question).exclude(pk=project.pk)

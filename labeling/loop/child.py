@@ -36,7 +36,7 @@ class Child:
     traced: bool = False
 
     def serve(self, line: Connection) -> None:
-        """Run what is asked for, and answer each time with the outcome, until nobody is left to ask."""
+        """Run what is asked for, and answer each time with the outcome, until the worker is gone."""
         stop = threading.Event()
         # Ctrl-C is for the worker, which ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -75,7 +75,7 @@ class ForkServer:
 
 
 def _run_forever(line: socket.socket, parent: int, serve: Serve) -> None:
-    """The server: it forks and reaps what it is asked to, until nobody is left to ask. Never returns."""
+    """The server: it forks and reaps processes on request, until the worker is gone. Never returns."""
     try:
         end_with(parent)
         gc.freeze()  # what the collector does not look at stays shared

@@ -129,7 +129,7 @@ class Lanes:
 
     @property
     def jobs(self) -> list[Job]:
-        """Those that run."""
+        """The lanes that run a step."""
         return [lane.job for lane in list(self._lanes) if lane.job is not None]
 
     def startable(self, due: JobQuerySet) -> JobQuerySet:
@@ -170,7 +170,7 @@ class Lanes:
         lane.job = job
 
     def wait(self, seconds: float) -> None:
-        """Wait until a step ends, at most for so long, and see to those that have."""
+        """Wait until a step ends, at most for so long, and settle the jobs of steps that have ended."""
         by_line = {lane.line: lane for lane in self._lanes}
         for line in wait(list(by_line), seconds):
             lane = by_line[line]  # type: ignore[index]
@@ -184,7 +184,7 @@ class Lanes:
             self._close(lane)
 
     def stop(self) -> None:
-        """Tell the steps that the worker wants to end. Those that can go on later stop soon."""
+        """Tell the steps that the worker wants to end. Steps that can be resumed stop soon."""
         self._stop.set()
         for lane in list(self._lanes):
             with suppress(ProcessLookupError):

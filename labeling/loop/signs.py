@@ -14,7 +14,7 @@ KEPT = datetime.timedelta(days=1)
 
 
 class Signs:
-    """Writes down that this worker is there, and forgets those that were not seen for a day."""
+    """Writes down that this worker is there, and removes the signs of workers that were not seen for a day."""
 
     def __init__(self) -> None:
         self._name = worker_name()

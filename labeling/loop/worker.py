@@ -153,7 +153,7 @@ class Worker:
                 Job.objects.put_back(job, run_after=now)
 
     def _jobs(self) -> list[Job]:
-        """Those that run in its lanes."""
+        """The jobs that run in its lanes."""
         return [] if self._lanes is None else self._lanes.jobs
 
     def _is_anything_left(self) -> bool:

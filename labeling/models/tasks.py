@@ -58,11 +58,11 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=models.F("extra"))
 
     def unseen(self) -> TaskQuerySet:
-        """Tasks that nobody was ever given, of a batch that is being picked too."""
+        """Tasks that were never assigned, of a batch that is being picked, too."""
         return self.filter(~models.Exists(Assignment.objects.filter(task=models.OuterRef("pk"))))
 
     def untouched(self) -> TaskQuerySet:
-        """Tasks of a picked batch that nobody was ever given."""
+        """Tasks of a picked batch that were never assigned."""
         return self.unseen().filter(free=models.F("batch__overlap"))
 
 

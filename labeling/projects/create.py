@@ -144,7 +144,7 @@ def create_project(
 ) -> Project:
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault.
 
-    It counts towards the quota of its `creator`; without one, to nobody's. Raises `TooManyProjects`.
+    It counts towards the quota of its `creator`; without a creator, towards no quota. Raises `TooManyProjects`.
     """
     if creator is not None:
         quotas.check(creator)

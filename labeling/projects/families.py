@@ -33,7 +33,7 @@ def others(project: Project) -> ProjectQuerySet:
 
 @transaction.atomic
 def join(*, project: Project, sources: Iterable[int]) -> None:
-    """From now on the project shares a ledger with these projects, and with those that they share one with."""
+    """Let the project share a ledger with these projects and with all that already share theirs."""
     joined = Project.objects.filter(pk__in=[project.pk, *sources])
     if _is_one(joined):  # as with nearly every part of a long import
         return

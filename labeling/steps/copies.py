@@ -91,7 +91,7 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, floa
 
 
 def hide(step: Step, batch: Batch) -> None:
-    """Let tasks that nobody was given show no copies until `choose` has ended, whatever they are for."""
+    """Let tasks that were never assigned show no copies until `choose` has ended, whatever they are for."""
     if batch.project.near_copies:
         showing = batch.tasks.unseen().exclude(copies_shown=0).order_by("pk")
         tasks = np.fromiter(showing.values_list("pk", flat=True).iterator(chunk_size=CHUNK), np.int64)
@@ -109,7 +109,7 @@ def choose_again(step: Step, batch: Batch) -> None:
 
 
 def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
-    """Let these tasks show these numbers of copies, as far as still nobody was given them."""
+    """Let these tasks show these numbers of copies, unless they were assigned meanwhile."""
     for number in np.unique(numbers).tolist():
         for part in database.in_parts(tasks[numbers == number].tolist(), PART):
             with step.write():

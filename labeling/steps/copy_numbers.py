@@ -85,7 +85,7 @@ class Neighbours:
 
 
 def unseen_tasks(batch: Batch) -> Tasks:
-    """The tasks that nobody was ever given, in the order of their keys: what others show is known to somebody."""
+    """The tasks that were never assigned, in the order of their keys: an annotator knows what other tasks show."""
     facts = batch.tasks.unseen().order_by("pk").values_list(
         "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
         "is_gold", "repeats", "is_control", "asked",

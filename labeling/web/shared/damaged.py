@@ -23,7 +23,7 @@ class DamagedLine:
 
 
 def damaged_lines(project: Project, now: datetime.datetime) -> list[DamagedLine]:
-    """Files that are damaged, and those that have been rebuilt within a day. One query."""
+    """Damaged files, and files that were rebuilt within a day. One query."""
     files = DamagedFile.objects.filter(project=project)
     told = files.standing() | files.filter(mended_at__gte=now - TOLD)
     return [
