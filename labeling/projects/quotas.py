@@ -22,7 +22,7 @@ def check(user: User) -> None:
     limit = settings.MAX_PROJECTS_PER_PERSON
     if not access.is_operator(user) and Project.objects.filter(created_by=user).count() >= limit:
         raise TooManyProjects(
-            f"You have made {limit:,} projects, and nobody may make more on this server. Deleted projects count for 30 "
+            f"You have made {limit:,} projects, the limit for one person on this server. Deleted projects count for 30 "
             "days. Ask the person who runs this server for more."
         )
     if Project.objects.count() >= settings.MAX_PROJECTS:

@@ -17,7 +17,7 @@ from labeling.projects.members import set_role
 pytestmark = pytest.mark.django_db
 
 API = "/api/v1/projects/"
-FULL = "You have made 2 projects, and nobody may make more on this server."
+FULL = "You have made 2 projects, the limit for one person on this server."
 
 
 @pytest.fixture(autouse=True)

@@ -163,7 +163,7 @@ def test_a_step_that_is_put_off_says_why_and_when_it_is_tried_again() -> None:
     job = Job.objects.create(project=project, kind=Job.Kind.ENCODE, reason=reason, run_after=soon)
     client = manager(project)
     page = text_of(client.get(address(project))).replace("\u00a0", " ")
-    said = "Encoding items is put off: The store does not answer (connection refused). It is tried again by itself"
+    said = "Encoding items is waiting: The store does not answer (connection refused). It is retried automatically"
     assert f"{said} in 3 min ." in page
     Job.objects.filter(pk=job.pk).update(run_after=timezone.now())
     assert f"{said} as soon as a worker is free." in text_of(client.get(address(project)))
