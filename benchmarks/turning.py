@@ -18,7 +18,7 @@ from typing import Any
 
 from benchmarks.measuring import peak_bytes
 
-PART = 2_000
+PART = 1_000
 
 
 @dataclass(frozen=True)
@@ -134,6 +134,7 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
     from django.db import transaction
     from django.utils import timezone
 
+    from labeling import database
     from labeling.models import Annotation, Batch, Task
     from labeling.projects.members import get_or_create_user
     from labeling.statements import change_each, insert_many, stored
@@ -157,4 +158,5 @@ def _answer(batch: Any, answer_of: Callable[[int], Any]) -> None:
             change_each("UPDATE labeling_item SET label = %s, agreement = 1, labeled_at = %s WHERE id = %s",
                         [(answer, moment, item) for _, item, answer in part])  # fmt: skip
         time.sleep(0.02)
+        database.keep_log_short()
     Batch.objects.filter(pk=batch.pk).update(remaining=0)

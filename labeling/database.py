@@ -81,3 +81,10 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
         if connection.vendor == "sqlite":
             # Within a longer transaction the last turn was another one's.
             time.sleep(min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
+            keep_log_short()
+
+
+def keep_log_short() -> None:
+    """Copy a long log of SQLite into the database. To be called between two transactions of a step that writes much."""
+    if connection.vendor == "sqlite":
+        connection.keep_log_short()  # type: ignore[attr-defined]  # of config.sqlite

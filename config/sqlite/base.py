@@ -23,6 +23,8 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.sqlite3 import base
 
+from config.sqlite.checkpoint import checkpoint, flush, is_due
+
 # Longer statements hold many values, and seldom come again.
 REMEMBERED_LETTERS = 4000
 
@@ -100,6 +102,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if self._flush and self.connection is not None:
             self.connection.execute(f"PRAGMA synchronous={'FULL' if own else 'NORMAL'}")
 
+    def keep_log_short(self) -> None:
+        """Checkpoint a long log, little by little. For steps of the worker: no person waits for them."""
+        if self._flush and not self.in_atomic_block and is_due(self.settings_dict["NAME"]):
+            checkpoint(str(self.settings_dict["NAME"]))
+
     def _end_turn(self) -> None:
         if self._turn is not None:
             fcntl.flock(self._turn, fcntl.LOCK_UN)
@@ -136,7 +143,7 @@ class Flush:
         number = self._started
         self._condition.release()
         try:
-            flush_to_disk(self._path)
+            flush(self._path)
         except OSError as error:
             number = self._done
             # What was committed stands, but may be gone after a power cut: whoever sent it is to send it again.
@@ -145,15 +152,6 @@ class Flush:
             self._condition.acquire()
             self._running, self._done = False, number
             self._condition.notify_all()
-
-
-def flush_to_disk(path: str) -> None:
-    """Have the system write what it holds of this file."""
-    file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        os.fdatasync(file)
-    finally:
-        os.close(file)
 
 
 _flushes: dict[str, Flush] = {}

@@ -154,6 +154,7 @@ class Step:
             if not Job.objects.held(self.job).update(heartbeat_at=timezone.now()):
                 raise StepLost
             yield
+        database.keep_log_short()
 
     @contextmanager
     def finish(self) -> Iterator[None]:

@@ -73,7 +73,7 @@ def test_what_is_acknowledged_survives_a_power_cut(tmp_path: Path, monkeypatch: 
     make_open_batch(project, make_items(project, 400))
     users = [make_member(project, f"user{number}") for number in range(8)]
     disk = Disk(tmp_path / "disk")
-    monkeypatch.setattr(base, "flush_to_disk", disk.flush)
+    monkeypatch.setattr(base, "flush", disk.flush)
     flush = base.Flush(f"{connection.settings_dict['NAME']}-wal")
     acknowledged: list[tuple[str, int]] = []
 
@@ -101,11 +101,11 @@ def test_a_disk_that_fails_is_no_acknowledgement(monkeypatch: pytest.MonkeyPatch
 
     connection._flush = base.Flush("any")
     try:
-        monkeypatch.setattr(base, "flush_to_disk", fail)
+        monkeypatch.setattr(base, "flush", fail)
         with pytest.raises(OperationalError, match="Input/output") as raised, transaction.atomic():
             Project.objects.filter(pk=project.pk).update(name="new")
         assert database.is_away(raised.value), "the client is told to send the same again"
-        monkeypatch.setattr(base, "flush_to_disk", lambda log: None)
+        monkeypatch.setattr(base, "flush", lambda log: None)
         with transaction.atomic():
             Project.objects.filter(pk=project.pk).update(name="newer")
     finally:
