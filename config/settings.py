@@ -157,7 +157,7 @@ SQLITE_OPTIONS = {
     # Pages are copied into the database after 64 MB of writes, not after 4: rows of an import lie all over the table.
     # Steps do it themselves (config/sqlite/checkpoint.py), after 128 MB whoever commits.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000; "
-    "PRAGMA wal_autocheckpoint=32000; PRAGMA journal_size_limit=0;",
+    "PRAGMA wal_autocheckpoint=32000;",
 }
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Its own file is opened in a millisecond, and then its tables are read: once a thread, not with each request.

@@ -64,13 +64,15 @@ def among(numbers: Iterable[int]) -> RawSQL:
 
 # How many times larger a part is on PostgreSQL if no other transaction changes its rows.
 UNCONTENDED_FACTOR = 10
+# Of the time that the part had its turn.
+PAUSE_SHARE = 0.25
 
 
 def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> Iterator[Any]:
     """Slices of `rows`, each to be written in a transaction of its own. Others get their turn between two of them.
 
-    SQLite has one writer: a pause as long as the part had its turn leaves half of the time to others, where one part
-    after the other could keep them waiting for all of them. On PostgreSQL others write meanwhile. `uncontended`: no
+    SQLite has one writer: a pause leaves some of the time to others, and some of the disk. On PostgreSQL others write
+    meanwhile. `uncontended`: no
     other transaction changes these rows.
     """
     if uncontended and connection.vendor == "postgresql":
@@ -80,7 +82,7 @@ def in_parts(rows: Sequence[Any], size: int, *, uncontended: bool = False) -> It
         yield rows[start : start + size]
         if connection.vendor == "sqlite":
             # Within a longer transaction the last turn was another one's.
-            time.sleep(min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
+            time.sleep(PAUSE_SHARE * min(time.monotonic() - began, getattr(connection, "turn_seconds", 0.0)))
             keep_log_short()
 
 

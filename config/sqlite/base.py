@@ -17,6 +17,8 @@ import fcntl
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -66,9 +68,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def _start_transaction_under_autocommit(self) -> None:
         if not self.is_in_memory_db():
-            self._turn = os.open(f"{self.settings_dict['NAME']}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._turn, fcntl.LOCK_EX)
-            self._turn_began = time.monotonic()
+            self._take_turn()
         try:
             self._commit_with_flush(False)
             super()._start_transaction_under_autocommit()  # type: ignore[misc]  # the stubs lack it
@@ -105,7 +105,20 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def keep_log_short(self) -> None:
         """Checkpoint a long log, little by little. For steps of the worker: no person waits for them."""
         if self._flush and not self.in_atomic_block and is_due(self.settings_dict["NAME"]):
-            checkpoint(str(self.settings_dict["NAME"]))
+            checkpoint(str(self.settings_dict["NAME"]), self._alone())
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        self._take_turn()
+        try:
+            yield
+        finally:
+            self._end_turn()
+
+    def _take_turn(self) -> None:
+        self._turn = os.open(f"{self.settings_dict['NAME']}-lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self._turn_began = time.monotonic()
 
     def _end_turn(self) -> None:
         if self._turn is not None:

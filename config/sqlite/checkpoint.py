@@ -20,28 +20,33 @@ from __future__ import annotations
 import ctypes
 import os
 import sqlite3
-from contextlib import closing
+import sys
+from contextlib import AbstractContextManager, closing
 from functools import lru_cache
 from pathlib import Path
 
-LOG_BYTES = 64 << 20
-"""The size of the log from which on it is copied. Less would write the same pages more often."""
+FRAMES = 16_000
+"""Pages in the log from which on they are copied: 64 MB. Fewer would write the same pages more often."""
 # What a slow disk writes in a twentieth of a second.
 PIECE_BYTES = 2 << 20
 # sync_file_range(2): wait for earlier writes, write, and wait. The file's own metadata is left to the flush at the end.
 WRITE_AND_WAIT = 1 | 2 | 4
+# Where the index of the log has the number of its last page, and of the last one that is copied: four bytes each, in
+# the machine's order (https://sqlite.org/walformat.html#the_wal_index_file_format).
+LAST, COPIED = 16, 96
 
 
 def is_due(database: str) -> bool:
-    """Whether the log is long. It is cut when it is begun anew (`journal_size_limit=0`), so its size tells."""
-    try:
-        return Path(f"{database}-wal").stat().st_size >= LOG_BYTES
-    except FileNotFoundError:
-        return False
+    """Whether the log has many pages that are not copied. The caller has a connection to the database."""
+    index = _opened(f"{database}-shm")
+    last, copied = (int.from_bytes(os.pread(index, 4, at), sys.byteorder) for at in (LAST, COPIED))
+    return last - copied >= FRAMES
 
 
-def checkpoint(database: str) -> None:
-    """Copy the log into the database, and write it to the disk piece by piece. No transaction may be open here."""
+def checkpoint(database: str, alone: AbstractContextManager[None]) -> None:
+    """Copy the log into the database, and write it to the disk piece by piece. `alone`: while this is entered, no other
+    connection writes.
+    """
     with _connected(database) as holder, _connected(database) as copier:
         holder.execute("BEGIN")
         holder.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchall()
@@ -50,9 +55,10 @@ def checkpoint(database: str) -> None:
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         flush_in_pieces(database)
         holder.execute("ROLLBACK")
-        # What others wrote meanwhile is little. Once all is copied, the next writer begins the log anew.
         copier.execute("PRAGMA synchronous=FULL")
-        copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()  # the little that others wrote meanwhile
+        with alone:  # The next writer begins the log anew if all of it is copied.
+            copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _connected(database: str) -> closing[sqlite3.Connection]:
@@ -60,7 +66,7 @@ def _connected(database: str) -> closing[sqlite3.Connection]:
 
 
 def flush(path: str) -> None:
-    """Have the system write what it holds of this file. Not for the database itself: closing it ends SQLite's locks."""
+    """Have the system write all that it holds of the log. Not for the database: closing it would end SQLite's locks."""
     file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
         os.fdatasync(file)
@@ -77,10 +83,14 @@ def flush_in_pieces(database: str) -> None:
     os.fdatasync(file)
 
 
+def _opened(path: str) -> int:
+    """A file of SQLite's, open until the process ends: closing it would end all locks that SQLite holds on it here."""
+    return _descriptor(path, Path(path).stat().st_ino)
+
+
 @lru_cache
-def _opened(database: str) -> int:
-    """The database, open until the process ends: closing any descriptor would end all locks that SQLite holds on it."""
-    return os.open(database, os.O_RDWR | os.O_CLOEXEC)
+def _descriptor(path: str, inode: int) -> int:
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC)
 
 
 _sync_file_range = getattr(ctypes.CDLL(None, use_errno=True), "sync_file_range", None)
