@@ -155,9 +155,9 @@ SQLITE_OPTIONS = {
     "transaction_mode": "IMMEDIATE",
     "timeout": 60,
     # Pages are copied into the database after 64 MB of writes, not after 4: rows of an import lie all over the table.
-    # Steps do it themselves (config/sqlite/checkpoint.py), after 128 MB whoever commits.
+    # Steps do it themselves (config/sqlite/checkpoint.py), SQLite by itself after 256 MB.
     "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA cache_size=-20000; "
-    "PRAGMA wal_autocheckpoint=32000;",
+    "PRAGMA wal_autocheckpoint=64000;",
 }
 if _database["ENGINE"] == "django.db.backends.sqlite3":
     # Its own file is opened in a millisecond, and then its tables are read: once a thread, not with each request.

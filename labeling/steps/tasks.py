@@ -38,7 +38,7 @@ NOT_PICKED = {
     **NO_COPIES,
 }  # fmt: skip
 # Tasks that are written in one transaction: others wait for its end.
-PART = 200
+PART = 500
 # How far the step is when the tasks are picked: what people are told of the time left goes by it.
 PICKING_SHARE = 0.5
 
