@@ -24,50 +24,6 @@ from labeling.projects.proposals import check_setting
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME
 
-# What people read. It can be changed at any time, and holds at once.
-TEXTS = ("name", "prompt", "guidelines")
-# Settings that are fields of the project as they are, for the API and the commands alike. They can be changed at any
-# time, and hold from the next batch on.
-SETTINGS = (
-    "batch_size",
-    "candidate_factor",
-    "mean_cluster_size",
-    "control_share",
-    "gold_share",
-    "gold_threshold",
-    "review_share",
-    "overlap",
-    "overlap_max",
-    "label_confidence",
-    "check_share",
-    "resolving",
-    "lease_seconds",
-    "deadline_hours",
-    "complete_share",
-    "pick_ahead",
-    "daily_limit",
-    "replace_skips",
-    "strategy",
-    "class_guard",
-    "model",
-    "training",
-    "privacy_epsilon",
-    "privacy_delta",
-    "privacy_trainings",
-    "privacy_noise",
-    "show_predictions",
-    "class_proposals",
-    "show_suggestions",
-    "grids",
-    "near_copies",
-    "copy_error",
-    "copy_checks",
-    "copy_weight",
-    "hourly_cost",
-    "currency",
-    "loop",
-)
-
 # Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 ENDING_LENGTH = 4

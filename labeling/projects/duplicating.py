@@ -13,7 +13,8 @@ from django.db import transaction
 
 from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
 from labeling.projects import families, guidelines_images
-from labeling.projects.create import SETTINGS, create_project
+from labeling.projects.create import create_project
+from labeling.projects.settings import SETTINGS
 
 # Beside the settings: what a project is made with, and how the task is described.
 COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))

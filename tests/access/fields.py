@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from access.doors import ANNOTATORS, ITEM_READERS, MANAGERS, MEMBERS, READERS
 
+from labeling.projects.settings import SETTINGS
+
 Fields = dict[frozenset[str], str]
 
 PROJECT: Fields = {
     MEMBERS: "slug name kind question classes prompt guidelines guidelines_version loop created_at archived_at",
-    READERS: "batch_size candidate_factor mean_cluster_size control_share overlap overlap_max label_confidence "
-    "check_share resolving lease_seconds deadline_hours "
-    "complete_share pick_ahead gold_share gold_threshold daily_limit replace_skips review_share strategy class_guard "
-    "model training "
-    "privacy_epsilon privacy_delta privacy_trainings privacy_noise show_predictions show_suggestions class_proposals "
-    "grids near_copies copy_error copy_checks copy_weight hourly_cost currency",
+    READERS: " ".join(name for name in SETTINGS if name != "loop"),
 }
 BATCH: Fields = {
     MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",

@@ -5,15 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.core.validators import MaxValueValidator, MinValueValidator
 from factories import make_member, make_project, make_user
 from rest_framework.test import APIClient
 
 from labeling.models import Project, Role
-from labeling.projects.create import SETTINGS
+from labeling.projects.settings import SETTINGS, default_of, field_of
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"
 
+
+def another(name: str) -> Any:
+    """A value of the setting that is not its default."""
+    field, default = field_of(name), default_of(name)
+    if isinstance(default, bool):
+        return not default
+    if field.choices:
+        return next(value for value, _ in field.flatchoices if value != default)
+    bounds = [each.limit_value for each in field.validators if isinstance(each, MinValueValidator | MaxValueValidator)]
+    return next(bound for bound in bounds if bound != default)
+
+
+# Values that go together; a setting without a line has `another` one.
 OTHER: dict[str, Any] = {
     "batch_size": 7,
     "candidate_factor": 2.5,
@@ -53,6 +67,7 @@ OTHER: dict[str, Any] = {
     "currency": "CHF",
     "loop": "paused",
 }
+OTHER |= {name: another(name) for name in SETTINGS if name not in OTHER}
 
 
 def manager() -> APIClient:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from django.core.management import BaseCommand, load_command_class
 
+from scripts.reference import written
+
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/reference/commands.md").read_text()
 COMMANDS = sorted(path.stem for path in (ROOT / "labeling/management/commands").glob("[!_]*.py"))
@@ -30,5 +32,10 @@ def test_every_command_has_a_section() -> None:
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_is_documented(name: str) -> None:
     section = re.split(r"^## ", TEXT.split(f"\n## {name}\n")[1], flags=re.MULTILINE)[0]
-    documented = set(re.findall(r"^\| `(--[\w-]+)`", section, re.MULTILINE))
+    cells = re.findall(r"^\| (`--.*?) \|", section, re.MULTILINE)
+    documented = {option for cell in cells for option in re.findall(r"`(--[\w-]+)`", cell)}
     assert documented == options_of(load_command_class("labeling", name))
+
+
+def test_the_options_of_create_project_are_those_of_the_declarations() -> None:
+    assert written(TEXT) == TEXT, "run scripts/reference.py"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,11 +17,13 @@ from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
 from labeling.models.batches import answers_needed
+from labeling.projects.settings import ON_PAGE, SETTINGS
 from labeling.web.settings.consequences import changes, consequences_of
-from labeling.web.settings.terms import Standing, Terms, next_batch, person_hours, rounds_left
+from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left
+from labeling.web.settings.standing import Standing
 from models_store.privacy.config import PrivacyConfig
 
-SAVED = Terms(
+SAVED = Project(
     strategy="cluster-margin",
     batch_size=100,
     candidate_factor=5.0,
@@ -29,16 +31,17 @@ SAVED = Terms(
     overlap=1,
     complete_share=0.9,
     currency="EUR",
+    show_suggestions=False,
 )
 PACE = Pace(seconds=3.6, answers=240, active=2, annotators=4)
 STANDING = Standing(pool=PoolCounts(1797, 360), pace=PACE)
 
 
-def terms(**changes: Any) -> Terms:
-    return Terms(**{**{name: getattr(SAVED, name) for name in Terms.__dataclass_fields__}, **changes})
+def changed(**changes: Any) -> Project:
+    return Project(**{**{name: getattr(SAVED, name) for name in SETTINGS}, **changes})
 
 
-def said(standing: Standing = STANDING, saved: Terms = SAVED, typed: Terms | None = None) -> dict[str, str]:
+def said(standing: Standing = STANDING, saved: Project = SAVED, typed: Project | None = None) -> dict[str, str]:
     """What is told of each: "what is saved → what is typed, with its detail"."""
     found = consequences_of(standing, saved, typed)
     return {
@@ -136,7 +139,7 @@ def test_seven_tenths_of_ten_are_seven() -> None:
 @given(st.integers(1, 10**6), st.integers(1, 25), st.floats(0.1, 600))
 def test_work_grows_with_items_people_and_seconds(items: int, overlap: int, seconds: float) -> None:
     pace = Pace(seconds=seconds, answers=10, active=1, annotators=1)
-    hours = person_hours(items, terms(overlap=overlap), pace)
+    hours = person_hours(items, changed(overlap=overlap), pace)
     assert hours == pytest.approx(items * overlap * seconds / 3600)
 
 
@@ -161,13 +164,13 @@ def test_what_is_saved() -> None:
 
 
 def test_what_would_change_stands_beside_it() -> None:
-    rows = said(typed=terms(batch_size=200, hourly_cost=Decimal(30)))
+    rows = said(typed=changed(batch_size=200, hourly_cost=Decimal(30)))
     assert rows["hours"] == "6 min → 12 min of labeling"
     assert rows["rounds"] == "18 → 9 until no item is left"
     assert rows["cost"] == "– → EUR 6.00"
     assert rows["all-cost"] == "– → EUR 53.91"
     assert "→" not in rows["deadline"]
-    found = consequences_of(STANDING, SAVED, terms(overlap=2))
+    found = consequences_of(STANDING, SAVED, changed(overlap=2))
     assert changes(found.batch) == (
         "Answers an item: 2 instead of 1; Labels that are wrong: about 1.7\u00a0% instead of about 8.6\u00a0%; "
         "Work: 12\u00a0min instead of 6\u00a0min; Done in: 6\u00a0min instead of 3\u00a0min"
@@ -176,11 +179,11 @@ def test_what_would_change_stands_beside_it() -> None:
 
 
 def test_every_strategy_says_where_it_picks_from() -> None:
-    assert said(typed=terms(strategy="margin"))["candidates"] == "400 → 80 that the model is least sure of"
-    assert said(typed=terms(strategy="entropy"))["candidates"] == "400 → 80 that the model is least sure of"
-    assert said(typed=terms(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
-    assert said(typed=terms(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
-    assert said(typed=terms(strategy="badge"))["candidates"] == (
+    assert said(typed=changed(strategy="margin"))["candidates"] == "400 → 80 that the model is least sure of"
+    assert said(typed=changed(strategy="entropy"))["candidates"] == "400 → 80 that the model is least sure of"
+    assert said(typed=changed(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
+    assert said(typed=changed(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
+    assert said(typed=changed(strategy="badge"))["candidates"] == (
         "400 → 1,437 all, for what would change the model most"
     )
     first = Standing(pool=STANDING.pool, pace=PACE, first=True)
@@ -192,7 +195,7 @@ def test_every_strategy_says_where_it_picks_from() -> None:
 def test_more_control_items_make_accuracy_better_known() -> None:
     known = Standing(pool=STANDING.pool, pace=PACE, measured=100, waiting=20, accuracy=0.9)
     assert said(known)["certainty"] == "± 5.0 points by 140 control items then"
-    assert said(typed=terms(control_share=0))["certainty"].endswith("– not measured: no control items")
+    assert said(typed=changed(control_share=0))["certainty"].endswith("– not measured: no control items")
 
 
 def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
@@ -203,7 +206,7 @@ def test_a_pace_that_is_not_known_is_said_to_be_assumed() -> None:
 
 
 def test_the_deadline() -> None:
-    rows = said(typed=terms(deadline_hours=24.0, overlap=2))
+    rows = said(typed=changed(deadline_hours=24.0, overlap=2))
     assert rows["deadline"] == "none → 24 h then it ends if 180 of 200 answers are there"
 
 
@@ -217,39 +220,58 @@ def test_the_deadline() -> None:
     ],
 )
 def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:
-    assert any(warning in text for text in consequences_of(standing, SAVED, terms(**change)).warnings)
+    assert any(warning in text for text in consequences_of(standing, SAVED, changed(**change)).warnings)
 
 
 def test_a_privacy_budget_is_told_as_the_noise_that_it_comes_to() -> None:
     assert said()["privacy"] == "none trainings are not private"
-    few = said(typed=terms(privacy_epsilon=4.0, privacy_trainings=3))["privacy"]
+    few = said(typed=changed(privacy_epsilon=4.0, privacy_trainings=3))["privacy"]
     found = re.fullmatch(r"none → noise of ([\d.]+) 3 trainings left; about ([\d,]+) labels are needed", few)
     assert found, few
     ledger = Budget(4.0, 1e-6, 3)
     assert float(found[1]) == round(ledger.noise_of_each(80, 3, Spent()), 1)
-    many = said(Standing(pool=PoolCounts(90_000, 0), pace=PACE, labels=30_000), typed=terms(privacy_epsilon=8.0))
+    many = said(Standing(pool=PoolCounts(90_000, 0), pace=PACE, labels=30_000), typed=changed(privacy_epsilon=8.0))
     assert "there are labels enough for it" in many["privacy"]
 
 
 def test_noise_that_is_given_is_told_as_the_trainings_that_it_leaves() -> None:
-    given = terms(privacy_epsilon=4.0, privacy_noise=60.0)
+    given = changed(privacy_epsilon=4.0, privacy_noise=60.0)
     assert re.fullmatch(r"none → noise of 60.0 \d+ trainings left; .*", said(typed=given)["privacy"])
 
 
 def test_a_budget_that_is_spent_is_told_before_it_stops_a_batch() -> None:
     spent = Spent(1, tuple(PrivacyConfig(epsilon=4.0, delta=1e-6).phases(80)))
     standing = Standing(pool=STANDING.pool, pace=PACE, spent=spent)
-    saved = terms(privacy_epsilon=4.0, privacy_trainings=1)
+    saved = changed(privacy_epsilon=4.0, privacy_trainings=1)
     assert said(standing, saved)["privacy"] == "no training the budget is spent: the next batch would stop"
-    raised = said(standing, saved, terms(privacy_epsilon=8.0, privacy_trainings=2))["privacy"]
+    raised = said(standing, saved, changed(privacy_epsilon=8.0, privacy_trainings=2))["privacy"]
     assert raised.startswith("no training → noise of ")
     assert said(standing, saved, SAVED)["privacy"] == "no training → none trainings are not private"
 
 
 def test_more_people_where_it_is_worth_it_cost_less_than_everybody_three_times() -> None:
     good = Standing(pool=PoolCounts(1797, 360), pace=PACE, accuracies=[0.97, 0.97, 0.96, 0.7], n_values=10)
-    rows = said(good, terms(overlap=3), terms(overlap_max=4, check_share=0.05))
+    rows = said(good, changed(overlap=3), changed(overlap_max=4, check_share=0.05))
     three, adaptive = rows["answers"].split(" → ")
     assert three == "3"
     assert float(adaptive.split()[0]) < 0.55 * 3
     assert "by how people agree" in rows["wrong"]
+
+
+class Noted:
+    """The settings of a project, with the names of those that were read."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.read: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.add(name)
+        return getattr(self.project, name)
+
+
+def test_consequences_depend_on_the_settings_that_are_declared_so() -> None:
+    noted = Noted(changed(near_copies=3, deadline_hours=2.0, hourly_cost=Decimal(3), privacy_epsilon=4.0))
+    consequences_of(STANDING, cast(Any, noted))
+    declared = {name for name, setting in ON_PAGE.items() if setting.has_consequence}
+    assert noted.read == declared - {"mean_cluster_size"}, "that one needs a sample of the pool"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -15,12 +16,15 @@ from labeling.answering import queue
 from labeling.insight.pool import PoolCounts, pool_of
 from labeling.kinds import KINDS
 from labeling.models import Project
+from labeling.projects.settings import ON_PAGE, default_of
 from labeling.questions import QUESTIONS
 from models_store.config import TrainConfig
 
 pytestmark = pytest.mark.django_db
 
+# As a page of a new project sends them, but for those that are named.
 GOOD = {
+    **{name: str(default_of(name) or "") for name in ON_PAGE},
     "name": "Digits, again",
     "prompt": "Which digit?",
     "guidelines": "Look twice.",
@@ -291,3 +295,16 @@ def test_consequences_are_told_where_some_settings_have_no_field(kind: str, ques
     answer = manager(project).get(f"/p/{project.slug}/settings/consequence/", {"batch_size": "123"})
     assert answer.status_code == 200
     assert answer.json()["warnings"] == ["No item is left to label. The settings hold for items that come later."]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_page_with_errors_tells_consequences_where_some_settings_have_no_field(kind: str, question: str) -> None:
+    project = make_project(kind=kind, question=question)
+    response = manager(project).post(f"/p/{project.slug}/settings/", {**GOOD, "name": "", "batch_size": "123"})
+    assert (response.status_code, list(errors_of(response))) == (400, ["name"])
+    page = response.content.decode()
+    [telling] = re.findall(r'data-telling="([^"]*)"', page)
+    assert set(telling.split()) <= set(re.findall(r'name="(\w+)"', page)), "the script reads each of these fields"
+    assert {"class_guard", "batch_size"} <= set(telling.split())
+    assert f'for="{" ".join(f"id_{name}" for name in telling.split())}"' in page

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, BooleanOptionalAction
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db.models import DecimalField, Field, FloatField, IntegerField
+from django.db.models import BooleanField, DecimalField, FloatField, IntegerField
 
 from labeling.kinds import KINDS
-from labeling.models import Project, User
-from labeling.projects.create import SETTINGS, TEXTS, class_lines, create_project
+from labeling.models import User
+from labeling.projects.create import class_lines, create_project
 from labeling.projects.encoder_settings import encoders_for
 from labeling.projects.model_settings import known
+from labeling.projects.settings import SETTINGS, TEXTS, field_of
 from labeling.projects.training_settings import check_training
 
-# Options that are fields of the project as they are. The model checks them, so that every fault is told alike.
-OTHERS = ("model", "training", "replace_skips", "show_predictions", "show_suggestions", "class_proposals", "grids")
-FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in OTHERS), "seed")
+# Fields of the project with an option each. The model checks the values, so that all errors read alike.
+FIELDS = ("question", *TEXTS, *(name for name in SETTINGS if name not in ("model", "training")), "seed")
 
 
 class Command(BaseCommand):
@@ -37,7 +37,13 @@ class Command(BaseCommand):
         classes.add_argument("--classes", metavar="A,B,C", help="The classes, separated by commas.")
         classes.add_argument("--classes-file", type=Path, metavar="PATH", help="A UTF-8 file with one class a line.")
         for name in FIELDS:
-            parser.add_argument(f"--{name.replace('_', '-')}", metavar=_metavar(name), help=_help(name))
+            option, text = f"--{name.replace('_', '-')}", _help(name)
+            if isinstance(field_of(name), BooleanField):
+                parser.add_argument(option, action=BooleanOptionalAction, help=text)
+            else:
+                parser.add_argument(option, metavar=_metavar(name), help=text)
+        parser.add_argument("--leave-skips", dest="replace_skips", action="store_false", default=None,
+                            help="The same as --no-replace-skips.")  # fmt: skip
         parser.add_argument("--training", metavar="JSON", help="Training settings, for example '{\"epochs\": 40}'.")
         parser.add_argument("--encoder", metavar="NAME", help=f"What turns items into numbers: {_encoders()}.")
         parser.add_argument(
@@ -52,18 +58,10 @@ class Command(BaseCommand):
             action="store_true",
             help="No batch is picked ahead: people wait for each training.",
         )
-        parser.add_argument(
-            "--leave-skips", action="store_true", help="An item that everybody skips is not replaced by a similar one."
-        )
-        for name in ("show_predictions", "class_proposals", "grids"):
-            option = f"--{name.replace('_', '-')}"
-            parser.add_argument(option, action="store_true", help=str(_field(name).help_text))
         parser.add_argument("--manager", metavar="USERNAME", help="An existing user who is to manage the project.")
 
     def handle(self, *args: Any, slug: str, kind: str, **options: Any) -> None:
         settings = {name: options[name] for name in FIELDS if options[name] is not None}
-        if options["grids"]:  # without it, as the question has it
-            settings["grids"] = True
         if options["wait_for_newest_model"]:
             settings["pick_ahead"] = None
         try:
@@ -77,9 +75,6 @@ class Command(BaseCommand):
                     "training": _training(options["training"]),
                     "encoder": _choice("encoder", options),
                     "model": _choice("model", options),
-                    "replace_skips": not options["leave_skips"],
-                    "show_predictions": options["show_predictions"],
-                    "class_proposals": options["class_proposals"],
                 },
             )
         except ValidationError as error:
@@ -95,23 +90,17 @@ _HELP = {
 }
 
 
-def _field(name: str) -> Field[Any, Any]:
-    field = Project._meta.get_field(name)
-    assert isinstance(field, Field)
-    return field
-
-
 def _metavar(name: str) -> str:
-    field = _field(name)
+    field = field_of(name)
     if field.choices:
         return "|".join(str(value) for value, _ in field.flatchoices)
     return "N" if isinstance(field, DecimalField | FloatField | IntegerField) else "TEXT"
 
 
 def _help(name: str) -> str:
-    """What the model says about the setting, with its default where that is a plain value."""
-    field = _field(name)
-    text = (field.help_text or _HELP[name]).replace("%", "%%")
+    """The model's help text with the default, where the default is a plain value."""
+    field = field_of(name)
+    text = (str(field.help_text) or _HELP[name]).replace("%", "%%")
     return text if callable(field.default) or not field.has_default() else f"{text} Default: {field.default}."
 
 

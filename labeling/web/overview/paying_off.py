@@ -10,8 +10,7 @@ from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
 from labeling.web.charts.payoff import about
-from labeling.web.settings.standing import terms_of
-from labeling.web.settings.terms import person_hours
+from labeling.web.settings.next_batch import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
 from models_store.payoff import Estimate
 
@@ -50,7 +49,7 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, may_manage: bool
     if payoff.next is not None:
         gain = payoff.next.gain.predicted
         facts.append(("Next batch brings", _points(gain.value), f"{_points(gain.low)} to {_points(gain.high)}"))
-        hours = person_hours(payoff.next.items, terms_of(project), pace)
+        hours = person_hours(payoff.next.items, project, pace)
         facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(payoff.next.items, 'item')}"))
         if may_manage and project.hourly_cost is not None:
             facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))

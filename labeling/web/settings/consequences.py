@@ -10,20 +10,20 @@ from labeling.insight.certainty import half_width
 from labeling.insight.pace import Pace
 from labeling.loop.ledger import Budget, labels_needed
 from labeling.models.batches import answers_needed
+from labeling.models.project_settings import ProjectSettings
 from labeling.resolving.outlook import Outlook, Rule, outlook
 from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast
-from labeling.web.settings.terms import (
+from labeling.web.settings.next_batch import (
     ASSUMED_SECONDS,
     FROM_THE_WHOLE_POOL,
     NextBatch,
-    Standing,
-    Terms,
     batch_of,
     measured_of,
     person_hours,
     rounds_left,
 )
+from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR, NBSP, count, duration, figure, money, number, percent
 
 
@@ -54,7 +54,7 @@ class Consequences:
     warnings: list[str] = field(default_factory=list)
 
 
-def consequences_of(standing: Standing, saved: Terms, typed: Terms | None = None) -> Consequences:
+def consequences_of(standing: Standing, saved: ProjectSettings, typed: ProjectSettings | None = None) -> Consequences:
     """The consequences of what is saved and, beside them, of what is typed."""
     typed = typed or saved
     before, after = _figures(standing, saved), _figures(standing, typed)
@@ -93,40 +93,43 @@ PICKED = tuple(forecast.NAMES)
 OVER_ALL = ("rounds", "all-hours", "all-cost")
 
 
-def _figures(standing: Standing, terms: Terms) -> dict[str, tuple[str, str]]:
+def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[str, str]]:
     """For each consequence its figure, and what belongs to it. Empty if there is no next batch."""
     pool = standing.pool
     if not pool.unlabeled:
         return {}
-    batch = batch_of(standing, terms)
+    batch = batch_of(standing, settings)
     surveyed = standing.sample is not None and not standing.first
-    outlook = _forecast(standing, terms, batch)
-    asked = _asked(standing, terms)
-    hours = person_hours(batch.size, terms, standing.pace, asked.answers)
-    all_hours = person_hours(pool.unlabeled, terms, standing.pace, asked.answers)
+    outlook = _forecast(standing, settings, batch)
+    asked = _asked(standing, settings)
+    hours = person_hours(batch.size, settings, standing.pace, asked.answers)
+    all_hours = person_hours(pool.unlabeled, settings, standing.pace, asked.answers)
     return {
         "size": (number(batch.size), f"{number(batch.picked)} picked, {number(batch.control)} for control"),
-        "candidates": _candidates(batch, terms, outlook, first=standing.first),
+        "candidates": _candidates(batch, settings, outlook, first=standing.first),
         "share": (percent(batch.size / pool.unlabeled), f"of {count(pool.unlabeled, 'unlabeled item')}"),
-        "answers": (figure(round(asked.answers, 1)), "of people" if terms.overlap_max is None else "on average"),
+        "answers": (figure(round(asked.answers, 1)), "of people" if settings.overlap_max is None else "on average"),
         "wrong": _wrong(standing, asked),
-        "copies": _copies(batch, terms),
-        "hours": (duration(hours * HOUR), "of labeling" if terms.overlap == 1 else f"by {terms.overlap} people each"),
-        "cost": _cost(hours, terms),
-        "done": _time_to_finish(hours, terms, standing.pace),
-        "certainty": _certainty(standing, measured_of(batch, terms, standing)),
-        "deadline": _deadline(batch.size, terms),
-        "privacy": _privacy(standing, terms, batch.picked),
+        "copies": _copies(batch, settings),
+        "hours": (
+            duration(hours * HOUR),
+            "of labeling" if settings.overlap == 1 else f"by {settings.overlap} people each",
+        ),
+        "cost": _cost(hours, settings),
+        "done": _time_to_finish(hours, settings, standing.pace),
+        "certainty": _certainty(standing, measured_of(batch, settings, standing)),
+        "deadline": _deadline(batch.size, settings),
+        "privacy": _privacy(standing, settings, batch.picked),
         **(forecast.rows(outlook) if surveyed else {}),
-        "rounds": (number(rounds_left(pool, terms.batch_size)), "until no item is left"),
+        "rounds": (number(rounds_left(pool, settings.batch_size)), "until no item is left"),
         "all-hours": (duration(all_hours * HOUR), "of labeling"),
-        "all-cost": _cost(all_hours, terms),
+        "all-cost": _cost(all_hours, settings),
     }
 
 
-def _asked(standing: Standing, terms: Terms) -> Outlook:
+def _asked(standing: Standing, settings: ProjectSettings) -> Outlook:
     """Answers an item, and how many labels are wrong then. Items are played through only where it is needed."""
-    rule = Rule(terms.overlap, terms.overlap_max, terms.label_confidence, terms.check_share)
+    rule = Rule(settings.overlap, settings.overlap_max, settings.label_confidence, settings.check_share)
     return outlook(rule, standing.accuracies or [ACCURACY] * max(standing.pace.annotators, 1), standing.n_values)
 
 
@@ -136,30 +139,32 @@ def _wrong(standing: Standing, asked: Outlook) -> tuple[str, str]:
     return f"about {percent(asked.wrong)}", f"{known}, without the model's word{open_items}"
 
 
-def _copies(batch: NextBatch, terms: Terms) -> tuple[str, str]:
-    if not terms.near_copies:
+def _copies(batch: NextBatch, settings: ProjectSettings) -> tuple[str, str]:
+    if not settings.near_copies:
         return NO_COPIES, ""
-    checks = round(terms.copy_checks * batch.size)
+    checks = round(settings.copy_checks * batch.size)
     asked = (
         f"; {count(checks, 'task')} of the next batch to check them" if checks else "; none is checked, so none counts"
     )
-    return f"up to {number(terms.near_copies * batch.picked)}", f"items with the label of another{asked}"
+    return f"up to {number(settings.near_copies * batch.picked)}", f"items with the label of another{asked}"
 
 
-def _forecast(standing: Standing, terms: Terms, batch: NextBatch) -> BatchForecast | None:
+def _forecast(standing: Standing, settings: ProjectSettings, batch: NextBatch) -> BatchForecast | None:
     """What the batch would hold; None where there is nothing to forecast it by."""
     if standing.sample is None or standing.first:
         return None
     return forecast_batch(
         standing.sample,
-        strategy=terms.strategy,
+        strategy=settings.strategy,
         picked=batch.picked,
         candidates=batch.candidates,
-        mean_cluster_size=terms.mean_cluster_size,
+        mean_cluster_size=settings.mean_cluster_size,
     )
 
 
-def _candidates(batch: NextBatch, terms: Terms, outlook: BatchForecast | None, *, first: bool) -> tuple[str, str]:
+def _candidates(
+    batch: NextBatch, settings: ProjectSettings, outlook: BatchForecast | None, *, first: bool
+) -> tuple[str, str]:
     if not batch.picked:
         return "–", "only control items are left"
     candidates = outlook.candidates if batch.candidates is None and outlook else batch.candidates
@@ -167,24 +172,24 @@ def _candidates(batch: NextBatch, terms: Terms, outlook: BatchForecast | None, *
         return "–", "as many as needed to take each item from a different cluster"
     if first:
         how = "all, at random: there is no model yet"
-    elif terms.strategy in FROM_THE_WHOLE_POOL:
-        how = FROM_THE_WHOLE_POOL[terms.strategy]
+    elif settings.strategy in FROM_THE_WHOLE_POOL:
+        how = FROM_THE_WHOLE_POOL[settings.strategy]
     else:
         how = "that the model is least sure of"
     return number(candidates), how
 
 
-def _cost(hours: float, terms: Terms) -> tuple[str, str]:
-    if terms.hourly_cost is None:
+def _cost(hours: float, settings: ProjectSettings) -> tuple[str, str]:
+    if settings.hourly_cost is None:
         return "–", "no cost of an hour is set"
-    return money(float(terms.hourly_cost) * hours, terms.currency), ""
+    return money(float(settings.hourly_cost) * hours, settings.currency), ""
 
 
-def _time_to_finish(hours: float, terms: Terms, pace: Pace) -> tuple[str, str]:
+def _time_to_finish(hours: float, settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
     """How long a batch takes if those who labeled lately do so again."""
     if not pace.active:
         return duration(hours * HOUR), "by one person: nobody labeled in the last 7 days"
-    people = max(pace.active, terms.overlap)
+    people = max(pace.active, settings.overlap)
     return duration(hours * HOUR / people), f"if {_people(people)}{' at once' if people > 1 else ''}"
 
 
@@ -200,17 +205,17 @@ def _certainty(standing: Standing, control: int) -> tuple[str, str]:
     return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
 
 
-def _deadline(size: int, terms: Terms) -> tuple[str, str]:
-    if terms.deadline_hours is None:
+def _deadline(size: int, settings: ProjectSettings) -> tuple[str, str]:
+    if settings.deadline_hours is None:
         return "none", "a batch ends with its last answer"
-    needed = answers_needed(size, terms.overlap, terms.complete_share)
-    detail = f"then it ends if {number(needed)} of {number(size * terms.overlap)} answers are there"
-    return f"{figure(terms.deadline_hours)}{NBSP}h", detail
+    needed = answers_needed(size, settings.overlap, settings.complete_share)
+    detail = f"then it ends if {number(needed)} of {number(size * settings.overlap)} answers are there"
+    return f"{figure(settings.deadline_hours)}{NBSP}h", detail
 
 
-def _privacy(standing: Standing, terms: Terms, picked: int) -> tuple[str, str]:
+def _privacy(standing: Standing, settings: ProjectSettings, picked: int) -> tuple[str, str]:
     """What the budget makes of the training after the next batch."""
-    budget = Budget.of(terms)
+    budget = Budget.of(settings)
     if budget is None:
         return "none", "trainings are not private"
     labels = standing.labels + picked
@@ -229,26 +234,26 @@ def _basis(pace: Pace) -> str:
     return f"At {duration(pace.seconds)} an answer, the median of the newest {count(pace.answers, 'answer')}."
 
 
-def _warnings(standing: Standing, terms: Terms) -> list[str]:
+def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
     pace, pool = standing.pace, standing.pool
     warnings = []
     if not pool.unlabeled:
         warnings.append("No item is left to label. The settings hold for items that come later.")
         return warnings
-    batch = batch_of(standing, terms)
-    if terms.overlap > pace.annotators:
+    batch = batch_of(standing, settings)
+    if settings.overlap > pace.annotators:
         warnings.append(
-            f"{number(terms.overlap)} people answer each item, and {count(pace.annotators, 'member')} may label: "
+            f"{number(settings.overlap)} people answer each item, and {count(pace.annotators, 'member')} may label: "
             "no batch can be completed. Add annotators."
         )
-    if terms.control_share and batch.picked and batch.control < round(terms.control_share * terms.batch_size):
+    if settings.control_share and batch.picked and batch.control < round(settings.control_share * settings.batch_size):
         warnings.append(
             f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
         )
-    if terms.deadline_hours is not None and pace.seconds is not None and pace.active:
-        total = batch.size * terms.overlap
-        answers = int(terms.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
-        if answers < answers_needed(batch.size, terms.overlap, terms.complete_share):
+    if settings.deadline_hours is not None and pace.seconds is not None and pace.active:
+        total = batch.size * settings.overlap
+        answers = int(settings.deadline_hours * HOUR / pace.seconds * max(pace.active, 1))
+        if answers < answers_needed(batch.size, settings.overlap, settings.complete_share):
             warnings.append(
                 f"{_people(max(pace.active, 1)).capitalize()} about {number(answers)} of {number(total)} until the "
                 "deadline, if they never stop: it would not end the batch."

@@ -1,29 +1,55 @@
-"""Where a project stands, as the consequences of its settings need it: asked while people type, so bounded."""
+"""The state of a project, as far as the consequences of settings depend on it. Read while a manager types."""
 
 from __future__ import annotations
 
 import datetime
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from labeling.answering import counting
 from labeling.arrays import stored
 from labeling.arrays.files import ProjectFiles
 from labeling.arrays.forecast import Sample
-from labeling.insight.pace import pace_of
-from labeling.insight.pool import pool_of
+from labeling.insight.pace import Pace, pace_of
+from labeling.insight.pool import PoolCounts, pool_of
 from labeling.loop import ledger
+from labeling.loop.ledger import Spent
 from labeling.models import Batch, Project
-from labeling.web.settings.terms import TELLING, Standing, Terms
 
 
-def terms_of(source: Any) -> Terms:
-    """The telling settings of a project, or of a form's cleaned data."""
-    values: dict[str, Any] = source if isinstance(source, dict) else vars(source)
-    return Terms(**{name: values[name] for name in TELLING})
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The state of a project, as far as consequences depend on it.
+
+    Parameters
+    ----------
+    first: whether the project has no model yet.
+    accuracies: of the members whose accuracy is known.
+    n_values: number of possible answers.
+    accuracy, measured: the accuracy of the newest version, and the number of control items in it.
+    waiting: number of control items in unfinished batches.
+    sample: the sample of the pool that the forecast is made of.
+    labels: number of labels that a training could use now.
+    spent: the privacy budget that trainings have used.
+    suggestions: whether items have imported suggestions.
+    """
+
+    pool: PoolCounts
+    pace: Pace
+    first: bool = False
+    accuracies: Sequence[float] = ()
+    n_values: int = 2
+    measured: int = 0
+    waiting: int = 0
+    accuracy: float | None = None
+    sample: Sample | None = None
+    labels: int = 0
+    spent: Spent = field(default_factory=Spent)
+    suggestions: bool = False
 
 
 def standing_of(project: Project, now: datetime.datetime) -> Standing:
-    """Sixteen queries and a small file, whatever the project's size."""
+    """Read the state by sixteen queries and a small file, whatever the project's size."""
     version = project.versions.order_by("-number").first()
     unfinished = project.batches.exclude(state=Batch.State.DONE).values_list("control_tasks", flat=True)
     control = (version.metrics.get("control") if version else None) or {}

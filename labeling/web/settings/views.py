@@ -18,8 +18,7 @@ from labeling.projects import access, guidelines
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
-from labeling.web.settings.standing import standing_of, terms_of
-from labeling.web.settings.terms import TELLING
+from labeling.web.settings.standing import standing_of
 from labeling.web.settings.training_form import TrainingForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -38,13 +37,12 @@ def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     if data is not None and all([form.is_valid(), training.is_valid()]) and _saved(form, training, membership):
         messages.success(request, "Saved. Applies from the next batch on; the lease and the texts apply at once.")
         return redirect("project-settings", project.slug)
-    saved, now = terms_of(project), timezone.now()
-    typed = terms_of(form.cleaned_data) if data is not None and not _wrong(form) else saved
+    now = timezone.now()
+    typed = form.instance if data is not None and not _wrong(form) else project
     context = {
         "form": form,
         "training": training,
-        "telling": " ".join(TELLING),
-        "consequences": consequences.consequences_of(standing_of(project, now), saved, typed),
+        "consequences": consequences.consequences_of(standing_of(project, now), project, typed),
         "fit": fit_of(clusterings.clustering_of(project), now),
         "thresholds": THRESHOLDS,
     }
@@ -85,9 +83,7 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     form.full_clean()
     if wrong := _wrong(form):
         return JsonResponse({"errors": wrong})
-    changed = consequences.consequences_of(
-        standing_of(project, timezone.now()), terms_of(project), terms_of({**vars(project), **form.cleaned_data})
-    )
+    changed = consequences.consequences_of(standing_of(project, timezone.now()), project, form.instance)
     rows = [*changed.batch, *changed.picked, *changed.over_all]
     return JsonResponse(
         {
@@ -118,4 +114,4 @@ def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _wrong(form: SettingsForm) -> list[str]:
     """What is wrong with the telling fields, each with its name."""
-    return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in TELLING if name in form.errors]
+    return [f"{form.fields[name].label}: {form.errors[name][0]}" for name in form.telling if name in form.errors]

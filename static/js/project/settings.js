@@ -8,7 +8,7 @@ const form = document.querySelector("#settings");
 const panel = document.querySelector("#consequences");
 const summary = document.querySelector("#consequence");
 const warnings = document.querySelector("#consequence-warnings");
-const telling = form.dataset.telling.split(" ");
+const telling = form.dataset.telling.split(" ").filter((name) => form.elements[name]);
 let timer;
 let asked;
 

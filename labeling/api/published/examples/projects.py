@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from labeling.projects.settings import SETTINGS, default_of
+
 _PROJECT: dict[str, Any] = {
     "slug": "owls",
     "kind": "image",
@@ -12,43 +14,22 @@ _PROJECT: dict[str, Any] = {
     "name": "Owls at the feeder",
     "prompt": "Which owl is this?",
     "guidelines": "Judge by the *face*, not by the colour.",
+    **{name: default_of(name) for name in SETTINGS},
     "batch_size": 200,
     "candidate_factor": 5.0,
     "mean_cluster_size": 10.0,
-    "control_share": 0.1,
-    "overlap": 1,
     "overlap_max": 5,
-    "label_confidence": 0.95,
-    "check_share": 0.05,
-    "resolving": "majority",
-    "lease_seconds": 180,
     "deadline_hours": 48.0,
-    "complete_share": 0.9,
-    "pick_ahead": 0.9,
     "gold_share": 0.05,
     "gold_threshold": 0.8,
-    "replace_skips": True,
-    "daily_limit": None,
     "review_share": 0.05,
-    "strategy": "cluster-margin",
     "class_guard": 3.0,
     "model": {"name": "network"},
     "training": {"epochs": 40},
     "privacy_epsilon": 5.0,
-    "privacy_delta": 1e-06,
-    "privacy_trainings": 10,
-    "privacy_noise": None,
-    "show_predictions": False,
     "class_proposals": True,
-    "show_suggestions": True,
-    "grids": False,
     "near_copies": 6,
-    "copy_error": 0.1,
-    "copy_checks": 0.1,
-    "copy_weight": 0.5,
     "hourly_cost": 17.5,
-    "currency": "EUR",
-    "loop": "running",
 }
 _NEEDED = ("slug", "kind", "classes", "prompt", "batch_size")
 _BACKBONE = {"name": "backbone", "options": {"architecture": "torchvision/resnet50", "weights": "resnet50.pth"}}
