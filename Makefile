@@ -6,17 +6,16 @@ PYTHON_VENV := .venv/bin/python
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-timed test-long bench-peers runtime ready
+.PHONY: help demo run setup test lint types format test-sqlite test-postgres test-ray test-browser test-timed test-long bench-peers runtime wheel
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+( [a-z-]+)*:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ready  ## two projects on real data, accounts for the three roles, web and worker on PORT (8000)
-	@$(PYTHON_VENV) manage.py load_demo
-	@exec $(PYTHON_VENV) scripts/serve.py
+demo: runtime  ## two projects on real data, accounts for the three roles, web and worker on PORT (8000)
+	@exec $(PYTHON_VENV) manage.py demo
 
-run: ready  ## the same without the demo, for data of your own
-	@exec $(PYTHON_VENV) scripts/serve.py
+run: runtime  ## the same without the demo, for data of your own
+	@exec $(PYTHON_VENV) manage.py run
 
 setup:  ## .venv with all that demo, run and test need
 	@scripts/setup.sh requirements-dev.txt
@@ -36,11 +35,9 @@ format: setup  ## lay the code out and apply safe fixes
 	@.venv/bin/ruff check --fix .
 	@.venv/bin/ruff format .
 
+wheel: setup  ## dist/marginalia-VERSION-py3-none-any.whl
+	@rm -rf build
+	@$(PYTHON_VENV) -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+
 runtime:
 	@scripts/setup.sh requirements.txt
-
-# Everything that must be true before web and worker start.
-ready: runtime
-	@$(PYTHON_VENV) scripts/serve.py --check
-	@$(PYTHON_VENV) manage.py migrate --verbosity 0
-	@scripts/collect-static.sh

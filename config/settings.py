@@ -1,4 +1,4 @@
-"""Settings, read once from the environment (and an optional `.env` file beside `manage.py`).
+"""Settings, read once from the environment (and an optional `.env` file).
 
 Every variable is listed in docs/reference/settings.md. No other module reads the environment, except
 `config/gunicorn.py` for what gunicorn alone needs.
@@ -15,11 +15,17 @@ from environs import Env, EnvError, validate
 
 from config import databases, private, security
 from config.secret_key import read_or_create_secret_key
+from models_store import __version__
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# In a clone, `.env` and data lie beside `manage.py`; of an installed wheel, in the current folder.
+IS_CLONE = (BASE_DIR / "manage.py").exists()
+HOME = BASE_DIR if IS_CLONE else Path.cwd()
+COMMAND = "python manage.py" if IS_CLONE else "marginalia"
+
 env = Env()
-env.read_env(BASE_DIR / ".env", recurse=False)
+env.read_env(HOME / ".env", recurse=False)
 
 COMPUTE_PATTERN = r"(local|ray|ray:auto|ray://([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5})\Z"
 COMPUTE_FORMS = "Use local, ray, ray:auto or ray://HOST:PORT."
@@ -30,7 +36,7 @@ LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 try:
-    DATA_DIR: Path = env.path("DATA_DIR", BASE_DIR / "var").resolve()
+    DATA_DIR: Path = env.path("DATA_DIR", HOME / ("var" if IS_CLONE else "marginalia-data")).resolve()
     DEBUG: bool = env.bool("DEBUG", False)
     ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], subcast=str.strip)
     CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [], subcast=str.strip)
@@ -108,6 +114,7 @@ INSTALLED_APPS = [
     "axes",
     "csp",
     "labeling",
+    "demo",
 ]
 
 MIDDLEWARE = [
@@ -194,7 +201,7 @@ USE_TZ = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "static_root"
+STATIC_ROOT = (BASE_DIR if IS_CLONE else DATA_DIR) / "static_root"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 # Media are served by a view that checks membership, never by their path.
 MEDIA_ROOT = DATA_DIR / "media"
@@ -267,7 +274,7 @@ REST_KNOX = {"TOKEN_TTL": None, "AUTH_HEADER_PREFIX": "Token"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Marginalia",
     "DESCRIPTION": "Batches worth labeling: claim, answer, export. Send a token of yours as `Authorization: Token …`.",
-    "VERSION": "1",
+    "VERSION": __version__,
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SCHEMA_PATH_PREFIX": "/api/v1/",

@@ -2,8 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
@@ -22,3 +26,12 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
             yield from super().post_process(*args, **options)
         finally:
             os.umask(before)
+
+
+def collect() -> None:
+    """Gather the front-end files in `STATIC_ROOT`, if any of them is newer than the last time."""
+    stamp = Path(settings.STATIC_ROOT) / ".collected"
+    sources = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
+    if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in sources):
+        call_command("collectstatic", interactive=False, clear=True, verbosity=0)
+        stamp.touch()

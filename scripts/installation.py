@@ -90,10 +90,10 @@ def free_port() -> int:
 @contextlib.contextmanager
 def installation(*, batches: int, database: str = "") -> Iterator[Installation]:
     """The demo after so many rounds of simulated labeling in its project `digits`; gone at the end of the block."""
-    subprocess.run([ROOT / "scripts/collect-static.sh"], cwd=ROOT, stdout=sys.stderr, check=True)  # noqa: S603
     with tempfile.TemporaryDirectory(prefix="marginalia-") as folder:
         made = Installation(Path(folder), free_port(), database)
         made.manage("migrate", "--verbosity", "0")
+        made.manage("collectstatic", "--no-input", "--verbosity", "0")
         made.manage("load_demo")
         if batches:
             with made.serving(worker=True):

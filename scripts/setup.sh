@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv hold what a requirements file names; does nothing when it already does.
-# usage: scripts/setup.sh requirements.txt|requirements-dev.txt
+# Makes .venv hold what requirements.txt and another requirements file name; does nothing when it already does.
+# usage: scripts/setup.sh requirements.txt|requirements-dev.txt|…
 # PYTHON=… picks the interpreter that .venv is made with.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -52,8 +52,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$(checksum "$requirements")" ]; then
     exit 0
 fi
 echo "setup: installing $requirements (minutes the first time: torch is large)"
-$venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements" ||
+$venv/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -r "$requirements" ||
     fail "pip could not install $requirements: see its message above."
-# requirements-dev.txt includes requirements.txt, so either file leaves the latter installed.
 checksum requirements.txt >$venv/.installed-requirements
 checksum "$requirements" >"$stamp"

@@ -17,7 +17,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDERS = ["templates", "labeling", "static/js"]
+FOLDERS = ["templates", "labeling", "demo", "static/js"]
 SPOKEN = {"alt", "aria-label", "aria-description", "content", "placeholder", "title", "value"}
 SILENT = {"script", "style"}
 TAGS = re.compile(r"{#.*?#}|{%.*?%}", re.DOTALL)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = [path for package in ("labeling", "selector", "models_store") for path in (ROOT / package).rglob("*.py")]
+MODULES = [
+    path for package in ("demo", "labeling", "selector", "models_store") for path in (ROOT / package).rglob("*.py")
+]
 
 
 def readings(source: str) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""scripts/serve.py: web and worker run together, and one that ends by itself is started again."""
+"""config/serve.py: web and worker run together, and one that ends by itself is started again."""
 
 import os
 import re
@@ -33,14 +33,15 @@ def installation(tmp_path_factory: pytest.TempPathFactory, django_db_setup: None
     return environment
 
 
-# What serve.py asks of the two: to run, and to end when they are told to. They are ready in a moment.
+# What config/serve.py asks of the two: to run, and to end when they are told to. They are ready in a moment.
 STAND_INS = """
-import serve, sys
+import sys
+from config import serve
 serve.COMMANDS = {
     "web": [sys.executable, "-c", "import os, socket, time; "
         "here = socket.create_server(('127.0.0.1', int(os.environ['PORT']))); print('Ready on'); time.sleep(600)",
         "gunicorn"],
-    "worker": [sys.executable, "-c", "import time; print('is ready'); time.sleep(600)", "manage.py worker"],
+    "worker": [sys.executable, "-c", "import time; print('is ready'); time.sleep(600)", "config.command_line worker"],
 }
 sys.exit(serve.main())
 """
@@ -56,7 +57,7 @@ def server(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def stand_ins(installation: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     """The same with programs in place of web server and worker."""
-    with ready(start(installation | {"PYTHONPATH": "scripts"}, "-c", STAND_INS)) as process:
+    with ready(start(installation, "-c", STAND_INS)) as process:
         yield process
 
 
@@ -99,7 +100,7 @@ def is_served(port: str) -> bool:
 
 
 def check_end(server: subprocess.Popen[str], installation: dict[str, str], signum: signal.Signals) -> None:
-    worker = child(server, "manage.py worker")
+    worker = child(server, "config.command_line worker")
     assert is_served(installation["PORT"])
     server.send_signal(signum)
     assert server.wait(30) == 0
@@ -131,11 +132,11 @@ def read_until(server: subprocess.Popen[str], *texts: str) -> list[str]:
 def test_a_worker_that_is_killed_is_started_again_and_the_web_server_stays(
     stand_ins: subprocess.Popen[str], installation: dict[str, str]
 ) -> None:
-    web, worker = child(stand_ins, "gunicorn"), child(stand_ins, "manage.py worker")
+    web, worker = child(stand_ins, "gunicorn"), child(stand_ins, "config.command_line worker")
     os.kill(worker, signal.SIGKILL)
     killed = "[worker] was killed by SIGKILL (the system does that when memory runs out). It is started again in {} s."
     read_until(stand_ins, killed.format(1), "[worker] is ready")
-    again = child(stand_ins, "manage.py worker")
+    again = child(stand_ins, "config.command_line worker")
     assert again != worker
     os.kill(again, signal.SIGKILL)
     read_until(stand_ins, killed.format(2), "[worker] is ready")
@@ -146,22 +147,22 @@ def test_a_worker_that_is_killed_is_started_again_and_the_web_server_stays(
 def test_a_web_server_that_is_killed_is_started_again_and_the_worker_stays(
     stand_ins: subprocess.Popen[str], installation: dict[str, str]
 ) -> None:
-    worker = child(stand_ins, "manage.py worker")
+    worker = child(stand_ins, "config.command_line worker")
     os.kill(child(stand_ins, "gunicorn"), signal.SIGKILL)
     read_until(stand_ins, "[web]    was killed by SIGKILL", "Ready on")
     assert is_served(installation["PORT"])
-    assert child(stand_ins, "manage.py worker") == worker
+    assert child(stand_ins, "config.command_line worker") == worker
 
 
 def test_one_that_waits_to_be_started_does_not_hold_up_the_end(stand_ins: subprocess.Popen[str]) -> None:
-    os.kill(child(stand_ins, "manage.py worker"), signal.SIGKILL)
+    os.kill(child(stand_ins, "config.command_line worker"), signal.SIGKILL)
     read_until(stand_ins, "It is started again in")
     stand_ins.terminate()
     assert stand_ins.wait(30) == 0
 
 
 def test_the_real_ones_are_started_again(server: subprocess.Popen[str], installation: dict[str, str]) -> None:
-    os.kill(child(server, "manage.py worker"), signal.SIGKILL)
+    os.kill(child(server, "config.command_line worker"), signal.SIGKILL)
     read_until(server, "[worker] was killed", "is ready.")
     os.kill(child(server, "gunicorn"), signal.SIGKILL)
     read_until(server, "[web]    was killed", "Ready on")

@@ -6,13 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
-from django.core.management import BaseCommand, load_command_class
+from django.core.management import BaseCommand, get_commands, load_command_class
 
 from scripts.reference import written
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/reference/commands.md").read_text()
-COMMANDS = sorted(path.stem for path in (ROOT / "labeling/management/commands").glob("[!_]*.py"))
+APPS = {name: app for name, app in get_commands().items() if app in ("demo", "labeling")}
+COMMANDS = sorted(APPS)
 
 
 # What every command has; one that means something else by such a name documents it.
@@ -34,7 +35,7 @@ def test_every_option_is_documented(name: str) -> None:
     section = re.split(r"^## ", TEXT.split(f"\n## {name}\n")[1], flags=re.MULTILINE)[0]
     cells = re.findall(r"^\| (`--.*?) \|", section, re.MULTILINE)
     documented = {option for cell in cells for option in re.findall(r"`(--[\w-]+)`", cell)}
-    assert documented == options_of(load_command_class("labeling", name))
+    assert documented == options_of(load_command_class(APPS[name], name))
 
 
 def test_the_options_of_create_project_are_those_of_the_declarations() -> None:

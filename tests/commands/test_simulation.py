@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from knox.models import AuthToken
 
+from demo import simulation
+from demo.client import SimulationError
+from demo.simulation import Game, Simulation, wrong
 from labeling.answering import queue
-from labeling.management import simulation
-from labeling.management.simulation import Game, Simulation, wrong
-from labeling.management.simulation_client import SimulationError
 from labeling.models import Annotation, Assignment, Batch, Job, Project
 from tests.factories import make_items, make_member, make_open_batch, make_project
 

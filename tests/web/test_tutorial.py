@@ -40,7 +40,7 @@ def test_every_control_that_it_names_is_there() -> None:
 
 
 def test_the_account_is_that_of_the_demo() -> None:
-    demo = (ROOT / "labeling/management/commands/load_demo.py").read_text(encoding="utf-8")
+    demo = (ROOT / "demo/management/commands/load_demo.py").read_text(encoding="utf-8")
     for word in re.findall(r"sign in as `(\w+)` with the password `([\w-]+)`", joined(TUTORIAL))[0]:
         assert f'"{word}"' in demo
 

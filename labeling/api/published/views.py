@@ -30,6 +30,7 @@ def api_docs(request: HttpRequest) -> HttpResponse:
     context = {
         "subjects": subjects(),
         "shapes": shapes(),
+        "version": published()["info"]["version"],
         "origin": request.build_absolute_uri("/").rstrip("/"),
     }
     return render(request, "api/docs.html", context)

@@ -15,9 +15,9 @@ from django.core.management.base import BaseCommand, CommandError
 from knox.models import AuthToken
 from tqdm import tqdm
 
+from demo.client import SimulationError
+from demo.simulation import Game, Simulation
 from labeling.management.finding import project_named
-from labeling.management.simulation import Game, Simulation
-from labeling.management.simulation_client import SimulationError
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
 
@@ -74,10 +74,6 @@ class Command(BaseCommand):
             self.stdout.write("Every item of the project is dealt with: no further batch comes.")
         counts = ", ".join(f"{tally[name]:,} {name}" for name in ("answers", "skips", "undone", "refused", "retries"))
         self.stdout.write(f"Batches done: {display.batches}. {counts}.")
-
-
-def default_url() -> str:
-    return f"http://127.0.0.1:{settings.PORT}"
 
 
 def _check(project: Project, annotators: int, batches: int, rates: dict[str, float], seed: int) -> None:

@@ -67,7 +67,7 @@ class Client:
                 end = min(end, time.monotonic() + LAST_TRIES_SECONDS)
             if not patient or time.monotonic() > end:
                 raise SimulationError(
-                    f"The server at {self._url} {problem}. Start it (`make run`), or name another one with --url."
+                    f"The server at {self._url} {problem}. Start it (command `run`), or name another one with --url."
                 )
             self.retries += 1
             time.sleep(pause)

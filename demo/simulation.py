@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from django.db.models import Max
 from django.utils import timezone
 
-from labeling.management.simulation_client import OTHER_DATABASE, RETRY_SECONDS, Client, SimulationError
+from demo.client import OTHER_DATABASE, RETRY_SECONDS, Client, SimulationError
 from labeling.models import Assignment, Batch, Project
 from labeling.questions import Stored
 
@@ -294,5 +295,5 @@ class Simulation:
         where = f"batch {progress['batch']} is {progress['state']}" if progress["batch"] else "there is no batch"
         raise SimulationError(
             f"Nothing has happened for {quiet:.0f} s, and {where}: is a worker running? Start one with "
-            "`python manage.py worker`."
+            f"`{settings.COMMAND} worker`."
         )
