@@ -15,4 +15,4 @@ training settings, the encoders, the metrics) can be imported without loading to
     payoff.py       what uniform labels would have done, and what the next batch brings
 """
 
-__version__ = "0.1.0"
+__version__ = "1.0.0"

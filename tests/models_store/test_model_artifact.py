@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from model_data import asked, blobs, train_on
 
-import models_store
 from models_store import artifact
 from models_store.artifact import ArtifactError
 from models_store.config import TrainConfig
@@ -256,8 +254,3 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_written(trained, tm
     with pytest.raises(error):
         artifact.save(tmp_path / "v1", trained, manifest={"metric": value})
     assert not list(tmp_path.glob("*v1*"))
-
-
-def test_the_version_is_the_projects():
-    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert models_store.__version__ == project["version"]
