@@ -85,9 +85,9 @@ PEERS: dict[str, Callable[..., Picked]] = {"selector": ours, "plain numpy": plai
 
 
 def by_strategy(arrays: dict[str, np.ndarray], strategy: str, batch: int, seed: int) -> np.ndarray:
-    from selector.strategies import NEEDS, PoolArrays, pick
+    from selector.strategies import STRATEGIES, PoolArrays, pick
 
-    pool = PoolArrays(size=len(arrays["margins"]), **{name: arrays[name] for name in NEEDS[strategy]})
+    pool = PoolArrays(size=len(arrays["margins"]), **{name: arrays[name] for name in STRATEGIES[strategy].needs})
     return pick(strategy, pool, batch_size=batch, candidate_factor=10, rng=np.random.default_rng(seed)).indices
 
 

@@ -17,7 +17,7 @@ from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
 from models_store.training import train
 from selector.linkage import Dendrogram, average_linkage
-from selector.strategies import NEEDS, PoolArrays, pick, settle_factor
+from selector.strategies import STRATEGIES, PoolArrays, pick, settle_factor
 
 AHEAD = "cluster-margin-ahead"
 """Cluster-Margin where nobody waits: the first part of each batch is picked by the model before the newest."""
@@ -158,7 +158,7 @@ def pick_rows(
     arrays = _arrays(strategy, model, data.features[unlabeled])
     if clusters is not None:
         arrays["clusters"] = clusters[unlabeled]
-    if strategy == "coreset":
+    if STRATEGIES[strategy].apart_from_labeled:
         arrays["centre_embeddings"] = _arrays(strategy, model, data.features[labeled])["embeddings"]
     pool = PoolArrays(size=len(unlabeled), **arrays)
     factor = settle_factor(strategy, pool, batch_size=size, candidate_factor=work.plan.candidate_factor)
@@ -174,7 +174,7 @@ def pick_rows(
 
 def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[str, np.ndarray]:
     """What the strategy needs of the model."""
-    names = [name for name in NEEDS[strategy] if name != "clusters"]
+    names = [name for name in STRATEGIES[strategy].needs if name != "clusters"]
     if not names or model is None:
         return {}
     parts = list(predict(model, features, extras=[name for name in names if name in EXTRAS]))

@@ -24,6 +24,7 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     from models_store.encoders.tfidf_svd import TfidfSvd
     from models_store.model import Model
     from selector import joining
+    from selector.linkage import average_linkage
 
     shape = (args.dim,)
     model = Model("single", args.classes, shape, networks.for_shape(shape, args.classes).eval())
@@ -40,7 +41,7 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
         return digest(array for part in parts for array in (part.embeddings, part.margins, part.best, part.entropies))
 
     def cluster(compute: Any, rows: np.ndarray) -> dict[str, Any]:
-        return {"digest": compute.dendrogram(rows, progress=lambda phase, share: None).digest}
+        return {"digest": average_linkage(rows, workers=compute.workers).digest}
 
     def train(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         return trained(compute, rows, args, FEW_STEPS if len(rows) <= SMALL else args.steps)
@@ -50,7 +51,7 @@ def steps_of(args: argparse.Namespace) -> dict[str, Callable[[Any, np.ndarray], 
     def join(compute: Any, rows: np.ndarray) -> dict[str, Any]:
         by_trees = (args.items - args.joining) * args.joining > all_pairs
         joining._ALL_PAIRS, joining._WORTH_SHARING = 0 if by_trees else all_pairs, 0  # the small call the same way
-        return digest([compute.neighbours(rows[-args.joining :], rows[: -args.joining])])
+        return digest([joining.nearest(rows[-args.joining :], rows[: -args.joining], workers=compute.workers)])
 
     def picking(strategy: str) -> Callable[[Any, np.ndarray], dict[str, Any]]:
         return lambda compute, rows: picked(compute, rows, strategy, args)
@@ -71,8 +72,8 @@ def picked(compute: Any, rows: np.ndarray, strategy: str, args: argparse.Namespa
     errors = softmax(2 * rows @ rng.normal(size=(args.dim, 10)).astype(np.float32), axis=1)
     errors[np.arange(n), errors.argmax(axis=1)] -= 1
     pool = PoolArrays(size=n, embeddings=np.array(rows), errors=errors)
-    workers, batch_size = getattr(compute, "cluster", None), min(args.picked, n // 10)
-    seconds, batch = timed(lambda: pick(strategy, pool, batch_size=batch_size, rng=rng, workers=workers))
+    batch_size = min(args.picked, n // 10)
+    seconds, batch = timed(lambda: pick(strategy, pool, batch_size=batch_size, rng=rng, workers=compute.workers))
     return {**digest([batch.indices]), "seconds": seconds}
 
 

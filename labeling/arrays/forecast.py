@@ -13,13 +13,11 @@ from itertools import pairwise
 import numpy as np
 
 from selector.candidates import MOST, fewest
+from selector.strategies import STRATEGIES
 
 SAMPLE, STRETCH = 50_000, 2_000
 # Places in the order of all margins that are kept: which margin has a place is then known to half a per cent of it.
 EDGES = 4_000
-
-CLUSTER_MARGIN, MARGIN, UNIFORM = "cluster-margin", "margin", "uniform"
-STRATEGIES = (CLUSTER_MARGIN, MARGIN, UNIFORM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +104,13 @@ def draw_sample(
 def forecast_batch(
     sample: Sample, *, strategy: str, picked: int, candidates: int | None, mean_cluster_size: float
 ) -> BatchForecast | None:
-    """What the strategy would make of the pool. None where nothing is picked, and for strategies not in `STRATEGIES`.
+    """The batch that the strategy would pick. None where nothing is picked, or where margins do not decide what is.
 
     picked, candidates: in the whole pool; without `candidates`, as many as it takes for each item to come from another
     cluster (`selector.candidates.sufficient_factor`). Takes O(m) time, m being the sample's size.
     """
-    if strategy not in STRATEGIES or not len(sample.margins) or picked < 1:
+    draws = STRATEGIES[strategy].draws if strategy in STRATEGIES else ""
+    if not draws or not len(sample.margins) or picked < 1:
         return None
     clusters = _cut(sample, mean_cluster_size) if sample.leaves else None
     if candidates is None:
@@ -121,11 +120,11 @@ def forecast_batch(
     margins = sample.margins[chosen].astype(np.float64)
     highest = float(np.interp(candidates, sample.ranks, sample.edges))
     if clusters is None:
-        mean = float(margins.mean()) if strategy != CLUSTER_MARGIN else float("nan")
+        mean = float(margins.mean()) if draws == "evenly" else float("nan")
         return None if np.isnan(mean) else BatchForecast(candidates, highest, mean, None, None, None, None)
     _, groups, sizes = np.unique(clusters[chosen], return_inverse=True, return_counts=True)
     share = len(chosen) / candidates
-    if strategy == CLUSTER_MARGIN:
+    if draws == "in passes":
         in_sample = max(1, round(picked * share))
         drawn, first = expected_draws(sizes, in_sample), min(len(sizes), in_sample) / in_sample
     else:  # every candidate has the same chance

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,8 @@ import numpy as np
 from labeling.arrays.sizes import divide
 from selector.class_guard import pick_guarded
 from selector.sharded import Workers
-from selector.strategies import PoolArrays, Selection, pick, settle_factor
+from selector.strategies import PoolArrays, pick, settle_factor
 
-# The first batch, before there is a model: uniform.
-SEED = "seed"
 NOT_APPLICABLE = -1
 
 
@@ -60,30 +58,32 @@ def plan_batch(
     control_share: float,
     strategy: str,
     candidate_factor: float | None,
-    margins: np.ndarray | None = None,
-    clusters: np.ndarray | None = None,
     rng: np.random.Generator,
-    entropies: np.ndarray | None = None,
-    embeddings: np.ndarray | None = None,
-    errors: np.ndarray | None = None,
     labeled_rows: np.ndarray | None = None,
     guard: Guard | None = None,
     asked: np.ndarray | None = None,
     checks: np.ndarray | None = None,
     progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
+    **arrays: np.ndarray | None,
 ) -> Plan:
     """Decide what goes into a batch. Pure: same input and generator state, same plan.
 
-    The arrays from `margins` on are indexed by row; `selector.strategies.NEEDS` says which the strategy cannot do
-    without, and "seed" needs none. `labeled_rows` are what "coreset" keeps away from. Without `candidate_factor` there
-    are as many candidates as it takes for each item to come from another cluster: `candidates.sufficient_factor`.
-    `asked`: rows that are taken before all others, as far as they are in the pool and not reserved. They are given out
-    before all others, but for the control items among them. `checks`: taken likewise, as far as there is room, and
-    given out among the picked ones, so that nothing tells them.
-    `workers`: who looks at the pool, for strategies that take long, if not this process.
     The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
     when nothing else is left, and then they are control items all the same.
+
+    Parameters
+    ----------
+    candidate_factor: if None, the batch has as many candidates as it takes for each item to come from another cluster:
+        `candidates.sufficient_factor`.
+    labeled_rows: the rows of labeled items, for strategies that pick `apart_from_labeled`.
+    guard: the limit on the items of one class; none by default.
+    asked: rows that are taken before all others, as far as they are in the pool and not reserved. Tasks of these are
+        given out before all others, except the control items among them.
+    checks: rows that are taken likewise, as far as there is room. Their tasks are given out among the picked ones, so
+        that nothing tells the two apart.
+    workers: the processes that look at the pool, for strategies that take long; by default, this one.
+    arrays: fields of `PoolArrays`, indexed by row. The strategy's `needs` are required.
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
@@ -94,25 +94,25 @@ def plan_batch(
     asked_rows, open_rows = _take(asked, open_rows, n_open)
     check_rows, open_rows = _take(checks, open_rows, n_open - len(asked_rows))
     n_open -= len(asked_rows) + len(check_rows)
-    arrays = {
-        "margins": margins, "clusters": clusters, "entropies": entropies, "embeddings": embeddings, "errors": errors,
-    }  # fmt: skip
+    embeddings, clusters = arrays.get("embeddings"), arrays.get("clusters")
     open_pool = PoolArrays(
         size=len(open_rows),
         **{name: array[open_rows] for name, array in arrays.items() if array is not None},
         centre_embeddings=embeddings[labeled_rows] if embeddings is not None and labeled_rows is not None else None,
     )
     candidate_factor = settle_factor(strategy, open_pool, batch_size=n_open, candidate_factor=candidate_factor)
-    selection = _pick(
-        strategy,
-        open_pool,
-        guard=replace(guard, classes=guard.classes[open_rows]) if guard else None,
-        batch_size=n_open,
-        candidate_factor=candidate_factor or 1.0,
-        rng=rng,
-        progress=progress,
-        workers=workers,
-    )
+    options: dict[str, Any] = {
+        "batch_size": n_open,
+        "candidate_factor": candidate_factor or 1.0,
+        "rng": rng,
+        "progress": progress,
+        "workers": workers,
+    }
+    if guard is None:
+        selection = pick(strategy, open_pool, **options)
+    else:
+        options |= {"n_classes": guard.n_classes, "class_guard": guard.times}
+        selection = pick_guarded(strategy, open_pool, classes=guard.classes[open_rows], **options)
     picked = open_rows[selection.indices]
     rows = np.concatenate([picked, check_rows, asked_rows, control])
     order, is_control = _serving_order(len(picked) + len(check_rows), len(asked_rows), len(control), rng)
@@ -154,13 +154,3 @@ def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np
         return np.empty(0, rows.dtype), rows
     taken = preferred[np.isin(preferred, rows)][:most]
     return taken, rows[~np.isin(rows, taken)]
-
-
-def _pick(strategy: str, pool: PoolArrays, *, guard: Guard | None, **options: Any) -> Selection:
-    if strategy == SEED:
-        return pick("uniform", pool, **options)
-    if guard is None:
-        return pick(strategy, pool, **options)
-    return pick_guarded(
-        strategy, pool, classes=guard.classes, n_classes=guard.n_classes, class_guard=guard.times, **options
-    )

@@ -12,11 +12,15 @@ from django.db.models import Case, When
 from django.utils.functional import cached_property
 
 from labeling.models.people import MAX_GROUP
+from selector.strategies import STRATEGIES
 
 if TYPE_CHECKING:
     from labeling.models.tasks import Task
 
-BY_CHANCE = ("seed", "uniform")
+SEED = "seed"
+"""The strategy of a first batch that chance draws, before there is a model."""
+
+BY_CHANCE = (SEED, *(strategy.name for strategy in STRATEGIES.values() if strategy.fair))
 """Strategies by which no model has a say."""
 
 IMPORTED = "imported"

@@ -8,6 +8,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
+from selector import strategies
+
 MAX_CLASSES = 20_000
 MOST_OVERLAP = 25
 MOST_COPIES = 12
@@ -21,14 +23,6 @@ def finite(value: float) -> None:
 
 class ProjectSettings(models.Model):
     """The settings, as far as they are fields of the project."""
-
-    class Strategy(models.TextChoices):
-        CLUSTER_MARGIN = "cluster-margin"
-        MARGIN = "margin"
-        ENTROPY = "entropy"
-        CORESET = "coreset"
-        BADGE = "badge"
-        UNIFORM = "uniform"
 
     class Resolving(models.TextChoices):
         MAJORITY = "majority", "majority: the most frequent answer"
@@ -119,7 +113,7 @@ class ProjectSettings(models.Model):
         default=True,
         help_text="Whether an item that everybody skips is replaced by a similar one, in up to a fifth of the batch.",
     )
-    strategy = models.CharField(max_length=20, choices=Strategy, default=Strategy.CLUSTER_MARGIN)
+    strategy = models.CharField(max_length=20, choices=strategies.choices, default="cluster-margin")
     class_guard = models.FloatField(
         null=True,
         blank=True,

@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Field
 
 from labeling.models import Project
+from selector.strategies import STRATEGIES
 
 
 def _always(project: Project) -> bool:
@@ -122,9 +123,10 @@ SECTIONS = (
             Setting(
                 "strategy",
                 "Strategy",
-                "How the rest of a batch is picked. The first batch is always drawn at random. CoreSet and BADGE "
-                "compare the whole pool once for each item picked: with large batches, people wait for them. Only "
-                "uniform picks are a fair sample of the pool.",
+                "How the rest of a batch is picked. The first batch is always drawn at random. "
+                f"{' and '.join(each.title for each in STRATEGIES.values() if each.compares_all)} compare the whole "
+                "pool once for each item picked: with large batches, people wait for them. Only uniform picks are a "
+                "fair sample of the pool.",
                 has_consequence=True,
             ),
             Setting(

@@ -20,7 +20,8 @@ from labeling.steps.compute import compute
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features, seed_for
 from models_store.prediction import Prediction
-from selector.linkage import Dendrogram
+from selector.joining import nearest
+from selector.linkage import Dendrogram, average_linkage
 
 Report = Callable[[float], None]
 
@@ -82,7 +83,7 @@ def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict
         name, of, clusters = phase.partition(" of ")
         step.progress(name, of=(of + clusters).lstrip(), start=begun)(share)
 
-    dendrogram = compute.dendrogram(embeddings, progress=report)
+    dendrogram = average_linkage(embeddings, progress=report, workers=compute.workers)
     dendrogram.save(files.dendrogram(generation))
     store().publish(files.dendrogram(generation))
     save_array(files.joins(generation), np.empty(0, np.int64))
@@ -168,7 +169,8 @@ def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> No
     new = load_array(newcomers, mmap=True)
     store().remove(newcomers)  # it lasts as long as it is mapped
     old = load_checked(files.pool(clustering.embedded_by, "embeddings"))
-    save_array(files.joins(clustering.generation), np.concatenate([known, compute.neighbours(new, old)]))
+    joined = nearest(new, old, workers=compute.workers)
+    save_array(files.joins(clustering.generation), np.concatenate([known, joined]))
 
 
 def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:

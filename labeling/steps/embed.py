@@ -19,7 +19,7 @@ from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features
 from models_store.model import Model
 from models_store.prediction import EXTRAS
-from selector.strategies import NEEDS
+from selector.strategies import STRATEGIES
 
 # What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
 ALWAYS = ("margins", "best", "confidence")
@@ -63,7 +63,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
         raise stored.damage(checked.damaged)
     keep(project, project.features_generation, checked.found)
     features = stored[:]
-    needed = set(NEEDS[strategy])
+    needed = set(STRATEGIES[strategy].needs)
     if "clusters" in needed and (clustering is None or clustering.anew_at is not None):
         needed.add("embeddings")
     if project.suggests_several:

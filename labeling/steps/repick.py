@@ -17,11 +17,10 @@ from django.utils import timezone
 
 from labeling import database
 from labeling.answering import removing
-from labeling.arrays.plan import SEED
 from labeling.loop.step import Step
 from labeling.loop.versions import InUse, in_use
 from labeling.models import Batch, ModelVersion, Project, Selection
-from labeling.models.batches import BY_CHANCE, SelectionFacts
+from labeling.models.batches import BY_CHANCE, SEED, SelectionFacts
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
 from labeling.steps import copies

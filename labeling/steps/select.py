@@ -14,10 +14,11 @@ from django.db.models import QuerySet
 
 from labeling.answering import batches, rechecking
 from labeling.arrays.files import ProjectFiles, load_array, load_checked
-from labeling.arrays.plan import SEED, Guard, Pool
+from labeling.arrays.plan import Guard, Pool, plan_batch
 from labeling.loop.step import Step, StepFailed
 from labeling.loop.versions import in_use
 from labeling.models import Batch, Clustering, ModelVersion, Project, Task
+from labeling.models.batches import SEED
 from labeling.models.items import ItemQuerySet
 from labeling.steps import copies
 from labeling.steps.cluster import Clustered, clusters_at
@@ -25,9 +26,8 @@ from labeling.steps.compute import compute
 from labeling.steps.embed import look_at_pool
 from labeling.steps.further import choose_further
 from labeling.steps.tasks import PICKING_SHARE, Picked, remove_tasks, write_tasks
-from selector.strategies import KNOWN
+from selector.strategies import STRATEGIES
 
-FIRST = KNOWN["uniform"]  # as the first batch is drawn
 CHUNK = 2000
 POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
 
@@ -101,38 +101,39 @@ def pick(
     progress: Callable[[float], None],
 ) -> Picked:
     """Plan a batch of so many items of this pool, as the version takes them. Raises `StepFailed` without clusters."""
-    known = KNOWN.get(strategy, FIRST)
-    arrays = {} if version is None else _arrays_of(project, version, known.needs)
+    by = STRATEGIES["uniform" if strategy == SEED else strategy]
+    arrays = {} if version is None else _arrays_of(project, version, by.needs)
     clusters = height = guard = None
     if version is not None and project.class_guard is not None:
         best = load_array(ProjectFiles(project).pool(version, "best"))
         guard = Guard(best, project.answer_count, project.class_guard)
     clustering = Clustering.objects.filter(project=project).first()
-    if "clusters" in known.needs:
+    if "clusters" in by.needs:
         if clustering is None or clustering.joined_rows < pool_rows:
             raise StepFailed("The pool is not clustered. Retry the batch.")
         clusters, height = clusters_at(project, clustering, project.mean_cluster_size)
-    plan = compute.plan(
+        arrays["clusters"] = clusters
+    plan = plan_batch(
         pool,
         batch_size=batch_size,
         control_share=project.control_share,
-        strategy=strategy,
+        strategy=by.name,
         candidate_factor=project.candidate_factor,
-        clusters=clusters,
-        **arrays,
-        labeled_rows=_taken_rows(project, pool, pool_rows) if known.apart_from_labeled else None,
+        labeled_rows=_taken_rows(project, pool, pool_rows) if by.apart_from_labeled else None,
         guard=guard,
         asked=_asked_rows(project),
         checks=copies.due_rows(project),
         rng=np.random.default_rng(seed),
         progress=progress,
+        workers=compute.workers,
+        **arrays,
     )
     facts = {
         "strategy": strategy,
         "seed": seed,
         "batch_size": batch_size,
         "candidate_factor": plan.candidate_factor,
-        "candidates": plan.candidates if known.by_candidates else None,
+        "candidates": plan.candidates if by.candidates != "pool" else None,
         "mean_cluster_size": project.mean_cluster_size,
         "cut_height": height,
         "clusters": int(clusters.max()) + 1 if clusters is not None and len(clusters) else None,

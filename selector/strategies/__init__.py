@@ -1,64 +1,130 @@
-"""The ways of picking a batch, by name, behind one signature."""
+"""The strategies: each way of picking a batch with all that others need to know of it.
+
+A new strategy is a module here with a function `pick`, and its entry in `STRATEGIES`. Light to import: web processes
+read the facts. The module is loaded when the strategy first picks, because some compile loops.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from selector.candidates import sufficient_factor
 from selector.checks import factor, generator, whole_number
-from selector.cluster_margin import Selection, select
-from selector.sharded import Workers
-from selector.strategies import badge, coreset, ranked
 from selector.strategies.pool import PoolArrays
 
-__all__ = ["KNOWN", "NEEDS", "STRATEGIES", "PoolArrays", "Selection", "Strategy", "pick", "settle_factor"]
+if TYPE_CHECKING:
+    from selector.cluster_margin import Selection
+    from selector.sharded import Workers
 
-Progress = Callable[[float], None]
+__all__ = ["STRATEGIES", "PoolArrays", "Strategy", "choices", "pick", "settle_factor"]
 
 
-class Strategy(NamedTuple):
-    """A way of picking, and what whoever calls it must know of it."""
+@dataclass(frozen=True, kw_only=True)
+class Strategy:
+    """The facts of a strategy. Texts have no full stop."""
 
-    needs: tuple[str, ...]
+    name: str
+    title: str
+    takes: str
+    """Which items, in a line for the person who chooses a strategy."""
+    reason: str = ""
+    """Why an item is in the batch, for the person who looks at it. Items of Cluster-Margin name their cluster."""
+    looks: str = ""
+    """With the whole pool as candidates: what the strategy looks for in it."""
+    picker: str
+    """The module here, and its function: (pool, batch_size, rng, **options) → Selection."""
+    needs: tuple[str, ...] = ()
     """The arrays of `PoolArrays` that it cannot do without."""
-    pick: Callable[[PoolArrays, int, float, np.random.Generator, Progress | None, Workers | None], Selection]
-    """So many items of the pool. Behind these: candidate_factor, the generator, a callback for the share done, and the
-    workers that look at the pool."""
-    by_candidates: bool = True
-    """Whether it looks at some of the pool alone, which the selection counts as its candidates."""
+    candidates: Literal["factor", "batch", "pool"]
+    """What a batch is drawn from: as many items as `candidate_factor` says, the batch itself, or the whole pool."""
+    draws: Literal["in passes", "evenly", ""] = ""
+    """How the batch is drawn from the candidates of smallest margin. Empty: margins do not decide."""
     apart_from_labeled: bool = False
     """Whether `centre_embeddings` are to be those of the labeled items."""
+    compares_all: bool = False
+    """Whether it looks at the whole pool for each item picked, which takes long with large batches."""
+    fair: bool = False
+    """Whether the picks are a fair sample of the pool: no model decides."""
 
 
-def _cluster_margin(
-    pool: PoolArrays, batch_size: int, candidate_factor: float, rng: np.random.Generator, *_: object
-) -> Selection:
-    assert pool.margins is not None
-    assert pool.clusters is not None
-    return select(pool.margins, pool.clusters, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
-
-
-def _ranked(name: str) -> Callable[..., Selection]:
-    return lambda pool, batch_size, candidate_factor, rng, *_: ranked.pick(name, pool, batch_size, rng)
-
-
-def _spread(picker: Callable[..., np.ndarray]) -> Callable[..., Selection]:
-    return lambda pool, batch_size, candidate_factor, rng, progress, workers: ranked.in_one_pass(
-        picker(pool, batch_size, rng, progress, workers), pool, candidates=None
+STRATEGIES = {
+    strategy.name: strategy
+    for strategy in (
+        Strategy(
+            name="cluster-margin",
+            title="Cluster-Margin",
+            takes="what the model is least sure of, without near-duplicates",
+            picker="ranked.cluster_margin",
+            needs=("margins", "clusters"),
+            candidates="factor",
+            draws="in passes",
+        ),
+        Strategy(
+            name="margin",
+            title="Margin",
+            takes="what the model is least sure of, near-duplicates included",
+            reason="Picked because the model could hardly decide between two answers",
+            picker="ranked.margin",
+            needs=("margins",),
+            candidates="batch",
+            draws="evenly",
+        ),
+        Strategy(
+            name="entropy",
+            title="Entropy",
+            takes="what it is least sure of over all classes, not only the best two",
+            reason="Picked because the model's probability is spread over many answers",
+            picker="ranked.entropy",
+            needs=("entropies",),
+            candidates="batch",
+        ),
+        Strategy(
+            name="coreset",
+            title="CoreSet",
+            takes="what is unlike anything labeled yet, broken items included",
+            reason="Picked because it is unlike all that was labeled or picked before it",
+            looks="for what is unlike the rest",
+            picker="coreset.pick",
+            needs=("embeddings",),
+            candidates="pool",
+            apart_from_labeled=True,
+            compares_all=True,
+        ),
+        Strategy(
+            name="badge",
+            title="BADGE",
+            takes="what would change the model most, each in another direction",
+            reason="Picked because its answer would change the model much, and unlike the others picked",
+            looks="for what would change the model most",
+            picker="badge.pick",
+            needs=("embeddings", "errors"),
+            candidates="pool",
+            compares_all=True,
+        ),
+        Strategy(
+            name="uniform",
+            title="Uniform",
+            takes="at random, to compare with",
+            reason="Drawn at random",
+            looks="at random",
+            picker="ranked.uniform",
+            candidates="pool",
+            draws="evenly",
+            fair=True,
+        ),
     )
-
-
-KNOWN: dict[str, Strategy] = {
-    "cluster-margin": Strategy(("margins", "clusters"), _cluster_margin),
-    "uniform": Strategy((), _ranked("uniform"), by_candidates=False),
-    "margin": Strategy(("margins",), _ranked("margin")),
-    "entropy": Strategy(("entropies",), _ranked("entropy")),
-    "coreset": Strategy(("embeddings",), _spread(coreset.pick), by_candidates=False, apart_from_labeled=True),
-    "badge": Strategy(("embeddings", "errors"), _spread(badge.pick), by_candidates=False),
 }
-STRATEGIES = tuple(KNOWN)
-NEEDS = {name: strategy.needs for name, strategy in KNOWN.items()}
+"""By name, in the order in which people choose."""
+
+
+def choices() -> list[tuple[str, str]]:
+    """For the database and forms: (name, label). A function, so that a new strategy needs no migration."""
+    return [(strategy.name, f"{strategy.title}: {strategy.takes}") for strategy in STRATEGIES.values()]
 
 
 def settle_factor(strategy: str, pool: PoolArrays, *, batch_size: int, candidate_factor: float | None) -> float | None:
@@ -67,7 +133,7 @@ def settle_factor(strategy: str, pool: PoolArrays, *, batch_size: int, candidate
     None where none is given and the strategy does not look at it. Found once, before a batch is picked, and kept with
     it: then the number alone replays the batch, a guarded one too. Raises ValueError as `candidates.sufficient_factor`.
     """
-    if candidate_factor is not None or strategy != "cluster-margin":
+    if candidate_factor is not None or STRATEGIES[strategy].candidates != "factor":
         return candidate_factor
     if pool.margins is None or pool.clusters is None:
         raise ValueError("margins and clusters must be given to find a candidate_factor")
@@ -81,34 +147,37 @@ def pick(
     batch_size: int,
     candidate_factor: float = 1.0,
     rng: np.random.Generator,
-    progress: Progress | None = None,
+    progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
 ) -> Selection:
     """Pick the next batch from the unlabeled pool by the strategy named: k_t = min(batch_size, n) distinct items.
 
-    "cluster-margin": `cluster_margin.select`. The only one that looks at candidate_factor.
-    "uniform": uniformly at random. The candidates are the whole pool.
-    "margin": the smallest margins, smallest first, equal ones in random order. The candidates are the batch itself.
-    "entropy": the largest entropies, largest first, in the same way.
-    "coreset": `coreset.pick`. The candidates are the whole pool.
-    "badge": `badge.pick`. The candidates are the whole pool.
+    Which items, and in which order, the function that the strategy names as its `picker` says. Strategies that visit no
+    clusters have 0 for passes; the selection names the clusters nevertheless, where the pool has some.
 
-    All but the first visit no clusters: their passes are 0. Where the pool has clusters, they are told none the less.
-    progress: called with the share done, by those that take long.
-    workers: who looks at the pool, for those that take long, if not this process. The batch is the same.
+    Parameters
+    ----------
+    candidate_factor: k_m / k_t, for strategies whose `candidates` are "factor".
+    progress: called with the share done, by strategies that take long.
+    workers: the processes that look at the pool for strategies that take long; by default, this one. The batch is the
+        same.
+
     The same arrays and generator state give the same batch. Raises ValueError, naming the argument, on an unknown
-    strategy, an array that it NEEDS and that is missing or unfit, or a number out of range.
+    strategy, an array that the strategy needs and that is missing or unfit, or a number out of range.
 
     >>> pool = PoolArrays(size=4, entropies=[.2, .9, .1, .5])
     >>> pick("entropy", pool, batch_size=2, rng=np.random.default_rng(0)).indices.tolist()
     [1, 3]
     """
-    if strategy not in KNOWN:
+    if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}; known: {', '.join(STRATEGIES)}")
-    missing = [name for name in KNOWN[strategy].needs if getattr(pool, name) is None]
+    facts = STRATEGIES[strategy]
+    missing = [name for name in facts.needs if getattr(pool, name) is None]
     if missing:
         raise ValueError(f"{missing[0]} must be given for the strategy {strategy!r}")
     batch_size = min(whole_number(batch_size, "batch_size", least=0), pool.size)
     generator(rng)
     candidate_factor = factor(candidate_factor, "candidate_factor")
-    return KNOWN[strategy].pick(pool, batch_size, candidate_factor, rng, progress, workers)
+    module, function = facts.picker.split(".")
+    picker: Callable[..., Selection] = getattr(import_module(f"selector.strategies.{module}"), function)
+    return picker(pool, batch_size, rng, candidate_factor=candidate_factor, progress=progress, workers=workers)

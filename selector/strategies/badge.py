@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from selector.cluster_margin import Selection
 from selector.compiled import compiled, fast, writable
 from selector.sharded import Workers
 from selector.strategies.pool import PoolArrays, vectors
+from selector.strategies.ranked import in_one_pass
 from selector.strategies.shards import Shards
 
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
@@ -37,13 +39,15 @@ def pick(
     rng: np.random.Generator,
     progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
-) -> NDArray[np.int64]:
+    **_: object,
+) -> Selection:
     """Draw `batch_size` items, each likelier by its squared distance from the nearest drawn before.
 
     The distance is that of gradient embeddings g = a ⊗ h, of errors a and embeddings h. They are never built:
     |g - g'|² = |a|²|h|² + |a'|²|h'|² - 2⟨a, a'⟩⟨h, h'⟩. The first item is drawn uniformly at random, unless there are
     centres (with both embeddings and errors) to start from. Once all are at 0, the others are drawn uniformly.
-    workers: who looks at the pool, if not this process. The items are the same.
+    The candidates are the whole pool. workers: the processes that look at it; by default, this one. The items are the
+    same.
     Takes O(n·(d + e)·(k + m)) time for k items and m centres, and O(n) memory beyond the arrays in float32.
     Raises ValueError on arrays that hold no numbers, or centres that do not fit them.
     """
@@ -72,7 +76,7 @@ def pick(
             shards.update(_lowered, nearest, *rows.at(drawn))
         if progress is not None:
             progress(count / batch_size)
-    return chosen
+    return in_one_pass(chosen, pool)
 
 
 class _Gradients(NamedTuple):

@@ -14,9 +14,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from selector.cluster_margin import Selection
 from selector.compiled import fast, writable
 from selector.sharded import Workers
 from selector.strategies.pool import PoolArrays, vectors
+from selector.strategies.ranked import in_one_pass
 from selector.strategies.shards import BLOCK, Shards
 
 # A squared distance smaller than this, relative to the squared lengths that it is the difference of, is rounding.
@@ -31,13 +33,15 @@ def pick(
     rng: np.random.Generator,
     progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
-) -> NDArray[np.int64]:
-    """Take `batch_size` times the item farthest from all centres, and make it a centre. Returns them in order.
+    **_: object,
+) -> Selection:
+    """Take `batch_size` times the item farthest from all centres, and make it a centre.
 
     The centres to start with are `pool.centre_embeddings`; without any, the first item is drawn uniformly at random.
     Distances are Euclidean, of embeddings in float32. Of equally far items the first is taken; once none is apart from
     the centres any more, the others are drawn uniformly at random.
-    workers: who looks at the pool, if not this process. The items are the same.
+    The candidates are the whole pool. workers: the processes that look at it; by default, this one. The items are the
+    same.
     Takes O(n·d·(k + m)) time for k items and m centres to start with, and O(n) memory beyond embeddings in float32.
     Raises ValueError on embeddings that hold no numbers, or centres with another number of columns.
     """
@@ -67,7 +71,7 @@ def pick(
         shards.update(_from_picked, nearest, rows[picked])
         if progress is not None:
             progress(count / batch_size)
-    return chosen
+    return in_one_pass(chosen, pool)
 
 
 def _round(rows: NDArray[np.float32], nearest: NDArray[np.float32], most: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""Strategies that put the items in an order and take its front: by margin, by entropy, at random."""
+"""Strategies that put the items in an order and take its front: by margin, by entropy, at random, by clusters."""
 
 from typing import Any
 
@@ -6,30 +6,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selector.checks import cluster_ids, scores
-from selector.cluster_margin import Selection, smallest
+from selector.cluster_margin import Selection, select, smallest
 from selector.strategies.pool import PoolArrays
 
 
-def pick(strategy: str, pool: PoolArrays, batch_size: int, rng: np.random.Generator) -> Selection:
-    """Take `batch_size` items by "margin", "entropy" or "uniform". O(n + k log k) time, O(n) memory."""
-    if strategy == "uniform":
-        return in_one_pass(rng.choice(pool.size, batch_size, replace=False), pool, candidates=None)
-    if strategy == "margin":
-        order = _front(scores(pool.margins, "margins"), batch_size, rng)
-    else:
-        entropies = scores(pool.entropies, "entropies")
-        order = _front(-entropies.astype(np.float64, copy=False), batch_size, rng)
+def cluster_margin(
+    pool: PoolArrays, batch_size: int, rng: np.random.Generator, *, candidate_factor: float, **_: object
+) -> Selection:
+    """As `selector.cluster_margin.select`."""
+    assert pool.margins is not None
+    assert pool.clusters is not None
+    return select(pool.margins, pool.clusters, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
+
+
+def uniform(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
+    """Items drawn uniformly at random. The candidates are the whole pool."""
+    return in_one_pass(rng.choice(pool.size, batch_size, replace=False), pool)
+
+
+def margin(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
+    """The smallest margins, smallest first, equal ones in random order. The candidates are the batch itself.
+
+    Takes O(n + k log k) time and O(n) memory for k items of n, as `entropy` does.
+    """
+    return _front(scores(pool.margins, "margins"), pool, batch_size, rng)
+
+
+def entropy(pool: PoolArrays, batch_size: int, rng: np.random.Generator, **_: object) -> Selection:
+    """The largest entropies, largest first, equal ones in random order. The candidates are the batch itself."""
+    return _front(-scores(pool.entropies, "entropies").astype(np.float64, copy=False), pool, batch_size, rng)
+
+
+def _front(values: NDArray[Any], pool: PoolArrays, batch_size: int, rng: np.random.Generator) -> Selection:
+    """The `batch_size` smallest values, smallest first; equal ones in random order."""
+    chosen = rng.permutation(smallest(values, batch_size, rng))
+    order = chosen[np.argsort(values[chosen], kind="stable")]
     return in_one_pass(order, pool, candidates=order)
 
 
-def _front(values: NDArray[Any], batch_size: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The positions of the `batch_size` smallest values, smallest first; equal ones in random order."""
-    chosen = rng.permutation(smallest(values, batch_size, rng))
-    return chosen[np.argsort(values[chosen], kind="stable")]
-
-
-def in_one_pass(indices: NDArray[np.int64], pool: PoolArrays, *, candidates: NDArray[np.int64] | None) -> Selection:
-    """The selection of these items, in this order, from `candidates`; None stands for the whole pool.
+def in_one_pass(
+    indices: NDArray[np.int64], pool: PoolArrays, *, candidates: NDArray[np.int64] | None = None
+) -> Selection:
+    """The selection of these items, in this order, from `candidates`: the whole pool, if left out.
 
     A pool without clusters is one cluster, 0.
     """

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from benchmarks.ray_nodes import ON_THIS_MACHINE, Nodes
-from labeling.arrays.plan import Pool
+from labeling.arrays.plan import Pool, plan_batch
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.steps.compute.cluster import Traffic
 from labeling.steps.compute.local import Local
@@ -27,6 +27,7 @@ from models_store.prediction import CHUNK, Prediction
 from models_store.ray_driver import LOOK_SECONDS
 from models_store.training import Progress, TrainConfig, together
 from selector import joining, neighbours, sharded
+from selector.linkage import average_linkage
 from selector.strategies import shards
 
 pytestmark = [pytest.mark.slow, pytest.mark.ray]
@@ -153,7 +154,7 @@ def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, featu
         if len(shares) == 3:
             two.kill_last()
 
-    assert there.dendrogram(pool, progress=progress).digest == HERE.dendrogram(pool, progress=print).digest
+    assert average_linkage(pool, progress=progress, workers=there.workers).digest == average_linkage(pool).digest
     assert shares == sorted(shares)
 
 
@@ -171,7 +172,7 @@ def test_a_node_killed_while_items_join(
 
     with ThreadPoolExecutor(1) as pool:
         killing = pool.submit(kill_in_the_second_tree)
-        assert np.array_equal(there.neighbours(new, old), HERE.neighbours(new, old))
+        assert np.array_equal(joining.nearest(new, old, workers=there.workers), joining.nearest(new, old))
         killing.result()
 
 
@@ -198,7 +199,7 @@ def test_a_node_killed_while_a_batch_is_picked(
         seen.append(share)
 
     def rows_picked(compute: Local, progress: Callable[[float], None] | None = None) -> list[int]:
-        batch = compute.plan(
+        batch = plan_batch(
             pool,
             batch_size=1500,
             control_share=0.0,
@@ -208,6 +209,7 @@ def test_a_node_killed_while_a_batch_is_picked(
             errors=errors,
             rng=np.random.default_rng(1),
             progress=progress,
+            workers=compute.workers,
         )
         return batch.rows.tolist()
 
@@ -252,7 +254,7 @@ def test_rows_are_sent_where_their_file_is_not(
     parts = scored(there, model, gone)
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
     old, new = gone[:3000], gone[3000:13_000]
-    assert np.array_equal(there.neighbours(new, old), HERE.neighbours(new, old))
+    assert np.array_equal(joining.nearest(new, old, workers=there.workers), joining.nearest(new, old))
     assert there.cluster.traffic is not None
     assert there.cluster.traffic.sent > features.nbytes
 
@@ -263,7 +265,7 @@ def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.nda
     parts = until_answered(outside, model, features[:20_000])
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features[:20_000]), strict=True))
     pool = features[:4000]  # whose lists of neighbours stay on the nodes
-    assert outside.dendrogram(pool, progress=print).digest == HERE.dendrogram(pool, progress=print).digest
+    assert average_linkage(pool, progress=print, workers=outside.workers).digest == average_linkage(pool).digest
 
 
 def until_answered(compute: OnRay, model: Model, features: np.ndarray) -> list[Prediction]:
@@ -282,7 +284,7 @@ def test_an_error_of_the_work_is_told_as_it_is(two: Nodes, there: OnRay, feature
     wrong = np.array(features[:9000])
     wrong[8123, 2] = np.inf
     with pytest.raises(ValueError, match=r"not a finite number \(row 8123\)"):
-        there.neighbours(wrong, features[:100])
+        joining.nearest(wrong, features[:100], workers=there.workers)
 
 
 def test_steps_go_on_behind_an_error_about_rows_that_were_sent(two: Nodes, there: OnRay, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_without_a_candidate_factor_each_item_comes_from_another_cluster(
 
 
 def test_first_batch_needs_no_model() -> None:
-    picked = plan(pool(50), strategy="seed", margins=None, clusters=None)
+    picked = plan(pool(50), strategy="uniform", margins=None, clusters=None)
     assert len(picked.rows) == 10
     assert (picked.clusters == -1).all()
 
@@ -90,7 +90,7 @@ def test_place_in_the_batch_does_not_tell_control_tasks() -> None:
     batch_size=st.integers(1, 80),
     reserved_share=st.floats(0, 1),
     control_share=st.floats(0, 0.9),
-    strategy=st.sampled_from([*STRATEGIES, "seed"]),
+    strategy=st.sampled_from(list(STRATEGIES)),
     class_guard=st.none() | st.floats(1, 3),
     seed=st.integers(0, 1000),
 )

@@ -61,7 +61,7 @@ def test_by_margin_it_goes_down_the_list_and_skips_full_classes(classes, batch_s
 
 @settings(deadline=None, max_examples=200)
 @given(
-    st.sampled_from(STRATEGIES),
+    st.sampled_from(list(STRATEGIES)),
     st.lists(st.integers(0, 3), max_size=40),
     st.integers(0, 45),
     st.floats(1, 4),

@@ -16,12 +16,13 @@ from labeling.insight.pace import Pace
 from labeling.insight.pool import PoolCounts
 from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
-from labeling.models.batches import answers_needed
+from labeling.models.batches import SEED, answers_needed
 from labeling.projects.settings import ON_PAGE, SETTINGS
 from labeling.web.settings.consequences import changes, consequences_of
 from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left
 from labeling.web.settings.standing import Standing
 from models_store.privacy.config import PrivacyConfig
+from selector.strategies import STRATEGIES
 
 SAVED = Project(
     strategy="cluster-margin",
@@ -74,7 +75,7 @@ def pick(pool: plan.Pool, strategy: str, batch_size: int, candidate_factor: floa
     batch_size=st.integers(1, 400),
     candidate_factor=st.floats(1, 20),
     control_share=st.floats(0, 0.9),
-    strategy=st.sampled_from([*Project.Strategy.values, plan.SEED]),
+    strategy=st.sampled_from([*STRATEGIES, SEED]),
 )
 def test_the_sizes_are_those_of_the_plan(
     unlabeled: int,
@@ -87,14 +88,14 @@ def test_the_sizes_are_those_of_the_plan(
     reserved = int(unlabeled * reserved_share)
     rows = np.arange(unlabeled)
     pool = plan.Pool(rows=rows, reserved=rows < reserved, control_keys=rows / unlabeled)
-    planned = pick(pool, strategy, batch_size, candidate_factor, control_share)
+    planned = pick(pool, "uniform" if strategy == SEED else strategy, batch_size, candidate_factor, control_share)
     predicted = next_batch(
         PoolCounts(unlabeled, reserved),
         batch_size=batch_size,
         candidate_factor=candidate_factor,
         control_share=control_share,
-        strategy="cluster-margin" if strategy == plan.SEED else strategy,
-        first=strategy == plan.SEED,
+        strategy="cluster-margin" if strategy == SEED else strategy,
+        first=strategy == SEED,
     )
     control = int(planned.is_control.sum())
     assert (predicted.picked, predicted.candidates, predicted.control) == (

@@ -127,8 +127,8 @@ class ProjectSerializer(VisibleToMember, Body):
                 "many as it takes for each to come from another cluster, at most ten times its size."
             },
             "strategy": {
-                "help_text": "How batches after the first are picked. `coreset` and `badge` look at the whole pool "
-                "once for each item picked; only `uniform` gives a fair sample. See `docs/explanation/selection.md`."
+                "help_text": "How batches after the first are picked: `docs/explanation/selection.md` says which "
+                "strategy is good for what. Only `uniform` gives a fair sample."
             },
         }
 

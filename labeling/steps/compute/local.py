@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from labeling.arrays.plan import Plan, Pool, plan_batch
 from models_store.encoders import Encoder
 from models_store.estimators import Learner
 from models_store.learning import learn
@@ -17,8 +16,8 @@ from models_store.networks import Adaptive
 from models_store.nodes import encode_good
 from models_store.prediction import Prediction, predict
 from models_store.training import Later, Trained, calibrate
-from selector.joining import nearest
-from selector.linkage import EXACT_UP_TO, Dendrogram, average_linkage
+from selector.linkage import EXACT_UP_TO, average_linkage
+from selector.sharded import Workers
 
 Progress = Callable[[float], None]
 
@@ -28,6 +27,8 @@ class Local:
 
     side_by_side = 1
     """Chunks of items that are encoded at the same time: whoever reads them ahead need not read more."""
+    workers: Workers | None = None
+    """The processes that the selector clusters, joins and picks by; None for this one."""
 
     def prepare(self) -> None:
         """Load what the first training and the first clustering of a process need: seconds, or what a machine compiles
@@ -77,15 +78,3 @@ class Local:
         `embeddings`: whether they are read. They may be left empty otherwise.
         """
         return predict(model, features, proposed=proposed, merged=merged, extras=extras, progress=progress)
-
-    def dendrogram(self, embeddings: np.ndarray, *, progress: Callable[[str, float], None]) -> Dendrogram:
-        """As `selector.linkage.average_linkage`."""
-        return average_linkage(embeddings, progress=progress)
-
-    def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-        """(m,) the row of `old` that is nearest to each of `new`, as `selector.joining.nearest`."""
-        return nearest(new, old)
-
-    def plan(self, pool: Pool, **options: Any) -> Plan:
-        """As `labeling.arrays.plan.plan_batch`."""
-        return plan_batch(pool, **options)

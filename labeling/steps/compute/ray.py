@@ -6,14 +6,13 @@ differ by how many processes share them: COMPUTE_TRAINING_WORLD.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from django.conf import settings
 
-from labeling.arrays.plan import Plan, Pool, plan_batch
 from labeling.steps.compute.cluster import Cluster
 from labeling.steps.compute.local import Local, Progress
 from labeling.steps.compute.train_along import TrainAlong
@@ -25,8 +24,6 @@ from models_store.nodes import EncoderState, encode_part, score_rows
 from models_store.prediction import CHUNK, Prediction, check_arguments
 from models_store.training import Later, Trained
 from models_store.training.together import Others
-from selector.joining import nearest
-from selector.linkage import Dendrogram, average_linkage
 
 # Parts that are scored in one call at most: the embeddings of so many take some tens of MB.
 MOST_PARTS, CALLS_EACH = 8, 4
@@ -36,7 +33,7 @@ class OnRay(Local):
     """A Ray cluster, by the value of COMPUTE. All methods raise `ComputeAway` when it does not answer."""
 
     def __init__(self, where: str) -> None:
-        self.cluster = Cluster(where)
+        self.workers = self.cluster = Cluster(where)
 
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
@@ -90,12 +87,3 @@ class OnRay(Local):
                 yield part
                 if progress is not None:
                     progress(min(part.start + CHUNK, n) / n)
-
-    def dendrogram(self, embeddings: np.ndarray, *, progress: Callable[[str, float], None]) -> Dendrogram:
-        return average_linkage(embeddings, progress=progress, workers=self.cluster)
-
-    def neighbours(self, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-        return nearest(new, old, workers=self.cluster)
-
-    def plan(self, pool: Pool, **options: Any) -> Plan:
-        return plan_batch(pool, **options, workers=self.cluster)

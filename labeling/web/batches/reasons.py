@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from labeling.models import Batch, Project, Task
+from labeling.models import Batch, Task
 from labeling.models.batches import IMPORTED
 from labeling.web.shared.words import count, number
-
-_OTHERS = {
-    str(Project.Strategy.MARGIN): "Picked because the model could hardly decide between two answers",
-    str(Project.Strategy.ENTROPY): "Picked because the model's probability is spread over many answers",
-    str(Project.Strategy.CORESET): "Picked because it is unlike all that was labeled or picked before it",
-    str(Project.Strategy.BADGE): "Picked because its answer would change the model much, and unlike the others picked",
-}
+from selector.strategies import STRATEGIES
 
 
 def reason(batch: Batch, task: Task) -> str:
@@ -28,13 +22,14 @@ def reason(batch: Batch, task: Task) -> str:
         return f"Picked because it is like an item that everybody skipped{_doubt(task)}."
     if picked.selected_by is None:
         return f"Drawn at random{replaces}: there was no model yet."
-    if picked.strategy == Project.Strategy.UNIFORM:
-        return "Drawn at random."
+    strategy = STRATEGIES.get(picked.strategy)
+    if strategy is not None and strategy.fair:
+        return f"{strategy.reason}."
     doubt = _doubt(task)
     if task.cluster is not None and task.draw_pass is not None:
         held = "" if task.cluster_size is None else f", which held {count(task.cluster_size, 'candidate')}"
         return f"Picked in pass {number(task.draw_pass + 1)} from cluster {task.cluster}{held}{doubt}."
-    return f"{_OTHERS.get(picked.strategy, f'Picked by {picked.strategy}')}{doubt}."
+    return f"{(strategy and strategy.reason) or f'Picked by {picked.strategy}'}{doubt}."
 
 
 def _doubt(task: Task) -> str:

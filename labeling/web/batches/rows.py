@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from labeling.models import Batch, Project
-from labeling.models.batches import IMPORTED
+from labeling.models import Batch
+from labeling.models.batches import BY_CHANCE, IMPORTED
 from labeling.web.shared.words import Moment, accuracy, duration, moment, number, percent
 
 
@@ -78,7 +78,7 @@ def picked_by(batch: Batch) -> str:
     """How the batch came about, in a few words."""
     if batch.strategy == IMPORTED:
         return "imported"
-    if batch.strategy == Project.Strategy.UNIFORM or (batch.strategy and batch.selected_by is None):
+    if batch.strategy in BY_CHANCE or (batch.strategy and batch.selected_by is None):
         return "at random"
     if batch.selected_by is None:
         return "–"

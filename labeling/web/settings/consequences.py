@@ -16,7 +16,6 @@ from labeling.resolving.posterior import ACCURACY
 from labeling.web.settings import forecast
 from labeling.web.settings.next_batch import (
     ASSUMED_SECONDS,
-    FROM_THE_WHOLE_POOL,
     NextBatch,
     batch_of,
     measured_of,
@@ -25,6 +24,7 @@ from labeling.web.settings.next_batch import (
 )
 from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR, NBSP, count, duration, figure, money, number, percent
+from selector.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,8 +172,8 @@ def _candidates(
         return "–", "as many as needed to take each item from a different cluster"
     if first:
         how = "all, at random: there is no model yet"
-    elif settings.strategy in FROM_THE_WHOLE_POOL:
-        how = FROM_THE_WHOLE_POOL[settings.strategy]
+    elif looks := STRATEGIES[settings.strategy].looks:
+        how = f"all, {looks}"
     else:
         how = "that the model is least sure of"
     return number(candidates), how

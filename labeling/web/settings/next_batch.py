@@ -8,22 +8,14 @@ from dataclasses import dataclass
 from labeling.arrays.sizes import divide
 from labeling.insight.pace import Pace
 from labeling.insight.pool import PoolCounts
-from labeling.models import Project
 from labeling.models.batches import PROMPTED_SHARE
 from labeling.models.project_settings import ProjectSettings
 from labeling.web.settings.standing import Standing
 from labeling.web.shared.words import HOUR
+from selector.strategies import STRATEGIES
 
 # The time of an answer as long as the project has none.
 ASSUMED_SECONDS = 5.0
-
-
-# For strategies without candidates: the items that they pick from.
-FROM_THE_WHOLE_POOL = {
-    str(Project.Strategy.UNIFORM): "all, at random",
-    str(Project.Strategy.CORESET): "all, for what is unlike the rest",
-    str(Project.Strategy.BADGE): "all, for what would change the model most",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +37,17 @@ def next_batch(
     batch_size: int,
     candidate_factor: float | None,
     control_share: float,
-    strategy: str = Project.Strategy.CLUSTER_MARGIN,
+    strategy: str = "cluster-margin",
     first: bool = False,
 ) -> NextBatch:
     """The sizes that `arrays.plan.plan_batch` would give the next batch."""
     others = pool.unlabeled - pool.reserved
     picked, control = divide(others, pool.reserved, batch_size=batch_size, control_share=control_share)
     candidates: int | None
-    if first or strategy in FROM_THE_WHOLE_POOL:
+    drawn_from = "pool" if first else STRATEGIES[strategy].candidates
+    if drawn_from == "pool":
         candidates = others
-    elif strategy in (Project.Strategy.MARGIN, Project.Strategy.ENTROPY):
+    elif drawn_from == "batch":
         candidates = picked
     else:
         candidates = None if candidate_factor is None else min(others, round(candidate_factor * picked))

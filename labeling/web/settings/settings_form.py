@@ -13,15 +13,6 @@ from labeling.projects.settings import ON_PAGE, SECTIONS, TEXTS, Section, field_
 from labeling.web.shared.forms import say_bounds
 from labeling.web.shared.words import figure
 
-STRATEGIES = [
-    (Project.Strategy.CLUSTER_MARGIN, "Cluster-Margin: what the model is least sure of, without near-duplicates"),
-    (Project.Strategy.MARGIN, "Margin: what the model is least sure of, near-duplicates included"),
-    (Project.Strategy.ENTROPY, "Entropy: what it is least sure of over all classes, not only the best two"),
-    (Project.Strategy.CORESET, "CoreSet: what is unlike anything labeled yet, broken items included"),
-    (Project.Strategy.BADGE, "BADGE: what would change the model most, each in another direction"),
-    (Project.Strategy.UNIFORM, "Uniform: at random, to compare with"),
-]
-
 
 class SettingsForm(forms.ModelForm):
     """The texts for annotators, and the settings that are declared for the page."""
@@ -44,7 +35,6 @@ class SettingsForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name"].error_messages["required"] = "Give the project a name."
-        self.fields["strategy"].choices = STRATEGIES  # type: ignore[attr-defined]
         # 5 rather than 5.0: nobody types the nought.
         for name, value in self.initial.items():
             if isinstance(value, float) and value.is_integer():
