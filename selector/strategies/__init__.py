@@ -107,6 +107,17 @@ STRATEGIES = {
             compares_all=True,
         ),
         Strategy(
+            name="typicality",
+            title="Typicality",
+            takes="the most typical items of groups that have few labels, for projects with few labels",
+            reason="Picked because it is typical of a group of similar items that had few labels",
+            looks="for what is typical of groups with few labels",
+            picker="typicality.pick",
+            needs=("embeddings",),
+            candidates="pool",
+            apart_from_labeled=True,
+        ),
+        Strategy(
             name="uniform",
             title="Uniform",
             takes="at random, to compare with",

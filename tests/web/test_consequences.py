@@ -184,6 +184,9 @@ def test_every_strategy_says_where_it_picks_from() -> None:
     assert said(typed=changed(strategy="entropy"))["candidates"] == "400 → 80 that the model is least sure of"
     assert said(typed=changed(strategy="uniform"))["candidates"] == "400 → 1,437 all, at random"
     assert said(typed=changed(strategy="coreset"))["candidates"] == "400 → 1,437 all, for what is unlike the rest"
+    assert said(typed=changed(strategy="typicality"))["candidates"] == (
+        "400 → 1,437 all, for what is typical of groups with few labels"
+    )
     assert said(typed=changed(strategy="badge"))["candidates"] == (
         "400 → 1,437 all, for what would change the model most"
     )
