@@ -170,6 +170,13 @@ def as_moment(value: Any) -> datetime.datetime | None:
     return datetime.datetime.fromisoformat(f"{value}+00:00") if isinstance(value, str) else value
 
 
+def later(column: str, by: datetime.timedelta) -> tuple[str, Any]:
+    """The SQL of the column's time plus `by`, and the value of its one place."""
+    if connection.vendor == "sqlite":  # by the function that the ORM calls
+        return f"django_format_dtdelta('+', {column}, %s)", by // datetime.timedelta(microseconds=1)
+    return f"{column} + %s", by
+
+
 def as_uuid_text(value: Any) -> str:
     """A UUID, as the database has it, as it is usually written."""
     if isinstance(value, str):

@@ -31,10 +31,16 @@ NO_ANNOTATION = uuid.UUID(int=0)
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who takes places in a batch at one moment. `answers`: whether any of theirs came within one lease;
-    `most`: how many unanswered tasks they may hold of it, near its end no more than a fair share of what is left, and
-    `limit` the same whatever is left; `spans`: the ranks of the tasks that they may be given, in order; `in_doubt`:
-    whether they get tasks that were answered and whose label is in doubt.
+    """A person who takes places in a batch, at one moment.
+
+    Parameters
+    ----------
+    answers: whether the person has answered within one lease.
+    most: the number of unanswered tasks that the person may hold, near the batch's end at most a fair share.
+    limit: the same without the fair share.
+    longest: the longest time that the person may hold one task, if there is a limit.
+    spans: the ranks of the tasks for this person, in order.
+    in_doubt: whether the person gets answered tasks whose label is in doubt.
     """
 
     user: User
@@ -44,6 +50,7 @@ class Person:
     answers: bool
     most: int
     limit: int
+    longest: datetime.timedelta | None = None
     spans: tuple[Span, ...] = ALL
     in_doubt: bool = True
 
@@ -51,6 +58,14 @@ class Person:
     def until(self) -> datetime.datetime:
         """The end of a lease that begins now."""
         return self.now + self.lease
+
+    @property
+    def takes_lapsed(self) -> bool:
+        """Whether the person may take a lapsed task again at once. All others wait for one lease: other people first.
+
+        A person at work loses a task only to the longest time, if there is one.
+        """
+        return self.answers and self.longest is None
 
 
 def most_held(batch: Batch, *, for_now: bool = False, in_grids: bool = False) -> int:
@@ -72,7 +87,7 @@ def person_in(
     """The user as somebody who takes places in this batch now. `without`: an annotation that counts as no answer;
     `for_now`: what nobody holds of the batch is about to be picked again; `in_grids`: many tasks are answered at once.
     """
-    now, lease = timezone.now(), datetime.timedelta(seconds=project.lease_seconds)
+    now, lease = timezone.now(), project.lease
     most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
     near_end = left < most * NEAR_END
     answer = [_time(now - lease), stored(Annotation, "id", without or NO_ANNOTATION), batch.pk]
@@ -87,7 +102,7 @@ def person_in(
     )
     share = math.ceil(left / (others + 1)) if near_end else most
     return Person(user, batch, now, lease, answers=bool(answers), most=max(1, min(most, share)), limit=most,
-                  spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
+                  longest=project.longest_hold, spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
 
 
 # 1 if there is an answer within a lease. The newest ones are looked at first, by their index, whatever PostgreSQL knows

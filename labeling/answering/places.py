@@ -17,13 +17,14 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from django.db.models import F
+from django.db.models.functions import Coalesce, Least
 from django.utils import timezone
 
 from labeling.answering.parts import Span
 from labeling.answering.person import Person
 from labeling.models import Annotation, Assignment, Project, Task, User
 from labeling.models.answers import AssignmentQuerySet
-from labeling.statements import Columns, change, lock, marks, rows, stored
+from labeling.statements import Columns, change, later, lock, marks, rows, stored
 
 PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
@@ -97,24 +98,36 @@ def any_for(person: Person) -> bool:
 
 
 def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
-    """Note that those of these places that the person still holds were claimed again. If answers come, renew them."""
+    """Note that the person has claimed these places again, where the person still holds them. Renew the leases if the
+    person answers.
+    """
     if not places:
         return []
-    lease = ", lease_expires_at = %s" if person.answers else ""
-    times = [_time(person.now), _time(person.until)] if person.answers else [_time(person.now)]
+    now = _time(person.now)
+    end, values = _renewed("held_since", person)
+    lease, values = (f", lease_expires_at = {end}", values) if person.answers else ("", [])
     kept = rows(
         f"""
-        UPDATE labeling_assignment SET claimed_at = %s{lease}
-        WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(places))}) RETURNING id
+        UPDATE labeling_assignment SET claimed_at = %s, held_since = COALESCE(held_since, %s){lease}
+        WHERE answered_at IS NULL AND ended_at IS NULL AND id IN ({marks(len(places))}) RETURNING {HELD.sql}
         """,
-        [*times, *(each.pk for each in places)],
+        [now, now, *values, *(each.pk for each in places)],
     )
-    ids = {row[0] for row in kept}
-    return [
-        Held(each.task_id, person.until if person.answers else each.lease_expires_at)
-        for each in places
-        if each.pk in ids
-    ]
+    ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, kept)}
+    return [Held(each.task_id, ends[each.task_id]) for each in places if each.task_id in ends]
+
+
+def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
+    """The SQL of the end of a renewed lease, and its values: after one lease, or when the longest time is over.
+
+    `held_since`: the column.
+    """
+    until = _time(person.until)
+    if person.longest is None:
+        return "%s", [until]
+    over, longest = later(held_since, person.longest)
+    over_first = f"CASE WHEN {held_since} < %s THEN {over} ELSE %s END"
+    return over_first, [_time(person.until - person.longest), longest, until]
 
 
 def take(person: Person, number: int) -> list[Held]:
@@ -165,8 +178,7 @@ def _pick(
     first, last = span
     if number < 1 or last < first:
         return []
-    # Who lets a task lapse is not given it again for one lease: others get it first.
-    lapsed = "" if person.answers else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
+    lapsed = "" if person.takes_lapsed else " OR (e.lease_expires_at > %s AND e.lease_expires_at <= %s)"
     new_to_them = "" if known or not person.batch.further else NEW_TO_THEM
     of_these = f" AND t.id IN ({marks(len(among))})" if among else ""
     not_these = f" AND t.id NOT IN ({marks(len(besides))})" if besides else ""
@@ -193,7 +205,7 @@ def _pick(
         """,
         [
             *(person.batch.pk, first, last),
-            *([] if person.answers else [_time(person.now - person.lease), _time(person.now)]),
+            *([] if person.takes_lapsed else [_time(person.now - person.lease), _time(person.now)]),
             person.user.pk,
             *([person.user.pk] if new_to_them else []),
             *among,
@@ -207,26 +219,27 @@ def _pick(
 
 
 def hold(person: Person, picked: Sequence[int]) -> list[Held]:
-    """Write down that these picked tasks are the person's. Giving one back and taking it again makes no lease longer.
+    """Store that the person holds these picked tasks. To give a task back and take it again makes neither the lease nor
+    the longest time longer.
 
-    In the order of their ids, which chance has dealt: not that in which they were picked, gold tasks last.
+    In the order of their ids, which is random: not in the order of picking, where gold tasks come last.
     """
     if not picked:
         return []
     ids = sorted(picked)
-    new, old = "excluded.lease_expires_at", "labeling_assignment.lease_expires_at"
-    again = new if person.answers else f"CASE WHEN {old} > %s THEN {old} ELSE {new} END"
     until, now = _time(person.until), _time(person.now)
-    values = [value for pk in ids for value in (pk, person.user.pk, until, now)]
+    old = "labeling_assignment.lease_expires_at"
+    again, renewal = _renewed("labeling_assignment.held_since", person) if person.answers else (old, [])
     held = rows(
         f"""
-        INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at)
-        VALUES {", ".join([f"({marks(4)})"] * len(ids))}
-        ON CONFLICT (task_id, user_id) DO UPDATE
-        SET ended_at = NULL, claimed_at = excluded.claimed_at, lease_expires_at = {again}
+        INSERT INTO labeling_assignment (task_id, user_id, lease_expires_at, claimed_at, held_since)
+        VALUES {", ".join([f"({marks(5)})"] * len(ids))}
+        ON CONFLICT (task_id, user_id) DO UPDATE SET ended_at = NULL, claimed_at = excluded.claimed_at,
+            held_since = CASE WHEN {old} > %s THEN labeling_assignment.held_since ELSE excluded.held_since END,
+            lease_expires_at = CASE WHEN {old} > %s THEN {again} ELSE excluded.lease_expires_at END
         WHERE labeling_assignment.ended_at IS NOT NULL RETURNING {HELD.sql}
         """,
-        values if person.answers else [*values, now],
+        [*(value for pk in ids for value in (pk, person.user.pk, until, now, now)), now, now, *renewal],
     )
     if len(held) != len(ids):  # a late answer of the person came in between
         raise PlacesMoved
@@ -245,13 +258,17 @@ def free_surplus(person: Person, *, keeping: Task) -> None:
 def reopen(person: Person, task: Task) -> None:
     """Hold a place again whose answer is being taken back.
 
-    Its lease is renewed if other answers come, and once without: who answers and takes back one task over and over
-    does not keep it for ever.
+    The lease is renewed if other answers come, and once without: a person who answers one task and takes the answer
+    back, over and over, does not keep the task. The time since the answer does not count towards the longest time.
     """
+    held_since = F("held_since") + (person.now - F("answered_at"))
+    end: Any = person.until
+    if person.longest is not None:
+        end = Least(person.until, Coalesce(held_since + person.longest, person.until))
     place = Assignment.objects.filter(user=person.user, task=task)
     undone_before = Annotation.objects.filter(user=person.user, task=task, undone_at__isnull=False)
     renew = person.answers or not undone_before.exists()
-    place.update(answered_at=None, **({"lease_expires_at": person.until} if renew else {}))
+    place.update(answered_at=None, held_since=held_since, **({"lease_expires_at": end} if renew else {}))
 
 
 def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
@@ -312,7 +329,9 @@ def answer_held(ids: Sequence[int], user: User) -> bool:
 def _answer_again(ids: Sequence[int], user: User) -> None:
     """Answer on places that had ended and that nobody has taken since."""
     taken = Task.objects.filter(pk__in=ids, free__gt=0).update(free=F("free") - 1)
-    again = Assignment.objects.ended().filter(user=user, task__in=ids).update(answered_at=timezone.now(), ended_at=None)
+    now = timezone.now()
+    ended = Assignment.objects.ended().filter(user=user, task__in=ids)
+    again = ended.update(answered_at=now, held_since=now, ended_at=None)
     if (taken, again) != (len(ids), len(ids)):
         raise PlacesMoved
 

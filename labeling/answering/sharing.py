@@ -34,7 +34,7 @@ KEPT_AT_WORK = 2
 def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
     """Tasks that the person has a place on, or let lapse less than one lease ago: others get those first."""
     closed = Q(ended_at__isnull=True)
-    if not person.answers:
+    if not person.takes_lapsed:
         closed |= Q(lease_expires_at__gt=person.now - person.lease, lease_expires_at__lte=person.now)
     return Assignment.objects.filter(closed, user=person.user, task__batch=person.batch).values("task")
 

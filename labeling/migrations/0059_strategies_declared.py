@@ -4,7 +4,7 @@ import selector.strategies
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0055_rejected_rows_bounded")]
+    dependencies = [("labeling", "0056_max_seconds_per_item")]
 
     operations = [
         migrations.AlterField(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,8 @@ from selector import strategies
 MAX_CLASSES = 20_000
 MOST_OVERLAP = 25
 MOST_COPIES = 12
+# In seconds.
+MIN_LEASE, MAX_LEASE = 5, 7 * 86400
 
 
 def finite(value: float) -> None:
@@ -92,8 +95,15 @@ class ProjectSettings(models.Model):
     )
     lease_seconds = models.PositiveIntegerField(
         default=180,
-        validators=[MinValueValidator(5), MaxValueValidator(7 * 86400)],
+        validators=[MinValueValidator(MIN_LEASE), MaxValueValidator(MAX_LEASE)],
         help_text="A task that nobody answers within this time goes to somebody else.",
+    )
+    max_seconds_per_item = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(MIN_LEASE), MaxValueValidator(MAX_LEASE)],
+        help_text="The longest time in seconds that a person holds one item, also while the person answers others; if "
+        "empty, there is no limit.",
     )
     pick_ahead = models.FloatField(
         null=True,
@@ -222,3 +232,14 @@ class ProjectSettings(models.Model):
 
     class Meta:
         abstract = True
+
+    @property
+    def lease(self) -> datetime.timedelta:
+        """The lease of an item that a person takes."""
+        return datetime.timedelta(seconds=min(self.lease_seconds, self.max_seconds_per_item or MAX_LEASE))
+
+    @property
+    def longest_hold(self) -> datetime.timedelta | None:
+        """The longest time that a person holds one item; None without a limit."""
+        seconds = self.max_seconds_per_item
+        return None if seconds is None else datetime.timedelta(seconds=seconds)

@@ -185,6 +185,10 @@ SECTIONS = (
         Setting("lease_seconds", "Lease, in seconds",
                 "People who answer nothing for this long may lose the items they hold to others who have none left. "
                 "Too short, and slow people lose work; too long, and an absent person delays the batch."),
+        Setting("max_seconds_per_item", "Longest time with one item, in seconds",
+                "After this time an item goes to others who have none left, even if its holder goes on answering other "
+                "items. The holder's answer still counts as long as no other person has the item. Empty: no limit.",
+                has_consequence=True),
     )),
     Section("deadline", "Deadline", (
         Setting("deadline_hours", "Deadline, in hours",

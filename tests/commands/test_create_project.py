@@ -38,6 +38,7 @@ def test_every_setting_is_an_option() -> None:
         "control_share": 0.25,
         "overlap": 3,
         "lease_seconds": 120,
+        "max_seconds_per_item": 600,
         "deadline_hours": 36.5,
         "complete_share": 0.8,
         "hourly_cost": Decimal("17.50"),
@@ -55,6 +56,16 @@ def test_every_setting_is_an_option() -> None:
     assert project.training == {"epochs": 40}
     assert project.show_predictions
     assert [(m.user.username, m.role) for m in Membership.objects.all()] == [("mona", "manager")]
+
+
+def test_a_setting_of_yes_or_no_is_turned_on_and_off() -> None:
+    call_command("create_project", *MINIMAL, "--no-show-suggestions", "--no-replace-skips", "--class-proposals")
+    call_command("create_project", "others", *MINIMAL[1:], "--leave-skips")
+    call_command("create_project", "asked", *MINIMAL[1:], "--question", "verify", "--no-grids")
+    signs, others, asked = Project.objects.order_by("pk")
+    assert (signs.show_suggestions, signs.replace_skips, signs.class_proposals) == (False, False, True)
+    assert (others.show_suggestions, others.replace_skips, others.class_proposals) == (True, False, False)
+    assert not asked.grids, "on without the option"
 
 
 def test_an_encoder_is_named_with_its_options(data_dir: Path) -> None:
@@ -87,6 +98,7 @@ def test_thousands_of_classes_come_from_a_file(tmp_path: Path) -> None:
         ("--control-share", "1", "control_share"),
         ("--overlap", "26", "overlap"),
         ("--lease-seconds", "1", "lease_seconds"),
+        ("--max-seconds-per-item", "604801", "max_seconds_per_item"),
         ("--deadline-hours", "0", "deadline_hours"),
         ("--complete-share", "1.1", "complete_share"),
         ("--hourly-cost", "-1", "hourly_cost"),

@@ -31,6 +31,7 @@ from labeling.models import Annotation, Assignment, Batch, Item, Project, Role, 
 pytestmark = pytest.mark.django_db
 
 LEASE, IDLE, LATELY, SIZE, PEOPLE = 180, 30, 5, 24, 4
+LONGEST = 233  # far from sums of the times that pass, with and without a lease
 CONFIDENCE = 0.95
 MOST = 10  # what one person holds of a batch this small
 ACTIONS = ["claim"] * 8 + ["answer_all", "answer_held"] * 2 + ["time_passes"] * 3 + ["undo"] * 3
@@ -45,6 +46,8 @@ class Place:
     number: int
     until: float
     claimed: float
+    since: float = 0.0
+    answered: float = 0.0
     state: str = "held"  # or "answered", "ended"
 
 
@@ -66,6 +69,7 @@ class Model:
 
     overlap: int
     most: int | None = None
+    longest: float = math.inf
     checked: set[int] = field(default_factory=set)  # by the random share
     extra: Counter[int] = field(default_factory=Counter)
     now: float = 0.0
@@ -130,7 +134,13 @@ class Model:
         if place is None:
             return False
         lapsed = self.now - LEASE < place.until <= self.now
-        return place.state != "ended" or (lapsed and not self.answers(user, self.now - LEASE))
+        return place.state != "ended" or (lapsed and not self.takes_lapsed(user))
+
+    def takes_lapsed(self, user: int) -> bool:
+        return self.longest == math.inf and self.answers(user, self.now - LEASE)
+
+    def renew(self, place: Place) -> None:
+        place.until = min(self.now + LEASE, place.since + self.longest)
 
     def claim(self, user: int, number: int) -> list[int]:
         if self.state != "open":
@@ -139,7 +149,9 @@ class Model:
         kept, most = own[:number], self.share(user)
         for task in kept:
             place = self.places[task, user]
-            place.claimed, place.until = self.now, self.now + LEASE if answers else place.until
+            place.claimed = self.now
+            if answers:
+                self.renew(place)
         room = min(number - len(kept), most - len(own))
         picked = self.pick(user, room)
         if len(picked) < room and self.free_lapsed(user, room - len(picked)):
@@ -174,11 +186,13 @@ class Model:
         for task in sorted(picked):
             earlier = self.places.get((task, user))
             if earlier is None:
-                self.places[task, user] = Place(next(NUMBERS), self.now + LEASE, self.now)
+                self.places[task, user] = Place(next(NUMBERS), self.now + LEASE, self.now, since=self.now)
                 continue
             earlier.state, earlier.claimed = "held", self.now
-            if self.answers(user, self.now - LEASE) or earlier.until <= self.now:
-                earlier.until = self.now + LEASE
+            if earlier.until <= self.now:
+                earlier.since, earlier.until = self.now, self.now + LEASE
+            elif self.answers(user, self.now - LEASE):
+                self.renew(earlier)
         return sorted(picked)
 
     def _of_others(self, user: int) -> list[tuple[int, int, Place]]:
@@ -239,7 +253,8 @@ class Model:
             return "not_assigned"
         if place.state == "answered" or (place.state == "ended" and not self.free(given.task)):
             return "taken"
-        place.state = "answered"
+        place.since = self.now if place.state == "ended" else place.since
+        place.state, place.answered = "answered", self.now
         self.given.append(given)
         if not self.outstanding(given.task) and self.is_doubted(given.task):
             self.extra[given.task] += 1
@@ -262,8 +277,9 @@ class Model:
             self.places[task, given.user].state = "ended"
         place = self.places[given.task, given.user]
         undone = any(g.task == given.task and g.user == given.user and not g.standing for g in self.given)
+        place.since += self.now - place.answered
         if self.answers(given.user, self.now - LEASE, without=given) or not undone:
-            place.until = self.now + LEASE
+            self.renew(place)
         place.state, given.standing = "held", False
         return ""
 
@@ -283,16 +299,16 @@ class Model:
 class Queue(RuleBasedStateMachine):
     """What people can do, done to both."""
 
-    @initialize(overlap=st.integers(1, 3), more=st.integers(0, 2), seed=st.integers(0, 2**32))
-    def start(self, overlap: int, more: int, seed: int) -> None:
+    @initialize(overlap=st.integers(1, 3), more=st.integers(0, 2), limited=st.booleans(), seed=st.integers(0, 2**32))
+    def start(self, overlap: int, more: int, limited: bool, seed: int) -> None:
         self.rng = random.Random(seed)
         most = overlap + more if more else None
-        self.model, self.passed = Model(overlap, most), 0.0
+        self.model, self.passed = Model(overlap, most, LONGEST if limited else math.inf), 0.0
         self.tick()
         self.paused = False
         self.project = make_project(
             f"p{next(NUMBERS)}", overlap=overlap, overlap_max=most, label_confidence=CONFIDENCE, check_share=0.2,
-            lease_seconds=LEASE,
+            lease_seconds=LEASE, max_seconds_per_item=LONGEST if limited else None,
         )  # fmt: skip
         self.batch = make_open_batch(self.project, make_items(self.project, SIZE), overlap=overlap, overlap_max=most)
         self.ids = list(self.batch.tasks.order_by("rank").values_list("pk", flat=True))
@@ -389,7 +405,8 @@ class Queue(RuleBasedStateMachine):
         self.passed += seconds
         self.tick()
         past = datetime.timedelta(seconds=seconds)
-        Assignment.objects.update(lease_expires_at=F("lease_expires_at") - past, claimed_at=F("claimed_at") - past)
+        times = ("lease_expires_at", "claimed_at", "held_since", "answered_at")
+        Assignment.objects.update(**{name: F(name) - past for name in times})
         Annotation.objects.update(created_at=F("created_at") - past)
         counting.recount(self.batch)  # what was counted in these ten minutes was done in others now
 

@@ -18,7 +18,8 @@ from labeling.loop.ledger import Budget, Spent
 from labeling.models import Project
 from labeling.models.batches import SEED, answers_needed
 from labeling.projects.settings import ON_PAGE, SETTINGS
-from labeling.web.settings.consequences import changes, consequences_of
+from labeling.web.settings import forecast
+from labeling.web.settings.consequences import NAMES, changes, consequences_of
 from labeling.web.settings.next_batch import next_batch, person_hours, rounds_left
 from labeling.web.settings.standing import Standing
 from models_store.privacy.config import PrivacyConfig
@@ -145,7 +146,7 @@ def test_work_grows_with_items_people_and_seconds(items: int, overlap: int, seco
 
 
 def test_what_is_saved() -> None:
-    assert said() == {
+    expected = {
         "size": "100 80 picked, 20 for control",
         "candidates": "400 that the model is least sure of",
         "share": "5.6 % of 1,797 unlabeled items",
@@ -162,6 +163,9 @@ def test_what_is_saved() -> None:
         "all-cost": "– no cost of an hour is set",
     }
     assert consequences_of(STANDING, SAVED).warnings == []
+    rows = said()
+    assert {key: rows[key] for key in expected} == expected
+    assert rows.keys() == NAMES.keys() - forecast.NAMES.keys() - {"copies"}
 
 
 def test_what_would_change_stands_beside_it() -> None:
@@ -214,6 +218,12 @@ def test_the_deadline() -> None:
     assert rows["deadline"] == "none → 24 h then it ends if 180 of 200 answers are there"
 
 
+def test_the_longest_time_with_one_item() -> None:
+    assert said()["hold"] == "no limit as long as the person answers other items"
+    limited = said(typed=changed(max_seconds_per_item=600))["hold"]
+    assert limited == "no limit → 10 min then others can get it; time for 166 answers"
+
+
 @pytest.mark.parametrize(
     ("standing", "change", "warning"),
     [
@@ -221,6 +231,11 @@ def test_the_deadline() -> None:
         (Standing(pool=PoolCounts(0, 0), pace=PACE), {}, "No item is left to label."),
         (Standing(pool=PoolCounts(1000, 3), pace=PACE), {}, "Only 3 items set apart for control are left."),
         (STANDING, {"batch_size": 1000, "deadline_hours": 0.1}, "it would not end the batch"),
+        (
+            Standing(pool=PoolCounts(9, 0), pace=Pace(40.0, 9, 1, 1)),
+            {"max_seconds_per_item": 30},
+            "Half of the answers take longer than 30\u00a0s: others get items that people are still working on.",
+        ),
     ],
 )
 def test_what_nobody_would_want_is_warned_of(standing: Standing, change: dict[str, Any], warning: str) -> None:

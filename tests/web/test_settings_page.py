@@ -50,6 +50,7 @@ GOOD = {
     "resolving": "dawid-skene",
     "review_share": "0.05",
     "lease_seconds": "90",
+    "max_seconds_per_item": "900",
     "deadline_hours": "24",
     "complete_share": "0.8",
     "pick_ahead": "0.7",
@@ -77,7 +78,7 @@ def test_all_of_it_is_saved() -> None:
     assert (saved.name, saved.prompt, saved.guidelines) == ("Digits, again", "Which digit?", "Look twice.")
     assert (saved.batch_size, saved.control_share, saved.strategy) == (250, 0.25, "margin")
     assert (saved.candidate_factor, saved.mean_cluster_size, saved.class_guard) == (7.5, 12.0, 2.5)
-    assert (saved.overlap, saved.lease_seconds) == (2, 90)
+    assert (saved.overlap, saved.lease_seconds, saved.max_seconds_per_item) == (2, 90, 900)
     assert (saved.near_copies, saved.copy_error, saved.copy_checks, saved.copy_weight) == (0, 0.02, 0.2, 0.25)
     assert (saved.show_predictions, saved.class_proposals, saved.grids) == (True, True, True)
     assert (saved.overlap_max, saved.label_confidence, saved.check_share) == (4, 0.97, 0.1)
@@ -157,6 +158,7 @@ def test_a_setting_emptied_goes_back_to_the_trainers_default() -> None:
         ({"overlap": "26"}, "overlap", "Enter a whole number from 1 to 25."),
         ({"overlap_max": "2"}, "overlap_max", "It must be more than the overlap, 2"),
         ({"lease_seconds": "1"}, "lease_seconds", "Enter a whole number from 5 to 604,800."),
+        ({"max_seconds_per_item": "4"}, "max_seconds_per_item", "Enter a whole number from 5 to 604,800, or nothing."),
         ({"deadline_hours": "0"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
         ({"deadline_hours": "soon"}, "deadline_hours", "Enter a number from 0.1 to 8,760, or nothing."),
         ({"complete_share": ""}, "complete_share", "Enter a number from 0.1 to 1."),

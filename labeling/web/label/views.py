@@ -70,7 +70,7 @@ def _config(membership: Membership) -> dict[str, Any]:
         "copies": project.near_copies,
         "classRevision": project.class_revision,
         "guidelinesVersion": project.guidelines_version,
-        "leaseSeconds": project.lease_seconds,
+        "leaseSeconds": project.lease.total_seconds(),
         "urls": {
             "claim": reverse("api:claim", args=[slug]),
             "annotations": reverse("api:annotations", args=[slug]),

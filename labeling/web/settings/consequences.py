@@ -81,6 +81,7 @@ NAMES = {
     "cost": "Cost",
     "done": "Done in",
     "certainty": "Accuracy known to",
+    "hold": "Longest time with one item",
     "deadline": "Deadline",
     "privacy": "Privacy",
     **forecast.NAMES,
@@ -118,6 +119,7 @@ def _figures(standing: Standing, settings: ProjectSettings) -> dict[str, tuple[s
         "cost": _cost(hours, settings),
         "done": _time_to_finish(hours, settings, standing.pace),
         "certainty": _certainty(standing, measured_of(batch, settings, standing)),
+        "hold": _hold(settings, standing.pace),
         "deadline": _deadline(batch.size, settings),
         "privacy": _privacy(standing, settings, batch.picked),
         **(forecast.rows(outlook) if surveyed else {}),
@@ -205,6 +207,14 @@ def _certainty(standing: Standing, control: int) -> tuple[str, str]:
     return f"± {100 * half:.1f} points", f"by {count(n, 'control item')} then"
 
 
+def _hold(settings: ProjectSettings, pace: Pace) -> tuple[str, str]:
+    seconds = settings.max_seconds_per_item
+    if seconds is None:
+        return "no limit", "as long as the person answers other items"
+    answers = int(seconds / (ASSUMED_SECONDS if pace.seconds is None else pace.seconds))
+    return duration(seconds), f"then others can get it; time for {count(answers, 'answer')}"
+
+
 def _deadline(size: int, settings: ProjectSettings) -> tuple[str, str]:
     if settings.deadline_hours is None:
         return "none", "a batch ends with its last answer"
@@ -249,6 +259,11 @@ def _warnings(standing: Standing, settings: ProjectSettings) -> list[str]:
     if settings.control_share and batch.picked and batch.control < round(settings.control_share * settings.batch_size):
         warnings.append(
             f"Only {count(pool.reserved, 'item')} set apart for control {'is' if pool.reserved == 1 else 'are'} left."
+        )
+    if settings.max_seconds_per_item is not None and settings.max_seconds_per_item < (pace.seconds or 0):
+        warnings.append(
+            f"Half of the answers take longer than {duration(settings.max_seconds_per_item)}: others get items that "
+            "people are still working on."
         )
     if settings.deadline_hours is not None and pace.seconds is not None and pace.active:
         total = batch.size * settings.overlap

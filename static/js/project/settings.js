@@ -8,7 +8,7 @@ const form = document.querySelector("#settings");
 const panel = document.querySelector("#consequences");
 const summary = document.querySelector("#consequence");
 const warnings = document.querySelector("#consequence-warnings");
-const telling = form.dataset.telling.split(" ").filter((name) => form.elements[name]);
+const telling = form.dataset.telling.split(" ");
 let timer;
 let asked;
 
@@ -23,7 +23,8 @@ if (touched(form)) tell();
 async function tell() {
   asked?.abort();
   asked = new AbortController();
-  const query = new URLSearchParams(telling.map((name) => [name, typed(form.elements[name])]));
+  const present = telling.filter((name) => form.elements[name]);
+  const query = new URLSearchParams(present.map((name) => [name, typed(form.elements[name])]));
   try {
     const response = await fetch(`${form.dataset.consequence}?${query}`, { signal: asked.signal });
     if (response.ok) show(await response.json());

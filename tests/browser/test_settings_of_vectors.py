@@ -1,0 +1,34 @@
+"""Settings in a browser, where the form lacks fields: vectors have neither grids nor near-copies."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from factories import make_items, make_member, make_project
+from playwright.sync_api import Page, expect
+
+from labeling.models import Project, Role
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def test_consequences_follow_what_is_typed(open_page: Any) -> None:
+    project = make_project("irises", kind="vector", classes=["setosa", "virginica"], batch_size=10, control_share=0)
+    make_items(project, 40)
+    page: Page = open_page(make_member(project, "mona", Role.MANAGER))
+    page.goto("/p/irises/settings/")
+    expect(page.get_by_label("Most near-copies of an item")).to_have_count(0)
+    rounds, hold = page.locator("[data-row=rounds]"), page.locator("[data-row=hold]")
+    page.get_by_label("Batch size").fill("20")
+    expect(rounds).to_have_text(re.compile(r"4\s+2 until no item is left"))
+    page.get_by_label("Longest time with one item, in seconds").fill("600")
+    expect(hold).to_have_text(re.compile(r"no limit\s+10\smin then others can get it; time for 120 answers"))
+    # A field that is gone, as on a page of an earlier release, ends nothing.
+    page.evaluate("document.querySelector('[name=class_guard]').name = 'gone'")
+    page.get_by_label("Batch size").fill("40")
+    expect(rounds).to_have_text(re.compile(r"4\s+1 until no item is left"))
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert (Project.objects.get().batch_size, Project.objects.get().max_seconds_per_item) == (40, 600)
