@@ -27,18 +27,18 @@ COMMANDS = {
     "web": [sys.executable, "-m", "gunicorn", "-c", "config/gunicorn.py", "config.wsgi:application"],
     "worker": [sys.executable, "-m", "config.command_line", "worker"],
 }
-# A step that goes on longer is cut short: whoever starts next takes it up.
+# A step that takes longer is cut short: the next worker repeats it.
 GRACE_SECONDS = 10
-# Before one that has ended is started again; twice as long each time, unless it has lasted for a while.
+# Seconds before a process is started again: twice as many each time, unless the process has run for a while.
 FIRST_PAUSE, LONGEST_PAUSE = 1, 64
 LASTING_SECONDS = 60
 STARTING_SECONDS = 30
-# For the last lines of one that has ended.
+# Time to read the last lines of a process that has ended.
 LINES_SECONDS = 2
 
 
 def check_port(text: str) -> int:
-    """The port as a number. Ends the program with one line if it is none, or taken."""
+    """The port as a number. Ends the program with one line if the text is no port, or the port is taken."""
     if not text.isdecimal() or not 0 < int(text) < 65536:
         sys.exit(f"PORT={text} is no port: it must be a number from 1 to 65535.")
     with socket.socket() as probe:
@@ -54,7 +54,7 @@ def check_port(text: str) -> int:
 
 
 class Part:
-    """One of the two: it can be started, and tells in `events` when it has ended."""
+    """Web or worker: a process that can be started again. Its end is put into `events`."""
 
     def __init__(self, name: str, events: queue.SimpleQueue[Event]) -> None:
         self.name = name
@@ -93,7 +93,7 @@ class Part:
         self._events.put(("ended", self))
 
     def start_later(self) -> bool:
-        """Start it again after a pause. Returns False, and starts nothing, if it could not be started at all."""
+        """Start the process again after a pause. Returns False, and starts nothing, if its first start failed."""
         status, lasted = self.process.wait(), time.monotonic() - self._started
         how = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with exit status {status}"
         if status == -signal.SIGKILL:
@@ -111,12 +111,12 @@ class Part:
         return True
 
 
-# What happened, and to which part. Told to stop is the program as a whole.
+# An event, and its part. A signal to stop concerns the whole program: it has none.
 Event = tuple[Literal["ended", "due", "stop"], Part | None]
 
 
 def stop(parts: list[Part]) -> None:
-    """Ask all to end; after the grace time, or a second Ctrl-C, end them and their children."""
+    """Ask all parts to end; kill them and their children after the grace time, or after a second Ctrl-C."""
     for part in parts:
         part.process.terminate()
     for part in parts:
@@ -155,7 +155,7 @@ def main() -> int:
 
 
 def keep_running(events: queue.SimpleQueue[Event]) -> bool:
-    """Start what ends again. Returns when that is over: whether the program was told to stop."""
+    """Start parts again when they end. Returns True after a signal to stop, False if a first start failed."""
     while True:
         what, part = events.get()
         if part is None:

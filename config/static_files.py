@@ -29,7 +29,7 @@ class HashedFiles(CompressedManifestStaticFilesStorage):
 
 
 def collect() -> None:
-    """Gather the front-end files in `STATIC_ROOT`, if any of them is newer than the last time."""
+    """Gather the front-end files in `STATIC_ROOT`, if a file is newer than those there."""
     stamp = Path(settings.STATIC_ROOT) / ".collected"
     sources = (Path(storage.path(name)) for finder in get_finders() for name, storage in finder.list([]))
     if not stamp.exists() or any(path.stat().st_mtime > stamp.stat().st_mtime for path in sources):

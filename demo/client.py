@@ -1,4 +1,4 @@
-"""A client of the HTTP API that plays one annotator: it waits for a server that restarts."""
+"""A client of the HTTP API for one simulated annotator. It waits for a server that restarts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import httpx
 
-# A server that restarts is waited for; the answers are sent again under the same ids.
+# How long requests are repeated while the server restarts. Answers keep their ids.
 RETRY_SECONDS = 30.0
-# Once the game is over, no longer than this.
+# The same after the end of the game.
 LAST_TRIES_SECONDS = 1.5
 
 OTHER_DATABASE = "Does it use the same database as this command?"
 
 
 class SimulationError(Exception):
-    """The simulation cannot go on; the message tells whoever runs it what to do."""
+    """The simulation cannot go on; the message says what to do."""
 
 
 class Client:
-    """The project's endpoints as one annotator sees them. What fails for a moment is tried again."""
+    """The project's endpoints for one annotator. Requests that fail for a moment are repeated."""
 
     def __init__(self, *, url: str, slug: str, token: str, retry_seconds: float, stop: threading.Event) -> None:
         self.retries = 0
@@ -45,7 +45,7 @@ class Client:
         return self._checked(self._send("POST", path, body))
 
     def delete(self, path: str) -> bool:
-        """Whether it was deleted; False if it is too late for that."""
+        """Returns True if the resource was deleted, False if it is too late."""
         response = self._send("DELETE", path, None)
         if response.status_code == httpx.codes.CONFLICT:
             return False

@@ -1,7 +1,7 @@
 """Plays annotators over HTTP, from each item's known answer, until a number of batches is done.
 
-Every annotator is a thread with a client of its own; the calling thread watches the loop, opens and shuts the gate that
-they wait at, and ends the game. The database is only asked for the known answers and for what the API does not tell.
+Each annotator is a thread with a client of its own. The calling thread watches the loop, opens and shuts the gate of
+the annotators, and ends the game. The database is read for known answers, jobs and places only.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ STALL_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Game:
-    """What is played. Rates are shares of the answers; all that is random follows from the seed."""
+    """Settings of a game. Rates are shares of the answers; all random numbers follow from the seed."""
 
     url: str
     slug: str
@@ -49,7 +49,7 @@ class Game:
 
 
 class Watcher(Protocol):
-    """Is told how it goes, from the thread that called `play`."""
+    """Gets news of the game, from the thread that called `play`."""
 
     def progress(self, progress: dict[str, Any]) -> None: ...
 
@@ -59,7 +59,7 @@ class Watcher(Protocol):
 
 
 class Annotator:
-    """One simulated person: claims, answers from what is known, sometimes errs, skips or takes an answer back."""
+    """A simulated person: claims, answers from known answers, and at times errs, skips, or undoes an answer."""
 
     def __init__(self, simulation: Simulation, number: int) -> None:
         game = simulation.game
@@ -69,7 +69,7 @@ class Annotator:
         self._rng = np.random.default_rng([game.seed, number])
 
     def run(self) -> Counter[str]:
-        """Work until the simulation stops; whatever is held then is given back. A failure stops everybody."""
+        """Work until the simulation stops, then release all tasks. A failure stops all annotators."""
         simulation = self._simulation
         try:
             while not simulation.stop.is_set():
@@ -112,7 +112,7 @@ class Annotator:
         return True
 
     def _answer(self, task: dict[str, Any], truth: Stored, known: Mapping[int, Stored]) -> dict[str, Any]:
-        """An answer; of the near-copies beside the item those with another truth are taken out."""
+        """An answer; near-copies with another truth than the item are taken out."""
         value = truth
         copies = [each["id"] for each in task["item"].get("copies", ()) if each["id"] in known]
         if self._chance("error_rate"):
@@ -164,7 +164,7 @@ class Simulation:
     def __init__(self, game: Game, project: Project, watcher: Watcher) -> None:
         self.game = game
         self.stop = threading.Event()
-        # Open while there is something to answer: nobody need ask the server in vain while a model trains.
+        # Open while there is something to answer: no annotator asks the server while a model trains.
         self.gate = threading.Event()
         self.asks = project.asks
         self.names = list(project.classes.order_by("index").values_list("name", flat=True))
@@ -177,7 +177,7 @@ class Simulation:
         self._noted = False
 
     def client(self, number: int) -> Client:
-        """One that plays the annotator of this number. To be closed."""
+        """A client for the annotator of this number. The caller closes it."""
         game = self.game
         return Client(
             url=game.url,
@@ -207,7 +207,7 @@ class Simulation:
             self._client.close()
 
     def truths(self, item_ids: list[int]) -> dict[int, Stored]:
-        """The known answers of items. Raises `SimulationError` if one is not known."""
+        """The known answers of items. Raises `SimulationError` if an item has none."""
         items = self._project.items.filter(pk__in=item_ids).values_list("pk", "external_id", "truth")
         truths: dict[int, Stored] = {}
         for pk, name, truth in items:
@@ -219,7 +219,7 @@ class Simulation:
         return truths
 
     def known(self, item_ids: list[int]) -> dict[int, Stored]:
-        """The known answers of those of these items that have one."""
+        """The known answers of these items, without items that have none."""
         items = self._project.items.filter(pk__in=item_ids).values_list("pk", "truth") if item_ids else ()
         return {pk: truth for pk, truth in items if truth is not None}
 
@@ -247,7 +247,7 @@ class Simulation:
         return self._project.batches.filter(number=number, state=Batch.State.DONE).exists()
 
     def _is_over(self, progress: dict[str, Any]) -> bool:
-        """Whether no item is left. Raises `SimulationError` if nothing more will come although items are left."""
+        """Whether no item is left. Raises `SimulationError` if items are left, but no further batch comes."""
         if progress["state"] == Batch.State.FAILED:
             raise SimulationError(f"Batch {progress['batch']} failed: {progress['reason']}")
         if progress["loop"] == Project.Loop.PAUSED:
@@ -265,14 +265,14 @@ class Simulation:
         return False
 
     def _held(self) -> dict[int, int]:
-        """Of each batch, how many tasks somebody holds."""
+        """The number of tasks that are held, by batch."""
         held = Assignment.objects.pending().filter(
             task__batch__project=self._project, task__batch__state=Batch.State.OPEN
         )
         return Counter(held.order_by("task__batch__number").values_list("task__batch__number", flat=True))
 
     def _look_for_life(self, progress: dict[str, Any]) -> None:
-        """Complain when nothing has changed for long: nobody works in the background, or others hold all tasks."""
+        """Raise or note the reason when nothing has changed for long: no worker runs, or others hold all tasks."""
         seen = tuple(progress[key] for key in ("batch", "state", "phase", "share", "remaining"))
         now = time.monotonic()
         if seen != self._seen:

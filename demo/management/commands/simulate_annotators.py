@@ -1,4 +1,4 @@
-"""Plays annotators over HTTP, so that anyone can watch the loop run."""
+"""Plays annotators over HTTP, so that users can watch the loop run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from labeling.management.finding import project_named
 from labeling.models import Batch, Project, Role
 from labeling.projects.members import get_or_create_user, set_role
 
-# Should this process be killed, its tokens do not outlive the day.
+# If this process is killed, its tokens expire within a day.
 TOKEN_LIFE = datetime.timedelta(days=1)
 BAR = "{desc} |{bar}| {n_fmt} of {total_fmt} answered"
 
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 
 
 def _check(project: Project, annotators: int, batches: int, rates: dict[str, float], seed: int) -> None:
-    """Raises `CommandError`, naming what is wrong, if this cannot be played."""
+    """Raises `CommandError` with the wrong option or missing data if no game is possible."""
     if not 1 <= annotators <= 200:
         raise CommandError("annotators: this must be a number from 1 to 200.")
     if batches < 1:
@@ -99,7 +99,7 @@ def _check(project: Project, annotators: int, batches: int, rates: dict[str, flo
 
 @contextmanager
 def _tokens(project: Project, annotators: int) -> Iterator[list[str]]:
-    """A token for each annotator, with accounts made if need be; deleted at the end."""
+    """A token for each annotator, deleted at the end. Makes missing accounts."""
     made = []
     try:
         for number in range(1, annotators + 1):
@@ -112,7 +112,7 @@ def _tokens(project: Project, annotators: int) -> Iterator[list[str]]:
 
 
 class Display:
-    """Shows how it goes: a bar on a terminal, and a line for each batch everywhere."""
+    """Shows the progress: a bar on a terminal, and a line for each batch everywhere."""
 
     def __init__(self, command: BaseCommand, project: Project, bar: tqdm) -> None:
         self.batches = 0

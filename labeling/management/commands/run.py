@@ -30,4 +30,4 @@ class Command(BaseCommand):
         take_over(PORT=str(settings.PORT), DATA_DIR=str(settings.DATA_DIR))
 
     def prepare(self) -> None:
-        """What has to be there besides, before anybody is served."""
+        """A step between the update and the start. None here."""
