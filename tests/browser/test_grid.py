@@ -14,6 +14,7 @@ from labeling.models import Annotation, Task
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True}
+LOW_PHONE = {**PHONE, "viewport": {"width": 360, "height": 460}}
 BIRDS = ["Donaudampfschiffahrtsgesellschaftskapitänsmöwe", "الحبارى العربية الكبيرة جدا", "ハシブトガラスの若鳥の群れ"]
 LOOK_MS = 1_300
 
@@ -117,6 +118,33 @@ def test_on_a_phone_every_cell_is_in_sight_and_taps_mark(open_screen: Any, scree
     screenshot(screen.page, "grid-phone-dark")
     screen.page.locator("#grid-confirm").tap()
     assert values(screen).count(False) == 1
+
+
+def test_what_was_not_in_view_is_not_confirmed(open_screen: Any, screenshot: Any) -> None:
+    words = {"classes": BIRDS, "question": "verify", "kind": "text", "prompt": "Is this right, by all that you know?"}
+    project = make_project("birds", grids=True, **words)
+    make_open_batch(project, make_items(project, 12))
+    project.items.update(proposed=1)
+    screen = open_screen(project, make_member(project, "annie"), **LOW_PHONE, color_scheme="dark")
+    screen.page.wait_for_timeout(LOOK_MS)
+    hidden = cells(screen).count() - cells_in_view(screen)
+    assert 0 < hidden < 12
+    expect(screen.page.locator("#grid-said")).to_have_text(f"Confirm {12 - hidden} right, {hidden} not seen")
+    screenshot(screen.page, "grid-not-seen-dark")
+    screen.page.locator("#grid-confirm").tap()
+    assert values(screen) == [True] * (12 - hidden)
+    expect(cells(screen)).to_have_count(hidden)  # they come again
+    look(screen)
+    cells(screen).last.scroll_into_view_if_needed()
+    screen.page.wait_for_timeout(LOOK_MS)
+    screen.page.locator("#grid-confirm").tap()
+    assert values(screen) == [True] * 12
+
+
+def cells_in_view(screen: Any) -> int:
+    stage = screen.page.locator("#stage").bounding_box()
+    boxes = [cells(screen).nth(place).bounding_box() for place in range(cells(screen).count())]
+    return sum(box["y"] + 0.7 * box["height"] <= stage["y"] + stage["height"] for box in boxes)
 
 
 def test_without_a_network_a_grid_is_kept_and_sent_later(open_screen: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
-from labeling.models import Annotation, Batch, Item, Task
+from labeling.models import Annotation, Batch, Comment, Item, Task
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -160,6 +160,23 @@ def test_skip_asks_for_a_reason_and_enter_gives_it_again(open_screen: Any) -> No
     screen.wait_until_sent()
     reasons = Annotation.objects.skips().order_by("task__rank").values_list("skip_reason", flat=True)
     assert list(reasons) == ["Cannot be made out"] * 2
+
+
+def test_enter_in_the_comment_chooses_no_reason(open_screen: Any) -> None:
+    project = make_project(kind="image")
+    make_open_batch(project, make_items(project, 10))
+    screen = open_screen(project, make_member(project, "annie"))
+    screen.press(" ", "c")
+    screen.page.keyboard.type("Two owls")
+    screen.press("Enter")
+    dialog = screen.page.get_by_role("dialog", name="Why skip it?")
+    expect(dialog.locator("[data-reason]").first).to_be_focused()
+    expect(dialog).to_be_visible()
+    screen.press("2")
+    expect(dialog).to_be_hidden()
+    screen.wait_until_sent()
+    skip = Annotation.objects.get()
+    assert (skip.skip_reason, Comment.objects.get().text) == ("Cannot be made out", "Two owls")
 
 
 @pytest.mark.parametrize("key", ["Escape", "2"])

@@ -17,8 +17,9 @@ from django.views.decorators.http import conditional_page, require_safe
 
 from labeling import kinds
 from labeling.answering import comments
+from labeling.insight.work import answers_here
 from labeling.items.clients import content_of
-from labeling.models import Annotation, Item, LabelClass, Membership, Project
+from labeling.models import Item, LabelClass, Membership, Project
 from labeling.projects import access, class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
@@ -42,6 +43,7 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "picker_template": f"label/pickers/{picker}.html",
         "keys_template": f"label/pickers/{picker}_keys.html",
         "letters_search": picker == "search",
+        "copies_room": next((room for room in (4, 8) if project.near_copies <= room), 12),
         "suggests": _suggests(project, picker),
         "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
         "unread": comments.unread(project, membership.user),
@@ -142,7 +144,9 @@ def label_guidelines(request: HttpRequest, membership: Membership) -> JsonRespon
 @require_safe
 @for_members(access.ANNOTATE)
 def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
-    """How many answers the user has given in the project since `since`: his midnight, which only his browser knows."""
+    """How many answers the user has given in the project since the time `since`: midnight where the user is, which only
+    the browser knows. Labels that the user imported do not count.
+    """
     try:
         since = parse_datetime(request.GET.get("since", ""))
         since = since.astimezone(datetime.UTC) if since and since.tzinfo else None
@@ -150,7 +154,7 @@ def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
         since = None
     if since is None:
         return JsonResponse({"code": "invalid", "detail": "since must be a time with its zone."}, status=400)
-    answers = Annotation.objects.answers().filter(
+    answers = answers_here().filter(
         user=membership.user, task__batch__project=membership.project, created_at__gte=since
     )
     return JsonResponse({"answers": answers.count()})

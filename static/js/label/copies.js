@@ -6,9 +6,8 @@
 
 import { Copy } from "./copy.js";
 import { copiesSentence } from "./sentences.js";
+import { watchSight } from "./sight.js";
 
-// So much of a copy has to be in view.
-const IN_VIEW = 0.7;
 const DOUBLE_MS = 300;
 const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
 
@@ -20,7 +19,10 @@ export class Copies {
   #text = document.querySelector("#copies-text");
   #hint = document.querySelector("#copies-hint");
   #list = document.querySelector("#copies-list");
-  #observer = new IntersectionObserver((entries) => this.#viewed(entries), { threshold: IN_VIEW });
+  #observer = watchSight(
+    (button) => this.#copies.find((copy) => copy.button === button),
+    () => this.#tell(),
+  );
   #before = null; // what had the focus before the strip
   #allAt = -Infinity;
   #scrolled = false; // to ask the row itself would have the page laid out once more for each item
@@ -121,12 +123,6 @@ export class Copies {
 
   #rove(button) {
     for (const each of this.#copies) each.button.tabIndex = each.button === button ? 0 : -1;
-  }
-
-  #viewed(entries) {
-    const byButton = new Map(this.#copies.map((copy) => [copy.button, copy]));
-    for (const { target, intersectionRatio } of entries) byButton.get(target)?.viewed(intersectionRatio >= IN_VIEW);
-    this.#tell();
   }
 
   #tell() {

@@ -1,7 +1,7 @@
 // One near-copy in the strip: a button that takes it out of the answer, or brings it back.
 
-// Nobody sees in less what has just come.
-const SEE_MS = 300;
+import { SEE_MS, Sight } from "./sight.js";
+
 // The second half of a double click brings nothing back.
 const DOUBLE_MS = 300;
 
@@ -15,10 +15,7 @@ export class Copy {
   #place;
   #words;
   #onchange;
-  #ready = false;
-  #inView = false;
-  #passed = false; // the browser has said whether it is in view
-  #sightedAt = null; // since when it has been loaded and in view
+  #sight;
   #pointed = false; // somebody has pressed its button
   #madeAt = performance.now();
   #changedAt = -Infinity;
@@ -33,24 +30,23 @@ export class Copy {
     this.button.addEventListener("click", () => this.#toggle());
     const { element, words = "", ready } = kind.copy({ item, source, loaded, onready: () => this.#arrived() });
     this.#words = words;
-    this.#ready = ready;
+    this.#sight = new Sight(ready);
     this.button.append(element);
     this.#paint();
   }
 
   get loading() {
-    return !this.#ready;
+    return !this.#sight.ready;
   }
 
   /** It is outside of the row that is in view, and was never in it. */
   get unseen() {
-    return this.#passed && this.#sightedAt === null;
+    return !this.#pointed && this.#sight.missed;
   }
 
   /** Whether somebody can have seen it: only then does an answer say anything of it. */
   get seen() {
-    if (!this.#ready) return false;
-    return this.#pointed || (this.#sightedAt !== null && performance.now() - this.#sightedAt >= SEE_MS);
+    return this.#sight.ready && (this.#pointed || this.#sight.seen);
   }
 
   set(out) {
@@ -62,22 +58,13 @@ export class Copy {
 
   /** The browser says whether it is in view now. */
   viewed(inView) {
-    this.#passed = true;
-    this.#inView = inView;
-    // Rushed past is not seen.
-    if (!inView && !this.seen) this.#sightedAt = null;
-    this.#sight();
+    this.#sight.viewed(inView);
   }
 
   #arrived() {
-    this.#ready = true;
-    this.#sight();
+    this.#sight.loaded();
     this.#paint();
     this.#onchange();
-  }
-
-  #sight() {
-    if (this.#ready && this.#inView) this.#sightedAt ??= performance.now();
   }
 
   #toggle() {
@@ -88,9 +75,9 @@ export class Copy {
   }
 
   #paint() {
-    const state = this.out ? "taken out" : this.#ready ? "included" : "not loaded yet";
+    const state = this.out ? "taken out" : this.#sight.ready ? "included" : "not loaded yet";
     this.button.setAttribute("aria-pressed", !this.out);
     this.button.setAttribute("aria-label", `Copy ${this.#place}, ${state}${this.#words && `: ${this.#words}`}`);
-    this.button.dataset.state = this.#ready ? "ready" : "loading";
+    this.button.dataset.state = this.#sight.ready ? "ready" : "loading";
   }
 }

@@ -79,7 +79,10 @@ export class Dialogs {
   }
 
   #key(event) {
-    if (event.target === this.#comment && event.key === "Enter") this.#last().focus();
+    if (event.target === this.#comment && event.key === "Enter") {
+      event.preventDefault(); // the same press must not click the button that it leads to
+      this.#last().focus();
+    }
     if (event.target === this.#proposed || event.target === this.#comment) return; // what is typed there is text
     const button = /^[1-9]$/.test(event.key) && !event.repeat && this.#reasons[Number(event.key) - 1];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

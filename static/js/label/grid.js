@@ -4,6 +4,7 @@
 // marks all that it sweeps over with its button held, a finger marks what it taps.
 
 import { predictionSentence } from "./sentences.js";
+import { Sight, watchSight } from "./sight.js";
 
 const LEAST_CELLS = 12;
 const MOST_CELLS = 60;
@@ -18,17 +19,21 @@ const GLANCE_MS = 300;
 const STEPS = { ArrowLeft: () => -1, ArrowRight: () => 1, ArrowUp: (columns) => -columns, ArrowDown: (columns) => columns };
 
 export class Grid {
-  /** Called after each change of a mark. */
-  onmark = () => {};
+  /** Called after each change of a mark, and of what is in view. */
+  onchange = () => {};
 
   #place = document.querySelector("#grid");
   #kind;
   #sizes;
-  #cells = new Map(); // by the task's id: {task, element, state: "", "wrong" or "alone"}
+  #cells = new Map(); // by the task's id: {task, element, sight, state: "", "wrong" or "alone"}
   #columns = 1;
   #sweep = null; // the state that the mouse gives to what it comes over
   #last = { element: null, at: -Infinity };
   #shownAt = -Infinity;
+  #observer = watchSight(
+    (option) => this.#of(option)?.sight,
+    () => this.onchange(),
+  );
 
   /** `kind`: how items are drawn, with its name. */
   constructor(kind, name) {
@@ -56,9 +61,23 @@ export class Grid {
     return this.#cells.size;
   }
 
-  /** The tasks in this state. */
-  in(state) {
-    return [...this.#cells.values()].filter((cell) => cell.state === state).map((cell) => cell.task);
+  /** The tasks that bear this mark. */
+  marked(state) {
+    return this.#tasks((cell) => cell.state === state);
+  }
+
+  /** The tasks without a mark that somebody can have seen. */
+  get seen() {
+    return this.#tasks((cell) => !cell.state && cell.sight.seen);
+  }
+
+  /** The tasks without a mark that are out of view, and were never in it. */
+  get missed() {
+    return this.#tasks((cell) => !cell.state && cell.sight.missed);
+  }
+
+  #tasks(has) {
+    return [...this.#cells.values()].filter(has).map((cell) => cell.task);
   }
 
   /** Whether all that is to be judged is there to be seen, or will not come. */
@@ -77,19 +96,27 @@ export class Grid {
   show(tasks, loaded, { name, states = {} }) {
     this.#sweep = null;
     this.#shownAt = performance.now();
-    this.#cells = new Map(tasks.map((task) => [task.id, { task, element: this.#cell(task, loaded(task)), state: "" }]));
-    for (const [id, state] of Object.entries(states)) if (this.#cells.has(Number(id))) this.#cells.get(Number(id)).state = state;
+    const cell = (task) => ({
+      task,
+      element: this.#cell(task, loaded(task)),
+      sight: new Sight(),
+      state: states[task.id] ?? "",
+    });
+    this.#observer.disconnect();
+    this.#cells = new Map(tasks.map((task) => [task.id, cell(task)]));
     this.#place.setAttribute("aria-label", `Mark the items that are not: ${name}`);
     this.#place.replaceChildren(...[...this.#cells.values()].map((cell) => cell.element));
     this.#place.scrollTop = 0;
-    for (const cell of this.#cells.values()) this.#paint(cell);
+    for (const each of this.#cells.values()) this.#paint(each);
     this.#rove(this.#place.firstElementChild);
     this.#lay();
+    for (const { element } of this.#cells.values()) this.#observer.observe(element);
     // Where nothing else has the focus: the keys act on a cell that can be seen, and that is read out.
     if (document.activeElement === document.body) this.#place.firstElementChild.focus({ preventScroll: true });
   }
 
   clear() {
+    this.#observer.disconnect();
     this.#cells.clear();
     this.#place.replaceChildren();
   }
@@ -173,7 +200,7 @@ export class Grid {
     if (cell.state === state) return;
     cell.state = state;
     this.#paint(cell);
-    this.onmark();
+    this.onchange();
   }
 
   #of(option) {

@@ -1,7 +1,8 @@
 // What happens in grids: which items come together, what a confirmed grid answers, what Undo brings back.
 //
 // Cells that were not marked are answered with the class that they were shown for. Those marked wrong are a "no" where
-// one class is to be verified; otherwise they are asked alone afterwards, as are those that were set aside.
+// one class is to be verified; otherwise they are asked alone afterwards, as are those that were set aside. Cells that
+// were not in view for as long as it takes to see them are not answered: they come again in the next grid.
 
 import { Grid } from "./grid.js";
 import { uuid } from "./ids.js";
@@ -17,23 +18,42 @@ const LOOK_MOST_MS = 1_200;
 const classOf = ({ item }) => item.proposed ?? (typeof item.prediction?.value === "string" ? item.prediction.value : undefined);
 
 export class Grids {
-  #parts;
+  /** Called when the next item or grid is to be shown: with a sentence about the last act, and as `Labeler.show`. */
+  onnext = () => {};
+
+  #view;
+  #preloader;
+  #guard;
+  #stopwatch;
+  #queue;
+  #outbox;
+  #history;
+  #guidelines;
+  #pace;
   #grid;
   #mode;
-  #verify;
+  #proposes;
   #alone = new Set(); // tasks that are to be asked alone
   #said = document.querySelector("#grid-said");
   #confirm = document.querySelector("#grid-confirm");
   #aside = document.querySelector("#aside");
   #switch = document.querySelector("#mode");
 
-  /** `parts`: as the labeler's, with `kind`, `kindName`, `verify` (one class is to be verified) and `key` for storage. */
-  constructor(parts) {
-    this.#parts = parts;
-    this.#verify = parts.verify;
-    this.#grid = new Grid(parts.kind, parts.kindName);
-    this.#grid.onmark = () => this.#showMarks();
-    this.#mode = `${parts.key}:one-by-one`;
+  /** `proposes`: each item has one class that is to be verified; `key`: the beginning of the names in the storage. */
+  constructor({ view, preloader, guard, stopwatch, queue, outbox, history, guidelines, pace, kind, kindName, proposes, key }) {
+    this.#view = view;
+    this.#preloader = preloader;
+    this.#guard = guard;
+    this.#stopwatch = stopwatch;
+    this.#queue = queue;
+    this.#outbox = outbox;
+    this.#history = history;
+    this.#guidelines = guidelines;
+    this.#pace = pace;
+    this.#proposes = proposes;
+    this.#grid = new Grid(kind, kindName);
+    this.#grid.onchange = () => this.#showMarks();
+    this.#mode = `${key}:one-by-one`;
     this.#confirm.addEventListener("click", () => this.confirm());
     this.#aside.addEventListener("click", () => this.#grid.setAside());
     this.#switch.addEventListener("click", () => this.toggleMode());
@@ -50,29 +70,28 @@ export class Grids {
   }
 
   get shown() {
-    return this.#parts.view.showsGrid;
+    return this.#view.showsGrid;
   }
 
   /** Show the items of the next grid. False if the next item is to be asked alone. */
   show(said, tasks = this.#next(), states = {}) {
-    const { view, preloader, guard, stopwatch } = this.#parts;
     if (tasks.length < 2) {
       this.#grid.clear();
       return false;
     }
     const name = classOf(tasks[0]);
-    view.showGrid(name, tasks[0].id);
-    this.#grid.show(tasks, (task) => preloader.loaded(task), { name: isolated(name), states });
-    guard.appeared(Math.min(LOOK_MS + LOOK_CELL_MS * tasks.length, LOOK_MOST_MS));
-    stopwatch.start();
+    this.#view.showGrid(name, tasks[0].id);
+    this.#grid.show(tasks, (task) => this.#preloader.loaded(task), { name: isolated(name), states });
+    this.#guard.appeared(Math.min(LOOK_MS + LOOK_CELL_MS * tasks.length, LOOK_MOST_MS));
+    this.#stopwatch.start();
     this.#showMarks();
-    view.announce([said, `${count(tasks.length, "item")}: ${isolated(name)}? Mark the wrong ones, Enter confirms.`].filter(Boolean).join(" "));
+    this.#view.announce([said, `${count(tasks.length, "item")}: ${isolated(name)}? Mark the wrong ones, Enter confirms.`].filter(Boolean).join(" "));
     return true;
   }
 
   /** The first task, and those in the queue that are about the same class. */
   #next() {
-    const { queue } = this.#parts;
+    const queue = this.#queue;
     if (!this.on || !queue.current || this.#alone.has(queue.current.id)) return [];
     const name = classOf(queue.current);
     if (name === undefined) return [];
@@ -87,55 +106,56 @@ export class Grids {
 
   /** Answer all cells at once. */
   confirm() {
-    const { view, guard, queue, outbox, stopwatch, history, guidelines, pace, labeler } = this.#parts;
-    if (!this.shown || !guard.admits()) return;
+    if (!this.shown || !this.#guard.admits()) return;
     if (!this.#grid.loaded) {
-      view.tell("Some items have not arrived yet.");
-      view.announce("Some items have not arrived yet.");
+      this.#view.tell("Some items have not arrived yet.");
+      this.#view.announce("Some items have not arrived yet.");
       return;
     }
     this.#grid.setBrokenAside();
-    const wrong = this.#grid.in("wrong");
-    const right = this.#grid.in("");
-    const seconds = Math.round((stopwatch.seconds() / this.#grid.size) * 1000) / 1000;
-    const values = new Map(right.map((task) => [task, this.#verify ? true : classOf(task)]));
-    if (this.#verify) for (const task of wrong) values.set(task, false);
+    const tasks = this.#grid.tasks;
+    const wrong = this.#grid.marked("wrong");
+    const aside = this.#grid.marked("alone");
+    const right = this.#grid.seen;
+    const judged = right.length + wrong.length + aside.length;
+    const seconds = Math.round((this.#stopwatch.seconds() / judged) * 1000) / 1000;
+    const values = new Map(right.map((task) => [task, this.#proposes ? true : classOf(task)]));
+    if (this.#proposes) for (const task of wrong) values.set(task, false);
     const answers = [...values].map(([task, value]) => ({
       id: uuid(),
       task: task.id,
       value,
       seconds,
-      guidelines_version: guidelines.version,
+      guidelines_version: this.#guidelines.version,
       class_revision: task.classRevision,
     }));
-    const tasks = this.#grid.tasks;
-    const alone = tasks.filter((task) => !values.has(task));
+    const alone = tasks.filter((task) => aside.includes(task) || (!this.#proposes && wrong.includes(task)));
     for (const task of alone) this.#alone.add(task.id);
-    const said = this.#sentence(right.length, wrong.length);
-    queue.answeredAll([...values.keys()], alone);
-    outbox.answerAll(answers);
-    const states = Object.fromEntries([...wrong.map((task) => [task.id, "wrong"]), ...this.#grid.in("alone").map((task) => [task.id, "alone"])]);
+    const said = sentence({ right: right.length, wrong: wrong.length, missed: tasks.length - judged });
+    this.#queue.answeredAll([...values.keys()], alone);
+    this.#outbox.answerAll(answers);
+    const marks = [...wrong.map((task) => [task.id, "wrong"]), ...aside.map((task) => [task.id, "alone"])];
+    const grid = { tasks, answers, states: Object.fromEntries(marks) };
     const batch = Math.min(...tasks.map((task) => task.batch));
-    if (answers.length) history.add({ id: uuid(), task: tasks[0], batch, said, grid: { tasks, answers, states } });
-    pace.answered(answers.length);
-    view.tell(said);
-    labeler.show(`${said}.`);
-    if (!this.shown) guard.answered();
+    if (answers.length) this.#history.add({ id: uuid(), task: tasks[0], batch, said, grid });
+    this.#pace.answered(answers.length);
+    this.#view.tell(said);
+    this.onnext(`${said}.`);
+    if (!this.shown) this.#guard.answered();
   }
 
   /** Take back a grid: all its cells come back, marked as they were. */
   undo({ id, said, grid: { tasks, answers, states } }) {
-    const { queue, outbox, history, view, pace, labeler } = this.#parts;
-    history.remove(id);
+    this.#history.remove(id);
     const answered = new Set(answers.map((answer) => answer.task));
-    const waiting = new Set(queue.tasks.map((task) => task.id));
+    const waiting = new Set(this.#queue.tasks.map((task) => task.id));
     const back = tasks.filter((task) => answered.has(task.id) || waiting.has(task.id));
-    outbox.undoAll(answers);
+    this.#outbox.undoAll(answers);
     for (const task of back) this.#alone.delete(task.id);
-    queue.putBack(back);
-    pace.undone(answers.length);
-    view.tell(`Undone: ${said}`);
-    labeler.show(`Undone: ${said}.`, { grid: back, states });
+    this.#queue.putBack(back);
+    this.#pace.undone(answers.length);
+    this.#view.tell(`Undone: ${said}`);
+    this.onnext(`Undone: ${said}.`, { grid: back, states });
   }
 
   /** Whether the task has a cell on the screen. */
@@ -152,17 +172,16 @@ export class Grids {
 
   /** Go over to one item at a time, or back to grids. */
   toggleMode() {
-    const { queue, labeler, view } = this.#parts;
     try {
       if (this.on) localStorage.setItem(this.#mode, "1");
       else localStorage.removeItem(this.#mode);
     } catch {
-      view.tell("This browser keeps no settings.");
+      this.#view.tell("This browser keeps no settings.");
       return;
     }
     this.#alone.clear();
     this.#showMode();
-    if (queue.current) labeler.show();
+    if (this.#queue.current) this.onnext();
   }
 
   /** Carry out what a key does while a grid is on the screen. False if it does nothing here. */
@@ -183,13 +202,16 @@ export class Grids {
   }
 
   #showMarks() {
-    const wrong = this.#grid.in("wrong").length;
-    const aside = this.#grid.in("alone").length;
-    const right = this.#grid.size - wrong - aside;
-    this.#said.textContent = `Confirm ${[this.#sentence(right, wrong), aside && `${aside} set aside`].filter(Boolean).join(", ")}`;
+    const wrong = this.#grid.marked("wrong").length;
+    const aside = this.#grid.marked("alone").length;
+    const missed = this.#grid.missed.length;
+    const right = this.#grid.size - wrong - aside - missed;
+    const words = `Confirm ${sentence({ right, wrong, aside, missed })}`;
+    if (words !== this.#said.textContent) this.#said.textContent = words;
   }
+}
 
-  #sentence(right, wrong) {
-    return wrong ? `${right} right, ${wrong} wrong` : `${right} right`;
-  }
+function sentence({ right, wrong, aside = 0, missed }) {
+  const rest = [wrong && `${wrong} wrong`, aside && `${aside} set aside`, missed && `${missed} not seen`];
+  return [`${right} right`, ...rest.filter(Boolean)].join(", ");
 }

@@ -8,140 +8,160 @@ import { number, rejected } from "./sentences.js";
 const BATCH_GONE = "batch_closed";
 
 export class Labeler {
-  #parts;
+  #queue;
+  #outbox;
+  #preloader;
+  #history;
+  #guidelines;
+  #picker;
+  #pace;
+  #batch;
+  #view;
+  #waiting;
+  #guard;
+  #stopwatch;
+  #grids;
+  #copies;
   #flagged = false;
 
-  /** `parts`: queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, and
-   *  grids and copies where there are some. */
-  constructor(parts) {
-    this.#parts = parts;
+  /** `grids`, `copies`: null where the project has none. */
+  constructor({ queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting, guard, stopwatch, grids, copies }) {
+    this.#queue = queue;
+    this.#outbox = outbox;
+    this.#preloader = preloader;
+    this.#history = history;
+    this.#guidelines = guidelines;
+    this.#picker = picker;
+    this.#pace = pace;
+    this.#batch = batch;
+    this.#view = view;
+    this.#waiting = waiting;
+    this.#guard = guard;
+    this.#stopwatch = stopwatch;
+    this.#grids = grids;
+    this.#copies = copies;
   }
 
   /** Show the first task of the queue or its grid, or say why there is none. `said`: what has just happened; `before`:
    *  how an answer that is taken back was: `{value, flagged, comment}`, or the tasks of a `grid` with their `states`. */
   show(said = "", { value, flagged = false, comment = "", grid, states } = {}) {
-    const { queue, view, waiting, preloader, picker, batch, grids, copies, guard, stopwatch } = this.#parts;
-    queue.cells = grids?.held ?? 0;
-    const task = queue.current;
+    this.#queue.cells = this.#grids?.held ?? 0;
+    const task = this.#queue.current;
     this.#setFlag(flagged);
-    view.comment.value = comment;
-    batch.show();
-    picker.reset(value, task?.item);
+    this.#view.comment.value = comment;
+    this.#batch.show();
+    this.#picker.reset(value, task?.item);
     if (!task) {
-      copies?.show(null);
-      view.showLoading();
-      view.announce(said);
-      waiting.start();
+      this.#copies?.show(null);
+      this.#view.showLoading();
+      this.#view.announce(said);
+      this.#waiting.start();
       return;
     }
-    waiting.stop();
-    queue.inGrid = grids?.show(said, grid, states) ?? false;
-    if (queue.inGrid) {
-      copies?.show(null);
-      queue.refill();
+    this.#waiting.stop();
+    this.#queue.inGrid = this.#grids?.show(said, grid, states) ?? false;
+    if (this.#queue.inGrid) {
+      this.#copies?.show(null);
+      this.#queue.refill();
       return;
     }
-    copies?.show(task); // first: what shows the item measures the page
-    view.showTask(task, preloader.loaded(task));
-    guard.appeared();
-    stopwatch.start();
-    const place = batch.size ? `Item ${number(Math.min(batch.done + 1, batch.size))} of ${number(batch.size)}.` : "New item.";
-    view.announce([said, place, task.item.proposed ?? "", picker.spoken, copies?.spoken].filter(Boolean).join(" "));
-    queue.refill();
+    this.#copies?.show(task); // first: what shows the item measures the page
+    this.#view.showTask(task, this.#preloader.loaded(task));
+    this.#guard.appeared();
+    this.#stopwatch.start();
+    const { done, size } = this.#batch;
+    const place = size ? `Item ${number(Math.min(done + 1, size))} of ${number(size)}.` : "New item.";
+    const spoken = [said, place, task.item.proposed ?? "", this.#picker.spoken, this.#copies?.spoken];
+    this.#view.announce(spoken.filter(Boolean).join(" "));
+    this.#queue.refill();
   }
 
   answer(value, said, revision) {
-    if (!this.#parts.guard.admits()) return;
-    this.#give({ said, value }, (sent) => this.#parts.outbox.answer({ ...sent, value, class_revision: revision }));
+    if (!this.#guard.admits()) return;
+    this.#give({ said, value }, (sent) => this.#outbox.answer({ ...sent, value, class_revision: revision }));
   }
 
   /** `proposed`: the name of a class that is missing, if there is one. */
   skip(reason, proposed = undefined, comment = "") {
     const entry = { said: `Skipped: ${reason}`, skipped: true, comment };
-    this.#give(entry, (sent) => this.#parts.outbox.skip({ ...sent, reason, proposed_class: proposed }));
+    this.#give(entry, (sent) => this.#outbox.skip({ ...sent, reason, proposed_class: proposed }));
   }
 
   #give(entry, send) {
-    const { queue, history, guidelines, view, pace, copies, guard, stopwatch } = this.#parts;
-    if (!queue.current || !view.showsItem) return;
-    const beside = entry.skipped ? {} : (copies?.answer ?? {});
-    const seconds = stopwatch.seconds();
-    const comment = entry.comment || view.comment.value.trim();
+    if (!this.#queue.current || !this.#view.showsItem) return;
+    const beside = entry.skipped ? {} : (this.#copies?.answer ?? {});
+    const seconds = this.#stopwatch.seconds();
+    const comment = entry.comment || this.#view.comment.value.trim();
     const flagged = this.#flagged || Boolean(comment);
-    const task = queue.shift();
+    const task = this.#queue.shift();
     const id = uuid();
-    send({ id, task: task.id, seconds, flagged, comment, guidelines_version: guidelines.version, ...beside });
-    history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
-    if (!entry.skipped) pace.answered();
+    send({ id, task: task.id, seconds, flagged, comment, guidelines_version: this.#guidelines.version, ...beside });
+    this.#history.add({ ...entry, id, task, flagged, comment, batch: task.batch });
+    if (!entry.skipped) this.#pace.answered();
     const more = beside.same?.length ? `, also for ${number(beside.same.length)} more` : "";
-    view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${more}${flagged ? ", flagged" : ""}`);
+    this.#view.tell(`${entry.skipped ? entry.said : `Answered: ${entry.said}`}${more}${flagged ? ", flagged" : ""}`);
     this.show(`${entry.said}${more}.`);
-    if (!this.#parts.grids?.shown) guard.answered();
+    if (!this.#grids?.shown) this.#guard.answered();
   }
 
   /** Take back one of the last answers; its item comes back at once. */
-  undo(entry = this.#parts.history.last) {
-    const { queue, outbox, history, view, pace } = this.#parts;
+  undo(entry = this.#history.last) {
     if (!entry) {
-      view.tell("Nothing to undo. You can undo this tab's last ten answers while their batch is open.");
-      view.announce("Nothing to undo.");
+      this.#view.tell("Nothing to undo. You can undo this tab's last ten answers while their batch is open.");
+      this.#view.announce("Nothing to undo.");
       return;
     }
     if (entry.grid) {
-      this.#parts.grids?.undo(entry);
+      this.#grids?.undo(entry);
       return;
     }
-    history.remove(entry.id);
-    outbox.undo({ id: entry.id, task: entry.task.id });
-    queue.unshift(entry.task);
-    if (!entry.skipped) pace.undone();
-    view.tell(`Undone: ${entry.said}`);
+    this.#history.remove(entry.id);
+    this.#outbox.undo({ id: entry.id, task: entry.task.id });
+    this.#queue.unshift(entry.task);
+    if (!entry.skipped) this.#pace.undone();
+    this.#view.tell(`Undone: ${entry.said}`);
     this.show(`Undone: ${entry.said}.`, { ...entry, grid: [] });
-    this.#parts.guard.known();
+    this.#guard.known();
   }
 
   toggleFlag() {
-    const { view } = this.#parts;
-    if (!view.showsItem) return;
+    if (!this.#view.showsItem) return;
     this.#setFlag(!this.#flagged);
     const sentence = this.#flagged ? "Flagged: the reviewers will see it with your answer" : "No longer flagged";
-    view.tell(sentence);
-    view.announce(sentence);
+    this.#view.tell(sentence);
+    this.#view.announce(sentence);
   }
 
   /** Flag the item, and write why. */
   writeComment() {
-    const { view } = this.#parts;
-    if (!view.showsItem) return;
+    if (!this.#view.showsItem) return;
     if (!this.#flagged) this.toggleFlag();
-    view.comment.focus();
+    this.#view.comment.focus();
   }
 
   #setFlag(on) {
     this.#flagged = on;
-    this.#parts.view.showFlag(on);
+    this.#view.showFlag(on);
   }
 
   /** The server did not take an answer, a skip or an undo. */
   rejected(entry, code, detail) {
-    const { queue, history, view, batch } = this.#parts;
-    history.remove(entry.id);
+    this.#history.remove(entry.id);
     const sentence = rejected(code, detail);
-    view.tell(sentence);
-    view.announce(sentence);
-    const before = queue.current;
-    if (code === BATCH_GONE) queue.clear();
-    else if (entry.type === "undo") queue.drop(entry.task);
-    else queue.refused(entry.task);
-    if (queue.current !== before) this.show(sentence);
-    batch.refresh();
+    this.#view.tell(sentence);
+    this.#view.announce(sentence);
+    const before = this.#queue.current;
+    if (code === BATCH_GONE) this.#queue.clear();
+    else if (entry.type === "undo") this.#queue.drop(entry.task);
+    else this.#queue.refused(entry.task);
+    if (this.#queue.current !== before) this.show(sentence);
+    this.#batch.refresh();
   }
 
   /** These tasks, of which some are on the screen, went to somebody else, because their lease had run out. */
   lost(ids) {
-    const { view, grids } = this.#parts;
     const sentence = "Items that were left open for too long went to somebody else.";
-    view.tell(sentence);
-    if (!grids?.shown || !grids.lost(ids)) this.show(sentence);
+    this.#view.tell(sentence);
+    if (!this.#grids?.shown || !this.#grids.lost(ids)) this.show(sentence);
   }
 }

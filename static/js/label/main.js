@@ -27,7 +27,7 @@ import { Waiting } from "./waiting.js";
 
 const config = JSON.parse(document.querySelector("#label-config").textContent);
 const key = `marginalia:${config.user}:${config.project}`;
-const pickerName = document.querySelector("#content").dataset.picker;
+const { picker: pickerName, proposes } = document.querySelector("#content").dataset; // facts of the question
 
 let classesAnnounced = false;
 // Answers left over from an earlier visit are sent before the first claim, unless that takes longer than this.
@@ -42,6 +42,8 @@ const queue = new TaskQueue({ api, outbox, preloader, leaseSeconds: config.lease
 const history = new History(key, kind);
 const batch = new BatchProgress({ api, outbox });
 const pace = new Pace();
+const guard = new Guard();
+const stopwatch = new Stopwatch();
 const dialogs = new Dialogs();
 const guidelines = new Guidelines({
   api,
@@ -83,15 +85,40 @@ new Connection({
     waiting.look();
   },
 });
-const parts = { queue, outbox, preloader, history, guidelines, picker, pace, batch, view, waiting };
-Object.assign(parts, { guard: new Guard(), stopwatch: new Stopwatch() });
-if (config.copies) parts.copies = new Copies({ kind, preloader, view });
-const labeler = new Labeler(parts);
-if (config.grids) {
-  parts.labeler = labeler;
-  parts.grids = new Grids(Object.assign(parts, { kind, kindName: config.kind, verify: pickerName === "verify", key }));
-}
-const { grids, copies } = parts;
+const copies = config.copies ? new Copies({ kind, preloader, view }) : null;
+const grids = config.grids
+  ? new Grids({
+      view,
+      preloader,
+      guard,
+      stopwatch,
+      queue,
+      outbox,
+      history,
+      guidelines,
+      pace,
+      kind,
+      kindName: config.kind,
+      proposes: proposes !== undefined,
+      key,
+    })
+  : null;
+const labeler = new Labeler({
+  queue,
+  outbox,
+  preloader,
+  history,
+  guidelines,
+  picker,
+  pace,
+  batch,
+  view,
+  waiting,
+  guard,
+  stopwatch,
+  grids,
+  copies,
+});
 
 let yielded = false; // another tab has taken over
 
@@ -156,6 +183,7 @@ function tieEvents() {
   };
   outbox.onrejected = (entry, code, detail) => labeler.rejected(entry, code, detail);
   history.onundo = (entry) => labeler.undo(entry);
+  if (grids) grids.onnext = (said, before) => labeler.show(said, before);
   dialogs.onskip = (reason, proposed, comment) => labeler.skip(reason, proposed, comment);
   tabs.onyield = () => {
     yielded = true;
