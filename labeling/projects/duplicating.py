@@ -12,12 +12,12 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from labeling.models import ItemImport, Job, LabelClass, Membership, Project, User
-from labeling.projects import families, guidelines_images
+from labeling.projects import families, guidelines, guidelines_images
 from labeling.projects.create import create_project
 from labeling.projects.settings import SETTINGS
 
 # Beside the settings: what a project is made with, and how the task is described.
-COPIED = ("question", "prompt", "guidelines", "encoder", *(name for name in SETTINGS if name != "loop"))
+COPIED = ("question", "prompt", "encoder", *(name for name in SETTINGS if name != "loop"))
 DETAILS = ("description", "key", "colour", "aliases", "archived_at")
 # Of a membership, beside the role.
 MEMBERSHIP = ("group", "daily_limit", "paused_at", "pause_reason", "looked_at", "accuracy", "asked_in_doubt")
@@ -57,6 +57,7 @@ def duplicate(
     )
     _copy_details(classes, copy, with_position=items)
     guidelines_images.copy(project=project, into=copy)
+    guidelines.save(project=copy, user=user, text=project.guidelines)
     _copy_memberships(project, copy, user, others=members)
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)

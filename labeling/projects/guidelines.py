@@ -9,10 +9,12 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
+from markdown_it import MarkdownIt
 
 from labeling.models import GuidelinesVersion, Project, User
 from labeling.models.projects import MAX_GUIDELINES
@@ -45,12 +47,14 @@ Passage = list[Span]
 def save(*, project: Project, user: User | None, text: str) -> int:
     """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version.
 
-    Raises `ValidationError` naming the field for a text that is too long, or for which the project has no room.
+    Raises `ValidationError` naming the field for a text that is too long, that shows an image which the project does
+    not have, or for which the project has no room.
     """
     held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = _unix(text)
     if _unix(held.guidelines) != text:
         _count(held, text)
+        _check_images(held, text)
         held.guidelines, held.guidelines_version = text, held.guidelines_version + 1
         GuidelinesVersion.objects.create(
             project=held, number=held.guidelines_version, text=text, user=user, created_at=timezone.now()
@@ -86,6 +90,26 @@ def _count(project: Project, text: str) -> None:
     except storage.NoRoom as problem:
         raise ValidationError({"guidelines": problem.messages}) from problem
     storage.count(project, rows=size)
+
+
+def _check_images(project: Project, text: str) -> None:
+    named = images_in(text)
+    missing = named.difference(project.guidelines_images.values_list("name", flat=True)) if named else set()
+    if missing:
+        raise ValidationError(
+            {"guidelines": f"The project has no image called {', '.join(sorted(missing))}. Upload it first."}
+        )
+
+
+def images_in(text: str) -> set[str]:
+    """The names of the images that the text shows from the project. Images with an address elsewhere have none."""
+    if "![" not in text:
+        return set()
+    parser = MarkdownIt("commonmark")
+    parser.validateLink = lambda url: True  # type: ignore[method-assign]
+    inline = (child for token in parser.parse(text) for child in token.children or ())
+    sources = (str(child.attrGet("src")) for child in inline if child.type == "image")
+    return {unquote(source) for source in sources if not urlsplit(source).scheme}
 
 
 def _unix(text: str) -> str:

@@ -90,8 +90,8 @@ def named_in(project: Project, text: str) -> list[GuidelinesImage]:
 
 
 def copy(*, project: Project, into: Project) -> None:
-    """Give another project the images that its guidelines name. Call in the transaction that makes it."""
-    images = named_in(project, into.guidelines)
+    """Give a copy of the project the images that the guidelines name. Call in the transaction that makes the copy."""
+    images = named_in(project, project.guidelines)
     copies = [
         GuidelinesImage(
             project=into,

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from factories import digit_png, make_guidelines_image, make_member, make_project, make_user
@@ -169,3 +170,23 @@ def test_names_reach_nothing_but_the_projects_own_images(project: Project) -> No
     assert shown.count("<img") == 1
     assert shown.count("<a ") == shown.count("</a>") == 2
     assert 'alt="An &quot;owl&quot; &lt;b&gt;"' in shown
+
+
+@pytest.mark.parametrize(
+    "shown", ["![](stop.png)", "[![A sign](stop.png)](https://example.org)", "![A sign][1]\n\n[1]: stop.png"]
+)
+def test_a_text_that_shows_a_missing_image_is_refused(project: Project, shown: str) -> None:
+    client = manager(project)
+    form = client.get("/p/digits/settings/").context["form"]
+    fields = {name: value for name, value in form.initial.items() if value is not None}
+    page = client.post("/p/digits/settings/", {**fields, "guidelines": shown})
+    assert errors_of(page)["guidelines"] == "The project has no image called stop.png. Upload it first."
+    with pytest.raises(ValidationError):
+        guidelines.save(project=project, user=None, text=shown)
+    make_guidelines_image(project, "stop.png")
+    assert guidelines.save(project=project, user=None, text=shown) == 1
+
+
+def test_images_elsewhere_and_images_in_code_are_not_looked_for(project: Project) -> None:
+    text = "![](https://example.org/owl.png), `![](owl.png)`\n\n    ![](owl.png)"
+    assert guidelines.save(project=project, user=None, text=text) == 1
