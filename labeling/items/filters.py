@@ -42,7 +42,7 @@ class State(models.TextChoices):
     UNLABELED = "unlabeled", "not picked yet"
     UNDECIDED = "undecided", "answered, undecided"
     UNREADABLE = "unreadable", "unreadable"
-    EXCLUDED = "excluded", "excluded"
+    EXCLUDED = "excluded", "excluded before it was picked"
 
 
 STATES: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {

@@ -179,7 +179,7 @@ def count_matching(project: Project, chosen: ItemFilter) -> tuple[int, bool]:
     if chosen.q is None or chosen.q.ids is not None or chosen.like:
         return count_up_to(matching(project, chosen))
     others = replace(chosen, q=None)
-    if others == ItemFilter():
+    if others in (ItemFilter(), ItemFilter(excluded=False)):  # few items are excluded
         return COUNTED, True
     matches = list(matching(project, others).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
     n = sum(matches[:EXAMINED])

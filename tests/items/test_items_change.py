@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from mixture import mixture
 from pages import manager, member, text_of
 from rest_framework.test import APIClient
 
-from labeling.models import Correction, Item, Project, Removal, Role
+from labeling.models import BulkChange, Correction, Item, Project, Removal, Role
 
 pytestmark = pytest.mark.django_db
 
@@ -177,3 +178,26 @@ def test_annotators_are_told_nothing_of_it() -> None:
     Item.objects.filter(pk=items[0].pk).update(queued_at="2026-01-01T00:00:00Z")
     answer = api(project, Role.ANNOTATOR).post("/api/v1/projects/digits/claim/", {"count": 3}, format="json")
     assert {"queued", "excluded", "deleted"}.isdisjoint(answer.json()["tasks"][0]["item"])
+
+
+def test_what_is_excluded_leaves_the_list_and_has_one_of_its_own() -> None:
+    project = mixture()
+    client = manager(project)
+    items = ids_of(project, 0, 1)
+    told = text_of(client.post(f"{CHANGE}?action=exclude&item={items[0]}&item={items[1]}", {"note": ""}, follow=True))
+    assert "2 items are excluded." in told
+    assert "10 items" in told
+    page = client.get(PAGE).content.decode()
+    assert all(f'name="item" value="{item}"' not in page for item in items)
+    page = client.get(f"{PAGE}?excluded=true").content.decode()
+    assert all(f'name="item" value="{item}"' in page for item in items)
+    assert "All 2 items that match" in page
+    assert "All 10 items" in client.get(PAGE).content.decode()
+
+
+def test_what_is_excluded_is_not_among_all_that_a_worker_changes(monkeypatch: Any) -> None:
+    monkeypatch.setattr("labeling.web.items.changes.MAX_ITEMS", 4)
+    project = mixture()
+    project.items.filter(pk__in=ids_of(project, 0, 1)).update(excluded_at=timezone.now())
+    manager(project).post(f"{CHANGE}?action=delete&all=1", {"note": ""})
+    assert (BulkChange.objects.get().total, BulkChange.objects.get().filters) == (10, {"excluded": "false"})

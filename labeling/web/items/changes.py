@@ -128,7 +128,7 @@ def _carry_out(request: HttpRequest, membership: Membership, finding: Finding, c
 
 def _leave_to_worker(request: HttpRequest, membership: Membership, finding: Finding, change: Change) -> HttpResponse:
     change = replace(change, ids=())
-    asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.typed, change=change)
+    asked = bulk.ask(project=membership.project, user=membership.user, filters=finding.filters, change=change)
     messages.success(request, f"{words.count(asked.total, 'item')}: the worker is at it. You need not wait.")
     return redirect(_back(request, membership.project, finding))
 
@@ -140,4 +140,4 @@ def _back(request: HttpRequest, project: Project, finding: Finding) -> str:
         path = reverse("project-item", args=[project.slug, ids[0]])
     else:
         path = reverse("project-items", args=[project.slug])
-    return f"{path}?{finding.query}" if finding.query else path
+    return path + finding.tail

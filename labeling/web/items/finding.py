@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.http import HttpRequest
@@ -76,6 +76,12 @@ class Finding:
         if self._typed.get("sort") == NEWEST and "like" not in self._typed:
             del self._typed["sort"]
         self.filter = self.form.filter
+        # Excluded items have a list of their own, as deleted ones have.
+        self._keeps_excluded = (
+            self.filter.excluded is not None or self.filter.deleted or self.filter.state == State.EXCLUDED
+        )
+        if not self._keeps_excluded:
+            self.filter = replace(self.filter, excluded=False)
 
     @property
     def order(self) -> Order:
@@ -105,9 +111,19 @@ class Finding:
         return dict(self._typed)
 
     @property
+    def filters(self) -> dict[str, str]:
+        """The filters that let through the items of the list, as `read_filter` takes them."""
+        return self.typed if self._keeps_excluded else {**self._typed, "excluded": "false"}
+
+    @property
     def query(self) -> str:
         """The filters and the order as part of an address."""
         return urlencode(self._typed)
+
+    @property
+    def tail(self) -> str:
+        """The query as the end of an address."""
+        return f"?{self.query}" if self._typed else ""
 
     def with_place(self, name: str, place: Position | None) -> str:
         """The query with a place in it; empty without one."""

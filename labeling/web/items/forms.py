@@ -64,7 +64,7 @@ class FindForm(forms.Form):
     gold = _yes_or_no("Gold", "gold", "not gold")
     queued = _yes_or_no("Queued for labeling", "queued", "not queued")
     propagated = _yes_or_no("Labeled as a near-copy", "labeled as one", "not labeled as one")
-    excluded = _yes_or_no("Excluded", "excluded", "not excluded")
+    excluded = _choice("Excluded", ("", "not excluded"), ("true", "excluded"), whole=True)
     deleted = _choice("Deleted", ("", "not deleted"), ("true", "deleted"), whole=True)
     sort = _choice("Sort by", *((name, order.title) for name, order in ORDERS.items()), whole=True)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from labeling import kinds
-from labeling.answering.changing import ACTIONS
+from labeling.answering.changing import ACTIONS, AGAIN, DELETE, EXCLUDE, GOLD, INCLUDE, QUEUE, RESTORE, UNGOLD, UNQUEUE
 from labeling.items.filters import State
 from labeling.items.records import ItemLine, ItemRecord, Names, names_of
 from labeling.models import Annotation, BulkChange, Correction, Item, Project
@@ -183,6 +183,23 @@ def came_to_be(record: ItemRecord) -> str:
     if agreeing == len(answers):
         return f"All {len(answers)} answers agree."
     return f"{agreeing} of {len(answers)} answers agree."
+
+
+def changes(record: ItemRecord, *, labeled: bool) -> list[tuple[str, str, str]]:
+    """(action, title, look) of each button that changes the item, in their order."""
+    if record.removal:
+        back = RESTORE if record.removal.deleted else INCLUDE
+        again = [(back, ACTIONS[back].title, "")]
+        return again if record.removal.deleted else [*again, (DELETE, ACTIONS[DELETE].title, "quiet")]
+    gold = record.item.gold is not None
+    offered = {
+        UNQUEUE if record.item.queued_at else QUEUE: record.task is None,
+        AGAIN: labeled and not record.correction,
+        UNGOLD if gold else GOLD: gold or labeled,
+        EXCLUDE: True,
+        DELETE: True,
+    }
+    return [(action, ACTIONS[action].title, "quiet") for action, fits in offered.items() if fits]
 
 
 def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:

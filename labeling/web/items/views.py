@@ -66,6 +66,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "later": finding.with_place("after", page.after),
         "attention": attention_of(project),
         "actions": [(name, action.title) for name, action in ACTIONS.items() if _offered(name, finding)],
+        "excluded": not lines and project.items.excluded().exists(),
         "change_all": n > 0,
         "changes": [item_view.change_row(each) for each in bulk.under_way(project)],
         "hidden": finding.typed,
@@ -222,6 +223,7 @@ def _page(
     finding = Finding(request, project)
     at = finding.place(request.GET.get("at"))
     earlier, later = finding.around(item, str(at) if at else None)
+    label = item_view.label_text(project.asks.show(item.label, record.names))
     context = {
         "record": record,
         "item": item,
@@ -232,7 +234,8 @@ def _page(
         "form": form,
         **thread_context(item),
         "keys": project.asks.keys(classes.get("class_names", []), classes.get("own_keys")),
-        "label": item_view.label_text(project.asks.show(item.label, record.names)),
+        "label": label,
+        "changes": item_view.changes(record, labeled=bool(label)),
         "state": item_view.state_text(record.state),
         "proposed": None if item.proposed is None else record.names.get(item.proposed),
         "came_to_be": item_view.came_to_be(record),
