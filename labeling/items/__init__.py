@@ -6,5 +6,4 @@ words.py       the words of an item and of a search: pure
 search.py      the index of what items say
 alike.py       the nearest neighbours of an item
 records.py     what is known of the items found: answers, classes, corrections
-attention.py   how many wait for a manager's word
 """

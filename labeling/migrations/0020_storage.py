@@ -54,7 +54,7 @@ class Migration(migrations.Migration):
             name="storage_limit_mb",
             field=models.PositiveIntegerField(
                 blank=True,
-                help_text="What the project's files may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
+                help_text="What the project's files and rows may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
                 null=True,
                 validators=[django.core.validators.MinValueValidator(1)],
             ),

@@ -74,7 +74,7 @@ class Project(ProjectSettings):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="What the project's files may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
+        help_text="What the project's files and rows may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
     )
 
     # Classes: which were merged into which, by index as JSON has it, and how often they were changed.

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
 from pages import make_history, manager, member, text_of
 
@@ -187,3 +188,12 @@ def test_queries_do_not_grow(query: str, django_assert_max_num_queries: Any) -> 
     client = manager(batch.project)
     with django_assert_max_num_queries(27):
         client.get(address(batch.project, 2, query))
+
+
+def test_a_task_that_was_asked_for_says_by_whom() -> None:
+    project = make_project()
+    batch = make_open_batch(project, make_items(project, 2))
+    batch.tasks.update(asked=True)
+    project.items.filter(task__rank=0).update(queued_at=timezone.now())
+    page = text_of(manager(project).get(address(project, 1)))
+    assert page.count("A manager asked for it.") == page.count("It checks the label of a near-copy.") == 1
