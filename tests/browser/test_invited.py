@@ -16,6 +16,7 @@ from labeling.models import Annotation, Invitation, Membership, Role
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 MEMBERS = "/p/digits/members/"
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 
 
 @pytest.fixture
@@ -144,3 +145,12 @@ def test_it_all_goes_by_keyboard(manager: Page, open_page: Any) -> None:
     nora.keyboard.press("Enter")
     expect(nora.get_by_text("You are in Handwritten digits, as manager.")).to_be_visible()
     assert Invitation.objects.get().closed_at is not None
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_the_fields_of_members_can_be_read(open_page: Any, screenshot: Any, scheme: str) -> None:
+    project = make_project()
+    page = open_page(make_member(project, "mona", Role.MANAGER), "/p/digits/members/", **PHONE, color_scheme=scheme)
+    for label in ("Role of mona", "Group of mona", "Answers a day of mona"):
+        assert page.get_by_label(label).bounding_box()["width"] >= 100
+    screenshot(page, f"members-phone-{scheme}", full=True)

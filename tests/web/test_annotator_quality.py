@@ -11,10 +11,11 @@ from django.utils import timezone
 from factories import make_items, make_member, make_open_batch, make_project
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import signed_in
 
 from labeling.answering import queue
 from labeling.insight.annotators import accuracy, agreement, annotators_of, quantile
-from labeling.models import Annotation, Batch, Correction, Project
+from labeling.models import Annotation, Batch, Correction, Project, User
 from labeling.models.batches import IMPORTED
 
 VOTES = st.lists(
@@ -112,6 +113,10 @@ def test_answers_that_were_imported_are_nobodys_work() -> None:
         vote(project, name, value)
         for task in imported.tasks.all():  # newer than what was answered here, and all alike
             Annotation.objects.create(task=task, user=make_member(project, name), value=3, seconds=9)
+    today = signed_in(User.objects.get(username="annie")).get(
+        "/p/digits/label/today/", {"since": "2000-01-01T00:00:00Z"}
+    )
+    assert today.json() == {"answers": 1}
     for each in annotators_of(project, timezone.now()):
         assert (each.answers, each.median) == (1, 0)
         assert each.agreement is not None

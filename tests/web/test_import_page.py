@@ -72,7 +72,7 @@ def test_bad_rows_are_set_aside_and_can_be_downloaded() -> None:
     assert "1 item imported from texts.csv. 2 rows set aside" in text_of(page)
     pk = project.imports.get().pk
     detail = reverse("project-import-detail", args=[project.slug, pk])
-    assert f'href="{detail}"' in page.content.decode()
+    assert f'2 rows set aside: <a href="{detail}">see the list</a>.' in page.content.decode()
     listed = manager(project).get(detail)
     assert "This id occurs twice in the file." in text_of(listed)
     assert f'href="{reverse("api:rejected-rows", args=[project.slug, pk])}"' in listed.content.decode()

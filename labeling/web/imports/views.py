@@ -12,7 +12,9 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -187,9 +189,13 @@ def _receive(request: HttpRequest, membership: Membership, form: UploadForm) -> 
         form.add_error("file", received.reason)
         return False
     if received.state == ItemImport.State.DONE:
-        aside = f" {count(received.rejected, 'row')} set aside: see the list." if received.rejected else ""
-        tell = messages.warning if received.rejected else messages.success
-        tell(request, f"{count(received.accepted, 'item')} imported from {received.name}.{_labels(received)}{aside}")
+        brought = f"{count(received.accepted, 'item')} imported from {received.name}.{_labels(received)}"
+        if not received.rejected:
+            messages.success(request, brought)
+            return True
+        address = reverse("project-import-detail", args=[membership.project.slug, received.pk])
+        aside = format_html('{} set aside: <a href="{}">see the list</a>.', count(received.rejected, "row"), address)
+        messages.warning(request, format_html("{} {}", brought, aside))
     else:
         messages.success(request, f"{received.name} is uploaded. Importing in the background.")
     return True
