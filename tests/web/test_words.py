@@ -3,6 +3,7 @@
 import datetime
 
 import pytest
+from django.template import Context, Template
 
 from labeling.web.shared.words import count, duration, moment, percent
 
@@ -72,4 +73,12 @@ def test_count() -> None:
         "1 item",
         "1,797 items",
         "0 batches",
+    )
+
+
+def test_the_head_of_a_table_tells_columns_of_numbers_and_titles_for_screen_readers_apart() -> None:
+    text = "{% columns %}File | {{ name }}#{% if open %} | Open{% endif %} | (Remove){% endcolumns %}"
+    assert Template(text).render(Context({"name": "<Rows>"})) == (
+        '<tr><th scope="col">File</th><th scope="col" class="number">&lt;Rows&gt;</th>'
+        '<th scope="col"><span class="unseen">Remove</span></th></tr>'
     )

@@ -1,9 +1,14 @@
-"""What all templates have: `{{ batch.size|number }}` writes a number, `{% manage %} worker` a command."""
+"""What all templates have: `{{ batch.size|number }}` writes a number, `{% manage %} worker` a command, `{% columns %}`
+the head of a table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django import template
 from django.conf import settings
+from django.utils.safestring import SafeString, mark_safe
 
 from labeling.web.shared.words import number
 
@@ -15,3 +20,25 @@ register.filter("number", number)
 def manage() -> str:
     """How this installation's commands are called."""
     return str(settings.COMMAND)
+
+
+@register.simple_block_tag
+def columns(content: str) -> SafeString:
+    """The row of titles of a table: `{% columns %}File | Rows# | (Remove){% endcolumns %}`.
+
+    `#` ends the title of a column of numbers. A title in brackets is for screen readers alone.
+    """
+    return mark_safe(f"<tr>{''.join(_title(each) for each in content.split(' | '))}</tr>")  # noqa: S308  escaped there
+
+
+def _title(text: str) -> str:
+    text = text.strip()
+    if text.startswith("("):
+        text = f'<span class="unseen">{text[1:-1]}</span>'
+    return f'<th scope="col" class="number">{text[:-1]}</th>' if text.endswith("#") else f'<th scope="col">{text}</th>'
+
+
+@register.filter
+def of(values: Mapping[str, str], name: str) -> str:
+    """The value that a mapping has for the name; empty if it has none."""
+    return values.get(name, "")

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from django import template
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -22,6 +22,7 @@ from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
 from labeling.models import Project
+from labeling.projects.guidelines import Passage
 from labeling.projects.guidelines_images import named_in
 from labeling.web.shared.words import number
 
@@ -32,6 +33,12 @@ MAX_NESTING = 20
 SCHEMES = {"http", "https", "mailto"}
 # A page has its title (h1), and the guidelines stand below a heading of their own (h2).
 FIRST_HEADING, LAST_HEADING = 3, 6
+
+_CHANGES = {
+    "added": '<ins><span class="unseen">Added: </span>{}</ins>',
+    "removed": '<del><span class="unseen">Removed: </span>{}</del>',
+    "same": "{}",
+}
 
 register = template.Library()
 
@@ -118,6 +125,12 @@ def guidelines_html(project: Project | None, text: str) -> SafeString:
     shown.
     """
     return render_markdown(text, _pictures(project, text) if project else ())
+
+
+@register.simple_tag
+def changes_html(passage: Passage) -> SafeString:
+    """A passage of guidelines with the text that came or went marked as such."""
+    return format_html_join("", "{}", ((format_html(_CHANGES[span.kind], span.text),) for span in passage))
 
 
 def _pictures(project: Project, text: str) -> tuple[Picture, ...]:
