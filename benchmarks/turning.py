@@ -89,7 +89,7 @@ def turn(pool: Pool, *, slug: str, size: int, clock: Clock) -> None:
     from labeling.loop.step import Step
     from labeling.models import Job, Project
     from labeling.models.jobs import worker_name
-    from labeling.outgoing.exports.formats import export
+    from labeling.outgoing.exports import export
     from labeling.projects.create import create_project
 
     settings = {"question": pool.question, "seed": 1, "batch_size": size, "pick_ahead": None}

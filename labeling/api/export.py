@@ -12,13 +12,16 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling.api.shared.base import ProjectView
-from labeling.outgoing.exports import FILTERS, FORMATS, Choice, ChoiceError, choose, export
+from labeling.outgoing.exports import FILTERS, Choice, ChoiceError, choose, export
+from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.projects import access
 
 DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
+FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default=DEFAULT, description="Of the file.")
+FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()}
 PARAMETERS = [
-    OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl", description="Of the file."),
+    FORMAT,
     OpenApiParameter("batch", OpenApiTypes.STR, description="Batches: 3, or 2-5, or 1,4,6- (6 and all later)."),
     OpenApiParameter("control", OpenApiTypes.STR, enum=["only", "without"], description="Control items."),
     OpenApiParameter("agreement", SHARE, description="The least agreement, from 0 to 1."),
@@ -43,7 +46,7 @@ class IgnoreAccept(BaseContentNegotiation):
 
 
 class Export(ProjectView):
-    """The labeled items with their annotations and lineage, streamed as JSONL, CSV or Parquet.
+    """The labeled items with their annotations and lineage, streamed in the format asked for.
 
     The parameters filter the rows: those that are given must all hold.
     """
@@ -54,7 +57,7 @@ class Export(ProjectView):
 
     @extend_schema(
         parameters=PARAMETERS,
-        responses={(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()},
+        responses=FILES,
     )
     def get(self, request: Request, slug: str) -> StreamingHttpResponse:
         name, choice = self._name_and_choice(request)
@@ -72,7 +75,7 @@ class Export(ProjectView):
             for name in request.query_params
             if name not in known
         }
-        name = request.query_params.get("format") or "jsonl"
+        name = request.query_params.get("format") or DEFAULT
         if name not in FORMATS:
             errors["format"] = f"There is no format {name[:40]!r}; there are {', '.join(FORMATS)}."
         choice = Choice()

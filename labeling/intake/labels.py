@@ -31,7 +31,7 @@ MOST = 1000
 _IDS = ("external_id", "truth", "class")
 _NAME = UnicodeUsernameValidator.regex
 _NAME_LENGTH, _REASON_LENGTH = 150, 200
-# `labeling.outgoing.tables.defused` put the first apostrophe in front.
+# `labeling.outgoing.formats.csv.defused` put the first apostrophe in front.
 _DEFUSED = re.compile(r"'('*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠]))")
 
 

@@ -11,19 +11,20 @@ from typing import IO, cast
 
 from django.core.management.base import CommandError, OutputWrapper
 
-FORMATS = ("jsonl", "csv", "parquet")
+from labeling.outgoing.formats import DEFAULT, FORMATS
 
 
 def format_of(output: str) -> str:
-    """The format that a file's ending names; jsonl for any other, and for standard output."""
+    """The format that a file's ending names; the default for others and for standard output."""
     suffix = Path(output).suffix.lower().removeprefix(".")
-    return suffix if suffix in FORMATS else "jsonl"
+    return suffix if suffix in FORMATS else DEFAULT
 
 
 def to_standard_output(stdout: OutputWrapper, chunks: Iterable[bytes], format_name: str) -> None:
-    """Write the chunks as they come; whoever reads them may stop. Raises `CommandError` for Parquet on a terminal."""
-    if format_name == "parquet" and stdout.isatty():
-        raise CommandError("Parquet is no text to show on a terminal: name a file with --output.")
+    """Write the chunks as they come, until the reader stops. Raises `CommandError` for binary chunks on a terminal."""
+    form = FORMATS[format_name]
+    if not form.is_text and stdout.isatty():
+        raise CommandError(f"{form.title} is no text to show on a terminal: name a file with --output.")
     out = cast("IO[bytes]", stdout.buffer)
     try:
         for chunk in chunks:

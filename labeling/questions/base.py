@@ -70,7 +70,7 @@ class Question:
     answers: ClassVar[tuple[str, ...]] = ()
     """Names of the answers, by index, where they are not the project's classes."""
     exported_as: ClassVar[str] = "text"
-    """The type of a label in an export: a key of `labeling.outgoing.tables.LABELS`."""
+    """The type of a label in an export: a key of `labeling.outgoing.formats.base.LABELS`."""
     skip_reasons: ClassVar[list[str]] = SKIP_REASONS
 
     fixed_classes: ClassVar[str] = ""

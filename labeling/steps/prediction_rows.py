@@ -16,8 +16,8 @@ from labeling.intake.rows import Draft, Rejection, Rules
 from labeling.intake.run import rules_of
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
-from labeling.outgoing.predictions.formats import RowShape
-from labeling.outgoing.tables import Row
+from labeling.outgoing.formats import Row
+from labeling.outgoing.predictions.shape import RowShape
 from labeling.steps.encode import encode_good, load_encoder
 from labeling.steps.reading import load_model
 from models_store.encoders import Encoder

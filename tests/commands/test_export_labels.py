@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
@@ -53,6 +54,7 @@ def standard_output(*arguments: str) -> bytes:
         ("labels.csv", [], lambda path: len(list(csv.reader(path.open(newline="")))) - 1),
         ("labels.parquet", [], lambda path: pq.read_table(path).num_rows),
         ("LABELS.CSV", [], lambda path: len(list(csv.reader(path.open(newline="")))) - 1),
+        ("labels.arrow", [], lambda path: pa.ipc.open_stream(path.read_bytes()).read_all().num_rows),
         ("labels", ["--format", "parquet"], lambda path: pq.read_table(path).num_rows),
         ("labels.txt", [], lambda path: path.read_bytes().count(b"\n")),
     ],

@@ -8,9 +8,10 @@ from factories import make_items, make_member, make_open_batch, make_project
 
 from labeling.intake.labels import unpacked
 from labeling.models import Annotation, Batch, Copy, CopyAnswer, Item, Project
-from labeling.outgoing.exports import FORMATS, choose, count_rows, export
+from labeling.outgoing.exports import choose, count_rows, export
 from labeling.outgoing.exports.columns import COLUMNS
 from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.formats import FORMATS
 
 pytestmark = pytest.mark.django_db
 

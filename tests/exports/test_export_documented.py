@@ -1,4 +1,4 @@
-"""docs/reference/export.md explains every column, parameter and format, and nothing else."""
+"""The pages on exports explain every column, parameter and format, and nothing else."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 
 from labeling.api.export import PARAMETERS
-from labeling.outgoing.exports import FILTERS, FORMATS
+from labeling.outgoing.exports import FILTERS
 from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.formats import FORMATS
 
-TEXT = (Path(__file__).parents[2] / "docs/reference/export.md").read_text()
+DOCS = Path(__file__).parents[2] / "docs"
+TEXT = (DOCS / "reference/export.md").read_text()
+HOW_TO = (DOCS / "how-to/use-an-export.md").read_text()
 
 
 def rows_below(heading: str) -> list[str]:
@@ -26,4 +29,6 @@ def test_every_parameter_and_format_is_documented() -> None:
     names = ["format", *FILTERS]
     assert rows_below("Parameters of the API") == names
     assert [parameter.name for parameter in PARAMETERS] == names
-    assert all(f"`{name}`" in TEXT for name in FORMATS)
+    table = HOW_TO.split("| format | when to choose it |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.*) \|$", table, re.MULTILINE)
+    assert rows == [(name, form.note) for name, form in FORMATS.items()]

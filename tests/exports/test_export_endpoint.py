@@ -136,7 +136,7 @@ def test_a_wrong_parameter_is_refused_with_a_reason(project: Project, query: str
 
 def test_all_that_is_wrong_is_told_at_once(project: Project) -> None:
     answer = get("enzo", URL + "?batch=9&agreement=7&format=xml").json()
-    assert answer["detail"].startswith("format: There is no format 'xml'; there are jsonl, csv, parquet.")
+    assert answer["detail"].startswith("format: There is no format 'xml'; there are parquet, arrow, jsonl, csv.")
     assert answer["fields"]["batch"] == ["This project has no batch 9; its batches are 1 to 2."]
     assert answer["fields"]["agreement"] == ["'7' is not a share. Write a number from 0 to 1, such as 0.8."]
 

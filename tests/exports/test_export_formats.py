@@ -7,6 +7,7 @@ import datetime
 import io
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.models import Project
-from labeling.outgoing.exports import FORMATS, export
+from labeling.outgoing.exports import export
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.exports.parquet import schema_for
-from labeling.outgoing.tables import Page
+from labeling.outgoing.exports.writing import layout_for, schema_for
+from labeling.outgoing.formats import FORMATS, Page
 from labeling.questions import named
 from tests.exports.labeled import answer, make_batch, make_items
 from tests.factories import make_member, make_project
@@ -94,7 +95,7 @@ def rows_of(question: str) -> st.SearchStrategy[dict[str, Any]]:
 
 
 def written(name: str, pages: list[Page], question: str) -> bytes:
-    return b"".join(FORMATS[name].write(pages, named(question)))
+    return b"".join(FORMATS[name].write(pages, layout_for(named(question))))
 
 
 def read_jsonl(content: bytes) -> list[dict[str, Any]]:
@@ -110,7 +111,15 @@ def same_json(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def read_parquet(content: bytes) -> list[dict[str, Any]]:
-    rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    return as_json(pq.read_table(io.BytesIO(content)))
+
+
+def read_arrow(content: bytes) -> list[dict[str, Any]]:
+    return as_json(pa.ipc.open_stream(content).read_all())
+
+
+def as_json(table: pa.Table) -> list[dict[str, Any]]:
+    rows = table.to_pylist()
     plain = orjson.loads(orjson.dumps(rows, option=orjson.OPT_UTC_Z))
     return [same_json(row) for row in plain]
 
@@ -149,6 +158,7 @@ def test_the_formats_agree_to_the_row(question: str, data: st.DataObject) -> Non
     from_jsonl = read_jsonl(written("jsonl", pages, question))
     assert len(from_jsonl) == sum(len(page) for page in pages)
     assert read_parquet(written("parquet", pages, question)) == from_jsonl
+    assert read_arrow(written("arrow", pages, question)) == from_jsonl
     expected = with_empty_texts(from_jsonl)
     if question == "single":
         expected = [{**row, "label": row["label"] or ""} for row in expected]
@@ -173,6 +183,7 @@ def test_nothing_labeled_gives_empty_files_that_load(question: str) -> None:
     table = pq.read_table(io.BytesIO(written("parquet", [], question)))
     assert table.num_rows == 0
     assert table.schema.equals(schema_for(named(question)))
+    assert pa.ipc.open_stream(written("arrow", [], question)).read_all().schema.equals(table.schema)
 
 
 def test_parquet_columns_are_typed_by_the_question() -> None:
@@ -183,11 +194,26 @@ def test_parquet_columns_are_typed_by_the_question() -> None:
 
 
 def test_parquet_gathers_pages_into_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.outgoing.tables.GROUP_ROWS", 4)
+    monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 4)
     row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
     content = written("parquet", [[row, row]] * 5, "single")
     metadata = pq.ParquetFile(io.BytesIO(content)).metadata
     assert [metadata.row_group(i).num_rows for i in range(metadata.num_row_groups)] == [4, 4, 2]
+
+
+def test_an_arrow_stream_has_each_page_before_the_next_is_read() -> None:
+    row = {column.name: None for column in COLUMNS} | {"annotations": [], "skips": []}
+    read: list[int] = []
+
+    def pages() -> Iterator[Page]:
+        for number in range(3):
+            read.append(number)
+            yield [{**row, "item": number}] * 2
+
+    chunks = FORMATS["arrow"].write(pages(), layout_for(named("single")))
+    stream = pa.ipc.open_stream(next(chunks))
+    assert stream.schema == schema_for(named("single"))
+    assert (read, stream.read_next_batch()["item"].to_pylist()) == ([0], [0, 0])
 
 
 @pytest.fixture
@@ -210,6 +236,7 @@ def test_from_the_database_the_formats_agree_too(labeled: Project) -> None:
     from_jsonl = read_jsonl(content["jsonl"])
     assert len(from_jsonl) == labeled.items.labeled().count() == 29
     assert read_parquet(content["parquet"]) == from_jsonl
+    assert read_arrow(content["arrow"]) == from_jsonl
     assert read_csv(content["csv"], "single") == with_empty_texts(from_jsonl)
 
 

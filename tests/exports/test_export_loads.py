@@ -20,7 +20,8 @@ import pytest
 
 from labeling.insight.status import status_of
 from labeling.models import Correction, Project
-from labeling.outgoing.exports import FORMATS, export
+from labeling.outgoing.exports import export
+from labeling.outgoing.formats import FORMATS
 from tests.exports.labeled import answer, answer_all, make_batch, make_items, train
 from tests.factories import make_member, make_project
 
@@ -208,7 +209,7 @@ def test_without_rows_parquet_is_typed_as_ever(question: str, load: Load, tmp_pa
 def test_without_rows_those_load_of_which_the_page_says_so(load: Load, tmp_path: Path) -> None:
     write(make_project(), tmp_path)
     loads = {(library, name) for library in LIBRARIES for name in FORMATS if _loads_empty(load, library, name)}
-    assert loads == {(library, name) for library in ("pandas", "pyarrow") for name in ("parquet", "csv")}
+    assert loads == {(library, name) for library in ("pandas", "pyarrow") for name in ("parquet", "arrow", "csv")}
 
 
 def _loads_empty(load: Load, library: str, name: str) -> bool:

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 
 from labeling.models import Project
-from labeling.outgoing.exports import FORMATS, export
+from labeling.outgoing.exports import export
+from labeling.outgoing.formats import FORMATS
 from tests.exports.labeled import answer_all, make_batch, make_items
 from tests.factories import make_member, make_project
 
@@ -37,7 +38,7 @@ def peak_bytes(project: Project, format_name: str) -> tuple[int, int]:
 
 
 def test_memory_is_flat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("labeling.outgoing.tables.GROUP_ROWS", 500)
+    monkeypatch.setattr("labeling.outgoing.formats.parquet.GROUP_ROWS", 500)
     small, large = labeled_project("small", SMALL), labeled_project("large", LARGE)
     for name in FORMATS:
         for _ in export(small, name):  # what is loaded once does not count

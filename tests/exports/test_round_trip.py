@@ -19,8 +19,9 @@ from labeling.loop.step import Step
 from labeling.models import Annotation, Correction, Item, Project, User
 from labeling.models.jobs import worker_name
 from labeling.outgoing.exports.choice import Choice
-from labeling.outgoing.exports.formats import FORMATS
 from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.exports.writing import layout_for
+from labeling.outgoing.formats import FORMATS
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def rows_of(project: Project) -> list[dict[str, Any]]:
 
 
 def written(project: Project, form: str) -> bytes:
-    return b"".join(FORMATS[form].write(pages(project, Choice(skipped=True)), project.asks))
+    return b"".join(FORMATS[form].write(pages(project, Choice(skipped=True)), layout_for(project.asks)))
 
 
 def weigh(project: Project, question: str) -> None:

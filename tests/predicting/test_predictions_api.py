@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -73,6 +74,7 @@ def test_a_list_of_items_is_predicted_as_in_the_pool(project: Project) -> None:
     cells = list(csv.DictReader(io.StringIO(fetched(client, body, "csv").decode())))
     table = pq.read_table(io.BytesIO(fetched(client, body, "parquet")))
     assert [cell["p_sport"] for cell in cells] == [str(row["probabilities"]["sport"]) for row in rows]
+    assert pa.ipc.open_stream(fetched(client, body, "arrow")).read_all() == table
     assert table["p_sport"].to_numpy() == pytest.approx(np.array([row["probabilities"]["sport"] for row in rows]))
     assert Item.objects.count() == 60, "none entered the pool"
     assert list(uploads.folder().iterdir()) == [], "the file is gone"

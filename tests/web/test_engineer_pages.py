@@ -55,7 +55,7 @@ def test_the_buttons_lead_to_files() -> None:
     page = client.get("/p/digits/export/").content.decode()
     assert "<strong>3 rows</strong>" in page
     formats = re.findall(r'name="format" value="(\w+)"', page)
-    assert formats == ["parquet", "jsonl", "csv"]
+    assert formats == ["parquet", "arrow", "jsonl", "csv"]
     for name in formats:
         assert downloaded(client, format=name)[0] == f"digits-labels.{name}"
     assert downloaded(client, batch="2", skipped="on", format="jsonl") == ("digits-batch-2-with-skipped.jsonl", b"")

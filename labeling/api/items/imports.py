@@ -24,7 +24,7 @@ from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import KINDS, media
 from labeling.models import ItemImport, Project
-from labeling.outgoing.tables import csv_lines
+from labeling.outgoing.formats.csv import csv_lines
 from labeling.projects import access, seeing
 
 

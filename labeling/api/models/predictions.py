@@ -8,23 +8,21 @@ from django.db.models import QuerySet
 from django.http import Http404, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from labeling.api.export import IgnoreAccept
+from labeling.api.export import FILES, FORMAT, IgnoreAccept
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.disk import FileDamaged
 from labeling.models import PredictionRun
+from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results
-from labeling.outgoing.predictions.formats import FORMATS
 from labeling.projects import access
 
-FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default="jsonl", description="Of the file.")
 LISTED = requests.MOST_KEPT + requests.MOST_WAITING
 
 
@@ -144,7 +142,7 @@ class PredictionDetail(_Predictions):
 
 
 class PredictionResult(_Predictions):
-    """A row for each item, streamed as JSONL, CSV or Parquet, in the file's order."""
+    """A row for each item, streamed in the format asked for and in the file's order."""
 
     needs = {"GET": access.EXPORT}
     content_negotiation_class = IgnoreAccept
@@ -152,12 +150,12 @@ class PredictionResult(_Predictions):
     @extend_schema(
         parameters=[FORMAT],
         responses={
-            **{(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()},
+            **FILES,
             409: OpenApiResponse(Error, description="It is not done yet, or it failed."),
         },
     )
     def get(self, request: Request, slug: str, prediction_id: int) -> StreamingHttpResponse:
-        name = request.query_params.get("format") or "jsonl"
+        name = request.query_params.get("format") or DEFAULT
         if name not in FORMATS:
             raise serializers.ValidationError({"format": f"There are {', '.join(FORMATS)}, not {name[:40]!r}."})
         run = self.find(prediction_id)
@@ -165,7 +163,7 @@ class PredictionResult(_Predictions):
             raise Conflict(run.reason or "It is not done yet: ask again later.")
         fmt = FORMATS[name]
         try:
-            chunks = fmt.write(results.pages(run), results.shape_of(run))
+            chunks = fmt.write(results.pages(run), results.shape_of(run).layout)
         except FileNotFoundError:
             raise Http404("The result is gone from the disk.") from None
         except FileDamaged as error:

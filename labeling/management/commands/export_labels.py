@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from labeling.management.finding import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
-from labeling.outgoing.exports import FILTERS, FORMATS, ChoiceError, choose, count_rows, export
+from labeling.outgoing.exports import FILTERS, ChoiceError, choose, count_rows, export
+from labeling.outgoing.formats import DEFAULT, FORMATS
 
 
 class Command(BaseCommand):
@@ -26,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--format",
             choices=list(FORMATS),
-            help="Left out, it follows from the ending of the output file, and is jsonl otherwise.",
+            help=f"Left out, it follows from the ending of the output file, and is {DEFAULT} otherwise.",
         )
         parser.add_argument("--output", default="-", metavar="PATH", help="The file to write; - is standard output.")
         parser.add_argument("--batch", metavar="N", help="Only these batches: 3, or 2-5, or 1,4,6- (6 and all later).")

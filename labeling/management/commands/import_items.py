@@ -18,7 +18,7 @@ from labeling.loop.worker import Worker
 from labeling.management.finding import project_named
 from labeling.models import ItemImport, Job, Project
 from labeling.models.jobs import worker_name
-from labeling.outgoing.tables import csv_lines
+from labeling.outgoing.formats.csv import csv_lines
 
 SHOWN_REJECTIONS = 5
 

@@ -16,8 +16,8 @@ from labeling.intake.rows import Rejection
 from labeling.loop.step import ComputeAway, StepFailed
 from labeling.management.output import format_of, to_standard_output, written_whole
 from labeling.management.versions import VersionCommand
-from labeling.outgoing.predictions.formats import FORMATS
-from labeling.outgoing.tables import Page, csv_lines
+from labeling.outgoing.formats import DEFAULT, FORMATS, Page
+from labeling.outgoing.formats.csv import csv_lines
 from labeling.steps.prediction_rows import Predictor
 
 SHOWN_REJECTIONS = 5
@@ -37,7 +37,7 @@ class Command(VersionCommand):
         parser.add_argument(
             "--format",
             choices=list(FORMATS),
-            help="Left out, it follows from the ending of the output file, and is jsonl otherwise.",
+            help=f"Left out, it follows from the ending of the output file, and is {DEFAULT} otherwise.",
         )
         parser.add_argument("--probabilities", action="store_true", help="Also the probability of every class.")
         parser.add_argument("--strict", action="store_true", help="Write nothing if any row is bad.")
@@ -55,7 +55,7 @@ class Command(VersionCommand):
                     tqdm(total=1.0, disable=None, bar_format="{percentage:3.0f}%|{bar}| {remaining} left")
                 )
                 run = _Run(predictor, source, bar, strict=options["strict"], rejected=rejected)
-                chunks = FORMATS[name].write(run.pages(), predictor.shape)
+                chunks = FORMATS[name].write(run.pages(), predictor.shape.layout)
                 if output == "-":
                     to_standard_output(self.stdout, chunks, name)
                 else:

@@ -7,11 +7,11 @@ Rows are read in pages by key, so an export needs the same memory and the same q
     compact.py   the JSON of an item's fields
     weights.py   how many items a control item stands for
     columns.py   what a row holds: names, order, meaning
-    formats.py   pages of rows → bytes: JSONL and CSV here, Parquet in parquet.py, with `labeling.outgoing.tables`
+    writing.py   pages of rows → bytes, in one of `labeling.outgoing.formats`
 """
 
 from labeling.outgoing.exports.choice import FILTERS, Choice, ChoiceError, choose
-from labeling.outgoing.exports.formats import FORMATS, export
 from labeling.outgoing.exports.rows import count_rows
+from labeling.outgoing.exports.writing import export
 
-__all__ = ["FILTERS", "FORMATS", "Choice", "ChoiceError", "choose", "count_rows", "export"]
+__all__ = ["FILTERS", "Choice", "ChoiceError", "choose", "count_rows", "export"]

@@ -10,7 +10,7 @@ from labeling.models import Batch, Copy, Project
 from labeling.models.copies import CopyQuerySet
 from labeling.outgoing.exports.choice import Choice
 from labeling.outgoing.exports.columns import COLUMNS
-from labeling.outgoing.tables import Page, Row
+from labeling.outgoing.formats import Page, Row
 
 NOTHING: Row = {column.name: None for column in COLUMNS} | {
     "annotations": [], "skips": [], "is_control": False, "prompted": False, "imported": False

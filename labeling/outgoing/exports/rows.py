@@ -24,7 +24,7 @@ from labeling.outgoing.exports.compact import compact
 from labeling.outgoing.exports.copies import copy_pages, count_copies
 from labeling.outgoing.exports.lineage import BatchFacts, Training, first_learned_by, lineage_of
 from labeling.outgoing.exports.weights import Weights, imported_rows, weights_of
-from labeling.outgoing.tables import Page, Row
+from labeling.outgoing.formats import Page, Row
 from labeling.statements import among, as_moment, as_uuid_text, marks, moment, rows
 
 PAGE = 500

@@ -1,7 +1,7 @@
 """Predictions for items that need not be in the project: a file in, a row an item out.
 
 file.py      a file that can be imported → rows, chunk by chunk: memory does not grow with the file
-formats.py   rows → bytes: JSONL, CSV, Parquet; light, for pages too
+shape.py     the layout of a row for `labeling.outgoing.formats`; light, for pages too
 run.py       the same in the background: a step that can be killed anywhere, and goes on
 results.py   what such runs have written, as pages read it, and its removal
 """

@@ -13,8 +13,8 @@ import orjson
 from labeling.arrays.files import ProjectFiles
 from labeling.disk import FileDamaged, reading
 from labeling.models import PredictionRun
-from labeling.outgoing.predictions.formats import RowShape
-from labeling.outgoing.tables import Page
+from labeling.outgoing.formats import Page
+from labeling.outgoing.predictions.shape import RowShape
 from labeling.shared_files import read_whole, store
 
 # A page ends at the first of these: so many rows, or so many bytes of them.

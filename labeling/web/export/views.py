@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from labeling.models import Membership, Project
-from labeling.outgoing.exports import FORMATS, Choice, count_rows
+from labeling.outgoing.exports import Choice, count_rows
+from labeling.outgoing.formats import FORMATS
 from labeling.projects import access
 from labeling.replica import reads
 from labeling.web.export.columns import MEANINGS
@@ -20,12 +21,6 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count, number
 
-# What each format is for, the best one first.
-FORMAT_NOTES = {
-    "parquet": ("Parquet", "typed and compact: the best choice for programs"),
-    "jsonl": ("JSONL", "one JSON object a line"),
-    "csv": ("CSV", "for spreadsheets and people"),
-}
 # Rows are counted while somebody types: not further than to here.
 COUNTED = 100_000
 
@@ -49,7 +44,7 @@ def export(request: HttpRequest, membership: Membership) -> HttpResponse:
         "rows": rows,
         "counted": _counted(rows),
         "files": {name: form.choice.file_name(project, fmt.suffix) for name, fmt in FORMATS.items()},
-        "formats": [(name, *FORMAT_NOTES.get(name, (name, ""))) for name in sorted(FORMATS, key=_place)],
+        "formats": FORMATS.values(),
         "columns": MEANINGS,
         "address": request.build_absolute_uri(f"{url}?{_query(form, 'parquet')}"),
         "file": form.choice.file_name(project, FORMATS["parquet"].suffix),
@@ -74,8 +69,3 @@ def _counted(rows: int | None) -> str:
     if rows is None:
         return ""
     return f"more than {number(COUNTED)} rows" if rows > COUNTED else count(rows, "row")
-
-
-def _place(name: str) -> int:
-    known = list(FORMAT_NOTES)
-    return known.index(name) if name in known else len(known)

@@ -19,10 +19,9 @@ from labeling.intake import uploads
 from labeling.loop.progress import unattended
 from labeling.models import Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
+from labeling.outgoing.formats import FORMATS
 from labeling.outgoing.predictions import requests, results
-from labeling.outgoing.predictions.formats import FORMATS
 from labeling.projects import access
-from labeling.web.export.views import FORMAT_NOTES
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
@@ -106,7 +105,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
         "created": words.moment(run.created_at, now),
         "expires": words.moment(run.expires_at, now),
         "rows": _first_rows(run) if is_done else [],
-        "formats": [(name, title) for name, (title, _) in FORMAT_NOTES.items() if name in FORMATS] if is_done else [],
+        "formats": FORMATS.values() if is_done else [],
     }
     return render_page(request, membership, "project/prediction.html", context, section="project-models")
 

@@ -1,0 +1,70 @@
+"""Exports as bytes, a chunk at a time: the types of the columns, and the pages of rows in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from labeling.models import Project
+from labeling.outgoing.exports.choice import Choice
+from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.exports.rows import pages
+from labeling.outgoing.formats import FORMATS, Layout, Page
+from labeling.outgoing.formats.base import LABELS
+from labeling.questions import Question
+from labeling.replica import streamed
+
+_TIME = pa.timestamp("us", tz="UTC")
+
+
+def schema_for(question: Question) -> pa.Schema:
+    """The typed columns for a project's question."""
+    who = [("id", pa.string()), ("annotator", pa.string())]
+    how = [("seconds", pa.float64()), ("flagged", pa.bool_()), ("guidelines_version", pa.int64())]
+    when = [*how, ("created_at", _TIME)]
+    label = LABELS[question.exported_as]
+    types = {
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "boolean": pa.bool_(),
+        "text": pa.string(),
+        "json": pa.string(),
+        "time": _TIME,
+        "label": label,
+        "answers": pa.list_(pa.struct([*who, ("value", label), *when])),
+        "skips": pa.list_(pa.struct([*who, ("reason", pa.string()), *when])),
+    }
+    return pa.schema([(column.name, types[column.kind]) for column in COLUMNS])
+
+
+def layout_for(question: Question) -> Layout:
+    """The columns of an export, and its rows as JSON has them."""
+    return Layout(schema_for(question), as_objects=_objects)
+
+
+def _objects(page: Page) -> Iterator[dict[str, Any]]:
+    return ({**row, "data": orjson.Fragment(row["data"])} for row in page)
+
+
+def export(
+    project: Project,
+    format_name: str,
+    choice: Choice | None = None,
+    *,
+    progress: Callable[[int], Any] = lambda rows: None,
+) -> Iterator[bytes]:
+    """The export as chunks of bytes, read from the database as they are taken, from a replica if there is one.
+
+    progress: called with the number of rows of each page that is read. Raises KeyError if there is no such format.
+    """
+    read = _reporting(pages(project, choice), progress)
+    return streamed(FORMATS[format_name].write(read, layout_for(project.asks)))
+
+
+def _reporting(rows: Iterable[Page], progress: Callable[[int], Any]) -> Iterator[Page]:
+    for page in rows:
+        progress(len(page))
+        yield page

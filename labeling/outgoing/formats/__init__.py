@@ -1,0 +1,50 @@
+"""The formats of exports and predictions, each declared once.
+
+A new format is a module here with a function `write`, and its entry in `FORMATS`. API, pages and commands offer what
+stands here. Formats know neither the database nor what the rows mean.
+"""
+
+from labeling.outgoing.formats import arrow, csv, jsonl, parquet
+from labeling.outgoing.formats.base import Format, Layout, Page, Row
+
+__all__ = ["DEFAULT", "FORMATS", "Format", "Layout", "Page", "Row"]
+
+FORMATS = {
+    each.name: each
+    for each in (
+        Format(
+            name="parquet",
+            title="Parquet",
+            note="typed and compact: the best choice for programs",
+            content_type="application/vnd.apache.parquet",
+            write=parquet.write,
+        ),
+        Format(
+            name="arrow",
+            title="Arrow",
+            note="typed, and read row by row while it arrives: an IPC stream",
+            content_type="application/vnd.apache.arrow.stream",
+            write=arrow.write,
+        ),
+        Format(
+            name="jsonl",
+            title="JSONL",
+            note="one JSON object a line",
+            content_type="application/x-ndjson",
+            is_text=True,
+            write=jsonl.write,
+        ),
+        Format(
+            name="csv",
+            title="CSV",
+            note="for spreadsheets and people",
+            content_type="text/csv; charset=utf-8",
+            is_text=True,
+            write=csv.write,
+        ),
+    )
+}
+"""By name, in the order in which pages offer them."""
+
+DEFAULT = "jsonl"
+"""Of the API and of commands."""

@@ -1,0 +1,61 @@
+"""What all formats share: rows, pages of rows, the layout of a file, and the declaration of a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+Row = dict[str, Any]
+Page = list[Row]
+
+# The types of labels: `Question.exported_as`.
+LABELS = {"text": pa.string(), "texts": pa.list_(pa.string()), "boolean": pa.bool_(), "number": pa.int64()}
+JSON_OPTIONS = orjson.OPT_UTC_Z
+
+
+def _as_it_is(page: Page) -> Page:
+    return page
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What all rows of a file have in common."""
+
+    schema: pa.Schema
+    """The columns in their order, with their types."""
+    as_columns: Callable[[Page], Page] = _as_it_is
+    """A page of rows with a value for each column."""
+    as_objects: Callable[[Page], Iterable[Any]] = _as_it_is
+    """A page of rows as JSON has them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format of files. Each holds all rows and columns of any layout."""
+
+    name: str
+    """In addresses and commands, and the ending of a file's name."""
+    title: str
+    note: str
+    """When to choose it, for people."""
+    content_type: str
+    is_text: bool = False
+    """Whether a terminal can show it."""
+    write: Callable[[Iterable[Page], Layout], Iterator[bytes]]
+    """Pages of rows as chunks of bytes. A page is read when the chunks before it are taken, and no more than some pages
+    are in memory.
+    """
+
+    @property
+    def suffix(self) -> str:
+        return f".{self.name}"
+
+
+def columns(rows: Sequence[Row], names: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    """The values of these columns, a column at a time."""
+    return zip(*map(itemgetter(*names), rows), strict=True)

@@ -1,0 +1,65 @@
+"""CSV: a header line, then a record for each row. Cells that a spreadsheet would run as a formula are defused."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import orjson
+
+from labeling.outgoing.formats.base import JSON_OPTIONS, Layout, Page, columns
+
+# What a spreadsheet takes for the start of a formula; blanks before it, some of them invisible, may be trimmed.
+# Apostrophes before it count too, so that taking one off again always gives back what was there.
+_FORMULA = re.compile(r"'*(?:[\t\r\n]|[\s\u200b\u2060\ufeff]*[=+\-@＝＋－＠])")
+# Kinds of values of which a CSV file has what their writer makes of them.
+_AS_THEY_ARE = {int, float, type(None)}
+_YES_OR_NO = {True: "true", False: "false"}
+
+
+def write(pages: Iterable[Page], layout: Layout) -> Iterator[bytes]:
+    """The columns of the layout, lists and objects as JSON."""
+    names = layout.schema.names
+    yield csv_lines([names])
+    for page in pages:
+        yield _csv(zip(*map(_cells, columns(layout.as_columns(page), names)), strict=True))
+
+
+def csv_lines(lines: Iterable[Sequence[Any]]) -> bytes:
+    """Records of a CSV file, their cells as `cell` makes them."""
+    return _csv([cell(value) for value in line] for line in lines)
+
+
+def _csv(lines: Iterable[Iterable[Any]]) -> bytes:
+    buffer = io.StringIO()
+    csv.writer(buffer).writerows(lines)
+    return buffer.getvalue().encode()
+
+
+def _cells(column: Sequence[Any]) -> Iterable[Any]:
+    kinds = set(map(type, column))
+    if kinds <= _AS_THEY_ARE:
+        return column
+    if kinds == {bool}:
+        return map(_YES_OR_NO.__getitem__, column)
+    return map(defused, column) if kinds == {str} else map(cell, column)
+
+
+def defused(text: str) -> str:
+    """The text for a cell of a CSV file: with an apostrophe in front where a spreadsheet would run it as a formula."""
+    return f"'{text}" if not text[:1].isalnum() and _FORMULA.match(text) else text
+
+
+def cell(value: Any) -> Any:
+    """A number as it is, None as an empty cell, anything else as text."""
+    if isinstance(value, str):
+        return defused(value)
+    if isinstance(value, bool | list):
+        return orjson.dumps(value, option=JSON_OPTIONS).decode()
+    if isinstance(value, datetime.datetime):
+        return orjson.dumps(value, option=JSON_OPTIONS).decode().strip('"')
+    return value
