@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 # As a page of a new project sends them, but for those that are named.
 GOOD = {
-    **{name: str(default_of(name) or "") for name in ON_PAGE},
+    **{name: "" if (value := default_of(name)) is None or value is False else str(value) for name in ON_PAGE},
     "name": "Digits, again",
     "prompt": "Which digit?",
     "guidelines": "Look twice.",
