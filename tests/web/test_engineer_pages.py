@@ -13,6 +13,7 @@ from pages import CONTROL, errors_of, make_history, member, text_of
 
 from labeling.models import Role
 from labeling.outgoing.exports.columns import COLUMNS
+from labeling.outgoing.formats import FORMATS
 from labeling.web.export import views as engineer
 from labeling.web.export.columns import MEANINGS
 
@@ -55,7 +56,7 @@ def test_the_buttons_lead_to_files() -> None:
     page = client.get("/p/digits/export/").content.decode()
     assert "<strong>3 rows</strong>" in page
     formats = re.findall(r'name="format" value="(\w+)"', page)
-    assert formats == ["parquet", "arrow", "jsonl", "csv"]
+    assert formats == list(FORMATS)
     for name in formats:
         assert downloaded(client, format=name)[0] == f"digits-labels.{name}"
     assert downloaded(client, batch="2", skipped="on", format="jsonl") == ("digits-batch-2-with-skipped.jsonl", b"")
