@@ -116,7 +116,8 @@ def _run_jobs(clock: Clock, *, until: Callable[[], bool], first: str = "") -> No
 
     from labeling.loop.step import Step
     from labeling.models import Job
-    from labeling.models.jobs import PATIENT_KINDS, worker_name
+    from labeling.models.job_kinds import PATIENT_KINDS
+    from labeling.models.jobs import worker_name
     from labeling.steps.registry import run_step
 
     while not until():

@@ -5,7 +5,7 @@ training settings, the encoders, the metrics) can be imported without loading to
 
     encoders/       raw items -> features, computed once and kept on disk
     networks/       one file a network, each with a frozen config
-    questions/      all that differs between "single", "multi" and "verify"
+    questions/      all that differs between kinds of questions, one file each
     config.py       the training settings, checked
     training/       features and labels -> a trained model
     privacy/        the same with differential privacy, and the accounting of it

@@ -1,6 +1,6 @@
-"""Writes what the reference has of declarations: the options of `create_project` in docs/reference/commands.md.
+"""Writes what docs/reference/commands.md has of declarations: the options of `create_project`, the kinds of steps.
 
-Run `.venv/bin/python scripts/reference.py` after a change of a setting.
+Run `.venv/bin/python scripts/reference.py` after a change of a setting or a kind.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ROOT / "docs/reference/commands.md"
-TABLE = re.compile(r"(?<=<!-- options -->\n).*?(?=<!-- /options -->)", re.DOTALL)
+TABLE = re.compile(r"(?<=<!-- (options|kinds) -->\n).*?(?=<!-- /\1 -->)", re.DOTALL)
 
 
 def options_of_create_project() -> str:
@@ -33,9 +33,20 @@ def options_of_create_project() -> str:
     return "\n".join(lines) + "\n"
 
 
+def kinds_of_steps() -> str:
+    """The table of the kinds of steps. Django must be set up."""
+    from labeling.models import Job
+
+    rows = (f"| `{kind}` | {kind.facts.phase} | {kind.facts.awaited_by} |" for kind in Job.Kind)
+    return "\n".join(["| kind | what it does | who waits for it |", "|---|---|---|", *rows]) + "\n"
+
+
+TABLES = {"options": options_of_create_project, "kinds": kinds_of_steps}
+
+
 def written(text: str) -> str:
-    """The page `commands.md` with the table as it should be."""
-    return TABLE.sub(lambda _: options_of_create_project(), text)
+    """The page `commands.md` with its tables as they should be."""
+    return TABLE.sub(lambda table: TABLES[table[1]](), text)
 
 
 if __name__ == "__main__":

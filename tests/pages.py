@@ -57,7 +57,7 @@ def make_history(project: Project, rounds: int, size: int = 3) -> list[Batch]:
 def make_prediction(version: ModelVersion, **fields: Any) -> PredictionRun:
     """A file that waits to be predicted, with its job."""
     run = PredictionRun.objects.create(project=version.project, version=version, path="/nowhere", **fields)
-    Job.objects.enqueue(Job.Kind.PREDICT, project=version.project, prediction=run)
+    Job.objects.enqueue(Job.Kind.PREDICT, project=version.project, cause=run)
     return run
 
 

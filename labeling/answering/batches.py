@@ -32,9 +32,6 @@ MOST_UNTRAINED = 1
 # How long nobody looks again for items behind a batch, where none were left.
 LOOK_AGAIN = datetime.timedelta(minutes=10)
 
-# What a batch goes through before it opens.
-STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
-
 
 class BatchError(Exception):
     """The batch cannot do that now; the message says why."""
@@ -254,16 +251,6 @@ def trained(*, batch: Batch) -> None:
 
 
 @transaction.atomic
-def fail(*, batch: Batch, reason: str) -> None:
-    """Stop the batch with a reason that its manager can act upon."""
-    current = Batch.objects.get(pk=batch.pk)
-    if current.state in (Batch.State.SELECTING, Batch.State.TRAINING):
-        Batch.objects.filter(pk=batch.pk, state=current.state).update(
-            state=Batch.State.FAILED, failed_in=current.state, reason=reason[:500]
-        )
-
-
-@transaction.atomic
 def retry(*, batch: Batch) -> None:
     """Take a failed batch up again at the step that failed. Raises `BatchError` if it has not failed."""
     batch = Batch.objects.get(pk=batch.pk)
@@ -274,44 +261,3 @@ def retry(*, batch: Batch) -> None:
     Job.objects.filter(batch=batch, state=Job.State.FAILED).update(
         state=Job.State.WAITING, attempts=0, reason="", run_after=timezone.now()
     )
-
-
-def seconds_until_open(project: Project) -> float | None:
-    """Estimate the seconds between now and the next open batch, from what the steps took last and how far they are.
-
-    None where nothing is under way, no batch follows, no training has been seen yet to judge by, or a step has lost its
-    worker.
-    """
-    active = {batch.state: batch for batch in project.batches.active().order_by("-number")}
-    batch = active.get(Batch.State.SELECTING) or active.get(Batch.State.TRAINING)
-    if batch is None or Batch.State.OPEN in active or Batch.State.READY in active:
-        return None
-    if batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED:
-        return None
-    finished = project.jobs.of_the_loop().filter(state=Job.State.DONE).order_by("-pk")[:20]
-    took = {job.kind: job.took.total_seconds() for job in reversed(finished) if job.took}
-    current = {job.kind: job for job in batch.jobs.of_the_loop()}
-    now = timezone.now()
-    if any(job.silent_since(now) for job in current.values()):  # who knows when a worker comes
-        return None
-    steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
-    left = 0.0
-    for kind in steps:
-        seconds = _seconds_left(current.get(kind), took.get(kind))
-        if seconds is None and kind == Job.Kind.TRAIN:
-            return None
-        left += seconds or 0.0
-    return max(1.0, left)
-
-
-def _seconds_left(job: Job | None, took: float | None) -> float | None:
-    """Seconds that one step still needs; None if there is nothing to judge by."""
-    if job is not None and job.state == Job.State.DONE:
-        return 0.0
-    if job is None or job.state != Job.State.RUNNING or job.started_at is None:
-        return took
-    elapsed = (timezone.now() - job.started_at).total_seconds()
-    # What it took last is the steadier guess; the share done is asked where there is none, or it takes longer.
-    if took is not None and elapsed < took:
-        return took - elapsed
-    return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took

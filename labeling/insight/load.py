@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from django.conf import settings
@@ -57,9 +57,9 @@ def _due(now: datetime.datetime) -> Iterator[Figure]:
     counts = {kind: count for kind, count, _ in kinds}
     ages = {kind: (now - since).total_seconds() for kind, _, since in kinds}
     labels = ("kind",)
-    yield Figure("marginalia_due_jobs", "Steps that wait for a worker.", labels, _each(Job.Kind.values, counts))
+    yield Figure("marginalia_due_jobs", "Steps that wait for a worker.", labels, _each(Job.Kind, counts))
     text = "How long the oldest step that is due has waited for a worker."
-    yield Figure("marginalia_oldest_due_job_seconds", text, labels, _each(Job.Kind.values, ages))
+    yield Figure("marginalia_oldest_due_job_seconds", text, labels, _each(Job.Kind, ages))
 
 
 def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
@@ -96,6 +96,6 @@ def _bytes() -> Figure:
     return Figure("marginalia_project_bytes", text, ("project", "files"), sizes)
 
 
-def _each(names: list[str], numbers: Mapping[str, float]) -> dict[tuple[str, ...], float]:
+def _each(names: Iterable[str], numbers: Mapping[str, float]) -> dict[tuple[str, ...], float]:
     """A number for each name, 0 if there is none: a series that comes and goes cannot be watched."""
     return {(name,): numbers.get(name, 0) for name in names}

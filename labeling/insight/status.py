@@ -12,12 +12,12 @@ from typing import Any
 from django.db.models import Count, F, OuterRef, Q, Sum
 from django.utils import timezone
 
-from labeling.answering.batches import seconds_until_open
 from labeling.answering.counting import counted
 from labeling.insight.attention import flagged_in
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.pool import encoded_of
 from labeling.insight.work import held_in
+from labeling.loop.progress import seconds_until_open
 from labeling.loop.versions import in_use
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import storage

@@ -42,7 +42,6 @@ FEW = 1000
 def import_items(step: Step) -> None:
     """Take the job's file in, or refuse it as a whole with a reason."""
     item_import, project = step.job.item_import, step.job.project
-    assert item_import is not None
     ItemImport.objects.filter(pk=item_import.pk).update(state=ItemImport.State.RUNNING)
     media.remove_drafts(project.pk)
     try:

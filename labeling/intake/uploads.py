@@ -28,6 +28,7 @@ from labeling import logs
 from labeling.disk import is_full
 from labeling.intake.readers import UnreadableFile, check_form
 from labeling.intake.run import import_items
+from labeling.loop import endings
 from labeling.loop.step import Step, StepFailed, StepLost
 from labeling.metrics import UPLOAD_BYTES
 from labeling.models import ItemImport, Job, PredictionRun, Project, User
@@ -123,7 +124,6 @@ def receive(
         give_up(path)
         raise
     item_import = job.item_import
-    assert item_import is not None
     if at_once:
         _import_at_once(job)
         item_import.refresh_from_db()
@@ -231,14 +231,7 @@ def _import_at_once(job: Job) -> None:
             Job.objects.put_back(job, reason=str(error)[:500], run_after=timezone.now())
         except StepFailed as failure:
             logger.error("%s failed: %s", job, failure)
-            _fail(job, str(failure))
-
-
-@transaction.atomic
-def _fail(job: Job, reason: str) -> None:
-    assert job.item_import_id is not None
-    if Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now()):
-        ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
+            endings.fail(job, str(failure))
 
 
 @transaction.atomic
@@ -263,7 +256,7 @@ def register(
         strict=strict,
         created_by=user,
     )
-    job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, item_import=item_import)
+    job = Job.objects.enqueue(Job.Kind.IMPORT, project=project, cause=item_import)
     if taken_by:
         Job.objects.take(job, taken_by, timezone.now())
     return job
@@ -284,7 +277,7 @@ def retry(*, item_import: ItemImport) -> None:
     """Let a failed import go on behind the last record that counted. Raises `ValidationError` where it cannot."""
     if not store().exists(store().path_of(item_import.path)):
         raise ValidationError(f"{item_import.name} is no longer on the server: import it again.")
-    put_back = item_import.jobs.filter(state=Job.State.FAILED).update(
+    put_back = Job.objects.filter(item_import=item_import, state=Job.State.FAILED).update(
         state=Job.State.WAITING, worker="", attempts=0, reason="", run_after=timezone.now(), finished_at=None
     )
     if not put_back:

@@ -30,7 +30,7 @@ class Child:
     """
 
     run_step: Callable[[Step], None]
-    kinds: Collection[str] = tuple(Job.Kind.values)
+    kinds: Collection[str] = tuple(Job.Kind)
     prepare: Callable[[], None] | None = None
     use_threads: Callable[[int], None] = lambda _: None
     traced: bool = False

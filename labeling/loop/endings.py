@@ -9,16 +9,13 @@ from __future__ import annotations
 import datetime
 import logging
 import signal
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from labeling.answering import batches
-from labeling.loop import versions
-from labeling.loop.progress import STEPS
 from labeling.loop.turns import MOVED
-from labeling.models import Batch, ItemImport, Job, ModelVersion, PredictionRun
-from labeling.models.jobs import LOOP_KINDS
+from labeling.models import Job
 
 logger = logging.getLogger(__name__)
 
@@ -32,19 +29,13 @@ MOST_DEATHS = 3
 
 @transaction.atomic
 def fail(job: Job, reason: str) -> str:
-    """The step cannot succeed as things are: a manager has to act, and can retry."""
+    """The step cannot succeed as things are: a manager has to act, and can retry. Its cause fails with it."""
     failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
-    if failed and job.batch_id and job.kind in LOOP_KINDS:
-        batches.fail(batch=Batch.objects.get(pk=job.batch_id), reason=reason)
-    if failed and job.kind == Job.Kind.CALIBRATE:
-        version = ModelVersion.objects.get(batch=job.batch_id)
-        versions.not_calibrated(version=version, reason=f"it failed: {reason}"[:500])
-    if failed and job.item_import_id:
-        ItemImport.objects.filter(pk=job.item_import_id).update(state=ItemImport.State.FAILED, reason=reason[:500])
-    if failed and job.prediction_id:
-        PredictionRun.objects.filter(pk=job.prediction_id).update(
-            state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
-        )
+    row: Any = job
+    for name in job.facts.fails.split("."):
+        row = getattr(row, name, None)
+    if failed and row is not None:
+        row.step_failed(reason)
     return "failed"
 
 
@@ -117,4 +108,4 @@ TO_DO = "Choose settings that take less, or have an operator raise the limit; th
 
 
 def _name(job: Job) -> str:
-    return STEPS[job.kind].capitalize()
+    return job.facts.phase.capitalize()

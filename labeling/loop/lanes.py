@@ -31,11 +31,12 @@ from labeling.loop.forks import ForkServer
 from labeling.loop.meanwhile import Meanwhile
 from labeling.metrics import JOB_SECONDS
 from labeling.models import Job
-from labeling.models.jobs import HEARTBEAT_SECONDS, PATIENT_KINDS, JobQuerySet
+from labeling.models.job_kinds import PATIENT_KINDS, SPENDING_KINDS
+from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 
 logger = logging.getLogger(__name__)
 
-COSTLY = Q(kind=Job.Kind.TRAIN, project__privacy_epsilon__isnull=False)
+COSTLY = Q(kind__in=SPENDING_KINDS, project__privacy_epsilon__isnull=False)
 """Steps whose every start costs more than time: a private training spends some of its budget. They are never moved, and
 never begin in the last free lane.
 """
@@ -294,4 +295,4 @@ class Lanes:
 
 
 def _is_costly(job: Job) -> bool:
-    return job.kind == Job.Kind.TRAIN and job.project.privacy_epsilon is not None
+    return job.facts.spends_privacy and job.project.privacy_epsilon is not None

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from labeling.answering import batches, queue, rechecking
+from labeling.answering import queue, rechecking
 from labeling.models import Assignment, Batch, Job, Project, Task, User
-from labeling.models.jobs import PATIENT_KINDS
+from labeling.models.job_kinds import PATIENT_KINDS
 
 # A step that has done less than this does not tell yet how long it takes.
 LEAST_SHARE = 0.05
@@ -18,24 +18,9 @@ LEAST_SHARE = 0.05
 # A step that no worker takes up for this long tells that none runs.
 PATIENCE = datetime.timedelta(seconds=20)
 
-# What a step does, until it names its own phase.
-STEPS: dict[str, str] = {
-    Job.Kind.IMPORT: "importing items",
-    Job.Kind.ENCODE: "encoding items",
-    Job.Kind.TRAIN: "training the model",
-    Job.Kind.EMBED: "looking at the pool",
-    Job.Kind.CLUSTER: "clustering the pool",
-    Job.Kind.SELECT: "picking the next batch",
-    Job.Kind.REPICK: "picking the batch again with the newest model",
-    Job.Kind.REPLACE: "replacing skipped items",
-    Job.Kind.RELABEL: "changing labels",
-    Job.Kind.SURVEY: "surveying the pool",
-    Job.Kind.PREDICT: "predicting",
-    Job.Kind.BASELINE: "estimating what uniform labels would do",
-    Job.Kind.CALIBRATE: "calibrating the model",
-    Job.Kind.MISLABELED: "looking for label errors",
-    Job.Kind.REBUILD: "rebuilding damaged files",
-}
+# The steps between a batch's beginning and its opening.
+STEPS_TO_OPEN = (Job.Kind.EMBED, Job.Kind.CLUSTER, Job.Kind.SELECT)
+# The phase of a batch while no step of it runs.
 PHASES: dict[str, str] = {
     Batch.State.SELECTING: "picking the next batch",
     Batch.State.TRAINING: "training the model",
@@ -46,7 +31,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
     """The batch that matters most, the step under way, seconds until the next batch opens, and the user's own part."""
     batch = _batch_of(project, user)
     job = _current_job(project)
-    seconds = batches.seconds_until_open(project)
+    seconds = seconds_until_open(project)
     answered, answers = rechecking.answers_shown(batch) if batch else (0, 0)
     progress: dict[str, Any] = {
         "loop": project.loop,
@@ -57,7 +42,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
         "remaining": rechecking.told_remaining(batch) if batch else 0,
         "answered": answered,
         "answers": answers,
-        "phase": (job.phase or STEPS[job.kind]) if job else (PHASES.get(batch.state, "") if batch else ""),
+        "phase": (job.phase or job.facts.phase) if job else (PHASES.get(batch.state, "") if batch else ""),
         "share": job.share if job else None,
         "detail": job.detail if job else "",
         "seconds_left": None if seconds is None else math.ceil(seconds),
@@ -93,6 +78,47 @@ def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.
         if job.state == Job.State.WAITING and job.project_id == project.pk and job.run_after <= now - PATIENCE:
             return job, job.run_after
     return None
+
+
+def seconds_until_open(project: Project) -> float | None:
+    """Estimate the seconds between now and the next open batch, from what the steps took last and how far they are.
+
+    None where nothing is under way, no batch follows, no training has been seen yet to judge by, or a step has lost its
+    worker.
+    """
+    active = {batch.state: batch for batch in project.batches.active().order_by("-number")}
+    batch = active.get(Batch.State.SELECTING) or active.get(Batch.State.TRAINING)
+    if batch is None or Batch.State.OPEN in active or Batch.State.READY in active:
+        return None
+    if batch.state == Batch.State.TRAINING and project.loop == Project.Loop.STOPPED:
+        return None
+    finished = project.jobs.of_the_loop().filter(state=Job.State.DONE).order_by("-pk")[:20]
+    took = {job.kind: job.took.total_seconds() for job in reversed(finished) if job.took}
+    current = {job.kind: job for job in batch.jobs.of_the_loop()}
+    now = timezone.now()
+    if any(job.silent_since(now) for job in current.values()):  # its worker is gone, and another may come late
+        return None
+    steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
+    left = 0.0
+    for kind in steps:
+        seconds = _seconds_left(current.get(kind), took.get(kind))
+        if seconds is None and kind == Job.Kind.TRAIN:
+            return None
+        left += seconds or 0.0
+    return max(1.0, left)
+
+
+def _seconds_left(job: Job | None, took: float | None) -> float | None:
+    """Seconds that one step still needs; None if there is nothing to judge by."""
+    if job is not None and job.state == Job.State.DONE:
+        return 0.0
+    if job is None or job.state != Job.State.RUNNING or job.started_at is None:
+        return took
+    elapsed = (timezone.now() - job.started_at).total_seconds()
+    # What it took last is the steadier guess; the share done is asked where there is none, or it takes longer.
+    if took is not None and elapsed < took:
+        return took - elapsed
+    return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took
 
 
 def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:

@@ -56,7 +56,7 @@ class Step:
         *,
         stopping: Callable[[], bool] = lambda: False,
         patient: bool = True,
-        kinds: Collection[str] = Job.Kind.values,
+        kinds: Collection[str] = tuple(Job.Kind),
     ) -> None:
         """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others.
         `kinds`: those of steps that the worker runs, to which this one gives way.

@@ -48,14 +48,6 @@ def in_use(project: Project) -> InUse | None:
     return InUse(chosen or by_gate, newest, by_gate, choice if chosen else None)
 
 
-def not_calibrated(*, version: ModelVersion, reason: str) -> None:
-    """Say why it will never be known better how sure the version may be; nothing if it is known, or that was said."""
-    states = ModelVersion.Calibrating
-    ModelVersion.objects.filter(pk=version.pk, calibrating=states.WAITING).update(
-        calibrating=states.SKIPPED, calibration={"reason": reason}
-    )
-
-
 @transaction.atomic
 def use(*, project: Project, version: ModelVersion, user: User) -> None:
     """Have this version pick the batches, the next one first, until another is chosen. Asked twice, it counts once."""

@@ -50,7 +50,7 @@ class Worker:
         *,
         sweeps: Sequence[Callable[[datetime.datetime], None]] = (),
         drain: bool = False,
-        kinds: Collection[str] = Job.Kind.values,
+        kinds: Collection[str] = tuple(Job.Kind),
         lanes: Lanes | None = None,
     ) -> None:
         self._run_step = run_step
@@ -75,7 +75,7 @@ class Worker:
         """Work until stopped; with `drain`, until nothing is left to do."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        for kind in Job.Kind.values:  # what begins at 1 has not risen, and an alert would miss the first
+        for kind in Job.Kind:  # what begins at 1 has not risen, and an alert would miss the first
             JOB_SECONDS.labels(kind, "failed")
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)

@@ -4,7 +4,7 @@ import selector.strategies
 
 
 class Migration(migrations.Migration):
-    dependencies = [("labeling", "0056_max_seconds_per_item")]
+    dependencies = [("labeling", "0058_causes_hold_their_jobs")]
 
     operations = [
         migrations.AlterField(

@@ -188,6 +188,14 @@ class Batch(SelectionFacts):
     def __str__(self) -> str:
         return f"{self.project} batch {self.number}"
 
+    def step_failed(self, reason: str) -> None:
+        """A step of the loop failed: stop the batch with a reason that its manager can act upon."""
+        current = Batch.objects.get(pk=self.pk)
+        if current.state in (Batch.State.SELECTING, Batch.State.TRAINING):
+            Batch.objects.filter(pk=self.pk, state=current.state).update(
+                state=Batch.State.FAILED, failed_in=current.state, reason=reason[:500]
+            )
+
     @property
     def takes_one_answer(self) -> bool:
         """Whether one answer settles each of its tasks, and no more are asked for."""

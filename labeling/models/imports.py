@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
+from labeling.models.jobs import Cause
+
 
 class ItemImportQuerySet(models.QuerySet["ItemImport"]):
     def reading(self) -> ItemImportQuerySet:
@@ -24,7 +26,7 @@ class ItemImportQuerySet(models.QuerySet["ItemImport"]):
         return self.filter(state=ItemImport.State.FAILED)
 
 
-class ItemImport(models.Model):
+class ItemImport(Cause):
     """One file of items on its way in. `position` counts the records dealt with: a killed import goes on there."""
 
     class State(models.TextChoices):
@@ -35,6 +37,7 @@ class ItemImport(models.Model):
         FAILED = "failed"
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="imports")
+    job = models.OneToOneField("labeling.Job", null=True, on_delete=models.CASCADE, related_name="item_import")
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
     path = models.CharField(max_length=1000, help_text="Where it lies; empty where a project's items are copied.")
     truth_path = models.CharField(max_length=1000, blank=True)
@@ -79,6 +82,9 @@ class ItemImport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    def step_failed(self, reason: str) -> None:
+        ItemImport.objects.filter(pk=self.pk).update(state=ItemImport.State.FAILED, reason=reason[:500])
 
     @property
     def is_copy(self) -> bool:

@@ -12,10 +12,11 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Case, Exists, F, OuterRef, Q, When
 from django.utils import timezone
 
+from labeling.models import job_kinds
+from labeling.models.job_kinds import KINDS_IN_TURN, LONG_KINDS, LOOP_KINDS, PATIENT_KINDS, URGENT_KINDS, JobKind
+
 if TYPE_CHECKING:
     from labeling.models.batches import Batch
-    from labeling.models.imports import ItemImport
-    from labeling.models.predictions import PredictionRun
     from labeling.models.projects import Project
 
 HEARTBEAT_SECONDS = 3
@@ -32,16 +33,6 @@ def worker_name() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
-# Kinds of steps that a batch, and with it people, wait for.
-LOOP_KINDS = ("train", "embed", "cluster", "select")
-# What serves people who are at work comes before what nobody waits for.
-URGENT_KINDS = (*LOOP_KINDS, "repick", "replace", "relabel")
-# Kinds of steps of the project, not of one batch: one may run while the next one waits for what arrives meanwhile.
-RECURRING_KINDS = ("encode", "repick", "replace", "relabel")
-# Kinds of steps that nobody waits for.
-PATIENT_KINDS = ("survey", "baseline", "calibrate", "mislabeled", "rebuild")
-
-
 class JobQuerySet(models.QuerySet["Job"]):
     def waiting(self) -> JobQuerySet:
         return self.filter(state=Job.State.WAITING)
@@ -52,7 +43,7 @@ class JobQuerySet(models.QuerySet["Job"]):
 
     def awaited(self) -> JobQuerySet:
         """The steps that somebody waits for."""
-        return self.exclude(kind__in=[*PATIENT_KINDS, "replace"])
+        return self.exclude(kind__in=PATIENT_KINDS)
 
     def running(self) -> JobQuerySet:
         return self.filter(state=Job.State.RUNNING)
@@ -61,26 +52,23 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state__in=[Job.State.WAITING, Job.State.RUNNING])
 
     def startable(self) -> JobQuerySet:
-        """Those of projects that are neither archived nor deleted."""
+        """Jobs of projects that are neither archived nor deleted."""
         return self.filter(project__archived_at=None, project__deleted_at=None)
 
     def due(self, now: datetime.datetime) -> JobQuerySet:
         """Jobs that can be taken up now, in the order in which workers take them.
 
-        The loop's steps come first, for people wait for them, and last what nobody waits for; then projects that no
-        other worker is at; then what is short, which a training is not. So several workers are shared out fairly, and
-        none waits for a training without need. A project's trainings come one after the other.
+        Urgent steps come first, and steps that nobody waits for last; then steps of projects that no other worker is
+        at; then short steps. So workers spread over projects, and a step waits for a training only where it must. Steps
+        that a project runs in turn come one after the other.
         """
         busy = Exists(Job.objects.running().filter(project=OuterRef("project")))
-        long = Case(
-            When(kind__in=[Job.Kind.TRAIN, Job.Kind.REPICK], then=1), default=0, output_field=models.IntegerField()
-        )
-        patient = Case(When(kind__in=PATIENT_KINDS, then=1), default=0, output_field=models.IntegerField())
         before = Job.objects.unfinished().filter(
-            project=OuterRef("project"), kind=Job.Kind.TRAIN, pk__lt=OuterRef("pk")
+            project=OuterRef("project"), kind=OuterRef("kind"), pk__lt=OuterRef("pk")
         )
-        ready = self.startable().waiting().filter(run_after__lte=now).exclude(Q(kind=Job.Kind.TRAIN) & Exists(before))
-        ready = ready.annotate(busy=busy, long=long, patient=patient)
+        ready = self.startable().waiting().filter(run_after__lte=now)
+        ready = ready.exclude(Q(kind__in=KINDS_IN_TURN) & Exists(before))
+        ready = ready.annotate(busy=busy, long=_is_in(LONG_KINDS), patient=_is_in(PATIENT_KINDS))
         return ready.order_by("-urgent", "patient", "busy", "long", "run_after", "pk")
 
     def stale(self, now: datetime.datetime) -> JobQuerySet:
@@ -92,31 +80,48 @@ class JobQuerySet(models.QuerySet["Job"]):
         *,
         project: Project,
         batch: Batch | None = None,
-        item_import: ItemImport | None = None,
-        prediction: PredictionRun | None = None,
+        occasion: str = "",
+        cause: Cause | None = None,
         delay_seconds: float = 0,
     ) -> Job:
-        """Make the step due; if it already is, return what is there. Call inside the transaction that causes it.
+        """Make the step due; if it already is, return its job. Call inside the transaction that causes it.
 
-        A step that waits already is held until that transaction ends: taken up before, it would not see what causes it.
+        A batch causes a step of a kind once, or once for each `occasion`, such as the moment of its completion. A
+        project causes it anew whenever none waits. A waiting step is held until the transaction ends: a worker that
+        took it before would not see its cause.
+
+        Parameters
+        ----------
+        cause
+            The row that the step works on, if it has one of its own. It causes one step, and holds its job.
         """
+        if cause is not None:
+            if cause.job is not None:
+                return cause.job
+            occasion = f"{cause._meta.model_name} {cause.pk}"
         run_after = timezone.now() + datetime.timedelta(seconds=delay_seconds)
-        cause = {"batch": batch, "item_import": item_import, "prediction": prediction}
-        values = {"project": project, "kind": kind, **cause}
+        same = {"project": project, "kind": kind, "batch": batch, "occasion": occasion}
+        job = self._enqueue(same, urgent=kind in URGENT_KINDS, run_after=run_after)
+        if cause is not None:
+            cause.job = job
+            cause.save(update_fields=["job"])  # type: ignore[misc]
+        return job
+
+    def _enqueue(self, same: dict[str, Any], **values: Any) -> Job:
         for _ in range(ENQUEUE_TRIES):
             try:
                 with transaction.atomic():
-                    return self.create(**values, urgent=kind in URGENT_KINDS, run_after=run_after)
+                    return self.create(**same, **values)
             except IntegrityError:
-                same = self.filter(**values)
-                there = (same if any(cause.values()) else same.waiting().select_for_update(no_key=True)).first()
-                if there is not None:
-                    return there
-        # Each time, the one that waited was taken up before it could be held.
-        return self.create(**values, urgent=kind in URGENT_KINDS, run_after=run_after)
+                jobs = self.filter(**same)
+                job = (jobs if same["batch"] else jobs.waiting().select_for_update(no_key=True)).first()
+                if job is not None:
+                    return job
+        # Each time, a worker took the waiting job before this transaction could hold it.
+        return self.create(**same, **values)
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
-        """Give the job, as it was read, to `worker`. False if somebody else was quicker."""
+        """Give the job, as it was read, to `worker`. False if another worker was quicker."""
         try:
             with transaction.atomic():
                 taken = self.filter(pk=job.pk, state=job.state, worker=job.worker, attempts=job.attempts).update(
@@ -130,7 +135,7 @@ class JobQuerySet(models.QuerySet["Job"]):
                     detail="",
                     reason="",
                 )
-        except IntegrityError:  # the project's other one of the kind is still running
+        except IntegrityError:  # the project's other job of the kind is still running
             return False
         if taken:
             job.refresh_from_db()
@@ -141,7 +146,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
     def put_back(self, job: Job, **fields: Any) -> None:
-        """Let a held job wait again. Where the same step waits already, that one does what is left of this."""
+        """Let a held job wait again. Where the same step waits already, that job does the rest."""
         try:
             with transaction.atomic():
                 self.held(job).update(state=Job.State.WAITING, worker="", **fields)
@@ -149,25 +154,15 @@ class JobQuerySet(models.QuerySet["Job"]):
             self.held(job).update(state=Job.State.DONE, reason="", finished_at=timezone.now())
 
 
-class Job(models.Model):
-    """One background step with its heartbeat. One row a step and cause, whatever happens: constraints say so."""
+def _is_in(kinds: list[str]) -> Case:
+    """1 for jobs of these kinds, 0 for others: databases sort by it."""
+    return Case(When(kind__in=kinds, then=1), default=0, output_field=models.IntegerField())
 
-    class Kind(models.TextChoices):
-        IMPORT = "import"
-        ENCODE = "encode"
-        TRAIN = "train"
-        EMBED = "embed"
-        CLUSTER = "cluster"
-        SELECT = "select"
-        REPICK = "repick"
-        REPLACE = "replace"
-        RELABEL = "relabel"
-        SURVEY = "survey"
-        PREDICT = "predict"
-        BASELINE = "baseline"
-        CALIBRATE = "calibrate"
-        MISLABELED = "mislabeled"
-        REBUILD = "rebuild"
+
+class Job(models.Model):
+    """One background step with its heartbeat. Constraints keep it to one row a step and cause."""
+
+    Kind = job_kinds.Kind
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -176,10 +171,11 @@ class Job(models.Model):
         FAILED = "failed"
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="jobs")
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=10)
     batch = models.ForeignKey("labeling.Batch", null=True, on_delete=models.CASCADE, related_name="jobs")
-    item_import = models.ForeignKey("labeling.ItemImport", null=True, on_delete=models.CASCADE, related_name="jobs")
-    prediction = models.OneToOneField("labeling.PredictionRun", null=True, on_delete=models.CASCADE, related_name="job")
+    occasion = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="Which of several causes of its kind it has."
+    )
     urgent = models.BooleanField(default=False)
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     run_after = models.DateTimeField(default=timezone.now)
@@ -200,20 +196,22 @@ class Job(models.Model):
         ordering = ["pk"]
         constraints = [
             models.UniqueConstraint(
-                fields=["batch", "kind"], condition=Q(batch__isnull=False), name="one_job_per_batch_step"
+                fields=["batch", "kind", "occasion"], condition=Q(batch__isnull=False), name="one_job_per_batch_step"
             ),
             models.UniqueConstraint(
-                fields=["item_import"], condition=Q(item_import__isnull=False), name="one_job_per_import"
-            ),
-            models.UniqueConstraint(
-                fields=["project", "kind"],
-                condition=Q(kind__in=RECURRING_KINDS, state="waiting"),
+                fields=["project", "kind", "occasion"],
+                condition=Q(batch__isnull=True, state="waiting"),
                 name="one_of_its_kind_waiting",
             ),
             models.UniqueConstraint(
-                fields=["project", "kind"],
-                condition=Q(kind__in=[*RECURRING_KINDS, "train"], state="running"),
+                fields=["project", "kind", "occasion"],
+                condition=Q(batch__isnull=True, state="running"),
                 name="one_of_its_kind_running",
+            ),
+            models.UniqueConstraint(
+                fields=["project", "kind"],
+                condition=Q(kind__in=KINDS_IN_TURN, state="running"),
+                name="one_running_in_turn",
             ),
         ]
         indexes = [
@@ -225,12 +223,17 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Of what is in memory: it stands in lines of the log, also while the database is away."""
+        """Reads nothing from the database: lines of the log have it also while the database is away."""
         project = self._state.fields_cache.get("project")
         return f"{self.kind} (job {self.pk} of project {project.slug if project else self.project_id})"
 
+    @property
+    def facts(self) -> JobKind:
+        """All that is declared of its kind."""
+        return job_kinds.Kind(self.kind).facts
+
     def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
-        """When its worker was last heard of, if that is so long ago that it is taken for dead; otherwise None."""
+        """The last heartbeat, if it is so old that the worker is taken for dead; otherwise None."""
         if self.state != Job.State.RUNNING or self.heartbeat_at is None:
             return None
         return self.heartbeat_at if self.heartbeat_at <= now - datetime.timedelta(seconds=STALE_SECONDS) else None
@@ -238,3 +241,16 @@ class Job(models.Model):
     @property
     def took(self) -> datetime.timedelta | None:
         return self.finished_at - self.started_at if self.finished_at and self.started_at else None
+
+
+class Cause(models.Model):
+    """A row that one step of its own works on, such as an import. It is removed with its job, and its job with it."""
+
+    job: models.OneToOneField[Job | None, Job | None]
+
+    class Meta:
+        abstract = True
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        job = self.job
+        return super().delete(*args, **kwargs) if job is None else job.delete()

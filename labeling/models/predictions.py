@@ -6,6 +6,9 @@ import datetime
 
 from django.conf import settings
 from django.db import models
+from django.utils import timezone
+
+from labeling.models.jobs import Cause
 
 # A result is there to be fetched, not to be kept.
 KEPT = datetime.timedelta(days=7)
@@ -23,7 +26,7 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         return self.exclude(finished_at__lte=now - KEPT).order_by("-pk")
 
 
-class PredictionRun(models.Model):
+class PredictionRun(Cause):
     """One file on its way through a version. `position` counts the records dealt with, `size` the bytes of the result
     that count: a killed run goes on there.
     """
@@ -36,6 +39,7 @@ class PredictionRun(models.Model):
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="predictions")
     version = models.ForeignKey("labeling.ModelVersion", on_delete=models.CASCADE, related_name="predictions")
+    job = models.OneToOneField("labeling.Job", null=True, on_delete=models.CASCADE, related_name="prediction")
     name = models.CharField(max_length=200, help_text="The file's name, as people know it.")
     path = models.CharField(max_length=1000, help_text="Where it lies until it is done.")
     probabilities = models.BooleanField(default=False, help_text="Each row also has the probability of every class.")
@@ -58,6 +62,11 @@ class PredictionRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    def step_failed(self, reason: str) -> None:
+        PredictionRun.objects.filter(pk=self.pk).update(
+            state=PredictionRun.State.FAILED, reason=reason[:500], finished_at=timezone.now()
+        )
 
     @property
     def expires_at(self) -> datetime.datetime | None:

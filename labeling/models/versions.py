@@ -80,6 +80,17 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return f"{self.project} v{self.number}"
 
+    def step_failed(self, reason: str) -> None:
+        """Its calibration failed."""
+        self.not_calibrated(f"it failed: {reason}"[:500])
+
+    def not_calibrated(self, reason: str) -> None:
+        """Record why the version will never be calibrated; nothing if it is, or a reason is recorded."""
+        states = self.Calibrating
+        ModelVersion.objects.filter(pk=self.pk, calibrating=states.WAITING).update(
+            calibrating=states.SKIPPED, calibration={"reason": reason}
+        )
+
     def calibration_at(self, moment: datetime.datetime | None = None) -> str:
         """The digest of its calibration, of one that was found by that moment; empty if there is none."""
         if self.calibrating != self.Calibrating.DONE:

@@ -104,4 +104,4 @@ def _have_items_copied(project: Project, copy: Project, user: User, *, with_labe
             total=total,
             created_by=user,
         )
-        Job.objects.enqueue(Job.Kind.IMPORT, project=copy, item_import=item_import)
+        Job.objects.enqueue(Job.Kind.IMPORT, project=copy, cause=item_import)

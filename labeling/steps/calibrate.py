@@ -13,7 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from labeling.arrays.files import ProjectFiles
-from labeling.loop import ledger, versions
+from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step, StepFailed, StepLost
 from labeling.models import Batch, ModelVersion
 from labeling.steps import measure
@@ -49,7 +49,7 @@ def calibrate(step: Step) -> None:
         return
     except _NotAnyMore as over:
         with step.finish():
-            versions.not_calibrated(version=version, reason=str(over))
+            version.not_calibrated(str(over))
     else:
         with step.finish():
             pass

@@ -39,7 +39,6 @@ class _Refused(Exception):
 def predict(step: Step) -> None:
     """Predict the job's file, or say why that is not possible."""
     run = step.job.prediction
-    assert run is not None
     PredictionRun.objects.filter(pk=run.pk).update(state=PredictionRun.State.RUNNING)
     result = ProjectFiles(run.project).prediction(run)
     try:

@@ -29,7 +29,7 @@ EACH = 40
 def take_in(project: Project, path: Path, *, strict: bool = False) -> ItemImport:
     job = register(project=project, user=None, path=path, name=path.name, strict=strict, taken_by=worker_name())
     import_items(Step(job, patient=False))
-    return ItemImport.objects.get(pk=job.item_import_id)
+    return ItemImport.objects.get(job=job)
 
 
 def zip_of_images(path: Path, *, table: bool) -> Path:

@@ -38,5 +38,5 @@ def test_every_option_is_documented(name: str) -> None:
     assert documented == options_of(load_command_class(APPS[name], name))
 
 
-def test_the_options_of_create_project_are_those_of_the_declarations() -> None:
+def test_tables_are_those_of_the_declarations() -> None:
     assert written(TEXT) == TEXT, "run scripts/reference.py"

@@ -123,7 +123,7 @@ def test_while_one_project_trains_the_other_goes_round_with_the_second_worker() 
     Job.objects.enqueue(Job.Kind.TRAIN, project=large, batch=first)
     for number in range(3):
         upload = ItemImport.objects.create(project=large, name=f"{number}.csv")
-        Job.objects.enqueue(Job.Kind.IMPORT, project=large, item_import=upload)
+        Job.objects.enqueue(Job.Kind.IMPORT, project=large, cause=upload)
     for kind in (Job.Kind.TRAIN, Job.Kind.EMBED, Job.Kind.SELECT):
         Job.objects.enqueue(kind, project=small, batch=second)
     done: list[str] = []

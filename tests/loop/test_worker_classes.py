@@ -52,9 +52,9 @@ def test_a_step_gives_way_to_what_its_worker_runs_alone(monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     ("options", "kinds"),
     [
-        ([], set(Job.Kind.values)),
+        ([], set(Job.Kind)),
         (["--only", "train, embed"], {"train", "embed"}),
-        (["--without", "train,embed"], set(Job.Kind.values) - {"train", "embed"}),
+        (["--without", "train,embed"], set(Job.Kind) - {"train", "embed"}),
     ],
 )
 def test_the_command_takes_kinds(options: list[str], kinds: set[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -259,7 +259,7 @@ def test_a_prediction_stops_at_the_limit(settings: Any, tmp_path: Path, monkeypa
     settings.PROJECT_STORAGE_MB = 1
     project = make_project()
     asked = ask(project)
-    job = Job.objects.enqueue(Job.Kind.PREDICT, project=project, prediction=asked)
+    job = Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=asked)
     Job.objects.take(job, "here:1:a", timezone.now())
     path = ProjectFiles(project).prediction(asked)
     path.parent.mkdir(parents=True)

@@ -174,8 +174,8 @@ def test_a_step_that_is_put_off_says_why_and_when_it_is_tried_again() -> None:
 
 def test_a_failed_import_is_told_with_its_file() -> None:
     project = make_project()
-    item_import = ItemImport.objects.create(project=project, name="a.csv", path="/nowhere", state="failed")
-    project.jobs.create(kind=Job.Kind.IMPORT, item_import=item_import, state=Job.State.FAILED, reason="Gone.")
+    job = project.jobs.create(kind=Job.Kind.IMPORT, state=Job.State.FAILED, reason="Gone.")
+    ItemImport.objects.create(project=project, name="a.csv", path="/nowhere", state="failed", job=job)
     assert "Import of a.csv did not work: Gone." in text_of(manager(project).get(address(project)))
 
 

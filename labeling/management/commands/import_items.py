@@ -74,7 +74,6 @@ class Command(BaseCommand):
     def _import(self, project: Project, path: Path, strict: bool, truth: Path | None) -> ItemImport:
         job = self._job(project, path, strict, truth)
         item_import = job.item_import
-        assert item_import is not None
         with tqdm(total=1.0, disable=None, bar_format="{desc}: {percentage:3.0f}%|{bar}| {remaining} left") as bar:
             Worker(import_items).execute(TerminalStep(job, bar))
         item_import.refresh_from_db()
@@ -107,7 +106,7 @@ class Command(BaseCommand):
             if job.state == Job.State.RUNNING:
                 raise CommandError(f"{path.name} is being imported by another process right now.")
             if Job.objects.take(job, name, timezone.now()):
-                self.stdout.write(f"{path.name}: going on behind record {job.item_import.position}")  # type: ignore[union-attr]
+                self.stdout.write(f"{path.name}: going on behind record {job.item_import.position}")
                 return job
         return register(
             project=project, user=None, path=path, name=path.name, strict=strict, truth_path=truth, taken_by=name

@@ -1,4 +1,4 @@
-"""Runs background steps: import, encode, train, embed, cluster, select."""
+"""Runs background steps."""
 
 from __future__ import annotations
 
@@ -57,10 +57,8 @@ def _kinds(text: str, option: str) -> list[str]:
     """The kinds of steps in a list with commas. Raises `CommandError` for one that is none."""
     kinds = [kind.strip() for kind in text.split(",") if kind.strip()]
     for kind in kinds:
-        if kind not in Job.Kind.values:
-            raise CommandError(
-                f"{option}: {kind!r} is no kind of step. There are: {', '.join(sorted(Job.Kind.values))}."
-            )
+        if kind not in list(Job.Kind):
+            raise CommandError(f"{option}: {kind!r} is no kind of step. There are: {', '.join(sorted(Job.Kind))}.")
     return kinds
 
 
@@ -78,7 +76,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, drain: bool, only: str | None, without: str | None, **options: Any) -> None:
         left_out = _kinds(without or "", "--without")
-        kinds = [kind for kind in _kinds(only or "", "--only") or Job.Kind.values if kind not in left_out]
+        kinds = [kind for kind in _kinds(only or "", "--only") or Job.Kind if kind not in left_out]
         if settings.TRACES:
             try:
                 traces.load()

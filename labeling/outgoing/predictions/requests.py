@@ -53,7 +53,7 @@ def ask(
                 probabilities=probabilities,
                 created_by=user,
             )
-            Job.objects.enqueue(Job.Kind.PREDICT, project=project, prediction=run)
+            Job.objects.enqueue(Job.Kind.PREDICT, project=project, cause=run)
     except BaseException:
         uploads.give_up(path)
         raise

@@ -48,7 +48,7 @@ class ImportRow:
 
 def import_rows(project: Project, now: datetime.datetime) -> list[ImportRow]:
     """The newest imports, each with the step that takes it in."""
-    return [_row(each, now) for each in project.imports.select_related("batch").prefetch_related("jobs")[:LISTED]]
+    return [_row(each, now) for each in project.imports.select_related("batch", "job")[:LISTED]]
 
 
 def encoding_row(project: Project, unencoded: int) -> StepRow | None:
@@ -80,7 +80,6 @@ def as_json(rows: list[ImportRow], encoding: StepRow | None, states: str) -> dic
 
 
 def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
-    jobs = list(item_import.jobs.all())
     failed = item_import.state == ItemImport.State.FAILED
     return ImportRow(
         pk=item_import.pk,
@@ -92,8 +91,8 @@ def _row(item_import: ItemImport, now: datetime.datetime) -> ImportRow:
         labeled=label_notice(item_import),
         rejected=item_import.rejected,
         at=moment(item_import.finished_at or item_import.created_at, now),
-        can_retry=failed and bool(jobs),
-        step=_step(item_import, jobs[0] if jobs else None) if item_import.state in UNFINISHED else None,
+        can_retry=failed and item_import.job is not None,
+        step=_step(item_import, item_import.job) if item_import.state in UNFINISHED else None,
     )
 
 

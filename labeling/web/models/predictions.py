@@ -124,12 +124,13 @@ def _step(run: PredictionRun) -> dict[str, Any] | None:
     """What is under way; None if it is finished."""
     if run.finished_at is not None:
         return None
-    running = run.job.state == Job.State.RUNNING
-    phase = run.job.phase.removesuffix(run.name).strip() or "starting"
-    share = run.job.share if running else 0.0
+    job = run.job
+    if job is None or job.state != Job.State.RUNNING:
+        return {"text": "waiting for its turn", "share": ""}
+    phase = job.phase.removesuffix(run.name).strip() or "starting"
     return {
-        "text": (f"{phase} · {words.percent(share)}" if share else phase) if running else "waiting for its turn",
-        "share": f"{share:.3f}" if share else "",
+        "text": f"{phase} · {words.percent(job.share)}" if job.share else phase,
+        "share": f"{job.share:.3f}" if job.share else "",
     }
 
 

@@ -21,7 +21,7 @@ from labeling.insight.payoff import payoff_of
 from labeling.insight.status import failures_of, items_of, leased_of, models_of, put_off_of
 from labeling.insight.waits import waits_of
 from labeling.insight.work import contributions_of, places_of
-from labeling.loop.progress import STEPS, progress_of, unattended
+from labeling.loop.progress import progress_of, unattended
 from labeling.loop.versions import in_use
 from labeling.models import Batch, Job, Membership, Project
 from labeling.projects import access
@@ -160,7 +160,7 @@ def _numbers(membership: Membership, attention: Attention, now: datetime.datetim
         ][:3],
         "put_off": [
             {
-                "step": STEPS[each["step"]],
+                "step": Job.Kind(each["step"]).facts.phase,
                 "import": each["import"],
                 "reason": each["reason"].rstrip("."),
                 "at": moment(each["retry_at"], now) if each["retry_at"] > now else None,
@@ -193,9 +193,9 @@ def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
     job, since = waiting_job
     lasts = duration((now - since).total_seconds())
     if job.state == Job.State.RUNNING:
-        at = job.phase or STEPS[job.kind]
+        at = job.phase or job.facts.phase
         return f"The worker that was {at} has given no sign for {lasts}, and no other has taken it up."
-    return f"{STEPS[job.kind].capitalize()} has waited for {lasts}, and no worker takes it up."
+    return f"{job.facts.phase.capitalize()} has waited for {lasts}, and no worker takes it up."
 
 
 @require_POST
