@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ROOT / "docs/reference/commands.md"
-TABLE = re.compile(r"(?<=<!-- (options|kinds) -->\n).*?(?=<!-- /\1 -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- (options|kinds) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
 
 
 def options_of_create_project() -> str:
@@ -46,7 +46,7 @@ TABLES = {"options": options_of_create_project, "kinds": kinds_of_steps}
 
 def written(text: str) -> str:
     """The page `commands.md` with its tables as they should be."""
-    return TABLE.sub(lambda table: TABLES[table[1]](), text)
+    return TABLE.sub(lambda table: table[1] + TABLES[table[2]](), text)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ ACCEPTED: dict[str, str] = {
             "labeling_job: one_of_its_kind_waiting is new",
             "labeling_job: one_running_in_turn is new",
         ),
-        "CHANGELOG: upgrade with all processes stopped. An import that the release before begins has no job.",
+        "There was no release before 1.0.0: processes of earlier states are stopped first.",
     ),
 }
 # Of each table.
