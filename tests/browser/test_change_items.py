@@ -54,6 +54,11 @@ def test_search_select_exclude_and_take_back(open_page: Any, screenshot: Any) ->
     expect(page.get_by_text("2 items are excluded.")).to_be_visible()
     assert project.items.excluded().count() == 2
     assert project.batches.get().size == 3
+    expect(page.get_by_text("4 items match", exact=True)).to_be_visible()
+    page.get_by_text("More filters").click()
+    page.get_by_label("Excluded").select_option("excluded")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_text("2 items match", exact=True)).to_be_visible()
     page.locator("a.item", has_text="item-0001").click()
     expect(page.get_by_text("Reason: No owl in it")).to_be_visible()
     screenshot(page, "item-excluded", full=True)

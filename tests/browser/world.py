@@ -17,6 +17,7 @@ from labeling.arrays.files import ProjectFiles, save_array
 from labeling.arrays.pool_map import LABELED, PICKED, REST, PoolMap
 from labeling.models import Annotation, Batch, Comment, Copy, Item, ItemImport, Job, PredictionRun, Project, Role, Task
 from labeling.models.jobs import worker_name
+from labeling.projects import guidelines
 
 ACCURACY = [(0.72, 0.59, 0.82), (0.86, 0.75, 0.93), (0.93, 0.84, 0.97), (0.95, 0.86, 0.98)]
 ANIMALS = ["cat", "dog", "horse", "sheep", "mountain goat", "pig", "hen"]
@@ -38,10 +39,9 @@ Type the digit that you **read**.
 
 def lively_project() -> Project:
     """Four rounds and a fifth under way, people of every role, imports in every state."""
-    project = make_project(
-        "digits", kind="image", name="Handwritten digits", prompt="Which digit is this?", guidelines=GUIDELINES
-    )
+    project = make_project("digits", kind="image", name="Handwritten digits", prompt="Which digit is this?")
     make_guidelines_image(project, "bar.png", "A 7 with a bar")
+    guidelines.save(project=project, user=None, text=GUIDELINES)
     make_guidelines_image(project, "not-used-by-any-version-of-the-guidelines.png", "A 1 with a foot")
     make_history(project, len(ACCURACY), size=12)
     for version, (value, low, high) in zip(project.versions.order_by("number"), ACCURACY, strict=True):
