@@ -1,6 +1,9 @@
-"""Writes what docs/reference/commands.md has of declarations: the options of `create_project`, the kinds of steps.
+"""Writes what docs/reference has of declarations.
 
-Run `.venv/bin/python scripts/reference.py` after a change of a setting or a kind.
+That is the options of `create_project` and the kinds of steps in commands.md, the roles in roles.md, and the callers of
+endpoints in api.md.
+
+Run `.venv/bin/python scripts/reference.py` after a change of a setting, a kind, a role or an ability.
 """
 
 from __future__ import annotations
@@ -11,8 +14,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-COMMANDS = ROOT / "docs/reference/commands.md"
-TABLE = re.compile(r"(<!-- (options|kinds) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
+REFERENCE = ROOT / "docs/reference"
+TABLE = re.compile(r"(<!-- (options|kinds|roles) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
+ENDPOINT = re.compile(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| [^|]+ \|", re.MULTILINE)
 
 
 def options_of_create_project() -> str:
@@ -41,12 +45,36 @@ def kinds_of_steps() -> str:
     return "\n".join(["| kind | what it does | who waits for it |", "|---|---|---|", *rows]) + "\n"
 
 
-TABLES = {"options": options_of_create_project, "kinds": kinds_of_steps}
+def abilities_of_roles() -> str:
+    """The table of abilities and roles. Django must be set up."""
+    from labeling.models.roles import ROLES, Ability, Role
+
+    work = ["", "", *(ROLES[role].work for role in Role)]
+    rows = [["ability", "opens", *Role.values], ["---"] * len(work), work]
+    for ability in Ability:
+        marks = ["x" if ability in ROLES[role].abilities else "" for role in Role]
+        rows.append([f"`{ability.value}`", ability.label, *marks])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def callers(text: str) -> str:
+    """The page `api.md` with the callers of each endpoint as they should be. Django must be set up."""
+    from labeling.api.published.reference import subjects
+
+    endpoints = [endpoint for subject in subjects() for endpoint in subject.endpoints]
+    people = {f"{each.method} {each.path.removeprefix('/api/v1/')}": each.who for each in endpoints}
+    return ENDPOINT.sub(lambda row: f"| `{row[1]}` | {people.get(row[1], '')} |", text)
+
+
+TABLES = {"options": options_of_create_project, "kinds": kinds_of_steps, "roles": abilities_of_roles}
 
 
 def written(text: str) -> str:
-    """The page `commands.md` with its tables as they should be."""
+    """The page with its tables as they should be."""
     return TABLE.sub(lambda table: table[1] + TABLES[table[2]](), text)
+
+
+PAGES = {"commands.md": written, "roles.md": written, "api.md": callers}
 
 
 if __name__ == "__main__":
@@ -55,4 +83,6 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings_test")
     django.setup()
-    COMMANDS.write_text(written(COMMANDS.read_text(encoding="utf-8")), encoding="utf-8")
+    for name, write in PAGES.items():
+        page = REFERENCE / name
+        page.write_text(write(page.read_text(encoding="utf-8")), encoding="utf-8")

@@ -17,7 +17,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from labeling.answering import places
-from labeling.models import Annotation, Assignment, Membership, Project, Role, User, WorkLog
+from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
 
 SURE = 0.01
 """Somebody who is right as often as the threshold says is paused, at one look, with at most this probability."""
@@ -63,14 +63,14 @@ def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer
 def look_at(project: Project, user: User) -> bool:
     """Pause the user's work if the gold answers say, beyond doubt, that too few are right. Returns whether they do.
 
-    The tasks that the user holds go to others. Managers are not paused: they are the ones who look.
+    The tasks that the user holds go to others. Managers are not paused: they look at pauses.
     """
     if project.gold_threshold is None:
         return False
     right = [answer.is_right for answer in answers_of(project, user=user)]
     if not is_below(sum(right), len(right), project.gold_threshold):
         return False
-    members = Membership.objects.filter(project=project, user=user, paused_at=None).exclude(role=Role.MANAGER)
+    members = Membership.objects.pausable().filter(project=project, user=user, paused_at=None)
     return _pause(members, project, user, REASON.format(right=sum(right), n=len(right)))
 
 
@@ -88,9 +88,9 @@ def check(*, since: datetime.datetime) -> int:
     many were paused.
     """
     worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
-    members = Membership.objects.filter(
+    members = Membership.objects.pausable().filter(
         Exists(worked), project__gold_threshold__isnull=False, project__archived_at=None, paused_at=None
-    ).exclude(role=Role.MANAGER)
+    )
     return sum(look_at(member.project, member.user) for member in members.select_related("project", "user"))
 
 

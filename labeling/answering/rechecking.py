@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from django.db.models import Exists, F, OuterRef, Q, Sum
 
-from labeling.models import Annotation, Batch, Membership, Project, Role, Task, WorkLog
+from labeling.models import Ability, Annotation, Batch, Membership, Project, Task, WorkLog
 from labeling.models.batches import IMPORTED
+from labeling.models.roles import roles_with
 from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
 
 ANOTHER = "another"
@@ -64,12 +65,12 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
 
 
 def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
-    """How accurate each member is who may be asked, and which of them are asked about items in doubt. A manager is only
-    if he has labeled here before.
+    """How accurate each member is who may be asked, and which of them are asked about items in doubt. A manager may
+    be asked after labeling here.
     """
     has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
-    members = Membership.objects.filter(
-        Q(role=Role.ANNOTATOR) | Q(role=Role.MANAGER) & Exists(has_labeled), project=project, user__is_active=True
+    members = Membership.objects.annotators().filter(
+        ~Q(role__in=roles_with(Ability.BATCHES_CHANGE)) | Exists(has_labeled), project=project
     )
     people = list(members.values_list("user", "accuracy", "asked_in_doubt"))
     accuracies = {user: ACCURACY if accuracy is None else accuracy for user, accuracy, _ in people}

@@ -16,9 +16,8 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictFloat, StrictText
 from labeling.api.shared.reading import read
 from labeling.insight.parts import PartRecord, parts_of
-from labeling.models import User
+from labeling.models import Ability, User
 from labeling.models.people import MAX_GROUP
-from labeling.projects import access
 
 
 class PartRequest(serializers.Serializer[Any]):
@@ -57,7 +56,8 @@ def _shown(record: PartRecord) -> dict[str, Any]:
 class BatchParts(OneBatch):
     """What of a batch is kept for whom. What is in no part is for everybody."""
 
-    needs = {"GET": access.MANAGE, "POST": access.MANAGE}
+    reading = Ability.MEMBERS_READ
+    changing = Ability.BATCHES_CHANGE
 
     @extend_schema(responses=Part(many=True))
     def get(self, request: Request, slug: str, number: int) -> Response:
@@ -85,7 +85,7 @@ class BatchParts(OneBatch):
 class OnePart(OneBatch):
     """Lift an assignment: its tasks are for everybody. What somebody holds of them stays theirs."""
 
-    needs = {"DELETE": access.MANAGE}
+    changing = Ability.BATCHES_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, number: int, part_id: int) -> Response:

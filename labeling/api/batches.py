@@ -15,8 +15,7 @@ from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.visible import VisibleToMember
 from labeling.loop import deadlines
-from labeling.models import Batch, Project, Selection
-from labeling.projects import access
+from labeling.models import Ability, Batch, Project, Selection
 
 # How tasks were picked, and all that a replay of it needs.
 SELECTION = (
@@ -121,7 +120,7 @@ class BatchSerializer(VisibleToMember, _Facts, serializers.ModelSerializer[Batch
         }
 
     def get_remaining(self, batch: Batch) -> int:
-        sees_all = self.context["membership_in"](batch).may_export
+        sees_all = self.context["membership_in"](batch).can(Ability.BATCHES_READ)
         return batch.remaining if sees_all else rechecking.told_remaining(batch)
 
     def get_answered(self, batch: Batch) -> int:
@@ -132,6 +131,7 @@ class BatchList(ProjectListView):
     """All batches, the newest first."""
 
     subject = "Batches"
+    reading = Ability.PROJECT_READ
     serializer_class = BatchSerializer
 
     def get_queryset(self) -> QuerySet[Batch]:
@@ -159,6 +159,8 @@ class OneBatch(ProjectView):
 class BatchDetail(OneBatch):
     """One batch."""
 
+    reading = Ability.PROJECT_READ
+
     @extend_schema(responses=BatchSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
         return self.shown(number)
@@ -167,7 +169,7 @@ class BatchDetail(OneBatch):
 class BatchRetry(OneBatch):
     """Take a failed batch up again."""
 
-    needs = {"POST": access.MANAGE}
+    changing = Ability.BATCHES_CHANGE
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
@@ -178,7 +180,7 @@ class BatchRetry(OneBatch):
 class BatchEnd(OneBatch):
     """End an open batch with the answers that it has: unanswered tasks leave it, and their items return to the pool."""
 
-    needs = {"POST": access.MANAGE}
+    changing = Ability.BATCHES_CHANGE
 
     @extend_schema(request=None, responses=BatchSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:

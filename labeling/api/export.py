@@ -12,9 +12,9 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling.api.shared.base import ProjectView
+from labeling.models import Ability
 from labeling.outgoing.exports import FILTERS, Choice, ChoiceError, choose, export
 from labeling.outgoing.formats import DEFAULT, FORMATS
-from labeling.projects import access
 
 DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
 SHARE = {"type": "number", "minimum": 0, "maximum": 1}
@@ -52,7 +52,7 @@ class Export(ProjectView):
     """
 
     subject = "Export"
-    needs = {"GET": access.EXPORT, "HEAD": access.EXPORT}
+    reading = Ability.LABELS_READ
     content_negotiation_class = IgnoreAccept
 
     @extend_schema(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
 
-from labeling.models import Annotation, Batch, Project, Role, WorkLog
+from labeling.models import Ability, Annotation, Batch, Project, WorkLog
 from labeling.models.batches import IMPORTED
 
 # As many tasks of each of the newest batches tell how fast people are.
@@ -34,7 +34,7 @@ class Pace:
 def pace_of(project: Project, now: datetime.datetime) -> Pace:
     """Three queries, and at most `SAMPLE` tasks of each of two batches are read."""
     seconds = list(_newest_answers(project))
-    annotators = project.memberships.filter(role__in=[Role.ANNOTATOR, Role.MANAGER])
+    annotators = project.memberships.who_can(Ability.TASKS_ANSWER)
     answered = WorkLog.objects.filter(
         user=OuterRef("user"), batch__project=project, answers__gt=0, last_at__gte=now - RECENT
     )

@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from labeling.database import among
-from labeling.models import Item, ItemImport, Project
+from labeling.models import Ability, Item, ItemImport, Project
 from labeling.projects import access, families
 from labeling.projects.lifecycle import KEPT
 
@@ -105,7 +105,7 @@ def _may_export(item_import: ItemImport, held: Iterable[int]) -> list[int]:
     others = Project.objects.filter(pk__in=held, question=project.question).exclude(pk=project.pk)
     others = others.exclude(deleted_at__lte=timezone.now() - KEPT)
     if user is not None and not access.is_operator(user):
-        others = others.filter(pk__in=[each.project_id for each in user.memberships.all() if each.may_export])
+        others = others.filter(pk__in=user.memberships.who_can(Ability.LABELS_READ).values("project"))
     return list(others.values_list("pk", flat=True))
 
 

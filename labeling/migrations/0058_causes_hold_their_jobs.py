@@ -24,7 +24,7 @@ def hand_over(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("labeling", "0056_max_seconds_per_item"),
+        ("labeling", "0057_roles"),
     ]
 
     operations = [

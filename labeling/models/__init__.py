@@ -9,12 +9,13 @@ from labeling.models.guidelines import GuidelinesImage, GuidelinesVersion
 from labeling.models.imports import ItemImport, RejectedRow
 from labeling.models.items import Item
 from labeling.models.jobs import Job
-from labeling.models.people import Invitation, Membership, Role, User
+from labeling.models.people import Invitation, Membership, User
 from labeling.models.predictions import PredictionRun
 from labeling.models.privacy import LabelFamily, PrivateTraining, Release
 from labeling.models.projects import Project
 from labeling.models.removals import BulkChange, Removal
 from labeling.models.reviews import Comment, ReviewPlace
+from labeling.models.roles import Ability, Role
 from labeling.models.search import ItemIndex
 from labeling.models.storage import ProjectStorage, Upload
 from labeling.models.tasks import Task
@@ -22,6 +23,7 @@ from labeling.models.versions import Clustering, ModelVersion, VersionChoice
 from labeling.models.workers import WorkerSign
 
 __all__ = [
+    "Ability",
     "Annotation",
     "Assignment",
     "Batch",

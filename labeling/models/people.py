@@ -12,6 +12,9 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from knox.models import AuthToken
 
+from labeling.models import roles
+from labeling.models.roles import ROLES, Ability, roles_with, roles_without
+
 
 class User(AbstractUser):
     """A person or a program with an account.
@@ -41,31 +44,30 @@ class User(AbstractUser):
             self._same_password = False
 
 
-class Role(models.TextChoices):
-    """What a member is in one project. A manager may also do what all others do."""
-
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    ENGINEER = "engineer"
-    MANAGER = "manager"
-
-
 MAX_GROUP = 40
 MAX_DAILY_LIMIT = 100_000
 
 
 class MembershipQuerySet(models.QuerySet["Membership"]):
+    def who_can(self, ability: Ability) -> MembershipQuerySet:
+        """Members whose role has the ability."""
+        return self.filter(role__in=roles_with(ability))
+
     def annotators(self) -> MembershipQuerySet:
-        """Those who may label."""
-        return self.filter(role__in=[Role.ANNOTATOR, Role.MANAGER], user__is_active=True)
+        """Members who can be given tasks."""
+        return self.who_can(Ability.TASKS_ANSWER).filter(user__is_active=True)
+
+    def pausable(self) -> MembershipQuerySet:
+        """Members whom gold items can pause: not the members who look at pauses."""
+        return self.filter(role__in=roles_without(Ability.MEMBERS_CHANGE))
 
 
 class Membership(models.Model):
-    """One user's role in one project; whoever has none does not see that the project exists."""
+    """One user's role in one project. For users without a membership the project does not exist."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
-    role = models.CharField(max_length=10, choices=Role)
+    role = models.CharField(max_length=10, choices=roles.choices)
     group = models.CharField(max_length=MAX_GROUP, blank=True, help_text="Parts of a batch can be kept for a group.")
     daily_limit = models.PositiveIntegerField(
         null=True,
@@ -102,25 +104,12 @@ class Membership(models.Model):
         return f"{self.user} as {self.role}"
 
     @property
-    def may_annotate(self) -> bool:
-        return self.role in (Role.ANNOTATOR, Role.MANAGER)
+    def abilities(self) -> frozenset[Ability]:
+        return ROLES[self.role].abilities
 
-    @property
-    def may_manage(self) -> bool:
-        return self.role == Role.MANAGER
-
-    @property
-    def may_export(self) -> bool:
-        return self.role in (Role.ENGINEER, Role.MANAGER)
-
-    @property
-    def may_review(self) -> bool:
-        return self.role in (Role.REVIEWER, Role.MANAGER)
-
-    @property
-    def may_read_items(self) -> bool:
-        """Whether they see items with their labels, answers and history; no annotator does."""
-        return self.may_export or self.may_review
+    def can(self, ability: Ability) -> bool:
+        """Whether the member's role has the ability."""
+        return ability in self.abilities
 
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
@@ -145,10 +134,10 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
 
     @staticmethod
     def _author_may_invite() -> Q:
-        managers = Membership.objects.filter(
-            project=OuterRef("project"), user=OuterRef("invited_by"), role=Role.MANAGER
+        authors = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(
+            project=OuterRef("project"), user=OuterRef("invited_by")
         )
-        return Q(Exists(managers) | Q(invited_by__is_superuser=True), invited_by__is_active=True)
+        return Q(Exists(authors) | Q(invited_by__is_superuser=True), invited_by__is_active=True)
 
     def close(self) -> bool:
         """Use up, or withdraw, the selected invitation. False if it is over already."""
@@ -163,7 +152,7 @@ class Invitation(models.Model):
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="invitations")
-    role = models.CharField(max_length=10, choices=Role)
+    role = models.CharField(max_length=10, choices=roles.choices)
     digest = models.CharField(max_length=64, unique=True)
     invited_by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="invitations")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,6 +1,6 @@
-"""Who may what. One place, used by the API and the pages alike.
+"""The check of abilities, for the API and the pages alike.
 
-To somebody who is not a member a project does not exist (404); a member who lacks the role is told so (403).
+For users who are not members a project does not exist (404); a member without the ability reads who has it (403).
 """
 
 from __future__ import annotations
@@ -9,27 +9,12 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 
-from labeling.models import Membership, Project, Role, User
+from labeling.models import Ability, Membership, Project, Role, User
+from labeling.models.roles import who_may
 from labeling.statements import Columns, rows
 
 MEMBER_ROW = Columns(Membership, "m")
 PROJECT = Columns(Project, "p")
-
-# What a member must be able to do.
-MEMBER = "member"
-ANNOTATE = "annotate"
-MANAGE = "manage"
-EXPORT = "export"
-REVIEW = "review"
-READ_ITEMS = "read items"
-
-_DENIED = {
-    ANNOTATE: "Only annotators and managers of this project may do that.",
-    MANAGE: "Only managers of this project may do that.",
-    EXPORT: "Only engineers and managers of this project may do that.",
-    REVIEW: "Only reviewers and managers of this project may do that.",
-    READ_ITEMS: "Only reviewers, engineers and managers of this project may do that.",
-}
 
 
 def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
@@ -60,18 +45,10 @@ def find_membership(user: User, slug: str) -> Membership | None:
     return membership
 
 
-def require(membership: Membership, ability: str) -> None:
+def require(membership: Membership, ability: Ability) -> None:
     """Raise `PermissionDenied`, saying who may, unless the member has the ability."""
-    allowed = {
-        MEMBER: True,
-        ANNOTATE: membership.may_annotate,
-        MANAGE: membership.may_manage,
-        EXPORT: membership.may_export,
-        REVIEW: membership.may_review,
-        READ_ITEMS: membership.may_read_items,
-    }[ability]
-    if not allowed:
-        raise PermissionDenied(_DENIED[ability])
+    if not membership.can(ability):
+        raise PermissionDenied(f"Only {who_may(ability)} of this project may do that.")
 
 
 def require_unarchived(membership: Membership) -> None:
@@ -99,5 +76,5 @@ def is_operator(user: User) -> bool:
 
 
 def may_create_projects(user: User) -> bool:
-    """Staff, and whoever manages a project already."""
-    return is_operator(user) or user.memberships.filter(role=Role.MANAGER).exists()
+    """Staff may, and members who may change a project as a whole."""
+    return is_operator(user) or user.memberships.who_can(Ability.PROJECT_CHANGE).exists()

@@ -15,7 +15,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 
-from labeling.models import Invitation, Membership, Project, Role, User
+from labeling.models import Ability, Invitation, Membership, Project, User
+from labeling.models.roles import who_may
 
 LIFETIME = datetime.timedelta(days=7)
 # What one manager may make in the lifetime of an invitation. A free name that is guessed uses an invitation up, so
@@ -35,9 +36,9 @@ def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]
     user has just stopped being a manager.
     """
     # The lock makes a change of the role wait, which then ends this invitation too.
-    managers = Membership.objects.select_for_update(no_key=True).filter(project=project, user=user, role=Role.MANAGER)
-    if not user.is_superuser and not managers:
-        raise ValidationError("Only managers of this project may invite people.")
+    authors = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project, user=user)
+    if not user.is_superuser and not authors.select_for_update(no_key=True):
+        raise ValidationError(f"Only {who_may(Ability.MEMBERS_CHANGE)} of this project may invite people.")
     now = timezone.now()
     Invitation.objects.filter(expires_at__lte=now).delete()
     if not user.is_superuser and user.invitations.count() >= MOST:

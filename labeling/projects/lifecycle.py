@@ -12,7 +12,7 @@ import datetime
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from labeling.models import Membership, Project, Role, User
+from labeling.models import Ability, Membership, Project, User
 
 KEPT = datetime.timedelta(days=30)
 
@@ -47,6 +47,6 @@ def restorable(user: User) -> list[Project]:
     """The deleted projects that `user` can restore, the latest first."""
     projects = Project.objects.filter(deleted_at__gt=timezone.now() - KEPT)
     if not user.is_superuser:
-        managed = Membership.objects.filter(user=user, role=Role.MANAGER)
+        managed = Membership.objects.who_can(Ability.PROJECT_CHANGE).filter(user=user)
         projects = projects.filter(pk__in=managed.values("project"))
     return list(projects.select_related("deleted_by").order_by("-deleted_at"))

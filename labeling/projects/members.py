@@ -6,19 +6,20 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from labeling.answering import queue
-from labeling.models import Membership, Project, Role, User
+from labeling.models import Ability, Membership, Project, Role, User
+from labeling.models.roles import either, roles_with, roles_without
 
 
 @transaction.atomic
 def set_role(*, project: Project, user: User, role: str) -> Membership:
     """Make the user a member with this role, whatever it was before. Raises `ValidationError` on the last manager.
 
-    The open invitations of a person who is no manager any more end.
+    The open invitations of a person who may no longer invite end.
     """
-    if role != Role.MANAGER:
+    if role not in roles_with(Ability.MEMBERS_CHANGE):
         _keep_a_manager(project, user)
     membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
-    if not membership.may_annotate:
+    if not membership.can(Ability.TASKS_ANSWER):
         queue.release(project=project, user=user)
     project.invitations.end_without_author()
     return membership
@@ -55,18 +56,18 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
     people = Membership.objects.filter(project=project, user__in=[user, successor])
     if user == successor or people.count() < 2:
         raise ValidationError("Choose another member of the project, and be one yourself.")
-    if role == Role.MANAGER or role not in Role.values:
-        raise ValidationError("Choose what you are to be: annotator, reviewer or engineer.")
+    if role not in roles_without(Ability.MEMBERS_CHANGE):
+        raise ValidationError(f"Choose what you are to be: {either(roles_without(Ability.MEMBERS_CHANGE))}.")
     set_role(project=project, user=successor, role=Role.MANAGER)
     set_role(project=project, user=user, role=role)
 
 
 def _keep_a_manager(project: Project, user: User) -> None:
-    """Refuse what would leave the project without anybody who can manage it."""
+    """Refuse a change that would leave the project without a member who can change members."""
     # The lock lets two managers not step down at the same moment.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    managers = set(Membership.objects.filter(project=project, role=Role.MANAGER).values_list("user", flat=True))
-    if managers == {user.pk}:
+    managers = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project)
+    if set(managers.values_list("user", flat=True)) == {user.pk}:
         raise ValidationError("This is the project's last manager. Make somebody else manager first.")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 
-from labeling.models import Membership, Project, User
+from labeling.models import Ability, Membership, Project, User
 from labeling.projects import examples
 from labeling.statements import rows
 
@@ -22,7 +22,7 @@ def file_name(membership: Membership, item_id: int, key: str = "") -> str:
     """
     project = membership.project
     items = project.items.filter(pk=item_id).values_list("media", flat=True)
-    if membership.may_read_items or (key and _fits(key, key_for(project, membership.user, item_id))):
+    if membership.can(Ability.ITEMS_READ) or (key and _fits(key, key_for(project, membership.user, item_id))):
         return items.first() or ""
     if had := _file_of_own(membership, item_id):
         return had

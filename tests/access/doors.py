@@ -1,8 +1,8 @@
 """The table: for every address and method, who may, and what that person is answered.
 
-To add an address, add a line with the name of its pattern, the method, who may, and the answer to those who may. Say
-what the method needs in `body` where an empty one would be refused. A new kind of id in an address gets its values in
-`world.py`. The tests fail as long as an address has no line. What everybody else is answered follows from what the
+To add an address, add a line with the name of its pattern, the method, its ability, and the answer to those who may.
+Say what the method needs in `body` where an empty one would be refused. A new kind of id in an address gets its values
+in `world.py`. The tests fail as long as an address has no line. What everybody else is answered follows from what the
 address is:
 
 =============================  ==========================  ====================
@@ -23,30 +23,40 @@ from typing import Any, NamedTuple
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from labeling.models import Ability
+
 # Who there is. The stranger manages another project; the staff member is in none.
 SIGNED_OUT, STRANGER, STAFF = "signed-out", "stranger", "staff"
-ANNOTATOR, REVIEWER, ENGINEER, MANAGER = "annotator", "reviewer", "engineer", "manager"
+ANNOTATOR, REVIEWER, ENGINEER, AUDITOR, MANAGER = "annotator", "reviewer", "engineer", "auditor", "manager"
 SUPERUSER = "superuser"
-ROLES = (SIGNED_OUT, STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER)
 
-# Who is at home in which project.
-PEOPLE = {"ours": {ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER}, "theirs": {STRANGER, SUPERUSER}}
+# The second table of roles, written out. `test_abilities.py` compares it with the first one.
+ABILITIES = {
+    ANNOTATOR: "project.read tasks.answer",
+    REVIEWER: "project.read items.read review.read review.do",
+    ENGINEER: "project.read items.read labels.read batches.read models.read predictions.change",
+    AUDITOR: "project.read items.read imports.read review.read labels.read batches.read models.read settings.read "
+    "members.read",
+    MANAGER: "project.read project.change tasks.answer items.read items.change imports.read review.read review.do "
+    "labels.read batches.read batches.change models.read models.change predictions.change settings.read "
+    "settings.change members.read members.change",
+}
+MEMBERS = tuple(ABILITIES)
 
-MANAGERS = frozenset({MANAGER, SUPERUSER})
-READERS = MANAGERS | {ENGINEER}
-REVIEWERS = MANAGERS | {REVIEWER}
-ITEM_READERS = READERS | REVIEWERS
-ANNOTATORS = MANAGERS | {ANNOTATOR}
-MEMBERS = MANAGERS | {ANNOTATOR, REVIEWER, ENGINEER}
-CREATORS = MANAGERS | {STRANGER, STAFF}
-SIGNED_IN = MEMBERS | {STRANGER, STAFF}
+CREATORS = frozenset({MANAGER, STRANGER, STAFF, SUPERUSER})
+SIGNED_IN = frozenset({*MEMBERS, STRANGER, STAFF, SUPERUSER})
 EVERYBODY = SIGNED_IN | {SIGNED_OUT}
+
+
+def roles_with(ability: str) -> frozenset[str]:
+    """The roles that have the ability. A superuser counts as manager."""
+    return frozenset({SUPERUSER, *(role for role in MEMBERS if ability in ABILITIES[role].split())})
 
 
 class Door(NamedTuple):
     name: str
     method: str
-    who: frozenset[str]
+    asks: Ability | frozenset[str]  # in a project the ability, elsewhere the people
     answer: int
     body: Any = None  # JSON for the API, a form for pages
     # Where those who may are not all answered alike.
@@ -57,6 +67,20 @@ class Door(NamedTuple):
 
     def __hash__(self) -> int:
         return hash(str(self))
+
+    @property
+    def who(self) -> frozenset[str]:
+        return roles_with(self.asks) if isinstance(self.asks, Ability) else self.asks
+
+    @property
+    def asked(self) -> list[str]:
+        """The roles that the tests ask: signed out, a stranger, one member who may, one who may not. The first member
+        is the one with the fewest abilities of those who may, the second the one with the most of the others.
+        """
+        by_abilities = sorted(MEMBERS, key=lambda role: len(ABILITIES[role]))
+        may = [role for role in by_abilities if role in self.who]
+        may_not = [role for role in by_abilities if role not in self.who]
+        return [SIGNED_OUT, STRANGER, *may[:1], *may_not[-1:]]
 
 
 # What only the answer's author may take back.
@@ -88,197 +112,194 @@ DOORS = [
     Door("projects-deleted", "post", SIGNED_IN, 404, {"slug": "ours"}),  # it is not deleted
     Door("project-new", "get", CREATORS, 200),
     Door("project-new", "post", CREATORS, 400),
-    # annotators
-    Door("label", "get", ANNOTATORS, 200),
-    Door("label-classes", "get", ANNOTATORS, 200),
-    Door("label-guidelines", "get", ANNOTATORS, 200),
-    Door("label-today", "get", ANNOTATORS, 400),
-    Door("label-comments", "get", ANNOTATORS, 200),
-    Door("label-comments", "post", ANNOTATORS, 302),
-    # every member
-    Door("project", "get", MEMBERS, 200),
-    Door("project-batches", "get", MEMBERS, 200),
-    Door("project-batch", "get", MEMBERS, 200),
-    # managers
-    Door("project-loop", "post", MANAGERS, 302, {"loop": "paused"}),
-    Door("project-batch-end", "get", MANAGERS, 200),
-    Door("project-batch-end", "post", MANAGERS, 302),
-    Door("project-batch-parts", "post", MANAGERS, 302, {"whom": "our-annotator", "share": "50"}),
-    Door("project-batch-part-lift", "post", MANAGERS, 302),
-    Door("project-retry", "post", MANAGERS, 302),
-    Door("project-import", "get", MANAGERS, 200),
-    Door("project-import", "post", MANAGERS, 400),
-    Door("project-import-progress", "get", MANAGERS, 200),
-    Door("project-import-detail", "get", MANAGERS, 200),
-    Door("project-import-retry", "post", MANAGERS, 302),
-    Door("project-settings", "get", MANAGERS, 200),
-    Door("project-settings", "post", MANAGERS, 400),
-    Door("project-consequence", "get", MANAGERS, 200),
-    Door("project-encoder", "get", MANAGERS, 200),
-    Door("project-encoder", "post", MANAGERS, 302, {"name": "pixels"}),
-    Door("project-learner", "get", MANAGERS, 200),
-    Door("project-learner", "post", MANAGERS, 302, {"name": "scikit-learn"}),
-    Door("project-cluster-anew", "post", MANAGERS, 302, {"back": "settings"}),
-    Door("project-model-use", "post", MANAGERS, 302),
-    Door("project-model-release", "post", MANAGERS, 302),
-    Door("project-models-automatic", "post", MANAGERS, 302, {"back": "overview"}),
-    Door("project-members", "get", MANAGERS, 200),
-    Door("project-members", "post", MANAGERS, 400, {"role": "king"}),
-    Door("project-invitation-withdraw", "post", MANAGERS, 302),
-    Door("project-role", "post", MANAGERS, 302, {"role": "engineer"}),
-    Door("project-member-pause", "post", MANAGERS, 302),
-    Door("project-remove", "get", MANAGERS, 200),
-    Door("project-remove", "post", MANAGERS, 302),
-    Door("project-item-example", "post", MANAGERS, 302),
-    Door("project-manage", "get", MANAGERS, 200),
-    Door("project-archive", "post", MANAGERS, 302),
-    Door("project-duplicate", "post", MANAGERS, 302, {"copy-name": "Again", "copy-slug": "again"}),
-    Door("project-delete", "post", MANAGERS, 400),  # its name was not typed
-    Door("project-transfer", "get", MANAGERS, 200),
-    Door("project-transfer", "post", MANAGERS, 302, {"role": "engineer"}, others={SUPERUSER: 400}),  # not a member
-    Door("project-classes", "get", MANAGERS, 200),
-    Door("project-classes", "post", MANAGERS, 302, {"name": "none of these"}),
-    Door("project-classes-undo", "post", MANAGERS, 302),
-    Door("project-proposal-accept", "post", MANAGERS, 302),
-    Door("project-proposal-dismiss", "post", MANAGERS, 302),
-    Door("project-class", "get", MANAGERS, 200),
-    Door("project-class", "post", MANAGERS, 302, {"name": "zero"}),
-    Door("project-class-merge", "get", MANAGERS, 302),
-    Door("project-class-merged", "post", MANAGERS, 302, {"into": "1"}),
-    Door("project-class-split", "get", MANAGERS, 302),
-    Door("project-class-split-done", "post", MANAGERS, 302, {"into": "one\nother"}),
-    Door("project-class-archive", "post", MANAGERS, 302),
-    Door("project-guidelines-restore", "post", MANAGERS, 302),
-    Door("project-guidelines-images", "get", MANAGERS, 200),
-    Door("project-guidelines-images", "post", MANAGERS, 400),
-    Door("project-guidelines-image-remove", "post", MANAGERS, 302),
-    Door("project-items-change", "get", MANAGERS, 302),  # to the list: what to do is missing
-    Door("project-items-change", "post", MANAGERS, 302),
-    # reviewers
-    Door("project-review", "get", REVIEWERS, 200),
-    Door("project-item-comment", "post", REVIEWERS, 302, {"text": "A bar."}),
-    Door("project-review-item", "post", REVIEWERS, 302, {"value": "3"}),
-    Door("project-item-correct", "post", REVIEWERS, 302, {"value": "3"}),
-    Door("project-item-withdraw", "post", REVIEWERS, 302),
-    # engineers
-    Door("project-guidelines", "get", READERS, 200),
-    Door("project-items", "get", ITEM_READERS, 200),
-    Door("project-item-classes", "get", ITEM_READERS, 200),
-    Door("project-item", "get", ITEM_READERS, 200),
-    Door("project-progress", "get", READERS, 200),
-    Door("project-agreement", "get", READERS, 200),
-    Door("project-copies", "get", READERS, 200),
-    Door("project-models", "get", READERS, 200),
-    Door("project-model", "get", READERS, 200),
-    Door("project-models-compare", "get", READERS, 200),
-    Door("project-model-predict", "get", READERS, 200),
-    Door("project-model-predict", "post", READERS, 400),
-    Door("project-prediction", "get", READERS, 200),
-    Door("project-prediction-remove", "post", READERS, 302),
-    Door("project-privacy", "get", READERS, 200),
-    Door("project-export", "get", READERS, 200),
+    Door("label", "get", Ability.TASKS_ANSWER, 200),
+    Door("label-classes", "get", Ability.TASKS_ANSWER, 200),
+    Door("label-guidelines", "get", Ability.TASKS_ANSWER, 200),
+    Door("label-today", "get", Ability.TASKS_ANSWER, 400),
+    Door("label-comments", "get", Ability.TASKS_ANSWER, 200),
+    Door("label-comments", "post", Ability.TASKS_ANSWER, 302),
+    Door("project", "get", Ability.PROJECT_READ, 200),
+    Door("project-batches", "get", Ability.PROJECT_READ, 200),
+    Door("project-batch", "get", Ability.PROJECT_READ, 200),
+    Door("project-loop", "post", Ability.BATCHES_CHANGE, 302, {"loop": "paused"}),
+    Door("project-batch-end", "get", Ability.BATCHES_CHANGE, 200),
+    Door("project-batch-end", "post", Ability.BATCHES_CHANGE, 302),
+    Door("project-batch-parts", "post", Ability.BATCHES_CHANGE, 302, {"whom": "our-annotator", "share": "50"}),
+    Door("project-batch-part-lift", "post", Ability.BATCHES_CHANGE, 302),
+    Door("project-retry", "post", Ability.BATCHES_CHANGE, 302),
+    Door("project-import", "get", Ability.IMPORTS_READ, 200),
+    Door("project-import", "post", Ability.ITEMS_CHANGE, 400),
+    Door("project-import-progress", "get", Ability.IMPORTS_READ, 200),
+    Door("project-import-detail", "get", Ability.IMPORTS_READ, 200),
+    Door("project-import-retry", "post", Ability.ITEMS_CHANGE, 302),
+    Door("project-settings", "get", Ability.SETTINGS_READ, 200),
+    Door("project-settings", "post", Ability.SETTINGS_CHANGE, 400),
+    Door("project-consequence", "get", Ability.SETTINGS_READ, 200),
+    Door("project-encoder", "get", Ability.SETTINGS_READ, 200),
+    Door("project-encoder", "post", Ability.SETTINGS_CHANGE, 302, {"name": "pixels"}),
+    Door("project-learner", "get", Ability.SETTINGS_READ, 200),
+    Door("project-learner", "post", Ability.SETTINGS_CHANGE, 302, {"name": "scikit-learn"}),
+    Door("project-cluster-anew", "post", Ability.MODELS_CHANGE, 302, {"back": "settings"}),
+    Door("project-model-use", "post", Ability.MODELS_CHANGE, 302),
+    Door("project-model-release", "post", Ability.MODELS_CHANGE, 302),
+    Door("project-models-automatic", "post", Ability.MODELS_CHANGE, 302, {"back": "overview"}),
+    Door("project-members", "get", Ability.MEMBERS_READ, 200),
+    Door("project-members", "post", Ability.MEMBERS_CHANGE, 400, {"role": "king"}),
+    Door("project-invitation-withdraw", "post", Ability.MEMBERS_CHANGE, 302),
+    Door("project-role", "post", Ability.MEMBERS_CHANGE, 302, {"role": "engineer"}),
+    Door("project-member-pause", "post", Ability.MEMBERS_CHANGE, 302),
+    Door("project-remove", "get", Ability.MEMBERS_CHANGE, 200),
+    Door("project-remove", "post", Ability.MEMBERS_CHANGE, 302),
+    Door("project-item-example", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-manage", "get", Ability.SETTINGS_READ, 200),
+    Door("project-archive", "post", Ability.PROJECT_CHANGE, 302),
+    Door("project-duplicate", "post", Ability.PROJECT_CHANGE, 302, {"copy-name": "Again", "copy-slug": "again"}),
+    Door("project-delete", "post", Ability.PROJECT_CHANGE, 400),  # its name was not typed
+    Door("project-transfer", "get", Ability.MEMBERS_CHANGE, 200),
+    Door(
+        "project-transfer", "post", Ability.MEMBERS_CHANGE, 302, {"role": "engineer"}, others={SUPERUSER: 400}
+    ),  # not a member
+    Door("project-classes", "get", Ability.SETTINGS_READ, 200),
+    Door("project-classes", "post", Ability.SETTINGS_CHANGE, 302, {"name": "none of these"}),
+    Door("project-classes-undo", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-proposal-accept", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-proposal-dismiss", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-class", "get", Ability.SETTINGS_READ, 200),
+    Door("project-class", "post", Ability.SETTINGS_CHANGE, 302, {"name": "zero"}),
+    Door("project-class-merge", "get", Ability.SETTINGS_CHANGE, 302),
+    Door("project-class-merged", "post", Ability.SETTINGS_CHANGE, 302, {"into": "1"}),
+    Door("project-class-split", "get", Ability.SETTINGS_CHANGE, 302),
+    Door("project-class-split-done", "post", Ability.SETTINGS_CHANGE, 302, {"into": "one\nother"}),
+    Door("project-class-archive", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-guidelines-restore", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-guidelines-images", "get", Ability.SETTINGS_READ, 200),
+    Door("project-guidelines-images", "post", Ability.SETTINGS_CHANGE, 400),
+    Door("project-guidelines-image-remove", "post", Ability.SETTINGS_CHANGE, 302),
+    Door("project-items-change", "get", Ability.ITEMS_CHANGE, 302),  # to the list: what to do is missing
+    Door("project-items-change", "post", Ability.ITEMS_CHANGE, 302),
+    Door("project-review", "get", Ability.REVIEW_READ, 200),
+    Door("project-item-comment", "post", Ability.REVIEW_DO, 302, {"text": "A bar."}),
+    Door("project-review-item", "post", Ability.REVIEW_DO, 302, {"value": "3"}),
+    Door("project-item-correct", "post", Ability.REVIEW_DO, 302, {"value": "3"}),
+    Door("project-item-withdraw", "post", Ability.REVIEW_DO, 302),
+    Door("project-guidelines", "get", Ability.LABELS_READ, 200),
+    Door("project-items", "get", Ability.ITEMS_READ, 200),
+    Door("project-item-classes", "get", Ability.ITEMS_READ, 200),
+    Door("project-item", "get", Ability.ITEMS_READ, 200),
+    Door("project-progress", "get", Ability.BATCHES_READ, 200),
+    Door("project-agreement", "get", Ability.LABELS_READ, 200),
+    Door("project-copies", "get", Ability.LABELS_READ, 200),
+    Door("project-models", "get", Ability.MODELS_READ, 200),
+    Door("project-model", "get", Ability.MODELS_READ, 200),
+    Door("project-models-compare", "get", Ability.MODELS_READ, 200),
+    Door("project-model-predict", "get", Ability.MODELS_READ, 200),
+    Door("project-model-predict", "post", Ability.PREDICTIONS_CHANGE, 400),
+    Door("project-prediction", "get", Ability.MODELS_READ, 200),
+    Door("project-prediction-remove", "post", Ability.PREDICTIONS_CHANGE, 302),
+    Door("project-privacy", "get", Ability.MODELS_READ, 200),
+    Door("project-export", "get", Ability.LABELS_READ, 200),
     # the API
     Door("api-docs", "get", SIGNED_IN, 200),
     Door("schema", "get", EVERYBODY, 200),
     Door("api:projects", "get", SIGNED_IN, 200),
     Door("api:projects", "post", CREATORS, 201, {"slug": "new", "kind": "text", "classes": ["a", "b"]}),
-    Door("api:project", "get", MEMBERS, 200),
-    Door("api:project", "patch", MANAGERS, 200, {"batch_size": 7}),
+    Door("api:project", "get", Ability.PROJECT_READ, 200),
+    Door("api:project", "patch", Ability.SETTINGS_CHANGE, 200, {"batch_size": 7}),
     Door("api:deleted-projects", "get", SIGNED_IN, 200),
     Door("api:deleted-projects", "post", SIGNED_IN, 404, {"slug": "ours"}),  # it is not deleted
-    Door("api:project-archive", "post", MANAGERS, 200),
-    Door("api:project-archive", "delete", MANAGERS, 200),
-    Door("api:project-deletion", "get", MANAGERS, 200),
-    Door("api:project-deletion", "post", MANAGERS, 200, {"name": "Ours"}),
-    Door("api:project-duplicate", "post", MANAGERS, 201, {"slug": "again", "name": "Again"}),
+    Door("api:project-archive", "post", Ability.PROJECT_CHANGE, 200),
+    Door("api:project-archive", "delete", Ability.PROJECT_CHANGE, 200),
+    Door("api:project-deletion", "get", Ability.SETTINGS_READ, 200),
+    Door("api:project-deletion", "post", Ability.PROJECT_CHANGE, 200, {"name": "Ours"}),
+    Door("api:project-duplicate", "post", Ability.PROJECT_CHANGE, 201, {"slug": "again", "name": "Again"}),
     Door(
         "api:project-transfer",
         "post",
-        MANAGERS,
+        Ability.MEMBERS_CHANGE,
         200,
         {"username": "our-annotator", "role": "engineer"},
         others={SUPERUSER: 409},  # not a member
     ),
-    Door("api:guidelines", "get", READERS, 200),
-    Door("api:guidelines-restore", "post", MANAGERS, 200),
-    Door("api:guidelines-images", "get", READERS, 200),
-    Door("api:guidelines-images", "post", MANAGERS, 400),  # without a file
-    Door("api:guidelines-image", "get", MEMBERS, 200),
-    Door("api:guidelines-image", "delete", MANAGERS, 204),
-    Door("api:encoder", "get", READERS, 200),
-    Door("api:encoder", "put", MANAGERS, 200, {"name": "pixels"}),
-    Door("api:classes", "get", MEMBERS, 200),
-    Door("api:classes", "post", MANAGERS, 201, {"name": "none of these"}),
-    Door("api:proposals", "get", MANAGERS, 200),
-    Door("api:proposal-accept", "post", MANAGERS, 200, {"key": "goose"}),
-    Door("api:proposal-dismiss", "post", MANAGERS, 200, {"key": "goose"}),
-    Door("api:class", "get", MEMBERS, 200),
-    Door("api:class", "patch", MANAGERS, 200, {"description": "a round one"}),
-    Door("api:class-merge", "post", MANAGERS, 200, {"into": 1}),
-    Door("api:class-split", "post", MANAGERS, 200, {"into": ["one", "other"]}),
-    Door("api:class-archive", "post", MANAGERS, 200),
-    Door("api:class-archive", "delete", MANAGERS, 200),
-    Door("api:class-example", "put", MANAGERS, 409),  # it has no label
-    Door("api:class-example", "delete", MANAGERS, 409),  # it is none
-    Door("api:class-changes", "get", READERS, 200),
-    Door("api:class-undo", "post", MANAGERS, 200, {"revision": 1}),
-    Door("api:batch-parts", "get", MANAGERS, 200),
-    Door("api:batch-parts", "post", MANAGERS, 201, {"username": "our-annotator", "share": 0.5}),
-    Door("api:batch-part", "delete", MANAGERS, 204),
-    Door("api:members", "get", MANAGERS, 200),
-    Door("api:members", "post", MANAGERS, 201, {"username": "our-annotator", "role": "engineer"}),
-    Door("api:member", "delete", MANAGERS, 204),
-    Door("api:member-pause", "post", MANAGERS, 200),
-    Door("api:member-pause", "delete", MANAGERS, 200),
-    Door("api:invitations", "get", MANAGERS, 200),
-    Door("api:invitations", "post", MANAGERS, 201, {"role": "annotator"}),
-    Door("api:invitation", "delete", MANAGERS, 204),
-    Door("api:items", "post", MANAGERS, 201, [{"text": "hello"}]),
-    Door("api:items", "get", ITEM_READERS, 200),
-    Door("api:item", "get", ITEM_READERS, 200),
-    Door("api:item-changes", "get", MANAGERS, 200),
-    Door("api:item-changes", "post", MANAGERS, 200, {"action": "exclude", "items": [1]}),
-    Door("api:item-correction", "put", REVIEWERS, 200, {"value": "3"}),
-    Door("api:item-correction", "delete", REVIEWERS, 404),  # none stands
-    Door("api:item-comments", "get", ITEM_READERS, 200),
-    Door("api:item-comments", "post", REVIEWERS, 201, {"text": "A bar."}),
-    Door("api:item-media", "get", MEMBERS, 200),
-    Door("api:imports", "get", MANAGERS, 200),
-    Door("api:import", "get", MANAGERS, 200),
-    Door("api:rejected-rows", "get", MANAGERS, 200),
-    Door("api:claim", "post", ANNOTATORS, 200, {"count": 1}),
-    Door("api:annotations", "post", ANNOTATORS, 200, {"annotations": []}),
-    Door("api:annotation", "delete", ANNOTATORS, 200, others=NOT_THEIRS),
-    Door("api:skip", "post", ANNOTATORS, 200, {"task": 1, "reason": "unclear"}),
-    Door("api:comments", "get", ANNOTATORS, 200),
-    Door("api:comments", "post", ANNOTATORS, 200),
-    Door("api:release", "post", ANNOTATORS, 200, {}),
-    Door("api:progress", "get", MEMBERS, 200),
-    Door("api:batches", "get", MEMBERS, 200),
-    Door("api:batch", "get", MEMBERS, 200),
-    Door("api:batch-end", "post", MANAGERS, 200),
-    Door("api:batch-retry", "post", MANAGERS, 409),
-    Door("api:models", "get", READERS, 200),
-    Door("api:model", "get", READERS, 200),
-    Door("api:model-in-use", "get", READERS, 200),
-    Door("api:model-in-use", "delete", MANAGERS, 200),
-    Door("api:model-use", "post", MANAGERS, 200),
-    Door("api:model-release", "post", MANAGERS, 204),
-    Door("api:model-artifact", "get", READERS, 404),  # no training has run: there are no files
-    Door("api:models-compare", "get", READERS, 400),  # which two is not said
-    Door("api:model-predict", "post", READERS, 202, [{"text": "hello"}]),
-    Door("api:predictions", "get", READERS, 200),
-    Door("api:prediction", "get", READERS, 200),
-    Door("api:prediction", "delete", READERS, 204),
-    Door("api:prediction-result", "get", READERS, 409),  # it waits
-    Door("api:payoff", "get", READERS, 200),
-    Door("api:agreement", "get", READERS, 200),
-    Door("api:near-copies", "get", READERS, 200),
-    Door("api:privacy", "get", READERS, 200),
-    Door("api:clustering", "get", READERS, 200),
-    Door("api:clustering-anew", "post", MANAGERS, 200),
-    Door("api:clustering-anew", "delete", MANAGERS, 200),
-    Door("api:export", "get", READERS, 200),
+    Door("api:guidelines", "get", Ability.LABELS_READ, 200),
+    Door("api:guidelines-restore", "post", Ability.SETTINGS_CHANGE, 200),
+    Door("api:guidelines-images", "get", Ability.LABELS_READ, 200),
+    Door("api:guidelines-images", "post", Ability.SETTINGS_CHANGE, 400),  # without a file
+    Door("api:guidelines-image", "get", Ability.PROJECT_READ, 200),
+    Door("api:guidelines-image", "delete", Ability.SETTINGS_CHANGE, 204),
+    Door("api:encoder", "get", Ability.MODELS_READ, 200),
+    Door("api:encoder", "put", Ability.SETTINGS_CHANGE, 200, {"name": "pixels"}),
+    Door("api:classes", "get", Ability.PROJECT_READ, 200),
+    Door("api:classes", "post", Ability.SETTINGS_CHANGE, 201, {"name": "none of these"}),
+    Door("api:proposals", "get", Ability.SETTINGS_READ, 200),
+    Door("api:proposal-accept", "post", Ability.SETTINGS_CHANGE, 200, {"key": "goose"}),
+    Door("api:proposal-dismiss", "post", Ability.SETTINGS_CHANGE, 200, {"key": "goose"}),
+    Door("api:class", "get", Ability.PROJECT_READ, 200),
+    Door("api:class", "patch", Ability.SETTINGS_CHANGE, 200, {"description": "a round one"}),
+    Door("api:class-merge", "post", Ability.SETTINGS_CHANGE, 200, {"into": 1}),
+    Door("api:class-split", "post", Ability.SETTINGS_CHANGE, 200, {"into": ["one", "other"]}),
+    Door("api:class-archive", "post", Ability.SETTINGS_CHANGE, 200),
+    Door("api:class-archive", "delete", Ability.SETTINGS_CHANGE, 200),
+    Door("api:class-example", "put", Ability.SETTINGS_CHANGE, 409),  # it has no label
+    Door("api:class-example", "delete", Ability.SETTINGS_CHANGE, 409),  # it is none
+    Door("api:class-changes", "get", Ability.LABELS_READ, 200),
+    Door("api:class-undo", "post", Ability.SETTINGS_CHANGE, 200, {"revision": 1}),
+    Door("api:batch-parts", "get", Ability.MEMBERS_READ, 200),
+    Door("api:batch-parts", "post", Ability.BATCHES_CHANGE, 201, {"username": "our-annotator", "share": 0.5}),
+    Door("api:batch-part", "delete", Ability.BATCHES_CHANGE, 204),
+    Door("api:members", "get", Ability.MEMBERS_READ, 200),
+    Door("api:members", "post", Ability.MEMBERS_CHANGE, 201, {"username": "our-annotator", "role": "engineer"}),
+    Door("api:member", "delete", Ability.MEMBERS_CHANGE, 204),
+    Door("api:member-pause", "post", Ability.MEMBERS_CHANGE, 200),
+    Door("api:member-pause", "delete", Ability.MEMBERS_CHANGE, 200),
+    Door("api:invitations", "get", Ability.MEMBERS_READ, 200),
+    Door("api:invitations", "post", Ability.MEMBERS_CHANGE, 201, {"role": "annotator"}),
+    Door("api:invitation", "delete", Ability.MEMBERS_CHANGE, 204),
+    Door("api:items", "post", Ability.ITEMS_CHANGE, 201, [{"text": "hello"}]),
+    Door("api:items", "get", Ability.ITEMS_READ, 200),
+    Door("api:item", "get", Ability.ITEMS_READ, 200),
+    Door("api:item-changes", "get", Ability.IMPORTS_READ, 200),
+    Door("api:item-changes", "post", Ability.ITEMS_CHANGE, 200, {"action": "exclude", "items": [1]}),
+    Door("api:item-correction", "put", Ability.REVIEW_DO, 200, {"value": "3"}),
+    Door("api:item-correction", "delete", Ability.REVIEW_DO, 404),  # none stands
+    Door("api:item-comments", "get", Ability.ITEMS_READ, 200),
+    Door("api:item-comments", "post", Ability.REVIEW_DO, 201, {"text": "A bar."}),
+    Door("api:item-media", "get", Ability.PROJECT_READ, 200),
+    Door("api:imports", "get", Ability.IMPORTS_READ, 200),
+    Door("api:import", "get", Ability.IMPORTS_READ, 200),
+    Door("api:rejected-rows", "get", Ability.IMPORTS_READ, 200),
+    Door("api:claim", "post", Ability.TASKS_ANSWER, 200, {"count": 1}),
+    Door("api:annotations", "post", Ability.TASKS_ANSWER, 200, {"annotations": []}),
+    Door("api:annotation", "delete", Ability.TASKS_ANSWER, 200, others=NOT_THEIRS),
+    Door("api:skip", "post", Ability.TASKS_ANSWER, 200, {"task": 1, "reason": "unclear"}),
+    Door("api:comments", "get", Ability.TASKS_ANSWER, 200),
+    Door("api:comments", "post", Ability.TASKS_ANSWER, 200),
+    Door("api:release", "post", Ability.TASKS_ANSWER, 200, {}),
+    Door("api:progress", "get", Ability.PROJECT_READ, 200),
+    Door("api:batches", "get", Ability.PROJECT_READ, 200),
+    Door("api:batch", "get", Ability.PROJECT_READ, 200),
+    Door("api:batch-end", "post", Ability.BATCHES_CHANGE, 200),
+    Door("api:batch-retry", "post", Ability.BATCHES_CHANGE, 409),
+    Door("api:models", "get", Ability.MODELS_READ, 200),
+    Door("api:model", "get", Ability.MODELS_READ, 200),
+    Door("api:model-in-use", "get", Ability.MODELS_READ, 200),
+    Door("api:model-in-use", "delete", Ability.MODELS_CHANGE, 200),
+    Door("api:model-use", "post", Ability.MODELS_CHANGE, 200),
+    Door("api:model-release", "post", Ability.MODELS_CHANGE, 204),
+    Door("api:model-artifact", "get", Ability.MODELS_READ, 404),  # no training has run: there are no files
+    Door("api:models-compare", "get", Ability.MODELS_READ, 400),  # which two is not said
+    Door("api:model-predict", "post", Ability.PREDICTIONS_CHANGE, 202, [{"text": "hello"}]),
+    Door("api:predictions", "get", Ability.MODELS_READ, 200),
+    Door("api:prediction", "get", Ability.MODELS_READ, 200),
+    Door("api:prediction", "delete", Ability.PREDICTIONS_CHANGE, 204),
+    Door("api:prediction-result", "get", Ability.MODELS_READ, 409),  # it waits
+    Door("api:payoff", "get", Ability.BATCHES_READ, 200),
+    Door("api:agreement", "get", Ability.LABELS_READ, 200),
+    Door("api:near-copies", "get", Ability.LABELS_READ, 200),
+    Door("api:privacy", "get", Ability.MODELS_READ, 200),
+    Door("api:clustering", "get", Ability.MODELS_READ, 200),
+    Door("api:clustering-anew", "post", Ability.MODELS_CHANGE, 200),
+    Door("api:clustering-anew", "delete", Ability.MODELS_CHANGE, 200),
+    Door("api:export", "get", Ability.LABELS_READ, 200),
 ]
 
 
@@ -287,9 +308,19 @@ class Address(NamedTuple):
 
     name: str
     route: str
+    view: Any
 
     def __str__(self) -> str:
         return self.name
+
+    def declared(self) -> dict[str, Ability]:
+        """The ability that the view asks for, by method; none for views outside projects."""
+        endpoint = getattr(self.view, "cls", None)
+        if endpoint is None or not hasattr(endpoint, "ability"):
+            abilities: dict[str, Ability] = getattr(self.view, "abilities", {})
+            return {method.lower(): ability for method, ability in abilities.items() if method != "HEAD"}
+        methods = [name for name in ("get", "post", "put", "patch", "delete") if hasattr(endpoint, name)]
+        return {name: endpoint.ability(name.upper()) for name in methods}
 
     @property
     def in_api(self) -> bool:
@@ -316,7 +347,7 @@ def _walk(patterns: list[URLPattern | URLResolver], space: str, prefix: str) -> 
             inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
             yield from _walk(pattern.url_patterns, inner, route)
         else:
-            yield Address(f"{space}{pattern.name or ''}", route)
+            yield Address(f"{space}{pattern.name or ''}", route, pattern.callback)
 
 
 ADDRESSES = {address.name: address for address in addresses() if not address.in_admin}

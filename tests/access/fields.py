@@ -8,100 +8,105 @@ What annotators receive must not tell a control task from another: docs/decision
 
 from __future__ import annotations
 
-from access.doors import ANNOTATORS, ITEM_READERS, MANAGERS, MEMBERS, READERS
-
 from labeling.projects.settings import SETTINGS
 
-Fields = dict[frozenset[str], str]
+# The names of the fields by the ability that opens them.
+Fields = dict[str, str]
 
 PROJECT: Fields = {
-    MEMBERS: "slug name kind question classes prompt guidelines guidelines_version loop created_at archived_at",
-    READERS: " ".join(name for name in SETTINGS if name != "loop"),
+    "project.read": "slug name kind question classes prompt guidelines guidelines_version loop created_at archived_at",
+    "batches.read": " ".join(name for name in SETTINGS if name != "loop"),
 }
 BATCH: Fields = {
-    MEMBERS: "number state size remaining answered overlap deadline_at created_at opened_at completed_at done_at",
-    READERS: "reason strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters "
+    "project.read": "number state size remaining answered overlap deadline_at created_at opened_at completed_at "
+    "done_at",
+    "batches.read": "reason strategy seed batch_size candidate_factor candidates mean_cluster_size cut_height clusters "
     "class_guard control_share control_tasks pool_size pool_rows features_hash margins_hash dendrogram_hash "
     "selected_by newest_version chosen_by model_version select_seconds kept selection "
     "earlier_selections further overlap_max dropped complete_share",
 }
-PART: Fields = {MANAGERS: "id username group start stop unanswered people"}
+PART: Fields = {"members.read": "id username group start stop unanswered people"}
 VERSION: Fields = {
-    READERS: "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back gate "
-    "calibration seconds created_at",
+    "models.read": "version batch parent labels labels_hash digest seed training metrics control_now in_use held_back "
+    "gate calibration seconds created_at",
 }
 CLASS: Fields = {
-    MEMBERS: "index name position description key colour aliases parent archived_at examples merged_into",
+    "project.read": "index name position description key colour aliases parent archived_at examples merged_into",
 }
 ITEM = "id external_id media_url state label agreement labeled_at batch rank margin is_control"
 ITEM += " annotators flagged corrected gold queued excluded deleted"
 IMPORT: Fields = {
-    MANAGERS: "id name state reason position total accepted labeled rejected rejected_by_reason strict created_at "
-    "finished_at",
+    "imports.read": "id name state reason position total accepted labeled rejected rejected_by_reason strict "
+    "created_at finished_at",
 }
 PREDICTION: Fields = {
-    READERS: "id version name state reason position total predicted rejected probabilities created_at finished_at "
-    "expires_at url result_url rejections",
+    "models.read": "id version name state reason position total predicted rejected probabilities created_at "
+    "finished_at expires_at url result_url rejections",
 }
-TASK: Fields = {ANNOTATORS: "id batch rank item.id item.external_id item.data item.media_url"}
+TASK: Fields = {"tasks.answer": "id batch rank item.id item.external_id item.data item.media_url"}
 
 # By the name of the address. Lists are read by their elements.
 FIELDS: dict[str, Fields] = {
     "api:projects": PROJECT,
     "api:project": PROJECT,
-    "api:project-deletion": {MANAGERS: "items labels annotations models members bytes"},
-    "api:guidelines": {READERS: "version text user created_at answers"},
-    "api:guidelines-images": {READERS: "name alt_text url bytes user created_at"},
-    "api:encoder": {READERS: "name options settled known weights"},
+    "api:project-deletion": {"settings.read": "items labels annotations models members bytes"},
+    "api:guidelines": {"labels.read": "version text user created_at answers"},
+    "api:guidelines-images": {"labels.read": "name alt_text url bytes user created_at"},
+    "api:encoder": {"models.read": "name options settled known weights"},
     "api:classes": CLASS,
     "api:class": CLASS,
-    "api:proposals": {MANAGERS: "key name people items"},
-    "api:class-changes": {READERS: "revision kind text classes user created_at undone_at"},
-    "api:members": {MANAGERS: "username role group daily_limit paused_at pause_reason"},
-    "api:invitations": {MANAGERS: "id role invited_by created_at expires_at"},
-    "api:items": {ITEM_READERS: ITEM},
+    "api:proposals": {"settings.read": "key name people items"},
+    "api:class-changes": {"labels.read": "revision kind text classes user created_at undone_at"},
+    "api:members": {"members.read": "username role group daily_limit paused_at pause_reason"},
+    "api:invitations": {"members.read": "id role invited_by created_at expires_at"},
+    "api:items": {"items.read": ITEM},
     "api:item": {
-        ITEM_READERS: f"{ITEM} data source proposed encode_error correctable annotations corrections removals "
+        "items.read": f"{ITEM} data source proposed encode_error correctable annotations corrections removals "
         "propagated learned_by selection.selected_by selection.selection selection.replaces selection.margin "
         "selection.cluster selection.cluster_size selection.draw_pass selection.predicted selection.confidence",
     },
-    "api:item-comments": {ITEM_READERS: "user to text created_at read_at"},
+    "api:item-comments": {"items.read": "user to text created_at read_at"},
     "api:item-changes": {
-        MANAGERS: "id action filter by total seen changed failure created_at finished_at",
+        "imports.read": "id action filter by total seen changed failure created_at finished_at",
     },
     "api:imports": IMPORT,
     "api:import": IMPORT,
     "api:progress": {
-        MEMBERS: "loop batch state reason size remaining answered answers phase share seconds_left step_seconds_left "
+        "project.read": "loop batch state reason size remaining answered answers phase share seconds_left "
+        "step_seconds_left "
         "own.answered own.skipped",
-        READERS: "detail",
+        "batches.read": "detail",
     },
     "api:batches": BATCH,
     "api:batch-parts": PART,
     "api:batch": BATCH,
     "api:models": VERSION,
     "api:model": VERSION,
-    "api:model-in-use": {READERS: "version newest by_gate chosen_by chosen_at"},
+    "api:model-in-use": {"models.read": "version newest by_gate chosen_by chosen_at"},
     "api:predictions": PREDICTION,
     "api:prediction": PREDICTION,
-    "api:payoff": {READERS: "advice control versions version spent saved missing reason next more_control"},
+    "api:payoff": {"batches.read": "advice control versions version spent saved missing reason next more_control"},
     "api:agreement": {
-        READERS: "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others gold "
+        "labels.read": "items answers people whole percent cohen fleiss alpha ordinal pairs classes confusions others "
+        "gold "
         "anchoring"
     },
-    "api:near-copies": {READERS: "shown answered same propagated due right radius reach classes"},
-    "api:privacy": {READERS: "private limit delta spent left labels labels_needed noise trainings flaw elsewhere"},
+    "api:near-copies": {"labels.read": "shown answered same propagated due right radius reach classes"},
+    "api:privacy": {
+        "models.read": "private limit delta spent left labels labels_needed noise trainings flaw elsewhere"
+    },
     "api:clustering": {
-        READERS: "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "
+        "models.read": "embedded_by created_at rows seconds joined_rows joined_share drifted kept_share described_then "
         "described_now measured_by digest anew_at",
     },
     # What annotators send, and what they are answered.
     "api:claim": {
-        ANNOTATORS: "batch open_batches class_revision guidelines_version tasks lease_expires_at claimed_at remaining"
+        "tasks.answer": "batch open_batches class_revision guidelines_version tasks lease_expires_at claimed_at "
+        "remaining"
     },
-    "api:annotations": {ANNOTATORS: "accepted rejected"},
-    "api:skip": {ANNOTATORS: "accepted rejected"},
-    "api:release": {ANNOTATORS: "released"},
+    "api:annotations": {"tasks.answer": "accepted rejected"},
+    "api:skip": {"tasks.answer": "accepted rejected"},
+    "api:release": {"tasks.answer": "released"},
     "api:annotation": TASK,
 }
 

@@ -1,14 +1,15 @@
-"""The pages show everybody the ways that are his, and none that ends at a closed door."""
+"""The pages show each person the ways and forms that are open to that person, and no others."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterator
 
 import pytest
-from access.doors import ANNOTATOR, DOORS, ENGINEER, MANAGER, REVIEWER, STAFF, STRANGER, SUPERUSER
+from access.doors import ANNOTATOR, AUDITOR, DOORS, ENGINEER, MANAGER, REVIEWER, STAFF, STRANGER
 from access.world import World
-from django.urls import reverse
+from django.urls import resolve, reverse
 
 pytestmark = pytest.mark.django_db
 
@@ -18,8 +19,22 @@ def links_on(page: str) -> set[str]:
     return {re.split(r"[?#]", html.unescape(link))[0] for link in re.findall(r'<a [^>]*?href="(/[^"]*)"', page)}
 
 
-@pytest.mark.parametrize("role", [STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, MANAGER, SUPERUSER])
-def test_no_link_leads_to_a_closed_door(world: World, role: str) -> None:
+def forms_on(page: str) -> Iterator[tuple[str, str]]:
+    """The method and the address of each form on a page, and of each button that sends it elsewhere."""
+    for form in re.findall(r"<form [^>]*>.*?</form>", page, re.DOTALL):
+        method = re.search(r'method="(\w+)"', form)
+        for address in re.findall(r'action="(/[^"]*)"', form):  # of `formaction`, too
+            yield method[1] if method else "get", re.split(r"[?#]", html.unescape(address))[0]
+
+
+def is_open(role: str, method: str, path: str) -> bool:
+    match = resolve(path)
+    door = next(door for door in DOORS if door[:2] == (match.view_name, method))
+    return (MANAGER if match.kwargs.get("slug") == "theirs" else role) in door.who
+
+
+@pytest.mark.parametrize("role", [STRANGER, STAFF, ANNOTATOR, REVIEWER, ENGINEER, AUDITOR, MANAGER])
+def test_no_link_and_no_form_leads_to_a_closed_door(world: World, role: str) -> None:
     client = world.client(role)
     # No training has run: a model has no files to download.
     ahead, seen = ["/"], {reverse("api:model-artifact", args=[slug, n]) for slug, n in (("ours", 1), ("theirs", 2))}
@@ -28,13 +43,15 @@ def test_no_link_leads_to_a_closed_door(world: World, role: str) -> None:
         response = client.get(path)
         assert response.status_code in (200, 302), path
         if "html" in response["Content-Type"] and not path.startswith("/admin/"):
-            new = links_on(response.content.decode()) - seen
+            page = response.content.decode()
+            assert [form for form in forms_on(page) if not is_open(role, *form)] == [], path
+            new = links_on(page) - seen
             seen |= new
             ahead += new
     assert len(seen) > 3
 
 
-@pytest.mark.parametrize("role", [ANNOTATOR, REVIEWER, ENGINEER, MANAGER])
+@pytest.mark.parametrize("role", [ANNOTATOR, REVIEWER, ENGINEER, AUDITOR, MANAGER])
 def test_every_way_that_is_ones_own_is_shown(world: World, role: str) -> None:
     client = world.client(role)
     page = links_on(client.get("/p/ours/").content.decode())

@@ -8,9 +8,7 @@ from typing import Any
 from access.doors import (
     ADDRESSES,
     ANNOTATOR,
-    ENGINEER,
-    MANAGER,
-    REVIEWER,
+    MEMBERS,
     SIGNED_OUT,
     STAFF,
     STRANGER,
@@ -56,7 +54,7 @@ class World:
             SUPERUSER: make_user("boss", is_staff=True, is_superuser=True),
         }
         ours = make_project("ours", kind="image")
-        for role in (ANNOTATOR, REVIEWER, ENGINEER, MANAGER):
+        for role in MEMBERS:
             self.users[role] = make_member(ours, f"our-{role}", role)
         theirs = make_project("theirs", kind="image")
         self.users[STRANGER] = make_member(theirs, "their-manager", Role.MANAGER)

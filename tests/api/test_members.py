@@ -71,12 +71,6 @@ def test_who_leaves_gives_tasks_back_and_keeps_answers() -> None:
     assert project.batches.get().tasks.filter(free=1).count() == 5
 
 
-def test_head_needs_what_get_needs() -> None:
-    manager, annotator = start()
-    assert annotator.head(f"{URL}models/").status_code == 403
-    assert manager.head(f"{URL}models/").status_code == 200
-
-
 @pytest.mark.parametrize("value", ["nan", "NaN", "inf", -1, 0, 1e9])
 def test_settings_out_of_range_are_refused_by_name(value: object) -> None:
     manager, _ = start()

@@ -46,23 +46,8 @@ def body(response: Any) -> bytes:
     return b"".join(response.streaming_content)
 
 
-@pytest.mark.parametrize(
-    ("name", "status"),
-    [("mona", 200), ("enzo", 200), ("ann", 403), ("olaf", 404), (None, 401)],
-    ids=["manager", "engineer", "annotator", "not-a-member", "anonymous"],
-)
-@pytest.mark.parametrize("method", ["get", "head"])
-def test_who_may_export(project: Project, name: str | None, status: int, method: str) -> None:
-    assert get(name, method=method).status_code == status
-
-
 def test_an_unknown_project_looks_like_another_ones(project: Project) -> None:
     assert get("olaf", "/api/v1/projects/nothing/export/").json() == get("olaf").json()
-
-
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_other_methods_are_refused(project: Project, method: str) -> None:
-    assert get("mona", method=method).status_code in (403, 405)
 
 
 def test_a_token_opens_it(project: Project) -> None:

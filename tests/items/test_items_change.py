@@ -162,15 +162,6 @@ def test_bodies_that_are_none_are_refused(body: Any, field: str) -> None:
     assert field.split(".")[0] in re.split(r"[.:]", next(iter(answer.json()["fields"])))
 
 
-@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.ENGINEER])
-def test_only_managers(role: str) -> None:
-    project = mixture()
-    assert member(project, role).get(CHANGE, {"action": "exclude"}).status_code == 403
-    assert member(project, role).post(f"{CHANGE}?action=exclude").status_code == 403
-    assert api(project, role).post(API, {"action": "exclude", "items": [1]}, format="json").status_code == 403
-    assert member(make_project("theirs"), Role.MANAGER).get(CHANGE, {"action": "exclude"}).status_code == 404
-
-
 def test_annotators_are_told_nothing_of_it() -> None:
     project = make_project()
     items = make_items(project, 3)

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from factories import make_items, make_member, make_project
+from factories import make_items, make_member
 from pages import manager, text_of
 from rest_framework.test import APIClient
 from test_search import HOSTILE, owls
@@ -72,12 +72,3 @@ def test_the_api_finds_and_tells_how_far_the_index_is() -> None:
     body: dict[str, Any] = client.get(API, {"q": "owl", "page_size": "2", "sort": "imported"}).json()
     assert (body["count"], body["unindexed"], len(body["results"])) == (3, 0, 2)
     assert len(client.get(body["next"]).json()["results"]) == 1
-
-
-def test_others_find_nothing_of_it() -> None:
-    project = owls()
-    search.catch_up()
-    assert manager(make_project("theirs")).get(PAGE, {"q": "owl"}).status_code == 404
-    client = APIClient()
-    client.force_authenticate(make_member(project, "annie", Role.ANNOTATOR))
-    assert client.get(API, {"q": "owl"}).status_code == 403

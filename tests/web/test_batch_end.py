@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from factories import make_items, make_open_batch, make_project
 from pages import manager, member, text_of
@@ -64,13 +63,3 @@ def test_the_api_ends_it_too(project: Project) -> None:
     ended = client.post(url).json()
     assert (ended["state"], ended["size"], ended["dropped"], ended["remaining"]) == ("training", 2, 2, 0)
     assert client.post(reverse("api:batch-end", args=[project.slug, 9])).status_code == 404
-
-
-@pytest.mark.parametrize("role", [Role.ANNOTATOR, Role.ENGINEER])
-def test_others_may_not(project: Project, role: Role) -> None:
-    answered(project, 2)
-    client = member(project, role, "otto")
-    for url in (page(project), reverse("api:batch-end", args=[project.slug, 1])):
-        assert client.post(url).status_code == 403
-    assert Client().post(page(project)).status_code == 302
-    assert Batch.objects.get().state == Batch.State.OPEN

@@ -70,9 +70,9 @@ def test_the_suggestion_follows_the_stated_rule(
     assert advise(next_batch, control) == (advice, more)
 
 
-def told(found: Payoff, *, may_manage: bool = True, **settings: object) -> dict[str, str]:
+def told(found: Payoff, *, with_cost: bool = True, **settings: object) -> dict[str, str]:
     project = Project(slug="digits", batch_size=100, currency="EUR", **settings)
-    words = paying_off(project, found, PACE, may_manage=may_manage)
+    words = paying_off(project, found, PACE, with_cost=with_cost)
     return {"advice": words.advice, **{name: f"{value} {detail}".strip() for name, value, detail in words.facts}}
 
 
@@ -99,7 +99,7 @@ def test_gain_and_cost_of_the_next_batch_are_told() -> None:
 
 
 def test_cost_is_for_managers_and_only_if_it_is_known() -> None:
-    assert "It costs" not in told(whole(), hourly_cost=30, may_manage=False)
+    assert "It costs" not in told(whole(), hourly_cost=30, with_cost=False)
     assert "It costs" not in told(whole())
 
 

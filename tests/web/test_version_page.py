@@ -177,11 +177,6 @@ def test_thousands_of_classes_are_told_in_short(project: Project) -> None:
     assert len(long["classes"]) == 21
 
 
-@pytest.mark.parametrize(("role", "status"), [(Role.ENGINEER, 200), (Role.MANAGER, 200), (Role.ANNOTATOR, 403)])
-def test_who_may_see_it(project: Project, role: Role, status: int) -> None:
-    assert member(project, role).get("/p/digits/models/2/").status_code == status
-
-
 def test_a_version_that_does_not_exist(project: Project) -> None:
     assert member(project, Role.ENGINEER).get("/p/digits/models/9/").status_code == 404
     stranger = signed_in(make_member(make_project("other"), "olaf", Role.MANAGER))

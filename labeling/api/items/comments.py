@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -15,9 +15,8 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.reading import read
-from labeling.models import Comment
+from labeling.models import Ability, Comment
 from labeling.models.reviews import MAX_COMMENT
-from labeling.projects import access
 
 
 class CommentRequest(serializers.Serializer[Any]):
@@ -63,7 +62,8 @@ class ItemComments(ProjectView):
     """What was written about an item."""
 
     subject = "Items"
-    needs: ClassVar[dict[str, str]] = {"GET": access.READ_ITEMS, "POST": access.REVIEW}
+    reading = Ability.ITEMS_READ
+    changing = Ability.REVIEW_DO
 
     @extend_schema(responses=CommentResponse(many=True))
     def get(self, request: Request, slug: str, item_id: int) -> Response:
@@ -90,7 +90,8 @@ class OwnComments(ProjectView):
     """The caller's comments, each item's with what was answered to them. Nothing else is told of the item."""
 
     subject = "Labeling"
-    needs: ClassVar[dict[str, str]] = {"GET": access.ANNOTATE, "POST": access.ANNOTATE}
+    reading = Ability.TASKS_ANSWER
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(responses=ThreadResponse(many=True))
     def get(self, request: Request, slug: str) -> Response:

@@ -23,9 +23,9 @@ from labeling.api.shared.reading import read
 from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.kinds import KINDS, media
-from labeling.models import ItemImport, Project
+from labeling.models import Ability, ItemImport, Project
 from labeling.outgoing.formats.csv import csv_lines
-from labeling.projects import access, seeing
+from labeling.projects import seeing
 
 
 class UploadOptions(serializers.Serializer[Any]):
@@ -74,7 +74,7 @@ class ItemsUpload(ProjectView):
     """Items on their way in."""
 
     subject = "Items"
-    needs = {"POST": access.MANAGE}
+    changing = Ability.ITEMS_CHANGE
     parser_classes = PARSERS
 
     @extend_schema(
@@ -108,7 +108,7 @@ class ImportList(ProjectView):
     """The newest imports, at most 100."""
 
     subject = "Items"
-    needs = {"GET": access.MANAGE}
+    reading = Ability.IMPORTS_READ
 
     @extend_schema(responses=ImportSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -119,7 +119,7 @@ class ImportDetail(ProjectView):
     """One import."""
 
     subject = "Items"
-    needs = {"GET": access.MANAGE}
+    reading = Ability.IMPORTS_READ
 
     @extend_schema(responses=ImportSerializer)
     def get(self, request: Request, slug: str, import_id: int) -> Response:
@@ -130,7 +130,7 @@ class RejectedRows(ProjectView):
     """The first 1,000 rows that an import set aside, as CSV: where, reason, excerpt."""
 
     subject = "Items"
-    needs = {"GET": access.MANAGE}
+    reading = Ability.IMPORTS_READ
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
     def get(self, request: Request, slug: str, import_id: int) -> StreamingHttpResponse:
@@ -173,6 +173,7 @@ class ItemMedia(ProjectView):
     """
 
     subject = "Items"
+    reading = Ability.PROJECT_READ
 
     @extend_schema(
         parameters=[MediaOptions],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -42,8 +42,8 @@ from labeling.items.order import (
     read_position,
 )
 from labeling.items.records import ItemRecord, lines_of, record_of
-from labeling.models import Item
-from labeling.projects import access, bulk
+from labeling.models import Ability, Item
+from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.replica import reads
 
@@ -53,7 +53,7 @@ KNOWN = (*READERS, "sort", "page_size", "after", "before")
 class Items(ItemsUpload):
     """The project's items, found by what is known of them. The filters that are given must all hold."""
 
-    needs: ClassVar[dict[str, str]] = {**ItemsUpload.needs, "GET": access.READ_ITEMS}
+    reading = Ability.ITEMS_READ
 
     @extend_schema(parameters=PARAMETERS, responses=ItemPageResponse)
     @reads()
@@ -119,7 +119,8 @@ class ItemChanges(ProjectView):
     """The same for several items at once."""
 
     subject = "Items"
-    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE, "POST": access.MANAGE}
+    reading = Ability.IMPORTS_READ
+    changing = Ability.ITEMS_CHANGE
 
     @extend_schema(responses=BulkChangeResponse(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -182,7 +183,7 @@ class _OneItem(ProjectView):
 class ItemDetail(_OneItem):
     """One item, with its annotations, its corrections and why it was picked."""
 
-    needs: ClassVar[dict[str, str]] = {"GET": access.READ_ITEMS}
+    reading = Ability.ITEMS_READ
 
     @extend_schema(responses=ItemDetailResponse)
     def get(self, request: Request, slug: str, item_id: int) -> Response:
@@ -192,7 +193,7 @@ class ItemDetail(_OneItem):
 class ItemCorrection(_OneItem):
     """A reviewer's or manager's word on an item: while it stands it is the item's label. No annotation is changed."""
 
-    needs: ClassVar[dict[str, str]] = {"PUT": access.REVIEW, "DELETE": access.REVIEW}
+    changing = Ability.REVIEW_DO
 
     @extend_schema(request=CorrectionRequest, responses=ItemDetailResponse)
     def put(self, request: Request, slug: str, item_id: int) -> Response:

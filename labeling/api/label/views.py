@@ -31,8 +31,8 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.api.shared.visible import visible
 from labeling.loop.progress import progress_of
+from labeling.models import Ability
 from labeling.models.project_settings import MAX_CLASSES
-from labeling.projects import access
 from labeling.questions import InvalidValue
 
 
@@ -40,7 +40,7 @@ class Claim(ProjectView):
     """Take tasks to answer. One's own unanswered tasks come first, then free ones in the batch's order."""
 
     subject = "Labeling"
-    needs = {"POST": access.ANNOTATE}
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(request=ClaimRequest, responses=ClaimResponse)
     def post(self, request: Request, slug: str) -> Response:
@@ -77,7 +77,7 @@ class Annotations(ProjectView):
     """Hand in answers. Each is accepted or rejected by itself; an answer that is sent twice counts once."""
 
     subject = "Labeling"
-    needs = {"POST": access.ANNOTATE}
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(request=AnnotationsRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
@@ -97,7 +97,7 @@ class Skip(ProjectView):
     """Leave a task without an answer, and say why. It counts as one of the task's answers."""
 
     subject = "Labeling"
-    needs = {"POST": access.ANNOTATE}
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(request=SkipRequest, responses=SubmitResponse)
     def post(self, request: Request, slug: str) -> Response:
@@ -115,7 +115,7 @@ class Release(ProjectView):
     """Give back tasks that one holds, so that others get them at once."""
 
     subject = "Labeling"
-    needs = {"POST": access.ANNOTATE}
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(request=ReleaseRequest, responses=ReleaseResponse)
     def post(self, request: Request, slug: str) -> Response:
@@ -133,7 +133,7 @@ class AnnotationDetail(ProjectView):
     """One's own answer or skip, to be taken back while the batch is open. The task comes back, held for its author."""
 
     subject = "Labeling"
-    needs = {"DELETE": access.ANNOTATE}
+    changing = Ability.TASKS_ANSWER
 
     @extend_schema(responses={200: ClaimedTask})
     def delete(self, request: Request, slug: str, annotation_id: uuid.UUID) -> Response:
@@ -145,6 +145,7 @@ class Progress(ProjectView):
     """Where the loop is: the batch, the background step with its share and time left, and one's own part."""
 
     subject = "Labeling"
+    reading = Ability.PROJECT_READ
 
     @extend_schema(responses=ProgressResponse)
     def get(self, request: Request, slug: str) -> Response:

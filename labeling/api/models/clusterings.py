@@ -12,8 +12,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
 from labeling.insight import clusterings
-from labeling.models import Clustering
-from labeling.projects import access
+from labeling.models import Ability, Clustering
 
 
 class ClusteringSerializer(serializers.ModelSerializer[Clustering]):
@@ -78,7 +77,7 @@ class _Clustering(ProjectView):
 class ClusteringDetail(_Clustering):
     """The clustering of the pool, and how well it still fits."""
 
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses=ClusteringSerializer)
     def get(self, request: Request, slug: str) -> Response:
@@ -88,7 +87,7 @@ class ClusteringDetail(_Clustering):
 class ClusteringAnew(_Clustering):
     """Whether the pool is clustered anew before the next batch."""
 
-    needs = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+    changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses=ClusteringSerializer)
     def post(self, request: Request, *args: Any, **kwargs: Any) -> Response:

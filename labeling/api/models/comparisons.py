@@ -16,8 +16,7 @@ from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import MAX_INT
 from labeling.api.shared.reading import read
 from labeling.insight.comparisons import OnControl, OnPool, Side, compare_versions
-from labeling.models import Project
-from labeling.projects import access
+from labeling.models import Ability, Project
 from labeling.replica import reads
 
 # Items that they disagree on, those first that either is surest of.
@@ -115,7 +114,7 @@ class VersionComparison(ProjectView):
     """Two model versions on the same control items, and on the whole pool."""
 
     subject = "Models"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(parameters=PARAMETERS, responses=ComparisonResponse)
     @reads()

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectView
 from labeling.insight.labels_saved import Missing
 from labeling.insight.payoff import WORTH, Advice, payoff_values
-from labeling.projects import access
+from labeling.models import Ability
 from labeling.replica import reads
 
 
@@ -100,7 +100,7 @@ class PayoffDetail(ProjectView):
     """Labels saved so far, the predicted gain of the next batch and its cost, and whether to go on."""
 
     subject = "Models"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.BATCHES_READ
 
     @extend_schema(responses=PayoffSerializer)
     @reads()

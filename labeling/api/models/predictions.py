@@ -18,10 +18,9 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.bodies import PARSERS, ROWS, bodies, sent, two_texts
 from labeling.api.shared.errors import Conflict, Error, find_or_404
 from labeling.disk import FileDamaged
-from labeling.models import PredictionRun
+from labeling.models import Ability, PredictionRun
 from labeling.outgoing.formats import DEFAULT, FORMATS
 from labeling.outgoing.predictions import requests, results
-from labeling.projects import access
 
 LISTED = requests.MOST_KEPT + requests.MOST_WAITING
 
@@ -92,7 +91,7 @@ class _Predictions(ProjectView):
 class Predict(_Predictions):
     """Items for a model version to predict."""
 
-    needs = {"POST": access.EXPORT}
+    changing = Ability.PREDICTIONS_CHANGE
     parser_classes = PARSERS
 
     @extend_schema(
@@ -117,7 +116,7 @@ class Predict(_Predictions):
 class PredictionList(_Predictions):
     """The predictions that were asked for in the last days, the newest first."""
 
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses=PredictionRunSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -127,7 +126,8 @@ class PredictionList(_Predictions):
 class PredictionDetail(_Predictions):
     """One prediction."""
 
-    needs = {"GET": access.EXPORT, "DELETE": access.EXPORT}
+    reading = Ability.MODELS_READ
+    changing = Ability.PREDICTIONS_CHANGE
 
     @extend_schema(responses=PredictionRunSerializer)
     def get(self, request: Request, slug: str, prediction_id: int) -> Response:
@@ -144,7 +144,7 @@ class PredictionDetail(_Predictions):
 class PredictionResult(_Predictions):
     """A row for each item, streamed in the format asked for and in the file's order."""
 
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
     content_negotiation_class = IgnoreAccept
 
     @extend_schema(

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from labeling.api.shared.base import ProjectView
 from labeling.loop import ledger
-from labeling.projects import access
+from labeling.models import Ability
 from labeling.replica import reads
 
 
@@ -70,7 +70,7 @@ class PrivacyDetail(ProjectView):
     """The privacy ledger: what each training has cost, what all have cost together, and what is left."""
 
     subject = "Models"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses=PrivacySerializer)
     @reads()

@@ -17,9 +17,8 @@ from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.insight.control_slice import ControlSlice
 from labeling.loop import ledger, versions
-from labeling.models import ModelVersion, Project
+from labeling.models import Ability, ModelVersion, Project
 from labeling.outgoing import artifacts
-from labeling.projects import access
 
 
 class ControlFigures(serializers.Serializer[Any]):
@@ -122,7 +121,7 @@ class VersionList(ProjectListView):
     """All model versions, the newest first."""
 
     subject = "Models"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
     serializer_class = VersionSerializer
 
     def get_queryset(self) -> QuerySet[ModelVersion]:
@@ -154,7 +153,7 @@ class _OneVersion(ProjectView):
 class VersionDetail(_OneVersion):
     """One model version."""
 
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses=VersionSerializer)
     def get(self, request: Request, slug: str, number: int) -> Response:
@@ -164,7 +163,7 @@ class VersionDetail(_OneVersion):
 class VersionUse(_OneVersion):
     """Have this version pick the batches, from the next one on, until another is chosen or the gate decides again."""
 
-    needs = {"POST": access.MANAGE}
+    changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses=VersionSerializer)
     def post(self, request: Request, slug: str, number: int) -> Response:
@@ -176,7 +175,7 @@ class VersionUse(_OneVersion):
 class VersionRelease(_OneVersion):
     """Let the files of a version that was trained without privacy leave a private project. It stands who said so."""
 
-    needs = {"POST": access.MANAGE}
+    changing = Ability.MODELS_CHANGE
 
     @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, slug: str, number: int) -> Response:
@@ -187,7 +186,7 @@ class VersionRelease(_OneVersion):
 class VersionArtifact(_OneVersion):
     """The version's files in one zip: model.safetensors, README.md (its model card) and manifest.json."""
 
-    needs = {"GET": access.EXPORT}
+    reading = Ability.MODELS_READ
 
     @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, number: int) -> FileResponse:
@@ -222,7 +221,8 @@ class VersionInUse(ProjectView):
     """Which model version picks the batches."""
 
     subject = "Models"
-    needs = {"GET": access.EXPORT, "DELETE": access.MANAGE}
+    reading = Ability.MODELS_READ
+    changing = Ability.MODELS_CHANGE
 
     def shown(self) -> Response:
         used = versions.in_use(self.project)

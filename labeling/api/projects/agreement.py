@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectView
 from labeling.insight.agreement import agreement_values
 from labeling.insight.anchoring import anchoring_of
-from labeling.projects import access
+from labeling.models import Ability
 from labeling.replica import reads
 
 
@@ -126,7 +126,7 @@ class AgreementDetail(ProjectView):
     """How well people agree, beyond chance and by pairs and classes, and what each person confuses."""
 
     subject = "Projects"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.LABELS_READ
 
     @extend_schema(responses=AgreementSerializer)
     @reads()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -14,9 +14,9 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.api.shared.fields import StrictInteger, StrictText
 from labeling.api.shared.reading import read
-from labeling.models import ClassChange, Item, LabelClass
+from labeling.models import Ability, ClassChange, Item, LabelClass
 from labeling.models.classes import MAX_ALIASES, MAX_DESCRIPTION
-from labeling.projects import access, classes, examples
+from labeling.projects import classes, examples
 from labeling.questions.base import MAX_NAME
 
 MOST_CHANGES = 100
@@ -130,7 +130,8 @@ class _Classes(ProjectView):
 class ClassList(_Classes):
     """All classes, archived ones too, in their order."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    reading = Ability.PROJECT_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=ProjectClass(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -148,7 +149,8 @@ class ClassList(_Classes):
 class ClassDetail(_Classes):
     """One class."""
 
-    needs: ClassVar[dict[str, str]] = {"PATCH": access.MANAGE}
+    reading = Ability.PROJECT_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=ProjectClass)
     def get(self, request: Request, slug: str, index: int) -> Response:
@@ -170,7 +172,7 @@ class ClassDetail(_Classes):
 class ClassMerge(_Classes):
     """Make a class part of another: labels follow, in the background; answers keep what was answered."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=MergeRequest, responses=ProjectClass)
     def post(self, request: Request, slug: str, index: int) -> Response:
@@ -183,7 +185,7 @@ class ClassMerge(_Classes):
 class ClassSplit(_Classes):
     """Put several classes in the place of one: its items are asked again, in the next batches."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=SplitRequest, responses=ProjectClass(many=True))
     def post(self, request: Request, slug: str, index: int) -> Response:
@@ -198,7 +200,7 @@ class ClassSplit(_Classes):
 class ClassArchive(_Classes):
     """Offer a class no more (POST), or again (DELETE). Its labels stay."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=None, responses=ProjectClass)
     def post(self, request: Request, slug: str, index: int) -> Response:
@@ -216,7 +218,7 @@ class ClassArchive(_Classes):
 class ClassExampleDetail(_Classes):
     """Show an item to annotators as an example of the class (PUT), or no more (DELETE). At most six a class."""
 
-    needs: ClassVar[dict[str, str]] = {"PUT": access.MANAGE, "DELETE": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=None, responses=ProjectClass)
     def put(self, request: Request, slug: str, index: int, item_id: int) -> Response:
@@ -237,7 +239,7 @@ class ClassExampleDetail(_Classes):
 class ClassChanges(_Classes):
     """The newest hundred changes to the classes, the newest first."""
 
-    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT}
+    reading = Ability.LABELS_READ
 
     @extend_schema(responses=Change(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -248,7 +250,7 @@ class ClassChanges(_Classes):
 class ClassUndo(_Classes):
     """Take the newest change back, as long as no model has been trained since."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=UndoRequest, responses=Change)
     def post(self, request: Request, slug: str) -> Response:

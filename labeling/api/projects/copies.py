@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from labeling.api.projects.agreement import RightFigures
 from labeling.api.shared.base import ProjectView
 from labeling.insight.copies import copy_values
-from labeling.projects import access
+from labeling.models import Ability
 from labeling.replica import reads
 
 
@@ -44,7 +44,7 @@ class CopiesDetail(ProjectView):
     """How many near-copies have the label of another item, and how often checks bear that out."""
 
     subject = "Projects"
-    needs = {"GET": access.EXPORT}
+    reading = Ability.LABELS_READ
 
     @extend_schema(responses=CopiesSerializer)
     @reads()

@@ -13,7 +13,7 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictText
 from labeling.api.shared.reading import read
-from labeling.projects import access
+from labeling.models import Ability
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import Encoder, encoders_for, name_of, weights_there
 
@@ -60,7 +60,8 @@ class ProjectEncoder(ProjectView):
     """The project's encoder, what can be chosen in its place, and the weights that the server has."""
 
     subject = "Projects"
-    needs = {"GET": access.EXPORT, "PUT": access.MANAGE}
+    reading = Ability.MODELS_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=EncoderSerializer)
     def get(self, request: Request, slug: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectListView, ProjectView
 from labeling.api.shared.errors import find_or_404
 from labeling.insight.guidelines import answers_by_version
-from labeling.models import GuidelinesVersion
-from labeling.projects import access, guidelines
+from labeling.models import Ability, GuidelinesVersion
+from labeling.projects import guidelines
 
 
 class Guidelines(serializers.Serializer[Any]):
@@ -35,7 +35,7 @@ class GuidelinesList(ProjectListView):
     """All versions of the guidelines, the newest first."""
 
     subject = "Projects"
-    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT}
+    reading = Ability.LABELS_READ
     serializer_class = Guidelines
 
     def get_queryset(self) -> QuerySet[GuidelinesVersion]:
@@ -49,7 +49,7 @@ class GuidelinesRestore(ProjectView):
     """Make an earlier version the guidelines again, as a new version."""
 
     subject = "Projects"
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=None, responses=Guidelines)
     def post(self, request: Request, slug: str, number: int) -> Response:

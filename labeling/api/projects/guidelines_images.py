@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from django.http.response import HttpResponseBase
@@ -24,8 +24,8 @@ from labeling.intake import uploads
 from labeling.kinds import media
 from labeling.kinds.image import Image
 from labeling.kinds.values import too_large
-from labeling.models import GuidelinesImage
-from labeling.projects import access, guidelines_images
+from labeling.models import Ability, GuidelinesImage
+from labeling.projects import guidelines_images
 
 
 class ImageOfGuidelines(serializers.ModelSerializer[GuidelinesImage]):
@@ -55,7 +55,8 @@ class ImageList(ProjectView):
     """The images that the guidelines can show."""
 
     subject = "Projects"
-    needs: ClassVar[dict[str, str]] = {"GET": access.EXPORT, "POST": access.MANAGE}
+    reading = Ability.LABELS_READ
+    changing = Ability.SETTINGS_CHANGE
     parser_classes = [MultiPartParser]
 
     @extend_schema(responses=ImageOfGuidelines(many=True))
@@ -93,7 +94,8 @@ class OneImage(ProjectView):
     """One image of the guidelines."""
 
     subject = "Projects"
-    needs: ClassVar[dict[str, str]] = {"DELETE": access.MANAGE}
+    reading = Ability.PROJECT_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses={(200, "image/*"): OpenApiTypes.BINARY})
     def get(self, request: Request, slug: str, image: str) -> HttpResponseBase:

@@ -16,8 +16,8 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictChoice
 from labeling.api.shared.reading import read
-from labeling.models import Role
-from labeling.projects import access, invitations
+from labeling.models import Ability, Role
+from labeling.projects import invitations
 
 
 class InvitationSerializer(serializers.Serializer[Any]):
@@ -43,7 +43,8 @@ class InvitationList(ProjectView):
     """Invitations that somebody may still use, the newest first."""
 
     subject = "Projects"
-    needs = {"GET": access.MANAGE, "POST": access.MANAGE}
+    reading = Ability.MEMBERS_READ
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(responses=InvitationSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -67,7 +68,7 @@ class InvitationDetail(ProjectView):
     """Withdraw an invitation: its link lets nobody in any more."""
 
     subject = "Projects"
-    needs = {"DELETE": access.MANAGE}
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, invitation_id: int) -> Response:

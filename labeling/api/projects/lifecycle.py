@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.http import Http404
@@ -18,8 +18,9 @@ from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictBoolean, StrictChoice, StrictText
 from labeling.api.shared.reading import read
 from labeling.insight.contents import contents_of
-from labeling.models import Membership, Role, User
+from labeling.models import Ability, Membership, Role, User
 from labeling.models.projects import MAX_SLUG, slug_validator
+from labeling.models.roles import either, roles_without
 from labeling.projects import access, lifecycle
 from labeling.projects.create import slug_for
 from labeling.projects.duplicating import duplicate
@@ -68,7 +69,10 @@ class CopyRequest(serializers.Serializer[Any]):
 
 class TransferRequest(serializers.Serializer[Any]):
     username = StrictText(max_length=150, help_text="The member who becomes manager.")
-    role = StrictChoice(choices=Role.choices, help_text="What the caller becomes: annotator, reviewer or engineer.")
+    role = StrictChoice(
+        choices=Role.choices,
+        help_text=f"What the caller becomes: {either(roles_without(Ability.MEMBERS_CHANGE))}.",
+    )
 
 
 class _Lifecycle(ProjectView):
@@ -85,7 +89,7 @@ class _Lifecycle(ProjectView):
 class ProjectArchive(_Lifecycle):
     """Archive the project (POST), or let it go on (DELETE). Archived, it can be read and exported, not changed."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+    changing = Ability.PROJECT_CHANGE
 
     @extend_schema(request=None, responses=ProjectSerializer)
     def post(self, request: Request, slug: str) -> Response:
@@ -101,7 +105,8 @@ class ProjectArchive(_Lifecycle):
 class ProjectDeletion(_Lifecycle):
     """What a deletion would remove (GET), and the deletion itself (POST)."""
 
-    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE, "POST": access.MANAGE}
+    reading = Ability.SETTINGS_READ
+    changing = Ability.PROJECT_CHANGE
 
     @extend_schema(responses=ProjectContents)
     def get(self, request: Request, slug: str) -> Response:
@@ -122,7 +127,7 @@ class ProjectDeletion(_Lifecycle):
 class ProjectCopy(_Lifecycle):
     """A project with the same settings and classes."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.PROJECT_CHANGE
 
     @extend_schema(request=CopyRequest, responses={201: ProjectSerializer})
     def post(self, request: Request, slug: str) -> Response:
@@ -144,7 +149,7 @@ class ProjectTransfer(ProjectView):
     """Hand the project over."""
 
     subject = "Projects"
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(request=TransferRequest, responses=MemberSerializer)
     def post(self, request: Request, slug: str) -> Response:

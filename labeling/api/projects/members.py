@@ -16,9 +16,8 @@ from labeling.api.shared.base import ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import StrictChoice, StrictInteger, StrictText
 from labeling.api.shared.reading import read
-from labeling.models import Membership, Role, User
+from labeling.models import Ability, Membership, Role, User
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
-from labeling.projects import access
 from labeling.projects.members import remove_member, set_role, set_work
 
 
@@ -47,7 +46,8 @@ class MemberList(ProjectView):
     """Who is in the project, by name."""
 
     subject = "Projects"
-    needs = {"GET": access.MANAGE, "POST": access.MANAGE}
+    reading = Ability.MEMBERS_READ
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(responses=MemberSerializer(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -84,7 +84,7 @@ class MemberPause(ProjectView):
     """Give a member no more tasks (POST), or again (DELETE)."""
 
     subject = "Projects"
-    needs = {"POST": access.MANAGE, "DELETE": access.MANAGE}
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(request=None, responses=MemberSerializer)
     def post(self, request: Request, slug: str, username: str) -> Response:
@@ -110,7 +110,7 @@ class MemberDetail(ProjectView):
     """End a membership. What the member answered stays; the last manager cannot go."""
 
     subject = "Projects"
-    needs = {"DELETE": access.MANAGE}
+    changing = Ability.MEMBERS_CHANGE
 
     @extend_schema(responses={204: None})
     def delete(self, request: Request, slug: str, username: str) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.http import Http404
 from drf_spectacular.utils import extend_schema
@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.fields import MAX_INT, StrictInteger, StrictText
 from labeling.api.shared.reading import read
+from labeling.models import Ability
 from labeling.models.classes import MAX_PROPOSAL
-from labeling.projects import access, proposals
+from labeling.projects import proposals
 from labeling.questions.base import MAX_NAME
 
 
@@ -67,7 +68,7 @@ class _Proposals(ProjectView):
 class ProposalList(_Proposals):
     """The classes that annotators proposed and nobody has settled yet, those with the most items first."""
 
-    needs: ClassVar[dict[str, str]] = {"GET": access.MANAGE}
+    reading = Ability.SETTINGS_READ
 
     @extend_schema(responses=Proposal(many=True))
     def get(self, request: Request, slug: str) -> Response:
@@ -77,7 +78,7 @@ class ProposalList(_Proposals):
 class ProposalAccept(_Proposals):
     """Give the items of a proposed class the class, as a correction: a new class, or one that there is."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=AcceptRequest, responses=AcceptResponse)
     def post(self, request: Request, slug: str) -> Response:
@@ -96,7 +97,7 @@ class ProposalAccept(_Proposals):
 class ProposalDismiss(_Proposals):
     """Let a proposed class go: its items stay skipped."""
 
-    needs: ClassVar[dict[str, str]] = {"POST": access.MANAGE}
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(request=DismissRequest, responses=DismissResponse)
     def post(self, request: Request, slug: str) -> Response:

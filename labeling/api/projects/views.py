@@ -19,7 +19,7 @@ from labeling.api.shared.base import SIGNED_IN, Endpoint, ProjectView
 from labeling.api.shared.errors import Conflict
 from labeling.api.shared.fields import Body, Price, StrictText
 from labeling.api.shared.visible import VisibleToMember
-from labeling.models import Membership, Project, User
+from labeling.models import Ability, Membership, Project, User
 from labeling.models.project_settings import MAX_CLASSES
 from labeling.models.projects import MAX_SLUG, slug_validator
 from labeling.projects import access, guidelines
@@ -204,7 +204,8 @@ class ProjectDetail(ProjectView):
     """One project with its settings."""
 
     subject = "Projects"
-    needs = {"PATCH": access.MANAGE}
+    reading = Ability.PROJECT_READ
+    changing = Ability.SETTINGS_CHANGE
 
     @extend_schema(responses=ProjectSerializer)
     def get(self, request: Request, slug: str) -> Response:

@@ -16,7 +16,7 @@ from labeling.api.shared.base import SIGNED_IN
 from labeling.api.shared.errors import Error
 from labeling.api.shared.fields import MAX_ID, MAX_INT
 from labeling.api.shared.visible import mark_in_schema
-from labeling.projects import access
+from labeling.models.roles import Ability, who_may
 
 
 class _Token(KnoxTokenScheme):
@@ -55,15 +55,6 @@ PATH = {
     "image": ({"type": "string", "pattern": "^[a-z0-9_-]+[.][a-z]+$", "maxLength": 100}, "The image's name."),
     "part_id": ({"type": "integer", "minimum": 1, "maximum": MAX_ID}, "The part's id."),
     "annotation_id": ({"type": "string", "format": "uuid"}, "The annotation's id, which its sender made."),
-}
-
-WHO = {
-    access.MEMBER: "every member of the project",
-    access.ANNOTATE: "annotators and managers of the project",
-    access.MANAGE: "managers of the project",
-    access.EXPORT: "engineers and managers of the project",
-    access.REVIEW: "reviewers and managers of the project",
-    access.READ_ITEMS: "reviewers, engineers and managers of the project",
 }
 
 # Every answer that is an error: its meaning, and an example.
@@ -133,7 +124,7 @@ class PublishedSchema(AutoSchema):
     def _who(self) -> str:
         if hasattr(self.view, "who"):
             return str(self.view.who[self.method])
-        return WHO[self.view.needs.get(self.method, access.MEMBER)]
+        return f"{who_may(self.view.ability(self.method))} of the project"
 
     def _errors(self, operation: dict[str, Any]) -> set[int]:
         writes = self.method != "GET"
@@ -141,7 +132,7 @@ class PublishedSchema(AutoSchema):
         paged = isinstance(getattr(self.view, "paginator", None), BasePagination)
         if "{" in self.path or (hasattr(self.view, "missing") if writes else paged):
             statuses.add(404)
-        if writes or self._who() not in (WHO[access.MEMBER], SIGNED_IN):
+        if writes or self._who() not in (f"{who_may(Ability.PROJECT_READ)} of the project", SIGNED_IN):
             statuses.add(403)  # a session without its CSRF token, too
         if writes:
             statuses.add(409)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from rest_framework import generics
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.negotiation import BaseContentNegotiation, DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from labeling.models import Membership, Project, User
+from labeling.models import Ability, Membership, Project, User
 from labeling.projects import access
 
 SIGNED_IN = "everybody who is signed in"
+SAFE = ("GET", "HEAD")
 
 
 class AnswerAsPublished(DefaultContentNegotiation):
@@ -36,23 +38,30 @@ class Endpoint(APIView):
 class ProjectView(Endpoint):
     """Looks up the project and the caller's membership before the method runs.
 
-    `needs` names the ability each method asks for; methods that are not named are open to every member.
-    Nothing but reading is allowed in an archived project, unless the view is for that (`in_archived`).
+    `reading` is the ability that GET and HEAD ask for, `changing` that of the other methods. A method without an
+    ability is not allowed. An archived project is only read, unless the view is for archived ones (`in_archived`).
     """
 
-    needs: ClassVar[dict[str, str]] = {}
+    reading: ClassVar[Ability | None] = None
+    changing: ClassVar[Ability | None] = None
     in_archived: ClassVar[bool] = False
     membership: Membership
     project: Project
+
+    @classmethod
+    def ability(cls, method: str) -> Ability | None:
+        """The ability that the method asks for; HEAD is answered by `get`."""
+        return cls.reading if method in SAFE else cls.changing
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         self.membership = access.membership_of(request.user, kwargs["slug"])
         self.project = self.membership.project
-        # HEAD is answered by `get`: whoever may not read the body may not learn of it either.
-        method = "GET" if request.method == "HEAD" else request.method or ""
-        access.require(self.membership, self.needs.get(method, access.MEMBER))
-        if method != "GET" and not self.in_archived:
+        ability = self.ability(request.method or "")
+        if ability is None:
+            raise MethodNotAllowed(request.method or "")
+        access.require(self.membership, ability)
+        if request.method not in SAFE and not self.in_archived:
             access.require_unarchived(self.membership)
 
     @property

@@ -1,6 +1,6 @@
-"""The fields of a resource that every member may read, annotators among them. Engineers and managers read all fields.
+"""The fields of a resource that every member may read, annotators among them. `Ability.BATCHES_READ` opens all fields.
 
-Other resources are read whole, by the roles in the endpoint's `needs`. `tests/access/fields.py` has the same table for
+Other resources are read whole, with the endpoint's ability `reading`. `tests/access/fields.py` has the same table for
 every field of every response, and checks the API against it.
 
 An annotator must not be able to tell a control task from another: docs/decisions/0023-nothing-tells-a-control-task.md.
@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from labeling.models import Membership
+from labeling.models import Ability, Membership
+from labeling.models.roles import who_may
 
 # By the name that the resource has in the published schema.
 EVERY_MEMBER: dict[str, frozenset[str]] = {
@@ -67,7 +68,7 @@ EVERY_MEMBER: dict[str, frozenset[str]] = {
 
 def visible(resource: str, values: Mapping[str, Any], membership: Membership) -> dict[str, Any]:
     """Those of the resource's values that this member may read."""
-    if membership.may_export:
+    if membership.can(Ability.BATCHES_READ):
         return dict(values)
     return {name: value for name, value in values.items() if name in EVERY_MEMBER[resource]}
 
@@ -86,11 +87,11 @@ class VisibleToMember:
 
 
 def mark_in_schema(components: Mapping[str, Any]) -> None:
-    """Mark the fields for engineers and managers in the published schema."""
+    """Mark the other fields in the published schema with the people who read them."""
+    note = f"For {who_may(Ability.BATCHES_READ)}."
     for resource, names in EVERY_MEMBER.items():
         component = components[resource]
         component["required"] = [name for name in component["required"] if name in names]
         for name, schema in component["properties"].items():
             if name not in names and "$ref" not in schema:
-                note = "For engineers and managers."
                 schema["description"] = f"{schema['description']} {note}" if "description" in schema else note

@@ -29,7 +29,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("slug", help="The project.")
         parser.add_argument("username", help="Who. Created if need be.")
-        parser.add_argument("--role", required=True, choices=Role.values, help="A manager may do all that others may.")
+        parser.add_argument("--role", required=True, choices=Role.values, help="A manager may do everything.")
         parser.add_argument(
             "--password",
             metavar="P",

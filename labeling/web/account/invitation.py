@@ -13,19 +13,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from labeling.models import Invitation, Role, User
+from labeling.models import Invitation, User
+from labeling.models.roles import ROLES
 from labeling.projects import access, invitations
 from labeling.projects.invisible import isolated
 from labeling.projects.invitations import InvitationOver
 from labeling.web.account.forms import AccountForm
 from labeling.web.gate import devices
-
-OFFERS: dict[str, str] = {
-    Role.ANNOTATOR: "As annotator you label its items.",
-    Role.REVIEWER: "As reviewer you check and correct its labels.",
-    Role.ENGINEER: "As engineer you export its labels and models.",
-    Role.MANAGER: "As manager you may do everything in it.",
-}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -94,7 +88,7 @@ def _joined(request: HttpRequest, invitation: Invitation, role: str) -> HttpResp
 
 
 def _page(request: HttpRequest, invitation: Invitation, *, status: int = 200, **context: object) -> HttpResponse:
-    shared = {"project": invitation.project, "offer": OFFERS[invitation.role]}
+    shared = {"project": invitation.project, "offer": f"As {invitation.role} you {ROLES[invitation.role].offer}."}
     return render(request, "invitation/join.html", {**shared, **context}, status=status)
 
 

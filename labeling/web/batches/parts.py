@@ -8,12 +8,10 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_POST
 
 from labeling.answering import parts
 from labeling.insight.parts import parts_of
-from labeling.models import Batch, Membership, User
-from labeling.projects import access
+from labeling.models import Ability, Batch, Membership, User
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import count
 
@@ -46,8 +44,7 @@ def assigned(batch: Batch) -> dict[str, Any]:
     }
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.BATCHES_CHANGE)
 def keep_part(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Keep a share of the batch for one member or a group."""
     batch = get_object_or_404(membership.project.batches, number=number)
@@ -68,8 +65,7 @@ def keep_part(request: HttpRequest, membership: Membership, number: int) -> Http
     return redirect("project-batch", membership.project.slug, number)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.BATCHES_CHANGE)
 def lift_part(request: HttpRequest, membership: Membership, number: int, part_id: int) -> HttpResponse:
     """Let everybody have a part again."""
     batch = get_object_or_404(membership.project.batches, number=number)

@@ -12,7 +12,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_http_methods, require_safe
 
 from labeling.answering import batches, rechecking
 from labeling.arrays import stored
@@ -26,8 +25,7 @@ from labeling.insight.work import contributions_of, hours_of, places_of
 from labeling.items.order import count_up_to
 from labeling.loop import deadlines
 from labeling.loop.progress import progress_of
-from labeling.models import Batch, Job, Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.web.batches.parts import assigned
 from labeling.web.batches.picked import picked_row
 from labeling.web.batches.picking import passed_over
@@ -47,28 +45,27 @@ LIVE = (Batch.State.SELECTING, Batch.State.READY, Batch.State.OPEN, Batch.State.
 """Batches that a page follows: nobody else's step is under way meanwhile."""
 
 
-@require_safe
-@for_members()
+@for_members(reading=Ability.PROJECT_READ)
 def batch_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All batches, the newest first."""
     project_batches = membership.project.batches.select_related("selected_by", "model_version").order_by("-number")
     page = Paginator(project_batches, BATCHES_A_PAGE).get_page(request.GET.get("page"))
-    hours = hours_of(list(page)) if membership.may_export else None
-    if not membership.may_export:
+    detailed = membership.can(Ability.BATCHES_READ)
+    hours = hours_of(list(page)) if detailed else None
+    if not detailed:
         rechecking.tell(page)
-    context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": membership.may_export}
+    context = {"page": page, "rows": batch_rows(page, timezone.now(), hours), "detailed": detailed}
     return render_page(request, membership, "project/batches.html", context, section="project-batches")
 
 
-@require_safe
-@for_members()
+@for_members(reading=Ability.PROJECT_READ)
 def batch_detail(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
-    """One batch; its tasks only to those who may export, for they tell which of them are control tasks."""
+    """One batch. Its tasks need `BATCHES_READ`: they tell which of them are control tasks."""
     project_batches = membership.project.batches.select_related(
         "selected_by", "model_version", "choice__user", "label_counts"
     )
     batch = get_object_or_404(project_batches, number=number)
-    if not membership.may_export:
+    if not membership.can(Ability.BATCHES_READ):
         rechecking.tell([batch])
     now = timezone.now()
     answered, answers = rechecking.answers_shown(batch)
@@ -82,11 +79,11 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
         "picked_by": picked_by(batch),
         "states": _states(batch, now),
         "is_open": batch.state == Batch.State.OPEN,
-        "may_end": membership.may_manage and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
+        "can_end": batch.state == Batch.State.OPEN and batch.remaining < batch.size,
     }
-    if membership.may_manage:
+    if membership.can(Ability.MEMBERS_READ):
         context["assigned"] = assigned(batch)
-    if membership.may_export:
+    if membership.can(Ability.BATCHES_READ):
         people = contributions_of(batch, now)
         context |= {
             "running": running(batch, people, places_of(batch, people), pace_of(membership.project, now), now),
@@ -102,8 +99,7 @@ def batch_detail(request: HttpRequest, membership: Membership, number: int) -> H
     return render_page(request, membership, "project/batch.html", context, section="project-batches")
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.BATCHES_CHANGE, changing=Ability.BATCHES_CHANGE)
 def end_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Ask; then end an open batch with the answers that it has."""
     batch = get_object_or_404(membership.project.batches, number=number)

@@ -8,12 +8,11 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_POST
 
 from labeling import kinds
-from labeling.models import Membership, Project
+from labeling.models import Ability, Membership, Project
 from labeling.models.classes import folded
-from labeling.projects import access, proposals
+from labeling.projects import proposals
 from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import ProposalForm
 from labeling.web.shared.permissions import for_members
@@ -51,8 +50,7 @@ def proposed(project: Project) -> list[dict[str, Any]]:
     ]
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Give the items of a proposed class the class: a new one, or one that there is."""
     project = membership.project
@@ -83,8 +81,7 @@ def accept(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project-classes", project.slug)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def dismiss(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Let a proposed class go: its items stay skipped."""
     key = request.POST.get("key", "").replace("\x00", "")

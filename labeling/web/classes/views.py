@@ -9,13 +9,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import kinds
 from labeling.insight.classes import labels_by_class, touched_by
 from labeling.loop import ledger
-from labeling.models import ClassChange, LabelClass, Membership, Project
-from labeling.projects import access, classes, examples
+from labeling.models import Ability, ClassChange, LabelClass, Membership, Project
+from labeling.projects import classes, examples
 from labeling.projects.class_record import ClassError
 from labeling.web.classes.forms import AddForm, ClassForm, MergeForm, SplitForm
 from labeling.web.classes.proposals import proposed
@@ -30,8 +29,7 @@ CHANGES = 10
 SECTION = "project-classes"
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def class_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All classes with their labels, what was changed lately, and a form for one more."""
     project = membership.project
@@ -82,8 +80,7 @@ def _changes(project: Project) -> dict[str, Any]:
     }
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def class_detail(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """One class: its name and description; and ways to merge and to archive it, with what they lead to."""
     project = membership.project
@@ -133,8 +130,7 @@ def _known_by(versions: int, first: int | None) -> str:
     return f"{count(versions, 'model version knows', 'model versions know')} it, from version {first} on"
 
 
-@require_safe
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_CHANGE)
 def merge_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """What a merge would do, before it is done."""
     project = membership.project
@@ -157,8 +153,7 @@ def merge_preview(request: HttpRequest, membership: Membership, index: int) -> H
     return render_page(request, membership, "project/class_merge.html", context, section=SECTION)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def merge(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """Make one class part of another."""
     source = get_object_or_404(membership.project.classes, index=index)
@@ -175,8 +170,7 @@ def merge(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
     )
 
 
-@require_safe
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_CHANGE)
 def split_preview(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """What a split would do, before it is done."""
     project = membership.project
@@ -200,8 +194,7 @@ def split_preview(request: HttpRequest, membership: Membership, index: int) -> H
     return render_page(request, membership, "project/class_split.html", context, section=SECTION)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def split(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """Put several classes in the place of one."""
     source = get_object_or_404(membership.project.classes, index=index)
@@ -219,8 +212,7 @@ def split(request: HttpRequest, membership: Membership, index: int) -> HttpRespo
     )
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def archive(request: HttpRequest, membership: Membership, index: int) -> HttpResponse:
     """Offer a class no more; again, if it is archived."""
     each = get_object_or_404(membership.project.classes, index=index)
@@ -234,8 +226,7 @@ def archive(request: HttpRequest, membership: Membership, index: int) -> HttpRes
     )
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def undo(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Take the newest change back."""
     revision = number_in(request.POST.get("revision", ""))

@@ -8,12 +8,10 @@ from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 
-from labeling.models import Membership, Project
+from labeling.models import Ability, Membership, Project
 from labeling.outgoing.exports import Choice, count_rows
 from labeling.outgoing.formats import FORMATS
-from labeling.projects import access
 from labeling.replica import reads
 from labeling.web.export.columns import MEANINGS
 from labeling.web.export.form import ExportForm
@@ -25,8 +23,7 @@ from labeling.web.shared.words import count, number
 COUNTED = 100_000
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.LABELS_READ)
 @reads()
 def export(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form that chooses rows, how many they are, and what is in the files. With a `format`, on to the file."""

@@ -16,14 +16,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling import kinds
 from labeling.intake import uploads
 from labeling.intake.rejecting import KEPT, by_number
 from labeling.kinds import FileKind, Kind
-from labeling.models import ItemImport, Membership, Project
-from labeling.projects import access, storage
+from labeling.models import Ability, ItemImport, Membership, Project
+from labeling.projects import storage
 from labeling.projects.encoder_settings import encoders_for
 from labeling.web.imports.rows import as_json, encoding_row, import_rows, label_notice, stalled, states_of
 from labeling.web.shared.forms import FileForm
@@ -46,8 +45,7 @@ class UploadForm(FileForm):
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE, takes_files=True)
+@for_members(reading=Ability.IMPORTS_READ, changing=Ability.ITEMS_CHANGE, takes_files=True)
 def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form and the list. A small file is taken in at once, a large one by the worker."""
     form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
@@ -72,17 +70,15 @@ def imports(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/import.html", context, section="project-import", status=status)
 
 
-@require_safe
 @never_cache
-@for_members(access.MANAGE)
+@for_members(reading=Ability.IMPORTS_READ)
 def imports_progress(request: HttpRequest, membership: Membership) -> JsonResponse:
     """What is under way, for the page's script."""
     now = _under_way(membership.project)
     return JsonResponse(as_json(now["rows"], now["encoding"], now["states"]))
 
 
-@require_safe
-@for_members(access.MANAGE)
+@for_members(reading=Ability.IMPORTS_READ)
 def import_detail(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
     """What one file brought, how many rows were set aside for each reason, and the first of those rows."""
     item_import = get_object_or_404(membership.project.imports.select_related("created_by", "batch"), pk=import_id)
@@ -101,8 +97,7 @@ def import_detail(request: HttpRequest, membership: Membership, import_id: int) 
     return render_page(request, membership, "project/import_detail.html", context, section="project-import")
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.ITEMS_CHANGE)
 def import_retry(request: HttpRequest, membership: Membership, import_id: int) -> HttpResponse:
     """Let a failed import go on where it was."""
     item_import = get_object_or_404(membership.project.imports, pk=import_id)

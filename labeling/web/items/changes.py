@@ -13,13 +13,12 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
-from django.views.decorators.http import require_http_methods
 
 from labeling.answering.changing import ACTIONS, CLOSING, MAX_ITEMS, RELABEL, Change, Effect
 from labeling.answering.removing import RemovalError
 from labeling.items.records import ItemRecord
-from labeling.models import Item, Membership, Project
-from labeling.projects import access, bulk
+from labeling.models import Ability, Item, Membership, Project
+from labeling.projects import bulk
 from labeling.web.items.finding import Finding
 from labeling.web.items.forms import MAX_CHOICES, CorrectionForm
 from labeling.web.items.views import SECTION, class_names
@@ -36,8 +35,7 @@ class ReasonForm(forms.Form):
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.ITEMS_CHANGE, changing=Ability.ITEMS_CHANGE)
 def change_items(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Say what a change of the chosen items means; once that is confirmed, carry it out."""
     project = membership.project

@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from labeling import kinds
 from labeling.answering import corrections
@@ -20,8 +19,8 @@ from labeling.items import search
 from labeling.items.filters import classes_like
 from labeling.items.order import count_up_to, page_after, page_before
 from labeling.items.records import ItemRecord, lines_of, record_of
-from labeling.models import Item, LabelClass, Membership, Project
-from labeling.projects import access, bulk, examples
+from labeling.models import Ability, Item, LabelClass, Membership, Project
+from labeling.projects import bulk, examples
 from labeling.projects.purging import KEPT_DAYS
 from labeling.replica import reads
 from labeling.web.items import item_view
@@ -39,8 +38,7 @@ SECTION = "project-items"
 PROPOSED = 20
 
 
-@require_safe
-@for_members(access.READ_ITEMS)
+@for_members(reading=Ability.ITEMS_READ)
 @reads()
 def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The items that a filter lets through, in pages by key: as quick at the end of a million as at their beginning."""
@@ -99,16 +97,14 @@ def class_names(project: Project) -> dict[str, Any]:
     return {"class_names": list(keys), "own_keys": {name: key for name, key in keys.items() if key}}
 
 
-@require_safe
-@for_members(access.READ_ITEMS)
+@for_members(reading=Ability.ITEMS_READ)
 def class_proposals(request: HttpRequest, membership: Membership) -> JsonResponse:
     """A few names of classes that hold what was typed so far."""
     text = request.GET.get("q", "").replace("\x00", "")[: LabelClass._meta.get_field("name").max_length]
     return JsonResponse({"classes": classes_like(membership.project, text, PROPOSED)})
 
 
-@require_safe
-@for_members(access.READ_ITEMS)
+@for_members(reading=Ability.ITEMS_READ)
 def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """One item, how its label came to be, and for reviewers and managers the form that corrects it."""
     record = _record(membership.project, item_id)
@@ -116,8 +112,7 @@ def item_detail(request: HttpRequest, membership: Membership, item_id: int) -> H
     return _page(request, membership, record, classes, correction_form(membership.project, record, classes))
 
 
-@require_POST
-@for_members(access.REVIEW)
+@for_members(changing=Ability.REVIEW_DO)
 def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Correct or confirm the label; then on to the next item that is looked for, or stay."""
     project = membership.project
@@ -146,8 +141,7 @@ def correct_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     return _to_item(project, later, finding.query)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def choose_example(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Show the item as an example of a class, or with `remove` no more; then back to the item, or to the class."""
     project = membership.project
@@ -167,8 +161,7 @@ def choose_example(request: HttpRequest, membership: Membership, item_id: int) -
     return redirect("project-item", project.slug, item_id)
 
 
-@require_POST
-@for_members(access.REVIEW)
+@for_members(changing=Ability.REVIEW_DO)
 def withdraw_correction(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Give the word back to the annotators."""
     project = membership.project
@@ -203,8 +196,8 @@ def correction_form(project: Project, record: ItemRecord, classes: dict[str, Any
 
 
 def _example_classes(membership: Membership, item: Item) -> list[dict[str, Any]]:
-    """The classes that a manager may show the item as an example of, and whether it is one. Two queries at most."""
-    if not membership.may_manage or item.label is None:
+    """The classes that the member may show the item as an example of, and whether it is one. Two queries at most."""
+    if not membership.can(Ability.SETTINGS_CHANGE) or item.label is None:
         return []
     chosen = set(item.example_of.values_list("label_class", flat=True))
     classes = examples.classes_of(membership.project, item)

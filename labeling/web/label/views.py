@@ -13,14 +13,14 @@ from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.views.decorators.csrf import ensure_csrf_cookie
-from django.views.decorators.http import conditional_page, require_safe
+from django.views.decorators.http import conditional_page
 
 from labeling import kinds
 from labeling.answering import comments
 from labeling.insight.work import answers_here
 from labeling.items.clients import content_of
-from labeling.models import Item, LabelClass, Membership, Project
-from labeling.projects import access, class_tree, examples, guidelines
+from labeling.models import Ability, Item, LabelClass, Membership, Project
+from labeling.projects import class_tree, examples, guidelines
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.permissions import for_members
 
@@ -28,9 +28,8 @@ from labeling.web.shared.permissions import for_members
 NO_ID = "00000000-0000-0000-0000-000000000000"
 
 
-@require_safe
 @ensure_csrf_cookie
-@for_members(access.ANNOTATE)
+@for_members(reading=Ability.TASKS_ANSWER)
 def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The frame of the screen, with what its modules need to know."""
     project = membership.project
@@ -88,9 +87,8 @@ def _config(membership: Membership) -> dict[str, Any]:
     }
 
 
-@require_safe
 @conditional_page
-@for_members(access.ANNOTATE)
+@for_members(reading=Ability.TASKS_ANSWER)
 def label_classes(request: HttpRequest, membership: Membership) -> JsonResponse:
     """The names of the classes in their order, and what more is known of some. There may be 20,000: a browser that has
     them is told so (304).
@@ -123,8 +121,7 @@ def _details(project: Project, each: LabelClass, items: Sequence[Item]) -> dict[
     return {name: value for name, value in details.items() if value}
 
 
-@require_safe
-@for_members(access.ANNOTATE)
+@for_members(reading=Ability.TASKS_ANSWER)
 def label_guidelines(request: HttpRequest, membership: Membership) -> JsonResponse:
     """The guidelines as they are, and what changed since the version `since`, which is on the caller's screen."""
     project = membership.project
@@ -141,8 +138,7 @@ def label_guidelines(request: HttpRequest, membership: Membership) -> JsonRespon
     )
 
 
-@require_safe
-@for_members(access.ANNOTATE)
+@for_members(reading=Ability.TASKS_ANSWER)
 def label_today(request: HttpRequest, membership: Membership) -> JsonResponse:
     """How many answers the user has given in the project since the time `since`: midnight where the user is, which only
     the browser knows. Labels that the user imported do not count.

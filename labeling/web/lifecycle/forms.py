@@ -6,8 +6,9 @@ from typing import Any
 
 from django import forms
 
-from labeling.models import Project, Role
+from labeling.models import Ability, Project, Role
 from labeling.models.projects import MAX_SLUG, slug_validator
+from labeling.models.roles import offered, roles_without
 
 
 class DuplicateForm(forms.Form):
@@ -55,14 +56,8 @@ class DeleteForm(forms.Form):
 
 
 class TransferForm(forms.Form):
-    """What somebody is to be who hands the project over."""
+    """The next role of a manager who hands the project over."""
 
     role = forms.ChoiceField(
-        label="You become",
-        choices=[
-            (Role.ANNOTATOR, "Annotator: labels"),
-            (Role.REVIEWER, "Reviewer: checks and corrects labels"),
-            (Role.ENGINEER, "Engineer: exports labels and models"),
-        ],
-        initial=Role.ANNOTATOR,
+        label="You become", choices=offered(roles_without(Ability.MEMBERS_CHANGE)), initial=Role.ANNOTATOR
     )

@@ -10,11 +10,11 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods
 
 from labeling.insight.contents import contents_of
-from labeling.models import Membership, Project, User
-from labeling.projects import access, lifecycle, storage
+from labeling.models import Ability, Membership, Project, User
+from labeling.projects import lifecycle, storage
 from labeling.projects import members as memberships
 from labeling.projects.create import slug_for
 from labeling.projects.duplicating import duplicate
@@ -27,8 +27,7 @@ from labeling.web.shared.words import count, moment
 SECTION = "project-settings"
 
 
-@require_safe
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ)
 def manage(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What the project holds, and the ways to archive, copy and delete it."""
     return _manage(request, membership)
@@ -64,8 +63,7 @@ def _contents(project: Project) -> dict[str, str]:
     }
 
 
-@require_POST
-@for_members(access.MANAGE, in_archived=True)
+@for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Archive the project; one that is archived already goes on."""
     project = membership.project
@@ -78,8 +76,7 @@ def archive(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project-manage", project.slug)
 
 
-@require_POST
-@for_members(access.MANAGE, in_archived=True)
+@for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Make another project with the same settings and classes, and the same items and labels if that is wanted."""
     form = DuplicateForm(membership.project, request.POST)
@@ -103,8 +100,7 @@ def copy(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project", made.slug)
 
 
-@require_POST
-@for_members(access.MANAGE, in_archived=True)
+@for_members(changing=Ability.PROJECT_CHANGE, in_archived=True)
 def delete(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Delete the project, if its name was typed."""
     form = DeleteForm(request.POST)
@@ -151,8 +147,7 @@ def _restore(request: HttpRequest, projects: list[Project]) -> HttpResponse:
     return redirect("project", project.slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.MEMBERS_CHANGE, changing=Ability.MEMBERS_CHANGE)
 def transfer(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
     """Ask; then make the member manager in one's own place."""
     project = membership.project

@@ -12,41 +12,33 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.answering import gold
-from labeling.models import Membership, Role
+from labeling.models import Ability, Membership, Role
 from labeling.models.people import MAX_DAILY_LIMIT, MAX_GROUP
-from labeling.projects import access, invitations
+from labeling.models.roles import offered
+from labeling.projects import invitations
 from labeling.projects import members as memberships
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
-ROLES = [
-    (Role.ANNOTATOR, "Annotator: labels"),
-    (Role.REVIEWER, "Reviewer: checks and corrects labels"),
-    (Role.ENGINEER, "Engineer: exports labels and models"),
-    (Role.MANAGER, "Manager: may do everything in this project"),
-]
-
 
 class RoleForm(forms.Form):
-    """What a member is to be, or whoever is invited."""
+    """The role of a member, or of a person to invite."""
 
-    role = forms.ChoiceField(choices=ROLES, initial=Role.ANNOTATOR)
+    role = forms.ChoiceField(choices=offered(list(Role)), initial=Role.ANNOTATOR)
 
 
 class WorkForm(RoleForm):
-    """What a member is to be, in which group, and how many answers a day."""
+    """A member's role, group and answers a day."""
 
     group = forms.CharField(required=False, max_length=MAX_GROUP)
     daily_limit = forms.IntegerField(required=False, min_value=1, max_value=MAX_DAILY_LIMIT)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@for_members(access.MANAGE)
+@for_members(reading=Ability.MEMBERS_READ, changing=Ability.MEMBERS_CHANGE)
 def members(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The members, the open invitations, and a form for a new one. Its link is in this one response alone."""
     form = RoleForm(request.POST) if request.method == "POST" else RoleForm()
@@ -60,6 +52,7 @@ def members(request: HttpRequest, membership: Membership) -> HttpResponse:
                 "user": each.user,
                 "role": each.role,
                 "row": each,
+                "works": each.can(Ability.TASKS_ANSWER),
                 "since": moment(each.created_at, now),
                 "paused": moment(each.paused_at, now),
             }
@@ -88,8 +81,7 @@ def _invite(request: HttpRequest, membership: Membership, form: RoleForm) -> dic
     return {"url": url, "role": invitation.get_role_display().lower()}
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MEMBERS_CHANGE)
 def withdraw_invitation(request: HttpRequest, membership: Membership, invitation_id: int) -> HttpResponse:
     """End an invitation before somebody uses it."""
     invitation = get_object_or_404(membership.project.invitations, pk=invitation_id)
@@ -100,8 +92,7 @@ def withdraw_invitation(request: HttpRequest, membership: Membership, invitation
     return redirect("project-members", membership.project.slug)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MEMBERS_CHANGE)
 def change_role(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
     """Give a member another role, group or daily limit."""
     member = _member(membership, username)
@@ -120,12 +111,11 @@ def change_role(request: HttpRequest, membership: Membership, username: str) -> 
     else:
         messages.success(request, f"{username} is now {form.cleaned_data['role']}.")
         # A manager who gave the role away may not see the list any more.
-        still = member.user_id != membership.user.pk or form.cleaned_data["role"] == membership.role
+        still = member.user_id != membership.user.pk or member.can(Ability.MEMBERS_READ)
     return redirect("project-members" if still else "project", membership.project.slug)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MEMBERS_CHANGE)
 def pause_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
     """Give a member no more tasks; again, if the work is paused."""
     member = _member(membership, username)
@@ -137,8 +127,7 @@ def pause_member(request: HttpRequest, membership: Membership, username: str) ->
     return redirect("project-members", membership.project.slug)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.MEMBERS_CHANGE, changing=Ability.MEMBERS_CHANGE)
 def remove_member(request: HttpRequest, membership: Membership, username: str) -> HttpResponse:
     """Ask; then end the membership. What the member has answered stays."""
     member = _member(membership, username)

@@ -9,13 +9,11 @@ import numpy as np
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from labeling import kinds
 from labeling.insight.comparisons import Comparison, OnControl, compare_versions
-from labeling.models import Membership, ModelVersion, Project
+from labeling.models import Ability, Membership, ModelVersion, Project
 from labeling.outgoing import artifacts
-from labeling.projects import access
 from labeling.replica import reads
 from labeling.web.items.item_view import excerpt
 from labeling.web.models import comparison_words, version_words
@@ -31,8 +29,7 @@ EXCERPT = 160
 PARTS = {"": "all", "a": "only {a} right", "b": "only {b} right", "neither": "both wrong"}
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.MODELS_READ)
 @reads()
 def compare(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Figures on the same control items, where they disagree, and what they were made with."""

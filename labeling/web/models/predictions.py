@@ -12,16 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.disk import FileDamaged
 from labeling.intake import uploads
 from labeling.loop.progress import unattended
-from labeling.models import Job, Membership, ModelVersion, PredictionRun
+from labeling.models import Ability, Job, Membership, ModelVersion, PredictionRun
 from labeling.models.predictions import KEPT
 from labeling.outgoing.formats import FORMATS
 from labeling.outgoing.predictions import requests, results
-from labeling.projects import access
 from labeling.web.shared import words
 from labeling.web.shared.forms import FileForm
 from labeling.web.shared.pages import render_page
@@ -40,8 +38,7 @@ class PredictForm(FileForm):
     )
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.EXPORT, takes_files=True)
+@for_members(reading=Ability.MODELS_READ, changing=Ability.PREDICTIONS_CHANGE, takes_files=True)
 def predict(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """The form that takes a file, and what was asked of this version in the last days."""
     version = get_object_or_404(membership.project.versions.select_related("project"), number=number)
@@ -87,9 +84,8 @@ def _ask(form: PredictForm, version: ModelVersion, membership: Membership) -> Pr
     return None
 
 
-@require_safe
 @never_cache
-@for_members(access.EXPORT)
+@for_members(reading=Ability.MODELS_READ)
 def prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
     """How far it is, the first rows, and the files."""
     now = timezone.now()
@@ -110,8 +106,7 @@ def prediction(request: HttpRequest, membership: Membership, prediction_id: int)
     return render_page(request, membership, "project/prediction.html", context, section="project-models")
 
 
-@require_POST
-@for_members(access.EXPORT)
+@for_members(changing=Ability.PREDICTIONS_CHANGE)
 def remove_prediction(request: HttpRequest, membership: Membership, prediction_id: int) -> HttpResponse:
     """Remove it with its file and its result."""
     run = get_object_or_404(membership.project.predictions.select_related("project", "version"), pk=prediction_id)

@@ -8,19 +8,17 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from labeling.loop import ledger
-from labeling.models import Membership
-from labeling.projects import access, families
+from labeling.models import Ability, Membership
+from labeling.projects import families
 from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import figure, moment, number
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.MODELS_READ)
 @reads()
 def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The ledger, and in plain words what it means."""
@@ -61,8 +59,7 @@ def privacy(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/privacy.html", context, section="project-privacy")
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MODELS_CHANGE)
 def release(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Let the files of a version that is not private leave, at this manager's word."""
     version = get_object_or_404(membership.project.versions, number=number)

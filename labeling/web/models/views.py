@@ -11,14 +11,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from labeling.insight.control_slice import ControlSlice
 from labeling.insight.status import models_of
 from labeling.loop import ledger, versions
-from labeling.models import Membership, ModelVersion, Project, Release
+from labeling.models import Ability, Membership, ModelVersion, Project, Release
 from labeling.outgoing import artifacts
-from labeling.projects import access
 from labeling.replica import reads
 from labeling.web.batches.picking import gate_finding, picking_of
 from labeling.web.charts.learning import Accuracy, accuracy_of
@@ -33,8 +31,7 @@ from labeling.web.shared.words import duration, moment, number
 CHOICES_SHOWN = 20
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.MODELS_READ)
 @reads()
 def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     """All versions, the newest first, with their accuracy and where they come from."""
@@ -71,8 +68,7 @@ def models(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "project/models.html", context, section="project-models")
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.MODELS_READ)
 @reads()
 def model(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """One version, beside the one before it."""
@@ -99,8 +95,7 @@ def model(request: HttpRequest, membership: Membership, number: int) -> HttpResp
     return render_page(request, membership, "project/model.html", context, section="project-models")
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MODELS_CHANGE)
 def use(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Have this version pick the batches, from the next one on."""
     version = get_object_or_404(membership.project.versions, number=number)
@@ -109,8 +104,7 @@ def use(request: HttpRequest, membership: Membership, number: int) -> HttpRespon
     return _back(request, membership)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MODELS_CHANGE)
 def use_gate(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Have the newest version that is not held back pick the batches."""
     versions.use_gate(project=membership.project, user=membership.user)

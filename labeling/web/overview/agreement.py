@@ -7,14 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.views.decorators.http import require_safe
 
 from labeling.insight.agreement import Agreement, Cell, ClassAgreement, Pair, PersonConfusion, agreement_of
 from labeling.insight.anchoring import Anchoring, Share, anchoring_of
 from labeling.insight.bootstrap import Estimate
 from labeling.insight.certainty import ENOUGH
-from labeling.models import Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Membership, Project
 from labeling.replica import reads
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -33,8 +31,7 @@ MEANINGS = [
 ]
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.LABELS_READ)
 @reads()
 def agreement(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Coefficients, pairs of people, classes, and one person's confusions; each figure opens its items."""

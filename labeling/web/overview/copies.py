@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.http import require_safe
 
 from labeling.insight.annotators import Rate
 from labeling.insight.certainty import ENOUGH
 from labeling.insight.copies import ClassCopies, copy_figures
-from labeling.models import Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Membership, Project
 from labeling.replica import reads
 from labeling.web.overview.agreement import items_url
 from labeling.web.shared.pages import render_page
@@ -17,8 +15,7 @@ from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import TOO_FEW, count, figure, number, percent
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.LABELS_READ)
 @reads()
 def copies(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What near-copies save, how often checks bear out their labels, and how near is near enough."""

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from labeling.answering import rechecking
-from labeling.models import Batch, Project, User
+from labeling.models import Ability, Batch, Project, User
 from labeling.projects import access
 from labeling.web.overview.situation import Situation, situation
 
@@ -23,7 +23,7 @@ class ProjectCard:
     batch: Batch | None
     situation: Situation
 
-    may_import: bool
+    can_import: bool
 
     @property
     def done(self) -> int:
@@ -40,7 +40,7 @@ def home(request: HttpRequest) -> HttpResponse:
     with_archived = "archived" in request.GET
     memberships = [each for each in kept if with_archived or each.project.archived_at is None]
     current = _current_batches([membership.project for membership in memberships])
-    annotating = [each.project.pk for each in memberships if not each.may_export]
+    annotating = [each.project.pk for each in memberships if not each.can(Ability.BATCHES_READ)]
     rechecking.tell(current[pk] for pk in annotating if pk in current)
     cards = [
         ProjectCard(
@@ -48,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
             role=membership.role,
             batch=current.get(membership.project.pk),
             situation=situation(membership, current.get(membership.project.pk)),
-            may_import=membership.may_manage and membership.project.archived_at is None,
+            can_import=membership.can(Ability.ITEMS_CHANGE) and membership.project.archived_at is None,
         )
         for membership in memberships
     ]
@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "may_create": access.may_create_projects(request.user),
         "n_archived": sum(each.project.archived_at is not None for each in kept),
         "with_archived": with_archived,
-        "any_deleted": any(each.project.deleted_at is not None and each.may_manage for each in everything),
+        "any_deleted": any(each.project.deleted_at and each.can(Ability.PROJECT_CHANGE) for each in everything),
     }
     return render(request, "home.html", context)
 

@@ -26,8 +26,8 @@ class PayingOff:
     facts: list[tuple[str, str, str]] = field(default_factory=list)
 
 
-def paying_off(project: Project, payoff: Payoff, pace: Pace, *, may_manage: bool) -> PayingOff:
-    """What a manager or an engineer reads; what the batch costs is for managers, if an hour's cost is set."""
+def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool) -> PayingOff:
+    """Advice and figures; `with_cost`: also the cost of the next batch, if the project has an hour's cost."""
     facts = [_saved(payoff)]
     if payoff.saved is not None and payoff.spent is not None:
         spent = payoff.spent
@@ -51,7 +51,7 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, may_manage: bool
         facts.append(("Next batch brings", _points(gain.value), f"{_points(gain.low)} to {_points(gain.high)}"))
         hours = person_hours(payoff.next.items, project, pace)
         facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(payoff.next.items, 'item')}"))
-        if may_manage and project.hourly_cost is not None:
+        if with_cost and project.hourly_cost is not None:
             facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))
     return PayingOff(_advice(payoff), _basis(payoff), facts)
 

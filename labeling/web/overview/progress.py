@@ -7,14 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.views.decorators.http import require_safe
 
 from labeling.insight.annotators import Annotator, Rate, annotators_of
 from labeling.insight.balance import balance_of
 from labeling.insight.certainty import ENOUGH
 from labeling.insight.work import answers_by_time, hours_of
-from labeling.models import Membership
-from labeling.projects import access
+from labeling.models import Ability, Membership
 from labeling.replica import reads
 from labeling.web.charts.balance import class_balance
 from labeling.web.charts.pace import pace_chart
@@ -28,8 +26,7 @@ from labeling.web.shared.words import accuracy, duration, moment, number, percen
 ROUNDS = 12
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.BATCHES_READ)
 @reads()
 def progress(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Charts with their tables, and everybody who has answered. Annotators do not see each other's figures."""

@@ -1,4 +1,4 @@
-"""What a member is told about a project, and the one thing to do next. Values in, values out."""
+"""The state of a project in a sentence for a member, and the next thing to do. Values in, values out."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
-from labeling.models import Batch, Membership, Project, Role
+from labeling.models import Ability, Batch, Membership, Project
 from labeling.web.shared.words import count
 
 
@@ -25,9 +25,9 @@ def situation(membership: Membership, batch: Batch | None) -> Situation:
     text = _text(membership, batch)
     if membership.project.archived_at is not None:
         return Situation(text)
-    if membership.role == Role.REVIEWER:
+    if membership.can(Ability.REVIEW_DO) and not membership.can(Ability.TASKS_ANSWER):
         return Situation(text, "Review", reverse("project-review", args=[membership.project.slug]))
-    if not membership.may_annotate or batch is None:
+    if not membership.can(Ability.TASKS_ANSWER) or batch is None:
         return Situation(text)
     url = reverse("label", args=[membership.project.slug])
     if membership.project.loop == Project.Loop.PAUSED or batch.state == Batch.State.FAILED:
@@ -58,7 +58,7 @@ def _text(membership: Membership, batch: Batch | None) -> str:
     if batch.state == Batch.State.READY:
         return f"Batch {batch.number} is picked, and opens in a moment."
     if batch.state == Batch.State.FAILED:
-        more = f" {batch.reason}" if membership.may_manage or membership.may_export else " A manager has to look at it."
+        more = f" {batch.reason}" if membership.can(Ability.BATCHES_READ) else " A manager has to look at it."
         return f"Batch {batch.number} has failed.{more}"
     if loop == Project.Loop.STOPPED:
         return f"Stopped by a manager after batch {batch.number}."

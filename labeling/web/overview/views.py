@@ -11,7 +11,6 @@ from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
 
 from labeling.answering import batches, rechecking
 from labeling.insight.attention import Attention, attention_of
@@ -23,8 +22,7 @@ from labeling.insight.waits import waits_of
 from labeling.insight.work import contributions_of, places_of
 from labeling.loop.progress import progress_of, unattended
 from labeling.loop.versions import in_use
-from labeling.models import Batch, Job, Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Batch, Job, Membership, Project
 from labeling.web.batches.picking import picking_of
 from labeling.web.batches.rows import batch_rows
 from labeling.web.batches.running import running, step_line
@@ -33,7 +31,7 @@ from labeling.web.charts.payoff import payoff_chart
 from labeling.web.models.fit import fit_of
 from labeling.web.overview.paying_off import paying_off
 from labeling.web.overview.situation import situation
-from labeling.web.overview.waits import lines
+from labeling.web.overview.waits import Line, lines
 from labeling.web.shared.damaged import damaged_lines
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -83,14 +81,13 @@ class LoopForm(forms.Form):
     loop = forms.ChoiceField(choices=Project.Loop.choices)
 
 
-@require_safe
-@for_members()
+@for_members(reading=Ability.PROJECT_READ)
 def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """Where the loop is, for everybody; counts and accuracy for those who may export; the loop for managers."""
+    """Where the loop is, for everybody; attention, figures, waits and actions by the abilities of the member."""
     project, now = membership.project, timezone.now()
     progress = progress_of(project, membership.user)
     recent = list(project.batches.select_related("selected_by", "model_version").order_by("-number")[:RECENT])
-    if not membership.may_export:
+    if not membership.can(Ability.BATCHES_READ):
         rechecking.tell(recent)
     batch = next((each for each in recent if each.number == progress["batch"]), None)
     context: dict[str, Any] = {
@@ -101,9 +98,9 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         "answered": count_answered(progress),
         "recent": batch_rows(recent, now),
     }
-    if membership.may_read_items:
+    if membership.can(Ability.ITEMS_READ):
         context["attention"] = attention = attention_of(project)
-    if membership.may_export:
+    if membership.can(Ability.BATCHES_READ):
         context |= _numbers(membership, attention, now)
         context["fit"] = fit_of(clustering_of(project), now)
         context["picking"] = picking_of(in_use(project), now)
@@ -111,13 +108,16 @@ def overview(request: HttpRequest, membership: Membership) -> HttpResponse:
         if batch and batch.state == Batch.State.OPEN:
             people = contributions_of(batch, now)
             context["running"] = running(batch, people, places_of(batch, people), pace_of(project, now), now)
-    if membership.may_manage:
+    if membership.can(Ability.SETTINGS_READ):
+        context |= {
+            "waiting": _waiting_in_vain(project, now),
+            "waits": _waits(membership, batch, now),
+            "proposed": project.proposals.open().values("key").distinct().count(),
+        }
+    if membership.can(Ability.BATCHES_CHANGE):
         context |= {
             "actions": LOOP_ACTIONS[project.loop],
-            "waiting": _waiting_in_vain(project, now),
-            "waits": lines(project, batch, waits_of(batch, now)) if batch and batch.state == Batch.State.OPEN else [],
-            "proposed": project.proposals.open().values("key").distinct().count(),
-            "may_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
+            "can_end": batch is not None and batch.state == Batch.State.OPEN and batch.remaining < batch.size,
         }
     return render_page(request, membership, "project/overview.html", context, section="project")
 
@@ -176,13 +176,19 @@ def _payoff(membership: Membership, points: list[Accuracy], now: datetime.dateti
     if not points:
         return {"curve": None}
     payoff = payoff_of(project)
-    sentences = paying_off(project, payoff, pace_of(project, now), may_manage=membership.may_manage)
+    sentences = paying_off(project, payoff, pace_of(project, now), with_cost=membership.can(Ability.SETTINGS_READ))
     return {
         "payoff": sentences,
         "curve": payoff_chart(points, payoff.saved, payoff.spent)
         if payoff.saved and payoff.spent
         else learning_curve(points),
     }
+
+
+def _waits(membership: Membership, batch: Batch | None, now: datetime.datetime) -> list[Line]:
+    if batch is None or batch.state != Batch.State.OPEN:
+        return []
+    return lines(membership.project, batch, waits_of(batch, now), can_end=membership.can(Ability.BATCHES_CHANGE))
 
 
 def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
@@ -198,8 +204,7 @@ def _waiting_in_vain(project: Project, now: datetime.datetime) -> str:
     return f"{job.facts.phase.capitalize()} has waited for {lasts}, and no worker takes it up."
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.BATCHES_CHANGE)
 def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Start, pause or stop."""
     form = LoopForm(request.POST)
@@ -210,8 +215,7 @@ def set_loop(request: HttpRequest, membership: Membership) -> HttpResponse:
     return redirect("project", membership.project.slug)
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.BATCHES_CHANGE)
 def retry_batch(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Take a failed batch up again."""
     batch = get_object_or_404(membership.project.batches, number=number)

@@ -17,15 +17,15 @@ NAMED = 3
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence, and where something can be done about it."""
+    """A sentence, and the page to act on it; the page is empty where the reader cannot act."""
 
     text: str
     action: str
     url: str
 
 
-def lines(project: Project, batch: Batch, waits: Waits) -> list[Line]:
-    """One for each reason there is; none for a batch that nothing holds up."""
+def lines(project: Project, batch: Batch, waits: Waits, *, can_end: bool) -> list[Line]:
+    """A line for each reason; none for a batch that nothing holds up. `can_end`: the reader may end the batch."""
     members = ("Members", reverse("project-members", args=[project.slug]))
     parts = ("Assignments", reverse("project-batch", args=[project.slug, batch.number]))
     skipped = f"{reverse('project-items', args=[project.slug])}?state=skipped&batch={batch.number}"
@@ -45,7 +45,7 @@ def lines(project: Project, batch: Batch, waits: Waits) -> list[Line]:
         lines.append(Line(text, *parts))
     if waits.gold:
         text = "Only gold items lack answers" if waits.gold > 1 else "Only a gold item lacks answers"
-        lines.append(Line(f"{text}. The batch can be ended without.", *_end(project, batch)))
+        lines.append(Line(f"{text}. The batch can be ended without.", *(_end(project, batch) if can_end else ("", ""))))
     if waits.replacing:
         text = f"{_items(waits.replacing)} in the batch in place of skipped ones, and still without all answers."
         lines.append(Line(text, "Skipped items", skipped))

@@ -8,21 +8,18 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling import kinds
 from labeling.answering import comments
 from labeling.items.records import names_of
-from labeling.models import Item, Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items.item_view import label_text
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 from labeling.web.shared.words import moment
 
 
-@require_POST
-@for_members(access.REVIEW)
+@for_members(changing=Ability.REVIEW_DO)
 def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Write to an annotator of the item, or to reviewers and managers alone; then back to where it was written."""
     project = membership.project
@@ -41,8 +38,7 @@ def comment_item(request: HttpRequest, membership: Membership, item_id: int) -> 
     return redirect("project-item", project.slug, item.pk)
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.ANNOTATE)
+@for_members(reading=Ability.TASKS_ANSWER, changing=Ability.TASKS_ANSWER)
 def own_comments(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What one has written and what was answered, with the items as they were seen. A form marks all as read."""
     project = membership.project

@@ -11,14 +11,12 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import urlencode
-from django.views.decorators.http import require_POST, require_safe
 
 from labeling import kinds
 from labeling.answering import reviewing
 from labeling.insight.review import Reason, ReviewQueue, queue_of, reasons_of, unlike_copies_of
 from labeling.items.records import ItemRecord, names_of, record_of
-from labeling.models import Item, Membership, Project
-from labeling.projects import access
+from labeling.models import Ability, Item, Membership, Project
 from labeling.web.items import item_view
 from labeling.web.items.forms import CorrectionForm
 from labeling.web.items.views import class_names, correction_form
@@ -32,10 +30,9 @@ SECTION = "project-review"
 NOT_READ = object()
 
 
-@require_safe
-@for_members(access.REVIEW)
+@for_members(reading=Ability.REVIEW_READ)
 def review(request: HttpRequest, membership: Membership) -> HttpResponse:
-    """The item that is asked for, or else the next one that nobody is at. Looking at it keeps it from others.
+    """The requested item, or else the next free one. A reviewer who looks at it keeps it from others.
 
     `item`: this one, or why not; `next`: this one, if it still waits and is free.
     """
@@ -62,8 +59,7 @@ def review(request: HttpRequest, membership: Membership) -> HttpResponse:
     return _item_page(request, membership, queue, reason, record, classes, correction_form(project, record, classes))
 
 
-@require_POST
-@for_members(access.REVIEW)
+@for_members(changing=Ability.REVIEW_DO)
 def review_item(request: HttpRequest, membership: Membership, item_id: int) -> HttpResponse:
     """Accept the label, choose another, send the item back or put it off; then on to the next one."""
     project, user, reason = membership.project, membership.user, _reason(request)
@@ -96,8 +92,9 @@ def review_item(request: HttpRequest, membership: Membership, item_id: int) -> H
 
 
 def _hold(project: Project, membership: Membership, key: int) -> bool:
-    """Archived projects are only looked at."""
-    return project.archived_at is not None or reviewing.hold(item=Item(pk=key), user=membership.user)
+    """Whether the member may look at the item. A reviewer keeps it from others; archived projects are only read."""
+    reads_only = project.archived_at is not None or not membership.can(Ability.REVIEW_DO)
+    return reads_only or reviewing.hold(item=Item(pk=key), user=membership.user)
 
 
 def _reason(request: HttpRequest) -> Reason | None:

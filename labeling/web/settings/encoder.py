@@ -5,10 +5,8 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
 
-from labeling.models import Membership
-from labeling.projects import access
+from labeling.models import Ability, Membership
 from labeling.projects.create import EncoderSettled, choose_encoder
 from labeling.projects.encoder_settings import weights_there
 from labeling.web.settings.choice_form import EncoderForm
@@ -16,8 +14,7 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def encoder(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form; once an item is encoded, what was chosen."""
     project = membership.project

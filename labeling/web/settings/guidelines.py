@@ -7,10 +7,10 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_POST
 
 from labeling.insight.guidelines import answers_by_version
-from labeling.models import Membership
+from labeling.models import Ability, Membership
 from labeling.projects import access, guidelines
 from labeling.web.shared.forms import number_in
 from labeling.web.shared.pages import render_page
@@ -32,8 +32,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     return render(request, "guidelines/preview.html", {"text": text, "project": project})
 
 
-@require_safe
-@for_members(access.EXPORT)
+@for_members(reading=Ability.LABELS_READ)
 def history(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The newest versions with the answers given under each, and what changed in one of them: `version`, or the
     newest.
@@ -58,8 +57,7 @@ def history(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render_page(request, membership, "guidelines/history.html", context, section="project-settings")
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def restore(request: HttpRequest, membership: Membership, number: int) -> HttpResponse:
     """Make an earlier version the guidelines again."""
     get_object_or_404(membership.project.guidelines_versions, number=number)

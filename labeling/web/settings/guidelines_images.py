@@ -9,11 +9,10 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.views.decorators.http import require_http_methods, require_POST
 
 from labeling.kinds.values import too_large
-from labeling.models import Membership, Project
-from labeling.projects import access, guidelines_images
+from labeling.models import Ability, Membership, Project
+from labeling.projects import guidelines_images
 from labeling.projects.guidelines import GuidelinesError
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
@@ -41,8 +40,7 @@ class ImageForm(forms.Form):
         return file
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE, takes_files=True)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE, takes_files=True)
 def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The images with the form for one more."""
     project = membership.project
@@ -59,8 +57,7 @@ def images(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.SETTINGS_CHANGE)
 def remove_image(request: HttpRequest, membership: Membership, image: str) -> HttpResponse:
     """Remove an image that no version names."""
     stored_image = get_object_or_404(membership.project.guidelines_images, name=image)

@@ -5,17 +5,14 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.views.decorators.http import require_http_methods
 
-from labeling.models import Membership
-from labeling.projects import access
+from labeling.models import Ability, Membership
 from labeling.web.settings.choice_form import ModelForm
 from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def model(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form. The worker ends a training that runs, and begins it anew with the choice."""
     project = membership.project

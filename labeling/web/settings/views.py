@@ -10,11 +10,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from labeling.insight import clusterings
-from labeling.models import Membership
-from labeling.projects import access, guidelines
+from labeling.models import Ability, Membership
+from labeling.projects import guidelines
 from labeling.web.models.fit import THRESHOLDS, fit_of
 from labeling.web.settings import consequences
 from labeling.web.settings.settings_form import SettingsForm
@@ -24,8 +23,7 @@ from labeling.web.shared.pages import render_page
 from labeling.web.shared.permissions import for_members
 
 
-@require_http_methods(["GET", "HEAD", "POST"])
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ, changing=Ability.SETTINGS_CHANGE)
 def settings(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The form; what is saved holds for the next batch."""
     project = membership.project
@@ -71,8 +69,7 @@ def _save(form: SettingsForm, training: TrainingForm, membership: Membership) ->
         guidelines.save(project=project, user=membership.user, text=form.cleaned_data["guidelines"])
 
 
-@require_safe
-@for_members(access.MANAGE)
+@for_members(reading=Ability.SETTINGS_READ)
 def settings_consequence(request: HttpRequest, membership: Membership) -> JsonResponse:
     """What the settings in the query would lead to beside those saved, which stand for what the query does not name;
     for values that would not be taken, why.
@@ -94,8 +91,7 @@ def settings_consequence(request: HttpRequest, membership: Membership) -> JsonRe
     )
 
 
-@require_POST
-@for_members(access.MANAGE)
+@for_members(changing=Ability.MODELS_CHANGE)
 def cluster_anew(request: HttpRequest, membership: Membership) -> HttpResponse:
     """Have the clustering rebuilt before the next batch; or, with `keep`, not after all."""
     project = membership.project

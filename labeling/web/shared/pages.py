@@ -11,81 +11,56 @@ from django.shortcuts import render
 from django.urls import reverse
 
 from labeling import kinds
-from labeling.models import Membership
+from labeling.models import Ability, Membership, Project
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A page of every project, by the name of its address, and who may open it."""
+    """A page of every project, by the name of its address, and the ability that opens it. `shown`: whether the project
+    has the page.
+    """
 
     name: str
     title: str
-    allowed: Callable[[Membership], bool]
+    ability: Ability
+    shown: Callable[[Project], bool] = lambda project: True
 
 
-def _everybody(membership: Membership) -> bool:
-    return True
-
-
-def _annotators(membership: Membership) -> bool:
-    return membership.may_annotate and not membership.project.archived_at
-
-
-def _reviewers(membership: Membership) -> bool:
-    return membership.may_review
-
-
-def _item_readers(membership: Membership) -> bool:
-    return membership.may_read_items
-
-
-def _engineers(membership: Membership) -> bool:
-    return membership.may_export
-
-
-def _copy_readers(membership: Membership) -> bool:
-    return membership.may_export and membership.project.near_copies > 0
-
-
-def _managers(membership: Membership) -> bool:
-    return membership.may_manage
-
-
-# What people come for, and the pages below each. A page that is below another belongs to that one's section.
+# Groups of pages, each by a reason to come. A page that is below another belongs to that page's section.
 GROUPS: tuple[tuple[str, tuple[Section, ...]], ...] = (
-    ("Overview", (Section("project", "Overview", _everybody),)),
-    ("Label", (Section("label", "Label", _annotators),)),
-    ("Review", (Section("project-review", "Review", _reviewers),)),
+    ("Overview", (Section("project", "Overview", Ability.PROJECT_READ),)),
+    ("Label", (Section("label", "Label", Ability.TASKS_ANSWER, lambda project: not project.archived_at),)),
+    ("Review", (Section("project-review", "Review", Ability.REVIEW_READ),)),
     (
         "Progress",
         (
-            Section("project-batches", "Batches", _everybody),
-            Section("project-progress", "Pace and people", _engineers),
-            Section("project-agreement", "Agreement", _engineers),
-            Section("project-copies", "Near-copies", _copy_readers),
+            Section("project-batches", "Batches", Ability.PROJECT_READ),
+            Section("project-progress", "Pace and people", Ability.BATCHES_READ),
+            Section("project-agreement", "Agreement", Ability.LABELS_READ),
+            Section("project-copies", "Near-copies", Ability.LABELS_READ, lambda project: project.near_copies > 0),
         ),
     ),
     (
         "Data",
         (
-            Section("project-items", "Items", _item_readers),
-            Section("project-import", "Import", _managers),
-            Section("project-export", "Export", _engineers),
+            Section("project-items", "Items", Ability.ITEMS_READ),
+            Section("project-import", "Import", Ability.IMPORTS_READ),
+            Section("project-export", "Export", Ability.LABELS_READ),
         ),
     ),
     (
         "Models",
         (
-            Section("project-models", "Versions", _engineers),
-            Section("project-privacy", "Privacy", _engineers),
+            Section("project-models", "Versions", Ability.MODELS_READ),
+            Section("project-privacy", "Privacy", Ability.MODELS_READ),
         ),
     ),
     (
         "Settings",
         (
-            Section("project-settings", "General", _managers),
-            Section("project-classes", "Classes", _managers),
-            Section("project-members", "Members", _managers),
+            Section("project-settings", "General", Ability.SETTINGS_READ),
+            Section("project-classes", "Classes", Ability.SETTINGS_READ),
+            Section("project-members", "Members", Ability.MEMBERS_READ),
         ),
     ),
 )
@@ -102,19 +77,19 @@ class Way:
 
 def ways_of(membership: Membership, section: str) -> tuple[list[Way], list[Way]]:
     """The groups that this member may open, each by its first page, and the pages of the present one, if several."""
-    slug = membership.project.slug
+    project = membership.project
     groups: list[Way] = []
     pages: list[Way] = []
     for title, sections in GROUPS:
-        allowed = [each for each in sections if each.allowed(membership)]
+        allowed = [each for each in sections if membership.can(each.ability) and each.shown(project)]
         if not allowed:
             continue
         names = [each.name for each in allowed]
         current = "" if section not in names else "page" if section == names[0] else "true"
-        groups.append(Way(title, reverse(names[0], args=[slug]), current))
+        groups.append(Way(title, reverse(names[0], args=[project.slug]), current))
         if current and len(allowed) > 1:
             pages = [
-                Way(each.title, reverse(each.name, args=[slug]), "page" if each.name == section else "")
+                Way(each.title, reverse(each.name, args=[project.slug]), "page" if each.name == section else "")
                 for each in allowed
             ]
     return groups, pages
@@ -129,8 +104,18 @@ def render_page(
     section: str,
     status: int = 200,
 ) -> HttpResponse:
-    """A page of the project, below `section` (the name of its address); only ways that the member may go are shown."""
+    """A page of the project, below `section` (the name of its address), with the ways that the member may go.
+
+    Templates ask `can`, by the keys of abilities: `can.members_change`.
+    """
     project = membership.project
     ways, pages = ways_of(membership, section)
-    shared = {"project": project, "kind": kinds.of(project), "membership": membership, "ways": ways, "pages": pages}
+    shared = {
+        "project": project,
+        "kind": kinds.of(project),
+        "membership": membership,
+        "can": {ability.key: True for ability in membership.abilities},
+        "ways": ways,
+        "pages": pages,
+    }
     return render(request, template, {**shared, **(context or {})}, status=status)

@@ -1,0 +1,125 @@
+"""What members may do: the one table of roles. Pages, endpoints, navigation and queries ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import models
+from django.utils.text import get_text_list
+
+
+class Ability(models.TextChoices):
+    """An act that a role allows. Abilities to read and to change are apart; the label tells what the ability opens."""
+
+    PROJECT_READ = "project.read", "see the project, its classes, its batches and their progress"
+    PROJECT_CHANGE = "project.change", "archive, copy, delete and restore the project; create further projects"
+    TASKS_ANSWER = "tasks.answer", "get tasks and answer them"
+    ITEMS_READ = "items.read", "find items, with their labels, answers, comments and history"
+    ITEMS_CHANGE = "items.change", "import items; exclude, delete, queue and relabel many of them"
+    IMPORTS_READ = "imports.read", "see imports, rejected rows, and changes of many items"
+    REVIEW_READ = "review.read", "see the items that wait for a review"
+    REVIEW_DO = "review.do", "settle and correct labels, write comments"
+    LABELS_READ = "labels.read", "export labels; see agreement, near-copies, and versions of guidelines and classes"
+    BATCHES_READ = "batches.read", "see how batches were picked, pace, people, payoff, and all fields of the API"
+    BATCHES_CHANGE = "batches.change", "start, pause and stop the loop; end, retry and assign batches"
+    MODELS_READ = "models.read", "see models, predictions and the privacy ledger; download models"
+    MODELS_CHANGE = "models.change", "choose the version that picks batches, release its files, cluster again"
+    PREDICTIONS_CHANGE = "predictions.change", "have a model predict a file, remove predictions"
+    SETTINGS_READ = "settings.read", "see settings and proposed classes"
+    SETTINGS_CHANGE = "settings.change", "change settings, classes, guidelines and their images"
+    MEMBERS_READ = "members.read", "see members, invitations, and the parts of batches that are kept for members"
+    MEMBERS_CHANGE = "members.change", "invite, pause and remove people, give roles, hand the project over"
+
+    @property
+    def key(self) -> str:
+        """The name in templates: `can.members_change`."""
+        return self.value.replace(".", "_")
+
+
+class Role(models.TextChoices):
+    """A member's place in one project. The admin and forms list roles in this order."""
+
+    ANNOTATOR = "annotator"
+    REVIEWER = "reviewer"
+    ENGINEER = "engineer"
+    AUDITOR = "auditor"
+    MANAGER = "manager"
+
+
+@dataclass(frozen=True, slots=True)
+class RoleFacts:
+    """`work` follows the role's name in forms and docs; `offer` follows "As annotator you" on an invitation."""
+
+    work: str
+    offer: str
+    abilities: frozenset[Ability]
+
+
+ROLES: dict[str, RoleFacts] = {
+    Role.ANNOTATOR: RoleFacts(
+        work="labels",
+        offer="label its items",
+        abilities=frozenset({Ability.PROJECT_READ, Ability.TASKS_ANSWER}),
+    ),
+    Role.REVIEWER: RoleFacts(
+        work="checks and corrects labels",
+        offer="check and correct its labels",
+        abilities=frozenset({Ability.PROJECT_READ, Ability.ITEMS_READ, Ability.REVIEW_READ, Ability.REVIEW_DO}),
+    ),
+    Role.ENGINEER: RoleFacts(
+        work="exports labels and models",
+        offer="export its labels and models",
+        abilities=frozenset(
+            {
+                Ability.PROJECT_READ,
+                Ability.ITEMS_READ,
+                Ability.LABELS_READ,
+                Ability.BATCHES_READ,
+                Ability.MODELS_READ,
+                Ability.PREDICTIONS_CHANGE,
+            }
+        ),
+    ),
+    Role.AUDITOR: RoleFacts(
+        work="reads everything, changes nothing",
+        offer="may read everything in it and change nothing",
+        abilities=frozenset(ability for ability in Ability if ability.value.endswith(".read")),
+    ),
+    Role.MANAGER: RoleFacts(
+        work="may do everything in this project",
+        offer="may do everything in it",
+        abilities=frozenset(Ability),
+    ),
+}
+
+
+def choices() -> list[tuple[str, str]]:
+    """For the database: (name, label). A function, so that a new role needs no migration."""
+    return list(Role.choices)
+
+
+def roles_with(ability: Ability) -> list[Role]:
+    """The roles that have the ability, in their order."""
+    return [role for role in Role if ability in ROLES[role].abilities]
+
+
+def roles_without(ability: Ability) -> list[Role]:
+    """The roles that lack the ability, in their order."""
+    return [role for role in Role if ability not in ROLES[role].abilities]
+
+
+def offered(roles: list[Role]) -> list[tuple[str, str]]:
+    """Choices for a form: the role, and its name with its work."""
+    return [(role.value, f"{role.label}: {ROLES[role].work}") for role in roles]
+
+
+def either(roles: list[Role]) -> str:
+    """The names for a sentence: "annotator, reviewer or engineer"."""
+    return str(get_text_list([role.value for role in roles], "or"))
+
+
+def who_may(ability: Ability) -> str:
+    """The people with the ability, for a sentence: "engineers, auditors and managers"."""
+    roles = roles_with(ability)
+    names = [f"{role.value}s" for role in roles]
+    return "every member" if len(roles) == len(Role) else str(get_text_list(names, "and"))
