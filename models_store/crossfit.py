@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch import nn
 
+from models_store import questions
 from models_store.config import TrainConfig
 from models_store.estimators import Learner, Network
 from models_store.learning import learn
@@ -113,7 +114,7 @@ def held_out_probabilities(
     """
     n = len(features)
     fold_of = np.random.default_rng(seed).permutation(n) % folds
-    held_out = np.empty(n if question == "verify" else (n, n_classes), np.float32)
+    held_out = np.empty(n if questions.named(question).proposes else (n, n_classes), np.float32)
     for fold in range(folds):
         mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
 

@@ -50,7 +50,7 @@ def learn(
     Raises ValueError for arguments that do not fit, `EstimatorError` for options that cannot be or labels that cannot
     be learned.
     """
-    if question not in learner.questions:
+    if not learner.learns(question):
         raise EstimatorError(
             f"The model {learner.name!r} cannot learn the question {question!r}: take another, such as 'network'."
         )
@@ -68,11 +68,11 @@ def learn(
             propagated=propagated,
             **of_networks,
         )
-    learned_soft = soft if config is not None and config.soft_labels and question == "single" else None
+    asks = questions.named(question)
+    learned_soft = soft if config is not None and config.soft_labels and asks.learns_soft else None
     checked_features(features, input_shape)
     if not len(features):
         raise ValueError("nothing to train on: no labeled item")
-    asks = questions.named(question)
     checked, _ = asks.checked_targets(targets, proposed, n=len(features), n_classes=n_classes)
     started = time.monotonic()
     network = Adapter(AdapterConfig(learner.name, asks.softmax))

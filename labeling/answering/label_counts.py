@@ -12,6 +12,7 @@ from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
 from labeling.models import Batch, Correction, Item, LabelCounts, Task
 from labeling.models.items import ItemQuerySet
+from labeling.questions import Question
 
 NO_CLASS = -1
 # The labels of an open batch as large as this are recounted with every hundredth of it; of others, each time.
@@ -20,7 +21,7 @@ LARGE, STEPS = 20_000, 100
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Items by class index, and items in all: an item of `multi` counts for each class of its label."""
+    """Items by class index, as `Question.counted` has it, and the number of items."""
 
     classes: Mapping[int, int]
     items: int
@@ -32,22 +33,21 @@ class _Corrections:
     withdrawn: int = 0
 
 
-def count_labels(items: ItemQuerySet) -> Counts:
-    """Of these labeled items. One query; the database reads all of them."""
+def count_labels(asks: Question, items: ItemQuerySet) -> Counts:
+    """The counts of these labeled items. One query; the database reads all of them."""
     classes: Counter[int] = Counter()
     total = 0
     for label, n in items.order_by().values_list("label").annotate(n=Count("pk")):
         total += n
-        for index in label if isinstance(label, list) else [int(label)]:
+        for index in asks.counted(label) or [NO_CLASS]:
             classes[index] += n
-        if label == []:
-            classes[NO_CLASS] += n
     return Counts(classes, total)
 
 
-def counts_of(batches: Iterable[Batch]) -> Counts:
-    """Of the items of these batches that are not excluded. Four queries at most, beside that for the batches; needs
-    `label_counts` selected with them.
+def counts_of(asks: Question, batches: Iterable[Batch]) -> Counts:
+    """The counts of the items of these batches that are not excluded; `asks`: the question of their project.
+
+    Four queries at most, and the query for the batches, which must have `label_counts` selected.
     """
     of_batch = {batch.pk: batch for batch in batches}
     corrections = _corrections(of_batch)
@@ -65,10 +65,10 @@ def counts_of(batches: Iterable[Batch]) -> Counts:
         else:
             passing.append(pk)
     if lasting:
-        counts.append(_counted(tuple(lasting)))
+        counts.append(_counted(asks, tuple(lasting)))
     if passing:
-        counts.append(count_labels(_labeled(passing)))
-    return _without(counts, _excluded(of_batch)) if counts else Counts({}, 0)
+        counts.append(count_labels(asks, _labeled(passing)))
+    return _without(counts, _excluded(asks, of_batch)) if counts else Counts({}, 0)
 
 
 def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
@@ -80,10 +80,10 @@ def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
     return Counts(+classes, max(0, sum(each.items for each in counts) - excluded.items))
 
 
-def _excluded(batches: Mapping[int, Batch]) -> Counts:
-    """Of the excluded items of these batches, which are found by their mark: they are few of many."""
-    projects = {batch.project_id for batch in batches.values()}
-    return count_labels(Item.objects.excluded().filter(project__in=projects).labeled().filter(task__batch__in=batches))
+def _excluded(asks: Question, batches: Mapping[int, Batch]) -> Counts:
+    """The counts of the excluded items of these batches, which are found by their mark: they are few of many."""
+    excluded = Item.objects.excluded().filter(project__in={batch.project_id for batch in batches.values()})
+    return count_labels(asks, excluded.labeled().filter(task__batch__in=batches))
 
 
 def store_counts(batch: Batch) -> None:
@@ -94,7 +94,7 @@ def store_counts(batch: Batch) -> None:
     kept = LabelCounts.objects.filter(batch=batch).first()
     if batch.state != Batch.State.DONE or (kept and _is_current(kept, batch, corrected)):
         return
-    counts = count_labels(_labeled([batch.pk]))
+    counts = count_labels(batch.project.asks, _labeled([batch.pk]))
     if counts.items == batch.labeled:
         values = {
             "labeled": counts.items,
@@ -110,9 +110,9 @@ _Key = tuple[int, int, _Corrections]
 
 
 @lru_cache(maxsize=64)
-def _counted(batches: tuple[_Key, ...]) -> Counts:
-    """Of these batches. Kept by this process as long as the figures, which differ after any change, are the same."""
-    return count_labels(_labeled([pk for pk, _, _ in batches]))
+def _counted(asks: Question, batches: tuple[_Key, ...]) -> Counts:
+    """The counts of these batches. Each process keeps them while the figures, which any change alters, are the same."""
+    return count_labels(asks, _labeled([pk for pk, _, _ in batches]))
 
 
 def _labeled(batches: Iterable[int]) -> ItemQuerySet:

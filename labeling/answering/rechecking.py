@@ -115,7 +115,7 @@ def _word(project: Project, task: Task, sureness: float | None) -> Word | None:
     """The prediction of the task with this certainty; of a negative one, another answer. None where people were shown
     the prediction, and may have followed it, and where a class is no whole answer.
     """
-    if task.predicted is None or sureness is None or task.prompted or project.asks.several:
+    if task.predicted is None or sureness is None or task.prompted or project.asks.best_is_no_answer:
         return None
     if sureness >= 0:
         return Word(project.asks.key(project.follow(project.asks.as_answer(task.predicted))), sureness)

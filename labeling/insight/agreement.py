@@ -10,8 +10,9 @@ from typing import Any
 from labeling.answering import gold
 from labeling.insight.annotators import Rate, rate
 from labeling.insight.bootstrap import Estimate
-from labeling.insight.comparing import Compared, compare, facts_of, indices_of
+from labeling.insight.comparing import Compared, compare, facts_of
 from labeling.models import Project, User
+from labeling.questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """So many answers were `answered` where `expected` was right. With several classes to an answer each is counted by
-    itself; None: the class was not chosen.
+    """So many answers were `answered` where `expected` was right. Of a question that is answered per class, each class
+    counts by itself; None: the class was not chosen.
     """
 
     answered: str | None
@@ -98,9 +99,11 @@ def agreement_of(project: Project) -> Agreement:
     for answer in gold.answers_of(project):
         known[answer.user].append((answer.value, answer.known))
     usernames = dict(User.objects.filter(pk__in={*compared.raters, *known}).values_list("pk", "username"))
-    indices = {*compared.codes, *(index for rows in known.values() for row in rows for index in indices_of(row))}
+    asks = project.asks
+    values = (value for rows in known.values() for row in rows for value in row)
+    indices = {*compared.codes, *(index for value in values for index in asks.counted(value))}
     names = project.answer_names(indices)
-    return _named(project, compared, known, usernames, names)
+    return _named(asks, compared, known, usernames, names)
 
 
 def agreement_values(project: Project) -> dict[str, Any]:
@@ -109,14 +112,13 @@ def agreement_values(project: Project) -> dict[str, Any]:
 
 
 def _named(
-    project: Project,
+    asks: Question,
     compared: Compared,
     known: Mapping[int, list[tuple[Any, Any]]],
     usernames: Mapping[int, str],
     names: Mapping[int, str],
 ) -> Agreement:
     percent, fleiss, alpha, cohen = compared.coefficients
-    several = project.asks.several
     return Agreement(
         items=compared.items,
         answers=compared.answers,
@@ -133,24 +135,24 @@ def _named(
         ],
         classes=[ClassAgreement(index, names[index], n, apart, same) for index, n, apart, same in compared.classes],
         confusions=[Confusion((names[a], names[b]), n) for a, b, n in compared.confusions],
-        others=_people(compared.others, usernames, names, several=several),
-        gold=_people(known, usernames, names, several=several),
+        others=_people(asks, compared.others, usernames, names),
+        gold=_people(asks, known, usernames, names),
     )
 
 
 def _people(
+    asks: Question,
     answers: Mapping[int, list[tuple[Any, Any]]],
     usernames: Mapping[int, str],
     names: Mapping[int, str],
-    *,
-    several: bool,
 ) -> list[PersonConfusion]:
     """Who gave these (answer, right answer), most answers first."""
     people = []
     for user, rows in answers.items():
         counts: Counter[tuple[int | None, int | None]] = Counter()
         for value, right in rows:
-            counts.update(_by_class(value, right) if several else [(int(value), int(right))])
+            one, other = asks.counted(value), asks.counted(right)
+            counts.update(_by_class(one, other) if asks.per_class else [(one[0], other[0])])
         cells = [
             Cell(None if one is None else names[one], None if other is None else names[other], n)
             for (one, other), n in counts.most_common()

@@ -80,10 +80,11 @@ def anchoring_of(project: Project) -> Anchoring | None:
 @lru_cache(maxsize=16)
 def _measure(facts: Facts) -> Anchoring:
     project, first, listed = facts.project, _Tally(), _Tally()
+    counted = project.asks.counted
     for value, predicted, likely, is_prompted in _answers(facts):
-        answered = set(value if isinstance(value, list) else [value])
+        answered = set(counted(value))
         best = project.follow(project.asks.as_answer(predicted))
-        first.add(answered & set(best if isinstance(best, list) else [best]), is_prompted)
+        first.add(answered & set(counted(best)), is_prompted)
         if likely:
             classes = [predicted, *map(int, likely.split())]
             shown = list(dict.fromkeys(project.merges.get(index, index) for index in classes))[:SUGGESTED]

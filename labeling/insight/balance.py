@@ -49,7 +49,7 @@ def balance_of(project: Project, batch: Batch | None = None) -> Balance:
     A `multi` item counts for each class of its label. Of a batch that is open the last hundredth may be missing.
     """
     batches = project.batches.filter(labeled__gt=0).select_related("label_counts")
-    labels = counts_of([batch] if batch else batches)
+    labels = counts_of(project.asks, [batch] if batch else batches)
     control = _control(project, control_facts(project))
     known = {index: n for index, n in labels.classes.items() if index != NO_CLASS}
     shown = sorted(known, key=lambda index: (-known[index], index))[:SHOWN]
@@ -76,4 +76,4 @@ def _frequency(name: str, labels: int, n_labeled: int, control: int, n_control: 
 @lru_cache(maxsize=32)
 def _control(project: Project, facts: ControlFacts) -> Counts:
     """Of the labeled control items. Kept by each process as long as the facts are the same."""
-    return count_labels(project.items.measuring())
+    return count_labels(project.asks, project.items.measuring())

@@ -35,20 +35,20 @@ class Estimate:
 @dataclass(frozen=True, slots=True)
 class Votes:
     """Answers to `items` items that several people answered: `item`, (v,) from 0 on; `rater`, (v,); `chosen`,
-    (v, classes) of 0 and 1, the class of each answer. With `several`, an answer is any number of classes, and each
-    class is a decision of its own: yes or no.
+    (v, classes) of 0 and 1, the class of each answer. With `per_class`, an answer is any number of classes,
+    and each class is a decision of its own: yes or no.
     """
 
     items: int
     item: np.ndarray
     rater: np.ndarray
     chosen: sparse.csr_array
-    several: bool = False
+    per_class: bool = False
 
     def of(self, raters: np.ndarray) -> Votes:
         """The answers of these people alone."""
         rows = np.flatnonzero(np.isin(self.rater, raters))
-        return Votes(self.items, self.item[rows], self.rater[rows], self.chosen[rows], self.several)
+        return Votes(self.items, self.item[rows], self.rater[rows], self.chosen[rows], self.per_class)
 
     @property
     def classes(self) -> int:

@@ -22,7 +22,7 @@ def labels_by_class(project: Project) -> Mapping[int, int]:
     """How many labeled items each class has; a `multi` item counts for each class of its label."""
     if project.asks.proposes:
         return {}
-    return counts_of(project.batches.filter(labeled__gt=0).select_related("label_counts")).classes
+    return counts_of(project.asks, project.batches.filter(labeled__gt=0).select_related("label_counts")).classes
 
 
 def touched_by(label_class: LabelClass, labels: Mapping[int, int]) -> Touched:

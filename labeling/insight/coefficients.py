@@ -18,8 +18,8 @@ def overall(votes: Votes) -> Statistic:
     Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), from the coincidence matrix.
     """
     m, counts = votes.by_item()
-    units = np.full(len(m), votes.classes if votes.several else 1.0)
-    if votes.several:
+    units = np.full(len(m), votes.classes if votes.per_class else 1.0)
+    if votes.per_class:
         yes = counts.sum(axis=1)
         both = counts.multiply(counts).sum(axis=1)
         same = units * m * (m - 1) - 2 * (m * yes - both)  # each class in which two differ is missed in both orders
@@ -151,8 +151,8 @@ def _cohen(
 ) -> Statistic:
     """Of each pair: decisions, those that differ, and for each class what chance multiplies."""
     n = len(items)
-    units = votes.classes if votes.several else 1
-    differ = missed if votes.several else missed > 0
+    units = votes.classes if votes.per_class else 1
+    differ = missed if votes.per_class else missed > 0
     item = votes.item[left]
     sums = sparse.coo_array(
         (
@@ -168,7 +168,7 @@ def _cohen(
         sparse.coo_array((amount, (row, np.searchsorted(keys, key))), shape=(votes.items, k))
         for row, key, amount in sides
     ]
-    values_of_key = 2 if votes.several else votes.classes
+    values_of_key = 2 if votes.per_class else votes.classes
     pair_of = sparse.csr_array((np.ones(k), (np.arange(k), keys // values_of_key)), shape=(k, n))
 
     def values(totals: np.ndarray) -> Results:
@@ -192,9 +192,9 @@ def _cohen(
 
 
 def _answers_of_pairs(votes: Votes, places: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of one side of each pair: the item, a key of pair and answer, and how often. With `several`, no and yes."""
+    """Of one side of each pair: the item, a key of pair and answer, and how often. With `per_class`, no and yes."""
     chosen = votes.chosen[places].tocoo()
-    if not votes.several:
+    if not votes.per_class:
         return votes.item[places][chosen.row], of[chosen.row] * votes.classes + chosen.col, chosen.data
     yes = np.bincount(chosen.row, minlength=len(places)).astype(float)
     item = votes.item[places]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -79,15 +79,15 @@ def facts_of(project: Project) -> Facts:
 
 @lru_cache(maxsize=16)
 def compare(facts: Facts) -> Compared:
+    asks = facts.project.asks
     rows, whole = _answers(facts)
     raters = sorted({user for _, user, _ in rows})
-    codes = sorted({index for _, _, value in rows for index in indices_of([value])})
-    asks = facts.project.asks
+    codes = sorted({index for _, _, value in rows for index in asks.counted(value)})
     others = _against_others(asks, rows)
     tasks = len({task for task, _, _ in rows})
-    if not rows or not codes:  # with several classes to an answer, nobody may have chosen any
+    if not rows or not codes:  # an answer may be an empty list
         return Compared(tasks, len(rows), whole, raters, codes, [None] * 4, None, [], [], [], others)
-    votes = _votes(rows, raters, codes, several=asks.several)
+    votes = _votes(asks, rows, raters, codes)
     most = np.argsort(-np.bincount(votes.rater), kind="stable")[:PEOPLE]
     pairs = pairs_of(votes.of(most), ENOUGH)
     statistics = [overall(votes), by_class(votes)]
@@ -116,7 +116,7 @@ def compare(facts: Facts) -> Compared:
             (code, int(n), int(apart[place]), classes[place] if n >= ENOUGH else None)
             for place, (code, n) in enumerate(zip(codes, chosen, strict=True))
         ],
-        confusions=[] if asks.several else _confusions(votes, codes),
+        confusions=[] if asks.per_class else _confusions(votes, codes),
         others=others,
     )
 
@@ -137,14 +137,9 @@ def _answers(facts: Facts) -> tuple[list[tuple[int, int, Any]], bool]:
     return result, facts.whole and len({task for task, *_ in result}) < SAMPLE
 
 
-def indices_of(values: Iterable[Any]) -> list[int]:
-    """The classes in stored answers; no and yes are 0 and 1."""
-    return [int(index) for value in values for index in (value if isinstance(value, list) else [value])]
-
-
-def _votes(rows: Sequence[tuple[int, int, Any]], raters: list[int], codes: list[int], *, several: bool) -> Votes:
+def _votes(asks: Question, rows: Sequence[tuple[int, int, Any]], raters: list[int], codes: list[int]) -> Votes:
     items = {task: place for place, task in enumerate(dict.fromkeys(task for task, _, _ in rows))}
-    chosen = [np.searchsorted(codes, indices_of([value])) for _, _, value in rows]
+    chosen = [np.searchsorted(codes, asks.counted(value)) for _, _, value in rows]
     ends = np.cumsum([0, *(len(each) for each in chosen)])
     columns = np.concatenate(chosen).astype(int)
     return Votes(
@@ -152,7 +147,7 @@ def _votes(rows: Sequence[tuple[int, int, Any]], raters: list[int], codes: list[
         item=np.array([items[task] for task, _, _ in rows]),
         rater=np.searchsorted(raters, [user for _, user, _ in rows]),
         chosen=sparse.csr_array((np.ones(len(columns)), columns, ends), shape=(len(rows), len(codes))),
-        several=several,
+        per_class=asks.per_class,
     )
 
 
@@ -183,17 +178,4 @@ def label_of_others(asks: Question, answers: Sequence[Any]) -> Any:
     >>> label_of_others(QUESTIONS["single"], [1, 1, 2]), label_of_others(QUESTIONS["single"], [1, 2])
     (1, None)
     """
-    if not answers:
-        return None
-    return None if _tied(asks, answers) else asks.settle(answers)
-
-
-def _tied(asks: Question, answers: Sequence[Any]) -> bool:
-    """Whether as many speak for the label as against it."""
-    if asks.ordered:
-        middle = sorted(answers)
-        return bool(middle[(len(answers) - 1) // 2] != middle[len(answers) // 2])
-    most = Counter(indices_of(answers)).most_common()
-    if asks.several:
-        return any(2 * n == len(answers) for _, n in most)
-    return len(most) > 1 and most[0][1] == most[1][1]
+    return asks.settle_clearly(answers) if answers else None

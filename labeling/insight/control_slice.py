@@ -113,12 +113,12 @@ class ControlSlice:
         self._project = project
         self._files = ProjectFiles(project)
         self._rows = self._labels = np.zeros(0, np.int64)
-        if not project.asks.several:
+        if not project.asks.best_is_no_answer:
             self._rows, self._labels = _labeled(project, control_facts(project))
 
     @property
     def size(self) -> int:
-        """How many there are; 0 for `multi`."""
+        """The number of items; 0 where a model's best class is no answer."""
         return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:

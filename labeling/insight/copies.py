@@ -49,14 +49,14 @@ def copy_figures(project: Project) -> CopyFigures:
     for source, own in copies.checked().values_list("of__label", "item__label"):
         agrees = project.follow(source) == project.follow(own)
         n, agreeing = n + 1, agreeing + agrees
-        for index in _classes(project.follow(source)):
+        for index in project.asks.counted(project.follow(source)):
             checked[index] += 1
             right[index] += agrees
     labels = copies.propagated().values_list("of__label", flat=True)
     total = 0
     for label in labels.iterator(chunk_size=5000):
         total += 1
-        propagated.update(_classes(project.follow(label)))
+        propagated.update(project.asks.counted(project.follow(label)))
     names = project.class_names(checked.keys() | propagated.keys())
     return CopyFigures(
         shown=copies.count(),
@@ -76,7 +76,3 @@ def copy_figures(project: Project) -> CopyFigures:
 def copy_values(project: Project) -> dict[str, Any]:
     """The same as the API has it."""
     return asdict(copy_figures(project))
-
-
-def _classes(label: Any) -> list[int]:
-    return label if isinstance(label, list) else [int(label)]

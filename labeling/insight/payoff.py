@@ -70,7 +70,7 @@ class Payoff:
 
 def payoff_of(project: Project) -> Payoff:
     """What can be told now. At most thirteen queries; computed again only where its basis has changed."""
-    if project.asks.several:
+    if project.asks.best_is_no_answer:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
     versions = stored_predictions(project)
     if not versions:

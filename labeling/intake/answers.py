@@ -1,15 +1,14 @@
-"""Answers as rows have them: class names, lists of them, yes or no. Read as the project's question has them."""
+"""Answers in rows: class names, lists of class names, yes or no. The project's question says which."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.values import excerpt, is_blank, type_name
-
-if TYPE_CHECKING:
-    from .rows import Rules
+from labeling.questions import InvalidValue
 
 _YES_OR_NO = {"true": True, "1": True, "1.0": True, "yes": True, "false": False, "0": False, "0.0": False, "no": False}
 
@@ -18,7 +17,7 @@ def read(value: Any, column: str, rules: Rules) -> str | list[str] | bool | None
     """The answer that stands in this column; None if it is empty. Raises `BadValue`."""
     if rules.question.proposes:
         return yes_or_no(value, column)
-    return _several(value, column, rules) if rules.question.several else _one(value, column, rules)
+    return _list(value, column, rules) if rules.question.value_is_list else _one(value, column, rules)
 
 
 def one_of(value: Any, column: str, rules: Rules) -> str:
@@ -29,7 +28,7 @@ def one_of(value: Any, column: str, rules: Rules) -> str:
     if name is None:
         raise BadValue(f'column "{column}" must name a class, not hold a {type_name(value)}')
     for spelling in (name, name.strip()):
-        if spelling in rules.class_names:
+        if spelling in rules.indices:
             return spelling
     some = ", ".join(rules.classes[:5]) + (", …" if len(rules.classes) > 5 else "")
     raise BadValue(f'{column} "{excerpt(name)[:60]}" is not a class of this project ({excerpt(some)})')
@@ -64,10 +63,15 @@ def _one(value: Any, column: str, rules: Rules) -> str | None:
     return None if is_blank(value) else one_of(value, column, rules)
 
 
-def _several(value: Any, column: str, rules: Rules) -> list[str] | None:
+def _list(value: Any, column: str, rules: Rules) -> list[str] | None:
     if is_blank(value):
         return None
     listed = as_json(value)
     if not isinstance(listed, list):
         listed = value.split("|") if isinstance(value, str) else [value]
-    return list(dict.fromkeys(one_of(part, column, rules) for part in listed))
+    names = list(dict.fromkeys(one_of(part, column, rules) for part in listed))
+    try:
+        rules.question.parse(names, rules.indices)
+    except InvalidValue as error:
+        raise BadValue(f"{column}: {error}") from None
+    return names

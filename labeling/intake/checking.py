@@ -11,7 +11,8 @@ from labeling.kinds import BadFile
 from labeling.kinds.values import MIB
 
 from .readers.base import Record, Source, UnreadableFile
-from .rows import Draft, Rejection, Rules, bad_file, check_row
+from .rows import Draft, Rejection, bad_file, check_row
+from .rules import Rules
 
 # A chunk ends at the first of these: as many records as the kind has it, so much held in memory (a row is assumed to
 # take eight times as much there as in its file), so long since it was begun.

@@ -7,19 +7,16 @@ import math
 import re
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.validators import UnicodeUsernameValidator
 
 from labeling import kinds
+from labeling.intake import answers
+from labeling.intake.rules import Rules
 from labeling.kinds import BadValue
 from labeling.kinds.values import excerpt, is_blank, type_name
 from labeling.resolving.posterior import LEAST_SUPPORT
-
-from . import answers
-
-if TYPE_CHECKING:
-    from .rows import Rules
 
 LISTS = ("annotations", "skips")
 COLUMNS = (

@@ -142,7 +142,7 @@ def _keys(project: Project, labels: Sequence[ImportedLabel]) -> list[Hashable]:
 
     def key(label: ImportedLabel) -> Hashable:
         shown = project.asks.show(label.value, names)
-        value = tuple(sorted(shown)) if isinstance(shown, list) else shown
+        value = frozenset(shown) if project.asks.per_class and shown is not None else project.asks.key(shown)
         return label.fingerprint, value, None if label.proposed is None else names[label.proposed]
 
     return [key(each) for each in labels]

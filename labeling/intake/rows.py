@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
@@ -13,36 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from labeling import kinds
+from labeling.intake import answers, labels
+from labeling.intake.labels import Labels
+from labeling.intake.readers.base import Record, Source
+from labeling.intake.readers.values import json_safe
+from labeling.intake.rules import Rules
 from labeling.kinds import BadFile, BadValue, Surroundings
 from labeling.kinds.values import excerpt, is_blank, printable
-from labeling.questions import Question
-
-from . import answers, labels
-from .labels import Labels
-from .readers.base import Record, Source
-from .readers.values import json_safe
 
 ID_LENGTH = 200
 _ARRAYS = (np.ndarray, np.generic)
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a project takes. `vector_length` None takes any; the caller sets it from the first draft it accepts."""
-
-    kind: str
-    question: Question
-    classes: tuple[str, ...]
-    vector_length: int | None = None
-    with_truth: bool = True  # what a row says of truth and label must be right; without, it is passed over
-    allow_files: bool = False  # rows may name files beside a CSV, JSONL or Parquet file
-    id_of: Callable[[str], str] | None = None  # the id of a row that has none, by its place; None: the place itself
-    knows_places: bool = False  # the project may have items that an earlier version named after their places
-    smaller: bool = False  # smaller pictures of large files are wanted, to be stored beside them
-    class_names: frozenset[str] = field(init=False, repr=False, compare=False)  # of `classes`, to be looked up in
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "class_names", frozenset(self.classes))
 
 
 class Draft(NamedTuple):
@@ -214,7 +193,7 @@ def _class_of_folder(name: Any, rules: Rules) -> str | None:
     """The class that the nearest folder is called by, if one is; macOS writes accents as characters of their own."""
     for part in reversed(PurePosixPath(str(name)).parts[:-1]):
         for spelling in (part, unicodedata.normalize("NFC", part)):
-            if spelling in rules.class_names:
+            if spelling in rules.indices:
                 return spelling
     return None
 

@@ -26,7 +26,8 @@ from labeling.intake.labeled import write_labels
 from labeling.intake.numbering import numbers_for, settle_sequence
 from labeling.intake.readers import Source, UnreadableFile, open_source
 from labeling.intake.rejecting import KEPT, THERE, TWICE, bad_rows, bytes_kept, is_hopeless, set_aside
-from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.intake.rows import Draft, Rejection
+from labeling.intake.rules import Rules
 from labeling.items import search
 from labeling.kinds import media
 from labeling.loop.step import Step, StepFailed

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import math
-from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -13,9 +12,6 @@ from django.utils.functional import cached_property
 
 from labeling.models.people import MAX_GROUP
 from selector.strategies import STRATEGIES
-
-if TYPE_CHECKING:
-    from labeling.models.tasks import Task
 
 SEED = "seed"
 """The strategy of a first batch that chance draws, before there is a model."""
@@ -201,9 +197,9 @@ class Batch(SelectionFacts):
         """Whether one answer settles each of its tasks, and no more are asked for."""
         return self.overlap == 1 and self.overlap_max is None
 
-    def selection_of(self, task: Task) -> SelectionFacts:
-        """How this task of the batch was picked. One query for a batch that was picked again, none for others."""
-        return self if task.selection == self.selection else self._earlier[task.selection]
+    def selection_numbered(self, number: int) -> SelectionFacts:
+        """How the tasks of this selection were picked. One query for a batch that was picked again, none for others."""
+        return self if number == self.selection else self._earlier[number]
 
     @cached_property
     def _earlier(self) -> dict[int, Selection]:

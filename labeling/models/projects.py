@@ -128,11 +128,13 @@ class Project(ProjectSettings):
     def clean(self) -> None:
         """Refuse settings that contradict each other."""
         if self.grids and not self.can_show_grids:
-            text = "Grids are for images and texts where the question is single or verify."
+            takers = questions.listed(lambda question: question.grid_by != GridBy.NOTHING)
+            text = f"Grids are for images and texts where the question is {takers}."
             raise ValidationError({"grids": text})
         if self.near_copies and not self.can_show_copies:
-            text = "Near-copies are for images and texts where the question is not verify, in projects without privacy."
-            raise ValidationError({"near_copies": text})
+            others = questions.listed(lambda question: question.proposes)
+            text = f"Near-copies are for images and texts where the question is not {others}"
+            raise ValidationError({"near_copies": f"{text}, in projects without privacy."})
         # An overlap that cannot be is told by its own field.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
             raise ValidationError(
@@ -152,7 +154,7 @@ class Project(ProjectSettings):
         """Whether annotators are shown several classes that a model takes an item for: where they search the classes.
         One query.
         """
-        return self.show_predictions and self.asks.picker(self.classes.offered().count()) == "search"
+        return self.show_predictions and self.asks.searches(self.classes.offered().count())
 
     @property
     def can_show_grids(self) -> bool:

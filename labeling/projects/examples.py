@@ -7,7 +7,6 @@ Whether it is a control item makes no difference: what is an example says nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -71,20 +70,19 @@ def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExampl
 
 def is_of(project: Project, item: Item, index: int) -> bool:
     """Whether the item's label is, or holds, this class."""
-    if project.asks.proposes:
-        return item.label is True and item.proposed == index
-    return index in (item.label if isinstance(item.label, list) else [item.label])
+    return index in _indices(project, item)
 
 
 def classes_of(project: Project, item: Item) -> list[LabelClass]:
     """The classes that the item's label is or holds. One query at most."""
-    if item.label is None:
-        return []
-    indices: list[Any] = [item.proposed] if project.asks.proposes else [item.label]
-    if project.asks.several:
-        indices = item.label
-    every = project.classes.filter(index__in=[each for each in indices if is_of(project, item, each)])
-    return list(every.order_by("position", "index"))
+    indices = _indices(project, item)
+    return list(project.classes.filter(index__in=indices).order_by("position", "index")) if indices else []
+
+
+def _indices(project: Project, item: Item) -> list[int]:
+    if project.asks.proposes:
+        return [item.proposed] if item.label is True and item.proposed is not None else []
+    return [] if item.label is None else project.asks.counted(item.label)
 
 
 def _class(project: Project, index: int) -> LabelClass:

@@ -40,7 +40,7 @@ def learners_for(question: str) -> list[type[Learner]]:
         known = estimators.known().values()
     except EstimatorError:
         known = estimators.OURS  # type: ignore[assignment]
-    return [each for each in known if question in each.questions]
+    return [each for each in known if each.learns(question)]
 
 
 def known() -> list[str]:
@@ -57,7 +57,7 @@ def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
             'The options of the model must be an object such as {"classifier": "RandomForestClassifier"}.'
         )
     learner, _ = learner_of(value)
-    if question not in learner.questions:
+    if not learner.learns(question):
         names = ", ".join(each.name for each in learners_for(question))
         raise ValidationError(f"{learner.name} cannot learn the question {question!r}. These can: {names}.")
     if private and "private" not in learner.abilities:

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from labeling import questions
 from labeling.answering import corrections
 from labeling.models import ClassProposal, Correction, Item, LabelClass, Project, User
 from labeling.models.classes import MAX_ALIASES, MAX_PROPOSAL, folded
@@ -49,7 +50,8 @@ class Accepted:
 def check_setting(project: Project) -> None:
     """Raise `ValidationError` if the project is to take proposals and cannot."""
     if project.class_proposals and project.asks.fixed_classes:
-        text = "Annotators can propose classes only where the question is single or multi."
+        takers = questions.listed(lambda question: not question.fixed_classes)
+        text = f"Annotators can propose classes only where the question is {takers}."
         raise ValidationError({"class_proposals": text})
 
 
@@ -149,10 +151,12 @@ def _label(
 
 
 def _correct(project: Project, user: User, item_id: int, index: int) -> None:
-    """An item that may have several classes keeps its others; a manager's earlier word on one class stands."""
+    """Correct the label to this class, or add the class to it where each class is a decision of its own. An earlier
+    correction of a label that is one class stands.
+    """
     item = Item.objects.get(pk=item_id)
     value: Stored = index
-    if project.asks.several:
+    if project.asks.per_class:
         value = sorted({*(item.label or []), index})
     elif Correction.objects.standing().filter(item=item).exists():
         return

@@ -9,13 +9,15 @@ A kind that is new gets a file here, one in `models_store/questions/`, and a lin
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from labeling.questions.base import InvalidValue, Names, Question, Stored
 from labeling.questions.multi import Multi
 from labeling.questions.score import Score
 from labeling.questions.single import Single
 from labeling.questions.verify import Verify
 
-__all__ = ["QUESTIONS", "InvalidValue", "Names", "Question", "Stored", "choices", "named"]
+__all__ = ["QUESTIONS", "InvalidValue", "Names", "Question", "Stored", "choices", "listed", "named"]
 
 QUESTIONS: dict[str, Question] = {question.name: question for question in (Single(), Multi(), Verify(), Score())}
 """By name, in the order in which they are offered."""
@@ -29,3 +31,8 @@ def named(name: str) -> Question:
 def choices() -> list[tuple[str, str]]:
     """For a field of a table."""
     return [(question.name, question.title) for question in QUESTIONS.values()]
+
+
+def listed(holds: Callable[[Question], object]) -> str:
+    """The names of the questions for which `holds` is true, as a sentence lists them: "single or multi"."""
+    return " or ".join(question.name for question in QUESTIONS.values() if holds(question))

@@ -61,8 +61,15 @@ class Question:
     prompt_for_managers: ClassVar[str] = "What is it?"
     proposes: ClassVar[bool] = False
     """Whether each item comes with a class, and the answer is yes or no."""
-    several: ClassVar[bool] = False
-    """Whether an answer is a list of classes: then no single answer is the most probable one."""
+    answer: ClassVar[str] = "a class name"
+    """The form of an answer, as the API's reference names it."""
+    value_is_list: ClassVar[bool] = False
+    """Whether a stored value is a list of class indices. On the screen such an answer is put together, then sent."""
+    per_class: ClassVar[bool] = False
+    """Whether each class of an item is a decision of its own, yes or no."""
+    best_is_no_answer: ClassVar[str] = ""
+    """Why a model's most probable class is not a whole answer, if so: the end of a sentence that begins with "Where".
+    Predictions are not compared with labels then."""
     ordered: ClassVar[bool] = False
     """Whether the classes are points of a scale, one apart: then a wrong answer can be near or far."""
     grid_by: ClassVar[GridBy] = GridBy.NOTHING
@@ -100,7 +107,11 @@ class Question:
 
     def key(self, value: Stored) -> Hashable:
         """A stored value as something that can be counted."""
-        return value  # type: ignore[return-value]
+        return tuple(value) if isinstance(value, list) else value
+
+    def counted(self, value: Stored) -> list[int]:
+        """The class indices that a stored value counts for in counts by class; no and yes are 0 and 1."""
+        return [int(value)]  # type: ignore[arg-type]
 
     def possible(self, n_classes: int) -> int:
         """How many different answers people may give, as far as they are mistaken for one another."""
@@ -123,17 +134,31 @@ class Question:
         (label, most), *others = Counter[Any](answers).most_common(2)
         return None if others and others[0][1] == most else label
 
+    def settle_clearly(self, answers: Sequence[Stored]) -> Stored | None:
+        """The label of at least one answer; None where as many answers speak against the label as for it."""
+        return self.settle(answers)
+
     def follow(self, value: Stored, merges: Mapping[int, int]) -> Stored:
         """A stored value where each class that was merged is the one that it has become."""
         return merges.get(value, value)  # type: ignore[arg-type]
 
     def predicted(self, best: int, names: Names) -> Any:
-        """A model's best answer (`models_store.questions.Decision.best`) as clients see it; of several, one class."""
+        """A model's best class (`models_store.questions.Decision.best`) as clients see it."""
         return self.show(best, names)
 
     def as_answer(self, best: int) -> Stored:
-        """A model's best answer as somebody would give it."""
+        """A model's best class as a stored value."""
         return best
+
+    def prediction(
+        self, best: int, confidence: float, probabilities: np.ndarray | None
+    ) -> tuple[Stored, float | list[float]]:
+        """The stored value that a model predicts, and its probability.
+
+        probabilities: (n_classes,) of each class, known where `value_is_list`. Then the value has a probability for
+        each of its classes.
+        """
+        return self.as_answer(best), confidence
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
         """Labels as a network learns them: (n,) int64."""
@@ -142,6 +167,10 @@ class Question:
     def picker(self, n_classes: int) -> str:
         """The name of the annotator's way to answer: a module of static/js/label/pickers."""
         return "buttons" if n_classes <= len(KEYS) else "search"
+
+    def searches(self, n_classes: int) -> bool:
+        """Whether annotators find classes by typing: letters are no shortcuts then."""
+        return self.picker(n_classes) == "search"
 
     def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The key of each value that can be chosen; none beyond ten classes. The annotator's screen does it alike.

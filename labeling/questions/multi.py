@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -20,7 +20,9 @@ class Multi(Question):
     offer = "Any number of classes. “Which of these apply?”"
     prompt = "Which of these apply?"
     prompt_for_managers = "Which apply?"
-    several = True
+    answer = "a list of class names"
+    value_is_list = per_class = True
+    best_is_no_answer = "any number of classes may apply"
     exported_as = "texts"
 
     def parse(self, value: Any, indices: Mapping[str, int]) -> Stored:
@@ -37,8 +39,8 @@ class Multi(Question):
     def predicted(self, best: int, names: Names) -> Any:
         return names[best]
 
-    def key(self, value: Stored) -> Hashable:
-        return tuple(value)  # type: ignore[arg-type]
+    def counted(self, value: Stored) -> list[int]:
+        return cast("list[int]", value)
 
     def possible(self, n_classes: int) -> int:
         """A wrong list is mostly the right one with a class more or less: there are as many of those as classes."""
@@ -46,6 +48,14 @@ class Multi(Question):
 
     def as_answer(self, best: int) -> Stored:
         return [best]
+
+    def prediction(
+        self, best: int, confidence: float, probabilities: np.ndarray | None
+    ) -> tuple[Stored, float | list[float]]:
+        """The classes with a probability of at least one half."""
+        assert probabilities is not None
+        classes = np.flatnonzero(probabilities >= 0.5).tolist()
+        return classes, [float(probabilities[index]) for index in classes]
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
         """A class is taken if more than half of the annotators chose it. None if half of them chose one."""

@@ -16,6 +16,7 @@ class Score(Question):
     offer = "A score on a scale, such as 1 to 5. “How good is it?”"
     prompt = "Which score?"
     prompt_for_managers = "Which score?"
+    answer = "a number"
     ordered = True
     fixed_classes = fixed_scale = "The classes are the points of a scale."
     exported_as = "number"
@@ -43,9 +44,18 @@ class Score(Question):
         """The median: one far answer among three moves nothing. Between two points beside each other, the lower; None
         if the two in the middle are further apart.
         """
-        ordered = sorted(cast("Sequence[int]", answers))
-        low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+        low, high = _middle(answers)
         return low if high - low <= 1 else None
+
+    def settle_clearly(self, answers: Sequence[Stored]) -> Stored | None:
+        low, high = _middle(answers)
+        return low if low == high else None
 
     def picker(self, n_classes: int) -> str:
         return "scale"
+
+
+def _middle(answers: Sequence[Stored]) -> tuple[int, int]:
+    """The two answers in the middle of the order; twice the same one where the number of answers is odd."""
+    ordered = sorted(cast("Sequence[int]", answers))
+    return ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]

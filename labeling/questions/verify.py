@@ -17,6 +17,7 @@ class Verify(Question):
     title = "yes or no on a proposed class"
     offer = "Yes or no on one proposed class. “Is there a kayak in it?”"
     prompt = "Is this right?"
+    answer = "true or false"
     proposes = True
     grid_by = GridBy.PROPOSED
     answers = ("no", "yes")

@@ -45,7 +45,7 @@ def baseline(step: Step) -> None:
 def _baseline(step: Step, project: Project, version: ModelVersion, first_picked: int) -> None:
     files = ProjectFiles(project)
     last = stored.load(files.baseline, Baseline)
-    if project.asks.several or (last is not None and last.version >= version.number):
+    if project.asks.best_is_no_answer or (last is not None and last.version >= version.number):
         return
     if ledger.is_private(project):  # the ledger would have to pay for the control items
         return
@@ -92,7 +92,7 @@ def _answers(
 ) -> Iterator[Answers]:
     encoder = load_encoder(project)
     learner, options, config = learning_of(project)
-    assert isinstance(labeled.targets, np.ndarray)  # it is no step for "multi"
+    assert isinstance(labeled.targets, np.ndarray)  # as of all questions whose best class is an answer
     return cross_fit(
         open_features(project, encoder)[labeled.rows],
         labeled.targets,

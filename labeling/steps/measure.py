@@ -23,10 +23,10 @@ LEAST_PROBABLE = 1e-7
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A model's answers to `n` control items: whether each is right, (n,) bool, for `multi` in all its classes; and how
-    sure it was of each, (n,) floats, None for `multi`, which knows no single answer. `costs` (n,) are minus the
-    logarithms of the probabilities that it gave to what each item is. `distances` (n,) are the points between answer
-    and label, None where classes are no scale.
+    """A model's answers to `n` control items: whether each is right, (n,) bool, of several targets all of them; and how
+    sure the model was of each, (n,) floats, None where its best class is no answer. `costs` (n,) are minus the
+    logarithms of the probabilities of the targets. `distances` (n,) are the points between answer and label, None where
+    classes are no scale.
     """
 
     right: np.ndarray
@@ -41,7 +41,7 @@ def ask(project: Project, model: Model, features: Features, control: LabeledRows
         return Answers(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
     right, costs = _held_against(project, model, seen, control)
-    if project.asks.several:
+    if project.asks.best_is_no_answer:
         return Answers(right, None, costs)
     parts = list(predict(model, seen, proposed=control.proposed, merged=project.merges))
     best, sure = (np.concatenate([getattr(part, name) for part in parts]) for name in ("best", "confidence"))
@@ -60,7 +60,7 @@ def _held_against(
         targets = sets.dense(part) if isinstance(sets, ClassSets) else sets[part]
         if p.ndim == 2 and p.shape[1] < n_classes:  # classes that came after the model, which it gives nothing
             p = np.pad(p, ((0, 0), (0, n_classes - p.shape[1])))
-        if not (project.asks.several or project.asks.proposes):
+        if model.asks.softmax:
             of_truth = p[np.arange(len(p)), targets][:, None]
             right.append(p.argmax(axis=1) == targets)
         else:

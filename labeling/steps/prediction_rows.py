@@ -12,7 +12,8 @@ import numpy as np
 from labeling import kinds
 from labeling.intake.checking import chunks
 from labeling.intake.readers import Source
-from labeling.intake.rows import Draft, Rejection, Rules
+from labeling.intake.rows import Draft, Rejection
+from labeling.intake.rules import Rules
 from labeling.intake.run import rules_of
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
@@ -90,26 +91,24 @@ class Predictor:
         proposed = None
         if self.rules.question.proposes:
             proposed = np.array([self._indices[str(draft.proposed)] for _, draft in drafts], np.int64)
-        extras = ["probabilities"] if self._probabilities or self.rules.question.several else []
+        extras = ["probabilities"] if self._probabilities or self.rules.question.value_is_list else []
         prediction = next(predict(self._model, features, proposed=proposed, extras=extras, chunk=len(features)))
         return [self._row(where, draft, prediction, at) for at, (where, draft) in enumerate(drafts)]
 
     def _row(self, where: str, draft: Draft, prediction: Prediction, at: int) -> Row:
         row: Row = {"where": where, "external_id": draft.external_id}
-        names, best, confidence = self.rules.classes, int(prediction.best[at]), _number(prediction.confidence[at])
         if self.rules.question.proposes:
-            row |= {"proposed": draft.proposed, "label": bool(best), "confidence": confidence}
-        elif self.rules.question.several:
-            assert prediction.probabilities is not None
-            applying = np.flatnonzero(prediction.probabilities[at] >= 0.5)
-            row["label"] = [names[index] for index in applying]
-            row["confidence"] = [_number(prediction.probabilities[at, index]) for index in applying]
-        else:
-            row |= {"label": self.rules.question.predicted(best, names), "confidence": confidence}
+            row["proposed"] = draft.proposed
+        probabilities = None if prediction.probabilities is None else prediction.probabilities[at]
+        value, confidence = self.rules.question.prediction(
+            int(prediction.best[at]), float(prediction.confidence[at]), probabilities
+        )
+        row["label"] = self.rules.question.show(value, self.rules.classes)
+        row["confidence"] = list(map(_number, confidence)) if isinstance(confidence, list) else _number(confidence)
         row["margin"] = _number(prediction.margins[at])
         if self._probabilities:
-            assert prediction.probabilities is not None
-            row["probabilities"] = self._by_name(prediction.probabilities[at])
+            assert probabilities is not None
+            row["probabilities"] = self._by_name(probabilities)
         return row
 
     def _by_name(self, p: np.ndarray) -> dict[str, float]:

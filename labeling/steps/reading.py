@@ -16,7 +16,7 @@ from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import StepFailed
 from labeling.models import ModelVersion, Project
 from labeling.projects.model_settings import learner_of
-from models_store import artifact
+from models_store import artifact, questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.encoders import Encoder
@@ -79,7 +79,7 @@ def read_labels(
         digest.update(f"{copy.row}\tcopy of {copy.source}\t{project.copy_weight}\n".encode())
     propagated = _propagated(project, places, sources) if copies else None
     probable = None
-    if soft and project.question == "single":
+    if soft and questions.named(project.question).learns_soft:
         probable = _probable(project, items, sources, np.asarray(targets), n_classes)
         for part in (probable.indptr, probable.indices, probable.data):
             digest.update(part.tobytes())

@@ -41,7 +41,7 @@ class Learner:
     """What it is and when to take it, in a sentence for whoever chooses."""
 
     questions: ClassVar[tuple[str, ...]] = ("single", "score")
-    """The questions that it can learn."""
+    """The questions that it can learn, by name."""
 
     abilities: ClassVar[frozenset[str]] = frozenset()
     """Beyond learning and predicting: "private" (within a privacy budget), "onnx" (can be exported as such), "soft"
@@ -49,6 +49,11 @@ class Learner:
 
     options: ClassVar[Mapping[str, Option]] = {}
     """What can be set for a project."""
+
+    @classmethod
+    def learns(cls, question: str) -> bool:
+        """Whether it can learn the question."""
+        return question in cls.questions
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
@@ -62,8 +67,11 @@ class Network(Learner):
 
     name = "network"
     meaning = "The built-in neural network. It supports every question, calibrated confidence and private training."
-    questions = ("single", "multi", "verify", "score")
     abilities = frozenset({"private", "onnx"})
+
+    @classmethod
+    def learns(cls, question: str) -> bool:
+        return True
 
 
 class Estimator(Learner, ABC):

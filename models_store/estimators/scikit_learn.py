@@ -61,7 +61,7 @@ class ScikitLearn(Estimator):
         from skops import io
 
         classifier: Any = _classifier(options["classifier"], options["parameters"], seed)
-        if question == "multi":
+        if targets.ndim == 2:
             classifier = OneVsRestClassifier(classifier)
         elif len(np.unique(targets)) == 1:  # most classifiers refuse to learn a single class
             classifier = DummyClassifier(strategy="prior")
@@ -77,7 +77,7 @@ class ScikitLearn(Estimator):
             classifier.fit(np.asarray(features, np.float32), targets.astype(np.int64), **weighing)
         except (ValueError, TypeError) as error:
             raise EstimatorError(f"{options['classifier']} cannot learn these labels: {_line(error)}") from error
-        classes = np.arange(n_classes) if question == "multi" else np.asarray(classifier.classes_, np.int64)
+        classes = np.arange(n_classes) if targets.ndim == 2 else np.asarray(classifier.classes_, np.int64)
         return cls(classifier, _repeatable(io.dumps(classifier)), classes, n_classes)
 
     def predict(self, features: np.ndarray) -> Scores:

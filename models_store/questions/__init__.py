@@ -1,10 +1,5 @@
 """The kinds of question that a model can answer, one file each: all that differs between them in numbers.
 
-    single   one class of many      softmax over the classes
-    multi    any number of classes  a sigmoid per class
-    verify   yes or no on one       the sigmoid of the proposed class; the others are not looked at
-    score    a point of a scale     softmax over the points, taught to miss by little
-
 `labeling.questions` has the other half under the same names: what people are asked, and what is stored.
 """
 

@@ -68,6 +68,8 @@ class Question(ABC):
     """Whether the answer is about one proposed class of each item."""
     softmax: ClassVar[bool]
     """Whether the logits of an item are one distribution over the classes; if not, each is one of yes and no."""
+    learns_soft: ClassVar[bool] = False
+    """Whether a target may be a probability for each class."""
     adaptive: ClassVar[bool] = False
     """Whether a temperature may follow how far an item's best class stands out."""
 

@@ -23,7 +23,7 @@ class Score(Single):
 
     name = "score"
     card = "which of {n} points of a scale an item has"
-    adaptive = False
+    learns_soft = adaptive = False
 
     def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
         if points_off(held_out.shape[1]):

@@ -23,8 +23,7 @@ class Single(Question):
 
     name = "single"
     card = "which one of {n} classes an item is of"
-    softmax = True
-    adaptive = True
+    softmax = learns_soft = adaptive = True
 
     def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
         return class_indices(targets, n_classes, name="targets")

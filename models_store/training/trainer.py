@@ -176,7 +176,7 @@ class _Plan:
             raise ValueError("nothing to train on: no labeled item")
         asks = questions.named(question)
         answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
-        learned = soft if config.soft_labels and question == "single" and config.loss == "cross-entropy" else None
+        learned = soft if config.soft_labels and asks.learns_soft and config.loss == "cross-entropy" else None
         if learned is not None and learned.shape != (n, n_classes):
             raise ValueError(f"soft labels have the shape {learned.shape}, expected {(n, n_classes)}")
         labels = Labels(asks, features, answers, pairs, tuple(input_shape), learned, propagated)

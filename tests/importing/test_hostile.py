@@ -155,7 +155,7 @@ import json, sys, time
 from pathlib import Path
 from labeling.intake.readers import UnreadableFile, open_source
 from labeling.intake.checking import check
-from labeling.intake.rows import Rules
+from labeling.intake.rules import Rules
 from labeling.questions import named
 
 def kilobytes(name):

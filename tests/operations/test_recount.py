@@ -87,8 +87,8 @@ def test_the_labels_of_a_done_batch_are_counted_once(batch: Batch) -> None:
     manager = make_member(batch.project, "mona", Role.MANAGER)
     corrections.correct(item=skipped, user=manager, value=7)
     batch = Batch.objects.select_related("label_counts").get()
-    assert (counts_of([batch]).classes, batch.labeled) == ({1: 1, 7: 2}, 3)
+    assert (counts_of(batch.project.asks, [batch]).classes, batch.labeled) == ({1: 1, 7: 2}, 3)
     call_command("recount")
     assert LabelCounts.objects.get().classes == {"1": 1, "7": 2}
     corrections.withdraw(item=skipped, user=manager)
-    assert counts_of(Batch.objects.select_related("label_counts")).classes == {1: 1, 7: 1}
+    assert counts_of(batch.project.asks, Batch.objects.select_related("label_counts")).classes == {1: 1, 7: 1}

@@ -86,7 +86,7 @@ def _selection(project: Project, record: ItemRecord) -> dict[str, Any] | None:
     task = record.task
     if task is None:
         return None
-    version = task.batch.selection_of(task).selected_by
+    version = task.batch.selection_numbered(task.selection).selected_by
     return {
         "selected_by": version.number if version else None,
         "selection": task.selection,

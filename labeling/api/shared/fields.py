@@ -13,6 +13,8 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from labeling.questions import QUESTIONS
+
 MAX_INT, MAX_ID = 2**31 - 1, 2**63 - 1
 
 
@@ -108,8 +110,8 @@ _ONE_CLASS = {"oneOf": [{"type": "string"}, {"type": "integer"}]}
 @extend_schema_field(
     {
         "oneOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}, {"type": "array", "items": _ONE_CLASS}],
-        "description": "`single`: a class name. `multi`: a list of class names. `verify`: true or false. `score`: "
-        "a number. A class that is called 7 may be given as the number 7.",
+        "description": " ".join(f"`{name}`: {question.answer}." for name, question in QUESTIONS.items())
+        + " A class that is called 7 may be given as the number 7.",
     }
 )
 class AnswerValue(serializers.JSONField):

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.db.models import BooleanField, DecimalField, FloatField, IntegerField
 
+from labeling import questions
 from labeling.kinds import KINDS
 from labeling.models import User
 from labeling.projects.create import class_lines, create_project
@@ -83,7 +84,7 @@ class Command(BaseCommand):
 
 
 _HELP = {
-    "question": "One class of many, any number of classes, or yes or no on a proposed class.",
+    "question": "; ".join(f"{name}: {title}" for name, title in questions.choices()) + ".",
     "name": "Its name on pages; follows from the slug if left out.",
     "strategy": "How batches after the first are picked; docs/explanation/selection.md says which is good for what.",
     "loop": "Paused, nobody is given tasks; stopped, no batch follows the present one.",

@@ -17,7 +17,7 @@ def reason(batch: Batch, task: Task) -> str:
         return f"Drawn at random for control{replaces}: it measures the model, which never learns from it."
     if task.asked:
         return "A manager asked for it." if task.shown.queued_at else "It checks the label of a near-copy."
-    picked = batch.selection_of(task)
+    picked = batch.selection_numbered(task.selection)
     if replaces and picked.selected_by is not None:
         return f"Picked because it is like an item that everybody skipped{_doubt(task)}."
     if picked.selected_by is None:

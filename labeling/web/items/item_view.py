@@ -207,7 +207,7 @@ def why_picked(record: ItemRecord) -> list[tuple[str, str, str]]:
     task = record.task
     if task is None:
         return []
-    version = task.batch.selection_of(task).selected_by
+    version = task.batch.selection_numbered(task.selection).selected_by
     facts: list[tuple[str, Any, str]] = [
         ("Picked", reason(task.batch, task), ""),
         ("Replaces", task.replaces.shown.external_id if task.replaces else None, "everybody skipped it"),
@@ -230,7 +230,7 @@ def model_says(record: ItemRecord) -> list[str]:
     sentences = []
     item, taken_for = record.item, _prediction(record)
     if taken_for is not None and record.task is not None:
-        version = record.task.batch.selection_of(record.task).selected_by
+        version = record.task.batch.selection_numbered(record.task.selection).selected_by
         by = f"version {version.number}" if version else "the model"
         sentences.append(f"Before it was labeled, {by} took it for {taken_for}.")
     if item.likely_label is not None and item.label_quality is not None:
@@ -244,7 +244,7 @@ def _doubt(item: Item, likely: int, share: str) -> str:
     project = item.project
     names = {} if project.asks.proposes else names_of(project, [], [likely])
     name = label_text(project.asks.predicted(likely, names))
-    if project.asks.several:
+    if project.asks.per_class:
         verb = "should have" if likely in (item.label or []) else "should lack"
         return f"doubt that it {verb} {name}, and give that {share}"
     if project.asks.ordered and points_off(project.answer_count):

@@ -33,7 +33,8 @@ NO_ID = "00000000-0000-0000-0000-000000000000"
 def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The frame of the screen, with what its modules need to know."""
     project = membership.project
-    picker = project.asks.picker(project.classes.offered().count())
+    n_classes = project.classes.offered().count()
+    picker = project.asks.picker(n_classes)
     context = {
         "project": project,
         "kind": kinds.of(project),
@@ -41,9 +42,9 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
         "picker": picker,
         "picker_template": f"label/pickers/{picker}.html",
         "keys_template": f"label/pickers/{picker}_keys.html",
-        "letters_search": picker == "search",
+        "letters_search": project.asks.searches(n_classes),
         "copies_room": next((room for room in (4, 8) if project.near_copies <= room), 12),
-        "suggests": _suggests(project, picker),
+        "suggests": _suggests(project, n_classes),
         "proposes_classes": project.class_proposals and not project.asks.fixed_classes,
         "unread": comments.unread(project, membership.user),
         "skip_reasons": project.asks.skip_reasons,
@@ -52,9 +53,9 @@ def label_page(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render(request, "label/page.html", context)
 
 
-def _suggests(project: Project, picker: str) -> bool:
+def _suggests(project: Project, n_classes: int) -> bool:
     """Whether classes are suggested in a place of their own, each with its key."""
-    if picker != "search":
+    if not project.asks.searches(n_classes):
         return False
     return project.show_predictions or (project.show_suggestions and project.items.suggested().exists())
 
@@ -66,7 +67,7 @@ def _config(membership: Membership) -> dict[str, Any]:
         "project": slug,
         "user": membership.user.pk,
         "kind": project.kind,
-        "several": project.asks.several,
+        "several": project.asks.value_is_list,
         "grids": project.grids,
         "copies": project.near_copies,
         "classRevision": project.class_revision,

@@ -9,6 +9,7 @@ from labeling.insight.labels_saved import Missing
 from labeling.insight.pace import Pace
 from labeling.insight.payoff import LEAST_VERSIONS, WORTH, Advice, Payoff
 from labeling.models import Project
+from labeling.questions import Question
 from labeling.web.charts.payoff import about
 from labeling.web.settings.next_batch import person_hours
 from labeling.web.shared.words import HOUR, count, duration, money, number
@@ -28,7 +29,7 @@ class PayingOff:
 
 def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool) -> PayingOff:
     """Advice and figures; `with_cost`: also the cost of the next batch, if the project has an hour's cost."""
-    facts = [_saved(payoff)]
+    facts = [_saved(payoff, project.asks)]
     if payoff.saved is not None and payoff.spent is not None:
         spent = payoff.spent
         facts.append(
@@ -53,10 +54,10 @@ def paying_off(project: Project, payoff: Payoff, pace: Pace, *, with_cost: bool)
         facts.append(("It takes", duration(hours * HOUR), f"of labeling, for {count(payoff.next.items, 'item')}"))
         if with_cost and project.hourly_cost is not None:
             facts.append(("It costs", money(float(project.hourly_cost) * hours, project.currency), ""))
-    return PayingOff(_advice(payoff), _basis(payoff), facts)
+    return PayingOff(_advice(payoff, project.asks), _basis(payoff), facts)
 
 
-def _saved(payoff: Payoff) -> tuple[str, str, str]:
+def _saved(payoff: Payoff, asks: Question) -> tuple[str, str, str]:
     name = "Labels saved"
     if payoff.saved is not None:
         labels, spent = payoff.saved.labels, payoff.spent.labels if payoff.spent else 0
@@ -66,13 +67,13 @@ def _saved(payoff: Payoff) -> tuple[str, str, str]:
             f"about {about(labels.value)}" if labels.value is not None else f"at least {about(labels.low)}",
             interval,
         )
-    return name, "–", _why_not(payoff)
+    return name, "–", _why_not(payoff, asks)
 
 
-def _why_not(payoff: Payoff) -> str:
+def _why_not(payoff: Payoff, asks: Question) -> str:
     match payoff.missing:
         case Missing.QUESTION:
-            return "not measured where an item may have any number of classes"
+            return f"not measured where {asks.best_is_no_answer}"
         case Missing.PRIVATE:
             return "not estimated where trainings are private: it would have to learn from control items"
         case Missing.NOTHING_PICKED:
@@ -85,7 +86,7 @@ def _why_not(payoff: Payoff) -> str:
             return "being estimated at low priority"
 
 
-def _advice(payoff: Payoff) -> str:
+def _advice(payoff: Payoff, asks: Question) -> str:
     worth = _share(WORTH)
     match payoff.advice:
         case Advice.GO_ON:
@@ -103,7 +104,7 @@ def _advice(payoff: Payoff) -> str:
         case Advice.DONE:
             return "No item is left to label."
     if payoff.missing == Missing.QUESTION:
-        return "Nothing is suggested where an item may have any number of classes."
+        return f"Nothing is suggested where {asks.best_is_no_answer}."
     if payoff.more_control:
         return f"Too early to suggest anything: that needs {count(payoff.more_control, 'more control answer')}."
     return f"Too early to suggest anything: that needs {LEAST_VERSIONS} model versions."

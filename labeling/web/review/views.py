@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django.contrib import messages
+from django.forms import RadioSelect
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -134,7 +135,8 @@ def _item_page(
 ) -> HttpResponse:
     project, item, now = membership.project, record.item, timezone.now()
     before, following = queue.before(item.pk), queue.next(item.pk)
-    choices = None if project.asks.several else getattr(form.fields["value"], "choices", None)
+    widget = form.fields["value"].widget
+    choices = widget.choices if isinstance(widget, RadioSelect) else None
     context = {
         "record": record,
         "item": item,

@@ -1,0 +1,33 @@
+"""Nothing but a question's own files asks which question it is; docs/reference/questions.md has all of them."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+from labeling.questions import QUESTIONS
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = "|".join(QUESTIONS)
+ASKS = re.compile(rf"""(?:question|picker)\w*\s*(?:[=!]=+|in\s*[({{\[])\s*["'](?:{NAMES})["']""", re.IGNORECASE)
+OWN = ("labeling/migrations/", "static/vendor/")
+
+
+def test_no_file_asks_for_one_question() -> None:
+    command = ["git", "ls-files", "labeling", "models_store", "templates", "static/js"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    names = [name for name in listed.stdout.splitlines() if not name.startswith(OWN)]
+    assert len(names) > 100
+    asking = [name for name in names if (ROOT / name).is_file() and ASKS.search((ROOT / name).read_text())]
+    assert asking == []
+
+
+def test_every_question_has_all_its_files_and_is_documented() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \|[^|]+\| ([^|]+) \|", (ROOT / "docs/reference/questions.md").read_text(), re.MULTILINE
+    )
+    assert rows == [(name, question.answer) for name, question in QUESTIONS.items()]
+    for name in QUESTIONS:
+        assert (ROOT / f"templates/questions/{name}.html").is_file()
+        assert (ROOT / f"models_store/questions/{name}.py").is_file()
