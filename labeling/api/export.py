@@ -12,27 +12,15 @@ from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.request import Request
 
 from labeling.api.shared.base import ProjectView
+from labeling.api.shared.parameters import parameter
+from labeling.items.filter import FilterError
 from labeling.models import Ability
-from labeling.outgoing.exports import FILTERS, Choice, ChoiceError, choose, export
+from labeling.outgoing.exports import FILTERS, Choice, choose, export
 from labeling.outgoing.formats import DEFAULT, FORMATS
 
-DAY_OR_TIME = "A day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
-SHARE = {"type": "number", "minimum": 0, "maximum": 1}
 FORMAT = OpenApiParameter("format", OpenApiTypes.STR, enum=list(FORMATS), default=DEFAULT, description="Of the file.")
 FILES = {(200, fmt.content_type.split(";")[0]): OpenApiTypes.BINARY for fmt in FORMATS.values()}
-PARAMETERS = [
-    FORMAT,
-    OpenApiParameter("batch", OpenApiTypes.STR, description="Batches: 3, or 2-5, or 1,4,6- (6 and all later)."),
-    OpenApiParameter("control", OpenApiTypes.STR, enum=["only", "without"], description="Control items."),
-    OpenApiParameter("agreement", SHARE, description="The least agreement, from 0 to 1."),
-    OpenApiParameter("since", OpenApiTypes.STR, description=f"Labeled then or later. {DAY_OR_TIME}"),
-    OpenApiParameter("until", OpenApiTypes.STR, description=f"Labeled earlier, or on that day. {DAY_OR_TIME}"),
-    OpenApiParameter("skipped", OpenApiTypes.BOOL, default=False, description="Also items that all skipped."),
-    OpenApiParameter("excluded", OpenApiTypes.BOOL, default=False, description="Also excluded and deleted items."),
-    OpenApiParameter(
-        "copies", OpenApiTypes.BOOL, default=False, description="Also near-copies, with the label of another item."
-    ),
-]
+PARAMETERS = [FORMAT, *map(parameter, FILTERS.values())]
 
 
 class IgnoreAccept(BaseContentNegotiation):
@@ -81,7 +69,7 @@ class Export(ProjectView):
         choice = Choice()
         try:
             choice = choose(self.project, request.query_params)
-        except ChoiceError as error:
+        except FilterError as error:
             errors |= error.fields
         if errors:
             raise ValidationError({name: [text] for name, text in errors.items()})

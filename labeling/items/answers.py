@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.db.models import Exists, OuterRef, Q, TextField
 from django.db.models.functions import Cast
@@ -28,31 +28,28 @@ class Answered:
     unlike: User | None = None
     known: Choice | None = None
 
-    @property
-    def asks(self) -> bool:
-        """Whether it asks for more than who answered."""
-        return any(each is not None for each in (self.answered, self.against, self.divided, self.unlike, self.known))
-
     def among(self, project: Project, items: ItemQuerySet) -> ItemQuerySet:
-        """Those of these items for which all of it holds for one answer."""
+        """The items for which all fields hold for one answer; all items where no field is set."""
+        if all(each is None for each in (self.answered, self.against, self.divided, self.unlike, self.known)):
+            return items if self.annotator is None else items.answered_by(self.annotator)
         if self.known is not None:
-            items = items.filter(_holds(project, "gold", self.known))
+            items = items.filter(holds(project, "gold", self.known))
             if self.annotator is None and self.answered is None:
                 return items
         answers = Annotation.objects.answers().filter(task__batch__project=project)
         if self.annotator is not None:
             answers = answers.filter(user=self.annotator)
         if self.answered is not None:
-            answers = answers.filter(_holds(project, "value", self.answered))
+            answers = answers.filter(holds(project, "value", self.answered))
         if self.known is not None:
             answers = answers.filter(task__is_gold=True)
         elif self.against is not None or self.divided is not None or self.unlike is not None:
             answers = answers.filter(task__is_gold=False, task__prompted=False)
         others = Annotation.objects.answers().filter(task=OuterRef("task")).exclude(user=OuterRef("user"))
         if self.against is not None:
-            answers = answers.filter(Exists(others.filter(_holds(project, "value", self.against))))
+            answers = answers.filter(Exists(others.filter(holds(project, "value", self.against))))
         if self.divided is not None:
-            chosen = _holds(project, "value", self.divided)
+            chosen = holds(project, "value", self.divided)
             with_it, without_it = others.filter(chosen), others.exclude(chosen)
             answers = answers.filter((chosen & Q(Exists(without_it))) | (~chosen & Q(Exists(with_it))))
         if self.unlike is not None:
@@ -60,19 +57,22 @@ class Answered:
             text = Cast("value", TextField())
             differing = others.filter(user=self.unlike).annotate(text=text).exclude(text=OuterRef("text"))
             answers = answers.annotate(text=text).filter(Exists(differing))
-            for target in set() if project.asks.several else set(project.merges.values()):
-                merged = _holds(project, "value", target)  # two classes then, one now
+            for target in set() if project.asks.value_is_list else set(project.merges.values()):
+                merged = holds(project, "value", target)  # two classes then, one now
                 answers = answers.exclude(merged & Q(Exists(others.filter(merged, user=self.unlike))))
         # Gold tasks, and items that are asked again, have the item in the other column.
         return items.filter(Q(pk__in=answers.values("task__item")) | Q(pk__in=answers.values("task__repeats")))
 
 
-def _holds(project: Project, field: str, choice: Choice) -> Q:
-    """Whether a stored answer is this class, or has it among others, under whatever index it was given."""
+FIELDS = tuple(each.name for each in fields(Answered))
+
+
+def holds(project: Project, field: str, choice: Choice) -> Q:
+    """Whether a stored value is this class, or has it among others; also under the index of a class merged into it."""
     if isinstance(choice, bool):
         return Q(**{field: choice})
     indices = [choice, *(old for old, new in project.merges.items() if new == choice)]
-    if project.asks.several:
+    if project.asks.value_is_list:
         # Both databases write a list as "[1, 12]".
         return Q(Regex(Cast(field, TextField()), rf"[\[ ]({'|'.join(map(str, indices))})[,\]]"))
     either = Q()

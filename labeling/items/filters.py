@@ -1,40 +1,27 @@
-"""Which items: what a manager, an engineer or a program can ask for, all of it combinable."""
+"""The filters of items: what a manager, an engineer or a program can ask for, all of it combinable."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db.models import Q, TextChoices
 
-from labeling.items import search
-from labeling.items.alike import Alike, alike
-from labeling.items.answers import Answered
-from labeling.items.predicted import Predicted, predicted_as
-from labeling.items.search import Matches
-from labeling.items.words import read_search
-from labeling.models import Batch, LabelClass, Project, User
+from labeling.items import values
+from labeling.items.answers import FIELDS, Answered, holds
+from labeling.items.filter import COUNT, YES_OR_NO, Filter, FilterError, read_values
+from labeling.models import Project
 from labeling.models.items import ItemQuerySet
 
-# Names that are proposed where somebody asks for a class that there is not.
-PROPOSED = 5
 LONGEST = 220  # the longest name of a class, and a number in front of it
-NUMBER = re.compile(r"\d{1,9}", re.ASCII)
-ITEM_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
-YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
+
+Chosen = Mapping[str, Any]
+"""The values of the filters that are set, by name."""
+Items = Callable[[ItemQuerySet], ItemQuerySet]
 
 
-class FilterError(ValueError):
-    """What is asked for cannot be found in this project: `fields` has one sentence for each of them."""
-
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__(" ".join(fields.values()))
-        self.fields = dict(fields)
-
-
-class State(models.TextChoices):
+class State(TextChoices):
     LABELED = "labeled", "labeled"
     SKIPPED = "skipped", "skipped by all"
     OPEN = "open", "waiting for answers"
@@ -45,7 +32,7 @@ class State(models.TextChoices):
     EXCLUDED = "excluded", "excluded before it was picked"
 
 
-STATES: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
+STATES: dict[str, Items] = {
     State.LABELED: ItemQuerySet.labeled,
     State.SKIPPED: ItemQuerySet.skipped,
     State.OPEN: ItemQuerySet.under_way,
@@ -56,223 +43,225 @@ STATES: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
     State.EXCLUDED: ItemQuerySet.excluded_unpicked,
 }
 
-# Questions that are answered yes or no.
-MARKS: dict[str, Callable[[ItemQuerySet], ItemQuerySet]] = {
-    "flagged": ItemQuerySet.flagged,
-    "disagreement": ItemQuerySet.in_disagreement,
-    "skips": ItemQuerySet.skipped_by_somebody,
-    "corrected": ItemQuerySet.corrected,
-    "control": ItemQuerySet.control,
-    "queued": ItemQuerySet.queued,
-    "propagated": ItemQuerySet.propagated,
-    "gold": ItemQuerySet.gold,
-    "excluded": ItemQuerySet.excluded,
-    "deleted": ItemQuerySet.deleted,
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemFilter(Filter):
+    """A filter of the project's items."""
+
+    narrow: Callable[[Project, ItemQuerySet, Any], ItemQuerySet] | None = None
+    """Those of the items for which the value holds; None where `matching` asks for several filters together."""
+    chip: str | tuple[str, str] = ""
+    """The words of a filter that is set, with the text in place of {}; or the words for yes and for no."""
+    place: str = "folded"
+    """Its place on the page: "front", "folded", or "" for a filter that only addresses set."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFilter:
-    """Each is None (or empty) where it does not matter, but `deleted`: unless they are asked for, no list has deleted
-    items. `label`: a class's index, or yes or no for `verify`. `cluster`: a batch and one of its
-    clusters.
-    """
-
-    label: int | bool | None = None
-    batch: Batch | None = None
-    annotator: User | None = None
-    answered: int | bool | None = None
-    against: int | bool | None = None
-    divided: int | bool | None = None
-    unlike: User | None = None
-    known: int | bool | None = None
-    predicted: Predicted | None = None
-    cluster: tuple[Batch, int] | None = None
-    state: str = ""
-    search: str = ""
-    q: Matches | None = None
-    like: Alike | None = None
-    flagged: bool | None = None
-    disagreement: bool | None = None
-    skips: bool | None = None
-    corrected: bool | None = None
-    control: bool | None = None
-    queued: bool | None = None
-    propagated: bool | None = None
-    gold: bool | None = None
-    excluded: bool | None = None
-    deleted: bool | None = None
-
-
-def read_filter(project: Project, query: Mapping[str, Any]) -> ItemFilter:
-    """Read what is asked for as text, as it stands in an address: what is missing or empty does not matter.
-
-    Raises `FilterError` with a sentence for each that cannot be used. A query each for classes, batch, people and `q`,
-    and three each for `like` and `predicted`.
-    """
-    read: dict[str, Any] = {}
-    errors: dict[str, str] = {}
-    for name, reader in READERS.items():
-        text = str(query.get(name) or "").strip()
-        if text:
-            try:
-                if len(text) > LONGEST or "\x00" in text:
-                    raise LookupError(f"Enter at most {LONGEST} characters, and no NUL among them.")
-                read[name] = reader(project, text)
-            except LookupError as error:
-                errors[name] = str(error.args[0])
-    if errors:
-        raise FilterError(errors)
-    return ItemFilter(**read)
-
-
-def _label(project: Project, name: str) -> int | bool:
-    if project.asks.proposes:
-        if name.lower() not in YES_OR_NO:
-            raise LookupError("Labels are yes or no here: enter one of them.")
-        return YES_OR_NO[name.lower()]
-    index = project.classes.filter(name=name).values_list("index", flat=True).first()
-    if index is not None:
-        return index
-    raise LookupError(unknown_class(project, name))
-
-
-def _batch(project: Project, text: str) -> Batch:
-    if not NUMBER.fullmatch(text):
-        raise LookupError("Enter the number of a batch.")
-    batch = project.batches.filter(number=int(text)).first()
-    if batch is None:
-        raise LookupError(f"There is no batch {text} in this project.")
-    return batch
-
-
-def _cluster(project: Project, text: str) -> tuple[Batch, int]:
-    number, _, cluster = text.partition(":")
-    if not NUMBER.fullmatch(number) or not ITEM_NUMBER.fullmatch(cluster):
-        raise LookupError("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
-    batch = _batch(project, number)
-    if not batch.clusters:
-        raise LookupError(f"Batch {number} was not picked by clusters.")
-    return batch, int(cluster)
-
-
-def _predicted(project: Project, text: str) -> Predicted:
-    number, colon, name = text.partition(":")
-    if not colon or not NUMBER.fullmatch(number):
-        raise LookupError("Enter the number of a model version, a colon and a class.")
-    if project.asks.several:
-        raise LookupError("Predictions cannot be searched where several classes may apply: they are not stored.")
-    version = project.versions.filter(number=int(number)).first()
-    if version is None:
-        raise LookupError(f"There is no model version {number} in this project.")
-    return predicted_as(project, version, int(_label(project, name.strip())))
-
-
-def _annotator(project: Project, username: str) -> User:
-    # Former members too: what they have answered stays. Whether other people have an account is nobody's business here.
-    user = User.objects.filter(username=username).first()
-    known = user and (
-        user.memberships.filter(project=project).exists()
-        or user.annotations.filter(task__batch__project=project).exists()
-    )
-    if user is None or not known:
-        raise LookupError(f"Nobody called “{username[:60]}” is or was an annotator of this project.")
-    return user
-
-
-def _words(project: Project, text: str) -> Matches:
-    if terms := read_search(text):
-        return search.look_up(project, terms)
-    raise LookupError("Enter at least one letter or digit.")
-
-
-def _like(project: Project, text: str) -> Alike:
-    item = project.items.filter(pk=int(text)).first() if ITEM_NUMBER.fullmatch(text) else None
-    if item is None:
-        raise LookupError("There is no such item in this project.")
-    return alike(project, item)
-
-
-def _state(project: Project, text: str) -> str:
+def _read_state(project: Project, text: str) -> str:
     if text not in STATES:
         raise LookupError(f"Choose one of {', '.join(STATES)}.")
     return text
 
 
-def _mark(project: Project, text: str) -> bool:
-    if text not in YES_OR_NO:
-        raise LookupError("Answer true or false.")
-    return YES_OR_NO[text]
+def _class(name: str, label: str, chip: str, meaning: str, **more: Any) -> ItemFilter:
+    attrs = {"list": "classes"}
+    return ItemFilter(name=name, label=label, chip=chip, meaning=meaning, read=values.read_label, attrs=attrs, **more)
 
 
-READERS: dict[str, Callable[[Project, str], Any]] = {
-    "q": _words,
-    "like": _like,
-    "search": lambda project, text: text,
-    "label": _label,
-    "state": _state,
-    "batch": _batch,
-    "cluster": _cluster,
-    "predicted": _predicted,
-    "annotator": _annotator,
-    **dict.fromkeys(("answered", "against", "divided", "known"), _label),
-    "unlike": _annotator,
-    **dict.fromkeys(MARKS, _mark),
-}
+def _person(name: str, label: str, chip: str, meaning: str) -> ItemFilter:
+    attrs = {"list": "annotators"}
+    return ItemFilter(name=name, label=label, chip=chip, meaning=meaning, read=values.read_annotator, attrs=attrs)
 
 
-def unknown_class(project: Project, name: str) -> str:
-    """What to say to somebody who asks for a class that there is not: with a few that are."""
-    close = classes_like(project, name, PROPOSED)
-    proposal = f" Did you mean {' or '.join(close)}?" if close else ""
-    return f"This project has no class “{name[:60]}”.{proposal}"
+def _mark(
+    name: str,
+    label: str,
+    meaning: str,
+    having: Items,
+    words: tuple[str, str],
+    *,
+    lacking: Items | None = None,
+    chip: tuple[str, str] | None = None,
+    **more: Any,
+) -> ItemFilter:
+    """A filter that is answered yes or no. `lacking`: where the items of no can be found by an index of their own."""
+
+    def without(items: ItemQuerySet) -> ItemQuerySet:
+        return items.exclude(pk__in=having(items.model._default_manager.all()).order_by().values("pk"))
+
+    return ItemFilter(
+        name=name,
+        label=label,
+        meaning=meaning,
+        read=values.read_mark,
+        schema=YES_OR_NO,
+        narrow=lambda project, items, yes: having(items) if yes else (lacking or without)(items),
+        chip=chip or words,
+        **{"choices": (("true", words[0]), ("false", words[1])), **more},
+    )
 
 
-def classes_like(project: Project, text: str, n: int) -> list[str]:
-    """Up to `n` names of classes that hold `text`, those that begin with it first."""
-    begins = models.Case(models.When(name__istartswith=text, then=0), default=1)
-    classes: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
-    return list(classes.values_list("name", flat=True)[:n])
+_DECLARED = (
+    ItemFilter(
+        name="q",
+        label="Words",
+        meaning="What they say: text, external id and other fields. All words must occur, the last may go on; "
+        '`"quoted words"` are a phrase; `key:value` asks for a field that begins so. Case and accents do not matter.',
+        read=values.read_words,
+        chip="says “{}”",
+        place="front",
+        attrs={"type": "search", "placeholder": 'word, "exact phrase", field:value'},
+    ),
+    ItemFilter(
+        name="search",
+        label="Id holds",
+        meaning="A part of their external id, or of their place in the import (a file's name), in any case.",
+        read=lambda project, text: text,
+        narrow=lambda project, items, text: items.filter(
+            Q(external_id__icontains=text) | Q(source__icontains=text)
+        ),
+        chip="id holds “{}”",
+        attrs={"type": "search"},
+    ),
+    ItemFilter(
+        name="like",
+        label="Like",
+        meaning="The id of an item: only the 240 nearest to it, by the embeddings that the pool was clustered by, "
+        "or else by the encoder's features. The nearest come first.",
+        read=values.read_like,
+        schema=COUNT,
+        chip="like {}",
+        place="",
+    ),
+    _class(
+        "label", "Label", "label: {}", "Their label: a class, or for `verify` yes or no.", place="front",
+        narrow=lambda project, items, label: items.labeled().filter(holds(project, "label", label)),
+    ),
+    ItemFilter(
+        name="state",
+        label="State",
+        meaning="`skipped`: by everybody.",
+        read=_read_state,
+        schema={"type": "string", "enum": list(STATES)},
+        choices=tuple(State.choices),
+        narrow=lambda project, items, state: STATES[state](items),
+        place="front",
+    ),
+    ItemFilter(
+        name="batch",
+        label="Batch",
+        meaning="The number of their batch.",
+        read=values.read_batch,
+        schema=COUNT,
+        narrow=lambda project, items, batch: items.filter(task__batch=batch),
+        chip="batch {}",
+        attrs={"inputmode": "numeric"},
+    ),
+    ItemFilter(
+        name="cluster",
+        label="Cluster",
+        meaning="`BATCH:CLUSTER`, as in `2:17`: picked from this cluster of this batch.",
+        read=values.read_cluster,
+        narrow=lambda project, items, place: items.filter(task__batch=place[0], task__cluster=place[1]),
+        chip="cluster {1} of batch {0}",
+        attrs={"placeholder": "batch:cluster"},
+    ),
+    ItemFilter(
+        name="predicted",
+        label="Predicted",
+        meaning="`VERSION:CLASS`, as in `3:owl`, or for `verify` `3:yes`: labeled control items that this model "
+        "version predicts to be of this class. With `label`, a cell of its confusion matrix. Not for `multi`.",
+        read=values.read_predicted,
+        narrow=lambda project, items, predicted: predicted.among(items),
+        chip="version {0} predicts {1}",
+        attrs={"placeholder": "version:class"},
+    ),
+    _person("annotator", "Annotator", "by {}", "Somebody who answered or skipped them."),
+    _class(
+        "answered", "Answered", "answered {}",
+        "A class that somebody (with `annotator`, this person) answered, or for `verify` yes or no.",
+    ),
+    _class(
+        "against", "Another answered", "another answered {}",
+        "A class that another person answered in the same task. As on the page of agreement, tasks with a known "
+        "answer and those with a prediction in view do not count, here and for `divided` and `unlike`.",
+    ),
+    _class(
+        "divided", "Divided on", "divided on {}", "A class that some people chose and some did not, in the same task."
+    ),
+    _person(
+        "unlike", "Answered differently by", "{} answered differently",
+        "Somebody who answered the same task differently.",
+    ),
+    _class(
+        "known", "Known to be", "known to be {}", "The known answer of gold items: a class, or for `verify` yes or no."
+    ),
+    _mark(
+        "flagged", "Flag", "Whether an annotator flagged them.", ItemQuerySet.flagged, ("flagged", "not flagged")
+    ),
+    _mark(
+        "disagreement", "Agreement", "Whether their answers differ from the label. `false`: all agree.",
+        ItemQuerySet.in_disagreement, ("in disagreement", "all agree"),
+        lacking=lambda items: items.filter(agreement=1),
+    ),
+    _mark(
+        "skips", "Skips", "Whether somebody skipped them.",
+        ItemQuerySet.skipped_by_somebody, ("somebody skipped it", "nobody skipped it"),
+    ),
+    _mark(
+        "corrected", "Settled by a manager", "Whether a manager has settled them.",
+        ItemQuerySet.corrected, ("settled", "not settled"), lacking=ItemQuerySet.uncorrected,
+        chip=("settled by a manager", "not settled"),
+    ),
+    _mark(
+        "control", "Control slice", "Whether they are kept for the control slice.",
+        ItemQuerySet.control, ("in it", "not in it"), lacking=lambda items: items.filter(reserved=False),
+        chip=("control", "not control"),
+    ),
+    _mark(
+        "queued", "Queued for labeling", "Whether a manager wants them in the next batch.",
+        ItemQuerySet.queued, ("queued", "not queued"), chip=("queued for labeling", "not queued"),
+    ),
+    _mark(
+        "propagated", "Labeled as a near-copy", "Whether they are near-copies that have the label of another item.",
+        ItemQuerySet.propagated, ("labeled as a near-copy", "not labeled as a near-copy"), place="",
+    ),
+    _mark(
+        "gold", "Gold", "Whether their answer is known, and checks annotators.",
+        ItemQuerySet.gold, ("gold", "not gold"), place="",
+    ),
+    _mark(
+        "excluded", "Excluded", "Whether they are out of the pool.",
+        ItemQuerySet.excluded, ("excluded", "not excluded"), lacking=ItemQuerySet.kept,
+        choices=(("true", "excluded"),), unset="not excluded",
+    ),
+    _mark(
+        "deleted", "Deleted", "Deleted ones alone. Without it, and with `false`, there are none.",
+        ItemQuerySet.deleted, ("deleted", "not deleted"), lacking=lambda items: items.filter(deleted_at__isnull=True),
+        choices=(("true", "deleted"),), unset="not deleted",
+    ),
+)  # fmt: skip
+FILTERS: dict[str, ItemFilter] = {each.name: each for each in _DECLARED}
 
 
-def matching(project: Project, chosen: ItemFilter) -> ItemQuerySet:
-    """The project's items that the filter lets through, in no order."""
-    items: ItemQuerySet = chosen.q.items() if chosen.q else project.items.order_by()
-    if chosen.label is not None:
-        several = project.asks.several
-        items = items.labeled_with(chosen.label) if several else items.labeled_as(chosen.label)
-    if chosen.batch is not None:
-        items = items.filter(task__batch=chosen.batch)
-    if chosen.cluster is not None:
-        items = items.filter(task__batch=chosen.cluster[0], task__cluster=chosen.cluster[1])
-    if chosen.predicted is not None:
-        items = chosen.predicted.among(items)
-    answered = Answered(chosen.annotator, chosen.answered, chosen.against, chosen.divided, chosen.unlike, chosen.known)
-    if answered.asks:
-        items = answered.among(project, items)
-    elif chosen.annotator is not None:
-        items = items.answered_by(chosen.annotator)
-    if chosen.state:
-        items = STATES[chosen.state](items)
-    if chosen.search:
-        items = items.filter(models.Q(external_id__icontains=chosen.search) | models.Q(source__icontains=chosen.search))
-    for name, having in MARKS.items():
-        answer = bool(chosen.deleted) if name == "deleted" else getattr(chosen, name)
-        if answer is not None:
-            items = having(items) if answer else _without(items, name)
-    return chosen.like.among(items) if chosen.like else items
+def read_filter(project: Project, query: Mapping[str, Any]) -> Chosen:
+    """Read filters from texts, as they stand in an address: a missing or empty text sets no filter.
+
+    Raises `FilterError` with a sentence for each text that cannot be used. A query each for classes, batch, people and
+    `q`, and three each for `like` and `predicted`.
+    """
+    chosen, errors = read_values(FILTERS, project, query, longest=LONGEST)
+    if errors:
+        raise FilterError(errors)
+    return chosen
 
 
-def _without(items: ItemQuerySet, mark: str) -> ItemQuerySet:
-    """The items that do not bear the mark; said so that no index of those that do is lost."""
-    if mark == "control":
-        return items.filter(reserved=False)
-    if mark == "excluded":
-        return items.kept()
-    if mark == "deleted":
-        return items.filter(deleted_at__isnull=True)
-    if mark == "disagreement":
-        return items.filter(agreement=1)
-    if mark == "corrected":
-        return items.uncorrected()
-    return items.exclude(pk__in=MARKS[mark](items.model._default_manager.all()).order_by().values("pk"))
+def matching(project: Project, chosen: Chosen) -> ItemQuerySet:
+    """The project's items that all filters let through, in no order. Deleted items only where they are asked for."""
+    items: ItemQuerySet = chosen["q"].items() if "q" in chosen else project.items.order_by()
+    set_ones = {"deleted": False, **chosen}
+    for each in FILTERS.values():
+        if each.narrow and each.name in set_ones:
+            items = each.narrow(project, items, set_ones[each.name])
+    answered = Answered(**{name: value for name, value in chosen.items() if name in FIELDS})
+    items = answered.among(project, items)
+    return chosen["like"].among(items) if "like" in chosen else items

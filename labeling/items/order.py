@@ -10,12 +10,12 @@ from __future__ import annotations
 import datetime
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from labeling.items.filters import ItemFilter, State, matching
+from labeling.items.filters import Chosen, State, matching
 from labeling.models import Item, Project
 
 COUNTED = 10_000
@@ -101,22 +101,22 @@ SORTS = {**ORDERS, ALIKE: Order("most alike", "nearness", read=int)}
 _WITHOUT_LABEL = (State.OPEN, State.UNLABELED, State.UNREADABLE, State.SKIPPED, State.UNDECIDED)
 
 
-def order_for(chosen: ItemFilter, name: str) -> Order:
+def order_for(chosen: Chosen, name: str) -> Order:
     """The order of that name, or else the most alike first where that is asked for, or the newest labels; for items
     that all lack what is sorted by, the plain one.
     """
-    if chosen.like and name in ("", ALIKE):
+    if "like" in chosen and name in ("", ALIKE):
         return SORTS[ALIKE]
     order = ORDERS.get(name, ORDERS[NEWEST])
-    pointless = chosen.state in _WITHOUT_LABEL and order.field in ("labeled_at", "agreement")
+    pointless = chosen.get("state") in _WITHOUT_LABEL and order.field in ("labeled_at", "agreement")
     return ORDERS["imported"] if pointless else order
 
 
-def position_of(item: Item, order: Order, chosen: ItemFilter | None = None) -> Position:
+def position_of(item: Item, order: Order, chosen: Chosen | None = None) -> Position:
     """Where the item itself is; needs its task selected with it, and what is looked for where the order follows it."""
     value: Any = None
     if order.field == "nearness":
-        place = chosen.like.place(item.pk) if chosen and chosen.like else None
+        place = chosen["like"].place(item.pk) if chosen and "like" in chosen else None
         return Position(1 if place is None else 0, place, item.pk)
     if order.field == "task__margin":
         value = item.task.margin if hasattr(item, "task") else None
@@ -170,18 +170,19 @@ def neighbours(rows: QuerySet[Any], order: Order, place: Position) -> tuple[int 
     return (earlier[0].tie if earlier else None, later[0].tie if later else None)
 
 
-def count_matching(project: Project, chosen: ItemFilter) -> tuple[int, bool]:
+def count_matching(project: Project, chosen: Chosen) -> tuple[int, bool]:
     """How many items the filter lets through, as far as they are counted; and whether there may be more.
 
     Where a search has too many matches to be looked up, and something else is asked too, only so many items are looked
     at that have the rest.
     """
-    if chosen.q is None or chosen.q.ids is not None or chosen.like:
+    words = chosen.get("q")
+    if words is None or words.ids is not None or "like" in chosen:
         return count_up_to(matching(project, chosen))
-    others = replace(chosen, q=None)
-    if others in (ItemFilter(), ItemFilter(excluded=False)):  # few items are excluded
+    others = {name: value for name, value in chosen.items() if name != "q"}
+    if others in ({}, {"excluded": False}):  # few items are excluded
         return COUNTED, True
-    matches = list(matching(project, others).values_list(chosen.q.told_by_item(), flat=True)[: EXAMINED + 1])
+    matches = list(matching(project, others).values_list(words.told_by_item(), flat=True)[: EXAMINED + 1])
     n = sum(matches[:EXAMINED])
     return min(n, COUNTED), n > COUNTED or len(matches) > EXAMINED
 

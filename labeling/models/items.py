@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models.functions import Cast
 
 from labeling.models.answers import Annotation, Correction
 from labeling.models.batches import BY_CHANCE, IMPORTED
@@ -134,16 +133,6 @@ class ItemQuerySet(models.QuerySet["Item"]):
     def answered_by(self, user: User) -> ItemQuerySet:
         """Items that the user has answered or skipped."""
         return self.filter(pk__in=Annotation.objects.standing().filter(user=user).values("task__item"))
-
-    def labeled_as(self, value: int | bool) -> ItemQuerySet:
-        """Items with this label: a class's index, or for `verify` yes or no."""
-        return self.labeled().filter(label=value)
-
-    def labeled_with(self, index: int) -> ItemQuerySet:
-        """For `multi`: items with this class among those of their label."""
-        # Both databases write a list as "[1, 12]". One way for both; SQLite knows no other.
-        text = Cast("label", models.TextField())
-        return self.labeled().annotate(label_text=text).filter(label_text__regex=rf"[\[ ]{int(index)}[,\]]")
 
     def corrected(self) -> ItemQuerySet:
         """Items whose label is a manager's word."""

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from labeling.items.filter import FilterError
 from labeling.models import Item, Project
-from labeling.outgoing.exports import ChoiceError, choose, count_rows
+from labeling.outgoing.exports import choose, count_rows
 from labeling.outgoing.exports.rows import pages
 from tests.exports.labeled import answer, make_batch, make_items, train
 from tests.factories import make_member, make_project
@@ -152,7 +153,7 @@ def test_skipped_items_have_neither_time_nor_agreement(project: Project) -> None
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(project: Project, given: dict[str, str], sentence: str) -> None:
-    with pytest.raises(ChoiceError) as error:
+    with pytest.raises(FilterError) as error:
         choose(project, given)
     assert error.value.fields == {list(given)[-1]: sentence}
     assert "\n" not in str(error.value)
@@ -160,10 +161,10 @@ def test_what_cannot_be_used_is_told_in_one_line(project: Project, given: dict[s
 
 def test_a_project_with_few_batches_says_which() -> None:
     project = make_project("few")
-    with pytest.raises(ChoiceError, match="This project has no batch yet"):
+    with pytest.raises(FilterError, match="This project has no batch yet"):
         choose(project, {"batch": "1"})
     make_batch(project, make_items(project, 1))
-    with pytest.raises(ChoiceError, match="This project has no batch 2; its only batch is 1"):
+    with pytest.raises(FilterError, match="This project has no batch 2; its only batch is 1"):
         choose(project, {"batch": "2"})
 
 

@@ -25,6 +25,13 @@ def test_every_column_is_documented_in_order() -> None:
     assert rows_below("## Columns") == [column.name for column in COLUMNS]
 
 
+def test_filters_are_documented_by_their_declarations() -> None:
+    rows = [f"| `{name}` | {each.meaning} |" for name, each in FILTERS.items()]
+    assert "\n".join(rows) in TEXT
+    options = (Path(__file__).parents[2] / "docs/reference/commands.md").read_text()
+    assert all(f"| `--{name}` | {each.meaning} |" in options for name, each in FILTERS.items())
+
+
 def test_every_parameter_and_format_is_documented() -> None:
     names = ["format", *FILTERS]
     assert rows_below("Parameters of the API") == names

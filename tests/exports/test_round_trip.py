@@ -65,13 +65,13 @@ def labeled(question: str) -> Project:
 
 def rows_of(project: Project) -> list[dict[str, Any]]:
     """The rows without what is a project's own, by their ids."""
-    rows = [row for page in pages(project, Choice(skipped=True)) for row in page]
+    rows = [row for page in pages(project, Choice({"skipped": True})) for row in page]
     kept = [{name: value for name, value in row.items() if name not in ITS_OWN} for row in rows]
     return sorted(kept, key=lambda row: str(row["external_id"]))
 
 
 def written(project: Project, form: str) -> bytes:
-    return b"".join(FORMATS[form].write(pages(project, Choice(skipped=True)), layout_for(project.asks)))
+    return b"".join(FORMATS[form].write(pages(project, Choice({"skipped": True})), layout_for(project.asks)))
 
 
 def weigh(project: Project, question: str) -> None:

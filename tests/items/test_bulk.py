@@ -12,7 +12,7 @@ from rest_framework.test import APIClient
 from labeling.answering import removing
 from labeling.answering.changing import Change
 from labeling.answering.removing import RemovalError
-from labeling.items.filters import FilterError
+from labeling.items.filter import FilterError
 from labeling.models import BulkChange, Project, Removal, Role
 from labeling.projects import bulk
 

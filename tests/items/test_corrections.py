@@ -50,7 +50,7 @@ def test_an_item_that_everybody_skipped_can_be_given_a_label_and_lose_it_again()
     assert (items["labeled"], items["skipped"]) == (1, 0) == (count_rows(project), 0)
     withdraw(item=item, user=mona)
     assert fresh(item) == (None, None, False)
-    assert (count_rows(project), count_rows(project, Choice(skipped=True))) == (0, 1)
+    assert (count_rows(project), count_rows(project, Choice({"skipped": True}))) == (0, 1)
     assert Item.objects.labeled().count() == 0
 
 

@@ -16,7 +16,8 @@ from labeling.answering.corrections import correct
 from labeling.arrays.files import ProjectFiles, save_array
 from labeling.insight.attention import attention_of
 from labeling.items import search
-from labeling.items.filters import MARKS, READERS, STATES, FilterError, ItemFilter, matching, read_filter
+from labeling.items.filter import FilterError
+from labeling.items.filters import FILTERS, STATES, matching, read_filter
 from labeling.items.order import (
     ORDERS,
     count_up_to,
@@ -196,21 +197,20 @@ def test_a_former_member_can_still_be_asked_for() -> None:
 
 
 def test_every_filter_and_state_is_tried() -> None:
-    assert {name for given, _ in FOUND for name in given} == set(READERS) - {"like"}  # in test_alike.py
-    assert set(MARKS) < set(READERS)
+    assert {name for given, _ in FOUND for name in given} == set(FILTERS) - {"like"}  # in test_alike.py
     assert {given["state"] for given, _ in FOUND if "state" in given} == set(STATES)
 
 
 def test_an_items_state_is_the_one_it_is_found_by() -> None:
     project = mixture()
     for state in STATES:
-        for item in matching(project, ItemFilter(state=state)):
+        for item in matching(project, {"state": state}):
             assert state_of(item, out_again=False) == state
 
 
 def walk(project: Project, order: Any, n: int) -> list[int]:
     """All items, page by page; and back again, which must be the same pages."""
-    items = matching(project, ItemFilter())
+    items = matching(project, {})
     page = page_after(items, order, None, n)
     pages = [page]
     while page.after:
@@ -245,7 +245,7 @@ def test_pages_in_every_order_hold_every_item_once(name: str, n: int) -> None:
 def test_neighbours_are_those_in_the_order(name: str) -> None:
     project = mixture()
     order = ORDERS[name]
-    items = matching(project, ItemFilter())
+    items = matching(project, {})
     ids = page_after(items, order, None, 50).keys
     for place, pk in enumerate(ids):
         item = Item.objects.select_related("task").get(pk=pk)
@@ -256,7 +256,7 @@ def test_neighbours_are_those_in_the_order(name: str) -> None:
 def test_a_place_stays_where_it_is_when_the_item_moves() -> None:
     project = mixture()
     order = ORDERS["newest"]
-    items = matching(project, ItemFilter())
+    items = matching(project, {})
     ids = page_after(items, order, None, 50).keys
     item = Item.objects.get(pk=ids[1])
     place = position_of(item, order)
@@ -293,14 +293,14 @@ def test_what_is_no_place_is_refused(text: str) -> None:
 
 
 def test_in_states_without_labels_there_is_nothing_to_sort_by() -> None:
-    assert order_for(ItemFilter(state="unlabeled"), "newest") == ORDERS["imported"]
-    assert order_for(ItemFilter(state="labeled"), "no such order") == ORDERS["newest"]
-    assert order_for(ItemFilter(state="open"), "margin") == ORDERS["margin"]
+    assert order_for({"state": "unlabeled"}, "newest") == ORDERS["imported"]
+    assert order_for({"state": "labeled"}, "no such order") == ORDERS["newest"]
+    assert order_for({"state": "open"}, "margin") == ORDERS["margin"]
 
 
 def test_counting_ends_somewhere() -> None:
     project = mixture()
-    items = matching(project, ItemFilter())
+    items = matching(project, {})
     assert [count_up_to(items, most) for most in (11, 12, 13)] == [(11, True), (12, False), (12, False)]
 
 

@@ -8,7 +8,8 @@ import pytest
 from factories import make_items, make_project
 
 from labeling.items import search
-from labeling.items.filters import FilterError, ItemFilter, matching, read_filter
+from labeling.items.filter import FilterError
+from labeling.items.filters import matching, read_filter
 from labeling.items.order import COUNTED, ORDERS, count_matching, page_after, read_position
 from labeling.models import Item, ItemImport, ItemIndex, Project
 
@@ -237,4 +238,4 @@ def test_a_search_takes_two_queries(django_assert_num_queries: Any) -> None:
         chosen = read_filter(project, {"q": "owl"})
         assert len(page_after(matching(project, chosen), ORDERS["imported"], None, 10).keys) == 3
     with django_assert_num_queries(1):
-        page_after(matching(project, ItemFilter()), ORDERS["imported"], None, 10)
+        page_after(matching(project, {}), ORDERS["imported"], None, 10)

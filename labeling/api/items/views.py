@@ -29,7 +29,8 @@ from labeling.api.items.shapes import (
 from labeling.api.shared.base import ProjectView
 from labeling.api.shared.reading import read
 from labeling.items import search
-from labeling.items.filters import NUMBER, READERS, FilterError, ItemFilter, matching, read_filter
+from labeling.items.filter import FilterError
+from labeling.items.filters import FILTERS, Chosen, matching, read_filter
 from labeling.items.order import (
     SORTS,
     KeyPage,
@@ -42,12 +43,13 @@ from labeling.items.order import (
     read_position,
 )
 from labeling.items.records import ItemRecord, lines_of, record_of
+from labeling.items.values import NUMBER
 from labeling.models import Ability, Item
 from labeling.projects import bulk
 from labeling.questions import InvalidValue
 from labeling.replica import reads
 
-KNOWN = (*READERS, "sort", "page_size", "after", "before")
+KNOWN = (*FILTERS, "sort", "page_size", "after", "before")
 
 
 class Items(ItemsUpload):
@@ -75,19 +77,20 @@ class Items(ItemsUpload):
         body = {
             "count": count,
             "more": more,
-            "unindexed": count_up_to(search.unindexed(self.project))[0] if chosen.q else None,
+            "unindexed": count_up_to(search.unindexed(self.project))[0] if "q" in chosen else None,
             **self._ways(request, page),
             "results": [summary_json(self.project, line, names) for line in lines],
         }
         return Response(body)
 
-    def _read(self, request: Request) -> tuple[ItemFilter, Order, int]:
+    def _read(self, request: Request) -> tuple[Chosen, Order, int]:
         """A parameter that does not exist is refused: misspelt, it would filter nothing."""
         query = request.query_params
         errors = {
             name: f"There is no such parameter; there are {', '.join(KNOWN)}." for name in query if name not in KNOWN
         }
-        chosen, size = ItemFilter(), query.get("page_size") or str(PAGE_SIZE)
+        chosen: Chosen = {}
+        size = query.get("page_size") or str(PAGE_SIZE)
         try:
             chosen = read_filter(self.project, query)
         except FilterError as error:
@@ -156,8 +159,8 @@ class ItemChanges(ProjectView):
         return Response(asdict(effect))
 
     def _all_that_match(self, change: Change, filters: dict[str, str], *, preview: bool) -> Response:
-        if unknown := sorted(filters.keys() - READERS.keys()):
-            raise ValidationError({"filter": [f"There is no {unknown[0][:60]!r}; there are {', '.join(READERS)}."]})
+        if unknown := sorted(filters.keys() - FILTERS.keys()):
+            raise ValidationError({"filter": [f"There is no {unknown[0][:60]!r}; there are {', '.join(FILTERS)}."]})
         try:
             if preview:
                 items = matching(self.project, read_filter(self.project, filters))

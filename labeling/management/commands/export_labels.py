@@ -10,9 +10,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
+from labeling.items.filter import FilterError
 from labeling.management.finding import project_named
 from labeling.management.output import format_of, to_standard_output, written_whole
-from labeling.outgoing.exports import FILTERS, ChoiceError, choose, count_rows, export
+from labeling.outgoing.exports import FILTERS, choose, count_rows, export
 from labeling.outgoing.formats import DEFAULT, FORMATS
 
 
@@ -30,21 +31,15 @@ class Command(BaseCommand):
             help=f"Left out, it follows from the ending of the output file, and is {DEFAULT} otherwise.",
         )
         parser.add_argument("--output", default="-", metavar="PATH", help="The file to write; - is standard output.")
-        parser.add_argument("--batch", metavar="N", help="Only these batches: 3, or 2-5, or 1,4,6- (6 and all later).")
-        parser.add_argument("--control", metavar="only|without", help="Only control items, or all others.")
-        parser.add_argument("--agreement", metavar="SHARE", help="Only labels of at least this agreement, 0 to 1.")
-        when = "a day in UTC (2026-03-01) or a time with its zone (2026-03-01T14:30+01:00)."
-        parser.add_argument("--since", metavar="TIME", help=f"Only what was labeled then or later: {when}")
-        parser.add_argument("--until", metavar="TIME", help=f"Only what was labeled earlier, or on that day: {when}")
-        parser.add_argument("--skipped", action="store_true", help="Also items that everybody skipped, without label.")
-        parser.add_argument("--copies", action="store_true", help="Also near-copies, with the label of another item.")
-        parser.add_argument("--excluded", action="store_true", help="Also items that were excluded or deleted.")
+        for name, each in FILTERS.items():
+            value: dict[str, Any] = {"metavar": each.metavar} if each.metavar else {"action": "store_true"}
+            parser.add_argument(f"--{name}", help=each.meaning.replace("`", ""), **value)
 
     def handle(self, *args: Any, slug: str, format: str | None, output: str, **options: Any) -> None:
         project = project_named(slug)
         try:
             choice = choose(project, {name: options[name] for name in FILTERS})
-        except ChoiceError as error:
+        except FilterError as error:
             name, text = next(iter(error.fields.items()))
             raise CommandError(f"--{name}: {text}") from None
         name = format or format_of(output)

@@ -2,7 +2,7 @@
 
 Rows are read in pages by key, so an export needs the same memory and the same queries a page at any size:
 
-    choice.py    which rows: filters as people write them
+    choice.py    which rows: the filters
     rows.py      the database → pages of rows
     compact.py   the JSON of an item's fields
     weights.py   how many items a control item stands for
@@ -10,8 +10,8 @@ Rows are read in pages by key, so an export needs the same memory and the same q
     writing.py   pages of rows → bytes, in one of `labeling.outgoing.formats`
 """
 
-from labeling.outgoing.exports.choice import FILTERS, Choice, ChoiceError, choose
+from labeling.outgoing.exports.choice import FILTERS, Choice, choose
 from labeling.outgoing.exports.rows import count_rows
 from labeling.outgoing.exports.writing import export
 
-__all__ = ["FILTERS", "Choice", "ChoiceError", "choose", "count_rows", "export"]
+__all__ = ["FILTERS", "Choice", "choose", "count_rows", "export"]

@@ -1,20 +1,19 @@
-"""Which rows an export holds: filters as people write them, checked in one place for page, API and command alike."""
+"""The filters of exports: the page, the API and the command read the same texts."""
 
 from __future__ import annotations
 
 import datetime
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from labeling.items.filter import TEXT, YES_OR_NO, Filter, FilterError, read_values
 from labeling.models import Item, Project
+from labeling.models.copies import CopyQuerySet
 from labeling.statements import stored
 
-# What people give, in the order in which a file's name tells it.
-FILTERS = ("batch", "control", "agreement", "since", "until", "skipped", "excluded", "copies")
-CONTROL = ("only", "without")
 YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off")
 # A list of batches longer than this is told in a file's name by their number.
 NAMED = 40
@@ -24,113 +23,86 @@ _SPAN = re.compile(r"(\d{1,9})?(-)?(\d{1,9})?", re.ASCII)
 _LOST_PLUS = re.compile(r" (\d\d:?\d\d)\Z", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
+Condition = tuple[str, list[Any]]
+"""A condition on `task` and its `item` in a statement, "" for none, and its values."""
 
-class ChoiceError(ValueError):
-    """Filters that cannot be used: `fields` has one sentence for each of them."""
 
-    def __init__(self, fields: Mapping[str, str]) -> None:
-        super().__init__(" ".join(fields.values()))
-        self.fields = dict(fields)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportFilter(Filter):
+    """A filter of the rows of an export. A filter whose value is yes or no adds rows."""
+
+    hint: str = ""
+    """The help below its field on the page."""
+    metavar: str = ""
+    """The name of the value in the command's help; "" for an option without a value."""
+    condition: Callable[[Any], Condition] = lambda value: ("", [])
+    """The condition that the value, or None, comes to."""
+    copies: Callable[[CopyQuerySet, Any], CopyQuerySet] = lambda copies, value: copies
+    """The near-copies that the value leaves."""
+    file_part: Callable[[str, Any], str]
+    """The text and its value as a part of a file's name: only characters that every system takes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The rows wanted; without arguments, every labeled item. `since` is included, `until` is not."""
+    """The rows of an export: by name, the values of the filters that are set. Without any, every labeled item."""
 
-    batches: frozenset[int] | None = None
-    control: str = ""
-    agreement: float | None = None
-    since: datetime.datetime | None = None
-    until: datetime.datetime | None = None
-    skipped: bool = False
-    excluded: bool = False
-    copies: bool = False
-    name_part: str = ""  # what it chooses, as part of a file's name
+    values: Mapping[str, Any] = field(default_factory=dict)
+    name_part: str = ""  # the filters as part of a file's name
 
-    def conditions(self) -> tuple[str, list[Any]]:
-        """The condition on `task` and its `item` in a statement, but for project and batch; and its values."""
-        labeled = "item.label IS NOT NULL"
-        parts, values = [f"({labeled} OR task.outstanding = 0)" if self.skipped else labeled], []
-        if not self.excluded:
-            parts.append("item.excluded_at IS NULL")
-        if self.control:
-            parts.append("task.is_control" if self.control == "only" else "NOT task.is_control")
-        for condition, name, value in (
-            ("item.agreement >= %s", "agreement", self.agreement),
-            ("item.labeled_at >= %s", "labeled_at", self.since),
-            ("item.labeled_at < %s", "labeled_at", self.until),
-        ):
-            if value is not None:
-                parts.append(condition)
-                values.append(stored(Item, name, value))
-        return " AND ".join(parts), values
+    def get(self, name: str) -> Any:
+        """The value of the filter; None if it is not set."""
+        return self.values.get(name)
+
+    def condition(self) -> Condition:
+        """The condition of all filters, but for project and batch."""
+        parts = [each.condition(self.get(name)) for name, each in FILTERS.items()]
+        return " AND ".join(sql for sql, _ in parts if sql), [value for _, values in parts for value in values]
+
+    def of_copies(self, copies: CopyQuerySet) -> CopyQuerySet:
+        """The near-copies that all filters leave, but for the filter by batch."""
+        for name, value in self.values.items():
+            copies = FILTERS[name].copies(copies, value)
+        return copies
 
     def file_name(self, project: Project, suffix: str) -> str:
         return f"{project.slug}-{self.name_part or 'labels'}{suffix}"
 
 
-def choose(project: Project, filters: Mapping[str, Any]) -> Choice:
-    """Read filters as text: what is missing or empty filters nothing.
+def choose(project: Project, query: Mapping[str, Any]) -> Choice:
+    """Read filters from texts: a missing or empty text sets no filter. One query if batches are named.
 
-    Raises `ChoiceError`, with a sentence for every filter that cannot be used. One query, for the batches' numbers,
-    and that only if batches are named.
+    Raises `FilterError`, with a sentence for every filter that cannot be used.
     """
-    texts = {name: str(filters.get(name) or "").strip() for name in FILTERS}
-    errors: dict[str, str] = {}
-    values: dict[str, Any] = {}
-
-    def read(name: str, reader: Any) -> None:
-        try:
-            values[name] = reader(texts[name]) if texts[name] else None
-        except ValueError as error:
-            errors[name] = str(error)
-
-    read(
-        "batch", lambda text: _batches(text, list(project.batches.order_by("number").values_list("number", flat=True)))
-    )
-    read("control", _control)
-    read("agreement", _agreement)
-    read("since", lambda text: _moment(text, "since"))
-    read("until", lambda text: _moment(text, "until"))
-    read("skipped", _yes_or_no)
-    read("excluded", _yes_or_no)
-    read("copies", _yes_or_no)
-    since, until = values.get("since"), values.get("until")
-    if since and until and until <= since:
+    values, errors = read_values(FILTERS, project, query)
+    if "since" in values and "until" in values and values["until"] <= values["since"]:
         errors["until"] = "The end must be later than the beginning."
     if errors:
-        raise ChoiceError(errors)
-    return Choice(
-        batches=values["batch"],
-        control=values["control"] or "",
-        agreement=values["agreement"],
-        since=since,
-        until=until,
-        skipped=bool(values["skipped"]),
-        excluded=bool(values["excluded"]),
-        copies=bool(values["copies"]),
-        name_part="-".join(filter(None, (_name_part(name, texts[name], values[name]) for name in FILTERS))),
-    )
+        raise FilterError(errors)
+    values = {name: value for name, value in values.items() if value is not False}
+    parts = [FILTERS[name].file_part(str(query[name]).strip(), value) for name, value in values.items()]
+    return Choice(values, "-".join(parts))
 
 
-def _batches(text: str, known: Sequence[int]) -> frozenset[int]:
-    """`3`, `1,4`, `2-5`, `6-` (that one and all later), `-3`, or several of these with commas between."""
+def _batches(project: Project, text: str) -> frozenset[int]:
+    """`3`, `1,4`, `2-5`, `6-` (that one and all later), `-3`, or several of these with commas between. One query."""
+    known = list(project.batches.order_by("number").values_list("number", flat=True))
     if not known:
-        raise ValueError("This project has no batch yet.")
+        raise LookupError("This project has no batch yet.")
     numbers: set[int] = set()
     for part in text.replace(" ", "").replace("–", "-").split(","):
         span = _SPAN.fullmatch(part)
         if not part or not span or part == "-":
-            raise ValueError(
+            raise LookupError(
                 f"{_quoted(text)} names no batches. Write a number, a range or a list: 3 or 2-5 or 1,4,6-."
             )
         low = int(span[1] or (known[0] if span[2] else span[3]))
         high = int(span[3] or (max(known[-1], low) if span[2] else low))
         if high < low:
-            raise ValueError(f"{_quoted(part)} runs backwards: write {high}-{low}.")
+            raise LookupError(f"{_quoted(part)} runs backwards: write {high}-{low}.")
         for end in (low, high):
             if end not in known:
-                raise ValueError(f"This project has no batch {end}; {_those_there_are(known)}.")
+                raise LookupError(f"This project has no batch {end}; {_those_there_are(known)}.")
         numbers.update(range(low, high + 1))
     return frozenset(numbers)
 
@@ -139,69 +111,54 @@ def _those_there_are(known: Sequence[int]) -> str:
     return f"its batches are {known[0]} to {known[-1]}" if len(known) > 1 else f"its only batch is {known[0]}"
 
 
-def _control(text: str) -> str:
-    if text not in CONTROL:
-        raise ValueError(f"{_quoted(text)} is not valid. Write only or without.")
+def _control(project: Project, text: str) -> str:
+    if text not in ("only", "without"):
+        raise LookupError(f"{_quoted(text)} is not valid. Write only or without.")
     return text
 
 
-def _agreement(text: str) -> float:
+def _agreement(project: Project, text: str) -> float:
     try:
         share = float(text)
     except ValueError:
         share = math.nan
     if not 0 <= share <= 1:
-        raise ValueError(f"{_quoted(text)} is not a share. Write a number from 0 to 1, such as 0.8.")
+        raise LookupError(f"{_quoted(text)} is not a share. Write a number from 0 to 1, such as 0.8.")
     return share
 
 
-def _yes_or_no(text: str) -> bool:
+def _yes_or_no(project: Project, text: str) -> bool:
     if text.lower() not in YES + NO:
-        raise ValueError(f"{_quoted(text)} is neither true nor false.")
+        raise LookupError(f"{_quoted(text)} is neither true nor false.")
     return text.lower() in YES
 
 
-def _moment(text: str, name: str) -> datetime.datetime:
-    """A date (its day in UTC: `until` takes it in whole) or a time with its zone."""
+def _until(project: Project, text: str) -> datetime.datetime:
+    return _moment(project, text, days=1)
+
+
+def _moment(project: Project, text: str, days: int = 0) -> datetime.datetime:
+    """The beginning of a date in UTC, so many `days` later; or a time with its zone."""
     try:
         moment = datetime.datetime.fromisoformat(_LOST_PLUS.sub(r"+\1", text))
     except ValueError:
-        raise ValueError(
+        raise LookupError(
             f"{_quoted(text)} is no date or time. Write 2026-03-01 (a day in UTC) or 2026-03-01T14:30+01:00."
         ) from None
     try:
         if _DATE.fullmatch(text):
-            day = moment.replace(tzinfo=datetime.UTC)
-            return day + datetime.timedelta(days=1) if name == "until" else day
+            return moment.replace(tzinfo=datetime.UTC) + datetime.timedelta(days=days)
         if moment.tzinfo is None:
-            raise ValueError(f"{_quoted(text)} has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
+            raise LookupError(f"{_quoted(text)} has no zone. Add one, Z for UTC or +01:00, or give the date alone.")
         return moment.astimezone(datetime.UTC)
     except OverflowError:
-        raise ValueError(f"{_quoted(text)} lies beyond what a calendar holds.") from None
+        raise LookupError(f"{_quoted(text)} lies beyond what a calendar holds.") from None
 
 
 def _quoted(text: str) -> str:
     """What was given, printable and short enough for one line."""
     shown = text if len(text) <= 40 else f"{text[:39]}…"
     return repr(shown)
-
-
-def _name_part(name: str, text: str, value: Any) -> str:
-    """A filter as part of a file's name; only characters that every system takes."""
-    if value is None or value is False:
-        return ""
-    if name == "batch":
-        spans = _spans(sorted(value))
-        if len(spans) > NAMED:
-            return f"{len(value)}-batches"
-        return f"batch-{spans}" if len(value) == 1 else f"batches-{spans}"
-    if name == "control":
-        return "control" if value == "only" else "without-control"
-    if name == "agreement":
-        return f"agreement-{value:g}"
-    if name in ("skipped", "excluded", "copies"):
-        return f"with-{name}"
-    return f"{name}-{text}" if _DATE.fullmatch(text) else f"{name}-{value:%Y-%m-%dT%H%M%SZ}"
 
 
 def _spans(numbers: Sequence[int]) -> str:
@@ -213,3 +170,125 @@ def _spans(numbers: Sequence[int]) -> str:
         else:
             groups.append([each])
     return "+".join(f"{group[0]}-{group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
+
+
+def _batches_part(text: str, numbers: frozenset[int]) -> str:
+    spans = _spans(sorted(numbers))
+    if len(spans) > NAMED:
+        return f"{len(numbers)}-batches"
+    return f"batch-{spans}" if len(numbers) == 1 else f"batches-{spans}"
+
+
+def _moment_part(name: str) -> Callable[[str, datetime.datetime], str]:
+    return lambda text, at: f"{name}-{text}" if _DATE.fullmatch(text) else f"{name}-{at:%Y-%m-%dT%H%M%SZ}"
+
+
+def _compared(column: str, operator: str) -> Callable[[Any], Condition]:
+    """The condition that the item's column stands in this relation to the value."""
+
+    def condition(value: Any) -> Condition:
+        return ("", []) if value is None else (f"item.{column} {operator} %s", [stored(Item, column, value)])
+
+    return condition
+
+
+def _adding(name: str, label: str, meaning: str, **more: Any) -> ExportFilter:
+    return ExportFilter(
+        name=name,
+        label=label,
+        meaning=meaning,
+        read=_yes_or_no,
+        schema={**YES_OR_NO, "default": False},
+        file_part=lambda text, value: f"with-{name}",
+        **more,
+    )
+
+
+_WHEN = "a day in UTC (`2026-03-01`) or a time with its zone (`2026-03-01T14:30+01:00`)"
+_DECLARED = (
+    ExportFilter(
+        name="batch",
+        label="Batches",
+        meaning="Only items of these batches: one (`3`), several (`1,4`), a range (`2-5`), one and all later (`6-`), "
+        "or a list of these.",
+        read=_batches,
+        metavar="N",
+        attrs={"placeholder": "all", "class": "figure"},
+        file_part=_batches_part,
+    ),
+    ExportFilter(
+        name="control",
+        label="Control items",
+        meaning="`only`: control items alone; `without`: all others.",
+        hint="A random sample of the pool, which no model learns from.",
+        read=_control,
+        schema={**TEXT, "enum": ["only", "without"]},
+        choices=(("only", "Only these"), ("without", "Without them")),
+        unset="With them",
+        metavar="only|without",
+        condition=lambda value: ({None: "", "only": "task.is_control", "without": "NOT task.is_control"}[value], []),
+        copies=lambda copies, value: copies.none() if value == "only" else copies,
+        file_part=lambda text, value: "control" if value == "only" else "without-control",
+    ),
+    ExportFilter(
+        name="since",
+        label="Labeled since",
+        meaning=f"Only labels that were settled then or later: {_WHEN}.",
+        hint="A day in UTC.",
+        read=_moment,
+        metavar="TIME",
+        attrs={"type": "date", "class": "figure"},
+        condition=_compared("labeled_at", ">="),
+        copies=lambda copies, at: copies.filter(of__labeled_at__gte=at),
+        file_part=_moment_part("since"),
+    ),
+    ExportFilter(
+        name="until",
+        label="Labeled until",
+        meaning=f"Only labels that were settled earlier than that time, or on that day at the latest: {_WHEN}.",
+        hint="That day included.",
+        read=_until,
+        metavar="TIME",
+        attrs={"type": "date", "class": "figure"},
+        condition=_compared("labeled_at", "<"),
+        copies=lambda copies, at: copies.filter(of__labeled_at__lt=at),
+        file_part=_moment_part("until"),
+    ),
+    ExportFilter(
+        name="agreement",
+        label="Least agreement",
+        meaning="Only labels with at least this agreement, from 0 to 1.",
+        hint="The share of the annotations that agree with the label, from 0 to 1.",
+        read=_agreement,
+        schema={"type": "number", "minimum": 0, "maximum": 1},
+        metavar="SHARE",
+        attrs={"placeholder": "any", "class": "figure", "inputmode": "decimal"},
+        condition=_compared("agreement", ">="),
+        copies=lambda copies, share: copies.none(),
+        file_part=lambda text, share: f"agreement-{share:g}",
+    ),
+    _adding(
+        "skipped",
+        "With the items that everybody skipped",
+        "Also the items that everybody skipped. They have no label, agreement or time of labeling, so that "
+        "`agreement`, `since` and `until` leave them out again.",
+        hint="They have no label, agreement or time of labeling, but tell who skipped them and why.",
+        condition=lambda yes: (f"(item.label IS NOT NULL{' OR task.outstanding = 0' if yes else ''})", []),
+    ),
+    _adding(
+        "excluded",
+        "With the items that were excluded or deleted",
+        "Also the items that a manager has excluded or deleted, as far as they match the rest.",
+        condition=lambda yes: ("" if yes else "item.excluded_at IS NULL", []),
+    ),
+    _adding(
+        "copies",
+        "With near-copies",
+        "Also near-copies, behind the items of the batch that they were shown in. They "
+        "have the label of another item and no answers, so that `agreement` and `control=only` leave them out again; "
+        "`since` and `until` go by when that item was labeled.",
+        hint="They have the label of another item, which the column “propagated_from” names.",
+    ),
+)
+FILTERS: dict[str, ExportFilter] = {each.name: each for each in _DECLARED}
+"""By name, in the order in which a file's name tells them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from labeling.models import Batch, Copy, Project
@@ -19,29 +19,27 @@ NOTHING: Row = {column.name: None for column in COLUMNS} | {
 
 def count_copies(project: Project, choice: Choice) -> int:
     """How many rows `copy_pages` gives for all batches. One query, none where they are not asked for."""
-    if not choice.copies:
+    if not choice.get("copies"):
         return 0
     copies = _chosen(project, choice)
-    if choice.batches is not None:
-        copies = copies.filter(batch__number__in=choice.batches)
+    if numbers := choice.get("batch"):
+        copies = copies.filter(batch__number__in=numbers)
     return copies.count()
 
 
 def copy_pages(batch: Batch, choice: Choice, show: Callable[[Any], Any], *, is_file: bool, size: int) -> Iterator[Page]:
     """The batch's near-copies, up to `size` at a time. `show` turns a label into what people read."""
     last, copies = 0, _chosen(batch.project, choice).filter(batch=batch).order_by("pk")
-    while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.copies else ()):
+    while page := list(copies.filter(pk__gt=last).select_related("item", "of")[:size] if choice.get("copies") else ()):
         yield [_row(copy, batch, show, is_file=is_file) for copy in page]
         last = page[-1].pk
 
 
 def _chosen(project: Project, choice: Choice) -> CopyQuerySet:
-    """They are labeled when their source is. Nobody agrees on them, and none is in the control slice."""
-    copies = Copy.objects.propagated().filter(of__project=project)
-    if choice.control == "only" or choice.agreement is not None:
-        return copies.none()
-    times: Mapping[str, Any] = {"of__labeled_at__gte": choice.since, "of__labeled_at__lt": choice.until}
-    return copies.filter(**{name: time for name, time in times.items() if time is not None})
+    """The near-copies that the filters leave. A copy is labeled when its source is. It has no agreement, and is not in
+    the control slice.
+    """
+    return choice.of_copies(Copy.objects.propagated().filter(of__project=project))
 
 
 def _row(copy: Copy, batch: Batch, show: Callable[[Any], Any], *, is_file: bool) -> Row:

@@ -87,14 +87,14 @@ def count_rows(project: Project, choice: Choice | None = None, *, at_most: int |
     """How many rows `pages` gives; `at_most` + 1 stands for any larger number, and spares counting them. One query, or
     two."""
     choice = choice or Choice()
-    condition, values = choice.conditions()
+    condition, values = choice.condition()
     sql = f"""
         SELECT 1 FROM labeling_task task JOIN labeling_item item ON item.id = task.item_id
         JOIN labeling_batch batch ON batch.id = task.batch_id WHERE batch.project_id = %s AND {condition}"""
     values = [project.pk, *values]
-    if choice.batches is not None:
-        sql += f" AND batch.number IN ({marks(len(choice.batches))})"
-        values += choice.batches
+    if batches := choice.get("batch"):
+        sql += f" AND batch.number IN ({marks(len(batches))})"
+        values += batches
     if at_most is not None:
         sql += " LIMIT %s"
         values.append(at_most + 1)
@@ -127,8 +127,9 @@ def pages(project: Project, choice: Choice | None = None, *, size: int = PAGE) -
     def shown(label: Any) -> Any:
         return asks.show(project.follow(label), names)
 
+    numbers = choice.get("batch")
     for facts in batches:
-        if choice.batches is None or facts.number in choice.batches:
+        if numbers is None or facts.number in numbers:
             yield from _pages_of(facts, choice, shared, size)
             yield from copy_pages(by_id[facts.id], choice, shown, is_file=shared.is_file, size=size)
 
@@ -148,7 +149,7 @@ def _tasks_of(facts: BatchFacts, choice: Choice, size: int) -> Iterator[_Task]:
     would expect few chosen tasks, and look for them in the whole batch, page by page. The number of tasks is part of
     the statement, so that a prepared plan knows it.
     """
-    condition, values = choice.conditions()
+    condition, values = choice.condition()
     sql = f"""
         SELECT ({condition}), task.id, task.item_id, task.rank, task.is_control, task.prompted, task.prompted_by,
             task.margin, task.cluster, task.cluster_size, task.draw_pass, task.selection, item."row", item.external_id,

@@ -9,9 +9,11 @@ from urllib.parse import urlencode
 from django import forms
 from django.http import QueryDict
 
+from labeling.items.filter import FilterError
 from labeling.models import Project
-from labeling.outgoing.exports import FILTERS, Choice, ChoiceError, choose
-from labeling.web.shared.forms import figure_input
+from labeling.outgoing.exports import FILTERS, Choice, choose
+from labeling.outgoing.exports.choice import ExportFilter
+from labeling.web.shared.forms import filter_field
 
 DAY = re.compile(r"(\d{4}-\d\d-\d\d)?", re.ASCII)
 
@@ -21,52 +23,25 @@ class ExportForm(forms.Form):
 
     use_required_attribute = False
 
-    batch = forms.CharField(label="Batches", required=False)
-    control = forms.ChoiceField(
-        label="Control items",
-        required=False,
-        choices=[("", "With them"), ("only", "Only these"), ("without", "Without them")],
-        help_text="A random sample of the pool, which no model learns from.",
-    )
-    agreement = forms.CharField(
-        label="Least agreement",
-        required=False,
-        widget=figure_input(is_whole=False, placeholder="any"),
-        help_text="The share of the annotations that agree with the label, from 0 to 1.",
-    )
-    since = forms.CharField(label="Labeled since", required=False, help_text="A day in UTC.")
-    until = forms.CharField(label="Labeled until", required=False, help_text="That day included.")
-    skipped = forms.BooleanField(
-        label="With the items that everybody skipped",
-        required=False,
-        help_text="They have no label, agreement or time of labeling, but tell who skipped them and why.",
-    )
-    excluded = forms.BooleanField(label="With the items that were excluded or deleted", required=False)
-    copies = forms.BooleanField(
-        label="With near-copies",
-        required=False,
-        help_text="They have the label of another item, which the column “propagated_from” names.",
-    )
-
     def __init__(self, project: Project, query: QueryDict, numbers: list[int]) -> None:
         """`numbers`: those of the project's batches, ascending."""
         super().__init__(query)
         self._project = project
         self._query = query
         self.choice = Choice()
+        self.fields |= {name: _field(each, query.get(name, "")) for name, each in FILTERS.items()}
         self.fields["batch"].help_text = _batches_hint(numbers)
-        self.fields["batch"].widget.attrs |= {"placeholder": "all", "autocomplete": "off", "class": "figure"}
-        for name in ("since", "until"):
-            # A time, which an address may hold, is none for a control that picks days: it stays as it was written.
-            kind = "date" if DAY.fullmatch(query.get(name, "")) else "text"
-            self.fields[name].widget = forms.TextInput(attrs={"type": kind, "class": "figure"})
+
+    def shown(self) -> list[forms.BoundField]:
+        """The fields on the page; near-copies only where the project has some."""
+        return [field for field in self if field.name != "copies" or self._project.near_copies]
 
     def clean(self) -> dict[str, Any]:
         # A control that holds what it cannot take says so itself.
         choices = {name: self._query.get(name, "") for name in FILTERS if name not in self.errors}
         try:
             self.choice = choose(self._project, choices)
-        except ChoiceError as error:
+        except FilterError as error:
             for name, text in error.fields.items():
                 self.add_error(name, text)
         return self.cleaned_data
@@ -75,6 +50,21 @@ class ExportForm(forms.Form):
         """The filters that are set, as the query of an address; the same for API and page."""
         set_ones = {name: str(self._query.get(name, "")).strip() for name in FILTERS}
         return urlencode({name: text for name, text in set_ones.items() if text}, safe=":,")
+
+
+def _field(each: ExportFilter, text: str) -> forms.Field:
+    """The field that sets the filter. A text that a control for days would drop gets a plain control."""
+    if each.schema["type"] == "boolean":
+        return forms.BooleanField(label=each.label, required=False, help_text=each.hint)
+    if each.choices:
+        return forms.ChoiceField(
+            label=each.label, required=False, help_text=each.hint, choices=[("", each.unset), *each.choices]
+        )
+    field = filter_field(each)
+    field.help_text = each.hint
+    if field.widget.input_type == "date" and not DAY.fullmatch(text):
+        field.widget.input_type = "text"
+    return field
 
 
 def _batches_hint(numbers: list[int]) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 from django.http import HttpRequest
 from django.utils.http import urlencode
 
-from labeling.items.filters import READERS, State, matching
+from labeling.items.filters import FILTERS, State, matching
 from labeling.items.order import (
     NEWEST,
     Order,
@@ -19,37 +18,11 @@ from labeling.items.order import (
     order_for,
     position_of,
 )
+from labeling.items.values import YES_OR_NO
 from labeling.models import Item, Project
 from labeling.models.items import ItemQuerySet
 from labeling.projects.invisible import isolated
 from labeling.web.items.forms import FindForm
-
-# How each filter reads where it can be taken off again.
-_SENTENCES = {
-    "like": "like {}",
-    "q": "says “{}”",
-    "search": "id holds “{}”",
-    "label": "label: {}",
-    "batch": "batch {}",
-    "cluster": "cluster {1} of batch {0}",
-    "predicted": "version {0} predicts {1}",
-    "annotator": "by {}",
-    "answered": "answered {}",
-    "against": "another answered {}",
-    "divided": "divided on {}",
-    "unlike": "{} answered differently",
-    "known": "known to be {}",
-    "flagged": ("flagged", "not flagged"),
-    "disagreement": ("in disagreement", "all agree"),
-    "skips": ("somebody skipped it", "nobody skipped it"),
-    "corrected": ("settled by a manager", "not settled"),
-    "control": ("control", "not control"),
-    "gold": ("gold", "not gold"),
-    "queued": ("queued for labeling", "not queued"),
-    "propagated": ("labeled as a near-copy", "not labeled as a near-copy"),
-    "excluded": ("excluded", "not excluded"),
-    "deleted": ("deleted", "not deleted"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +42,7 @@ class Finding:
         self._project = project
         self._typed = {
             name: request.GET[name].strip()
-            for name in (*READERS, "sort")
+            for name in (*FILTERS, "sort")
             if name in request.GET and request.GET[name].strip()
         }
         # The newest labels come first anyway, but where something else does.
@@ -77,11 +50,10 @@ class Finding:
             del self._typed["sort"]
         self.filter = self.form.filter
         # Excluded items have a list of their own, as deleted ones have.
-        self._keeps_excluded = (
-            self.filter.excluded is not None or self.filter.deleted or self.filter.state == State.EXCLUDED
-        )
-        if not self._keeps_excluded:
-            self.filter = replace(self.filter, excluded=False)
+        chosen = self.filter
+        asked = "excluded" in chosen or chosen.get("deleted") or chosen.get("state") == State.EXCLUDED
+        self._implied = {} if asked else {"excluded": False}
+        self.filter = {**chosen, **self._implied}
 
     @property
     def order(self) -> Order:
@@ -103,7 +75,7 @@ class Finding:
     @property
     def wrong_below(self) -> bool:
         """Whether one of the filters that are folded away cannot be used: it has to be seen."""
-        return bool(set(self.form.errors) - {"q", "label", "state", "sort"})
+        return any(field.errors for field in self.form.folded())
 
     @property
     def typed(self) -> dict[str, str]:
@@ -113,7 +85,7 @@ class Finding:
     @property
     def filters(self) -> dict[str, str]:
         """The filters that let through the items of the list, as `read_filter` takes them."""
-        return self.typed if self._keeps_excluded else {**self._typed, "excluded": "false"}
+        return self._typed | {name: "false" for name in self._implied}
 
     @property
     def query(self) -> str:
@@ -151,15 +123,15 @@ class Finding:
         ]
 
     def _sentence(self, name: str, text: str) -> str:
-        if name == "state":
-            return str(State(text).label)
-        if name == "like" and self.filter.like:
-            text = self.filter.like.item.external_id
-        words: Any = _SENTENCES[name]
-        if not isinstance(words, str):
-            return str(words[text not in ("true", "yes")])
-        parts = text.split(":", 1) if name in ("cluster", "predicted") else [text]
-        return words.format(*map(isolated, parts))
+        each = FILTERS[name]
+        if isinstance(each.chip, tuple):
+            return each.chip[0 if YES_OR_NO[text] else 1]
+        if each.choices:
+            return dict(each.choices)[text]
+        if name == "like" and "like" in self.filter:
+            text = self.filter["like"].item.external_id
+        parts = text.split(":", 1) if "{1}" in each.chip else [text]
+        return each.chip.format(*map(isolated, parts))
 
     def around(self, item: Item, at: str | None = None) -> tuple[int | None, int | None]:
         """The ids of the items in front of and behind this one, or behind the place where it was."""

@@ -8,11 +8,14 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from labeling.answering.reading import read_value
-from labeling.items.filters import LONGEST, READERS, FilterError, ItemFilter, State, read_filter, unknown_class
+from labeling.items.filter import FilterError
+from labeling.items.filters import FILTERS, LONGEST, Chosen, read_filter
 from labeling.items.order import ALIKE, ORDERS, SORTS
 from labeling.items.records import ItemRecord
+from labeling.items.values import unknown_class
 from labeling.models import Project
 from labeling.questions import InvalidValue, Stored
+from labeling.web.shared.forms import filter_field
 
 # As many classes as there are digit keys: 1 to 9, and 0 for the tenth. Beyond, one is searched for.
 MAX_CHOICES = 10
@@ -22,63 +25,35 @@ MAX_LISTED = 200
 NO_CHOICE = "Choose what it is."
 
 
-def _text(label: str, **attrs: str) -> forms.CharField:
-    plain = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
-    return forms.CharField(
-        label=label, required=False, max_length=LONGEST, widget=forms.TextInput(attrs={**plain, **attrs})
-    )
-
-
-def _choice(label: str, *choices: tuple[str, str], **options: Any) -> forms.CharField:
-    return forms.CharField(
-        label=label, required=False, widget=forms.Select(choices=[("", "any"), *choices] if not options else choices)
-    )
-
-
-def _yes_or_no(label: str, yes: str, no: str) -> forms.CharField:
-    return _choice(label, ("true", yes), ("false", no))
-
-
 class FindForm(forms.Form):
     """What is looked for; `filter` holds it, read, once the form is valid."""
-
-    like = forms.CharField(required=False, max_length=LONGEST, widget=forms.HiddenInput)
-    q = _text("Words", type="search", placeholder='word, "exact phrase", field:value')
-    search = _text("Id holds", type="search")
-    label = _text("Label", list="classes")
-    state = _choice("State", *State.choices)
-    batch = _text("Batch", inputmode="numeric")
-    cluster = _text("Cluster", placeholder="batch:cluster")
-    predicted = _text("Predicted", placeholder="version:class")
-    annotator = _text("Annotator", list="annotators")
-    answered = _text("Answered", list="classes")
-    against = _text("Another answered", list="classes")
-    divided = _text("Divided on", list="classes")
-    unlike = _text("Answered differently by", list="annotators")
-    known = _text("Known to be", list="classes")
-    flagged = _yes_or_no("Flag", "flagged", "not flagged")
-    disagreement = _yes_or_no("Agreement", "in disagreement", "all agree")
-    skips = _yes_or_no("Skips", "somebody skipped it", "nobody skipped it")
-    corrected = _yes_or_no("Settled by a manager", "settled", "not settled")
-    control = _yes_or_no("Control slice", "in it", "not in it")
-    gold = _yes_or_no("Gold", "gold", "not gold")
-    queued = _yes_or_no("Queued for labeling", "queued", "not queued")
-    propagated = _yes_or_no("Labeled as a near-copy", "labeled as one", "not labeled as one")
-    excluded = _choice("Excluded", ("", "not excluded"), ("true", "excluded"), whole=True)
-    deleted = _choice("Deleted", ("", "not deleted"), ("true", "deleted"), whole=True)
-    sort = _choice("Sort by", *((name, order.title) for name, order in ORDERS.items()), whole=True)
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.auto_id = "find-%s"
         self._project = project
-        self.filter = ItemFilter()
-        if self.data.get("like"):
-            sorts = {ALIKE: SORTS[ALIKE], **ORDERS}
-            self.fields["sort"].widget = forms.Select(choices=[(name, order.title) for name, order in sorts.items()])
+        self.filter: Chosen = {}
+        self.fields |= {name: filter_field(each, longest=LONGEST) for name, each in FILTERS.items()}
+        self.fields["like"].widget = forms.HiddenInput()
+        sorts = {ALIKE: SORTS[ALIKE], **ORDERS} if self.data.get("like") else ORDERS
+        choices = [(name, order.title) for name, order in sorts.items()]
+        self.fields["sort"] = forms.CharField(label="Sort by", required=False, widget=forms.Select(choices=choices))
         if project.asks.proposes:
-            for name in ("label", "answered", "against", "divided", "known"):
-                self.fields[name].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
+            for name, each in FILTERS.items():
+                if each.attrs.get("list") == "classes":
+                    self.fields[name].widget = forms.Select(choices=[("", "any"), ("yes", "yes"), ("no", "no")])
+
+    def front(self) -> list[forms.BoundField]:
+        """The fields that are always in view."""
+        return [*self._at("front"), self["sort"]]
+
+    def folded(self) -> list[forms.BoundField]:
+        """The fields that are folded away. Predictions only where they are stored, or where there is an error."""
+        stored = not self._project.asks.best_is_no_answer
+        return [field for field in self._at("folded") if field.name != "predicted" or stored or field.errors]
+
+    def _at(self, place: str) -> list[forms.BoundField]:
+        return [self[name] for name, each in FILTERS.items() if each.place == place]
 
     def clean_sort(self) -> str:
         sort = self.cleaned_data["sort"]
@@ -87,7 +62,7 @@ class FindForm(forms.Form):
         return str(sort)
 
     def clean(self) -> None:
-        asked = {name: value for name, value in self.cleaned_data.items() if name in READERS}
+        asked = {name: value for name, value in self.cleaned_data.items() if name in FILTERS}
         try:
             self.filter = read_filter(self._project, asked)
         except FilterError as error:
@@ -121,14 +96,14 @@ class CorrectionForm(forms.Form):
         shown = project.asks.show(record.item.label, record.names)
         if project.asks.proposes:
             self._choose_one([("true", "Yes"), ("false", "No")], shown if shown is None else str(shown).lower())
-        elif project.asks.several:
+        elif project.asks.per_class:
             self._choose_many(classes or self._near(record), shown or [], all_there=bool(classes))
-        elif classes:
+        elif classes and not project.asks.value_is_list:
             self._choose_one([(name, name) for name in classes], shown)
         else:
             self.fields["value"] = forms.CharField(
-                label="Class",
-                initial=shown or "",
+                label="Classes" if project.asks.value_is_list else "Class",
+                initial=", ".join(shown) if isinstance(shown, list) else shown or "",
                 error_messages={"required": NO_CHOICE},
                 widget=forms.TextInput(attrs={"list": "classes", "autocomplete": "off", "spellcheck": "false"}),
             )
@@ -171,7 +146,7 @@ class CorrectionForm(forms.Form):
             value = value == "true"
         if also := self.cleaned_data.get("also"):
             value = [*value, also]
-        typed = also or (value if isinstance(value, str) else "")
+        typed = also or (value if isinstance(value, str) and not self._project.asks.value_is_list else "")
         try:
             self.stored = read_value(self._project, value)
         except InvalidValue as error:

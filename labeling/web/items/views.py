@@ -16,9 +16,9 @@ from labeling.answering import corrections
 from labeling.answering.changing import ACTIONS, RESTORE
 from labeling.insight.attention import attention_of
 from labeling.items import search
-from labeling.items.filters import classes_like
 from labeling.items.order import count_up_to, page_after, page_before
 from labeling.items.records import ItemRecord, lines_of, record_of
+from labeling.items.values import classes_like
 from labeling.models import Ability, Item, LabelClass, Membership, Project
 from labeling.projects import bulk, examples
 from labeling.projects.purging import KEPT_DAYS
@@ -56,9 +56,9 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
         "finding": finding,
         "counted": f"More than {words.number(n)} items" if more else words.count(n, "item"),
         "one": n == 1,
-        "alike": finding.filter.like,
-        "compared": words.number(finding.filter.like.compared) if finding.filter.like else "",
-        "unindexed": _unindexed(project) if finding.filter.q else "",
+        "alike": finding.filter.get("like"),
+        "compared": words.number(finding.filter["like"].compared) if "like" in finding.filter else "",
+        "unindexed": _unindexed(project) if "q" in finding.filter else "",
         "cards": [item_view.card(project, line, names) for line in lines],
         "earlier": finding.with_place("before", page.before),
         "later": finding.with_place("after", page.after),
@@ -78,7 +78,7 @@ def item_list(request: HttpRequest, membership: Membership) -> HttpResponse:
 
 def _offered(action: str, finding: Finding) -> bool:
     """Whether the list has items that the action may fit: deleted ones are in a list of their own."""
-    return action == RESTORE if finding.filter.deleted else action != RESTORE
+    return action == RESTORE if finding.filter.get("deleted") else action != RESTORE
 
 
 def _unindexed(project: Project) -> str:

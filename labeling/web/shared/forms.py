@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 
+from labeling.items.filter import Filter
 from labeling.web.shared.words import figure
 
 # Codes of what is beyond what a field takes.
@@ -19,6 +20,16 @@ def figure_input(*, is_whole: bool, placeholder: str = "") -> forms.TextInput:
     """A control for a number. Browsers drop what is no number from their own; here it stays, to be mended."""
     attrs = {"class": "figure", "autocomplete": "off", "inputmode": "numeric" if is_whole else "decimal"}
     return forms.TextInput(attrs={**attrs, "placeholder": placeholder} if placeholder else attrs)
+
+
+def filter_field(each: Filter, *, longest: int | None = None) -> forms.Field:
+    """The field that sets the filter. Texts and choices are read by the filter; the field takes all of them."""
+    if each.choices:
+        widget: forms.Widget = forms.Select(choices=[("", each.unset), *each.choices])
+    else:
+        plain = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        widget = forms.TextInput(attrs={**plain, **each.attrs})
+    return forms.CharField(label=each.label, required=False, max_length=longest, widget=widget)
 
 
 def say_bounds(form: forms.BaseForm, model_fields: Any) -> None:

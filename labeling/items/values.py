@@ -1,0 +1,107 @@
+"""Values of filters, read from texts. Each reader raises `LookupError` with a sentence for people."""
+
+from __future__ import annotations
+
+import re
+
+from django.db import models
+
+from labeling.items import search
+from labeling.items.alike import Alike, alike
+from labeling.items.predicted import Predicted, predicted_as
+from labeling.items.search import Matches
+from labeling.items.words import read_search
+from labeling.models import Batch, LabelClass, Project, User
+
+# Names that are proposed where somebody asks for a class that there is not.
+PROPOSED = 5
+NUMBER = re.compile(r"\d{1,9}", re.ASCII)
+ITEM_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+YES_OR_NO = {"yes": True, "true": True, "no": False, "false": False}
+
+
+def read_label(project: Project, name: str) -> int | bool:
+    if project.asks.proposes:
+        if name.lower() not in YES_OR_NO:
+            raise LookupError("Labels are yes or no here: enter one of them.")
+        return YES_OR_NO[name.lower()]
+    index = project.classes.filter(name=name).values_list("index", flat=True).first()
+    if index is not None:
+        return index
+    raise LookupError(unknown_class(project, name))
+
+
+def read_batch(project: Project, text: str) -> Batch:
+    if not NUMBER.fullmatch(text):
+        raise LookupError("Enter the number of a batch.")
+    batch = project.batches.filter(number=int(text)).first()
+    if batch is None:
+        raise LookupError(f"There is no batch {text} in this project.")
+    return batch
+
+
+def read_cluster(project: Project, text: str) -> tuple[Batch, int]:
+    number, _, cluster = text.partition(":")
+    if not NUMBER.fullmatch(number) or not ITEM_NUMBER.fullmatch(cluster):
+        raise LookupError("Enter the numbers of a batch and of a cluster with a colon between them, such as 2:17.")
+    batch = read_batch(project, number)
+    if not batch.clusters:
+        raise LookupError(f"Batch {number} was not picked by clusters.")
+    return batch, int(cluster)
+
+
+def read_predicted(project: Project, text: str) -> Predicted:
+    number, colon, name = text.partition(":")
+    if not colon or not NUMBER.fullmatch(number):
+        raise LookupError("Enter the number of a model version, a colon and a class.")
+    if reason := project.asks.best_is_no_answer:
+        raise LookupError(f"Predictions cannot be searched where {reason}: they are not stored.")
+    version = project.versions.filter(number=int(number)).first()
+    if version is None:
+        raise LookupError(f"There is no model version {number} in this project.")
+    return predicted_as(project, version, int(read_label(project, name.strip())))
+
+
+def read_annotator(project: Project, username: str) -> User:
+    # Former members too: what they have answered stays. Whether other people have an account is nobody's business here.
+    user = User.objects.filter(username=username).first()
+    known = user and (
+        user.memberships.filter(project=project).exists()
+        or user.annotations.filter(task__batch__project=project).exists()
+    )
+    if user is None or not known:
+        raise LookupError(f"Nobody called “{username[:60]}” is or was an annotator of this project.")
+    return user
+
+
+def read_words(project: Project, text: str) -> Matches:
+    if terms := read_search(text):
+        return search.look_up(project, terms)
+    raise LookupError("Enter at least one letter or digit.")
+
+
+def read_like(project: Project, text: str) -> Alike:
+    item = project.items.filter(pk=int(text)).first() if ITEM_NUMBER.fullmatch(text) else None
+    if item is None:
+        raise LookupError("There is no such item in this project.")
+    return alike(project, item)
+
+
+def read_mark(project: Project, text: str) -> bool:
+    if text not in YES_OR_NO:
+        raise LookupError("Answer true or false.")
+    return YES_OR_NO[text]
+
+
+def unknown_class(project: Project, name: str) -> str:
+    """What to say to somebody who asks for a class that there is not: with a few that are."""
+    close = classes_like(project, name, PROPOSED)
+    proposal = f" Did you mean {' or '.join(close)}?" if close else ""
+    return f"This project has no class “{name[:60]}”.{proposal}"
+
+
+def classes_like(project: Project, text: str, n: int) -> list[str]:
+    """Up to `n` names of classes that hold `text`, those that begin with it first."""
+    begins = models.Case(models.When(name__istartswith=text, then=0), default=1)
+    classes: models.QuerySet[LabelClass] = project.classes.filter(name__icontains=text).order_by(begins, "index")
+    return list(classes.values_list("name", flat=True)[:n])
