@@ -1,9 +1,9 @@
 """Writes what docs/reference has of declarations.
 
-That is the options of `create_project` and the kinds of steps in commands.md, the roles in roles.md, and the callers of
-endpoints in api.md.
+That is the options of `create_project` and `export_labels` and the kinds of steps in commands.md, the filters in export.md,
+the roles in roles.md, and the callers of endpoints in api.md.
 
-Run `.venv/bin/python scripts/reference.py` after a change of a setting, a kind, a role or an ability.
+Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
 
 from __future__ import annotations
@@ -11,20 +11,21 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "docs/reference"
-TABLE = re.compile(r"(<!-- (options|kinds|roles) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
+TABLE = re.compile(r"(<!-- (create_project|export_labels|filters|kinds|roles) -->\n).*?(?=<!-- /\2 -->)", re.DOTALL)
 ENDPOINT = re.compile(r"^\| `([A-Z]+ (?:deleted-)?projects/\S*)` \| [^|]+ \|", re.MULTILINE)
 
 
-def options_of_create_project() -> str:
+def options_of(command: str) -> str:
     """The table of the command's options, in the order of its help. Django must be set up."""
     from django.core.management import BaseCommand, load_command_class
 
-    built_in = {action.dest for action in BaseCommand().create_parser("manage.py", "create_project")._actions}
-    parser = load_command_class("labeling", "create_project").create_parser("manage.py", "create_project")
+    built_in = {action.dest for action in BaseCommand().create_parser("manage.py", command)._actions}
+    parser = load_command_class("labeling", command).create_parser("manage.py", command)
     rows = [
         (", ".join(f"`{option}`" for option in action.option_strings), (action.help or "").replace("%%", "%"), action)
         for action in parser._actions
@@ -32,9 +33,19 @@ def options_of_create_project() -> str:
     ]
     lines = ["| option | meaning |", "|---|---|"]
     for options, meaning, action in rows:
-        values = f" One of `{'`, `'.join(action.metavar.split('|'))}`." if "|" in (action.metavar or "") else ""
+        choices = action.choices or (action.metavar or "").split("|")
+        values = f" One of `{'`, `'.join(choices)}`." if len(choices) > 1 else ""
         lines.append(f"| {options} | {meaning}{values} |")
     return "\n".join(lines) + "\n"
+
+
+def filters_of_exports() -> str:
+    """The table of the parameters of an export. Django must be set up."""
+    from labeling.outgoing.exports import FILTERS
+
+    rows = (f"| `{name}` | {each.meaning} |\n" for name, each in FILTERS.items())
+    formats = "one of the [formats](../how-to/use-an-export.md#formats), `jsonl` by default"
+    return f"| parameter | meaning |\n|---|---|\n| `format` | {formats} |\n{''.join(rows)}"
 
 
 def kinds_of_steps() -> str:
@@ -66,7 +77,13 @@ def callers(text: str) -> str:
     return ENDPOINT.sub(lambda row: f"| `{row[1]}` | {people.get(row[1], '')} |", text)
 
 
-TABLES = {"options": options_of_create_project, "kinds": kinds_of_steps, "roles": abilities_of_roles}
+TABLES: dict[str, Callable[[], str]] = {
+    "create_project": lambda: options_of("create_project"),
+    "export_labels": lambda: options_of("export_labels"),
+    "filters": filters_of_exports,
+    "kinds": kinds_of_steps,
+    "roles": abilities_of_roles,
+}
 
 
 def written(text: str) -> str:
@@ -74,7 +91,7 @@ def written(text: str) -> str:
     return TABLE.sub(lambda table: table[1] + TABLES[table[2]](), text)
 
 
-PAGES = {"commands.md": written, "roles.md": written, "api.md": callers}
+PAGES = {"commands.md": written, "export.md": written, "roles.md": written, "api.md": callers}
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ class Finding:
     @property
     def filters(self) -> dict[str, str]:
         """The filters that let through the items of the list, as `read_filter` takes them."""
-        return self._typed | {name: "false" for name in self._implied}
+        return self._typed | dict.fromkeys(self._implied, "false")
 
     @property
     def query(self) -> str:
