@@ -1,7 +1,7 @@
 """Writes what docs/reference has of declarations.
 
-That is the options of `create_project` and `export_labels` and the kinds of steps in commands.md, the filters in export.md,
-the roles in roles.md, and the callers of endpoints in api.md.
+That is the options of `create_project` and `export_labels` and the kinds of steps in commands.md, the filters in
+export.md, the roles in roles.md, and the callers of endpoints in api.md.
 
 Run `.venv/bin/python scripts/reference.py` after a change of a setting, a filter, a kind, a role or an ability.
 """
