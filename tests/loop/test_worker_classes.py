@@ -13,6 +13,7 @@ from labeling.loop.step import Step
 from labeling.loop.worker import Worker
 from labeling.management.commands import worker as command
 from labeling.models import Job
+from labeling.steps import registry
 
 pytestmark = pytest.mark.django_db
 
@@ -76,3 +77,14 @@ def test_a_kind_that_is_none_is_refused_with_all_there_are() -> None:
         CommandError, match=r"--only: 'gpu' is no kind of step\. There are: baseline, calibrate, .*train\."
     ):
         call_command("worker", "--only", "gpu")
+
+
+def test_a_worker_without_work_asks_one_question(django_assert_num_queries: Any) -> None:
+    Job.objects.enqueue(Job.Kind.ENCODE, project=make_project(), delay_seconds=60)
+    worker = Worker(lambda step: None)
+    with django_assert_num_queries(1):
+        assert not worker.run_next()
+
+
+def test_every_kind_of_step_has_its_function() -> None:
+    assert set(registry.STEPS) == set(Job.Kind)
