@@ -100,19 +100,13 @@ def run(work: Work) -> dict[str, Any]:
     import torch
 
     from models_store.prediction import probabilities
-    from models_store.training import train
+    from models_store.training import Recipe, train
 
     torch.set_num_threads(1)
     data = work.source.load(work.seed)
     rows, drawn = _labeled(work, data)
-    trained = train(
-        data.features[rows],
-        data.labels[rows],
-        **_shape(data),
-        config=RECIPES.get(work.recipe, DEFAULT),
-        seed=work.seed,
-        representative=np.isin(rows, drawn) if work.recipe == "default" else None,
-    )
+    representative = np.isin(rows, drawn) if work.recipe == "default" else None
+    trained = train(_training_set(data, rows, representative), Recipe(work.seed, RECIPES.get(work.recipe, DEFAULT)))
     p = np.concatenate([part for _, part in probabilities(trained.model, data.test_features)])
     return {
         "labels": len(rows),
@@ -132,24 +126,31 @@ def _labeled(work: Work, data: Data) -> tuple[np.ndarray, np.ndarray]:
     are picked as in a project, in nine batches, each of the smallest margins of a model of those before.
     """
     from models_store.prediction import predict
-    from models_store.training import train
+    from models_store.training import Recipe, train
 
     order = np.random.default_rng([work.seed, 11]).permutation(len(data.labels))[: work.labels_seen]
     if not work.picked:
         return np.sort(order), order
     drawn = rows = np.sort(order[: max(1, len(order) // (BATCHES + 1))])
     for size in np.diff(np.linspace(len(drawn), len(order), BATCHES + 1).round().astype(int)):
-        model = train(
-            data.features[rows], data.labels[rows], **_shape(data), config=PLAIN, seed=work.seed + len(rows)
-        ).model
+        model = train(_training_set(data, rows), Recipe(work.seed + len(rows), PLAIN)).model
         margins = np.concatenate([part.margins for part in predict(model, data.features)])
         margins[rows] = np.inf
         rows = np.sort(np.concatenate([rows, np.argsort(margins)[:size]]))
     return rows, drawn
 
 
-def _shape(data: Data) -> dict[str, Any]:
-    return {"question": "single", "n_classes": data.n_classes, "input_shape": data.input_shape}
+def _training_set(data: Data, rows: np.ndarray, representative: np.ndarray | None = None) -> Any:
+    from models_store.training import TrainingSet
+
+    return TrainingSet(
+        data.features[rows],
+        data.labels[rows],
+        "single",
+        data.n_classes,
+        data.input_shape,
+        representative=representative,
+    )
 
 
 def _measure(p: np.ndarray, data: Data) -> dict[str, float]:

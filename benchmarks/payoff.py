@@ -30,7 +30,7 @@ from models_store.crossfit import FOLDS, cross_fit, sizes_for
 from models_store.model import Model
 from models_store.payoff import Measured, next_gain, uniform_needs
 from models_store.prediction import predict
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick, settle_factor
 
@@ -122,16 +122,8 @@ def _tell(
     uniform = np.concatenate([control, first])
     sizes = sizes_for(len(uniform))
     answers_of = np.empty((len(sizes), len(uniform)), np.int64)
-    for answers in cross_fit(
-        data.features[uniform],
-        data.labels[uniform],
-        sizes,
-        question="single",
-        n_classes=data.n_classes,
-        input_shape=data.input_shape,
-        config=TrainConfig(),
-        seed=seed_for(seed, "baseline", len(uniform)),
-    ):
+    recipe = Recipe(seed_for(seed, "baseline", len(uniform)))
+    for answers in cross_fit(_training_set(data, uniform), sizes, recipe):
         answers_of[answers.size, answers.items] = answers.best
     best = np.array([np.concatenate([p.best for p in predict(model, data.features[uniform])]) for model in versions])
     seen = np.tile(np.arange(len(uniform)) < len(control), (len(versions), 1))
@@ -182,11 +174,12 @@ def _needed(share: float, curve: tuple[np.ndarray, np.ndarray], limit: int) -> f
 
 
 def _train(data: Data, rows: np.ndarray, seed: int) -> Model:
-    shape, features, labels = data.input_shape, data.features[rows], data.labels[rows]
     # Without further trainings, which change no answer: many models are trained here.
-    config = TrainConfig(calibration_labels=0)
-    shape_of = {"question": "single", "n_classes": data.n_classes, "input_shape": shape}
-    return train(features, labels, **shape_of, config=config, seed=seed).model
+    return train(_training_set(data, rows), Recipe(seed, TrainConfig(calibration_labels=0))).model
+
+
+def _training_set(data: Data, rows: np.ndarray) -> TrainingSet:
+    return TrainingSet(data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape)
 
 
 def _sources(options: argparse.Namespace) -> list[Source]:

@@ -1,27 +1,29 @@
-"""Models of several sizes, each asked about items that it has not learned from: what a learning curve is made of."""
+"""Models of several sizes, each asked about items that it has not learned from: the points of a learning curve.
 
-from collections.abc import Callable, Iterator, Mapping
+Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions".
+"""
+
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from torch import nn
 
-from models_store import questions
-from models_store.config import TrainConfig
-from models_store.estimators import Learner, Network
 from models_store.learning import learn
+from models_store.model import Model
 from models_store.prediction import predict, probabilities
-from models_store.training import Progress
+from models_store.training import Progress, Recipe, Runtime, TrainingSet
 
 FOLDS = 3
 HALVINGS = 3
 FEWEST = 8
-"""Labels, below which a model is not worth its training."""
+"""The fewest labels that are worth a training."""
 
 
 class Answers(NamedTuple):
-    """What one model takes `items`, (k,) places, to be: `best`, (k,) int32. `size`: which of the sizes it is of."""
+    """A model's answers for the items of its fold: `best`, (k,) int32, for the places `items`, (k,). `size`: the place
+    in the list of sizes.
+    """
 
     size: int
     items: np.ndarray
@@ -29,114 +31,103 @@ class Answers(NamedTuple):
 
 
 def sizes_for(n: int) -> list[int]:
-    """How many of n labels the models learn from: all but those of their own fold, half of these, and so on."""
+    """The sizes of training sets for n labels: all labels outside one fold, half of them, and so on."""
     most = n - -(-n // FOLDS)
     return [most >> halved for halved in range(HALVINGS + 1) if most >> halved >= FEWEST]
 
 
 def cross_fit(
-    features: np.ndarray,
-    targets: np.ndarray,
+    training_set: TrainingSet,
     sizes: list[int],
+    recipe: Recipe,
     *,
-    question: str,
-    n_classes: int,
-    input_shape: tuple[int, ...],
-    learner: type[Learner] = Network,
-    options: Mapping[str, Any] | None = None,
-    config: TrainConfig,
-    seed: int,
-    proposed: np.ndarray | None = None,
-    network: nn.Module | None = None,
     skip: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[Answers]:
-    """Train FOLDS models of each size on random labels of the other folds; yield what each says of its own fold.
+    """Train FOLDS models of each size on random labels of the other folds; yield each model's answers for its fold.
 
-    (n, dim) features and targets as for `training.train`, for the questions "single" and "verify". All items are
-    answered once a size. `skip` leaves out so many models at the beginning; the others come out as if it had not.
-    `progress` is called with the share done of all; what it raises ends the training. Stone 1974, "Cross-Validatory
-    Choice and Assessment of Statistical Predictions", for the folds.
+    Parameters
+    ----------
+    training_set : TrainingSet
+        Of n items, for the questions "single" and "verify". Its labels alone are learned.
+    sizes : list of int
+        Numbers of labels to train on, as from `sizes_for`.
+    recipe : Recipe
+        Model number i trains with `seed` + i, and without a temperature: no answer depends on it.
+    skip : int
+        Models to leave out at the beginning. The others come out as if none had been left out.
+    progress : callable, optional
+        Called with the share done of all trainings; an exception ends them.
+
+    Yields
+    ------
+    Answers
+        All n items are answered once for each size.
     """
-    n = len(features)
-    fold_of = np.random.default_rng(seed).permutation(n) % FOLDS
+    n = len(training_set)
+    fold_of = np.random.default_rng(recipe.seed).permutation(n) % FOLDS
+    config = replace(recipe.config, temperature="none")
     work = FOLDS * sum(sizes)
     done = 0
     for number, (place, fold) in enumerate((place, fold) for place in range(len(sizes)) for fold in range(FOLDS)):
         size = sizes[place]
         if number >= skip:
             mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
-            rows = np.sort(np.random.default_rng([seed, number]).permutation(others)[:size])
+            rows = np.sort(np.random.default_rng([recipe.seed, number]).permutation(others)[:size])
 
-            def report(at: Progress, done: int = done, size: int = size) -> None:
+            def report(share: float, done: int = done, size: int = size) -> None:
                 if progress is not None:
-                    progress((done + at.share * size) / work)
+                    progress((done + share * size) / work)
 
-            trained = learn(
-                learner,
-                features[rows],
-                targets[rows],
-                question=question,
-                n_classes=n_classes,
-                input_shape=input_shape,
-                options=options or {},
-                config=replace(config, temperature="none"),  # no answer depends on it
-                seed=seed + number,
-                proposed=None if proposed is None else proposed[rows],
-                network=network,
-                progress=report,
-            )
-            pairs = None if proposed is None else proposed[mine]
-            predictions = predict(trained.model, features[mine], proposed=pairs)
-            yield Answers(place, mine, np.concatenate([part.best for part in predictions]))
+            model = _learned(training_set, rows, replace(recipe, config=config, seed=recipe.seed + number), report)
+            asked = training_set.subset(mine)
+            parts = predict(model, asked.features, proposed=asked.proposed)
+            yield Answers(place, mine, np.concatenate([part.best for part in parts]))
         done += size
 
 
 def held_out_probabilities(
-    features: np.ndarray,
-    targets: np.ndarray,
-    *,
-    folds: int,
-    question: str,
-    n_classes: int,
-    input_shape: tuple[int, ...],
-    learner: type[Learner] = Network,
-    options: Mapping[str, Any] | None = None,
-    config: TrainConfig,
-    seed: int,
-    proposed: np.ndarray | None = None,
-    network: nn.Module | None = None,
-    progress: Callable[[float], object] | None = None,
+    training_set: TrainingSet, recipe: Recipe, *, folds: int, progress: Callable[[float], object] | None = None
 ) -> np.ndarray:
-    """What models that have not learned an item say of it: (n, n_classes) float32, or for "verify" (n,) the probability
-    of yes. Arguments as for `cross_fit`, for any question, with (n, n_classes) booleans for "multi"; one training for
-    each of the folds, on the labels of all others.
+    """Probabilities that models give to items that they have not learned from.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        Of n items, for any question. Its labels alone are learned.
+    recipe : Recipe
+        The model of fold i trains with `seed` + i.
+    folds : int
+        Trainings, each on the labels of all other folds.
+    progress : callable, optional
+        As for `cross_fit`.
+
+    Returns
+    -------
+    ndarray of shape (n, n_classes), float32
+        For "verify" (n,), the probability of yes.
     """
-    n = len(features)
-    fold_of = np.random.default_rng(seed).permutation(n) % folds
-    held_out = np.empty(n if questions.named(question).proposes else (n, n_classes), np.float32)
+    n = len(training_set)
+    fold_of = np.random.default_rng(recipe.seed).permutation(n) % folds
+    held_out = np.empty(n if training_set.asks.proposes else (n, training_set.n_classes), np.float32)
     for fold in range(folds):
         mine, others = np.flatnonzero(fold_of == fold), np.flatnonzero(fold_of != fold)
 
-        def report(at: Progress, fold: int = fold) -> None:
+        def report(share: float, fold: int = fold) -> None:
             if progress is not None:
-                progress((fold + at.share) / folds)
+                progress((fold + share) / folds)
 
-        trained = learn(
-            learner,
-            features[others],
-            targets[others],
-            question=question,
-            n_classes=n_classes,
-            input_shape=input_shape,
-            options=options or {},
-            config=config,
-            seed=seed + fold,
-            proposed=None if proposed is None else proposed[others],
-            network=network,
-            progress=report,
-        )
-        pairs = None if proposed is None else proposed[mine]
-        for start, p in probabilities(trained.model, features[mine], proposed=pairs):
+        model = _learned(training_set, others, replace(recipe, seed=recipe.seed + fold), report)
+        asked = training_set.subset(mine)
+        for start, p in probabilities(model, asked.features, proposed=asked.proposed):
             held_out[mine[start : start + len(p)]] = p
     return held_out
+
+
+def _learned(training_set: TrainingSet, rows: np.ndarray, recipe: Recipe, report: Callable[[float], None]) -> Model:
+    """A model of these rows' labels."""
+
+    def progress(at: Progress) -> None:
+        report(at.share)
+
+    return learn(training_set.subset(rows), recipe, Runtime(progress=progress)).model

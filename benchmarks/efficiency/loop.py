@@ -15,7 +15,7 @@ from benchmarks.efficiency.datasets import Data, Source
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import EXTRAS, predict
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 from selector.linkage import Dendrogram, average_linkage
 from selector.strategies import STRATEGIES, PoolArrays, pick, settle_factor
 
@@ -182,14 +182,8 @@ def _arrays(strategy: str, model: Model | None, features: np.ndarray) -> dict[st
 
 
 def _train(work: Work, data: Data, rows: np.ndarray, number: int) -> Model:
-    return train(
-        data.features[rows],
-        data.labels[rows],
-        question="single",
-        n_classes=data.n_classes,
-        input_shape=data.input_shape,
-        seed=seed_for(work.seed, "train", number),
-    ).model
+    training_set = TrainingSet(data.features[rows], data.labels[rows], "single", data.n_classes, data.input_shape)
+    return train(training_set, Recipe(seed_for(work.seed, "train", number))).model
 
 
 def accuracy(model: Model, data: Data) -> float:

@@ -21,7 +21,7 @@ from models_store.prediction import predict, probabilities
 from models_store.privacy.accounting import Phase
 from models_store.privacy.config import PrivacyConfig, usual_delta
 from models_store.privacy.training import train_private
-from models_store.training import Trained, train
+from models_store.training import Recipe, Trained, TrainingSet, train
 
 USUAL_BATCH = 256
 ATTACKED = 2000
@@ -100,7 +100,7 @@ def _attacked(data: Data, work: Work) -> dict[str, Any]:
 
 def _none(data: Data, seed: int, config: TrainConfig | None = None) -> Trained:
     """As the product trains without privacy."""
-    return train(data.features, data.labels, **_shape(data), config=config, seed=seed)
+    return train(_training_set(data), Recipe(seed, config or TrainConfig()))
 
 
 def _private(data: Data, epsilon: float, arm: str, seed: int) -> Trained:
@@ -108,11 +108,11 @@ def _private(data: Data, epsilon: float, arm: str, seed: int) -> Trained:
     config = PrivacyConfig(epsilon=epsilon, delta=usual_delta(n))
     if arm == "usual":
         config = usual(config, n)
-    return train_private(data.features, data.labels, **_shape(data), config=config, seed=seed)
+    return train_private(_training_set(data), config, seed=seed)
 
 
-def _shape(data: Data) -> dict[str, Any]:
-    return {"question": "single", "n_classes": data.n_classes, "input_shape": data.input_shape}
+def _training_set(data: Data) -> TrainingSet:
+    return TrainingSet(data.features, data.labels, "single", data.n_classes, data.input_shape)
 
 
 def _losses(model: Model, features: np.ndarray, labels: np.ndarray) -> np.ndarray:

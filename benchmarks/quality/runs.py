@@ -13,13 +13,14 @@ from benchmarks.quality.crowds import CROWDS, Crowd
 from benchmarks.quality.rules import Labels, Rule, ask, people_for, resolve
 from labeling.resolving.posterior import ACCURACY, Word
 from models_store.config import TrainConfig
-from models_store.estimators import Learner, Network, ScikitLearn
+from models_store.estimators import Learner, NetworkLearner, ScikitLearn
 from models_store.learning import learn
 from models_store.prediction import predict
+from models_store.training import Recipe, TrainingSet
 
 CHECK_SHARE = 0.05
 MODELS: dict[str, tuple[type[Learner], dict[str, Any]]] = {
-    "network": (Network, {}),
+    "network": (NetworkLearner, {}),
     "logistic": (ScikitLearn, {"classifier": "LogisticRegression", "parameters": '{"max_iter": 500}'}),
 }
 FIGURES = ("answers", "cost", "error", "undecided", "accuracy", "ece")
@@ -80,18 +81,12 @@ def run(work: Work) -> dict[str, float]:
 def _train(work: Work, data: Data, asked: dict[int, list[int]], labels: Labels, number: int) -> Any:
     rows = np.array([item for item in asked if item in labels.of_item])
     learner, options = MODELS[work.model]
-    return learn(
-        learner,
-        data.features[rows],
-        np.array([labels.of_item[item] for item in rows.tolist()]),
-        options=options,
-        soft=labels.probable,
-        config=TrainConfig(soft_labels=labels.probable is not None),
-        question="single",
-        n_classes=data.n_classes,
-        input_shape=data.input_shape,
-        seed=seed_for(work.seed, "train", number),
-    ).model
+    targets = np.array([labels.of_item[item] for item in rows.tolist()])
+    training_set = TrainingSet(
+        data.features[rows], targets, "single", data.n_classes, data.input_shape, soft=labels.probable
+    )
+    config = TrainConfig(soft_labels=labels.probable is not None)
+    return learn(training_set, Recipe(seed_for(work.seed, "train", number), config, learner, options)).model
 
 
 def _figures(model: Any, data: Data, asked: dict[int, list[int]], labels: dict[int, int]) -> dict[str, float]:

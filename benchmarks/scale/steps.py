@@ -81,8 +81,7 @@ def trained(compute: Any, rows: np.ndarray, args: argparse.Namespace, steps: int
     """A network trained on the last rows, and its accuracy on the first ones. One label in ten is wrong."""
     import torch
 
-    from models_store.estimators import Network
-    from models_store.training import TrainConfig, together
+    from models_store.training import Recipe, Runtime, TrainConfig, TrainingSet, together
 
     together.LEAST_WORK = together.LEAST_SHARE = together.LEAST_SHARE_BY_WEIGHT = 1e-9
     rng = np.random.default_rng(2)
@@ -93,10 +92,8 @@ def trained(compute: Any, rows: np.ndarray, args: argparse.Namespace, steps: int
     config = TrainConfig(
         batch_size=args.batch, epochs=10_000, max_steps=steps, min_steps=1, validation_share=0.0, calibration_labels=0
     )
-    shape: dict[str, Any] = {"question": "single", "n_classes": args.classes, "input_shape": (args.dim,)}
-    result = compute.train(
-        Network, features=some[TESTED:], targets=seen[TESTED:], config=config, options={}, seed=0, **shape
-    )
+    training_set = TrainingSet(some[TESTED:], seen[TESTED:], "single", args.classes, (args.dim,))
+    result = compute.train(training_set, Recipe(0, config), Runtime())
     network = result.model.network
     with torch.no_grad():
         best = network(torch.from_numpy(some[:TESTED]))[1].argmax(dim=1).numpy()

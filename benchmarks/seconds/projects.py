@@ -17,7 +17,7 @@ from benchmarks.seconds.ways import WAYS, Learned, OneByOne
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 from selector.linkage import average_linkage
 from selector.strategies import PoolArrays, pick
 
@@ -106,13 +106,8 @@ def _label(work: Work, data: Data, way: OneByOne, first: _First) -> dict[str, An
 
 def _train(work: Work, data: Data, learned: Learned, number: int) -> Model:
     seed = seed_for(work.seed, "train", number)
-    return train(
-        data.features[learned.rows],
-        learned.labels,
-        propagated=learned.propagated,
-        question="single",
-        n_classes=data.n_classes,
-        input_shape=data.input_shape,
-        config=CONFIG,
-        seed=seed,
-    ).model
+    features, labels = data.features[learned.rows], learned.labels
+    training_set = TrainingSet(
+        features, labels, "single", data.n_classes, data.input_shape, propagated=learned.propagated
+    )
+    return train(training_set, Recipe(seed, CONFIG)).model

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 
 from models_store import estimators
 from models_store.encoders.options import OptionError, settled
-from models_store.estimators import EstimatorError, Learner, Network
+from models_store.estimators import EstimatorError, Learner, NetworkLearner
 
 NO_WEIGHTS = Path("no-weights")  # no estimator takes any
 
@@ -24,7 +24,7 @@ def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]
     Raises `ValidationError` for a choice that cannot be; its `code` is the name of the option at fault.
     """
     try:
-        learner = estimators.named(str(choice.get("name") or Network.name))
+        learner = estimators.named(str(choice.get("name") or NetworkLearner.name))
         options = settled(learner.options, choice.get("options", {}), NO_WEIGHTS)
         learner.check(options)
     except EstimatorError as error:

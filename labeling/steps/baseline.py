@@ -19,8 +19,8 @@ from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import ModelVersion, Project
 from labeling.shared_files import store
-from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0
@@ -91,24 +91,9 @@ def _answers(
     project: Project, labeled: LabeledRows, sizes: list[int], n_classes: int, skip: int, watch: Callable[[float], None]
 ) -> Iterator[Answers]:
     encoder = load_encoder(project)
-    learner, options, config = learning_of(project)
-    assert isinstance(labeled.targets, np.ndarray)  # as of all questions whose best class is an answer
-    return cross_fit(
-        open_features(project, encoder)[labeled.rows],
-        labeled.targets,
-        sizes,
-        question=project.question,
-        n_classes=n_classes,
-        input_shape=encoder.input_shape,
-        learner=learner,
-        options=options,
-        config=config,
-        seed=seed_for(project, "baseline", len(labeled.rows)),
-        proposed=labeled.proposed,
-        network=network_of(encoder, n_classes),
-        skip=skip,
-        progress=watch,
-    )
+    training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
+    recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "baseline", len(labeled.rows)))
+    return cross_fit(training_set, sizes, recipe, skip=skip, progress=watch)
 
 
 def _watch(step: Step) -> Callable[[float], None]:

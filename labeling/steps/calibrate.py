@@ -8,7 +8,6 @@ says by itself, so that no pick hangs on whether, or when, this has been done.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from django.utils import timezone
 
@@ -20,13 +19,22 @@ from labeling.steps import measure
 from labeling.steps.compute import compute
 from labeling.steps.embed import rewrite_confidence
 from labeling.steps.encode import load_encoder
-from labeling.steps.reading import load_model, open_features, read_labels
-from labeling.steps.train import inputs_of, known_to, labels_for
+from labeling.steps.reading import load_model, network_of, open_features, read_labels
+from labeling.steps.train import known_to, labels_for, learned_from
 from models_store import artifact
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.networks import Adaptive
-from models_store.training import Later, Progress, Stopped, TrainConfig, forget
+from models_store.training import (
+    Later,
+    Progress,
+    Recipe,
+    Runtime,
+    Stopped,
+    TrainConfig,
+    TrainingSet,
+    forget,
+)
 
 
 class _NotAnyMore(Exception):
@@ -66,8 +74,9 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
     if labeled.hash != version.labels_hash:
         raise _NotAnyMore("labels that it learned from were changed first")
     model = load_model(project, version)
-    inputs = inputs_of(batch, labeled, features, encoder, n_classes)
-    fitted, labels = _by_further_trainings(step, version, batch, model, inputs)
+    training_set = learned_from(batch, labeled, features, encoder, n_classes)
+    recipe = Recipe(version.seed, TrainConfig.from_dict(version.training), network=network_of(encoder, n_classes))
+    fitted, labels = _by_further_trainings(step, version, batch, model, training_set, recipe)
     control = read_labels(project, known.measuring().filter(row__lt=len(features)), n_classes)
     answers = measure.ask(project, replace(model, calibration=fitted), features, control)
     measured = {"control": measure.measure(answers), "calibration": measure.calibrate(answers)}
@@ -101,7 +110,7 @@ def _check_use(version: ModelVersion, batch: Batch) -> None:
 
 
 def _by_further_trainings(
-    step: Step, version: ModelVersion, batch: Batch, model: Model, inputs: dict[str, Any]
+    step: Step, version: ModelVersion, batch: Batch, model: Model, training_set: TrainingSet, recipe: Recipe
 ) -> tuple[Adaptive, int]:
     def watch(at: Progress) -> None:
         report = f"training {at.further}, step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}"
@@ -113,14 +122,7 @@ def _by_further_trainings(
 
     step.span.part("calibrating the model")
     try:
-        return compute.calibrate(
-            model,
-            Later(**version.calibration),
-            **inputs,
-            config=TrainConfig.from_dict(version.training),
-            seed=version.seed,
-            checkpoint=ProjectFiles(version.project).calibrating(version),
-            progress=watch,
-        )
+        runtime = Runtime(ProjectFiles(version.project).calibrating(version), progress=watch)
+        return compute.calibrate(model, Later(**version.calibration), training_set, recipe, runtime)
     except Stopped as stopped:
         raise (stopped.__cause__ or stopped) from None

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.core.exceptions import ValidationError
 from django.db.models import F
-from torch import nn
 
 from labeling import kinds
 from labeling.answering import batches
@@ -153,14 +152,6 @@ def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
         except (OSError, FileDamaged) as error:
             contents.append(error)
     return contents
-
-
-def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
-    """What every training begins with, if the encoder brings it. Raises `StepFailed` if it lacks a library."""
-    try:
-        return encoder.network(n_classes)
-    except EncoderSetupError as error:
-        raise StepFailed(str(error)) from error
 
 
 def load_encoder(project: Project) -> Encoder:

@@ -15,8 +15,8 @@ from labeling import database
 from labeling.loop import ledger
 from labeling.loop.step import GaveWay, Step
 from labeling.models import Item, Job, Project
-from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, learning_of, open_features, read_labels, seed_for
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import LabeledRows, open_features, read_labels, recipe_of, seed_for, training_set_of
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities
@@ -71,43 +71,24 @@ def _look(step: Step, project: Project) -> list[Doubt]:
         return []
     targets = labeled.targets.dense(slice(None)) if isinstance(labeled.targets, ClassSets) else labeled.targets
     report = step.progress("looking for label errors")
-    p = _held_out(project, labeled, targets, n_classes, lambda share: step.patiently(lambda: report(share)))
+    p = _held_out(project, labeled, n_classes, lambda share: step.patiently(lambda: report(share)))
     doubts = questions.named(project.question).doubts(targets, p, least=LEAST)
     labels = [np.flatnonzero(each).tolist() if each.ndim else each.item() for each in targets[doubts.places]]
     rows = labeled.rows[doubts.places].tolist()
     return [Doubt(*each) for each in zip(rows, labels, doubts.quality.tolist(), doubts.likely.tolist(), strict=True)]
 
 
-def _held_out(
-    project: Project,
-    labeled: LabeledRows,
-    targets: np.ndarray,
-    n_classes: int,
-    watch: Callable[[float], object],
-) -> np.ndarray:
+def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Callable[[float], object]) -> np.ndarray:
     encoder = load_encoder(project)
-    learner, options, config = learning_of(project)
+    recipe = recipe_of(project, encoder, n_classes, seed=seed_for(project, "mislabeled", len(labeled.rows)))
     short = replace(
-        config,
+        recipe.config,
         temperature="none",
-        max_steps=min(config.max_steps, MOST_STEPS),
-        max_seconds=min(config.max_seconds or MOST_SECONDS, MOST_SECONDS),
+        max_steps=min(recipe.config.max_steps, MOST_STEPS),
+        max_seconds=min(recipe.config.max_seconds or MOST_SECONDS, MOST_SECONDS),
     )
-    return held_out_probabilities(
-        open_features(project, encoder)[labeled.rows],
-        targets,
-        folds=FOLDS,
-        question=project.question,
-        n_classes=n_classes,
-        input_shape=encoder.input_shape,
-        learner=learner,
-        options=options,
-        config=short,
-        seed=seed_for(project, "mislabeled", len(labeled.rows)),
-        proposed=labeled.proposed,
-        network=network_of(encoder, n_classes),
-        progress=watch,
-    )
+    training_set = training_set_of(project, labeled, open_features(project, encoder), encoder, n_classes)
+    return held_out_probabilities(training_set, replace(recipe, config=short), folds=FOLDS, progress=watch)
 
 
 def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:

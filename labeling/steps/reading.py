@@ -1,4 +1,4 @@
-"""What several steps read: labels as arrays, features, a version's network; and the seeds of all that is drawn."""
+"""What several steps read: labels as arrays, training sets, recipes, features, a version's model; and seeds."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.core.exceptions import ValidationError
 from scipy.sparse import csr_array
+from torch import nn
 
 from labeling.arrays.files import Features, ProjectFiles
 from labeling.loop.step import StepFailed
@@ -19,10 +20,9 @@ from labeling.projects.model_settings import learner_of
 from models_store import artifact, questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
-from models_store.encoders import Encoder
-from models_store.estimators import Learner
+from models_store.encoders import Encoder, EncoderSetupError
 from models_store.model import Model
-from models_store.training.labels import Propagated
+from models_store.training import Propagated, Recipe, TrainingSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +138,46 @@ def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime
         raise VersionDamaged(version, error) from error
 
 
-def learning_of(project: Project) -> tuple[type[Learner], dict[str, Any], TrainConfig]:
-    """What the project's models learn with, its options, and how networks are trained.
+def training_set_of(
+    project: Project,
+    labeled: LabeledRows,
+    features: Features,
+    encoder: Encoder,
+    n_classes: int,
+    representative: np.ndarray | None = None,
+) -> TrainingSet:
+    """The labels with their features, as models learn them. `representative`: as in `TrainingSet`."""
+    return TrainingSet(
+        features=features[labeled.rows],
+        targets=labeled.targets,
+        question=project.question,
+        n_classes=n_classes,
+        input_shape=encoder.input_shape,
+        proposed=labeled.proposed,
+        soft=labeled.soft,
+        propagated=labeled.propagated,
+        representative=representative,
+    )
 
-    Raises `StepFailed` if the project's settings cannot be.
+
+def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) -> Recipe:
+    """How the project trains its models.
+
+    Raises `StepFailed` if the project's settings are not valid, or if the encoder's network needs a missing library.
     """
     try:
-        return *learner_of(project.model), TrainConfig.from_dict(project.training)
+        learner, options = learner_of(project.model)
+        config = TrainConfig.from_dict(project.training)
     except ValidationError as error:
         raise StepFailed(f"The project's model: {error.messages[0]}") from error
     except ValueError as error:
         raise StepFailed(f"The project's training settings: {error}") from error
+    return Recipe(seed, config, learner, options, network_of(encoder, n_classes))
+
+
+def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
+    """The network that the encoder brings for training, if any. Raises `StepFailed` if a library is missing."""
+    try:
+        return encoder.network(n_classes)
+    except EncoderSetupError as error:
+        raise StepFailed(str(error)) from error

@@ -1,8 +1,10 @@
-"""Train on all labels but the control slice. What only tells how sure the model may be comes later: `calibrate`."""
+"""Train a version on all labels but those of control items. The further trainings that only calibrate it come later:
+the step `calibrate`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,20 +17,28 @@ from labeling.models import Batch, Job, ModelVersion, PrivateTraining, Project
 from labeling.models.items import ItemQuerySet
 from labeling.steps import copies, measure
 from labeling.steps.compute import compute
-from labeling.steps.encode import load_encoder, network_of
-from labeling.steps.reading import LabeledRows, learning_of, load_model, open_features, read_labels, seed_for
+from labeling.steps.encode import load_encoder
+from labeling.steps.reading import (
+    LabeledRows,
+    load_model,
+    open_features,
+    read_labels,
+    recipe_of,
+    seed_for,
+    training_set_of,
+)
 from labeling.steps.resolve import resolve
 from models_store import artifact
 from models_store.encoders import Encoder
-from models_store.estimators import EstimatorError, Network
+from models_store.estimators import EstimatorError, NetworkLearner
 from models_store.folders import FolderError
 from models_store.model import Model
 from models_store.networks.adapter import Adapter
-from models_store.training import Progress, Trained, forget
+from models_store.training import Progress, Recipe, Runtime, Trained, TrainingSet, forget
 
 
 def train(step: Step) -> None:
-    """Train a version on everything labeled so far, measure it, let it through the gate or not, and end the batch."""
+    """Train a version on the labels so far, measure it, compare it with the version before it, and end the batch."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     deadlines.clear(batch=batch, writing=step.write)
@@ -47,7 +57,12 @@ def train(step: Step) -> None:
     newest = project.versions.newest()
     number = newest.number + 1 if newest else 1
     seed = seed_for(project, "train", number)
-    trained, in_ledger = _trained(step, batch, labeled, features, encoder, seed=seed, n_classes=n_classes)
+    training_set = learned_from(batch, labeled, features, encoder, n_classes)
+    in_ledger = None
+    if ledger.is_private(project):
+        trained, in_ledger = train_in_private(step, batch, training_set, seed=seed)
+    else:
+        trained = train_openly(step, batch, training_set, recipe_of(project, encoder, n_classes, seed=seed))
     version = _described(batch, number, labeled, trained, n_classes)
     step.span.part("measuring the model")
     control = read_labels(project, known_to(batch).measuring().filter(row__lt=len(features)), n_classes)
@@ -68,7 +83,7 @@ def train(step: Step) -> None:
 
 
 def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:
-    """The version, with what it learned from and how; what was measured of it is to come."""
+    """The version with its labels and settings; its measurements follow."""
     return ModelVersion(
         project=batch.project,
         number=number,
@@ -86,24 +101,24 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
-    """What the batch's version learns from: the labels that it may know, and those that near-copies have of them."""
+    """The labels that the batch's version learns: those that it may know, and those of their near-copies."""
     items = known_to(batch).trainable()
     beside = copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
 
 
 def learns_soft(project: Project) -> bool:
-    """Whether its versions learn how probable each label is. A private one does not: what is probable depends on many
-    people's answers, and the ledger counts one label at a time.
+    """Whether its versions learn soft labels. Private versions do not: a soft label depends on the answers of many
+    people, and the ledger counts one label at a time.
     """
     return bool(project.training.get("soft_labels")) and not ledger.is_private(project)
 
 
 def known_to(batch: Batch) -> ItemQuerySet:
-    """The items that the batch's version may know: what is answered of a later batch already is for that one's.
+    """The items that the batch's version may know: all but those of later batches that are not done.
 
-    One that is done already, because it came with its labels or because somebody held up this batch's last tasks, has
-    been learned by an earlier version: so this one learns it too.
+    A later batch may be done first: it came with its labels, or the last tasks of this batch took long. An earlier
+    version has learned its labels, so this version learns them, too.
     """
     items = batch.project.items.all()
     later = batch.project.batches.filter(number__gt=batch.number).exclude(state=Batch.State.DONE)
@@ -112,42 +127,17 @@ def known_to(batch: Batch) -> ItemQuerySet:
     return items.exclude(task__batch__in=later)
 
 
-def _trained(
-    step: Step, batch: Batch, labeled: LabeledRows, features: Features, encoder: Encoder, *, seed: int, n_classes: int
-) -> tuple[Trained, PrivateTraining | None]:
-    """The training itself, in private if the project is: then with its line in the ledger."""
-    project = batch.project
-    inputs: dict[str, Any] = {
-        "question": project.question,
-        "n_classes": n_classes,
-        "input_shape": encoder.input_shape,
-        "seed": seed,
-    }
-    if ledger.is_private(project):
-        return train_in_private(step, batch, {**inputs, **_labels_of(labeled, features)})
-    return train_openly(step, batch, {**inputs, **inputs_of(batch, labeled, features, encoder, n_classes)}), None
-
-
-def inputs_of(
+def learned_from(
     batch: Batch, labeled: LabeledRows, features: Features, encoder: Encoder, n_classes: int
-) -> dict[str, Any]:
-    """What the batch's version learns from, as `models_store.training.train` takes it, without privacy."""
+) -> TrainingSet:
+    """The training set of the batch's version."""
     drawn = known_to(batch).trainable().drawn().values_list("row", flat=True)
-    return {
-        **_labels_of(labeled, features),
-        "soft": labeled.soft,
-        "propagated": labeled.propagated,
-        "representative": np.isin(labeled.rows, np.fromiter(drawn, np.int64)),
-        "network": network_of(encoder, n_classes),
-    }
-
-
-def _labels_of(labeled: LabeledRows, features: Features) -> dict[str, Any]:
-    return {"features": features[labeled.rows], "targets": labeled.targets, "proposed": labeled.proposed}
+    representative = np.isin(labeled.rows, np.fromiter(drawn, np.int64))
+    return training_set_of(batch.project, labeled, features, encoder, n_classes, representative)
 
 
 def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibration: dict[str, Any] | None) -> str:
-    """Write the version's files; return their digest. Raises `StepFailed` where they cannot be written."""
+    """Write the version's files; return their digest. Raises `StepFailed` if they cannot be written."""
     project = version.project
     manifest = {
         "project": project.slug,
@@ -169,7 +159,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
 
 
 def _measured(trained: Trained, answers: measure.Answers, *, copies: int) -> dict[str, Any]:
-    """What a version's row and its manifest keep of its training and of its answers to control items."""
+    """The metrics for the version's row and manifest: of its training, and of its answers to control items."""
     return {
         "control": measure.measure(answers),
         "training": {
@@ -189,44 +179,41 @@ def _report(step: Step, at: Progress) -> None:
     step.report("training the model", at.share, f"step {at.step:,} of {at.steps:,}, loss {at.loss:.2g}")
 
 
-def train_openly(step: Step, batch: Batch, inputs: dict[str, Any]) -> Trained:
-    """Train without privacy, by the project's settings. Raises `StepFailed` if those are no settings."""
+def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Recipe) -> Trained:
+    """Train without privacy. Raises `StepFailed` if the learner cannot learn these labels or with its options."""
     project, parent = batch.project, batch.selected_by
-    learner, options, config = learning_of(project)
+    if parent and recipe.config.warm_start and recipe.learner is NetworkLearner:
+        recipe = replace(recipe, start=_start(project, parent))
+    runtime = Runtime(ProjectFiles(project).checkpoint, progress=lambda at: _report(step, at))
     step.span.part("training the model")
     try:
-        return compute.train(
-            learner,
-            **inputs,
-            options=options,
-            config=config,
-            start=_start(project, parent) if parent and config.warm_start and learner is Network else None,
-            checkpoint=ProjectFiles(project).checkpoint,
-            later=True,
-            progress=lambda at: _report(step, at),
-        )
+        return compute.train(training_set, recipe, runtime, later=True)
     except EstimatorError as error:
         raise StepFailed(str(error)) from error
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """What a warm start begins with: the parent, if it is a network whose files are whole."""
+    """The model that a warm start begins with: the parent, if it is a network whose files are whole."""
     if parent.damaged:
         return None
     model = load_model(project, parent)
     return None if isinstance(model.network, Adapter) else model
 
 
-def train_in_private(step: Step, batch: Batch, inputs: dict[str, Any]) -> tuple[Trained, PrivateTraining]:
-    """Train within the project's privacy budget; the ledger has it before it starts. Raises `StepFailed` if that is
-    spent, or if the training did not do what the ledger says.
+def train_in_private(
+    step: Step, batch: Batch, training_set: TrainingSet, *, seed: int
+) -> tuple[Trained, PrivateTraining]:
+    """Train within the project's privacy budget; the ledger records the training before it starts.
+
+    Raises `StepFailed` if the budget is spent, or if the training differs from what the ledger recorded.
     """
     try:
         with step.write():
-            in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(inputs["features"]))
+            in_ledger, config = ledger.start(project=batch.project, batch=batch, labels=len(training_set))
     except ledger.BudgetSpent as spent:
         raise StepFailed(str(spent)) from spent
-    trained = compute.train_in_private(**inputs, config=config, progress=step.progress("training the model"))
+    progress = step.progress("training the model")
+    trained = compute.train_in_private(training_set, config, seed=seed, progress=progress)
     if trained.privacy is None or trained.privacy["phases"] != in_ledger.phases:
         raise StepFailed("The private training differs from what the ledger recorded. Its version was discarded.")
     return trained, in_ledger

@@ -7,13 +7,13 @@ loaded when it is used.
 from functools import cache
 from importlib.metadata import entry_points
 
-from models_store.estimators.base import Estimator, EstimatorError, Learner, Network, Scores
+from models_store.estimators.base import Estimator, EstimatorError, Learner, NetworkLearner, Scores
 from models_store.estimators.scikit_learn import ScikitLearn
 
-__all__ = ["Estimator", "EstimatorError", "Learner", "Network", "Scores", "known", "named"]
+__all__ = ["Estimator", "EstimatorError", "Learner", "NetworkLearner", "Scores", "known", "named"]
 
 GROUP = "marginalia.models"
-OURS: tuple[type[Learner], ...] = (Network, ScikitLearn)
+OURS: tuple[type[Learner], ...] = (NetworkLearner, ScikitLearn)
 """The first is what projects use unless told otherwise."""
 
 

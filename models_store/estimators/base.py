@@ -62,8 +62,8 @@ class Learner:
         """
 
 
-class Network(Learner):
-    """The networks of this package: `models_store.training`, with the settings of `models_store.config`."""
+class NetworkLearner(Learner):
+    """Trains a network of `models_store.networks`, with the settings of `models_store.config`."""
 
     name = "network"
     meaning = "The built-in neural network. It supports every question, calibrated confidence and private training."

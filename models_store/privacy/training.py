@@ -10,7 +10,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,15 +23,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.swa_utils import AveragedModel
 
-from models_store import questions
-from models_store.class_sets import ClassSets
-from models_store.model import Model, as_input, checked_features
+from models_store.model import Model, as_input
 from models_store.networks import Edges, EdgesConfig, Mlp, MlpConfig
 from models_store.privacy import entropy, scaling
 from models_store.privacy.accounting import ACCOUNTANT, Phase, epsilon
 from models_store.privacy.config import PrivacyConfig
-from models_store.questions import Question
-from models_store.training import Trained, TrainingError
+from models_store.training import Trained, TrainingError, TrainingSet
 
 ASSUMPTIONS = (
     "the number of labels is public",
@@ -42,63 +39,47 @@ ASSUMPTIONS = (
 """What the stated epsilon rests on, beside the accountant's mathematics."""
 
 
-@dataclass(frozen=True, eq=False)
-class _Records:
-    """The labeled items; `features` may be a memory map."""
-
-    question: Question
-    features: np.ndarray
-    targets: Tensor | ClassSets
-    proposed: Tensor | None
-
-    def __len__(self) -> int:
-        return len(self.features)
-
-    def inputs(self, rows: slice | np.ndarray) -> Tensor:
-        return as_input(self.features, rows, self.features.shape[1:])
-
-    def losses(self, logits: Tensor, rows: np.ndarray) -> Tensor:
-        """(m,) the loss of each record, for (m, K) logits of the given rows."""
-        pairs = None if self.proposed is None else self.proposed[rows]
-        targets = self.question.take(self.targets, rows)
-        losses = self.question.losses(self.question.of_answers(logits, pairs), targets).cross_entropy
-        return losses if losses.ndim == 1 else losses.mean(dim=1)
-
-
 def train_private(
-    features: np.ndarray,
-    targets: np.ndarray | ClassSets,
-    *,
-    question: str,
-    n_classes: int,
-    input_shape: tuple[int, ...],
-    config: PrivacyConfig,
-    seed: int,
-    proposed: np.ndarray | None = None,
-    progress: Callable[[float], None] | None = None,
+    training_set: TrainingSet, config: PrivacyConfig, *, seed: int, progress: Callable[[float], None] | None = None
 ) -> Trained:
-    """Train on (n, dim) features of labeled items, n >= 1, so that adding or removing one of them is hidden.
+    """Train a network that hides whether any one item was among the n: DP-SGD, Abadi et al. 2016, algorithm 1.
 
-    Arguments as for `training.train`. `Trained.privacy` says how private it was: the phases for the accountant, delta,
-    epsilon, and what these rest on. The seed gives the initial weights alone: noise and sampling come from the
-    operating system, so that no two trainings are alike. The global random state is left as it was. Raises ValueError
-    for arguments that do not fit together, TrainingError if the weights are no longer numbers.
+    No two trainings are alike, since noise and sampling come from the operating system. The global random state is left
+    unchanged.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        Features, targets and proposed classes of n items. The rest is ignored: a label weighs 1.
+    config : PrivacyConfig
+    seed : int
+        Of the initial weights alone.
+    progress : callable, optional
+        Called with the share done after each step.
+
+    Returns
+    -------
+    Trained
+        `privacy` holds the phases for the accountant, delta, epsilon, and the assumptions behind them.
+
+    Raises
+    ------
+    ValueError
+        If no network takes the features, or no noise is enough.
+    TrainingError
+        If the weights are no longer finite.
     """
-    checked_features(features, input_shape)
-    n = len(features)
-    if n == 0:
-        raise ValueError("nothing to train on: no labeled item")
-    asks = questions.named(question)
-    answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
+    n, input_shape = len(training_set), training_set.input_shape
     # Where global generators are asked (initial weights), they give what the seed says, and are given back.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        network = network_for(input_shape, n_classes)
+        network = network_for(input_shape, training_set.n_classes)
     check_network(network)
     perceptron = network if isinstance(network, Mlp) else network.mlp
+    records = training_set
     if isinstance(network, Edges):
-        features = _frozen(network, features, input_shape, config.chunk)
-    records = _Records(asks, features, answers, pairs)
+        features = _frozen(network, training_set.features, input_shape, config.chunk)
+        records = replace(training_set, features=features, input_shape=features.shape[1:])
     scaling_phase, *stages = phases = config.phases(n)
     started = time.monotonic()
     _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)
@@ -108,7 +89,7 @@ def train_private(
         averaged = _fit(perceptron, records, stages, config, progress or (lambda share: None))
     perceptron.load_state_dict(averaged.state_dict())
     return Trained(
-        model=Model(question, n_classes, tuple(input_shape), network.eval()),
+        model=Model(training_set.question, training_set.n_classes, input_shape, network.eval()),
         config=config,
         seed=int(seed),
         steps=config.steps,
@@ -164,11 +145,14 @@ def _frozen(network: Edges, features: np.ndarray, input_shape: tuple[int, ...], 
     )
 
 
-def _scale(perceptron: Mlp, records: _Records, noise_multiplier: float, chunk: int) -> None:
+def _scale(perceptron: Mlp, records: TrainingSet, noise_multiplier: float, chunk: int) -> None:
     """Learn the scale of what the perceptron is given."""
     n, dim = records.features.shape
     mean, gain = scaling.learn(
-        lambda: (records.inputs(slice(start, start + chunk)).float().numpy() for start in range(0, n, chunk)),
+        lambda: (
+            as_input(records.features, slice(start, start + chunk), (dim,)).float().numpy()
+            for start in range(0, n, chunk)
+        ),
         n=n,
         dim=dim,
         noise_multiplier=noise_multiplier,
@@ -179,7 +163,7 @@ def _scale(perceptron: Mlp, records: _Records, noise_multiplier: float, chunk: i
 
 def _fit(
     network: Mlp,
-    records: _Records,
+    records: TrainingSet,
     stages: list[Phase],
     config: PrivacyConfig,
     progress: Callable[[float], None],
@@ -215,7 +199,7 @@ def _fit(
 def _step(
     private: GradSampleModuleFastGradientClipping,
     optimiser: "_Optimiser",
-    records: _Records,
+    records: TrainingSet,
     rows: np.ndarray,
     chunk: int,
 ) -> None:
@@ -227,13 +211,21 @@ def _step(
         weights.grad = torch.zeros_like(weights)
     for start in range(0, len(rows), chunk):
         part = rows[start : start + chunk]
-        losses = records.losses(private(records.inputs(part))[1], part)
+        losses = losses_of(private, records, part)
         DPTensorFastGradientClipping(private, optimiser, losses, loss_reduction="sum").backward()
         if start + chunk < len(rows):
             optimiser.signal_skip_step(True)
             optimiser.step()
     optimiser.signal_skip_step(False)
     optimiser.step()
+
+
+def losses_of(network: nn.Module, records: TrainingSet, rows: np.ndarray) -> Tensor:
+    """(m,) the loss of each of the rows, the mean over its classes for "multi"."""
+    inputs, targets, proposed = records.take(rows)
+    answers = records.asks.of_answers(network(inputs)[1], proposed)
+    losses = records.asks.losses(answers, targets).cross_entropy
+    return losses if losses.ndim == 1 else losses.mean(dim=1)
 
 
 class _Optimiser(DPOptimizerFastGradientClipping):

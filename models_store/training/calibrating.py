@@ -26,9 +26,9 @@ from models_store import questions
 from models_store.config import TrainConfig
 from models_store.networks.calibration import Adaptive, apart
 from models_store.questions import Question
-from models_store.training.labels import Labels, may_go
 from models_store.training.losses import certainty, s_avuc, sb_ece
 from models_store.training.run import logits_of
+from models_store.training.training_set import TrainingSet, may_go
 
 FEWEST = 100
 """Labels in all, of which further trainings would tell little more than what is believed beforehand."""
@@ -65,24 +65,20 @@ class Answers(NamedTuple):
 
 
 def asked_about(representative: np.ndarray | None, n: int) -> np.ndarray:
-    """(n,) bool: labels that may tell how sure the model may be. All, unless enough of them are representative. Raises
-    ValueError for another shape.
-    """
-    if representative is not None and representative.shape != (n,):
-        raise ValueError(f"`representative` has the shape {representative.shape}, expected {(n,)}")
+    """(n,) bool: labels that may calibrate. All, unless enough of them are representative."""
     if representative is None or representative.sum() < LEAST_REPRESENTATIVE:
         return np.ones(n, dtype=bool)
     return representative
 
 
 def further_parts(
-    labels: Labels, held_back: np.ndarray, asked: np.ndarray, config: TrainConfig, rng: np.random.Generator
+    training_set: TrainingSet, held_back: np.ndarray, asked: np.ndarray, config: TrainConfig, rng: np.random.Generator
 ) -> list[np.ndarray]:
     """Rows that each further training holds back: disjoint, of those `asked` (n,) about, and apart from those
     `held_back` by the training itself. None where enough are held back, where nothing is to be fitted, and where the
     clock ends trainings: they would be as short each, and all together as long again.
     """
-    n = len(labels.features)
+    n = len(training_set)
     target, there = min(config.calibration_labels, int(asked.sum())), int(asked[held_back].sum())
     if there >= ENOUGH * target or n < FEWEST or config.temperature == "none" or config.max_seconds is not None:
         return []
@@ -90,17 +86,17 @@ def further_parts(
     trainings = min(MOST_TRAININGS, int(np.ceil(missing / largest)))
     size = int(min(missing / trainings, largest))
     order = rng.permutation(n)
-    free = order[may_go(labels, order) & asked[order] & ~np.isin(order, held_back)]
+    free = order[may_go(training_set, order) & asked[order] & ~np.isin(order, held_back)]
     parts = [free[start : start + size] for start in range(0, trainings * size, size)]
     return [part for part in parts if len(part)]
 
 
-def answers_of(network: nn.Module, labels: Labels, rows: np.ndarray, n_classes: int, device: torch.device) -> Answers:
-    """What the network says of the rows, as long as there is memory for it."""
-    rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // n_classes)]
+def answers_of(network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device) -> Answers:
+    """The network's answers for the rows, or for as many of the first rows as fit into memory."""
+    rows = rows[: max(1, MOST_FITTED // (MOST_TRAININGS + 1) // training_set.n_classes)]
     parts = [
-        (labels.question.of_answers(logits, proposed), targets)
-        for logits, targets, proposed in logits_of(network, labels, rows, n_classes, device)
+        (training_set.asks.of_answers(logits, proposed), targets)
+        for logits, targets, proposed in logits_of(network, training_set, rows, device)
     ]
     return Answers(*(torch.cat(each) for each in zip(*parts, strict=True)))
 

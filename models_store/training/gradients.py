@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from models_store.config import TrainConfig
 from models_store.device import autocast, seed_generators
-from models_store.training.labels import Labels, Stream, shifted
 from models_store.training.losses import Objective
+from models_store.training.training_set import Stream, TrainingSet, shifted
 
 MOST_ROWS = 4096
 MOST_LOGITS = 2**23
@@ -19,11 +19,10 @@ MOST_LOGITS = 2**23
 
 @dataclass(frozen=True, eq=False)
 class Gradients:
-    """What it takes to work them out. The `network` is on the `device`, and so are the objective's weights."""
+    """What a process needs to work them out. `network` and the objective's weights are on the `device`."""
 
     network: nn.Module
-    labels: Labels
-    n_classes: int
+    training_set: TrainingSet
     objective: Objective
     stream: Stream
     config: TrainConfig
@@ -31,11 +30,11 @@ class Gradients:
     device: torch.device
 
     def work_out(self, step: int, start: int, count: int, *, rank: int = 0, world: int = 1) -> float:
-        """Put into the network's parameters the gradients of `count` labels from place `start` of the stream, or of the
-        share that process `rank` of `world` has in them; return the mean cross-entropy likewise. The sum over all ranks
-        is that of the whole step.
+        """Put a step's gradients into the network's parameters; return its mean cross-entropy.
 
-        All that is random follows from the seed, the step's number and the rank.
+        The step takes `count` labels from place `start` of the stream. Process `rank` of `world` works out its share of
+        gradients and cross-entropy; the sum over all ranks is that of the whole step. All randomness follows from the
+        seed, the step's number and the rank.
         """
         self.network.train()
         self.network.zero_grad()
@@ -44,8 +43,8 @@ class Gradients:
         rng = np.random.default_rng([self.seed, 2, step, *own])
         rows = np.array_split(self.stream.take(start, count), world)[rank]
         total = 0.0
-        for part in in_parts(rows, self.network, self.n_classes):
-            inputs, targets, proposed = self.labels.take(part)
+        for part in in_parts(rows, self.network, self.training_set.n_classes):
+            inputs, targets, proposed = self.training_set.take(part)
             if self.config.augment and inputs.ndim == 4:
                 inputs = shifted(inputs, rng)
             with autocast(self.device):
@@ -54,8 +53,8 @@ class Gradients:
                 logits,
                 targets.to(self.device),
                 on(self.device, proposed),
-                on(self.device, self.labels.probable(part)),
-                on(self.device, self.labels.weights(part)),
+                on(self.device, self.training_set.probable(part)),
+                on(self.device, self.training_set.weights(part)),
             )
             weight = len(part) / count
             (loss.objective * weight).backward()
@@ -69,7 +68,7 @@ class Gradients:
 
 
 def in_parts(rows: np.ndarray, network: nn.Module, n_classes: int) -> list[np.ndarray]:
-    """The rows in parts that fit into memory."""
+    """The rows, in parts that go through the network at once."""
     most_rows = getattr(network, "most_rows", MOST_ROWS)
     count = max(1, math.ceil(len(rows) / most_rows), math.ceil(len(rows) * n_classes / MOST_LOGITS))
     return np.array_split(rows, count)

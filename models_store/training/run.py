@@ -16,11 +16,11 @@ from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
 from models_store.training import checkpoints
 from models_store.training.gradients import Gradients, in_parts, on
-from models_store.training.labels import Labels, Stream
 from models_store.training.losses import Objective
 from models_store.training.optimiser import average_over, parameter_groups
 from models_store.training.schedule import Schedule
 from models_store.training.together import Others, Together, worth_sharing
+from models_store.training.training_set import Stream, TrainingSet
 
 LEARNED = 0.05
 """Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
@@ -80,25 +80,23 @@ class Run:
     def __init__(
         self,
         network: nn.Module,
-        labels: Labels,
-        n_classes: int,
+        training_set: TrainingSet,
         training: np.ndarray,
         validation: np.ndarray,
         config: TrainConfig,
         seed: int,
         device: torch.device,
     ) -> None:
-        """`network` is on the `device`; `training` and `validation` are rows of the `labels`."""
-        self.network, self.labels, self.validation = network, labels, validation
-        self.n_classes = n_classes
+        """`network` is on the `device`; `training` and `validation` are rows of the training set."""
+        self.network, self.training_set, self.validation = network, training_set, validation
         self.config, self.seed, self.device = config, seed, device
         self.schedule = Schedule.of(config, len(training))
         self.check_every = max(self.schedule.per_pass, self.schedule.steps // 30)
-        sets = labels.targets
-        learned = sets.take(training) if isinstance(sets, ClassSets) else sets[torch.from_numpy(training)]
-        objective = Objective.of(labels.question, config, learned, n_classes, device)
+        targets = training_set.kept_targets
+        learned = targets.take(training) if isinstance(targets, ClassSets) else targets[torch.from_numpy(training)]
+        objective = Objective.of(training_set.asks, config, learned, training_set.n_classes, device)
         stream = Stream(training, seed)
-        self.gradients = Gradients(network, labels, n_classes, objective, stream, config, seed, device)
+        self.gradients = Gradients(network, training_set, objective, stream, config, seed, device)
         self.together = Together(self.gradients)
         groups = parameter_groups(network, config.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
@@ -132,7 +130,7 @@ class Run:
 
     def _steps(self, progress: Callable[[Progress], None], until: float) -> None:
         state = self.state
-        learned = max(LEARNED * self.labels.question.guessing_loss(self.labels.targets), 1e-3)
+        learned = max(LEARNED * self.training_set.asks.guessing_loss(self.training_set.kept_targets), 1e-3)
         while not (state.step and (self.share() >= until or state.patience == 0)):
             loss = self._step()
             state.step += 1
@@ -191,7 +189,7 @@ class Run:
         state.checks.append(check)
         fewest = min(each.validation_errors for each in state.checks)
         n = len(self.validation)
-        answers = math.prod(self.labels.question.target_shape(n, self.n_classes))
+        answers = math.prod(self.training_set.asks.target_shape(n, self.training_set.n_classes))
         # Where one answer or none is wrong, the standard error is less than an answer: a lucky check would end it all.
         chance = max(math.sqrt(fewest * (1 - fewest) / n), 1.5 / answers)
         if check.validation_errors <= fewest + chance:
@@ -203,20 +201,21 @@ class Run:
     def _evaluate(self) -> tuple[float, float]:
         """Mean loss and share of errors over the held-back labels, of the average of the weights."""
         loss = errors = 0.0
+        asks = self.training_set.asks
         for logits, targets, proposed in logits_of(
-            self.average.module, self.labels, self.validation, self.n_classes, self.device
+            self.average.module, self.training_set, self.validation, self.device
         ):
-            answers = self.labels.question.of_answers(logits, proposed)
-            loss += self.labels.question.losses(answers, targets).cross_entropy.mean().item() * len(logits)
-            errors += self.labels.question.errors(answers, targets).item() * len(logits)
+            answers = asks.of_answers(logits, proposed)
+            loss += asks.losses(answers, targets).cross_entropy.mean().item() * len(logits)
+            errors += asks.errors(answers, targets).item() * len(logits)
         return loss / len(self.validation), errors / len(self.validation)
 
     def keep_in(self, path: Path, seconds: float) -> None:
         """Save to the file every so many seconds; begin with what it holds, if that is of this very training."""
-        labels = self.labels
-        recipe = (labels.question.name, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
+        labels = self.training_set
+        recipe = (labels.question, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()
-        sets = labels.targets
+        sets = labels.kept_targets
         targets = (sets.classes, sets.starts) if isinstance(sets, ClassSets) else (sets,)
         soft = () if labels.soft is None else (labels.soft.data, labels.soft.indices, labels.soft.indptr)
         self._print = checkpoints.fingerprint(
@@ -224,7 +223,7 @@ class Run:
             *targets,
             *soft,
             *(labels.propagated or ()),
-            labels.proposed,
+            labels.kept_proposed,
             recipe,
             *weights,
             *(each.cpu() for each in weights.values()),
@@ -257,12 +256,12 @@ class Run:
 
 
 def logits_of(
-    network: nn.Module, labels: Labels, rows: np.ndarray, n_classes: int, device: torch.device
+    network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
     """(logits, targets, proposed classes) of the rows, few enough at a time; the network in evaluation mode."""
     network.eval()
-    for part in in_parts(rows, network, n_classes):
-        inputs, targets, proposed = labels.take(part)
+    for part in in_parts(rows, network, training_set.n_classes):
+        inputs, targets, proposed = training_set.take(part)
         with torch.no_grad():
             logits = network(inputs.to(device))[1]
         yield logits, targets.to(device), on(device, proposed)

@@ -179,7 +179,7 @@ def worth_sharing(gradients: Gradients, *, batch: int, labels: int) -> int:
     the network and its settings alone, so that the same training is shared out alike.
     """
     network = gradients.network.eval()
-    inputs = gradients.labels.take(np.zeros(1, np.int64))[0].to(gradients.device)
+    inputs = gradients.training_set.take(np.zeros(1, np.int64))[0].to(gradients.device)
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(inputs)
     work = 3 * counter.get_total_flops()  # forward, and twice as much backward

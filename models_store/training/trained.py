@@ -1,51 +1,61 @@
-"""What a training comes to."""
+"""The result of a training."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.networks import Adaptive
+from models_store.privacy.config import PrivacyConfig
 from models_store.training.run import Check
 
 
 @dataclass(frozen=True)
 class Later:
-    """What the trainings that calibrate a model must know of its own training."""
+    """What the further trainings that calibrate a model need to know of its own training."""
 
     until: float
     """The share of the training after which its weights were the best."""
     tells: bool
-    """Whether its own held-back labels tell how sure it may be, too."""
+    """Whether its own held-back labels calibrate it, too."""
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """The settings of an estimator's training."""
+
+    estimator: str
+    options: Mapping[str, Any]
+    soft_labels: bool
 
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """A model and how it came about."""
+    """A model and how it was trained."""
 
     model: Model
-    config: Any
-    """The settings, a dataclass: `TrainConfig` or `PrivacyConfig` of a network, or what else learned says."""
+    config: TrainConfig | PrivacyConfig | EstimatorConfig
     seed: int
     steps: int
     seconds: float
     training_size: int
     validation_size: int
-    """Labels held back to stop by."""
+    """Labels held back for early stopping."""
     calibration_size: int
-    """Labels that the temperature was fitted to: those, and what further trainings held back. 0 if none was."""
+    """Labels that the calibration was fitted to: held back by this training, or by further trainings."""
     checks: tuple[Check, ...]
     """Empty where too few labels could be held back."""
     calibration: Adaptive | None = None
-    """What its `networks.CalibrationLayer` multiplies logits by; None if nothing was fitted."""
+    """What the network's `CalibrationLayer` multiplies logits by; None if nothing was fitted."""
     later: Later | None = None
-    """If further trainings are yet to tell how sure it may be: `calibrate`."""
+    """For `calibrate`, if further trainings were put off."""
     processes: tuple[int, ...] = (1,)
-    """That trained together. Several numbers, one after the other, where some have gone or come midway."""
+    """The number of processes that trained together; several numbers if it changed midway."""
     privacy: Mapping[str, Any] | None = None
-    """How private the training was, as JSON; None if it was not private."""
+    """The privacy statement, as JSON; None if the training was not private."""
 
     @property
     def temperature(self) -> float | None:
-        """By which all logits are divided; None if none was fitted, or one that differs from item to item."""
+        """The divisor of all logits; None if none was fitted, or if it differs from item to item."""
         return 1 / self.calibration.scale if self.calibration and not self.calibration.power else None

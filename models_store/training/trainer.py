@@ -1,92 +1,64 @@
-"""Features and labels -> a trained model: one trainer for every network and question, readable top to bottom."""
+"""Train a network, and calibrate it: each is one or several runs, which `run.py` takes from first step to last."""
 
 import copy
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 from torch import nn
 
-from models_store import networks, questions
-from models_store.class_sets import ClassSets
-from models_store.config import TrainConfig
+from models_store import networks
 from models_store.device import best_device, seed_generators
-from models_store.model import Model, checked_features
+from models_store.model import Model
 from models_store.networks import Adaptive, Mlp
 from models_store.training.calibrating import Answers, answers_of, asked_about, fit, further_parts
-from models_store.training.labels import Labels, Propagated, split
+from models_store.training.recipe import Recipe, Runtime
 from models_store.training.run import Progress, Run
-from models_store.training.together import Others
 from models_store.training.trained import Later, Trained
+from models_store.training.training_set import TrainingSet, split
 
 SHRINK, FRESH = 0.5, 0.5
-"""Of the last version's weights and of new ones, what a warm start begins with. Weights as they were learn the labels
-that came since worse than new ones do: Ash and Adams 2020, "On Warm-Starting Neural Network Training"."""
-CHECKPOINT_SECONDS = 30.0
-
-Report = Callable[[Progress], None]
+"""Shares of the last version's weights and of new weights in a warm start. The old weights alone learn new labels worse
+than new weights do: Ash and Adams 2020, "On Warm-Starting Neural Network Training"."""
 
 
-def train(
-    features: np.ndarray,
-    targets: np.ndarray | ClassSets,
-    *,
-    question: str,
-    n_classes: int,
-    input_shape: tuple[int, ...],
-    config: TrainConfig | None = None,
-    seed: int,
-    proposed: np.ndarray | None = None,
-    soft: csr_array | None = None,
-    propagated: Propagated | None = None,
-    representative: np.ndarray | None = None,
-    network: nn.Module | None = None,
-    start: Model | None = None,
-    checkpoint: Path | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    later: bool = False,
-    others: Others | None = None,
-    progress: Callable[[Progress], None] | None = None,
-) -> Trained:
-    """Train a network on (n, dim) features of labeled items, n >= 1.
+def train(training_set: TrainingSet, recipe: Recipe, runtime: Runtime | None = None, *, later: bool = False) -> Trained:
+    """Train a network.
 
-    `targets` for "single": (n,) class indices; "multi": `ClassSets`, or (n, n_classes) bool; "verify": (n,) bool, with
-    `proposed`, (n,) class indices. Classes without any label are fine. Items of the control slice must not be among
-    them.
-    `soft`: (n, n_classes) how probable each class is, for "single". What is made small is the cross-entropy with it, if
-    `config` wants that; when to stop and how sure the model may be go by the `targets`.
-    `propagated`: which of the labels are those of others, given to near-copies, and what each counts.
-    `representative`: (n,) bool, the items that were drawn at random from all that the model will be asked about. Others
-    were picked because they are hard: if enough are representative, they alone tell how sure the model may be.
-    `network`: what is trained, a copy of it, in place of a new network for the shape; see `Encoder.network`.
-    `start`: the model that a warm start begins with, if `config` wants one; classes may have been added since.
-    `checkpoint`: a file that is written every `checkpoint_seconds`; the same call goes on from it after whatever ended
-    the process. It stays, and the like of it beside it, one for each further training: `forget` them when the model is
-    safe.
-    `later`: leave out the further trainings that only tell how sure the model may be, for `calibrate`.
-    `others`: processes that may train along, if there is enough to do for several: `together.worth_sharing`.
+    The same training set and recipe give the same weights, bit for bit, on the same machine with the same number of
+    threads and the same `Trained.processes`, also after an interruption, unless `max_seconds` ends the training. The
+    global random state is left unchanged. The caller sets the number of threads (`torch.set_num_threads`): where other
+    processes want the same cores, one thread is far quicker than several. A GPU is used if there is one.
 
-    Same arguments, same machine, same number of threads, same `Trained.processes`: the same weights, bit for bit, also
-    if it was cut short and taken up (unless `max_seconds` ends it). The global random state is left as it was. Threads
-    are the caller's to set (`torch.set_num_threads`): where other processes want the same cores, one is far quicker
-    than several that wait for each other. Trains on a GPU if there is one. Raises ValueError for arguments that do not
-    fit together, TrainingError if the loss diverges.
+    Parameters
+    ----------
+    training_set : TrainingSet
+    recipe : Recipe
+        Its learner is not looked at.
+    runtime : Runtime, optional
+    later : bool
+        Leave the further trainings that only calibrate the model to `calibrate`.
+
+    Returns
+    -------
+    Trained
+
+    Raises
+    ------
+    ValueError
+        If no network takes the features.
+    TrainingError
+        If the loss diverges.
     """
-    config = config or TrainConfig()
-    plan = _Plan.of(
-        features, targets, question, n_classes, input_shape, config, seed, proposed, soft, propagated, representative
-    )
-    plan.network, plan.others = network, others
-    plan.checkpoint, plan.checkpoint_seconds = checkpoint, checkpoint_seconds
-    start = start if config.warm_start else None
+    plan = _Plan.of(training_set, recipe, runtime or Runtime())
+    start = recipe.start if recipe.config.warm_start else None
     put_off = later and bool(plan.parts)
-    further = [] if put_off else plan.parts
-    report = _reporting(progress or (lambda at: None), [plan.n, *(plan.n - len(part) for part in further)])
+    n = len(training_set)
+    report = plan.reporting([n] if put_off else [n, *(n - len(part) for part in plan.parts)])
     with plan.random_state():
         run = plan.begin(0, plan.training, plan.validation, start)
         run.fit(report(0))
@@ -96,182 +68,147 @@ def train(
     calibration = plan.fit(answers) if answers else None
     if calibration is not None:
         cast(networks.CalibrationLayer, run.network.calibration).set(*calibration)
-    n_calibrating = sum(len(each.targets) for each in answers)
-    return plan.trained(run, calibration, n_calibrating, later=how if put_off else None)
+    return Trained(
+        model=Model(training_set.question, training_set.n_classes, training_set.input_shape, run.network.cpu().eval()),
+        config=recipe.config,
+        seed=int(recipe.seed),
+        steps=run.state.step,
+        seconds=run.seconds(),
+        training_size=len(plan.training),
+        validation_size=len(plan.validation),
+        calibration_size=sum(len(each.targets) for each in answers),
+        checks=tuple(run.state.checks),
+        calibration=calibration,
+        later=how if put_off else None,
+        processes=tuple(run.processes),
+    )
 
 
 def calibrate(
-    model: Model,
-    later: Later,
-    features: np.ndarray,
-    targets: np.ndarray | ClassSets,
-    *,
-    config: TrainConfig,
-    seed: int,
-    proposed: np.ndarray | None = None,
-    soft: csr_array | None = None,
-    propagated: Propagated | None = None,
-    representative: np.ndarray | None = None,
-    network: nn.Module | None = None,
-    checkpoint: Path | None = None,
-    checkpoint_seconds: float = CHECKPOINT_SECONDS,
-    others: Others | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    model: Model, later: Later, training_set: TrainingSet, recipe: Recipe, runtime: Runtime | None = None
 ) -> tuple[Adaptive, int]:
-    """How sure a model may be whose `train` put that off, and to how many labels it was fitted: what `train` would have
-    found by itself.
+    """Run the further trainings that `train` put off, and fit the calibration that `train` would have found.
 
-    `model` and `later` as `train` gave them, or as they were saved; everything else as for `train`, `start` not needed.
-    What `progress` raises ends it; the same call goes on from there. The model stays as it is.
+    Parameters
+    ----------
+    model, later : Model, Later
+        As `train` returned them. The model is left unchanged.
+    training_set, recipe, runtime : TrainingSet, Recipe, Runtime
+        As for `train`; `recipe.start` is not used.
+
+    Returns
+    -------
+    calibration : Adaptive
+    labels : int
+        The number of labels that it was fitted to.
     """
-    of_model = (model.question, model.n_classes, model.input_shape)
-    plan = _Plan.of(features, targets, *of_model, config, seed, proposed, soft, propagated, representative)
-    plan.network, plan.others = network, others
-    plan.checkpoint, plan.checkpoint_seconds = checkpoint, checkpoint_seconds
+    plan = _Plan.of(training_set, recipe, runtime or Runtime())
     # Further trainings are numbered from 1: the training itself, number 0, is over.
-    report = _reporting(progress or (lambda at: None), [0, *(plan.n - len(part) for part in plan.parts)])
+    report = plan.reporting([0, *(len(training_set) - len(part) for part in plan.parts)])
     with plan.random_state():
         answers = plan.answers(copy.deepcopy(model.network).to(plan.device), later, report)
     return plan.fit(answers), sum(len(each.targets) for each in answers)
 
 
-@dataclass
-class _Plan:
-    """What a training and those that calibrate it have in common; all of it follows from the labels and the seed."""
+Report = Callable[[Progress], None]
 
-    features: np.ndarray
-    labels: Labels
-    n_classes: int
-    config: TrainConfig
-    seed: int
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What a training and the further trainings that calibrate it share; it follows from labels and seed alone.
+
+    `training` and `validation` are rows of the training itself. `asked`, (n,) bool, are the labels that may calibrate,
+    and `parts` the rows that each further training holds back.
+    """
+
+    training_set: TrainingSet
+    recipe: Recipe
+    runtime: Runtime
     training: np.ndarray
     validation: np.ndarray
     asked: np.ndarray
     parts: list[np.ndarray]
     device: torch.device
-    network: nn.Module | None = None
-    checkpoint: Path | None = None
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    others: Others | None = None
 
     @classmethod
-    def of(
-        cls,
-        features: np.ndarray,
-        targets: np.ndarray | ClassSets,
-        question: str,
-        n_classes: int,
-        input_shape: tuple[int, ...],
-        config: TrainConfig,
-        seed: int,
-        proposed: np.ndarray | None,
-        soft: csr_array | None,
-        propagated: Propagated | None,
-        representative: np.ndarray | None,
-    ) -> "_Plan":
-        """Raises ValueError for arguments that do not fit together."""
-        checked_features(features, input_shape)
-        n = len(features)
-        if n == 0:
-            raise ValueError("nothing to train on: no labeled item")
-        asks = questions.named(question)
-        answers, pairs = asks.checked_targets(targets, proposed, n=n, n_classes=n_classes)
-        learned = soft if config.soft_labels and asks.learns_soft and config.loss == "cross-entropy" else None
-        if learned is not None and learned.shape != (n, n_classes):
-            raise ValueError(f"soft labels have the shape {learned.shape}, expected {(n, n_classes)}")
-        labels = Labels(asks, features, answers, pairs, tuple(input_shape), learned, propagated)
-        rng = np.random.default_rng(seed)
-        training, validation = split(labels, config.validation_share, rng)
-        asked = asked_about(representative, n) & labels.own
-        parts = further_parts(labels, validation, asked, config, rng)
-        return cls(features, labels, n_classes, config, seed, training, validation, asked, parts, best_device())
-
-    @property
-    def n(self) -> int:
-        return len(self.features)
+    def of(cls, training_set: TrainingSet, recipe: Recipe, runtime: Runtime) -> "_Plan":
+        config = recipe.config
+        learns_soft = config.soft_labels and training_set.asks.learns_soft and config.loss == "cross-entropy"
+        if training_set.soft is not None and not learns_soft:
+            training_set = replace(training_set, soft=None)
+        rng = np.random.default_rng(recipe.seed)
+        training, validation = split(training_set, config.validation_share, rng)
+        asked = asked_about(training_set.representative, len(training_set)) & training_set.own
+        parts = further_parts(training_set, validation, asked, config, rng)
+        return cls(training_set, recipe, runtime, training, validation, asked, parts, best_device())
 
     def random_state(self) -> AbstractContextManager[None]:
-        """Initial weights and dropout draw on torch's global generators: borrow them, and give them back unchanged."""
+        """Borrow torch's global generators, on which initial weights and dropout draw, and restore them at the end."""
         return torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else [])
 
+    def reporting(self, work: Sequence[int]) -> Callable[[int], Report]:
+        """By the number of a training, how it reports its share of the whole `work`."""
+
+        def of(number: int) -> Report:
+            before = sum(work[:number])
+            return lambda at: self.runtime.progress(
+                at._replace(share=(before + at.share * work[number]) / sum(work), further=number)
+            )
+
+        return of
+
     def begin(self, number: int, rows: np.ndarray, held_back: np.ndarray, start: Model | None = None) -> Run:
-        """The training itself (0), or a further one: the `start` may have learned what such a one holds back."""
-        seed_generators(self.device, self.seed + number)
-        shape = self.labels.input_shape
-        own = copy.deepcopy(self.network) if self.network is not None else networks.for_shape(shape, self.n_classes)
-        if isinstance(own, Mlp):
-            own.standardise(self.features)
+        """The training itself (0), or a further training, which takes no `start`: that may know what it holds back."""
+        labels, recipe, runtime = self.training_set, self.recipe, self.runtime
+        seed_generators(self.device, recipe.seed + number)
+        if recipe.network is not None:
+            network = copy.deepcopy(recipe.network)
+        else:
+            network = networks.for_shape(labels.input_shape, labels.n_classes)
+        if isinstance(network, Mlp):
+            network.standardise(labels.features)
         if start is not None:
-            warm(own, start.network)
-        own = own.to(self.device)
-        run = Run(own, self.labels, self.n_classes, rows, held_back, self.config, self.seed + number, self.device)
-        if self.checkpoint is not None:
-            run.keep_in(numbered(self.checkpoint, number), self.checkpoint_seconds)
-        if self.others is not None:
-            run.share_with(self.others)
+            warm(network, start.network)
+        run = Run(network.to(self.device), labels, rows, held_back, recipe.config, recipe.seed + number, self.device)
+        if runtime.checkpoint is not None:
+            run.keep_in(numbered(runtime.checkpoint, number), runtime.checkpoint_seconds)
+        if runtime.others is not None:
+            run.share_with(runtime.others)
         return run
 
     def answers(self, trained: nn.Module, later: Later, report: Callable[[int], Report]) -> list[Answers]:
-        """What the trained network, and the further trainings, say of labels that they did not learn."""
+        """Answers of the trained network, and of each further training, on labels that they did not learn."""
         answers = []
         held_back = self.validation[self.asked[self.validation]]
-        if self.config.temperature != "none" and len(held_back) and later.tells:
-            answers.append(answers_of(trained, self.labels, held_back, self.n_classes, self.device))
+        if self.recipe.config.temperature != "none" and len(held_back) and later.tells:
+            answers.append(answers_of(trained, self.training_set, held_back, self.device))
         for number, part in enumerate(self.parts, start=1):
-            further = self.begin(number, self.labels.without(part), part[:0])
+            further = self.begin(number, self.training_set.without(part), part[:0])
             further.fit(report(number), until=later.until)
-            answers.append(answers_of(further.network, self.labels, part, self.n_classes, self.device))
+            answers.append(answers_of(further.network, self.training_set, part, self.device))
         return answers
 
     def fit(self, answers: list[Answers]) -> Adaptive:
-        return fit(self.labels.question, answers, by=self.config.temperature)
-
-    def trained(self, run: Run, calibration: Adaptive | None, n_calibrating: int, *, later: Later | None) -> Trained:
-        """The model of the training itself, fitted to so many labels how sure it may be."""
-        labels = self.labels
-        return Trained(
-            model=Model(labels.question.name, self.n_classes, labels.input_shape, run.network.cpu().eval()),
-            config=self.config,
-            seed=int(self.seed),
-            steps=run.state.step,
-            seconds=run.seconds(),
-            training_size=len(self.training),
-            validation_size=len(self.validation),
-            calibration_size=n_calibrating,
-            checks=tuple(run.state.checks),
-            calibration=calibration,
-            later=later,
-            processes=tuple(run.processes),
-        )
+        """The calibration, fitted to all answers."""
+        return fit(self.training_set.asks, answers, by=self.recipe.config.temperature)
 
 
 def forget(checkpoint: Path) -> None:
-    """Remove all that a training with this checkpoint has left."""
+    """Remove all files that a training with this checkpoint has left."""
     for path in checkpoint.parent.glob(numbered(checkpoint, "*").name):
         path.unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)
 
 
 def numbered(checkpoint: Path, number: int | str) -> Path:
-    """Where the training itself (0) and the further ones (1, 2, …) stand."""
+    """The file of the training itself (0), or of a further training (1, 2, …)."""
     return checkpoint.with_name(f"{checkpoint.stem}-{number}{checkpoint.suffix}") if number else checkpoint
 
 
-def _reporting(
-    progress: Callable[[Progress], None], work: Sequence[int]
-) -> Callable[[int], Callable[[Progress], None]]:
-    """By the number of a training, how it reports its progress as a part of all: each takes as long as its `work`."""
-
-    def of(number: int) -> Callable[[Progress], None]:
-        before = sum(work[:number])
-        return lambda at: progress(at._replace(share=(before + at.share * work[number]) / sum(work), further=number))
-
-    return of
-
-
 def warm(network: nn.Module, earlier: nn.Module) -> None:
-    """Mix an earlier network's weights into a new one's, in place, as far as they have the same shape. Classes that
-    came since keep their new rows; the standardisation becomes the earlier one's, which its weights expect.
+    """Mix an earlier network's weights into a new network, in place, where their shapes agree.
+
+    New classes keep their new rows. The earlier standardisation replaces the new one: the earlier weights expect it.
     """
     weights = earlier.state_dict()
     buffers = {name for name, _ in network.named_buffers()}

@@ -25,7 +25,11 @@ def test_a_small_run_says_all_that_is_needed_to_check_it(tmp_path, monkeypatch, 
     monkeypatch.setattr(runs, "PrivacyConfig", partial(PrivacyConfig, steps=60))
     monkeypatch.setattr(runs, "OVERFIT", replace(runs.OVERFIT, max_steps=300))
     usual = TrainConfig(min_steps=100, epochs=10, calibration_labels=0)
-    monkeypatch.setattr(runs, "train", lambda *given, config, **also: train(*given, config=config or usual, **also))
+    monkeypatch.setattr(
+        runs,
+        "train",
+        lambda given, recipe: train(given, replace(recipe, config=usual) if recipe.config == TrainConfig() else recipe),
+    )
     features, labels = load_digits(return_X_y=True)
     np.save(tmp_path / "digits.npy", features)
     np.save(tmp_path / "y.npy", labels)

@@ -36,6 +36,7 @@ import numpy as np
 from models_store import artifact, estimators
 from models_store.learning import learn
 from models_store.prediction import predict
+from models_store.training import Recipe, TrainingSet
 assert list(estimators.known()) == ["network", "scikit-learn", "nearest-centroid"]
 from labeling.projects.model_settings import check_model, learner_of
 check_model({"name": "nearest-centroid", "options": {"power": 2}}, question="single", private=False)
@@ -43,7 +44,7 @@ learner, options = learner_of({"name": "nearest-centroid"})
 rng = np.random.default_rng(0)
 classes = rng.integers(0, 3, 200)
 features = (rng.normal(size=(200, 4)) + 4 * np.eye(3, 4)[classes]).astype(np.float32)
-trained = learn(learner, features, classes, question="single", n_classes=3, input_shape=(4,), seed=1, options=options)
+trained = learn(TrainingSet(features, classes, "single", 3, (4,)), Recipe(1, learner=learner, options=options))
 digest = artifact.save(sys.argv[1], trained, manifest={})
 found = next(iter(predict(artifact.load(sys.argv[1], digest=digest), features)))
 print("right:", float((found.best == classes).mean()), "margins:", float(found.margins.min()) >= 0)

@@ -17,7 +17,7 @@ from models_store.estimators import EstimatorError, named
 from models_store.estimators.scikit_learn import CLASSIFIERS, ScikitLearn
 from models_store.learning import learn
 from models_store.prediction import predict
-from models_store.training import Trained
+from models_store.training import Recipe, Trained, TrainingSet
 
 CENTRES = np.random.default_rng(99).normal(size=(4, 6)) * 2.5
 
@@ -31,11 +31,11 @@ def blobs(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def learned(question: str = "single", classifier: str = "LogisticRegression", parameters: str = "{}") -> Trained:
     features, classes = blobs(300, seed=1)
     targets = np.eye(4, dtype=bool)[classes] if question == "multi" else classes
-    options = {"classifier": classifier, "parameters": parameters}
-    return learn(
-        named("scikit-learn"), features, targets, question=question, n_classes=4, input_shape=(6,), seed=1,
-        options=options,
-    )  # fmt: skip
+    return learn(TrainingSet(features, targets, question, 4, (6,)), recipe(classifier, parameters))
+
+
+def recipe(classifier: str = "LogisticRegression", parameters: str = "{}") -> Recipe:
+    return Recipe(1, learner=named("scikit-learn"), options={"classifier": classifier, "parameters": parameters})
 
 
 # One wraps others, one takes counts alone, or there is no probability: these cannot be taken.
@@ -87,10 +87,7 @@ def test_classes_without_a_label_have_no_probability_and_one_class_alone_is_cert
     features, classes = blobs(200, seed=1)
     for kept in ([0, 2], [2]):
         rows = np.isin(classes, kept)
-        trained = learn(
-            named("scikit-learn"), features[rows], classes[rows], question="single", n_classes=4, input_shape=(6,),
-            seed=1, options={"classifier": "LogisticRegression", "parameters": "{}"},
-        )  # fmt: skip
+        trained = learn(TrainingSet(features[rows], classes[rows], "single", 4, (6,)), recipe())
         found = next(iter(predict(trained.model, features, extras=["probabilities"])))
         assert set(found.best) <= set(kept)
         assert found.probabilities is not None
@@ -141,10 +138,7 @@ def test_no_parameter_takes_code_a_path_or_an_endless_number(name: str) -> None:
 def test_yes_or_no_is_not_for_it() -> None:
     features, classes = blobs(20, seed=1)
     with pytest.raises(EstimatorError, match="cannot learn the question 'verify'"):
-        learn(
-            named("scikit-learn"), features, classes > 1, question="verify", n_classes=4, input_shape=(6,), seed=1,
-            options={}, proposed=classes,
-        )  # fmt: skip
+        learn(TrainingSet(features, classes > 1, "verify", 4, (6,), classes), recipe())
 
 
 def test_a_state_that_holds_anything_else_is_refused_and_not_run(tmp_path: Path) -> None:

@@ -68,14 +68,14 @@ def test_it_comes_to_what_one_training_would_have_found(labeled: tuple[Project, 
 
     given = []
     real = calibrating.compute.calibrate
-    monkeypatch.setattr(
-        calibrating.compute, "calibrate", lambda *args, **named: given.append(named) or real(*args, **named)
-    )
+    monkeypatch.setattr(calibrating.compute, "calibrate", lambda *args: given.append(args) or real(*args))
     drain()
     version.refresh_from_db()
     assert version.calibrating == "done"
-    inputs = {name: value for name, value in given[0].items() if name not in ("checkpoint", "progress")}
-    whole = training.train(**inputs, question="single", n_classes=10, input_shape=sealed.input_shape)
+    _, _, training_set, recipe, _ = given[0]
+    assert (training_set.question, training_set.n_classes) == ("single", 10)
+    assert training_set.input_shape == sealed.input_shape
+    whole = training.train(training_set, recipe)
     model = load_model(project, version)
     assert model.calibration == whole.calibration
     assert version.calibration["labels"] == whole.calibration_size > 80

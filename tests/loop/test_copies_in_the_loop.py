@@ -87,7 +87,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     trainings = []
     real = training.compute.train
     monkeypatch.setattr(
-        training.compute, "train", lambda learner, **named: trainings.append(named) or real(learner, **named)
+        training.compute, "train", lambda given, *more, **named: trainings.append(given) or real(given, *more, **named)
     )
     user = annotator(project)
     first = answer(project, user)
@@ -131,7 +131,7 @@ def test_copies_are_chosen_checked_trusted_and_learned_from(project: Project, mo
     assert all(copy.item.label is None for copy in propagated.select_related("item"))
     assert not project.items.unlabeled().filter(pk__in=propagated.values("item")).exists()
     version = project.versions.get(number=3)
-    learned = trainings[-1]["propagated"]
+    learned = trainings[-1].propagated
     assert version.metrics["training"]["near_copies"] == int((learned.weights < 1).sum()) > 0
     assert version.labels == int((learned.weights == 1).sum())
     assert first.copy_radius is None

@@ -50,7 +50,9 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
     given = []
     real = training.compute.train
     monkeypatch.setattr(
-        training.compute, "train", lambda learner, **named: given.append(named) or real(learner, **named)
+        training.compute,
+        "train",
+        lambda one, *more, **named: given.append(one) or real(one, *more, **named),
     )
     project = digits_project(tmp_path, n=400, batch_size=50, training={"epochs": 5, "min_steps": 30})
     user = annotator(project)
@@ -59,7 +61,7 @@ def test_what_chance_picked_tells_how_sure_a_model_may_be(tmp_path: Path, monkey
         answer_batch(project, user)
         drain()
         Project.objects.update(strategy="uniform")  # the third batch; the second has been picked
-    drawn = [named["representative"] for named in given]
+    drawn = [learned.representative for learned in given]
     assert [len(each) for each in drawn] == [40, 80, 120]
     assert [int(each.sum()) for each in drawn] == [40, 40, 80], (
         "the first batch, and the third; margins picked the second"

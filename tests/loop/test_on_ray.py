@@ -21,11 +21,10 @@ from labeling.steps.compute.local import Local
 from labeling.steps.compute.ray import OnRay
 from models_store import networks
 from models_store.encoders.tfidf_svd import TfidfSvd
-from models_store.estimators import Network
 from models_store.model import Model
 from models_store.prediction import CHUNK, Prediction
 from models_store.ray_driver import LOOK_SECONDS
-from models_store.training import Progress, TrainConfig, together
+from models_store.training import Progress, Recipe, Runtime, TrainConfig, TrainingSet, together
 from selector import joining, neighbours, sharded
 from selector.linkage import average_linkage
 from selector.strategies import shards
@@ -89,22 +88,15 @@ def model() -> Model:
 
 
 @pytest.fixture
-def labeled(monkeypatch: pytest.MonkeyPatch, settings: Any) -> dict[str, Any]:
+def labeled(monkeypatch: pytest.MonkeyPatch, settings: Any) -> tuple[TrainingSet, Recipe]:
     """400 items, from which three processes learn together."""
     settings.COMPUTE_TRAINING_WORLD = 3
     for name in ("LEAST_WORK", "LEAST_SHARE", "LEAST_SHARE_BY_WEIGHT"):
         monkeypatch.setattr(together, name, 1e-9)
     rng = np.random.default_rng(5)
-    return {
-        "features": rng.normal(size=(400, 12)).astype(np.float32),
-        "targets": rng.integers(0, 4, 400),
-        "config": TrainConfig(calibration_labels=0, min_steps=100, epochs=8),
-        "options": {},
-        "question": "single",
-        "n_classes": 4,
-        "input_shape": (12,),
-        "seed": 7,
-    }
+    features, targets = rng.normal(size=(400, 12)).astype(np.float32), rng.integers(0, 4, 400)
+    recipe = Recipe(7, TrainConfig(calibration_labels=0, min_steps=100, epochs=8))
+    return TrainingSet(features, targets, "single", 4, (12,)), recipe
 
 
 def same(one: Prediction, other: Prediction) -> bool:
@@ -218,9 +210,9 @@ def test_a_node_killed_while_a_batch_is_picked(
 
 
 def test_a_node_killed_while_a_network_is_trained(
-    two: Nodes, there: OnRay, labeled: dict[str, Any], caplog: pytest.LogCaptureFixture
+    two: Nodes, there: OnRay, labeled: tuple[TrainingSet, Recipe], caplog: pytest.LogCaptureFixture
 ) -> None:
-    one, other = (there.train(Network, **labeled) for _ in range(2))
+    one, other = (there.train(*labeled, Runtime()) for _ in range(2))
     assert one.processes == other.processes == (3,)
     assert all(map(torch.equal, one.model.network.state_dict().values(), other.model.network.state_dict().values()))
     steps: list[int] = []
@@ -232,7 +224,7 @@ def test_a_node_killed_while_a_network_is_trained(
         elif at.step > 20 and "has gone" not in caplog.text:
             time.sleep(0.1)  # its processes outlive it by two seconds
 
-    left = there.train(Network, **labeled, progress=progress)
+    left = there.train(*labeled, Runtime(progress=progress))
     assert left.processes == (3, 2)
     assert steps == [*range(1, one.steps + 1), one.steps]
 
@@ -321,7 +313,7 @@ def test_the_process_that_holds_the_connection_killed(
 
 
 def test_the_head_killed(
-    two: Nodes, there: OnRay, model: Model, features: np.ndarray, labeled: dict[str, Any], tmp_path: Path
+    two: Nodes, there: OnRay, model: Model, features: np.ndarray, labeled: tuple[TrainingSet, Recipe], tmp_path: Path
 ) -> None:
     """The last of this file: the cluster ends."""
     scoring = scored(there, model, features)
@@ -335,9 +327,9 @@ def test_the_head_killed(
         if not two.running:
             time.sleep(0.1)
 
-    labeled |= {"checkpoint": tmp_path / "c", "checkpoint_seconds": 0, "progress": progress}
+    runtime = Runtime(tmp_path / "c", checkpoint_seconds=0, progress=progress)
     with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
-        there.train(Network, **labeled)
+        there.train(*labeled, runtime)
     with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
         list(scoring)
     with pytest.raises(ComputeAway, match=r"ray:auto.*does not answer"):
@@ -350,5 +342,5 @@ def test_the_head_killed(
     reached = len(steps)
     assert reached >= 20
     # As many as there is room for by then: the new cluster's nodes come one after the other.
-    assert there.train(Network, **labeled).processes[0] == 3
+    assert there.train(*labeled, runtime).processes[0] == 3
     assert steps[reached] == reached + 1

@@ -1,7 +1,7 @@
 """Data that the tests of `models_store` share."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from models_store.config import TrainConfig
-from models_store.training import Trained, train
+from models_store.training import Recipe, Runtime, Trained, TrainingSet, train
 
 SHAPES = {"image": (3, 32, 32)}
 # Further trainings change no answer (test_calibrating.py), and would take four times as long again.
@@ -58,15 +58,26 @@ def asked(pool: Pool, question: str, *, seed: int = 0) -> dict[str, Any]:
     return {"targets": proposed == pool.classes, "proposed": proposed}
 
 
-def train_on(
-    pool: Pool, *, question: str = "single", seed: int = 7, shape: tuple[int, ...] | None = None, **options: Any
-) -> Trained:
-    return train(
+def labeled(pool: Pool, question: str = "single", shape: tuple[int, ...] | None = None, **options: Any) -> TrainingSet:
+    """The pool's items, all of them labeled."""
+    return TrainingSet(
         pool.features,
         question=question,
         n_classes=pool.n_classes,
         input_shape=shape or (pool.features.shape[1],),
-        seed=seed,
         **asked(pool, question),
         **options,
     )
+
+
+def train_on(
+    pool: Pool, *, question: str = "single", seed: int = 7, shape: tuple[int, ...] | None = None, **options: Any
+) -> Trained:
+    """A network; `options` are fields of the training set, the recipe and the runtime, and `later`."""
+    recipe, runtime = (
+        {each.name: options.pop(each.name) for each in fields(kind) if each.name in options}
+        for kind in (Recipe, Runtime)
+    )
+    later = options.pop("later", False)
+    training_set = labeled(pool, question, shape, **options)
+    return train(training_set, Recipe(seed, **recipe), Runtime(**runtime), later=later)

@@ -8,13 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_data import Pool, blobs, train_on
+from model_data import Pool, blobs, labeled, train_on
 
 from models_store.config import TrainConfig
 from models_store.prediction import predict, probabilities
-from models_store.questions import named
 from models_store.reliability import calibration
-from models_store.training import Progress, Stopped, calibrate, forget, trainer
+from models_store.training import Progress, Recipe, Runtime, Stopped, TrainingSet, calibrate, forget, trainer
 from models_store.training.calibrating import (
     FEWEST,
     LARGEST_PART,
@@ -22,21 +21,20 @@ from models_store.training.calibrating import (
     MOST_TRAININGS,
     further_parts,
 )
-from models_store.training.labels import Labels, split
 from models_store.training.run import Run
 from models_store.training.trainer import numbered
+from models_store.training.training_set import split
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
 
 
-def some_labels(classes: np.ndarray, question: str = "single") -> Labels:
-    n = len(classes)
-    features, asks = np.zeros((n, 2), np.float32), named(question)
+def some_labels(classes: np.ndarray, question: str = "single") -> TrainingSet:
+    features = np.zeros((len(classes), 2), np.float32)
     if question == "verify":
-        return Labels(asks, features, torch.from_numpy(classes % 2 == 0), torch.from_numpy(classes // 2), (2,))
+        return TrainingSet(features, classes % 2 == 0, question, 50, (2,), classes // 2)
     if question == "multi":
-        return Labels(asks, features, torch.from_numpy(classes[:, None] == np.arange(5)), None, (2,))
-    return Labels(asks, features, torch.from_numpy(classes), None, (2,))
+        return TrainingSet(features, classes[:, None] == np.arange(5), question, 5, (2,))
+    return TrainingSet(features, classes, question, 50, (2,))
 
 
 def noisy(n: int, seed: int) -> Pool:
@@ -226,10 +224,8 @@ def test_put_off_it_comes_to_the_same_and_no_margin_hangs_on_it(tmp_path, n):
             raise Stopped
 
     resumed: list[Progress] = []
-    again = partial(
-        calibrate, sealed.model, sealed.later, pool.features, pool.classes, config=QUICK, seed=sealed.seed,
-        checkpoint=checkpoint, progress=stop_once,
-    )  # fmt: skip
+    recipe, runtime = Recipe(sealed.seed, QUICK), Runtime(checkpoint, progress=stop_once)
+    again = partial(calibrate, sealed.model, sealed.later, labeled(pool), recipe, runtime)
     with pytest.raises(Stopped):
         again()
     assert again() == (whole.calibration, whole.calibration_size)

@@ -16,8 +16,7 @@ from labeling.steps.reading import read_labels
 from models_store import questions
 from models_store.class_sets import ClassSets
 from models_store.config import TrainConfig
-from models_store.training import train
-from models_store.training.labels import Labels
+from models_store.training import Recipe, TrainingSet, train
 
 SETS = st.lists(st.lists(st.integers(0, 6), unique=True, max_size=7), max_size=12)
 MIB = 1 << 20
@@ -50,8 +49,7 @@ def test_a_training_is_the_same_bit_for_bit(balance: float) -> None:
     sets = ClassSets.of([np.flatnonzero(row).tolist() for row in dense], 4)
     config = TrainConfig(epochs=2, min_steps=5, calibration_labels=0, class_balance=balance)
     by_sets, by_booleans = (
-        train(features, targets, question="multi", n_classes=4, input_shape=(6,), config=config, seed=5)
-        for targets in (sets, dense)
+        train(TrainingSet(features, targets, "multi", 4, (6,)), Recipe(5, config)) for targets in (sets, dense)
     )
     for one, other in zip(
         by_sets.model.network.state_dict().values(), by_booleans.model.network.state_dict().values(), strict=True
@@ -82,10 +80,9 @@ def test_a_long_list_of_classes_takes_little_memory() -> None:
     tracemalloc.start()
     try:
         labeled = read_labels(project, Items(), 20_000)
-        targets, _ = questions.named("multi").checked_targets(labeled.targets, None, n=5000, n_classes=20_000)
-        labels = Labels(questions.named("multi"), np.zeros((5000, 4), np.float32), targets, None, (4,))
+        labels = TrainingSet(np.zeros((5000, 4), np.float32), labeled.targets, "multi", 20_000, (4,))
         assert labels.take(np.arange(16))[1].sum() == 48
-        assert questions.named("multi").guessing_loss(targets) > 0
+        assert questions.named("multi").guessing_loss(labels.kept_targets) > 0
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

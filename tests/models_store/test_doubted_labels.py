@@ -10,6 +10,7 @@ from models_store import questions
 from models_store.config import TrainConfig
 from models_store.crossfit import held_out_probabilities
 from models_store.label_errors import label_errors, score_errors, set_errors
+from models_store.training import Recipe, TrainingSet
 
 N, WRONG = 700, 60
 SHORT = TrainConfig(temperature="none", epochs=8, min_steps=50, max_steps=100)
@@ -74,9 +75,8 @@ def test_injected_errors_come_first(question: str) -> None:
         labels = digits // 2
         labels[wrong] = (labels[wrong] + rng.integers(2, 4, WRONG)) % 5
     asks = questions.named(question)
-    held_out = held_out_probabilities(
-        (features / 16).astype(np.float32), labels, folds=5, question=question,
-        n_classes=3 if question == "multi" else 5, input_shape=(64,), config=SHORT, seed=1,
-    )  # fmt: skip
+    n_classes = 3 if question == "multi" else 5
+    training_set = TrainingSet((features / 16).astype(np.float32), labels, question, n_classes, (64,))
+    held_out = held_out_probabilities(training_set, Recipe(1, SHORT), folds=5)
     first = asks.doubts(labels, held_out, least=10).places[:WRONG]
     assert np.isin(first, wrong).sum() >= WRONG / 2

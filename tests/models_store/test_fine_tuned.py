@@ -17,7 +17,7 @@ from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.pixels import Pixels
 from models_store.onnx_export import to_onnx
 from models_store.prediction import predict
-from models_store.training import Trained, train
+from models_store.training import Recipe, Trained, TrainingSet, train
 from models_store.training.optimiser import GENTLY, parameter_groups
 
 QUICK = TrainConfig(epochs=2, min_steps=6, max_steps=6, batch_size=16)
@@ -40,10 +40,8 @@ def few_of(digits: Pool) -> Pool:
 
 
 def trained_on(encoder: FineTuned, pool: Pool, config: TrainConfig = QUICK, **options):
-    return train(
-        pool.features, pool.classes, question="single", n_classes=pool.n_classes, input_shape=encoder.input_shape,
-        seed=3, config=config, network=encoder.network(pool.n_classes), **options,
-    )  # fmt: skip
+    training_set = TrainingSet(pool.features, pool.classes, "single", pool.n_classes, encoder.input_shape)
+    return train(training_set, Recipe(3, config, network=encoder.network(pool.n_classes), **options))
 
 
 @pytest.fixture
@@ -106,10 +104,7 @@ def test_it_learns_more_than_a_small_network_on_the_frozen_one(tmp_path: Path, d
         embed = tuned.network(1).eval()
         seen = np.concatenate([embed(part)[0].numpy() for part in pictures(digits.features[order]).split(64)])
     config = TrainConfig(min_steps=200, max_steps=200, calibration_labels=0, learning_rate=1e-2, batch_size=32)
-    small = train(
-        seen[:250], digits.classes[learned] - 5, question="single", n_classes=5, input_shape=(tuned.width,),
-        seed=1, config=config,
-    )  # fmt: skip
+    small = train(TrainingSet(seen[:250], digits.classes[learned] - 5, "single", 5, (tuned.width,)), Recipe(1, config))
     whole = trained_on(tuned, Pool(digits.features[learned], digits.classes[learned] - 5, 5), config)
     of_small = (answers(small.model, seen[250:]) == digits.classes[new] - 5).mean()
     of_whole = (answers(whole.model, digits.features[new]) == digits.classes[new] - 5).mean()

@@ -11,10 +11,9 @@ from model_data import ALONE, SHAPES, Pool, asked, blobs, train_on
 from models_store.config import TrainConfig
 from models_store.metrics import accuracy
 from models_store.prediction import predict
-from models_store.questions import named
-from models_store.training import Progress, Trained, TrainingError, train
-from models_store.training.labels import Labels, shifted, split
+from models_store.training import Progress, Recipe, Trained, TrainingError, TrainingSet, train
 from models_store.training.run import Run
+from models_store.training.training_set import shifted, split
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
 
@@ -113,7 +112,8 @@ def test_a_class_without_labels_is_never_the_guess():
 def test_a_class_that_was_never_proposed_stays_in_full_doubt():
     pool = blobs(200, seed=1)
     answers = asked(pool, "verify")
-    trained = train(pool.features, question="verify", n_classes=6, input_shape=(12,), seed=1, config=ALONE, **answers)
+    training_set = TrainingSet(pool.features, question="verify", n_classes=6, input_shape=(12,), **answers)
+    trained = train(training_set, Recipe(1, ALONE))
     (part,) = predict(trained.model, pool.features, proposed=np.full(200, 5))
     assert part.margins.max() < 1e-6
 
@@ -143,7 +143,7 @@ def test_arguments_are_left_as_they_were():
     pool = blobs(120, seed=1)
     answers = asked(pool, "verify")
     copies = [array.copy() for array in (pool.features, *answers.values())]
-    train(pool.features, question="verify", n_classes=4, input_shape=(12,), seed=1, config=QUICK, **answers)
+    train(TrainingSet(pool.features, question="verify", n_classes=4, input_shape=(12,), **answers), Recipe(1, QUICK))
     for array, copy in zip((pool.features, *answers.values()), copies, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -231,10 +231,10 @@ def test_few_labels_are_all_trained_on():
 @pytest.mark.parametrize("question", ["single", "verify"])
 def test_no_class_loses_its_only_label_to_validation(question):
     pool = blobs(400, seed=1)
-    classes = torch.arange(400).sub(389).clamp(min=0)  # one label each of ten classes, many of another
-    targets, proposed = (classes, None) if question == "single" else (torch.ones(400, dtype=torch.bool), classes)
-    labels = Labels(named(question), pool.features, targets, proposed, (12,))
-    rows, held_back = split(labels, 0.5, np.random.default_rng(0))
+    classes = (np.arange(400) - 389).clip(min=0)  # one label each of ten classes, many of another
+    targets, proposed = (classes, None) if question == "single" else (np.ones(400, dtype=bool), classes)
+    training_set = TrainingSet(pool.features, targets, question, 11, (12,), proposed)
+    rows, held_back = split(training_set, 0.5, np.random.default_rng(0))
     assert set(classes[rows].tolist()) == set(range(11))
     assert sorted([*rows, *held_back]) == list(range(400))
     assert len(held_back) == 200
@@ -288,11 +288,10 @@ def test_arguments_that_do_not_fit_are_refused_in_words(changes, words):
         "question": "single",
         "n_classes": 4,
         "input_shape": (12,),
-        "seed": 1,
         **changes,
     }
     with pytest.raises(ValueError, match=words):
-        train(**arguments)
+        train(TrainingSet(**arguments), Recipe(1))
 
 
 def test_a_loss_that_is_no_number_is_an_error_and_not_a_model():

@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from models_store import questions
 from models_store.config import TrainConfig
 from models_store.estimators import EstimatorError, named
 from models_store.learning import learn
-from models_store.training import Propagated, train
-from models_store.training.labels import Labels, split
+from models_store.training import Propagated, Recipe, Trained, TrainingSet, train
+from models_store.training.training_set import split
 
 N, COPIES, CLASSES = 400, 200, 4
 
@@ -26,8 +25,8 @@ def data(seed: int = 0) -> tuple[np.ndarray, np.ndarray, Propagated]:
     return np.r_[features, copies], np.r_[targets, targets[sources]], propagated
 
 
-def labels_of(features: np.ndarray, targets: np.ndarray, propagated: Propagated | None) -> Labels:
-    return Labels(questions.named("single"), features, torch.from_numpy(targets), None, (8,), None, propagated)
+def labels_of(features: np.ndarray, targets: np.ndarray, propagated: Propagated | None) -> TrainingSet:
+    return TrainingSet(features, targets, "single", CLASSES, (8,), propagated=propagated)
 
 
 def test_none_is_held_back_and_none_of_what_is_held_back_is_learned() -> None:
@@ -52,11 +51,8 @@ def test_without_near_copies_nothing_changes() -> None:
 QUICK = TrainConfig(epochs=3, min_steps=20, calibration_labels=200)
 
 
-def trained(features: np.ndarray, targets: np.ndarray, propagated: Propagated | None):  # type: ignore[no-untyped-def]
-    return train(
-        features, targets, question="single", n_classes=CLASSES, input_shape=(8,), config=QUICK, seed=5,
-        propagated=propagated,
-    )  # fmt: skip
+def trained(features: np.ndarray, targets: np.ndarray, propagated: Propagated | None) -> Trained:
+    return train(labels_of(features, targets, propagated), Recipe(5, QUICK))
 
 
 def test_a_weight_of_nothing_teaches_nothing_and_the_weight_decides() -> None:
@@ -84,21 +80,12 @@ def test_what_calibrates_are_answers_to_the_very_items() -> None:
 
 def test_scikit_learn_takes_the_weights_where_it_can() -> None:
     features, targets, propagated = data()
-    given = {"question": "single", "n_classes": CLASSES, "input_shape": (8,), "seed": 1, "propagated": propagated}
-    learner = named("scikit-learn")
-    assert (
-        learn(
-            learner, features, targets, options={"classifier": "GaussianNB", "parameters": "{}"}, **given
-        ).training_size
-        == N + COPIES
+    bayes, neighbors = (
+        Recipe(1, learner=named("scikit-learn"), options={"classifier": name, "parameters": "{}"})
+        for name in ("GaussianNB", "KNeighborsClassifier")
     )
+    assert learn(labels_of(features, targets, propagated), bayes).training_size == N + COPIES
     with pytest.raises(EstimatorError, match="set `copy_weight` to 0 or 1"):
-        learn(learner, features, targets, options={"classifier": "KNeighborsClassifier", "parameters": "{}"}, **given)
+        learn(labels_of(features, targets, propagated), neighbors)
     even = propagated._replace(weights=np.ones(N + COPIES, np.float32))
-    learn(
-        learner,
-        features,
-        targets,
-        options={"classifier": "KNeighborsClassifier", "parameters": "{}"},
-        **{**given, "propagated": even},
-    )
+    learn(labels_of(features, targets, even), neighbors)

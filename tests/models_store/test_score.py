@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from models_store.config import TrainConfig
 from models_store.prediction import predict
 from models_store.questions import named
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 
 SCORE, SINGLE = named("score"), named("single")
 logits_of = st.integers(2, 7).flatmap(
@@ -86,9 +86,7 @@ def test_a_scale_is_learned(form, secondary):
     features = np.stack([place + rng.normal(0, 0.15, 1500), rng.normal(size=1500)], 1).astype(np.float32)
     targets = place.astype(np.int64)
     config = TrainConfig(loss=form, secondary=secondary, secondary_weight=0.2, epochs=10, calibration_labels=0)
-    trained = train(
-        features[:1000], targets[:1000], question="score", n_classes=5, input_shape=(2,), seed=1, config=config
-    )
+    trained = train(TrainingSet(features[:1000], targets[:1000], "score", 5, (2,)), Recipe(1, config))
     best = np.concatenate([part.best for part in predict(trained.model, features[1000:])])
     off = np.abs(best - targets[1000:])
     assert (off == 0).mean() > 0.75

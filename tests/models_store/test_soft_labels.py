@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from model_data import blobs, train_on
+from model_data import blobs, labeled, train_on
 from scipy.sparse import csr_array
 
 from models_store.config import TrainConfig
@@ -11,6 +11,7 @@ from models_store.estimators import EstimatorError, named
 from models_store.learning import learn
 from models_store.prediction import predict
 from models_store.questions import named as question
+from models_store.training import Recipe
 from models_store.training.losses import Objective
 
 QUICK = TrainConfig(calibration_labels=0, epochs=10, min_steps=80, temperature="none", secondary="none")
@@ -53,10 +54,8 @@ def test_a_network_is_as_sure_as_its_labels_and_without_the_setting_learns_as_ev
 
 def test_scikit_learn_learns_them_as_weights_or_says_that_it_cannot():
     def fit(classifier: str, config: TrainConfig):
-        return learn(
-            named("scikit-learn"), POOL.features, POOL.classes, question="single", n_classes=4, input_shape=(12,),
-            seed=1, options={"classifier": classifier, "parameters": "{}"}, soft=halves(), config=config,
-        )  # fmt: skip
+        options = {"classifier": classifier, "parameters": "{}"}
+        return learn(labeled(POOL, soft=halves()), Recipe(1, config, named("scikit-learn"), options))
 
     hard, soft = fit("LogisticRegression", QUICK), fit("LogisticRegression", SOFT)
     assert confidence(hard.model) > 0.8 > confidence(soft.model)

@@ -9,9 +9,7 @@ import numpy as np
 import torch
 
 from models_store.networks import for_shape
-from models_store.questions import named
-from models_store.training import TrainConfig
-from models_store.training.labels import Labels
+from models_store.training import TrainConfig, TrainingSet
 from models_store.training.run import Run
 from models_store.training.together import Others
 
@@ -20,10 +18,10 @@ VECTORS, IMAGES = (64,), (3, 32, 32)
 
 def most_processes(labels: int, shape: tuple[int, ...], **settings: Any) -> int:
     """For a training on so many labels of 100 classes."""
-    targets = torch.arange(labels) % 100
-    known = Labels(named("single"), np.zeros((labels, math.prod(shape)), np.uint8), targets, None, shape)
+    features, targets = np.zeros((labels, math.prod(shape)), np.uint8), np.arange(labels) % 100
+    known = TrainingSet(features, targets, "single", 100, shape)
     rows, config, device = np.arange(labels), TrainConfig(**settings), torch.device("cpu")
-    run = Run(for_shape(shape, 100), known, 100, rows, rows[:0], config, 7, device)
+    run = Run(for_shape(shape, 100), known, rows, rows[:0], config, 7, device)
     run.share_with(cast(Others, None))
     return run.together.most
 

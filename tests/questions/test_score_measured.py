@@ -12,7 +12,7 @@ from labeling.web.models.version_words import absolute_error
 from models_store.config import TrainConfig
 from models_store.model import Model
 from models_store.prediction import predict
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 
 pytestmark = pytest.mark.django_db
 RNG = np.random.default_rng(0)
@@ -24,9 +24,7 @@ QUICK = TrainConfig(epochs=3, min_steps=20, temperature="none")
 
 @pytest.fixture(scope="module")
 def model() -> Model:
-    return train(
-        FEATURES[100:], LABELS[100:], question="score", n_classes=5, input_shape=(4,), config=QUICK, seed=1
-    ).model
+    return train(TrainingSet(FEATURES[100:], LABELS[100:], "score", 5, (4,)), Recipe(1, QUICK)).model
 
 
 def test_the_error_is_the_mean_of_the_points_between_answer_and_label(model: Model) -> None:

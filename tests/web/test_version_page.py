@@ -25,7 +25,7 @@ from labeling.web.charts.reliability import reliability_diagram
 from labeling.web.models import version_words
 from models_store import artifact
 from models_store.config import TrainConfig
-from models_store.training import train
+from models_store.training import Recipe, TrainingSet, train
 
 pytestmark = pytest.mark.django_db
 
@@ -39,15 +39,8 @@ def store(version: ModelVersion, best: list[int], sure: float = 0.8) -> None:
     files = ProjectFiles(project)
     rng = np.random.default_rng(0)
     classes = list(project.classes.values_list("name", flat=True))
-    trained = train(
-        rng.random((30, 4), np.float32),
-        rng.integers(0, len(classes), 30),
-        question="single",
-        n_classes=len(classes),
-        input_shape=(4,),
-        config=QUICK,
-        seed=1,
-    )
+    features, targets = rng.random((30, 4), np.float32), rng.integers(0, len(classes), 30)
+    trained = train(TrainingSet(features, targets, "single", len(classes), (4,)), Recipe(1, QUICK))
     digest = artifact.save(
         files.artifact_at(files.artifact(version.number)),
         trained,

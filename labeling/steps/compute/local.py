@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from models_store.encoders import Encoder
-from models_store.estimators import Learner
 from models_store.learning import learn
 from models_store.model import Model
 from models_store.networks import Adaptive
 from models_store.nodes import encode_good
 from models_store.prediction import Prediction, predict
-from models_store.training import Later, Trained, calibrate
+from models_store.privacy.config import PrivacyConfig
+from models_store.training import Later, Recipe, Runtime, Trained, TrainingSet, calibrate
 from selector.linkage import EXACT_UP_TO, average_linkage
 from selector.sharded import Workers
 
@@ -46,21 +46,24 @@ class Local:
         for raws in chunks:
             yield encode_good(encoder, raws)
 
-    def train(self, learner: type[Learner], **labeled: Any) -> Trained:
+    def train(self, training_set: TrainingSet, recipe: Recipe, runtime: Runtime, *, later: bool = False) -> Trained:
         """As `models_store.learning.learn`."""
-        return learn(learner, **labeled)
+        return learn(training_set, recipe, runtime, later=later)
 
-    def calibrate(self, model: Model, later: Later, **labeled: Any) -> tuple[Adaptive, int]:
+    def calibrate(
+        self, model: Model, later: Later, training_set: TrainingSet, recipe: Recipe, runtime: Runtime
+    ) -> tuple[Adaptive, int]:
         """As `models_store.training.calibrate`."""
-        return calibrate(model, later, **labeled)
+        return calibrate(model, later, training_set, recipe, runtime)
 
-    def train_in_private(self, **labeled: Any) -> Trained:
+    def train_in_private(
+        self, training_set: TrainingSet, config: PrivacyConfig, *, seed: int, progress: Progress
+    ) -> Trained:
         """As `models_store.privacy.training.train_private`."""
-        from models_store.privacy.training import (
-            train_private,  # Opacus takes seconds to load, and few projects need it
-        )
+        # Opacus takes seconds to load, and few projects need it.
+        from models_store.privacy.training import train_private
 
-        return train_private(**labeled)
+        return train_private(training_set, config, seed=seed, progress=progress)
 
     def score(
         self,

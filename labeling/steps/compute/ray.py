@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,11 @@ from labeling.steps.compute.cluster import Cluster
 from labeling.steps.compute.local import Local, Progress
 from labeling.steps.compute.train_along import TrainAlong
 from models_store.encoders import Encoder
-from models_store.estimators import Learner
 from models_store.model import Model
 from models_store.networks import Adaptive
 from models_store.nodes import EncoderState, encode_part, score_rows
 from models_store.prediction import CHUNK, Prediction, check_arguments
-from models_store.training import Later, Trained
-from models_store.training.together import Others
+from models_store.training import Later, Recipe, Runtime, Trained, TrainingSet
 
 # Parts that are scored in one call at most: the embeddings of so many take some tens of MB.
 MOST_PARTS, CALLS_EACH = 8, 4
@@ -44,20 +43,22 @@ class OnRay(Local):
         state = self.cluster.share(EncoderState.of(encoder))
         return self.cluster.map(encode_part, ((state, raws) for raws in chunks), gpu=True)
 
-    def train(self, learner: type[Learner], **labeled: Any) -> Trained:
-        with self._others() as others:
-            return super().train(learner, **labeled, others=others)
+    def train(self, training_set: TrainingSet, recipe: Recipe, runtime: Runtime, *, later: bool = False) -> Trained:
+        with self._with_others(runtime) as shared:
+            return super().train(training_set, recipe, shared, later=later)
 
-    def calibrate(self, model: Model, later: Later, **labeled: Any) -> tuple[Adaptive, int]:
-        with self._others() as others:
-            return super().calibrate(model, later, **labeled, others=others)
+    def calibrate(
+        self, model: Model, later: Later, training_set: TrainingSet, recipe: Recipe, runtime: Runtime
+    ) -> tuple[Adaptive, int]:
+        with self._with_others(runtime) as shared:
+            return super().calibrate(model, later, training_set, recipe, shared)
 
     @contextmanager
-    def _others(self) -> Iterator[Others | None]:
-        """Who may train along, if the installation wants that."""
+    def _with_others(self, runtime: Runtime) -> Iterator[Runtime]:
+        """The runtime, with processes of the cluster that train along if COMPUTE_TRAINING_WORLD allows any."""
         others = TrainAlong(self.cluster, settings.COMPUTE_TRAINING_WORLD - 1)
         try:
-            yield others if others.most else None
+            yield replace(runtime, others=others if others.most else None)
         finally:
             others.end()
 

@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from model_data import SHAPES, Pool, asked, blobs
+from model_data import SHAPES, Pool, asked, blobs, labeled
 from scipy import stats
 from torch import nn
 from torch.nn import functional as F
@@ -21,22 +21,14 @@ from models_store.privacy import training as private_training
 from models_store.privacy.accounting import Phase, epsilon
 from models_store.privacy.config import PrivacyConfig, noise_for_budget, usual_delta
 from models_store.privacy.training import check_network, train_private
-from models_store.training import Trained
+from models_store.training import Trained, TrainingSet
 
 SOME = 80  # steps: enough for what is easy to learn
 
 
 def train_on(pool: Pool, *, question: str = "single", shape=None, seed: int = 7, **settings) -> Trained:
     settings = {"epsilon": 8.0, "delta": 1e-4, **settings}
-    return train_private(
-        pool.features,
-        **asked(pool, question),
-        question=question,
-        n_classes=pool.n_classes,
-        input_shape=shape or (pool.features.shape[1],),
-        config=PrivacyConfig(**settings),
-        seed=seed,
-    )
+    return train_private(labeled(pool, question, shape), PrivacyConfig(**settings), seed=seed)
 
 
 def best(trained: Trained, pool: Pool, proposed=None) -> np.ndarray:
@@ -109,11 +101,11 @@ def test_each_record_is_clipped_by_itself_and_noise_comes_once(question, chunk, 
     network = Mlp(MlpConfig(n_inputs=12, n_classes=4, hidden=8, embedding_dim=6, dropout=0.0))
     nn.init.normal_(network.head.weight)
     pool = blobs(40, seed=1)
-    records = _records(pool, question)
+    records = labeled(pool, question)
     rows, clipping = np.arange(0, 40, 4), 0.7
     wanted = [torch.zeros_like(each) for each in network.parameters()]
     for row in rows:
-        loss = _loss(network(records.inputs(np.array([row])))[1], records, row)
+        loss = _loss(network(records.take(np.array([row]))[0])[1], records, row)
         gradients = torch.autograd.grad(loss, list(network.parameters()))
         norm = torch.sqrt(sum(each.square().sum() for each in gradients))
         for total, gradient in zip(wanted, gradients, strict=True):
@@ -245,16 +237,9 @@ def test_scales_are_found_through_noise_and_one_record_changes_the_sums_by_one_u
     assert np.linalg.norm(scaling._moments(wild, np.ones(5))) <= np.sqrt(10)
 
 
-def _records(pool: Pool, question: str) -> private_training._Records:
-    given = asked(pool, question)
-    asks = private_training.questions.named(question)
-    answers, pairs = asks.checked_targets(given["targets"], given.get("proposed"), n=len(pool.classes), n_classes=4)
-    return private_training._Records(asks, pool.features, answers, pairs)
-
-
-def _loss(logits: torch.Tensor, records: private_training._Records, row: int) -> torch.Tensor:
-    target = records.question.take(records.targets, np.array([row]))[0]
-    if records.question.softmax:
+def _loss(logits: torch.Tensor, records: TrainingSet, row: int) -> torch.Tensor:
+    target = records.take(np.array([row]))[1][0]
+    if records.asks.softmax:
         return F.cross_entropy(logits[0], target)
     logit = logits[0] if records.proposed is None else logits[0, records.proposed[row]]
     return F.binary_cross_entropy_with_logits(logit, target)
