@@ -163,4 +163,5 @@ def _indices(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> tuple[
 
 
 def _ratio(part: np.ndarray, total: np.ndarray) -> np.ndarray:
-    return np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    ratio: np.ndarray = np.divide(part, total, out=np.full(len(total), np.nan), where=total > 0)
+    return ratio

@@ -122,7 +122,7 @@ def _groups(clusters: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32], ND
 
 
 @compiled
-def _count(group, groups):  # type: ignore[no-untyped-def]
+def _count(group: NDArray[np.int32], groups: int) -> NDArray[np.int32]:
     """How many of `group` are 0, 1, 2 …"""
     sizes = np.zeros(groups, np.int32)
     for number in group:
@@ -131,7 +131,7 @@ def _count(group, groups):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _by_size(sizes, shuffled):  # type: ignore[no-untyped-def]
+def _by_size(sizes: NDArray[np.int32], shuffled: NDArray[np.int32]) -> NDArray[np.int32]:
     """The groups in `shuffled` by size, ascending, equal ones in the order that they have there: a counting sort."""
     largest = 0
     for group in shuffled:
@@ -150,7 +150,9 @@ def _by_size(sizes, shuffled):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _members(candidates, group, sizes, order):  # type: ignore[no-untyped-def]
+def _members(
+    candidates: NDArray[Any], group: NDArray[np.int32], sizes: NDArray[np.int32], order: NDArray[np.int32]
+) -> NDArray[Any]:
     """The candidates in groups that are visited: those of the first before those of the second, and so on."""
     ends = np.full(len(sizes), -1, np.int64)
     start = 0
@@ -167,7 +169,9 @@ def _members(candidates, group, sizes, order):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _draw(members, sizes, numbers):  # type: ignore[no-untyped-def]
+def _draw(
+    members: NDArray[Any], sizes: NDArray[np.int32], numbers: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """Pass after pass, one member of each group, at a random number in [0, 1) each: members, passes, groups.
 
     The groups come by size, ascending: those with something left are a tail that gets shorter. `members` is shuffled.

@@ -164,7 +164,7 @@ def _check_tree(size: int, merges: NDArray[np.int64], heights: NDArray[np.float6
 
 
 @compiled
-def _clusters(size, merges):  # type: ignore[no-untyped-def]
+def _clusters(size: int, merges: NDArray[np.int64]) -> NDArray[np.int64]:
     """The cluster of each of `size` items once `merges` are made, numbered in the order of their first items."""
     top = np.arange(size + len(merges))
     for made in range(len(merges) - 1, -1, -1):  # what a merge made is merged later, so its top is known

@@ -52,7 +52,8 @@ class _Clusters:
     def distances_from(self, slot: int) -> NDArray[np.float64]:
         """Half distances (count,) from one cluster to each."""
         products = self.means[: self.count] @ self.means[slot]
-        return self.halves[: self.count] + self.halves[slot] - products
+        distances: NDArray[np.float64] = self.halves[: self.count] + self.halves[slot] - products
+        return distances
 
     def merge(self, one: int, other: int, half_distance: float, new_id: int) -> tuple[tuple[int, int], float]:
         """Merge two slots into the lower one, and move the last cluster into the slot that this frees.

@@ -83,7 +83,8 @@ def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint6
         for side in range(2):
             for k in range(d):
                 centres[side, k] = sums[side, k] / np.float32(counts[side])
-    return centres[0] - centres[1]
+    direction: _Points = centres[0] - centres[1]
+    return direction
 
 
 @compiled
@@ -115,7 +116,8 @@ def _middle(places: _Points, state: NDArray[np.uint64]) -> np.float32:
     for draw in range(len(sample)):
         sample[draw] = places[_random(state, len(places))]
     sample.sort()
-    return sample[len(sample) // 2]
+    middle: np.float32 = sample[len(sample) // 2]
+    return middle
 
 
 @compiled

@@ -131,7 +131,8 @@ def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
 def _has_none_nearer(clusters: Clusters, slot: int, distance: np.float32) -> bool:
     """Whether one who waits can merge with one at this distance: it waits for others in vain where many are equal."""
     _bring_up_to_date(clusters, slot)
-    return distance <= min(clusters.gaps[slot, 0], clusters.radius[slot])
+    nearer: bool = distance <= min(clusters.gaps[slot, 0], clusters.radius[slot])
+    return nearer
 
 
 @compiled
@@ -140,7 +141,7 @@ def _merge(
 ) -> float:
     """Merge the cluster in `other` into that in `slot`, under a new name; return the height."""
     # Average linkage never merges lower than before; neither rounding nor a neighbour overlooked may say otherwise.
-    height = max(np.float64(distance), clusters.heights[slot], clusters.heights[other])
+    height: float = max(np.float64(distance), clusters.heights[slot], clusters.heights[other])
     size = clusters.sizes[slot] + clusters.sizes[other]
     share = clusters.sizes[other] / size
     for cluster, column in ((slot, 0), (other, 1)):

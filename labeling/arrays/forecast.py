@@ -152,7 +152,7 @@ def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
     while low < high:  # the full passes: as many as can be made without drawing more than is wanted
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(sizes, middle).sum() <= n else (low, middle - 1)
-    drawn = np.minimum(sizes, low).astype(np.float64)
+    drawn: np.ndarray = np.minimum(sizes, low).astype(np.float64)
     remaining = n - int(drawn.sum())
     larger, counts = np.unique(sizes[sizes > low], return_counts=True)
     before = np.cumsum(counts) - counts

@@ -41,7 +41,8 @@ def lay_out(embeddings: np.ndarray, seed: int) -> np.ndarray:
         tsne = TSNE(perplexity=NEIGHBOURS, init="pca", max_iter=ITERATIONS, random_state=seed, n_jobs=1)
         places = tsne.fit_transform(components.astype(np.float32))
     places = places - places.min(axis=0, initial=0)
-    return (places / np.maximum(places.max(axis=0, initial=0), 1e-12)).astype(np.float32)
+    unit: np.ndarray = (places / np.maximum(places.max(axis=0, initial=0), 1e-12)).astype(np.float32)
+    return unit
 
 
 def _components(points: np.ndarray) -> np.ndarray:

@@ -114,7 +114,8 @@ def stored_copies(items: np.ndarray) -> np.ndarray:
         .order_by()
     )
     beside = {item: of_source.get(source, 0) for item, source in checks.items()}
-    return _of_each(items, dict(of_item.order_by())) + _of_each(items, beside)
+    numbers: np.ndarray = _of_each(items, dict(of_item.order_by())) + _of_each(items, beside)
+    return numbers
 
 
 def numbers_shown(
@@ -158,13 +159,14 @@ def _of_others(
     values = values[~np.isin(values[:, 1], np.concatenate([asked, tasks.rows]))]
     items, rows = values[rng.permutation(len(values))[:MOST_OTHERS]].T
     if not len(rows):
-        return rows
+        return np.empty(0, np.int64)
     # As many at a time as the batch has: beside many others, an item has fewer near-copies.
     own = tasks.rows[tasks.kinds == kind]
     beside = np.setdiff1d(asked, own)
     groups = min(MOST_GROUPS, max(2, VISITS // len(neighbours.free)), -(-len(rows) // len(own)))
     counted = [neighbours.count(group, beside) for group in np.array_split(rows, groups)]
-    return np.minimum(np.concatenate(counted) + stored_copies(items), neighbours.most)
+    numbers: np.ndarray = np.minimum(np.concatenate(counted) + stored_copies(items), neighbours.most)
+    return numbers
 
 
 def _candidates(project: Project, kind: Kind) -> ItemQuerySet | None:

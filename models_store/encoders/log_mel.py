@@ -106,7 +106,8 @@ def _decibels(windows: np.ndarray, mel: np.ndarray) -> np.ndarray:
     length = windows.shape[1]
     shape = np.hanning(length + 1)[:-1]
     power = np.abs(np.fft.rfft(windows * shape, axis=1) / shape.sum()) ** 2
-    return (10 * np.log10(np.maximum(power @ mel.T, QUIETEST))).astype(np.float32)
+    levels: np.ndarray = (10 * np.log10(np.maximum(power @ mel.T, QUIETEST))).astype(np.float32)
+    return levels
 
 
 def _figures(levels: np.ndarray) -> np.ndarray:

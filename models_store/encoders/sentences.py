@@ -84,7 +84,10 @@ class SentenceTransformers(Encoder):
     def _embed(self, texts: Sequence[str]) -> np.ndarray:
         # Halves of surrogate pairs, of which there are some in scraped texts, are no characters to a tokeniser.
         clean = [text.encode(errors="replace").decode() for text in texts]
-        return self._model.encode(clean, prompt=self.prompt or None, batch_size=AT_ONCE, show_progress_bar=False)
+        embeddings: np.ndarray = self._model.encode(
+            clean, prompt=self.prompt or None, batch_size=AT_ONCE, show_progress_bar=False
+        )
+        return embeddings
 
     @cached_property
     def _model(self) -> Any:

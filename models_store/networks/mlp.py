@@ -90,4 +90,5 @@ def _gain(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
         return np.ones_like(deviation)
     if deviation.max() <= COMPARABLE * np.median(deviation[varies]):
         return np.full_like(deviation, 1 / np.sqrt(np.mean(deviation[varies] ** 2)))
-    return np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
+    gain: np.ndarray = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=varies)
+    return gain

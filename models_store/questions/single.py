@@ -68,7 +68,8 @@ class Single(Question):
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """Of the distribution over the classes."""
-        return torch.special.entr(logits.softmax(dim=1)).sum(dim=1)
+        entropies: Tensor = torch.special.entr(logits.softmax(dim=1)).sum(dim=1)
+        return entropies
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """p − onehot(most probable class)."""

@@ -55,7 +55,8 @@ def margin_of(answers: Tensor) -> Tensor:
 
 def entropy_of(answers: Tensor) -> Tensor:
     """Of yes or no, in nats."""
-    return torch.special.entr(torch.sigmoid(answers)) + torch.special.entr(torch.sigmoid(-answers))
+    entropy: Tensor = torch.special.entr(torch.sigmoid(answers)) + torch.special.entr(torch.sigmoid(-answers))
+    return entropy
 
 
 def error_of(answers: Tensor) -> Tensor:

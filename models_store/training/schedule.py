@@ -36,7 +36,7 @@ class Schedule:
         """Labels of a step, by the share of the training that is done. Grows as in Anil et al. 2021 (arXiv
         2108.01624): small steps are quick while all is still to be learned, large ones exact where little is.
         """
-        return round(self.smallest * self.growth**share)
+        return round(self.smallest * float(self.growth**share))
 
     def rate(self, share: float) -> float:
         """Factor on the learning rate: linear up to 1, then half a cosine down to 0."""

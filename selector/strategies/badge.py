@@ -178,7 +178,7 @@ def _drawn(nearest: NDArray[np.float64], sums: NDArray[np.float64], number: floa
 
 
 @fast
-def _dot(one, other):  # type: ignore[no-untyped-def]
+def _dot(one: NDArray[np.float32], other: NDArray[np.float32]) -> np.float64:
     total = np.float32(0)
     for column in range(len(one)):
         total += one[column] * other[column]
@@ -186,7 +186,7 @@ def _dot(one, other):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _squares(rows):  # type: ignore[no-untyped-def]
+def _squares(rows: NDArray[np.float32]) -> NDArray[np.float64]:
     squares = np.empty(len(rows))
     for row in range(len(rows)):
         squares[row] = _dot(rows[row], rows[row])
@@ -194,7 +194,15 @@ def _squares(rows):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _approach(errors, embeddings, lengths, nearest, other_errors, other_embeddings, other_lengths):  # type: ignore[no-untyped-def]
+def _approach(
+    errors: NDArray[np.float32],
+    embeddings: NDArray[np.float32],
+    lengths: NDArray[np.float64],
+    nearest: NDArray[np.float64],
+    other_errors: NDArray[np.float32],
+    other_embeddings: NDArray[np.float32],
+    other_lengths: NDArray[np.float64],
+) -> None:
     """Lower `nearest` to the squared distances to the others."""
     roots = np.sqrt(other_lengths)
     for row in range(len(nearest)):

@@ -136,7 +136,7 @@ def _from_centres(
 
 
 @fast
-def _approach(rows, points, nearest):  # type: ignore[no-untyped-def]
+def _approach(rows: NDArray[np.float32], points: NDArray[np.float32], nearest: NDArray[np.float32]) -> None:
     """Lower `nearest` to the squared distances of the rows to the points.
 
     Differences are squared, not products taken, so that equal rows are at exactly 0.

@@ -25,7 +25,7 @@ class Shards:
         count = Threads().count if self._workers is None else _EACH * self._workers.count
         n = len(arrays[0])
         self._rows = [slice(first * BLOCK, min(last * BLOCK, n)) for first, last in parts(-(-n // BLOCK), count)]
-        share = (lambda array: array) if self._workers is None else self._workers.share
+        share: Callable[[NDArray[Any]], Any] = _itself if self._workers is None else self._workers.share
         self._arrays = [[share(array[rows]) for array in arrays] for rows in self._rows]
 
     def update(self, function: Callable[..., NDArray[Any]], values: NDArray[Any], *others: NDArray[Any]) -> None:
@@ -41,3 +41,7 @@ class Shards:
             return [function(*call) for call in calls]
         with Threads() as threads:
             return list(threads.map(function, calls))
+
+
+def _itself(array: NDArray[Any]) -> NDArray[Any]:
+    return array
