@@ -1,4 +1,4 @@
-"""The targets of "multi": any number of classes an item. As booleans, a million items of 20,000 classes take 20 GB."""
+"""The targets of "multi", sparse: as booleans, a million items with 20,000 classes take 20 GB."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,10 +9,18 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassSets:
-    """The classes of n items, as a matrix of so many rows and `n_classes` columns in which few are true.
+    """The classes of n items: a sparse boolean matrix of shape (n, n_classes). Takes O(n + m) memory.
 
-    classes (m,): those of the first item, of the second, …; starts (n + 1,): where each item's begin, and their number.
-    Takes O(n + m) memory.
+    Parameters
+    ----------
+    classes : ndarray of shape (m,), int32
+        The classes of the first item, of the second item, and so on.
+    starts : ndarray of shape (n + 1,), int64
+        Where the classes of each item begin; the last number is m.
+    n_classes : int
+
+    Examples
+    --------
 
     >>> sets = ClassSets.of([[2], [], [0, 1]], 3)
     >>> sets.dense(np.array([2, 0])).astype(int).tolist()
@@ -27,7 +35,7 @@ class ClassSets:
 
     @classmethod
     def of(cls, sets: Sequence[Sequence[int]], n_classes: int) -> "ClassSets":
-        """From each item's classes, from 0 to n_classes - 1 and none twice."""
+        """Make it from the classes of each item, from 0 to n_classes - 1, none of them twice."""
         sizes = np.fromiter((len(each) for each in sets), np.int64, len(sets))
         starts = np.concatenate([[0], np.cumsum(sizes)])
         classes = np.fromiter((index for each in sets for index in each), np.int32, int(starts[-1]))
@@ -35,7 +43,7 @@ class ClassSets:
 
     @classmethod
     def of_dense(cls, targets: NDArray[np.bool_]) -> "ClassSets":
-        """From (n, n_classes) booleans."""
+        """Make it from (n, n_classes) booleans."""
         rows, classes = np.nonzero(targets)
         starts = np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=len(targets)))])
         return cls(classes.astype(np.int32), starts, targets.shape[1])
@@ -48,20 +56,20 @@ class ClassSets:
         return len(self), self.n_classes
 
     def take(self, rows: NDArray[np.int64]) -> "ClassSets":
-        """Those of these rows."""
+        """The class sets of these rows, (m,) int64."""
         sizes = np.diff(self.starts)[rows]
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        # Where each class stands in `classes`: the place in its row, behind the row's start.
+        # The place of each class in `classes`: its place in the row, after the row's start.
         places = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], sizes)
         return ClassSets(self.classes[places], starts, self.n_classes)
 
     def dense(self, rows: NDArray[np.int64] | slice) -> NDArray[np.bool_]:
-        """(m, n_classes) booleans of these rows: few at a time."""
+        """(m, n_classes) booleans of m rows; take few rows at a time."""
         chosen = self.take(np.arange(len(self))[rows])
         dense = np.zeros(chosen.shape, bool)
         dense[np.repeat(np.arange(len(chosen)), np.diff(chosen.starts)), chosen.classes] = True
         return dense
 
     def count(self) -> NDArray[np.int64]:
-        """(n_classes,) how many items are of each class."""
+        """(n_classes,) int64: the number of items of each class."""
         return np.bincount(self.classes, minlength=self.n_classes)

@@ -1,6 +1,6 @@
-"""Two models on the very same items: how far apart they are, and which of many differences are more than noise.
+"""By how much two models differ on the same items, and in which classes beyond noise.
 
-`paired` says whether one is better; this says by how much, and in which classes.
+`paired` says whether one model is better.
 """
 
 import math
@@ -14,14 +14,14 @@ from models_store.metrics import Z95
 from models_store.paired import chance
 
 LEAST_APART = 6
-"""Items that two models differ on, below which no outcome is more than noise."""
+"""The fewest items on which two models must differ for any outcome to be more than noise."""
 FALSE_SHARE = 0.05
-"""Of the differences that are called more than noise, at most about one in twenty is noise."""
+"""The share of noise among the differences that are called more than noise, at most, on average."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """Of two accuracies, the later less the earlier, with its 95 % interval."""
+    """The later accuracy minus the earlier accuracy, with its 95 % interval."""
 
     value: float
     low: float
@@ -30,9 +30,10 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class ClassContrast:
-    """Of each class, (k,) int64 counts among the same items: `a` is the earlier model, `b` the later.
+    """(k,) int64 counts of each class among the same items: `a` is the earlier model, `b` the later model.
 
-    `recall_differs` and `precision_differs` (k,) bool: by more than noise, all classes together taken into account.
+    `recall_differs` and `precision_differs`, (k,) bool: whether the difference is more than noise, corrected for the
+    number of classes.
     """
 
     truth: NDArray[np.int64]
@@ -45,12 +46,26 @@ class ClassContrast:
 
 
 def difference(n: int, gained: int, lost: int) -> Difference:
-    """Of `n` items, of which only the later model has `gained` right and only the earlier `lost`.
+    """The difference of two accuracies on the same items, with the adjusted Wald interval.
 
-    The adjusted Wald interval of D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of
-    binomial proportions based on paired data", Journal of Educational and Behavioral Statistics 37 (2012): one item is
-    added to each kind. It holds its coverage for few items. Raises ValueError for counts that do not fit.
+    D. G. Bonett and R. M. Price, "Adjusted Wald confidence interval for a difference of binomial proportions based on
+    paired data", Journal of Educational and Behavioral Statistics 37 (2012): one item is added to each kind. The
+    interval keeps its coverage for few items.
 
+    Parameters
+    ----------
+    n : int
+        Items, at least 1.
+    gained, lost : int
+        Items on which only the later model is right, and only the earlier model.
+
+    Raises
+    ------
+    ValueError
+        If the counts do not fit together.
+
+    Examples
+    --------
     >>> found = difference(100, 12, 2)
     >>> [round(each, 3) for each in (found.value, found.low, found.high)]
     [0.1, 0.024, 0.173]
@@ -63,10 +78,20 @@ def difference(n: int, gained: int, lost: int) -> Difference:
 
 
 def by_class(truth: ArrayLike, said_a: ArrayLike, said_b: ArrayLike, n_classes: int) -> ClassContrast:
-    """Recall and precision of both, from (n,) class indices each.
+    """Compare recall and precision of two models for each class. Takes O(n + n_classes) time and memory.
 
-    Recall is tested by the exact sign test among the items of the class, precision by `precision_chance`; of all these
-    tests together, `more_than_noise` tells which to believe. Takes O(n + n_classes) time and memory.
+    Recall is tested by the exact sign test among the items of the class, precision by `precision_chance`.
+    `more_than_noise` corrects for all tests together.
+
+    Parameters
+    ----------
+    truth, said_a, said_b : array-like of shape (n,), int
+        True classes, and the predictions of both models.
+    n_classes : int
+
+    Returns
+    -------
+    ClassContrast
     """
     truth, said_a, said_b = (np.asarray(each, np.int64) for each in (truth, said_a, said_b))
     right_a, right_b = said_a == truth, said_b == truth
@@ -83,7 +108,7 @@ def by_class(truth: ArrayLike, said_a: ArrayLike, said_b: ArrayLike, n_classes: 
     counts = (predicted_a, correct_a, predicted_b, correct_b, both_right, both_wrong)
     recall = [chance(int(g), int(lo)) for g, lo in zip(gained, lost, strict=True)]
     precision = [precision_chance(*map(int, each)) for each in zip(*counts, strict=True)]
-    # What cannot be told whatever came of it must not make the rest harder to tell (Tarone 1990).
+    # Tests that cannot reach significance are left out of the correction (Tarone 1990).
     apart = np.concatenate([gained + lost, predicted_a + predicted_b - 2 * (both_right + both_wrong)])
     differs = apart >= LEAST_APART
     differs[differs] = more_than_noise(np.array([*recall, *precision])[differs])
@@ -101,11 +126,22 @@ def by_class(truth: ArrayLike, said_a: ArrayLike, said_b: ArrayLike, n_classes: 
 def precision_chance(
     predicted_a: int, correct_a: int, predicted_b: int, correct_b: int, both_right: int, both_wrong: int
 ) -> float:
-    """The probability that chance alone parts two precisions on the same items so far: the weighted generalised score
-    test of A. S. Kosinski, "A weighted generalized score statistic for comparison of predictive values of diagnostic
-    tests", Statistics in Medicine 32 (2013). 1 if one of the two has never predicted the class.
+    """The p-value of two precisions on the same items, by the weighted generalised score test.
 
-    `both_right`, `both_wrong`: items of the class, and of others, that both took to be of it.
+    A. S. Kosinski, "A weighted generalized score statistic for comparison of predictive values of diagnostic tests",
+    Statistics in Medicine 32 (2013).
+
+    Parameters
+    ----------
+    predicted_a, correct_a, predicted_b, correct_b : int
+        Items that each model predicts as the class, and the right ones among them.
+    both_right, both_wrong : int
+        Items of the class, and of other classes, that both models predict as the class.
+
+    Returns
+    -------
+    float
+        1 if a model never predicts the class.
     """
     if not predicted_a or not predicted_b:
         return 1.0
@@ -119,8 +155,9 @@ def precision_chance(
 
 
 def more_than_noise(chances: ArrayLike, *, false_share: float = FALSE_SHARE) -> NDArray[np.bool_]:
-    """Which of (m,) p-values are discoveries, of which `false_share` at most is false on average: Y. Benjamini and
-    Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995).
+    """Whether each of (m,) p-values is a discovery; on average, at most `false_share` of the discoveries are false.
+
+    Y. Benjamini and Y. Hochberg, "Controlling the false discovery rate", JRSS B 57 (1995), section 3.
 
     >>> more_than_noise([0.001, 0.04, 0.3]).tolist()
     [True, False, False]

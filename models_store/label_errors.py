@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, by confident learning: what models say that have not learned them."""
+"""Find labels that are probably wrong, by the probabilities of models that have not learned them."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,20 @@ import numpy as np
 from models_store.scales import points_off
 
 UNLIKELY = 1 / 3
-"""A score is doubted if it is near the truth with less than this probability."""
+"""A score is doubted if its probability to be near the truth is lower."""
 
 
 class Doubts(NamedTuple):
-    """Labels that look wrong, the most doubtful first: `places` (m,) among all; `quality` (m,) float64 from 0 to 1, the
-    probability that a model which had not learned it gave to the label; `likely` (m,) int64, what it took it for, or of
-    sets the class that it doubts.
+    """m labels that look wrong, the most doubtful first.
+
+    Parameters
+    ----------
+    places : ndarray of shape (m,), int64
+        Their places among all labels.
+    quality : ndarray of shape (m,), float64 from 0 to 1
+        The probability that the model gave to the label.
+    likely : ndarray of shape (m,), int64
+        The class that the model predicts; of sets, the class that it doubts.
     """
 
     places: np.ndarray
@@ -25,11 +32,23 @@ NOTHING = Doubts(np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64))
 
 
 def label_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -> Doubts:
-    """Which of (n,) labels, ints from 0 to k - 1, (n, k) held-out probabilities speak against.
-
-    Classes with fewer than `least` labels are left out, as are their labels: nothing can be said of them. How sure a
-    model is of a class on average is what it must exceed to speak for it: Northcutt et al. 2021, "Confident Learning:
+    """Find wrong labels of one class an item, by confident learning: Northcutt et al. 2021, "Confident Learning:
     Estimating Uncertainty in Dataset Labels", section 3, as cleanlab computes it.
+
+    The model must be surer of another class than it is of that class on average.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), int
+        Classes from 0 to k - 1.
+    probabilities : ndarray of shape (n, k)
+        Of models that have not learned the label.
+    least : int
+        Classes with fewer labels are left out, with their labels.
+
+    Returns
+    -------
+    Doubts
     """
     labels, p = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     known = np.flatnonzero(np.bincount(labels, minlength=p.shape[1]) >= least) if len(labels) else NOTHING.places
@@ -52,12 +71,23 @@ def label_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -
 
 
 def set_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -> Doubts:
-    """Which of (n, k) booleans, any number of classes an item, (n, k) held-out probabilities speak against.
+    """Find wrong labels of any number of classes an item: Thyagarajan et al. 2023, "Identifying Incorrect Annotations
+    in Multi-Label Classification Data" (arXiv 2211.13895), with the minimum in place of their mean of the worst
+    classes.
 
-    Each class is a question of its own, yes or no. A label is as good as the worst of its answers: of several doubts
-    the strongest counts (Thyagarajan et al. 2023, "Identifying Incorrect Annotations in Multi-Label Classification
-    Data", arXiv 2211.13895, with the minimum in place of their mean of the worst). Classes that fewer than `least`
-    labels have, or lack, are left out.
+    Each class is a yes-or-no question of its own. The quality of a label is that of its worst class.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n, k), bool
+    probabilities : ndarray of shape (n, k)
+        Of models that have not learned the label.
+    least : int
+        Classes that fewer labels have, or lack, are left out.
+
+    Returns
+    -------
+    Doubts
     """
     quality, doubted = np.full(len(labels), np.inf), np.zeros(len(labels), np.int64)
     for index in range(labels.shape[1] if len(labels) else 0):
@@ -71,9 +101,19 @@ def set_errors(labels: np.ndarray, probabilities: np.ndarray, *, least: int) -> 
 
 
 def score_errors(labels: np.ndarray, probabilities: np.ndarray) -> Doubts:
-    """Which of (n,) points of a scale, from 0 to k - 1, (n, k) held-out probabilities speak against.
+    """Find wrong scores.
 
-    `quality` is how probable it is that the label is at most `points_off` off, `likely` the median.
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), int
+        Points of the scale, from 0 to k - 1.
+    probabilities : ndarray of shape (n, k)
+        Of models that have not learned the label.
+
+    Returns
+    -------
+    Doubts
+        `quality` is the probability that the label is off by at most `points_off`, `likely` the median.
     """
     labels, p = np.asarray(labels, np.int64), np.asarray(probabilities, np.float64)
     within = np.abs(np.arange(p.shape[1]) - labels[:, None]) <= points_off(p.shape[1])

@@ -1,6 +1,7 @@
-"""What the control slice says about a model. Numpy and scipy only.
+"""Accuracy and errors of a model on control items. Numpy and scipy only.
 
-Control items are drawn uniformly and neither trained on nor selected by margin, so these are unbiased for the pool.
+Control items are drawn uniformly and are neither trained on nor picked by margin: the estimates are unbiased for the
+pool.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,12 @@ from scipy.stats import binomtest
 Z95 = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 MOST_CLASSES = 2000
-"""Beyond which a full confusion matrix (32 MB here) is refused; `confused_pairs` has no such limit."""
+"""The most classes of a full confusion matrix, which takes 32 MB then. `confused_pairs` takes any number of classes."""
 
 
 @dataclass(frozen=True)
 class Share:
-    """A share that was estimated from `n` items, with its 95 % interval."""
+    """A share estimated from `n` items, with its 95 % interval."""
 
     value: float | None
     """None if there is no item."""
@@ -30,11 +31,11 @@ class PerClass:
     """Counts per class, each (n_classes,) int64."""
 
     truth: np.ndarray
-    """Items that are of the class."""
+    """Items of the class."""
     predicted: np.ndarray
-    """Items that were taken to be."""
+    """Items predicted as the class."""
     correct: np.ndarray
-    """Items of both."""
+    """Items of the class that were predicted as the class."""
 
     @property
     def precision(self) -> np.ndarray:
@@ -49,11 +50,27 @@ class PerClass:
 
 def wilson(successes: int, n: int) -> tuple[float, float]:
     """The 95 % score interval of a binomial share: E. B. Wilson, "Probable inference, the law of succession, and
-    statistical inference", JASA 22 (1927). Holds its coverage for few items and shares near 0 or 1, where the usual ±
-    does not (Brown, Cai & DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001).
+    statistical inference", JASA 22 (1927).
 
-    (0, 1) for no item. Raises ValueError unless 0 <= successes <= n.
+    It keeps its coverage for few items and for shares near 0 or 1, where the normal interval does not (Brown, Cai and
+    DasGupta, "Interval estimation for a binomial proportion", Statistical Science 16, 2001, section 3).
 
+    Parameters
+    ----------
+    successes, n : int
+
+    Returns
+    -------
+    low, high : float
+        (0, 1) if n is 0.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 <= successes <= n.
+
+    Examples
+    --------
     >>> [round(bound, 3) for bound in wilson(9, 10)]
     [0.596, 0.982]
     """
@@ -66,9 +83,21 @@ def wilson(successes: int, n: int) -> tuple[float, float]:
 
 
 def accuracy(truth: np.ndarray, predicted: np.ndarray) -> Share:
-    """Share of items that were taken to be what they are, with its Wilson interval.
+    """The share of right predictions, with its Wilson interval.
 
-    (n,) arrays of classes or yes/no; or (n, n_classes) bool for "multi", where all classes of an item must be right.
+    Parameters
+    ----------
+    truth, predicted : ndarray of shape (n,), or (n, n_classes) bool for "multi"
+        Of "multi", all classes of an item must be right.
+
+    Returns
+    -------
+    Share
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
     """
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.shape != predicted.shape or truth.ndim not in (1, 2):
@@ -86,7 +115,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean that was estimated from `n` items, with its 95 % interval; the ends are None for fewer than two."""
+    """A mean estimated from `n` items, with its 95 % interval; the ends are None for fewer than two items."""
 
     value: float
     low: float | None
@@ -95,9 +124,25 @@ class Mean:
 
 
 def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
-    """Mean of (n,) numbers, n >= 1, with its studentised bootstrap interval (Efron and Tibshirani 1993, section 12.5):
-    unlike the usual one it leans to the side that a few large values pull to. The same values give the same interval.
-    O(n RESAMPLES) time. Raises ValueError for no value or one that is not finite.
+    """The mean, with its studentised bootstrap interval: Efron and Tibshirani 1993, section 12.5.
+
+    Unlike the normal interval it is longer on the side of few large values. The same values give the same interval.
+    Takes O(n RESAMPLES) time.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,)
+        n >= 1 finite numbers.
+    seed : int
+
+    Returns
+    -------
+    Mean
+
+    Raises
+    ------
+    ValueError
+        If there is no value, or a value is not finite.
     """
     values = np.asarray(values, dtype=np.float64)
     n = len(values)
@@ -118,7 +163,7 @@ def mean(values: np.ndarray, *, seed: int = 0) -> Mean:
 
 
 def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerClass:
-    """Counts per class from (n,) class indices, or from (n, n_classes) bool for "multi"."""
+    """Counts of each class, from (n,) class indices, or from (n, n_classes) bool for "multi"."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     if truth.ndim == 2:
         if truth.shape != predicted.shape or truth.shape[1] != n_classes:
@@ -131,9 +176,9 @@ def per_class(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> PerCl
 
 
 def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.ndarray:
-    """(n_classes, n_classes) int64 counts: rows are what items are, columns what they were taken to be.
+    """(n_classes, n_classes) int64: counts by true class (rows) and predicted class (columns), from (n,) class indices.
 
-    Raises ValueError beyond MOST_CLASSES classes.
+    Raises ValueError for more than MOST_CLASSES classes.
     """
     if n_classes > MOST_CLASSES:
         raise ValueError(f"a matrix of {n_classes} x {n_classes} is too large; use confused_pairs")
@@ -143,7 +188,7 @@ def confusion(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> np.nd
 
 
 def confused_pairs(truth: np.ndarray, predicted: np.ndarray, *, limit: int = 20) -> list[tuple[int, int, int]]:
-    """(is, was taken to be, items) of the most frequent mistakes, most frequent first; for any number of classes."""
+    """(true class, predicted class, items) of the most frequent mistakes, the most frequent first."""
     truth, predicted = np.asarray(truth), np.asarray(predicted)
     wrong = truth != predicted
     pairs, counts = np.unique(np.stack([truth[wrong], predicted[wrong]], axis=1), axis=0, return_counts=True)

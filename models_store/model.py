@@ -1,4 +1,4 @@
-"""What training makes, artifacts hold and prediction uses: a network and the question it answers."""
+"""A trained network and the question that it answers: the result of a training, the content of an artifact."""
 
 import math
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ class Model:
     input_shape: tuple[int, ...]
     network: nn.Module
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    """Of the artifact it was loaded from; empty before it was saved."""
+    """The manifest of the artifact that it was loaded from; empty before it was saved."""
     calibration: Adaptive | None = None
-    """What was found, after it was saved, of how sure it may be. It changes confidences and probabilities; what batches
-    are picked by (answers, margins, …) is what the network says by itself, whenever it is asked."""
+    """The calibration that was fitted after it was saved. It changes confidences and probabilities, but neither answers
+    nor margins nor other numbers that batches are picked by."""
 
     @property
     def asks(self) -> Question:
-        """The kind of question that it answers."""
+        """The question of that name."""
         return questions.named(self.question)
 
 
@@ -44,7 +44,7 @@ def checked_features(features: np.ndarray, input_shape: tuple[int, ...]) -> None
 
 
 def as_input(features: np.ndarray, rows: slice | np.ndarray, input_shape: tuple[int, ...]) -> Tensor:
-    """The given rows as what a network takes: a copy, so that a memory map is read only here and never written."""
+    """A copy of the rows as a network takes them, (m, *input_shape): uint8 as it is, floats as float32."""
     taken = np.array(features[rows])
     if taken.dtype != np.uint8:
         taken = taken.astype(np.float32, copy=False)

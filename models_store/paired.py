@@ -1,8 +1,8 @@
-"""Two models on the very same items: is one right more often than the other, beyond chance?
+"""Whether one of two models is right more often on the same items, beyond chance.
 
 Source: Q. McNemar, "Note on the sampling error of the difference between correlated proportions or percentages",
-Psychometrika 12 (1947), in its exact form. Only items that one of the two has right and the other wrong tell them
-apart. If both are equally good, each of these falls to either like a fair coin.
+Psychometrika 12 (1947), in its exact form. Only items on which one model is right and the other wrong count. If both
+models are equally good, either is right on each of these items with probability one half.
 """
 
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from numpy.typing import ArrayLike
 from scipy.stats import binomtest
 
 UNLIKELY = 0.05
-"""Of two models that are equally good, chance alone parts one pair in twenty so far: one in forty to either side."""
+"""The level of the test: of twenty pairs of equally good models, one is called different."""
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Of `n` items that both have seen: how many only the later model has right, and how many only the earlier."""
+    """Of `n` items, the number on which only the later model is right (`gained`), and only the earlier (`lost`)."""
 
     n: int
     gained: int
@@ -26,22 +26,38 @@ class Compared:
 
     @property
     def better(self) -> bool:
-        """Whether the later one is right more often, beyond chance."""
+        """Whether the later model is right more often, beyond chance."""
         return self.gained > self.lost and chance(self.gained, self.lost) < UNLIKELY
 
     @property
     def worse(self) -> bool:
-        """Whether it is right less often: the 95 % interval of the difference lies wholly below zero.
+        """Whether the later model is right less often: the 95 % interval of the difference lies below zero.
 
-        Exactly if the Clopper-Pearson interval of the share lost among the items they differ on lies above one half.
-        It takes six such items at least. Of models that are not worse, at most one in forty is called so, whatever n.
+        That is so if the Clopper-Pearson interval of the share lost, among the items on which the models differ, lies
+        above one half. At least six such items are needed. Of models that are not worse, at most one in forty is called
+        worse, for any n.
         """
         return self.lost > self.gained and chance(self.gained, self.lost) < UNLIKELY
 
 
 def compare(later_right: ArrayLike, earlier_right: ArrayLike) -> Compared:
-    """From (n,) bool each, whether it was right on an item. Raises ValueError for shapes or types that do not fit.
+    """Compare two models by the items on which they are right.
 
+    Parameters
+    ----------
+    later_right, earlier_right : array-like of shape (n,), bool
+
+    Returns
+    -------
+    Compared
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or the types are not bool.
+
+    Examples
+    --------
     >>> compare([True, True, False], [True, False, False])
     Compared(n=3, gained=1, lost=0)
     """
@@ -55,7 +71,7 @@ def compare(later_right: ArrayLike, earlier_right: ArrayLike) -> Compared:
 
 @lru_cache(maxsize=4096)  # of many classes, most differ on as few items as others
 def chance(gained: int, lost: int) -> float:
-    """The probability that chance alone parts so many items as unevenly, or more so: the two-sided exact sign test.
+    """The p-value of the two-sided exact sign test.
 
     >>> chance(5, 0)
     0.0625

@@ -1,4 +1,4 @@
-"""A model and features -> what it takes each item to be, chunk by chunk: memory does not grow with the pool."""
+"""A model and features -> predictions, chunk by chunk: memory does not grow with the pool."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,35 +12,34 @@ from models_store.model import Model, as_input, checked_features
 from models_store.questions.base import Decision, checked_proposed
 
 CHUNK = 8192
-"""Items of one part, unless told otherwise."""
+"""Items of one part, by default."""
 MOST_ROWS = 1024
 MOST_LOGITS = 2**23
-"""Rows, and rows x classes, that go through a network at once: bounds its memory at some 100 MB."""
+"""The most rows, and rows x classes, that go through a network at once: it takes at most some 100 MB."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """Of the items `start` to `start + m` of the pool."""
+    """Predictions for the items `start` to `start + m` of the pool."""
 
     start: int
     embeddings: np.ndarray
     """(m, d) float32, the penultimate layer."""
     margins: np.ndarray
-    """(m,) float32 in [0, 1], see `decide` of the question. Like `best`, `entropies` and `errors`, as the network has
-    it by itself: what was found later of how sure it may be (`Model.calibration`) changes no order that items are
-    picked in."""
+    """(m,) float32 in [0, 1], see `decide` of the question. Margins, `best`, `entropies` and `errors` are the network's
+    own: `Model.calibration` does not change the order that items are picked in."""
     best: np.ndarray
     """(m,) int32: the most probable class, or for "verify" 1 for yes and 0 for no."""
     confidence: np.ndarray
     """(m,) float32: the probability of `best`."""
     entropies: np.ndarray | None = None
-    """(m,) float32, see `entropies` of the question; None unless asked for."""
+    """(m,) float32, see `entropies` of the question; None unless in `extras`."""
     errors: np.ndarray | None = None
-    """(m, e) float32, see `error_vectors` of the question; None unless asked for."""
+    """(m, e) float32, see `error_vectors` of the question; None unless in `extras`."""
     likely: np.ndarray | None = None
-    """(m, l) int16, see `likely` of the question; None unless asked for."""
+    """(m, l) int16, see `likely` of the question; None unless in `extras`."""
     probabilities: np.ndarray | None = None
-    """(m, n_classes) float32, or for "verify" (m,) of yes; None unless asked for."""
+    """(m, n_classes) float32, or for "verify" (m,) of yes; None unless in `extras`."""
 
 
 EXTRAS = {
@@ -49,7 +48,7 @@ EXTRAS = {
     "likely": "likely",
     "probabilities": "probabilities",
 }
-"""What `predict` gives only if asked for, since it takes time or memory: methods of the question."""
+"""Optional results of `predict`, which take time or memory, and the methods of the question that compute them."""
 
 
 def predict(
@@ -62,14 +61,36 @@ def predict(
     chunk: int = CHUNK,
     progress: Callable[[float], None] | None = None,
 ) -> Iterator[Prediction]:
-    """Predictions for (n, dim) `features` (a memory map is read as it goes), in order, `chunk` items each.
+    """Predict items, chunk by chunk, in O(chunk) memory.
 
-    `proposed`: (n,) class indices, for the question "verify" and only for it; of a class that the model does not know,
-    it doubts the answer in full. `merged`: the class that each of some classes has become since the model was trained:
-    what it gives to both counts for that one. `extras`: which of EXTRAS to give too.
-    The result for an item does not depend on the items around it, beyond the rounding of the last bits. A pool x
-    classes matrix never exists: O(chunk) memory. Raises ValueError, before anything is computed, for arguments that do
-    not fit the model.
+    The result for an item does not depend on the items around it, beyond the rounding of the last bits.
+
+    Parameters
+    ----------
+    model : Model
+    features : ndarray of shape (n, dim), uint8 or floating
+        A memory map is read chunk by chunk.
+    proposed : ndarray of shape (n,), int, optional
+        The proposed class of each item: for "verify", and only for it. For a class that the model does not know, the
+        margin is 0.
+    merged : mapping of int to int, optional
+        The class that each merged class has become since the training. The two probabilities are joined.
+    extras : sequence of str
+        Names in EXTRAS.
+    chunk : int
+        Items of each prediction.
+    progress : callable, optional
+        Called with the share done.
+
+    Yields
+    ------
+    Prediction
+        In the order of the items.
+
+    Raises
+    ------
+    ValueError
+        If the arguments do not fit the model; before anything is computed.
     """
     pairs = check_arguments(model, features, proposed=proposed, extras=extras)
     joined = _joined(model, merged)
@@ -94,9 +115,18 @@ def probabilities(
     proposed: np.ndarray | None = None,
     merged: Mapping[int, int] | None = None,
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """(start, p) in order: p (m, n_classes) float32, or for "verify" (m,) the probability of yes.
+    """Probabilities of all classes, chunk by chunk. Reduce each chunk before taking the next.
 
-    For metrics that need every class (calibration, the sets of "multi"): reduce each chunk before taking the next.
+    Parameters
+    ----------
+    model, features, proposed, merged
+        As for `predict`.
+
+    Yields
+    ------
+    start : int
+    p : ndarray of shape (m, n_classes), float32
+        For "verify" (m,), the probability of yes.
     """
     pairs = _checked(model, features, proposed)
     for part in _forward(model, features, pairs, _joined(model, merged), 0, len(features)):
@@ -135,7 +165,7 @@ def _predictions(
 
 
 class _Part(NamedTuple):
-    """What the network says of some rows: `logits` by itself, `sure` as sure as it may be."""
+    """A network's output for some rows: its own `logits`, and the calibrated ones, `sure`."""
 
     start: int
     embedding: Tensor
@@ -152,7 +182,7 @@ def _forward(
     start: int,
     stop: int,
 ) -> Iterator[_Part]:
-    """The rows from `start` to `stop`, few enough at a time."""
+    """The outputs for the rows from `start` to `stop`, part by part."""
     most = getattr(model.network, "most_rows", MOST_ROWS)
     rows = max(1, min(most, MOST_LOGITS // model.n_classes))
     for first in range(start, stop, rows):
@@ -167,7 +197,7 @@ def _forward(
 
 
 def _of_known(model: Model, logits: Tensor, proposed: Tensor | None, joined: Sequence[tuple[int, int]]) -> Tensor:
-    """Logits of all classes that are asked about, merged as they are now."""
+    """Logits with columns for proposed classes that the model does not know, and with merged classes joined."""
     if proposed is not None and (unknown := int(proposed.max()) + 1 - logits.shape[1]) > 0:
         logits = torch.nn.functional.pad(logits, (0, unknown))  # as likely as not
     for old, new in joined:
@@ -176,7 +206,7 @@ def _of_known(model: Model, logits: Tensor, proposed: Tensor | None, joined: Seq
 
 
 def _joined(model: Model, merged: Mapping[int, int] | None) -> list[tuple[int, int]]:
-    """Pairs of classes that the model tells apart and that have become one, the second of the two."""
+    """Pairs (old, new) of classes that the model knows both and that have become the new one."""
     return [(old, new) for old, new in (merged or {}).items() if max(old, new) < model.n_classes]
 
 

@@ -1,7 +1,7 @@
-"""Whether a model is right as often as it says: calibration of the probability given to its answer. Numpy only.
+"""Calibration: how well a model's confidence matches how often it is right. Numpy only.
 
-Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599), for the error; Bröcker and
-Smith 2007, "Increasing the Reliability of Reliability Diagrams", for what chance alone leaves of it.
+Sources: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599), section 2, for the error;
+Bröcker and Smith 2007, "Increasing the Reliability of Reliability Diagrams", for its size under chance alone.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from models_store.metrics import Share, accuracy
 
 MOST_BINS = 15
 LEAST_IN_A_BIN = 10
-"""Items, of bins of equal mass: of fewer, chance alone moves the mean far."""
+"""The fewest items in a bin of equal mass: chance moves the mean of fewer items too far."""
 DRAWS = 1000
 _STEPS = 201
 """Of the search for the ends of an interval."""
@@ -21,19 +21,19 @@ _STEPS = 201
 
 @dataclass(frozen=True)
 class Bin:
-    """`n` items on which the model was sure from `low` to `high`, by `sure` on average."""
+    """`n` items with confidences from `low` to `high`, `sure` on average."""
 
     low: float
     high: float
     n: int
     sure: float
     right: Share
-    """Of the answers, with its interval."""
+    """The share of right answers, with its interval."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of `n` items. All are shares of 1."""
+    """The calibration on `n` items. All numbers are shares of 1."""
 
     n: int
     sure: float
@@ -46,26 +46,45 @@ class Calibration:
     high: float
     """The ends of its 95 % interval."""
     chance: float
-    """95 of 100 perfectly calibrated models with these confidences have an error below it, on so many items."""
+    """The 95 % quantile of the error of perfectly calibrated models with these confidences, on as many items."""
     ece_equal_width: float
-    """The same over MOST_BINS bins of equal width, as it is mostly given in papers."""
+    """The error over MOST_BINS bins of equal width, as most papers give it."""
     brier: float
-    """Mean squared difference of the confidence and whether the answer was right, 1 or 0."""
+    """The mean squared difference between the confidence and 1 for a right or 0 for a wrong answer."""
     bins: tuple[Bin, ...]
-    """Of equal mass, the least sure first."""
+    """Bins of equal mass, the lowest confidence first."""
 
 
 def calibration(confidence: ArrayLike, right: ArrayLike, *, seed: int = 0) -> Calibration | None:
-    """Calibration of (n,) probabilities given to an answer, and (n,) bool whether it was right; None for n = 0.
+    """Measure the calibration of a model.
 
-    The error of few items is too large, for in each bin chance alone parts what was said from what came. The interval
-    takes that into account: it holds all errors for which the one measured would be no surprise (a test turned round),
-    if the gaps of the bins were to each other as they were measured, less what of their variety is noise. DRAWS of
-    normal noise, as large as the bins' spread makes it, say what is a surprise. In simulations it covers the true error
-    of 60 to 5,000 items 89 to 99 times of 100.
-    The same arguments give the same result. Takes O(n log n) time and O(n) memory. Raises ValueError for a confidence
-    outside [0, 1], NaN, and shapes or types that do not fit.
+    The measured error of few items is too large: chance alone separates confidence and accuracy in each bin. The
+    interval corrects for that. It holds all true errors that a test does not reject, given the measured error; the gaps
+    of the bins keep their measured proportions, shrunk by the noise in them, and DRAWS of normal noise give the test's
+    distribution. In simulations with 60 to 5,000 items the interval covers the true error 89 to 99 times of 100.
 
+    The same arguments give the same result. Takes O(n log n) time and O(n) memory.
+
+    Parameters
+    ----------
+    confidence : array-like of shape (n,)
+        Probabilities of the model's answers, in [0, 1].
+    right : array-like of shape (n,), bool
+        Whether each answer is right.
+    seed : int
+
+    Returns
+    -------
+    Calibration or None
+        None if n is 0.
+
+    Raises
+    ------
+    ValueError
+        If a confidence is not in [0, 1], or if shapes or types do not fit.
+
+    Examples
+    --------
     >>> found = calibration([0.9] * 100, [True] * 70 + [False] * 30)
     >>> round(found.ece, 3), round(found.low, 2), round(found.high, 2)
     (0.2, 0.12, 0.29)
@@ -102,7 +121,7 @@ def calibration(confidence: ArrayLike, right: ArrayLike, *, seed: int = 0) -> Ca
 
 
 def _starts(sure: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The first place of each bin of equal mass, among sorted confidences: equal ones stay in one bin."""
+    """The first place of each bin of equal mass among sorted confidences. Equal confidences stay in one bin."""
     n = len(sure)
     count = min(MOST_BINS, max(1, n // LEAST_IN_A_BIN))
     firsts = np.flatnonzero(np.diff(sure, prepend=-1.0))
@@ -113,7 +132,7 @@ def _starts(sure: NDArray[np.float64]) -> NDArray[np.int64]:
 def _interval(
     gaps: NDArray[np.float64], spread: NDArray[np.float64], shares: NDArray[np.float64], noise: NDArray[np.float64]
 ) -> tuple[float, float]:
-    """The smallest and the largest error with which the one measured would be no surprise, in [0, 1]."""
+    """The smallest and the largest true error, in [0, 1], that the test does not reject."""
     ece = float(np.abs(gaps) @ shares)
     if ece == 0:
         return 0.0, float(min(np.quantile(np.abs(spread * noise) @ shares, 0.975), 1.0))
@@ -123,13 +142,13 @@ def _interval(
     errors = np.linspace(0, most, _STEPS)
     drawn = np.array([np.abs(error / supposed * gaps + spread * noise) @ shares for error in errors])
     fits = np.minimum((drawn >= ece).mean(axis=1), (drawn <= ece).mean(axis=1)) >= 0.025
-    if not fits.any():  # less than chance alone leaves: what it leaves at most cannot be excluded
+    if not fits.any():  # an error below that of chance alone cannot exclude the errors of chance
         return 0.0, float(min(np.quantile(drawn[0], 0.975), 1.0))
     return float(errors[fits][0]), float(min(errors[fits][-1], 1.0))
 
 
 def _shrunk(gaps: NDArray[np.float64], spread: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The gaps drawn to their mean by as much of their variety as is noise (James and Stein 1961), but never to 0."""
+    """Shrink the gaps towards their mean by the share of noise in their variance (James and Stein 1961), not to 0."""
     mean = float(gaps @ shares)
     variety = float(((gaps - mean) ** 2) @ shares)
     noise = float((spread**2) @ shares) * (1 - 1 / len(gaps))

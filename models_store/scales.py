@@ -1,9 +1,9 @@
-"""What is true of every scale of points."""
+"""How far a score may be off."""
 
 FEW_POINTS = 3
-"""On a scale of no more, the next point is another answer."""
+"""On a scale of at most so many points, the next point is a different answer."""
 
 
 def points_off(n_points: int) -> int:
-    """How far a score may be off and count as right. On a long scale, people who see the same differ by a point."""
+    """The points by which a score may be off and still count as right. On a long scale, people differ by a point."""
     return 1 if n_points > FEW_POINTS else 0

@@ -1,7 +1,6 @@
-"""Numbers of near-copies that are shown alike: tasks of some kinds have more near-copies than tasks of others, and all
-show as many as if they had the same.
+"""Make tasks of all kinds show equally many near-copies, though some kinds have more than others.
 
-A law says how often a number is at least 0, 1, …, `most`: (most + 1,) shares that begin with 1 and never rise.
+A law holds the share of numbers that are at least 0, 1, …, `most`: (most + 1,) shares that begin with 1 and never rise.
 """
 
 from collections.abc import Sequence
@@ -11,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 ENOUGH = 30
-"""From so many numbers on, a law stands for itself."""
+"""The fewest numbers whose law is used as it is."""
 
 Law = NDArray[np.float64]
 
 
 def law_of(numbers: NDArray[np.int64], most: int) -> Law:
-    """The law of one or more numbers (n,). What exceeds `most` counts as `most`.
+    """The law of n >= 1 numbers, (n,). Numbers above `most` count as `most`.
 
     >>> law_of(np.array([0, 2, 2, 9]), 3).tolist()
     [1.0, 0.75, 0.75, 0.25]
@@ -28,7 +27,7 @@ def law_of(numbers: NDArray[np.int64], most: int) -> Law:
 
 
 def filled_up(law: Law, n: int, rest: Law) -> Law:
-    """The law of `n` numbers and, if these are fewer than ENOUGH, of as many from the law `rest` as are missing.
+    """The law of `n` numbers; numbers of the law `rest` fill up fewer than ENOUGH numbers.
 
     >>> filled_up(np.array([1.0, 0.0]), 3, np.array([1.0, 0.5])).tolist()
     [1.0, 0.45]
@@ -47,23 +46,36 @@ def lowest(laws: Sequence[Law]) -> Law:
 
 
 def shown_alike(numbers: NDArray[np.int64], law: Law, target: Law, chance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """How many of its near-copies each task shows, so that those numbers have the law `target`.
+    """The number of near-copies that each task shows, so that the numbers of all tasks have the law `target`.
 
-    numbers: (n,) how many near-copies each task has.
-    law: the law of the numbers of all tasks of the same kind.
-    target: where it exceeds `law`, there are too few near-copies, and tasks show all that they have.
-    chance: (n,) uniform in [0, 1).
-    Returns (n,) whole numbers, none above `numbers`: the same quantile of `target` as the task's number is of `law`.
-    Tasks with equal numbers share a range of quantiles, and chance says where in it each is. Where the two laws are the
-    same, nothing is taken away.
+    A task shows the quantile of `target` that its number is of `law`. Tasks with equal numbers share a range of
+    quantiles, in which `chance` places each. If the two laws are equal, each task shows all its near-copies.
 
+    Parameters
+    ----------
+    numbers : ndarray of shape (n,), int64
+        Near-copies that each task has.
+    law : ndarray of shape (most + 1,)
+        The law of the numbers of all tasks of the same kind.
+    target : ndarray of shape (most + 1,)
+        Where it exceeds `law`, there are too few near-copies, and tasks show all that they have.
+    chance : ndarray of shape (n,)
+        Uniform in [0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        None above `numbers`.
+
+    Examples
+    --------
     >>> law, target = np.array([1.0, 0.5, 0.5]), np.array([1.0, 0.5, 0.25])
     >>> shown_alike(np.array([0, 2, 2]), law, target, np.array([0.0, 0.2, 0.7])).tolist()
     [0, 2, 1]
     """
     shares = np.append(law, 0.0)
     numbers = np.minimum(numbers, len(law) - 1)
-    # Which part of all tasks of the kind comes before this one, if those with the most near-copies come first.
+    # The share of the kind's tasks that come before this task, the tasks with the most near-copies first.
     before = shares[numbers + 1] + chance * (shares[numbers] - shares[numbers + 1])
     shown: Any = (target[None, 1:] > before[:, None]).sum(axis=1)
     return np.asarray(np.minimum(shown, numbers))

@@ -1,4 +1,4 @@
-"""How many candidates a batch should be drawn from, where nobody has said."""
+"""The number of candidates that a batch is drawn from, for projects that do not set it."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -6,21 +6,35 @@ from numpy.typing import ArrayLike
 from selector.checks import cluster_ids, factor, scores, whole_number
 
 MOST = 10.0
-"""Of candidates, for each item of the batch: what Citovsky et al. 2021 take for large batches."""
+"""Candidates for each item of the batch: the value of Citovsky et al. 2021 for large batches."""
 
 
 def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: int, most: float = MOST) -> float:
-    """The smallest `candidate_factor` with which the candidates fall in as many clusters as the batch has items.
+    """The smallest `candidate_factor` whose candidates fall in as many clusters as the batch has items.
 
-    margins, clusters, batch_size: as for `cluster_margin.select`.
-    most: the largest factor, at least 1; it is the answer where so many candidates fall in fewer clusters.
+    `select` then draws each item from another cluster, in one pass, and from the smallest margins that allow that. A
+    fixed factor, as in the paper, is too large for a pool of items that all differ, and too small for a pool with many
+    near-duplicates. Equal margins count in the order given. Takes O(n + k log k) time for k candidates.
 
-    `select` then draws every item from another cluster, in one pass, and from the smallest margins that allow that: of
-    near-duplicates one, and otherwise what plain margin takes. A fixed factor is too large for a pool in which hardly
-    two items are alike, where it dilutes the doubt, and too small for one that repeats itself a lot. (Our own rule; the
-    paper fixes the factor.) Equal margins count in the order given. Takes O(n + k log k) time, k being the candidates.
-    Raises ValueError as `select` does.
+    Parameters
+    ----------
+    margins, clusters, batch_size
+        As for `cluster_margin.select`.
+    most : float
+        The largest factor, at least 1. It is the result if its candidates fall in fewer clusters.
 
+    Returns
+    -------
+    float
+        From 1 to `most`.
+
+    Raises
+    ------
+    ValueError
+        As `select`.
+
+    Examples
+    --------
     >>> sufficient_factor([.1, .2, .3, .4], [7, 7, 8, 9], batch_size=2)
     1.5
     """
@@ -38,7 +52,9 @@ def sufficient_factor(margins: ArrayLike, clusters: ArrayLike, *, batch_size: in
 
 
 def fewest(clusters: np.ndarray, batch_size: int) -> int | None:
-    """How many of `clusters` (k,), from the first on, hold `batch_size` different ones; None if all hold fewer."""
+    """The length of the shortest beginning of `clusters`, (k,), with `batch_size` different ones; None if all have
+    fewer.
+    """
     firsts = np.sort(np.unique(clusters, return_index=True)[1])
     return int(firsts[batch_size - 1]) + 1 if len(firsts) >= batch_size else None
 

@@ -1,4 +1,4 @@
-"""A guard against batches of one class, over any strategy."""
+"""Limit the items of one class in a batch, for any strategy."""
 
 import math
 from collections.abc import Callable
@@ -29,17 +29,32 @@ def pick_guarded(
     progress: Callable[[float], None] | None = None,
     workers: Workers | None = None,
 ) -> Selection:
-    """Pick as `strategies.pick` does, but of no class more than `limit` items, as long as the pool has others.
+    """Pick as `strategies.pick`, but at most `limit` items of a class while the pool has items of other classes.
 
-    classes: (n,) whole numbers from 0 to n_classes - 1, the class that the model takes each item to be.
-    class_guard: at least 1: how many times its even share of the batch, k_t / n_classes, a class may have.
+    The guard picks k_t items and drops, from the end of the draw order, the items beyond each class's limit. It picks
+    the missing items from the rest of the pool, without the full classes and with the picked items as centres, and so
+    on. If the pool cannot fill the batch in this way, the missing items are picked without a limit: the batch always
+    has k_t items. Passes are counted on through the picks; `candidates` is that of the first pick. Takes up to
+    n_classes + 1 picks, with many classes about log2(n), mostly two or three.
 
-    Picks k_t items and drops, from the end of the draw order, those of each class that are too many. Then it picks as
-    many as are missing from what is left, without the classes that are full and with what is picked as centres, and so
-    on. If the pool cannot fill the batch in this way, the guard is lifted for what is missing: k_t are picked always.
-    Passes are counted on through the picks; the candidates are those of the first one.
-    Takes up to n_classes + 1 picks, with many classes about log2(n), most often two or three.
-    Raises ValueError as `pick` does, and on classes that do not fit.
+    Parameters
+    ----------
+    strategy, pool, batch_size, candidate_factor, rng, progress, workers
+        As for `strategies.pick`.
+    classes : array-like of shape (n,), int
+        The class that the model predicts for each item, from 0 to n_classes - 1.
+    n_classes : int
+    class_guard : float
+        At least 1. A class may have so many times its even share of the batch, k_t / n_classes.
+
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ValueError
+        As `pick`, and if `classes` has a wrong shape, type or range.
     """
     n_classes = whole_number(n_classes, "n_classes", least=1)
     names = _checked_classes(classes, pool.size, n_classes)
@@ -80,7 +95,7 @@ def pick_guarded(
 
 
 def limit(batch_size: int, n_classes: int, class_guard: float) -> int:
-    """How many items of one class a batch may hold: `class_guard` even shares, rounded up; at least 1, at most all.
+    """The most items of one class in a batch: `class_guard` even shares, rounded up; at least 1, at most all.
 
     >>> limit(100, 10, 1.5), limit(100, 10, 1.1), limit(5, 1000, 2), limit(100, 10, 1e300)
     (15, 11, 1, 100)
@@ -99,7 +114,7 @@ def _checked_classes(classes: ArrayLike, items: int, n_classes: int) -> NDArray[
 
 
 def _ranks_of_class(names: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each item how many of its class come before it."""
+    """For each item, (n,), the number of items of its class before it."""
     order = np.argsort(names, kind="stable")
     _, starts, sizes = np.unique(names[order], return_index=True, return_counts=True)
     ranks = np.empty(len(names), np.int64)
@@ -118,7 +133,7 @@ def _only(selection: Selection, places: NDArray[np.int64]) -> Selection:
 
 
 def _moved(selection: Selection, left: NDArray[np.int64], before: list[Selection]) -> Selection:
-    """A selection from the items at `left`, as one from the whole pool whose passes follow those `before`."""
+    """Turn a selection from the items at `left` into a selection from the whole pool; its passes follow those `before`."""
     passes_before = max((int(part.passes.max()) + 1 for part in before if len(part.passes)), default=0)
     return Selection(
         indices=left[selection.indices],

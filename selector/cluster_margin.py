@@ -1,4 +1,4 @@
-"""Cluster-Margin: a large batch of items that the model doubts, spread over the clusters they fall in.
+"""Cluster-Margin: a large batch of items with small margins, spread over their clusters.
 
 Source: Citovsky et al. 2021, "Batch Active Learning at Scale" (arXiv 2107.14263), algorithm 2.
 """
@@ -19,13 +19,20 @@ _TABLE_PLACES = 8
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """A batch and, for each item of it, why it is there. Items are in the order of the draw.
+    """A batch, in the order of the draw, with the reason for each item.
 
-    indices: (k_t,) int64, positions in the arrays given, each at most once.
-    passes: (k_t,) int64, the pass over the clusters in which an item was drawn, counted from 0.
-    clusters: (k_t,) int64, the item's cluster.
-    cluster_sizes: (k_t,) int64, how many of the candidates are in that cluster.
-    candidates: k_m, how many items the batch was drawn from.
+    Parameters
+    ----------
+    indices : ndarray of shape (k_t,), int64
+        Positions in the given arrays, each at most once.
+    passes : ndarray of shape (k_t,), int64
+        The pass over the clusters in which an item was drawn, counted from 0.
+    clusters : ndarray of shape (k_t,), int64
+        The item's cluster.
+    cluster_sizes : ndarray of shape (k_t,), int64
+        The number of candidates in that cluster.
+    candidates : int
+        k_m, the number of items that the batch was drawn from.
     """
 
     indices: NDArray[np.int64]
@@ -43,22 +50,39 @@ def select(
     candidate_factor: float,
     rng: np.random.Generator,
 ) -> Selection:
-    """Pick the next batch from the unlabeled pool.
+    """Pick the next batch from the unlabeled pool: Citovsky et al. 2021, algorithm 2.
 
-    margins: (n,) real numbers, p(best class) - p(second class).
-    clusters: (n,) whole numbers, the cluster of each item in the one clustering of the pool.
-    batch_size: k_t, how many to pick; all n where the pool is smaller.
-    candidate_factor: k_m / k_t, at least 1. The k_m = round(candidate_factor · k_t) items of smallest margin are
-        the candidates, all n where the pool is smaller. Items whose equal margins straddle k_m are drawn at random.
-    rng: all randomness. It is asked for the ties at k_m, those among groups too many to be reached, the order of
-        equal groups, and one number a draw, in this order, so that the same seed gives the same batch.
+    The candidates are grouped by cluster. Each pass visits the groups from the smallest to the largest in number of
+    candidates, equal groups in random order, and draws one item uniformly at random from each; empty groups are left
+    out. Passes are repeated until k_t items are drawn. Takes O(n) time and memory if the cluster ids are dense, as
+    those of a cut are, and O(n + k_m log k_m) time otherwise.
 
-    The candidates are grouped by cluster, and the groups visited from the smallest to the largest (in number of
-    candidates; equal ones in random order), one item drawn uniformly at random at each visit, pass after pass
-    without the groups that are used up, until k_t are drawn. Takes O(n) time and memory where the ids of the clusters
-    are dense (as those of a cut are), O(n + k_m log k_m) time otherwise.
-    Raises ValueError, naming the argument, on wrong shapes or types, NaN, or a number out of range.
+    Parameters
+    ----------
+    margins : array-like of shape (n,)
+        p(best class) - p(second class) of each item.
+    clusters : array-like of shape (n,), int
+        The cluster of each item in the one clustering of the pool.
+    batch_size : int
+        k_t, the number of items to pick; all n if the pool is smaller.
+    candidate_factor : float
+        k_m / k_t, at least 1. The k_m = round(candidate_factor · k_t) items of smallest margin are the candidates.
+        Items whose equal margins straddle k_m are drawn at random.
+    rng : Generator
+        It draws the ties at k_m, the ties among groups too many to be reached, the order of equal groups, and one
+        number for each item, in this order: the same seed gives the same batch.
 
+    Returns
+    -------
+    Selection
+
+    Raises
+    ------
+    ValueError
+        If an argument has a wrong shape or type, holds NaN, or is out of range. The message names the argument.
+
+    Examples
+    --------
     >>> picked = select([.1, .2, .3, .9], [7, 7, 8, 8], batch_size=2, candidate_factor=1.5,
     ...                 rng=np.random.default_rng(0))
     >>> picked.clusters.tolist(), picked.passes.tolist(), picked.candidates

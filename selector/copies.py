@@ -1,4 +1,4 @@
-"""Near-copies of the items that were picked: what the dendrogram merges with them lowest."""
+"""Near-copies of the picked items: the items that the dendrogram merges with them lowest."""
 
 from typing import Any, NamedTuple
 
@@ -14,9 +14,9 @@ class Copies(NamedTuple):
     """The m near-copies, in the order of their owners, then of their heights, then of the items."""
 
     owners: NDArray[np.int64]
-    """(m,) whose copy each is: a place in `picked`."""
+    """(m,) the source of each copy: a place in `picked`."""
     items: NDArray[np.int64]
-    """(m,) the copies, each an item of the dendrogram. None is there twice."""
+    """(m,) the copies, each an item of the dendrogram, none of them twice."""
     heights: NDArray[np.float64]
     """(m,) the height at which the dendrogram merges a copy with its owner, in the dendrogram's metric."""
 
@@ -24,17 +24,35 @@ class Copies(NamedTuple):
 def near_copies(
     dendrogram: Dendrogram, picked: NDArray[np.int64], free: NDArray[np.bool_], *, radius: float, most: int
 ) -> Copies:
-    """The free items that merge with a picked one within a radius, each with the one that it merges with lowest.
+    """Give each picked item the free items within a radius that merge with it lowest.
 
-    picked: (k,) distinct items of the dendrogram. They are never copies themselves, whatever `free` says of them.
-    free: (n,) whether an item may be a copy.
-    radius: the greatest height of a copy, inclusive. May be infinite.
-    most: how many copies a picked item keeps: the lowest ones; of equally low ones the first items.
+    An item that merges with several picked items at the same height belongs to the first of them in `picked`. Copies
+    beyond `most` belong to no picked item. Takes O(n) time, and O(m log m) for the m items within the radius.
 
-    An item that merges with several picked ones at the same height belongs to the first of them in `picked`. What
-    exceeds `most` goes to nobody: the next nearest picked item is farther from it than its owner.
-    Takes O(n) time, and O(m log m) for the m items within the radius. Raises ValueError on arguments that do not fit.
+    Parameters
+    ----------
+    dendrogram : Dendrogram
+        Of n items.
+    picked : ndarray of shape (k,), int64
+        Distinct items. They are never copies, whatever `free` holds for them.
+    free : ndarray of shape (n,), bool
+        Whether an item may be a copy.
+    radius : float
+        The greatest height of a copy, inclusive; may be infinite.
+    most : int
+        The most copies of a picked item: the lowest copies; of equally low copies, the first items.
 
+    Returns
+    -------
+    Copies
+
+    Raises
+    ------
+    ValueError
+        If an argument has a wrong shape, type or range.
+
+    Examples
+    --------
     >>> from selector.linkage import average_linkage
     >>> tree = average_linkage([[1, 0], [9, 1], [0, 5], [8, 1]])
     >>> near_copies(tree, np.array([0, 2]), np.ones(4, bool), radius=0.5, most=3).items.tolist()
@@ -55,10 +73,11 @@ def near_copies(
 
 @compiled
 def _nearest(n: int, merges: NDArray[np.int64], heights: NDArray[np.float64], picked: NDArray[np.int64]) -> Any:
-    """For each item the place in `picked` of what it merges with lowest (-1 without any), and at what height.
+    """For each item, (n,), the place in `picked` of the item that it merges with lowest, or -1, and the height, (n,).
 
-    Upwards, each cluster learns the first picked item in it. Downwards, a cluster without any takes over what the
-    cluster around it has. So does one that is merged further at its own height, since all in there are equally near.
+    Upwards, each cluster learns its first picked item. Downwards, a cluster without a picked item takes the picked item
+    of the cluster around it. So does a cluster that is merged further at its own height: all items there are equally
+    near.
     """
     near = np.full(2 * n, -1)
     height = np.zeros(2 * n)

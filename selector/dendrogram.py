@@ -1,4 +1,4 @@
-"""The merges of a clustering: cut at will, kept in a file."""
+"""The merges of a clustering: cut into clusters, saved and loaded."""
 
 import hashlib
 import lzma
@@ -40,11 +40,21 @@ _DAMAGE = (
 class Dendrogram:
     """The n - 1 merges of n items, lowest first. Its arrays are read-only.
 
-    size: n.
-    merges: (n - 1, 2) int64, the two clusters of each merge. Ids below n are items; n + i is what merge i made.
-    heights: (n - 1,) float64, never falling: the average distance at which each merge was made.
-    metric: the distance that the heights are in.
-    Raises ValueError if these do not make one tree of all the items.
+    Parameters
+    ----------
+    size : int
+        n.
+    merges : ndarray of shape (n - 1, 2), int64
+        The two clusters of each merge. Ids below n are items; n + i is the cluster that merge i made.
+    heights : ndarray of shape (n - 1,), float64
+        The average distance of each merge, never falling.
+    metric : str
+        The distance of the heights.
+
+    Raises
+    ------
+    ValueError
+        If the merges do not make one tree of all items.
     """
 
     size: int
@@ -67,35 +77,48 @@ class Dendrogram:
         clusters: int | None = None,
         threshold: float | None = None,
     ) -> NDArray[np.int64]:
-        """The cluster of each item, (n,) int64, numbered 0, 1, 2 … by their first item. Give exactly one of:
+        """Cut the tree into clusters, by exactly one of the parameters. Takes O(n) time.
 
-        mean_cluster_size: at least 1; cuts into round(n / mean_cluster_size) clusters, at least one.
-        clusters: the number of clusters, from 1 to n (without items there are none, whatever is asked).
-        threshold: makes all merges up to and including this height.
+        Parameters
+        ----------
+        mean_cluster_size : float, optional
+            At least 1: cut into round(n / mean_cluster_size) clusters, at least one.
+        clusters : int, optional
+            The number of clusters, from 1 to n; any number if there are no items.
+        threshold : float, optional
+            Make all merges up to and including this height.
 
-        Takes O(n) time. Raises ValueError on any other arguments.
+        Returns
+        -------
+        ndarray of shape (n,), int64
+            The cluster of each item. Clusters are numbered 0, 1, 2 … by their first item.
+
+        Raises
+        ------
+        ValueError
+            If not exactly one parameter is given, or if it is out of range.
         """
         made = self._merges_made(mean_cluster_size, clusters, threshold)
         return _clusters(self.size, self.merges[:made])
 
     def height_at(self, *, mean_cluster_size: float | None = None, clusters: int | None = None) -> float:
-        """The height of the highest merge that such a cut makes, 0 if it makes none. Arguments as for `cut`.
+        """The height of the highest merge of a cut, 0 if it makes none. Parameters as for `cut`.
 
-        Cutting at this threshold gives the same clusters, but for merges at exactly equal heights.
+        Cutting at this threshold gives the same clusters, except for merges at exactly equal heights.
         """
         made = self._merges_made(mean_cluster_size, clusters, None)
         return float(self.heights[made - 1]) if made else 0.0
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the content, in hex: the same for equal dendrograms on any machine."""
+        """SHA-256 of the content, in hex: equal for equal dendrograms on all machines."""
         content = hashlib.sha256(f"{_FORMAT} {_VERSION} {self.metric} {self.size}\n".encode())
         content.update(np.ascontiguousarray(self.merges, dtype="<i8").data)
         content.update(np.ascontiguousarray(self.heights, dtype="<f8").data)
         return content.hexdigest()
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write to `path`, whole or not at all: what was there stays until the new file is complete on disk.
+        """Write to `path`, whole or not at all: an earlier file stays until the new file is complete on disk.
 
         The file is an .npz archive without pickles: `format` ("marginalia-dendrogram"), `version` (1), `metric`,
         `size`, `merges` (int64), `heights` (float64), all as above, and `digest`.
@@ -122,7 +145,7 @@ class Dendrogram:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read what `save` wrote. Raises ValueError on a damaged or newer file, OSError where there is none."""
+        """Read a file of `save`. Raises ValueError if it is damaged or newer, OSError if it cannot be opened."""
         with Path(path).open("rb") as file:
             try:
                 fields = _read_fields(file)
@@ -134,7 +157,7 @@ class Dendrogram:
         return dendrogram
 
     def _merges_made(self, mean_cluster_size: float | None, clusters: int | None, threshold: float | None) -> int:
-        """How many of the merges, lowest first, a cut makes."""
+        """The number of merges, lowest first, that a cut makes."""
         if sum(value is not None for value in (mean_cluster_size, clusters, threshold)) != 1:
             raise ValueError("give exactly one of mean_cluster_size, clusters and threshold")
         if threshold is not None:

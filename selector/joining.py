@@ -13,7 +13,7 @@ from selector.sharded import Workers
 from selector.vectors import check_metric, prepare, prepare_in_blocks
 
 _ALL_PAIRS = 4_000_000_000
-"""Pairs of rows. So many are all looked at, which takes a minute or two; beyond, trees find near ones."""
+"""The most pairs of rows that are all compared, which takes a minute or two. For more, trees find near rows."""
 _KEPT = 8  # neighbours of each row, among whose own neighbours the search goes on
 _SAMPLE = 1 << 16  # old rows that rows are compared with which no tree has brought together with any
 
@@ -27,20 +27,35 @@ _WORTH_SHARING = 100_000_000
 def nearest(
     new: ArrayLike, old: ArrayLike, *, metric: str = "cosine", seed: int = 0, workers: Workers | None = None
 ) -> NDArray[np.int64]:
-    """The row of `old` that is nearest to each row of `new`, (m,) int64.
+    """Find the row of `old` that is nearest to each row of `new`.
 
-    new: (m, d), old: (n, d), real numbers of any dtype, memory maps included; never changed.
-    metric: "cosine" or "sqeuclidean", as for `linkage.average_linkage`.
-    seed: of the search for neighbours.
-    workers: who searches, if not this process. The result is the same.
+    Up to 4·10⁹ pairs are all compared, in O(m·n·d) time and about 32 MiB and 9,000 rows in float64. For more pairs, the
+    search of `neighbours` finds a row that is nearest or hardly farther, in O((m + n)·log(m + n)·d) time and about
+    (d + max(d, 40)) · 4 · (m + n) bytes. Among equally near rows, the same input gives the same row on a machine.
 
-    Up to 4·10⁹ pairs all are looked at, in O(m·n·d) time; memory beyond the result is bounded by the blocks: about
-    32 MiB and 9,000 rows in float64. Beyond, the search of `neighbours` finds a row that is nearest or hardly
-    farther, in O((m + n)·log(m + n)·d) time and about (d + max(d, 40)) · 4 · (m + n) bytes.
-    Of equally near rows one is given, always the same for the same input on the same machine.
-    Raises ValueError on an unknown metric, shapes that do not fit, a NaN or infinite value, or an empty `old`
-    when there is something to place.
+    Parameters
+    ----------
+    new, old : array-like of shape (m, d) and (n, d)
+        Real numbers of any dtype. Memory maps are read in blocks.
+    metric : "cosine" or "sqeuclidean"
+        As for `linkage.average_linkage`.
+    seed : int
+        Seed of the search for neighbours.
+    workers : Workers, optional
+        Other processes that search. The result is the same.
 
+    Returns
+    -------
+    ndarray of shape (m,), int64
+        Row numbers in `old`.
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, the shapes do not fit, a value is not finite, or `old` is empty and `new` is not.
+
+    Examples
+    --------
     >>> nearest([[2, 2], [0, -1]], [[1, 0], [1, 1], [1, -3]]).tolist()
     [1, 2]
     """
@@ -64,7 +79,7 @@ def nearest(
 
 
 def nearest_of_shard(new_rows: NDArray[Any], first_row: int, old_rows: NDArray[Any], metric: str) -> NDArray[np.int64]:
-    """As `nearest`, for the new rows from `first_row` on, all pairs of which are looked at."""
+    """As `nearest`, comparing all pairs, for new rows that begin at `first_row` of the whole."""
     return _nearest_of_all(new_rows, old_rows, metric, first_row)
 
 

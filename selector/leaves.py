@@ -1,4 +1,4 @@
-"""A dendrogram's items in one line, so that each of its clusters, at any cut, is a stretch of the line."""
+"""Order a dendrogram's items so that each cluster, at any cut, is a stretch of neighbours."""
 
 from typing import Any
 
@@ -10,11 +10,19 @@ from selector.dendrogram import Dendrogram
 
 
 def in_line(dendrogram: Dendrogram) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The items as a drawn dendrogram has them, (n,), and for each two neighbours the merge that joins them, (n - 1,).
+    """Order the items as a drawing of the dendrogram does. Takes O(n) time.
 
-    A cut that makes the first m merges parts the line exactly where the joining merge is m or later. Any sample of the
-    items keeps that property: two of its neighbours are joined by the latest merge between them. Takes O(n) time.
+    A cut that makes the first m merges separates two neighbours exactly if merge m or a later merge joins them. A
+    sample of the items keeps that property: the latest merge between two of its neighbours joins them.
 
+    Returns
+    -------
+    items : ndarray of shape (n,), int64
+    joined_by : ndarray of shape (n - 1,), int64
+        For each pair of neighbours, the merge that joins them.
+
+    Examples
+    --------
     >>> from selector.linkage import average_linkage
     >>> items, joined_by = in_line(average_linkage([[1, 0], [9, 1], [0, 5]]))
     >>> items.tolist(), joined_by.tolist()

@@ -27,7 +27,7 @@ from selector.sharded import Workers
 __all__ = ["Dendrogram", "average_linkage"]
 
 EXACT_UP_TO = 1_000
-"""Items. So few are clustered exactly, to the last digit, in a moment."""
+"""Pools of at most so many items are clustered exactly, in a moment."""
 NEIGHBOURS = 16
 _MOST_NUMBERS = 1 << 28
 """In the lists of all clusters: 2 GiB."""
@@ -46,20 +46,37 @@ def average_linkage(
 ) -> Dendrogram:
     """Cluster the rows of `embeddings` by average linkage, from single items to one cluster of all.
 
-    embeddings: (n, d) real numbers of any dtype, a memory map included; read in blocks and never changed.
-    metric: the distance of two items, whose mean over all pairs is the distance of two clusters.
-        "cosine" is 1 - cos(a, b), in [0, 2]. An all-zero row is at 1 from every other and at 0 from its like.
-        "sqeuclidean" is |a - b|².
-    seed: of the search for neighbours. The same arguments give the same dendrogram on the same machine.
-    exact_up_to: pools of at most so many items are clustered by `exact.exact_average_linkage`.
-    progress: called with what is being done, and the share done of the whole, in [0, 1] and never falling.
-    workers: who searches for neighbours, if not this process. The dendrogram is the same.
-
     Takes O(n·log n·d) time on all cores that the process may use, and about (d + 50) · 4 · n bytes beyond the input.
-    Numbers are rounded to float32, so by "sqeuclidean" items are not told apart whose distances are less than some
-    millionth of how far the pool's farthest item lies. Of several equally near pairs one is merged first.
-    Raises ValueError on an unknown metric, a wrong shape, or a value that is NaN or infinite.
+    Numbers are rounded to float32: "sqeuclidean" cannot separate items whose distance is less than some millionth of
+    the distance of the pool's farthest item. Among equally near pairs, any is merged first.
 
+    Parameters
+    ----------
+    embeddings : array-like of shape (n, d)
+        Real numbers of any dtype. A memory map is read in blocks.
+    metric : "cosine" or "sqeuclidean"
+        The distance of two items; the distance of two clusters is its mean over all pairs. "cosine" is 1 - cos(a, b),
+        in [0, 2]; an all-zero row has distance 0 to all-zero rows and 1 to others. "sqeuclidean" is |a - b|².
+    seed : int
+        Seed of the search for neighbours. The same arguments give the same dendrogram on the same machine.
+    exact_up_to : int
+        Pools of at most so many items are clustered by `exact.exact_average_linkage`.
+    progress : callable, optional
+        Called with the name of the phase and the share done of the whole, in [0, 1] and never falling.
+    workers : Workers, optional
+        Other processes that search for neighbours. The dendrogram is the same.
+
+    Returns
+    -------
+    Dendrogram
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, the shape is wrong, or a value is not finite.
+
+    Examples
+    --------
     >>> average_linkage([[1, 0], [9, 1], [0, 5]]).cut(clusters=2).tolist()
     [0, 0, 1]
     """
@@ -77,7 +94,7 @@ def average_linkage(
 def _merge_levels(
     points: NDArray[np.float32], seed: int, report: Progress, workers: Workers | None
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """All merges of the points, in an order in which parts come before wholes, and half their distances."""
+    """All merges of the points, (n - 1, 2), parts before wholes, and half their distances, (n - 1,)."""
     n = len(points)
     merges, heights = np.empty((n - 1, 2), np.int64), np.empty(n - 1)
     spread, sizes, lows = np.zeros(n), np.ones(n), np.zeros(n)
@@ -106,11 +123,11 @@ def _merge_levels(
 
 
 _LATER_LEVELS = 1.9
-"""The work of all levels after one of m clusters is about that of so many times m: each keeps about two thirds."""
+"""The work of all later levels, in units of this level's work: each level keeps about two thirds of the clusters."""
 
 
 def _level_progress(report: Progress, clusters: int, worked: int) -> Callable[[float], None]:
-    """The share done of the whole, from that of one level."""
+    """Turn the share done of one level into the share done of the whole."""
 
     def show(share: float) -> None:
         total = worked + (1 + _LATER_LEVELS) * clusters

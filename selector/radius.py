@@ -1,4 +1,4 @@
-"""How far an item's label holds for its near-copies, learned from copies that people labeled themselves."""
+"""Up to which height near-copies share the label of their source, learned from near-copies that people labeled."""
 
 from typing import NamedTuple
 
@@ -13,32 +13,48 @@ class Radius(NamedTuple):
     """Two heights in a dendrogram."""
 
     trusted: float | None
-    """The greatest height at which copies are proven good enough. None: at none."""
+    """The greatest height at which copies are proven good enough; None if there is none."""
     reach: float | None
-    """The greatest height at which copies are not proven too bad, 0 if they are at all. None: nothing limits it, for
-    even the farthest checked copies are not proven too bad, or none was checked."""
+    """The greatest height at which copies are not proven too bad; 0 if they are too bad at each. None if nothing limits
+    it: even the farthest checked copies are not proven too bad, or none was checked."""
 
 
 def learn_radius(
     heights: ArrayLike, agreed: ArrayLike, *, error: float, confidence: float = 0.9, radii: int = 3
 ) -> Radius:
-    """The radii at which the labels of picked items hold, and may hold, for their near-copies.
+    """Learn the radii within which near-copies share, and may share, the labels of their sources.
 
-    heights: (m,) of the copies that were checked, drawn by chance from those within some radius.
-    agreed: (m,) whether a copy's own label is that of the item which it is a copy of.
-    error: the tolerated share of copies within the radius whose label is another, 0 to 1.
-    confidence: 0 to 1, see below.
-    radii: at most so many are tested: evenly spaced quantiles of `heights`, the greatest height the last.
+    The method is Learn then Test (Angelopoulos et al. 2021, arXiv:2110.01052, section 2) with Bonferroni's correction
+    and the exact one-sided bounds of Clopper and Pearson (1934), at 1 - (1 - confidence) / number of radii. A radius
+    without a disagreement is trusted from log((1 - confidence) / radii) / log(1 - error) checks on: 33 checks for three
+    radii and an error of 0.1.
 
-    `trusted` is the largest radius for which the upper bound of the share of disagreement is at most `error`, `reach`
-    the largest for which the lower bound is. The bounds are Clopper and Pearson's (1934), exact for any number of
-    checks, one-sided, at 1 - (1 - confidence) / number of radii. So with a probability of at least `confidence`
-    `trusted` keeps its promise, whichever of the radii it is: Learn then Test (Angelopoulos et al. 2021,
-    arXiv:2110.01052) with Bonferroni's correction. The same holds for `reach`: no radius beyond it is good enough.
-    A radius without a disagreement is trusted from log((1 - confidence) / radii) / log(1 - error) checks within it
-    on: 33 of them, with three radii and a tolerated error of 0.1.
-    Raises ValueError on arguments that do not fit.
+    Parameters
+    ----------
+    heights : array-like of shape (m,)
+        Heights of the checked copies, which were drawn at random from the copies within some radius.
+    agreed : array-like of shape (m,), bool
+        Whether a copy's own label equals the label of its source.
+    error : float from 0 to 1
+        The tolerated share of copies within the radius whose label differs.
+    confidence : float from 0 to 1
+        The least probability that `trusted` is good enough, and the least probability that no radius beyond `reach` is.
+    radii : int
+        The most radii to test: evenly spaced quantiles of `heights`, up to the greatest height.
 
+    Returns
+    -------
+    Radius
+        `trusted` is the largest radius whose upper bound of disagreement is at most `error`, `reach` the largest radius
+        whose lower bound is.
+
+    Raises
+    ------
+    ValueError
+        If an argument has a wrong shape, type or range.
+
+    Examples
+    --------
     >>> learn_radius([0.1] * 100 + [0.3] * 100, [True] * 100 + [False] * 100, error=0.05)
     Radius(trusted=0.1, reach=0.1)
     """
@@ -60,13 +76,13 @@ def learn_radius(
 
 
 def _upper(wrong: NDArray[np.int64], checks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
-    """A share that the true one exceeds with a probability of at most 1 - level."""
+    """The upper bound of each share: the true share exceeds it with a probability of at most 1 - level."""
     all_wrong = wrong == checks
     return np.where(all_wrong, 1.0, special.betaincinv(wrong + 1, np.where(all_wrong, 1, checks - wrong), level))
 
 
 def _lower(wrong: NDArray[np.int64], checks: NDArray[np.int64], level: float) -> NDArray[np.float64]:
-    """A share that the true one falls below with a probability of at most 1 - level."""
+    """The lower bound of each share: the true share is below it with a probability of at most 1 - level."""
     return 1 - _upper(checks - wrong, checks, level)
 
 

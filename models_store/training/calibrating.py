@@ -1,15 +1,14 @@
-"""How sure a trained network may be: what is known of labels that it did not learn, and what is fitted to them.
+"""Calibrate a trained network on labels that it did not learn.
 
-A few held-back labels tell it badly: of 500, the share of right answers is known to one or two points, and so no better
-is how sure the network may be. So where few are held back, further trainings by the same recipe each hold back others
-(cross-fitting: Stone 1974, "Cross-Validatory Choice and Assessment of Statistical Predictions"; for calibration Platt
-1999, "Probabilistic Outputs for Support Vector Machines", section 2.2). Their networks are thrown away; what they make
-of labels that they did not learn stands for what the model makes of items that it did not learn.
+Few held-back labels do not suffice: the accuracy on 500 labels is known to one or two points, and confidence no better.
+So if few labels are held back, further trainings by the same recipe hold back others (cross-fitting: Stone 1974,
+"Cross-Validatory Choice and Assessment of Statistical Predictions"; for calibration Platt 1999, "Probabilistic Outputs
+for Support Vector Machines", section 2.2). Their networks are discarded. Their answers on held-back labels stand for
+the model's answers on new items.
 
-What is fitted is a temperature that the logits are divided by, so that the network is as sure as it is right: Guo et
-al. 2017, "On Calibration of Modern Neural Networks" (arXiv 1706.04599), section 4.2, by likelihood; Karandikar et al.
-2021 (arXiv 2108.00106), section 6, by a soft calibration error. The answers stay as they are: only how sure the model
-is of them changes.
+A temperature is fitted that divides the logits: Guo et al. 2017, "On Calibration of Modern Neural Networks" (arXiv
+1706.04599), section 4.2, by likelihood; Karandikar et al. 2021 (arXiv 2108.00106), section 6, by a soft calibration
+error. It changes the confidence of answers, not the answers.
 """
 
 import math
@@ -31,26 +30,26 @@ from models_store.training.run import logits_of
 from models_store.training.training_set import TrainingSet, may_go
 
 FEWEST = 100
-"""Labels in all, of which further trainings would tell little more than what is believed beforehand."""
+"""The fewest labels for which further trainings tell more than the prior."""
 ENOUGH = 0.75
-"""Of the labels that are wanted: the rest is not worth another training."""
+"""The share of `calibration_labels` that is enough: the rest is not worth another training."""
 MOST_TRAININGS = 4
 LARGEST_PART = 0.2
-"""Of the labels, held back by one further training: with many fewer to learn from it would be right more seldom than
-the model that it stands for."""
+"""The largest share of labels that a further training holds back: with far fewer labels to learn from, it would be less
+accurate than the model that it stands for."""
 LEAST_REPRESENTATIVE = 200
-"""Labels drawn at random, of which a model is told better how sure it may be than of any number of picked ones: those
-are hard, and a model of hard labels without some of them more so."""
+"""From so many labels drawn at random on, calibration uses these alone. Picked labels are hard, and harder still for a
+further training that has learned fewer of them."""
 MOST_FITTED = 2**24
-"""Logits that are kept to be fitted to: of as many labels as that makes."""
+"""The most logits that are kept for fitting; it bounds the number of labels."""
 LOWEST, HIGHEST = 0.05, 20.0
 LIKELY = 0.5
-"""Standard deviation of the logarithm of temperatures that are met with: what is believed before the first answer. A
-hundred answers that are all right would otherwise make a model boundlessly sure; a thousand leave little of it."""
+"""Standard deviation of the prior on the logarithm of temperatures. Without a prior, a hundred right answers would make
+a model boundlessly sure; a thousand answers outweigh it."""
 STEPS = 61
-"""Of a search over the whole range, evenly by logarithm: only likelihood has but one best place."""
+"""Steps of the search over the whole range, even in the logarithm: only the likelihood has a single optimum."""
 REFINED = 30
-"""Halvings by the golden section around the best step: beyond them the result no longer changes."""
+"""Steps of the golden-section search around the best place: further ones do not change the result."""
 MOST_POWER = 3.0
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -58,7 +57,7 @@ OBJECTIVES = ("likelihood", "sb-ece", "s-avuc")
 
 
 class Answers(NamedTuple):
-    """What a network says of labels that it did not learn; as `losses.certainty` takes them."""
+    """A network's answers, and the labels, which it did not learn; as `losses.certainty` takes them."""
 
     logits: Tensor
     targets: Tensor
@@ -74,9 +73,22 @@ def asked_about(representative: np.ndarray | None, n: int) -> np.ndarray:
 def further_parts(
     training_set: TrainingSet, held_back: np.ndarray, asked: np.ndarray, config: TrainConfig, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Rows that each further training holds back: disjoint, of those `asked` (n,) about, and apart from those
-    `held_back` by the training itself. None where enough are held back, where nothing is to be fitted, and where the
-    clock ends trainings: they would be as short each, and all together as long again.
+    """Choose the rows that each further training holds back.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+        n labels.
+    held_back : ndarray of shape (k,), int64
+        Rows that the training itself holds back.
+    asked : ndarray of shape (n,), bool
+        Labels that may calibrate.
+
+    Returns
+    -------
+    list of ndarray
+        Disjoint rows, none of them in `held_back`. Empty if enough labels are held back, if nothing is fitted, or if
+        `max_seconds` ends trainings, which would make each of them too short.
     """
     n = len(training_set)
     target, there = min(config.calibration_labels, int(asked.sum())), int(asked[held_back].sum())
@@ -102,7 +114,7 @@ def answers_of(network: nn.Module, training_set: TrainingSet, rows: np.ndarray, 
 
 
 def fit(question: Question, answers: Iterable[Answers], *, by: str) -> Adaptive:
-    """Fit a temperature to all answers, as `TrainConfig.temperature` says."""
+    """Fit a calibration to all answers. `by`: as `TrainConfig.temperature`."""
     logits, targets = (torch.cat(each) for each in zip(*answers, strict=True))
     if by == "adaptive" and question.adaptive:
         return fit_adaptive(logits, targets)
@@ -111,12 +123,17 @@ def fit(question: Question, answers: Iterable[Answers], *, by: str) -> Adaptive:
 
 
 def fit_adaptive(logits: Tensor, targets: Tensor) -> Adaptive:
-    """A temperature that follows how far an item's best class stands out, by likelihood.
+    """Fit a temperature that depends on how far an item's best class stands out, by likelihood.
 
-    One temperature for all leaves many networks too sure where they hesitate and too modest where they do not: the
-    power is about how much faster than its logits a network's knowledge grows. `logits` (m, K) and `targets` (m,) of
-    the question "single", m >= 1, of items that nothing was learned from. Of scale (at a usual item) and power, nothing
-    beyond what is LIKELY is believed without evidence. Deterministic; some two hundred passes over the logits.
+    With one temperature for all items, many networks are overconfident on unclear items and underconfident on clear
+    ones. Scale (at the median item) and power have the prior LIKELY. Deterministic; takes about two hundred passes over
+    the logits.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (m, K)
+        For the question "single", m >= 1, of items that the network did not learn.
+    targets : Tensor of shape (m,), int64
     """
     logits = logits.double()
     distance = apart(logits)
@@ -136,12 +153,25 @@ def fit_adaptive(logits: Tensor, targets: Tensor) -> Adaptive:
 
 
 def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: str) -> float:
-    """The temperature, in LOWEST … HIGHEST, at which held-back answers are told best, given what is LIKELY.
+    """Fit one temperature for all items, from LOWEST to HIGHEST, with the prior LIKELY.
 
-    `logits` and `targets` as `losses.certainty` takes them, of items that nothing was learned from; `by` is
-    one of OBJECTIVES. Deterministic. Takes about a hundred passes over the logits, and as much memory as they do.
-    Raises ValueError for an unknown objective or no answer.
+    Deterministic. Takes about a hundred passes over the logits, and as much memory as they take.
 
+    Parameters
+    ----------
+    question : Question
+    logits, targets : Tensor
+        As for `losses.certainty`, of items that the network did not learn.
+    by : str
+        One of OBJECTIVES.
+
+    Raises
+    ------
+    ValueError
+        If the objective is unknown, or if there is no answer.
+
+    Examples
+    --------
     >>> logits = torch.tensor([[0.0, 4.0]] * 10)
     >>> round(fit_temperature(questions.named("single"), logits, torch.tensor([1] * 8 + [0] * 2), by="likelihood"), 2)
     1.79
@@ -153,7 +183,7 @@ def fit_temperature(question: Question, logits: Tensor, targets: Tensor, *, by: 
     objective = _objective(question, logits, targets, by)
 
     def at(log_temperature: float) -> float:
-        # As much as minus the logarithm of a normal density weighs beside that of so many answers.
+        # Minus the logarithm of a normal density, divided by the number of answers as the objective is.
         unlikely = (log_temperature / LIKELY) ** 2 / 2 / targets.numel()
         return objective(math.exp(log_temperature)) + unlikely
 
@@ -182,7 +212,7 @@ def _objective(question: Question, logits: Tensor, targets: Tensor, by: str) -> 
 
 
 def _refined(at: Callable[[float], float], low: float, high: float) -> float:
-    """The lowest place between two, if there is one valley."""
+    """The minimum between two places, by golden-section search."""
     left, right = high - GOLDEN * (high - low), low + GOLDEN * (high - low)
     at_left, at_right = at(left), at(right)
     for _ in range(REFINED):

@@ -1,6 +1,6 @@
-"""Where a training stands, on disk: tensors and a few numbers in one safetensors file, replaced in one step.
+"""Checkpoints of a training: tensors and a few numbers in one safetensors file, replaced in one step.
 
-A file that is missing, damaged or of another training is no error: the training starts over.
+If a file is missing, damaged or of another training, the training starts over.
 """
 
 import hashlib
@@ -22,8 +22,14 @@ BLOCK_ROWS = 4096
 
 
 def fingerprint(features: np.ndarray, *parts: Any) -> str:
-    """sha256 (hex) of all that a training follows from: the labeled features, block by block, and `parts`: arrays,
-    tensors, and whatever has a `repr` that tells it.
+    """SHA-256, in hex, of all that a training depends on.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n, dim)
+        Read block by block.
+    *parts
+        Arrays and tensors by their content, all else by its `repr`.
     """
     sha = hashlib.sha256(f"{features.dtype} {features.shape}".encode())
     for start in range(0, len(features), BLOCK_ROWS):
@@ -35,7 +41,7 @@ def fingerprint(features: np.ndarray, *parts: Any) -> str:
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> None:
-    """Replace the checkpoint. What is there stays whole until the new one is."""
+    """Replace the checkpoint. The earlier one stays whole until the new one is on disk."""
     whole, text = {name: tensor.contiguous() for name, tensor in tensors.items()}, json.dumps(state)
     content = save(whole, {"state": text, "sum": str(_sum(whole, text))})
     partial = path.with_name(f".{path.name}.partial")
@@ -50,7 +56,7 @@ def write(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -
 
 
 def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Tensors and state of the training with this fingerprint, or None."""
+    """Tensors and state of the training with this fingerprint; None if the file holds no whole checkpoint of it."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -65,7 +71,7 @@ def read(path: Path, fingerprint: str) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def _sum(tensors: Mapping[str, Tensor], state: str) -> int:
-    """CRC-32 over state, names and tensors: a changed bit would go on in the network."""
+    """CRC-32 over state, names and tensors: without it, a changed bit would stay in the network."""
     crc32 = zlib.crc32(state.encode())
     for name in sorted(tensors):
         numbers = tensors[name].detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
@@ -74,7 +80,7 @@ def _sum(tensors: Mapping[str, Tensor], state: str) -> int:
 
 
 def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
-    """What an optimiser remembers of each parameter, by number and name."""
+    """The optimiser's state of each parameter, by number and name."""
     return {
         f"optimiser.{number}.{name}": value
         for number, values in optimiser.state_dict()["state"].items()
@@ -83,7 +89,7 @@ def optimiser_tensors(optimiser: Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimiser(optimiser: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """The inverse: the settings stay the optimiser's own."""
+    """Load the tensors of `optimiser_tensors`. The optimiser keeps its settings."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         if key.startswith("optimiser."):
@@ -97,5 +103,5 @@ def module_tensors(prefix: str, module: nn.Module) -> dict[str, Tensor]:
 
 
 def of_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with it, without it."""
+    """The tensors whose names begin with the prefix, named without it."""
     return {name.removeprefix(f"{prefix}."): value for name, value in tensors.items() if name.startswith(f"{prefix}.")}

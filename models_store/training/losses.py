@@ -1,10 +1,9 @@
-"""What a training makes small: a proper loss of the answers, and if wished a soft calibration error beside it.
+"""The objective of a training: a proper loss of the answers, and optionally a soft calibration error.
 
-Karandikar et al. 2021, "Soft Calibration Objectives for Neural Networks" (arXiv 2108.00106), sections 4 and 5. An
-ordinary calibration error sorts answers into bins, or into sure and unsure ones, which has no gradient. Here each
-answer belongs to every bin, or to both kinds, to a degree. Added to a loss, they keep a network from being surer than
-it is right; after training they say which temperature is best.
-"""
+Karandikar et al. 2021, "Soft Calibration Objectives for Neural Networks" (arXiv 2108.00106), sections 4 and 5. A plain
+calibration error sorts answers into bins, or into sure and unsure answers, and has no gradient. Here each answer
+belongs to all bins, or to both kinds, by degrees. During training, these errors keep a network from being
+overconfident; after training, they choose a temperature."""
 
 import math
 from dataclasses import dataclass
@@ -20,19 +19,19 @@ from models_store.questions import Certainty, Question
 
 BINS = 15
 SHARPNESS = 0.01
-"""The paper's temperature T of SB-ECE: of memberships. Smaller is nearer to bins with hard edges."""
+"""The paper's temperature T of SB-ECE. Lower values come nearer to bins with hard edges."""
 THRESHOLD = 0.5
-"""The paper's kappa: the share of the greatest entropy from which on an answer counts as unsure."""
+"""The paper's kappa: the share of the greatest entropy above which an answer counts as unsure."""
 SOFTNESS = 0.1
-"""The paper's temperature T of S-AvUC: of the step at THRESHOLD."""
+"""The paper's temperature T of S-AvUC."""
 MOST_ANSWERS = 2**16
-"""Evenly spread ones of more are looked at, to bound the memory: 20,000 classes of an item can be as many answers."""
+"""The most answers that a soft calibration error takes, evenly spread: one item has up to 20,000 answers."""
 EDGE = 1e-6
-"""How near to 0 and 1 an entropy's share may come: at the ends themselves its odds are infinite."""
+"""The least distance of an entropy's share from 0 and 1, where its odds would be infinite."""
 
 
 class Loss(NamedTuple):
-    """Scalars. `plain` is the cross-entropy alone, without weights or smoothing: what is told to people."""
+    """Scalars. `plain`, which people see, is the cross-entropy alone, without weights or smoothing."""
 
     objective: Tensor
     plain: Tensor
@@ -40,7 +39,7 @@ class Loss(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Objective:
-    """What one training makes small. `weights`: see `Question.class_weights`; None where all count the same."""
+    """The objective of one training. `weights` are `Question.class_weights`; None if all classes weigh the same."""
 
     question: Question
     config: TrainConfig
@@ -50,7 +49,7 @@ class Objective:
     def of(
         cls, question: Question, config: TrainConfig, targets: Tensor | ClassSets, n_classes: int, device: torch.device
     ) -> "Objective":
-        """For the labels that are trained on; `targets` as `Question.checked_targets` gives them."""
+        """The objective for the labels that are trained on; `targets` as from `Question.checked_targets`."""
         if not config.class_balance:
             return cls(question, config, None)
         return cls(question, config, question.class_weights(targets, n_classes, config.class_balance).to(device))
@@ -63,8 +62,18 @@ class Objective:
         probable: Tensor | None = None,
         counts: Tensor | None = None,
     ) -> Loss:
-        """Means over the answers of (m, K) logits. `probable`: (m, K), learned in place of the targets; `counts`: (m,)
-        what each label counts.
+        """The mean loss of m answers.
+
+        Parameters
+        ----------
+        logits : Tensor of shape (m, K)
+        targets : Tensor of shape (m,) or (m, K)
+            As `Question.as_learned` returns them.
+        proposed : Tensor of shape (m,), or None
+        probable : Tensor of shape (m, K), optional
+            Soft labels, learned instead of the targets.
+        counts : Tensor of shape (m,), optional
+            Weights of the labels.
         """
         answers = self.question.of_answers(logits, proposed).float()
         smoothing = self.config.label_smoothing
@@ -91,19 +100,30 @@ class Objective:
 
 
 def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: float = SHARPNESS) -> Tensor:
-    """Soft-binned expected calibration error, a scalar in [0, 1], of order 2 (the root of a mean of squares).
+    """Soft-binned expected calibration error of order 2: Karandikar et al. 2021, section 4.
 
-    `confidence` (m,) in [0, 1] was given to an answer, and `right` (m,) is 1 where that was right and 0 where not;
-    m >= 1. Bins of equal width have their centres at (j - 1/2) / bins; an answer's membership of each is a softmax of
-    -(confidence - centre)^2 / sharpness. The gradient flows through memberships and confidences. Where the error is 0,
-    the root has no gradient: it is taken to be 0 there. O(m bins) time and memory.
+    Bins of equal width have their centres at (j - 1/2) / bins; an answer's membership of a bin is a softmax of
+    -(confidence - centre)^2 / sharpness. The gradient flows through memberships and confidences; it is 0 where the
+    error is 0. Takes O(m bins) time and memory.
+
+    Parameters
+    ----------
+    confidence : Tensor of shape (m,)
+        In [0, 1], m >= 1.
+    right : Tensor of shape (m,)
+        1 for a right answer, 0 for a wrong one.
+
+    Returns
+    -------
+    Tensor
+        A scalar in [0, 1].
     """
     centres = (torch.arange(bins, dtype=confidence.dtype, device=confidence.device) + 0.5) / bins
     membership = torch.softmax(-((confidence[:, None] - centres) ** 2) / sharpness, dim=1)
     gap = (membership * (confidence - right)[:, None]).sum(dim=0)
     mass = membership.sum(dim=0)
-    # sum of w_j (C_j - A_j)^2, with w_j = mass_j / m and C_j - A_j = gap_j / mass_j; a bin without mass counts nothing.
-    # Of a bin with next to no mass, the gradient would overflow before it is multiplied by as small a gap.
+    # sum of w_j (C_j - A_j)^2, with w_j = mass_j / m and C_j - A_j = gap_j / mass_j; a bin without mass adds nothing.
+    # The clamp keeps the gradient of a bin with next to no mass from overflowing.
     square = (gap**2 / mass.clamp_min(torch.finfo(mass.dtype).eps ** 2)).sum() / len(confidence)
     return torch.where(square > 0, square, torch.ones_like(square)).sqrt() * (square > 0)
 
@@ -111,12 +131,25 @@ def sb_ece(confidence: Tensor, right: Tensor, *, bins: int = BINS, sharpness: fl
 def s_avuc(
     entropy: Tensor, right: Tensor, *, n_classes: int, threshold: float = THRESHOLD, softness: float = SOFTNESS
 ) -> Tensor:
-    """Soft accuracy-versus-uncertainty loss, a scalar >= 0: low if right answers are sure and wrong ones unsure.
+    """Soft accuracy-versus-uncertainty loss: Karandikar et al. 2021, section 5.
 
-    `entropy` (m,) in nats, of a distribution over `n_classes` (over a single class it is 0, which is sure), and `right`
-    (m,) as for `sb_ece`; m >= 1. Being unsure is the logistic function of the difference of log odds, of the entropy's
-    share of the greatest one and of `threshold`, over `softness`. Shares are kept EDGE away from 0 and 1, where their
-    odds end: an even distribution is as unsure as can be, and no division by zero. O(m) time and memory.
+    It is low if right answers are sure and wrong answers unsure. An answer's degree of being unsure is the logistic
+    function of the difference of log odds, of the entropy's share of its maximum and of `threshold`, over `softness`.
+    Takes O(m) time and memory.
+
+    Parameters
+    ----------
+    entropy : Tensor of shape (m,)
+        In nats, m >= 1.
+    right : Tensor of shape (m,)
+        1 for a right answer, 0 for a wrong one.
+    n_classes : int
+        The number of classes of the distribution.
+
+    Returns
+    -------
+    Tensor
+        A scalar of at least 0.
     """
     share = (entropy / math.log(max(n_classes, 2))).clamp(EDGE, 1 - EDGE)
     unsure = torch.sigmoid((torch.logit(share) - math.log(threshold / (1 - threshold))) / softness)
@@ -131,9 +164,10 @@ def s_avuc(
 
 
 def certainty(question: Question, answers: Tensor, targets: Tensor) -> Certainty:
-    """What the objectives look at: of more than MOST_ANSWERS answers, evenly spread ones.
+    """The certainty of at most MOST_ANSWERS answers, evenly spread over all.
 
-    `answers` as `Question.of_answers` gives them, with targets as they are learned; of (m, K) yes or no each is one.
+    `answers` as from `Question.of_answers`, and their targets as from `Question.as_learned`. Each of (m, K) yes-or-no
+    answers counts as one.
     """
     if not question.softmax:
         answers, targets = answers.reshape(-1), targets.reshape(-1)

@@ -1,4 +1,4 @@
-"""What a step changes the weights by, and the running average of the weights."""
+"""The groups of weights that a step treats alike, and the running average of the weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,11 +7,11 @@ import torch
 from torch import Tensor, nn
 
 GENTLY = 0.1
-"""Part of the step size that weights take which know much already: those that a network names `gentle`."""
+"""The factor of the step size of pretrained weights: those that a network names `gentle`."""
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight matrices are decayed; biases and norms are not. What a network names `gentle` takes smaller steps."""
+    """Groups of parameters: matrices decay, biases and norms do not; parameters that are `gentle` take smaller steps."""
     gentle = getattr(network, "gentle", None)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -24,7 +24,7 @@ def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, 
 
 
 def average_over(steps: int) -> Callable[[Any, Any, Any], None]:
-    """Exponential, over about so many steps; over all that there are at first, so that the initial weights fade."""
+    """An exponential average over about so many steps; over fewer at first, so that the initial weights fade."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:

@@ -1,4 +1,4 @@
-"""One training from its first step to its last: what it is made of, how it steps, where it stands."""
+"""One training, from its first step to its last, with its checkpoints."""
 
 import math
 import time
@@ -23,59 +23,60 @@ from models_store.training.together import Others, Together, worth_sharing
 from models_store.training.training_set import Stream, TrainingSet
 
 LEARNED = 0.05
-"""Share of the loss of mere guessing at which little is left to learn: a quarter of the steps so far is added, in which
-the step size falls to nothing. Easy labels are done in a few passes, hard ones get all of them."""
+"""Little is left to learn when the loss falls to this share of the loss of guessing. The training then ends after
+another quarter of the steps so far, while the step size falls to nothing. Easy labels take a few passes, hard labels
+all."""
 
 
 class TrainingError(RuntimeError):
-    """Training went astray (the loss is no longer a number)."""
+    """The training diverged: the loss is no longer finite."""
 
 
 class Stopped(Exception):
-    """Raised by `progress`: the training is saved where it is, and ends."""
+    """Raised by `progress`, to save the training and end it."""
 
 
 class Progress(NamedTuple):
-    """Where a training is: the share done of all, the step of at most `steps`, the recent loss (a running mean)."""
+    """The share done of all trainings, the step of at most `steps`, and the recent loss (a running mean)."""
 
     share: float
     step: int
     steps: int
     loss: float
     further: int = 0
-    """0 while the model itself is trained; then which one of the trainings that only calibrate it."""
+    """0 for the training of the model itself; 1, 2, … for the further trainings that only calibrate it."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One look at the held-back labels, with the average of the weights."""
+    """The loss and errors of the averaged weights on the held-back labels."""
 
     step: int
     training_loss: float
     validation_loss: float
     validation_errors: float
-    """Share of the answers that are wrong."""
+    """The share of wrong answers."""
 
 
 @dataclass
 class _State:
-    """Where a run is, beside its tensors: all that a step changes."""
+    """All that a step changes, beside tensors."""
 
     step: int = 0
     taken: int = 0
-    """Labels that all steps so far looked at: the place in the stream."""
+    """The place in the stream: labels that all steps so far have taken."""
     steps: int = 0
-    """At most; fewer if little is left to learn."""
+    """The most steps; fewer if little is left to learn."""
     patience: int = 0
     best_share: float = 1.0
-    """Of the training, after which the weights were those that it ends with."""
+    """The share of the training after which it had the weights that it ends with."""
     loss: float = 0.0
     seconds: float = 0.0
     checks: list[Check] = field(default_factory=list)
 
 
 class Run:
-    """One training: a network, its optimiser, the running average of its weights, and where it stands."""
+    """One training: a network, its optimiser, the running average of its weights, and its state."""
 
     def __init__(
         self,
@@ -102,7 +103,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(groups, lr=config.learning_rate, fused=True)
         self.average = AveragedModel(network, multi_avg_fn=average_over(self.schedule.per_pass))
         self.best: dict[str, Tensor] = {}
-        self.processes: list[int] = []  # that trained together, one number after the other where it changed
+        self.processes: list[int] = []  # that trained together; another number each time that it changes
         self.state = _State(steps=self.schedule.steps, patience=config.patience)
         self._path: Path | None = None
         self._print = ""
@@ -110,15 +111,21 @@ class Run:
         self._started = time.monotonic()
 
     def fit(self, progress: Callable[[Progress], None], *, until: float = 1.0) -> None:
-        """Train in place, ending with the averaged weights of the best check (the last ones if there was none), or of
-        the place where a share of `until` is done.
+        """Train in place. The network ends with the averaged weights of the best check, or with the last ones if there
+        was no check.
 
-        What is checked and kept is a running average of the weights over about a pass (Polyak averaging). While the
-        step size is still large the weights themselves jump about, and the best of many checks would be a lucky one.
-        The best check is the latest whose share of errors is within one standard error of the smallest, or within one
-        answer. Few held-back labels cannot tell more, and what is learned last is what there are fewest labels of. (The
-        loss would not do: it rises with mere overconfidence, long before answers get worse.) Where labels are wrong now
-        and then, the errors rise in time.
+        Checks look at a running average of the weights over about a pass (Polyak averaging): while the step size is
+        large, the weights themselves jump, and the best of many checks would be a lucky one. The best check is the
+        latest one whose share of errors is within one standard error, or within one answer, of the smallest share. Few
+        held-back labels cannot tell more, and rare classes are learned last. The loss does not decide: it rises with
+        overconfidence, long before answers get worse.
+
+        Parameters
+        ----------
+        progress : callable
+            Called after each step.
+        until : float
+            The share of the training to do.
         """
         try:
             self._steps(progress, until)
@@ -147,7 +154,7 @@ class Run:
                 self._save()
 
     def share_with(self, others: Others) -> None:
-        """Let other processes work out gradients too, if there is enough to do for several."""
+        """Share the work of each step with other processes, if it is worth sharing."""
         schedule = self.schedule
         most = worth_sharing(self.gradients, batch=schedule.smallest, labels=schedule.batch(0.5) * schedule.steps)
         self.together = Together(self.gradients, others, most)
@@ -160,17 +167,17 @@ class Run:
             raise
 
     def share(self) -> float:
-        """Of the steps or of the time, whichever ends first: so the step size has fallen to nothing at either end."""
+        """The share done of the steps or of the time, whichever is larger: the step size is nothing at either end."""
         limit = self.config.max_seconds
         by_time = 0.0 if limit is None else self.seconds() / limit
         return min(1.0, max(self.state.step / self.state.steps, by_time))
 
     def seconds(self) -> float:
-        """That were spent, those before a restart included."""
+        """The seconds of the training, with those before a restart."""
         return self.state.seconds + time.monotonic() - self._started
 
     def _step(self) -> float:
-        """One step of the optimiser; the mean cross-entropy over its labels."""
+        """Take one step of the optimiser; return the mean cross-entropy over its labels."""
         share = self.share()
         count = self.schedule.batch(share)
         for group in self.optimiser.param_groups:
@@ -190,7 +197,7 @@ class Run:
         fewest = min(each.validation_errors for each in state.checks)
         n = len(self.validation)
         answers = math.prod(self.training_set.asks.target_shape(n, self.training_set.n_classes))
-        # Where one answer or none is wrong, the standard error is less than an answer: a lucky check would end it all.
+        # With at most one wrong answer, the standard error is less than an answer: a lucky check would end it all.
         chance = max(math.sqrt(fewest * (1 - fewest) / n), 1.5 / answers)
         if check.validation_errors <= fewest + chance:
             self.best = {name: tensor.clone() for name, tensor in self.average.module.state_dict().items()}
@@ -199,7 +206,7 @@ class Run:
             state.patience -= 1
 
     def _evaluate(self) -> tuple[float, float]:
-        """Mean loss and share of errors over the held-back labels, of the average of the weights."""
+        """The mean loss and the share of errors of the averaged weights on the held-back labels."""
         loss = errors = 0.0
         asks = self.training_set.asks
         for logits, targets, proposed in logits_of(
@@ -211,7 +218,7 @@ class Run:
         return loss / len(self.validation), errors / len(self.validation)
 
     def keep_in(self, path: Path, seconds: float) -> None:
-        """Save to the file every so many seconds; begin with what it holds, if that is of this very training."""
+        """Save to the file every so many seconds; continue from it if it is a checkpoint of this training."""
         labels = self.training_set
         recipe = (labels.question, labels.input_shape, self.config, self.seed, torch.__version__, self.device.type)
         weights = self.network.state_dict()
@@ -239,7 +246,9 @@ class Run:
         checkpoints.restore_optimiser(self.optimiser, tensors)
         checks = [Check(**check) for check in state["run"].pop("checks")]
         self.state = _State(**state["run"], checks=checks)
-        self.processes = state.get("processes", [1])  # earlier releases knew of one alone
+        self.processes = state.get(
+            "processes", [1]
+        )  # earlier releases trained in one process and did not save the number
 
     def _save(self) -> None:
         if self._path is None:
@@ -258,7 +267,7 @@ class Run:
 def logits_of(
     network: nn.Module, training_set: TrainingSet, rows: np.ndarray, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
-    """(logits, targets, proposed classes) of the rows, few enough at a time; the network in evaluation mode."""
+    """Yield logits, targets and proposed classes of the rows, part by part, with the network in evaluation mode."""
     network.eval()
     for part in in_parts(rows, network, training_set.n_classes):
         inputs, targets, proposed = training_set.take(part)

@@ -1,9 +1,9 @@
 """One training in several processes: synchronous data parallelism.
 
-The process that leads holds all that a step changes: weights, optimiser, averages. For each step it sends the weights
-to the others, each works out the gradients of its share of the labels, and their sum comes back (broadcast and reduce
-of torch.distributed, by gloo). The others keep nothing: when one of them dies, the step is done again without it.
-"""
+The leading process holds all that a step changes: weights, optimiser, averages. For each step it sends the weights to
+the other processes, each works out the gradients of its share of the labels, and the sum comes back (broadcast and
+reduce of torch.distributed, by gloo). The other processes keep nothing: if one of them dies, the step is repeated
+without it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ logger = logging.getLogger(__name__)
 dist: Any = torch.distributed  # whose types leave out most of what is used here
 
 LEAST_WORK = 1e12
-"""Floating-point operations of a training that is worth sharing: about a minute of a core. It takes seconds to come
-together."""
+"""The least floating-point operations of a training that is worth sharing: about a minute of a core. Processes take
+seconds to connect."""
 LEAST_SHARE, LEAST_SHARE_BY_WEIGHT = 2e7, 200
-"""Operations that each process must have to do in a step, in all and for each weight of the network: what a core does
-while weights and gradients travel (1 ms, and 10 ns for each)."""
+"""The least operations of a process in a step, in all and for each weight of the network: as many as a core does while
+weights and gradients travel (1 ms, and 10 ns for each weight)."""
 MEET_SECONDS = 60.0
-"""How long the others may take to come: they load torch, and may have to wait for a core."""
+"""The most seconds until the other processes connect: they load torch, and may wait for a core."""
 STEP_MINUTES, PAUSE_MINUTES = 10, 30
-"""How long a step may take, and the pause between two, for checks and whatever reports progress."""
+"""The most minutes of a step, and of the pause between two steps, for checks and progress reports."""
 ATTEMPTS, PAUSE_SECONDS = 8, 1.0
-"""How often a step is started again with the processes left, after a pause that grows by so much: a cluster takes its
-time to see that a node has gone. If they still do not hold, the training goes on alone."""
+"""Attempts at a step with the processes that are left, and the growth of the pause between them: a cluster takes time
+to notice a dead node. After the last attempt, the training continues in this process alone."""
 
 
 class Others(Protocol):
@@ -50,35 +50,35 @@ class Others(Protocol):
 
     @property
     def room(self) -> int:
-        """For how many there is room now."""
+        """The number of processes that can start now."""
 
     @property
     def address(self) -> str:
-        """Of this machine, at which they reach it."""
+        """The address at which they reach this machine."""
 
     def share(self, value: Any) -> Any:
-        """What to hand to calls for a value that all of them take."""
+        """A handle on a value that all calls take, to pass to them instead."""
 
     def start(self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]) -> None:
-        """Start each call in a process of its own, once: not again when that dies."""
+        """Start each call in a process of its own. A call is not repeated if its process dies."""
 
     def running(self) -> int:
-        """How many of those started last go on. Raises what any of them raised."""
+        """The number of the last started calls that still run. Raises the exception of a call that failed."""
 
 
 class Together:
-    """A training's gradients, worked out by this process, and by others where there are any and it is worth it."""
+    """A training's gradients, worked out by this process and by others if sharing is worth it."""
 
     def __init__(self, gradients: Gradients, others: Others | None = None, most: int = 1) -> None:
-        """`most`: processes, this one among them."""
+        """`most`: the most processes, including this one."""
         self._gradients, self._others, self.most = gradients, others, most
         self._shared: Any = None
         self._group: _Group | None = None
 
     def work_out(self, step: int, start: int, count: int) -> tuple[float, int]:
-        """As `Gradients.work_out` for the whole step, and by how many processes that was done.
+        """Work out a step's gradients; return its mean cross-entropy and the number of processes.
 
-        Raises what another process raises, and what `Others` do.
+        Parameters as for `Gradients.work_out`. Raises the exceptions of other processes and of `Others`.
         """
         for attempt in range(ATTEMPTS):
             if self.most == 1 or self._others is None:
@@ -110,7 +110,7 @@ class Together:
         return _share_of_step(group, self._gradients, step, start, count)
 
     def _gather(self, others: Others) -> _Group:
-        """Those that come. Raises `_Nobody` if none does, and `_Left` if one has gone meanwhile."""
+        """The processes that connect. Raises `_Nobody` if there is none, and `_Left` if one dies meanwhile."""
         if self._shared is None:
             own = replace(self._gradients, network=copy.deepcopy(self._gradients.network))
             self._shared = others.share(own.to(torch.device("cpu")))
@@ -135,7 +135,7 @@ class Together:
 
 
 def follow(gradients: Gradients, address: str, port: int, place: int) -> int:
-    """What each other process does until the one at the address lets it go: how many steps it took part in."""
+    """Work out shares of steps for the leader at the address, until it ends; return the number of steps."""
     network = copy.deepcopy(gradients.network)
     gradients = replace(gradients, network=network).to(best_device())
     steps, at, weights = 0, torch.zeros(3, dtype=torch.int64), _flat(network)
@@ -153,19 +153,19 @@ def follow(gradients: Gradients, address: str, port: int, place: int) -> int:
 
 
 def _come(address: str, port: int, place: int) -> _Group | None:
-    """The group, or None if it has begun without us."""
+    """The group; None if it has begun without this process."""
     with _all_there():
         own = own_address(address, port)
         store = dist.TCPStore(address, port, is_master=False, timeout=timedelta(seconds=MEET_SECONDS))
         store.set(f"here {place}", "")
-        # This one waits for the slowest of us.
+        # The leader answers when the slowest process has connected.
         store.wait([f"rank {place}"], timedelta(seconds=2 * MEET_SECONDS))
         rank, world = map(int, store.get(f"rank {place}").split())
     return _Group(store, rank, world, own) if rank else None
 
 
 def _share_of_step(group: _Group, gradients: Gradients, step: int, start: int, count: int) -> float:
-    """Work out this process's share; afterwards the leader has the gradients and the loss of all."""
+    """Work out this process's share; afterwards the leader has the gradients and the loss of the whole step."""
     loss = gradients.work_out(step, start, count, rank=group.rank, world=group.world)
     grads = [each.grad for each in _learning(gradients.network) if each.grad is not None]
     total = torch.cat([*(each.flatten().cpu() for each in grads), torch.tensor([loss])])
@@ -175,8 +175,17 @@ def _share_of_step(group: _Group, gradients: Gradients, step: int, start: int, c
 
 
 def worth_sharing(gradients: Gradients, *, batch: int, labels: int) -> int:
-    """The most processes that are worth it for steps of `batch` labels and `labels` in all steps together: follows from
-    the network and its settings alone, so that the same training is shared out alike.
+    """The most processes that are worth sharing a training with; 1 for this process alone.
+
+    It follows from the network and its settings alone, so that the same training is always shared alike.
+
+    Parameters
+    ----------
+    gradients : Gradients
+    batch : int
+        Labels of a step.
+    labels : int
+        Labels of all steps together.
     """
     network = gradients.network.eval()
     inputs = gradients.training_set.take(np.zeros(1, np.int64))[0].to(gradients.device)
@@ -190,20 +199,20 @@ def worth_sharing(gradients: Gradients, *, batch: int, labels: int) -> int:
 
 
 class _Left(Exception):
-    """A process has gone, or cannot be reached."""
+    """A process has died, or cannot be reached."""
 
 
 class _Nobody(Exception):
-    """No other process has come."""
+    """No other process has connected."""
 
 
 class _Group:
-    """The processes that have come together; that of rank 0 leads. All methods raise `_Left`."""
+    """The connected processes; rank 0 leads. All methods raise `_Left`."""
 
     def __init__(self, store: Any, rank: int, world: int, address: str) -> None:
-        """`address`: of this machine, at which the others reach it."""
+        """`address`: where the others reach this machine."""
         gloo = dist.ProcessGroupGloo
-        # By the address: the name of a machine often leads others to themselves.
+        # By the address: on other machines, this machine's name often resolves to themselves.
         options = gloo._Options()
         options._devices, options._timeout = [gloo.create_device(hostname=address)], timedelta(seconds=MEET_SECONDS)
         with _all_there():
@@ -211,19 +220,19 @@ class _Group:
         self._store, self.rank, self.world = store, rank, world
 
     def send(self, tensor: Tensor) -> None:
-        """From the leader to all: afterwards they hold the same."""
+        """Copy the leader's tensor to all other processes."""
         with _all_there():
             self._gloo.broadcast(tensor, root=0, timeout=timedelta(minutes=PAUSE_MINUTES)).wait()
 
     def add_up(self, tensor: Tensor) -> None:
-        """Afterwards the leader holds the sum. Its order follows from the number of processes."""
+        """Put the sum into the leader's tensor. The order of the sum follows from the number of processes."""
         options = dist.ReduceOptions()
         options.rootRank, options.timeout = 0, timedelta(minutes=STEP_MINUTES)
         with _all_there():
             self._gloo.reduce([tensor], options).wait()
 
     def close(self) -> None:
-        """The others are told at once: the connections end."""
+        """End the connections; the other processes notice at once."""
         self._gloo = None
 
 
@@ -236,7 +245,7 @@ def _all_there() -> Iterator[None]:
 
 
 def own_address(address: str, port: int) -> str:
-    """By which this machine is known where that address is."""
+    """The address of this machine, as the machine at `address` sees it."""
     with socket.create_connection((address, port)) as connection:
         own: str = connection.getsockname()[0]
     return own
