@@ -133,7 +133,7 @@ def _only(selection: Selection, places: NDArray[np.int64]) -> Selection:
 
 
 def _moved(selection: Selection, left: NDArray[np.int64], before: list[Selection]) -> Selection:
-    """Turn a selection from the items at `left` into a selection from the whole pool; its passes follow those `before`."""
+    """A selection from the items at `left` as a selection from the whole pool; its passes follow those `before`."""
     passes_before = max((int(part.passes.max()) + 1 for part in before if len(part.passes)), default=0)
     return Selection(
         indices=left[selection.indices],

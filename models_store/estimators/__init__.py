@@ -1,8 +1,7 @@
-"""What can learn from labels, by name: the networks of this package, scikit-learn, and what other packages bring.
+"""The learners, by name: the networks of this package, scikit-learn, and the estimators of other packages.
 
-A package offers its own by an entry point of the group `marginalia.models`. Light to import: what an estimator needs is
-loaded when it is used.
-"""
+A package offers an estimator by an entry point of the group `marginalia.models`. Light to import: an estimator loads
+its libraries when it is used."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -14,20 +13,20 @@ __all__ = ["Estimator", "EstimatorError", "Learner", "NetworkLearner", "Scores",
 
 GROUP = "marginalia.models"
 OURS: tuple[type[Learner], ...] = (NetworkLearner, ScikitLearn)
-"""The first is what projects use unless told otherwise."""
+"""The first is the default."""
 
 
 @cache
 def known() -> dict[str, type[Learner]]:
-    """All estimators that are installed, by name, our own first.
+    """All installed learners, by name, those of this package first.
 
-    Raises `EstimatorError` for a package whose entry point leads to none, or to a name that is taken.
+    Raises `EstimatorError` if an entry point leads to no estimator, or to a name that is taken.
     """
     learners: dict[str, type[Learner]] = {each.name: each for each in OURS}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
             theirs = point.load()
-        except Exception as error:  # of a stranger's package, anything may come
+        except Exception as error:  # another package may raise anything
             raise EstimatorError(f"The model {point.name!r} ({point.value}) cannot be loaded: {error}") from error
         if not (isinstance(theirs, type) and issubclass(theirs, Estimator)):
             raise EstimatorError(f"The entry point {point.name!r} ({point.value}) is no subclass of Estimator.")
@@ -38,7 +37,7 @@ def known() -> dict[str, type[Learner]]:
 
 
 def named(name: str) -> type[Learner]:
-    """The estimator of that name. Raises `EstimatorError`."""
+    """The learner of that name. Raises `EstimatorError` for an unknown name."""
     if name not in known():
         raise EstimatorError(f"No model is called {name!r} here; known: {', '.join(known())}.")
     return known()[name]

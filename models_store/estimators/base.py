@@ -1,6 +1,6 @@
-"""The interface of what learns from labels: features in, probabilities out. Write your own against this file.
+"""The interface of learners and estimators. Write your own estimator against this file.
 
-A subclass is one class in a package of its own, offered to projects by an entry point:
+An estimator is one class in a package of its own, which offers it to projects by an entry point:
 docs/how-to/bring-your-own-model.md walks through it. Light to import: web processes read names and options here.
 """
 
@@ -15,16 +15,22 @@ from models_store.encoders.options import Option
 State = dict[str, np.ndarray]
 
 LEAST_PROBABLE = 1e-7
-"""What a probability of nothing counts as: about what float32 leaves beside one."""
+"""The floor of probabilities: about the least difference from 1 that float32 can represent."""
 
 
 class EstimatorError(ValueError):
-    """Options that cannot be, or labels that cannot be learned. Says what to do; shown to people."""
+    """Options that are not valid, or labels that cannot be learned. People see the message; it says what to do."""
 
 
 class Scores(NamedTuple):
-    """Of m items: `probabilities` (m, n_classes), of rows that add up to one, or for "multi" each of yes; and
-    `embeddings` (m, d), by which near-duplicates are told.
+    """An estimator's output for m items.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (m, n_classes)
+        Rows add up to one; for "multi", each is the probability of yes.
+    embeddings : ndarray of shape (m, d)
+        The pool is clustered by them.
     """
 
     probabilities: np.ndarray
@@ -32,23 +38,23 @@ class Scores(NamedTuple):
 
 
 class Learner:
-    """What can be chosen to learn from a project's labels."""
+    """What a project chooses to train its models with; its class variables are all that the rest of the code asks."""
 
     name: ClassVar[str]
-    """By which projects and saved versions know it."""
+    """The name in projects and saved versions."""
 
     meaning: ClassVar[str] = ""
-    """What it is and when to take it, in a sentence for whoever chooses."""
+    """What it is and when to choose it, in a sentence for managers."""
 
     questions: ClassVar[tuple[str, ...]] = ("single", "score")
     """The questions that it can learn, by name."""
 
     abilities: ClassVar[frozenset[str]] = frozenset()
-    """Beyond learning and predicting: "private" (within a privacy budget), "onnx" (can be exported as such), "soft"
-    (`fit` takes `weights`, (n,) float64 of the labels: an item comes once for each class that it may be of)."""
+    """Abilities beyond learning and predicting: "private" (trains within a privacy budget), "soft" (`fit` takes
+    `weights`, (n,) float64: an item has one row for each class that it may be of)."""
 
     options: ClassVar[Mapping[str, Option]] = {}
-    """What can be set for a project."""
+    """The options that a manager can set."""
 
     @classmethod
     def learns(cls, question: str) -> bool:
@@ -57,8 +63,18 @@ class Learner:
 
     @classmethod
     def check(cls, options: Mapping[str, Any]) -> None:
-        """Check what the types and bounds of `options` do not tell, when a manager chooses: a training must not be the
-        first to find it. All options have a value. Raises `EstimatorError`. Light: web processes call it.
+        """Check what the types and bounds of `options` do not cover, when a manager sets them. Light: web processes
+        call it.
+
+        Parameters
+        ----------
+        options : mapping
+            All options, each with a value.
+
+        Raises
+        ------
+        EstimatorError
+            If a training with these options would fail or not end.
         """
 
 
@@ -67,7 +83,7 @@ class NetworkLearner(Learner):
 
     name = "network"
     meaning = "The built-in neural network. It supports every question, calibrated confidence and private training."
-    abilities = frozenset({"private", "onnx"})
+    abilities = frozenset({"private"})
 
     @classmethod
     def learns(cls, question: str) -> bool:
@@ -75,33 +91,49 @@ class NetworkLearner(Learner):
 
 
 class Estimator(Learner, ABC):
-    """Learns from labeled items and tells probabilities.
+    """Learns from labeled items and predicts probabilities.
 
-    A subclass sets the class variables and writes `fit`, which is given the options as keyword arguments, `predict`,
-    `state` and `from_state`. Decisions, margins and what strategies ask for follow from the probabilities. The same
-    call must give the same model.
-    """
+    A subclass sets the class variables and implements `fit`, `predict`, `state` and `from_state`. Decisions, margins
+    and the arrays for strategies follow from the probabilities. The same call must give the same model."""
 
     @classmethod
     @abstractmethod
     def fit(
         cls, features: np.ndarray, targets: np.ndarray, *, question: str, n_classes: int, seed: int, **options: Any
     ) -> Self:
-        """Learn from (n, dim) features of n >= 1 labeled items. Deterministic, given the seed.
+        """Learn from labeled items. Deterministic, given the seed.
 
-        `targets`: (n,) int64 class indices, for "multi" (n, n_classes) bool. Not every class need occur. Raises
-        `EstimatorError`.
+        Parameters
+        ----------
+        features : ndarray of shape (n, dim)
+            n >= 1.
+        targets : ndarray of shape (n,), int64
+            Class indices; for "multi" (n, n_classes) bool. Some classes may not occur.
+        question : str
+        n_classes, seed : int
+        **options
+            The options of the class; and `weights`, if labels differ in weight and `abilities` has "soft".
+
+        Raises
+        ------
+        EstimatorError
+            If these labels cannot be learned.
         """
 
     @abstractmethod
     def predict(self, features: np.ndarray) -> Scores:
-        """Scores of (m, dim) features, each item by itself. A part of the pool at a time."""
+        """Predict a part of the pool, each item by itself.
+
+        Parameters
+        ----------
+        features : ndarray of shape (m, dim)
+        """
 
     @abstractmethod
     def state(self) -> State:
-        """All that `from_state` needs, as plain arrays (no object dtype): it is saved without pickle."""
+        """All that `from_state` needs, as plain arrays (no object dtype), which are saved without pickle."""
 
     @classmethod
     @abstractmethod
     def from_state(cls, state: State) -> Self:
-        """The estimator whose `state()` this is. Raises ValueError or KeyError for one that does not fit."""
+        """The estimator with this `state()`. Raises ValueError or KeyError if it does not fit."""

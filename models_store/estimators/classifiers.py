@@ -13,7 +13,7 @@ MOST_LAYERS = 5
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """What a parameter may be: any of the forms that are given. Numbers are bounded inclusively."""
+    """The values that a parameter may have: any of the given forms. Bounds of numbers are inclusive."""
 
     whole: tuple[int, int] | None = None
     real: tuple[float, float] | None = None
@@ -21,7 +21,7 @@ class Bound:
     flag: bool = False
     null: bool = False
     several: tuple[int, int] | None = None
-    """A list of up to five whole numbers between these."""
+    """The bounds of a list of up to five whole numbers."""
 
     def allows(self, value: Any) -> bool:
         if value is None or isinstance(value, bool):
@@ -51,7 +51,7 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """The module of scikit-learn that it is in, and its parameters. Others cannot be set."""
+    """A classifier's module in scikit-learn, and the parameters that can be set."""
 
     module: str
     parameters: Mapping[str, Bound] = field(default_factory=dict)
@@ -242,4 +242,4 @@ CLASSIFIERS: dict[str, Classifier] = {
     "RadiusNeighborsClassifier": Classifier("neighbors", {**NEIGHBORS, "radius": SMALL}),
     "RandomForestClassifier": Classifier("ensemble", FOREST),
 }
-"""By name. No classifier that wraps another, and none that takes counts alone."""
+"""All classifiers by name, without those that wrap another classifier or take counts alone."""

@@ -1,4 +1,4 @@
-"""Any classifier of scikit-learn that tells probabilities."""
+"""The classifiers of scikit-learn that predict probabilities."""
 
 import itertools
 import json
@@ -34,8 +34,8 @@ class ScikitLearn(Estimator):
     }
 
     def __init__(self, classifier: Any, content: bytes, classes: np.ndarray, n_classes: int) -> None:
-        """`classes` (k,): what the columns of its probabilities stand for. `content`: the classifier as it was when it
-        had learned; some count how often they are asked.
+        """`classes`, (k,): the classes of the columns of its probabilities. `content`: the classifier after `fit`, by
+        skops; some classifiers count their calls later.
         """
         self.classifier, self.content, self.classes, self.n_classes = classifier, content, classes, n_classes
 
@@ -103,7 +103,7 @@ class ScikitLearn(Estimator):
 
 
 def _checked(name: str, parameters: str) -> dict[str, Any]:
-    """The parameters, if the classifier can be given them. Raises `EstimatorError`. Does not load scikit-learn."""
+    """The parameters. Raises `EstimatorError` if they are not valid for the classifier. Does not load scikit-learn."""
     if name not in CLASSIFIERS:
         known = ", ".join(CLASSIFIERS)
         raise EstimatorError(f"No classifier of scikit-learn that can be taken is called {name!r}; known: {known}.")
@@ -131,8 +131,8 @@ def _classifier(name: str, parameters: str, seed: int) -> Any:
 
 
 def _repeatable(content: bytes) -> bytes:
-    """What skops wrote, with its objects numbered in their order, not by where they lay in memory, and without a time:
-    the same classifier gives the same bytes.
+    """A file of skops with objects numbered in their order instead of by address, and without times: the same
+    classifier gives the same bytes.
     """
     with zipfile.ZipFile(BytesIO(content)) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}

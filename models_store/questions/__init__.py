@@ -1,6 +1,6 @@
-"""The kinds of question that a model can answer, one file each: all that differs between them in numbers.
+"""The questions that a model can answer, one file each.
 
-`labeling.questions` has the other half under the same names: what people are asked, and what is stored.
+`labeling.questions` has the other half under the same names: the screen for people, and the stored values.
 """
 
 from models_store.questions.base import Certainty, Decision, Question
@@ -16,7 +16,7 @@ QUESTIONS = tuple(_KNOWN)
 
 
 def named(name: str) -> Question:
-    """The question of that name. Raises ValueError."""
+    """The question of that name. Raises ValueError for an unknown name."""
     if name not in _KNOWN:
         raise ValueError(f"unknown question {name!r}; known: {', '.join(QUESTIONS)}")
     return _KNOWN[name]

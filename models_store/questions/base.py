@@ -1,7 +1,7 @@
-"""What a network must know of one kind of question: targets, losses, decisions, doubt.
+"""The interface of a question: its targets, losses, decisions and measures of doubt.
 
-Every network gives one logit per class and item.
-"""
+All networks give one logit for each class and item. In shapes, n is the number of labels, m the number of items at
+hand, and K the number of classes."""
 
 from abc import ABC, abstractmethod
 from functools import lru_cache
@@ -17,32 +17,32 @@ from models_store.label_errors import Doubts, label_errors
 FOCUS = 2.0
 """The exponent of the focal loss (Lin et al. 2017, arXiv 1708.02002)."""
 MOST_WEIGHT = 20.0
-"""Of a rare class, however rare: one wrong label of it must not drown all others."""
+"""The greatest weight of a rare class: one wrong label of it must not outweigh all others."""
 NEVER = -1e4
-"""The logit of a class that cannot be: its probability is 0, and nothing that is computed from it is infinite."""
+"""The logit of an impossible class: its probability is 0, and all that follows from it is finite."""
 MOST_ERRORS = 64
-"""Numbers in an error vector. With more classes than that, it is a projection."""
+"""The most numbers in an error vector. With more classes, it is a projection."""
 MOST_LIKELY = 10
-"""Classes of an item that are kept: twice as many as people are shown, for some may be offered no more."""
+"""The likeliest classes that are kept: twice as many as people see, since some may be withdrawn."""
 
 
 Targets = Tensor | ClassSets
 
 
 class Decision(NamedTuple):
-    """What a model takes m items to be: three (m,) tensors."""
+    """A model's answers for m items: three (m,) tensors."""
 
     margins: Tensor
-    """float32 in [0, 1]; 0 is full doubt. What it is of: see `decide` of the question."""
+    """float32 in [0, 1]; 0 is full doubt. Each question's class docstring defines it."""
     best: Tensor
     """int32: the index of the class, or for "verify" 1 for yes and 0 for no."""
     confidence: Tensor
-    """float32, the probability given to `best`."""
+    """float32, the probability of `best`."""
 
 
 class Certainty(NamedTuple):
-    """How sure a model was of m answers, and whether it was right: three (m,) tensors, and of how many answers it chose
-    one.
+    """The confidence of m answers, their entropy in nats, and whether each is right, 1 or 0: three (m,) tensors. An
+    answer is one of `n_classes`.
     """
 
     confidence: Tensor
@@ -52,22 +52,22 @@ class Certainty(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What is made small, of each answer: (m,) or (m, K); and the cross-entropy alone, without smoothing."""
+    """Losses of each answer, (m,) or (m, K): the objective, and the cross-entropy alone, without smoothing."""
 
     objective: Tensor
     cross_entropy: Tensor
 
 
 class Question(ABC):
-    """One kind of question. `answers` are logits as `of_answers` gives them, `targets` as `as_learned` does."""
+    """One kind of question. `answers` are logits as from `of_answers`, `targets` as from `as_learned`."""
 
     name: ClassVar[str]
     card: ClassVar[str]
-    """What a model answers, for its card; `{n}` stands for the number of classes."""
+    """The answer in words, for model cards; `{n}` stands for the number of classes."""
     proposes: ClassVar[bool] = False
     """Whether the answer is about one proposed class of each item."""
     softmax: ClassVar[bool]
-    """Whether the logits of an item are one distribution over the classes; if not, each is one of yes and no."""
+    """Whether an item's logits are one distribution over the classes, or one of yes and no for each class."""
     learns_soft: ClassVar[bool] = False
     """Whether a target may be a probability for each class."""
     adaptive: ClassVar[bool] = False
@@ -76,8 +76,23 @@ class Question(ABC):
     def checked_targets(
         self, targets: np.ndarray | ClassSets, proposed: np.ndarray | None, *, n: int, n_classes: int
     ) -> tuple[Targets, Tensor | None]:
-        """Targets and proposed classes as they are kept. Raises ValueError for shapes, types or classes that do not
-        fit.
+        """Check targets and proposed classes, and turn them into the form that all other methods take.
+
+        Parameters
+        ----------
+        targets : ndarray of shape (n,) or (n, n_classes), or ClassSets
+        proposed : ndarray of shape (n,), or None
+        n, n_classes : int
+
+        Returns
+        -------
+        targets : Tensor or ClassSets
+        proposed : Tensor of shape (n,), int64, or None
+
+        Raises
+        ------
+        ValueError
+            If shapes, types or classes do not fit.
         """
         targets = np.asarray(targets)
         shape = self.target_shape(n, n_classes)
@@ -89,7 +104,7 @@ class Question(ABC):
         )
 
     def check_proposed(self, proposed: np.ndarray | None) -> None:
-        """Raise ValueError if there are proposed classes, and should not be, or the other way round."""
+        """Raise ValueError if the question needs proposed classes and there are none, or the other way round."""
         if self.proposes != (proposed is not None):
             raise ValueError("`proposed` belongs to the question 'verify', and only to it")
 
@@ -98,14 +113,14 @@ class Question(ABC):
 
     @abstractmethod
     def kept(self, targets: np.ndarray, n_classes: int) -> Targets:
-        """Targets of the right shape as they are kept. Raises ValueError for wrong types or classes."""
+        """Kept targets, from targets of the right shape. Raises ValueError for wrong types or classes."""
 
     def as_learned(self, targets: Tensor) -> Tensor:
-        """Targets as losses take them."""
+        """Kept targets as losses take them."""
         return targets
 
     def take(self, targets: Targets, rows: np.ndarray) -> Tensor:
-        """The kept targets of these rows, as losses take them."""
+        """The kept targets of m rows, as losses take them."""
         assert isinstance(targets, Tensor)
         return self.as_learned(targets[torch.from_numpy(rows)])
 
@@ -115,45 +130,60 @@ class Question(ABC):
         return targets.numpy()
 
     def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The logits that an answer is given by, of (m, K)."""
+        """The logits that decide an answer, (m, K) or (m,), from (m, K) logits."""
         return logits
 
     @abstractmethod
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
-        """`form`: "cross-entropy" (its labels smoothed: Szegedy et al. 2016, arXiv 1512.00567), "focal" or "brier"
-        (Brier 1950)."""
+        """The losses of m answers.
+
+        Parameters
+        ----------
+        answers, targets : Tensor of shape (m,) or (m, K)
+        form : "cross-entropy", "focal" (Lin et al. 2017, section 3) or "brier" (Brier 1950)
+        smoothing : float
+            Label smoothing of the cross-entropy (Szegedy et al. 2016, arXiv 1512.00567, section 7).
+        """
 
     @abstractmethod
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
-        """Of each class, its share of an even division of the kept targets over what it has, to the given power, but
-        for the bound MOST_WEIGHT.
+        """The weight of each class: (even share of the kept targets / its number of targets) ** power, at most
+        MOST_WEIGHT ** power.
         """
 
     @abstractmethod
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """Losses times the weights of what they are of."""
+        """Losses times the weights of their targets."""
 
     @abstractmethod
     def errors(self, answers: Tensor, targets: Tensor) -> Tensor:
-        """The share of the answers that is wrong, a scalar."""
+        """The share of wrong answers, a scalar."""
 
     @abstractmethod
     def guessing_loss(self, targets: Targets) -> float:
-        """The cross-entropy, in nats, of answering by the frequencies of the n >= 1 kept targets alone."""
+        """The cross-entropy, in nats, of predicting the frequencies of the n >= 1 kept targets."""
 
     def doubts(self, labels: np.ndarray, held_out: np.ndarray, *, least: int) -> Doubts:
-        """Which labels look wrong: targets as arrays, and for each what a model that has not learned it gave it, as
-        `probabilities` does. Of classes with fewer than `least` labels nothing is said.
+        """Find labels that look wrong.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n,) or (n, K)
+            Targets as arrays.
+        held_out : ndarray of shape (n, K), or (n,) for "verify"
+            Probabilities, as from `probabilities`, of models that have not learned the label.
+        least : int
+            Classes with fewer labels are left out.
         """
         return label_errors(labels, held_out, least=least)
 
     def groups(self, targets: Targets, proposed: Tensor | None) -> Tensor | None:
-        """(n,) a number for each kind of label, of which a training keeps one each; None if there are no kinds."""
+        """(n,) a number for each kind of label; a training keeps one label of each kind. None if there are no kinds."""
         assert isinstance(targets, Tensor)
         return targets.long()
 
     def join(self, logits: Tensor, old: int, new: int) -> Tensor:
-        """(m, K) logits where all that was given to the class `old` is given to `new`."""
+        """(m, K) logits with the probability of the class `old` moved to the class `new`."""
         joined = logits.clone()
         both = logits[:, [old, new]]
         joined[:, new] = both.logsumexp(dim=1) if self.softmax else both.amax(dim=1)
@@ -162,15 +192,15 @@ class Question(ABC):
 
     @abstractmethod
     def decide(self, logits: Tensor, proposed: Tensor | None) -> Decision:
-        """From (m, K) logits; O(m K), nothing of that size beside the logits is kept."""
+        """The answers, from (m, K) logits. Takes O(m K) time, and no memory of that size beside the logits."""
 
     @abstractmethod
     def confidence(self, best: Tensor, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) float32: the probability that (m, K) logits give to the answers `best` of `decide`."""
+        """(m,) float32: the probabilities of the answers `best` of `decide`, from (m, K) logits."""
 
     @abstractmethod
     def probabilities(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m, K) of each class, or for "verify" (m,) of yes."""
+        """(m, K) probabilities of each class, or for "verify" (m,) of yes, from (m, K) logits."""
 
     def likely(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
         """(m, min(K, MOST_LIKELY)) int16: the most probable classes, the most probable first."""
@@ -178,23 +208,23 @@ class Question(ABC):
 
     @abstractmethod
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) float32, in nats. 0 is no doubt."""
+        """(m,) float32: the entropy of the answer, in nats, from (m, K) logits. 0 is no doubt."""
 
     @abstractmethod
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m, min(K, MOST_ERRORS)) float32: the gradient of the loss by the logits, were the model's own answer right.
+        """(m, min(K, MOST_ERRORS)) float32: the gradient of the loss by the logits, taking the model's answer as right.
 
-        With more classes, the product with a fixed random matrix of ± 1/8, in which products of two vectors keep their
-        value but for an error of about |a||b|/8.
+        With more classes, the gradient is multiplied by a fixed random matrix of ± 1/8. Products of two vectors a and b
+        keep their value up to an error of about |a||b|/8.
         """
 
     @abstractmethod
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
-        """How sure each answer is, and whether it is right."""
+        """The certainty of each answer, and whether it is right."""
 
 
 def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
-    """(n,) int64 proposed classes. Raises ValueError."""
+    """Proposed classes as (n,) int64. Raises ValueError if they do not fit."""
     proposed = np.asarray(proposed)
     if proposed.shape != (n,):
         raise ValueError(f"proposed classes have the shape {proposed.shape}, expected {(n,)}")
@@ -202,7 +232,7 @@ def checked_proposed(proposed: np.ndarray, *, n: int, n_classes: int) -> Tensor:
 
 
 def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
-    """(n,) int64. Raises ValueError."""
+    """Classes as (n,) int64. Raises ValueError, with their `name`, if they are not from 0 to n_classes - 1."""
     if not np.issubdtype(classes.dtype, np.integer):
         raise ValueError(f"{name} are integers, not {classes.dtype}")
     if len(classes) and not (classes.min() >= 0 and classes.max() < n_classes):
@@ -211,7 +241,7 @@ def class_indices(classes: np.ndarray, n_classes: int, *, name: str) -> Tensor:
 
 
 def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:
-    """(n_kinds,) as `class_weights`, of targets (n,) that are indices; over all labels the mean is 1."""
+    """(n_kinds,) weights as `class_weights`, for (n,) indices. Their mean over all labels is 1."""
     assert isinstance(targets, Tensor)
     counts = torch.bincount(targets.long(), minlength=n_kinds).float()
     weights = torch.where(counts > 0, len(targets) / ((counts > 0).sum() * counts.clamp_min(1)), 1.0)
@@ -220,12 +250,12 @@ def even_weights(targets: Targets, n_kinds: int, power: float) -> Tensor:
 
 
 def projection(n_classes: int) -> Tensor | None:
-    """(n_classes, MOST_ERRORS) if there are more classes than that: what shortens error vectors."""
+    """(n_classes, MOST_ERRORS): the matrix that shortens error vectors; None if there are no more classes."""
     return _projection(n_classes) if n_classes > MOST_ERRORS else None
 
 
 @lru_cache(maxsize=4)
 def _projection(n_classes: int) -> Tensor:
-    """Always the same: error vectors of different runs must be comparable."""
+    """The same matrix in all runs, so that their error vectors are comparable."""
     signs = np.random.default_rng(0).integers(0, 2, size=(n_classes, MOST_ERRORS), dtype=np.int8)
     return torch.from_numpy((2 * signs - 1).astype(np.float32) / np.sqrt(np.float32(MOST_ERRORS)))

@@ -1,9 +1,8 @@
-"""A score on a scale: the classes are its points in their order, and a near miss costs less than a far one.
+"""A score on a scale: the classes are the points of the scale in order, and near misses cost less than far ones.
 
-The loss is that of K − 1 yes-or-no questions, "is it above this point?", answered by one distribution over the points:
-the logarithmic form of Epstein 1969, "A Scoring System for Probability Forecasts of Ranked Categories". It is proper:
-probabilities stay calibrated, which a penalty on distances would not leave them.
-"""
+The loss is that of K − 1 yes-or-no questions, "is the score above this point?", which one distribution over the points
+answers: the logarithmic form of Epstein 1969, "A Scoring System for Probability Forecasts of Ranked Categories". The
+loss is proper, so probabilities stay calibrated; a penalty on distances is not."""
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ class Score(Single):
         return label_errors(labels, held_out, least=least)
 
     def losses(self, answers: Tensor, targets: Tensor, *, form: str = "cross-entropy", smoothing: float = 0) -> Losses:
-        """The sums over the K − 1 questions of the loss of each."""
+        """The sum of the losses of the K − 1 yes-or-no questions."""
         above, not_above = _above(answers)
         truth = (targets[:, None] > torch.arange(above.shape[1], device=targets.device)).to(answers.dtype)
         each = -(truth * above + (1 - truth) * not_above)
@@ -64,7 +63,7 @@ class Score(Single):
         return Decision(margins.clamp(0, 1), best.int(), confidence)
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """The gradient of the loss, were the median right: P(y = j) times what j's questions have too much of it."""
+        """The gradient of the loss, taking the median as right: P(y = j) times the excess of point j's questions."""
         above, not_above = _above(logits)
         best = _median(logits)
         yes = best[:, None] > torch.arange(above.shape[1])
@@ -86,5 +85,5 @@ def _above(logits: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _median(logits: Tensor) -> Tensor:
-    """(m,) int64: the first point that half of the distribution does not lie above."""
+    """(m,) int64: the first point with at most half of the distribution above it."""
     return (_above(logits)[0].exp() > 0.5).sum(dim=1)

@@ -67,7 +67,7 @@ class Single(Question):
         return logits.softmax(dim=1)
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """Of the distribution over the classes."""
+        """The entropy of the distribution over the classes."""
         entropies: Tensor = torch.special.entr(logits.softmax(dim=1)).sum(dim=1)
         return entropies
 
@@ -82,6 +82,6 @@ class Single(Question):
     def certainty(self, answers: Tensor, targets: Tensor) -> Certainty:
         logs = F.log_softmax(answers, dim=1)
         best, chosen = logs.max(dim=1)
-        # An impossible class adds nothing; 0 times its infinite log would be no number.
+        # An impossible class adds 0; 0 times its infinite logarithm would be NaN.
         entropy = -(logs.exp() * logs.clamp_min(torch.finfo(logs.dtype).min)).sum(dim=1)
         return Certainty(best.exp(), entropy, (chosen == targets).to(answers.dtype), answers.shape[1])

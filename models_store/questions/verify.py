@@ -1,4 +1,4 @@
-"""Yes or no on one proposed class: its sigmoid; the other classes are not looked at."""
+"""Yes or no on one proposed class: the sigmoid of its logit. The other logits are ignored."""
 
 import numpy as np
 import torch
@@ -17,12 +17,12 @@ class Verify(YesOrNo):
     proposes = True
 
     def of_answers(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """(m,) the logits of the proposed classes."""
+        """(m,) logits of the proposed classes."""
         assert proposed is not None
         return logits.gather(1, proposed[:, None])[:, 0]
 
     def class_weights(self, targets: Targets, n_classes: int, power: float) -> Tensor:
-        """(2,) of no and yes."""
+        """(2,) weights of no and yes."""
         return even_weights(targets, 2, power)
 
     def weighted(self, losses: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -47,11 +47,11 @@ class Verify(YesOrNo):
         return torch.sigmoid(self.of_answers(logits, proposed))
 
     def entropies(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """Of yes or no for the proposed class."""
+        """The entropy of yes or no for the proposed class."""
         return entropy_of(self.of_answers(logits, proposed))
 
     def error_vectors(self, logits: Tensor, proposed: Tensor | None) -> Tensor:
-        """p − round(p) at the place of the proposed class, 0 elsewhere: only its row of the last layer would learn."""
+        """p − round(p) at the proposed class, 0 elsewhere: only its row of the last layer would learn."""
         assert proposed is not None
         shorten = projection(logits.shape[1])
         rows = torch.eye(logits.shape[1]) if shorten is None else shorten

@@ -1,4 +1,4 @@
-"""What questions have in common whose answers are yes or no: a sigmoid each."""
+"""The common part of questions whose answers are yes or no: a sigmoid for each answer."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from models_store.questions.base import FOCUS, Certainty, Losses, Question, Targ
 
 
 class YesOrNo(Question):
-    """Targets are bools, learned as float32 of 0 and 1; 20,000 classes of every item take a byte each."""
+    """Targets are bools, which take a byte each; losses take them as float32, 0 or 1."""
 
     softmax = False
 
@@ -54,7 +54,7 @@ def margin_of(answers: Tensor) -> Tensor:
 
 
 def entropy_of(answers: Tensor) -> Tensor:
-    """Of yes or no, in nats."""
+    """The entropy of yes or no, in nats."""
     entropy: Tensor = torch.special.entr(torch.sigmoid(answers)) + torch.special.entr(torch.sigmoid(-answers))
     return entropy
 

@@ -11,7 +11,7 @@ GENTLY = 0.1
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Groups of parameters: matrices decay, biases and norms do not; parameters that are `gentle` take smaller steps."""
+    """Groups of parameters: matrices decay, biases and norms do not; `gentle` parameters take smaller steps."""
     gentle = getattr(network, "gentle", None)
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
