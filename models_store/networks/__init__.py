@@ -47,7 +47,7 @@ NETWORKS: dict[str, tuple[type[nn.Module], type[Any]]] = {
 
 
 def for_shape(input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
-    """An untrained network for features of this shape. Raises ValueError for a shape that none takes."""
+    """An untrained network for features of this shape. Raises ValueError if no network takes it."""
     if n_classes < 1:
         raise ValueError("a network needs at least one class")
     if len(input_shape) == 3:
@@ -58,19 +58,19 @@ def for_shape(input_shape: tuple[int, ...], n_classes: int) -> nn.Module:
 
 
 def describe(network: nn.Module) -> dict[str, Any]:
-    """Name and config as JSON, from which `build` makes the same network without its weights."""
+    """Name and config as JSON, from which `build` makes the same untrained network."""
     name = next(name for name, (module, _) in NETWORKS.items() if type(network) is module)
     return {"name": name, "config": asdict(cast(Any, network.config))}
 
 
 def skeleton(description: Mapping[str, Any]) -> nn.Module:
-    """As `build`, for weights that are about to be assigned: on "meta" nothing is allocated or drawn at random."""
-    # Networks of other libraries work out constants as they are built, which "meta" would leave without a value.
+    """As `build`, for weights that are assigned next: on "meta", nothing is allocated or drawn at random."""
+    # Networks of other libraries compute constants as they are built, which "meta" would leave without values.
     with torch.device("cpu" if description["name"] in ("tuned", "estimator") else "meta"):
         return build(description)
 
 
 def build(description: Mapping[str, Any]) -> nn.Module:
-    """The untrained network of a description. Raises KeyError, TypeError or ValueError for a wrong one."""
+    """The untrained network of a description. Raises KeyError, TypeError or ValueError for a wrong description."""
     module, config = NETWORKS[description["name"]]
     return module(config(**description["config"]))

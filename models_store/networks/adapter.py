@@ -1,4 +1,4 @@
-"""An estimator as a network: features in, embeddings and logits out, so that all that reads networks reads it too."""
+"""An estimator behind the interface of a network: features in, embeddings and logits out."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,14 +15,16 @@ from models_store.estimators.base import LEAST_PROBABLE
 
 @dataclass(frozen=True)
 class AdapterConfig:
-    """Which estimator, and what its probabilities are of: one distribution over the classes, or each of yes and no."""
+    """The name of the estimator, and whether its probabilities are one distribution over the classes (`softmax`), or
+    one of yes and no for each class.
+    """
 
     estimator: str
     softmax: bool
 
 
 class Adapter(nn.Module):
-    """(m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits. Its state are the estimator's arrays."""
+    """(m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits. Its state holds the estimator's arrays."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()

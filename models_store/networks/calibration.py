@@ -1,4 +1,4 @@
-"""What comes after the last layer: logits as sure as calibration has found they may be."""
+"""The layer after the last: it scales logits as calibration has fitted."""
 
 from typing import Any, NamedTuple
 
@@ -9,23 +9,25 @@ LEAST = 1e-6
 
 
 class Adaptive(NamedTuple):
-    """What logits are multiplied by: scale * apart^power, see `CalibrationLayer`."""
+    """A calibration: logits are multiplied by scale * apart^power, see `CalibrationLayer`."""
 
     scale: float
     power: float
 
     def of(self, logits: Tensor) -> Tensor:
-        """(m, K) logits as sure as they may be."""
+        """(m, K) calibrated logits."""
         return logits * torch.tensor(self.scale) * apart(logits) ** torch.tensor(self.power)
 
 
 class CalibrationLayer(nn.Module):
-    """In evaluation mode each item's logits (m, K) times scale * apart^power. `apart` is how far the item's best logit
-    stands above the mean of all. With power 0 that is division by a temperature, 1 / scale; otherwise the temperature
-    is the item's own, as in Tomani et al. 2022, "Parameterized Temperature Scaling" (arXiv 2102.12182), here with one
-    parameter more than the plain one. What it is multiplied by is positive: no item's order of classes changes.
+    """Multiply each item's logits, (m, K), by scale * apart^power in evaluation mode.
 
-    A module of its own and nothing to learn by gradients: what trains privately wants layers without buffers.
+    `apart` is the distance of the item's best logit from the mean of its logits. With power 0, the layer divides by a
+    temperature, 1 / scale. Otherwise each item has its own temperature, as in Tomani et al. 2022, "Parameterized
+    Temperature Scaling" (arXiv 2102.12182), with a single parameter more. The factor is positive, so the order of an
+    item's classes stays.
+
+    It is a module of its own, without parameters: private training needs other layers to have no buffers.
     """
 
     scale: Tensor
@@ -45,12 +47,12 @@ class CalibrationLayer(nn.Module):
         self.power.fill_(power)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *arguments: Any) -> None:
-        # Weights from before there was calibration have none.
+        # Weights of releases before calibration have none.
         state_dict.setdefault(f"{prefix}scale", torch.ones(()))
         state_dict.setdefault(f"{prefix}power", torch.zeros(()))
         super()._load_from_state_dict(state_dict, prefix, *arguments)
 
 
 def apart(logits: Tensor) -> Tensor:
-    """(m, 1), positive, from (m, K)."""
+    """(m, 1), positive: the distance of the best of (m, K) logits from their mean."""
     return (logits.amax(dim=1, keepdim=True) - logits.mean(dim=1, keepdim=True)).clamp_min(LEAST)

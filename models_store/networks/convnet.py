@@ -25,9 +25,9 @@ class ConvNetConfig:
 
 
 class ConvNet(nn.Module):
-    """Strided convolutions halve the picture at each width; what is left goes through one dense layer.
+    """Strided convolutions that halve the picture, one for each width, then one dense layer.
 
-    uint8 pixels are scaled to [−1, 1] inside; float features are taken as they are.
+    uint8 pixels are scaled to [−1, 1]; floats are not scaled.
     """
 
     def __init__(self, config: ConvNetConfig) -> None:
@@ -50,7 +50,7 @@ class ConvNet(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(config.embedding_dim, config.n_classes)
-        # All classes start level, so that one without any label stays undecided rather than random.
+        # All classes start equal, so that a class without labels stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.calibration = CalibrationLayer()

@@ -1,4 +1,4 @@
-"""A network for few looks at the data: fixed edges and colours of a picture, and a perceptron on them."""
+"""A network for noisy gradients: a perceptron on fixed edges and colours of a picture."""
 
 import math
 from dataclasses import dataclass
@@ -32,12 +32,11 @@ class EdgesConfig:
 
 
 class Edges(nn.Module):
-    """How strong edges of each orientation are in each cell (as in HOG, Dalal and Triggs 2005), with the picture at
-    half its size and its colours at a quarter; then an `Mlp`.
+    """An `Mlp` on the strengths of edges by orientation and cell (as in HOG, Dalal and Triggs 2005), on the picture at
+    half its size, and on its colours at a quarter.
 
-    Nothing but the perceptron is learned. With noise on every gradient that is worth more than learning the edges too
-    (Tramèr and Boneh 2021, 2011.11660). Pictures of one channel, or of three as RGB; of other numbers, their mean
-    stands for the brightness.
+    Only the perceptron is learned: with noise on all gradients that is better than learning the edges, too (Tramèr and
+    Boneh 2021, 2011.11660). Three channels are RGB; the mean of any other number of channels is the brightness.
     """
 
     kernels: Tensor
@@ -70,7 +69,7 @@ class Edges(nn.Module):
         return ORIENTATIONS * cells + (height // 2) * (width // 2) + colours
 
     def frozen(self, x: Tensor) -> Tensor:
-        """(m, d) float32: what the perceptron is given, of (m, *input_shape) pixels; bytes are scaled to [0, 1]."""
+        """(m, d) float32: the inputs of the perceptron, from (m, *input_shape) pixels; uint8 is scaled to [0, 1]."""
         x = x.float() / 255 if x.dtype == torch.uint8 else x.float()
         grey = (x * self.luma).sum(dim=1, keepdim=True)
         edges = F.relu(F.conv2d(F.pad(grey, (1, 1, 1, 1), mode="replicate"), self.kernels))

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from models_store.networks.calibration import CalibrationLayer
 
 FAR = 10.0
-"""Standard deviations beyond which a number is cut off: one wild value must not decide by itself."""
+"""Numbers are cut off at so many standard deviations: an outlier must not decide by itself."""
 COMPARABLE = 10.0
-"""Embeddings and pixels stay under 3 (deviation over median deviation), tables in mixed units are in the hundreds."""
+"""The greatest ratio of a column's deviation to the median deviation with which all columns share one scale. It is
+below 3 for embeddings and pixels, and in the hundreds for tables in mixed units."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class MlpConfig:
 
 
 class Mlp(nn.Module):
-    """Standardise, then two layers with layer norm. The standardisation is learned once from the training data by
-    `standardise` and travels with the weights.
+    """Standardisation, then two layers with layer norm. `standardise` learns the standardisation once, from the
+    training data; it is saved with the weights.
     """
 
     mean: Tensor
@@ -50,18 +51,27 @@ class Mlp(nn.Module):
             nn.ReLU(),
         )
         self.head = nn.Linear(config.embedding_dim, config.n_classes)
-        # All classes start level, so that one without any label stays undecided rather than random.
+        # All classes start equal, so that a class without labels stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.calibration = CalibrationLayer()
 
     def standardise(self, features: np.ndarray) -> None:
-        """Take mean and deviation of each column of (n, n_inputs) `features`, read in chunks; n >= 1.
+        """Learn the mean and the scale of each column.
 
-        Columns of like deviation (none above COMPARABLE times the median) share one scale, since the directions of
-        an embedding are to keep their relative weight: that is worth several points of accuracy where labels are
-        few. Otherwise each has its own, as columns in different units must; one that never varies is then ignored,
-        nothing being known about it. Raises ValueError for numbers that are not finite.
+        If no column's deviation is above COMPARABLE times the median, all columns share one scale: the directions of an
+        embedding keep their relative weight, which is worth several points of accuracy with few labels. Otherwise each
+        column has its own scale, as different units need, and a constant column is ignored.
+
+        Parameters
+        ----------
+        features : ndarray of shape (n, n_inputs)
+            n >= 1; read in chunks.
+
+        Raises
+        ------
+        ValueError
+            If a number is not finite.
         """
         chunk = max(1, 2**22 // features.shape[1])
         total = np.zeros(features.shape[1])
@@ -84,7 +94,7 @@ class Mlp(nn.Module):
 
 
 def _gain(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
-    """What to multiply each centred column by."""
+    """(n_inputs,) the factor of each centred column."""
     varies = deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6)
     if not varies.any():
         return np.ones_like(deviation)

@@ -1,4 +1,4 @@
-"""A network of torchvision or timm whose weights were learned elsewhere, and go on learning here: fine-tuning."""
+"""Fine-tuning: a pretrained network of torchvision or timm with a new last layer."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from models_store.networks.calibration import CalibrationLayer
 
 @dataclass(frozen=True)
 class TunedConfig:
-    """`mean` and `deviation` of each colour are those of the pictures that the weights were learned from."""
+    """`mean` and `deviation` of each colour belong to the pictures of the pretraining."""
 
     architecture: str
     size: int
@@ -29,16 +29,15 @@ class TunedConfig:
 
 
 class Tuned(nn.Module):
-    """All but the last layer of the network, and a new last one. Takes uint8 pictures (m, 3, size, size).
+    """The network without its last layer, and a new last layer. It takes uint8 pictures, (m, 3, size, size).
 
-    Batch norms keep what they learned: a picture's result must not depend on the pictures around it, and batches of few
-    labels would tell them little. Building one raises `EncoderSetupError` (a ValueError) without the library.
-    """
+    Batch norms keep their statistics: a picture's result must not depend on other pictures, and small batches would
+    give poor statistics. Raises `EncoderSetupError` (a ValueError) if the library is missing."""
 
     gentle = "body."
-    """Parameters whose names begin so know much already: a large step would make them forget it."""
+    """The prefix of pretrained parameters, which large steps would spoil."""
     most_rows = 32
-    """Pictures that go through at once: such networks hold tens of megabytes for each while they learn."""
+    """The most pictures at once: in training, such networks take tens of megabytes for each picture."""
 
     def __init__(self, config: TunedConfig) -> None:
         # torchvision and timm are extras: the other networks do without.
@@ -48,7 +47,7 @@ class Tuned(nn.Module):
         self.config = config
         self.body = body_of(config.architecture).network
         self.head = nn.utils.skip_init(nn.Linear, config.embedding_dim, config.n_classes)
-        # All classes start level, so that one without any label stays undecided rather than random.
+        # All classes start equal, so that a class without labels stays undecided rather than random.
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
         self.calibration = CalibrationLayer()

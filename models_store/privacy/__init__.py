@@ -4,5 +4,5 @@ accounting.py   noise and sampling -> epsilon, for one training or many. Light: 
 config.py       the settings of a private training, checked. Light
 entropy.py      noise and sampling from the operating system
 scaling.py      the scale of each feature, learned privately
-training.py     features and labels -> a trained model
+training.py     a training set -> a trained model
 """

@@ -1,10 +1,10 @@
-"""How much privacy trainings have cost together: Rényi accounting of subsampled Gaussian mechanisms. Numpy only.
+"""The privacy cost of trainings together: Rényi accounting of subsampled Gaussian mechanisms. Numpy only.
 
-The neighbours are two sets of records of which one has one record more (add or remove). Mechanisms compose by adding
-their Rényi divergences, whatever order they ran in and even if each was chosen in the light of the ones before. So one
-sum covers a training of many phases, and a project of many trainings. Noise and sampling, too, may follow from what
-came before, as long as the sum stays within a budget that was fixed beforehand (Lécuyer 2021, 2103.01379): the number
-of labels may. Composing privacy loss distributions is some 8 % tighter, but not proven for that (docs/decisions/0033).
+Neighbours are two sets of records of which one has one more record (add or remove). Mechanisms compose by adding their
+Rényi divergences, in any order, also if each was chosen by the results of earlier ones. So one sum covers a training of
+many phases and a project of many trainings. Noise and sampling may depend on earlier results, as the number of labels
+does, if the sum stays within a budget that was fixed beforehand (Lécuyer 2021, 2103.01379). Composing privacy loss
+distributions is some 8 % tighter, but not proven for that case (docs/decisions/0033).
 """
 
 import math
@@ -17,14 +17,16 @@ from numpy.typing import NDArray
 
 ACCOUNTANT = "Rényi DP of the Poisson-subsampled Gaussian (Mironov, Talwar, Zhang 2019), add or remove one record"
 ORDERS = np.concatenate([1 + np.geomspace(0.05, 10, 90), np.arange(12, 64, 2), np.geomspace(64, 1024, 20).round()])
-"""Orders of the divergence at which it is computed; the best one counts."""
+"""Orders of the divergence; the best one gives epsilon."""
 LEAST_NOISE, MOST_NOISE = 0.2, 1e5
 _STEP, _TAIL = 0.1, 12.0
 
 
 class Phase(NamedTuple):
-    """Steps of one mechanism: each takes every record with chance `sampling_rate`, independently (Poisson), and adds
-    Gaussian noise of `noise_multiplier` times the most that one record can change the sum.
+    """Steps of one mechanism.
+
+    Each step takes each record with probability `sampling_rate`, independently (Poisson), and adds Gaussian noise of
+    `noise_multiplier` times the sensitivity of the sum.
     """
 
     noise_multiplier: float
@@ -36,10 +38,23 @@ class Phase(NamedTuple):
 
 
 def renyi(phases: Iterable[Phase], *, before: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """Rényi divergence at each of ORDERS, of all phases together; 0 for none, infinite without noise.
+    """The Rényi divergence of all phases together: Mironov, Talwar and Zhang 2019 (1908.10530), section 3.3.
 
-    `before` is that of phases in front of these, which are then not gone through again; it is not changed.
-    Raises ValueError for a negative noise or number of steps, or a rate that is not in [0, 1].
+    Parameters
+    ----------
+    phases : iterable of Phase
+    before : ndarray of shape (len(ORDERS),), optional
+        The divergence of earlier phases.
+
+    Returns
+    -------
+    ndarray of shape (len(ORDERS),), float64
+        0 without phases, infinite without noise.
+
+    Raises
+    ------
+    ValueError
+        If noise or steps are negative, or a rate is not in [0, 1].
     """
     total = np.zeros(len(ORDERS)) if before is None else before.copy()
     for noise, rate, steps in phases:
@@ -51,11 +66,27 @@ def renyi(phases: Iterable[Phase], *, before: NDArray[np.float64] | None = None)
 
 
 def epsilon(phases: Iterable[Phase], delta: float, *, before: NDArray[np.float64] | None = None) -> float:
-    """The epsilon that holds at `delta` for all phases together, an upper bound (Balle et al. 2020, theorem 21).
+    """An upper bound of epsilon for all phases together: Balle et al. 2020, theorem 21.
 
-    With the divergence `before`, as `renyi` takes it, for the phases in front of them too. 0 for no phase, infinite
-    without noise. Raises ValueError for a `delta` that is not in (0, 1).
+    Parameters
+    ----------
+    phases, before
+        As for `renyi`.
+    delta : float
+        In (0, 1).
 
+    Returns
+    -------
+    float
+        0 without phases, infinite without noise.
+
+    Raises
+    ------
+    ValueError
+        If `delta` is not in (0, 1), or as `renyi`.
+
+    Examples
+    --------
     >>> round(epsilon([Phase(1.0, 0.01, 1000)], 1e-5), 2)
     2.11
     """
@@ -64,7 +95,7 @@ def epsilon(phases: Iterable[Phase], delta: float, *, before: NDArray[np.float64
 
 
 def epsilons(trainings: Iterable[Iterable[Phase]], delta: float) -> list[float]:
-    """The `epsilon` of the phases of the first training, of the first two, … and of all: one pass over the phases."""
+    """The `epsilon` of the first training, of the first two together, …, and of all, in one pass over the phases."""
     _check_delta(delta)
     costs, total = [], None
     for phases in trainings:
@@ -86,8 +117,20 @@ def _check_delta(delta: float) -> None:
 
 
 def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: Iterable[Phase] = ()) -> float:
-    """The least factor on the noise of the plan (to 0.1 %, rounded up) that keeps it within epsilon `target`, together
-    with what was `spent` before. Raises ValueError if none does.
+    """The least factor of a plan's noise that keeps it within a budget, to 0.1 %, rounded up.
+
+    Parameters
+    ----------
+    plan : iterable of Phase
+    target, delta : float
+        The budget.
+    spent : iterable of Phase
+        Earlier phases, which count against the budget.
+
+    Raises
+    ------
+    ValueError
+        If no noise is enough.
     """
     plan, before = list(plan), renyi(spent)
 
@@ -105,7 +148,7 @@ def least_noise(plan: Iterable[Phase], target: float, delta: float, *, spent: It
     return high
 
 
-# A project of a thousand trainings, of a few phases each, is gone through at every look at its ledger.
+# The page of a ledger computes a thousand trainings of a few phases each.
 @lru_cache(maxsize=8192)
 def _of_one_step(noise: float, rate: float) -> NDArray[np.float64]:
     """The divergence of one step at each of ORDERS."""
@@ -119,9 +162,8 @@ def _of_one_step(noise: float, rate: float) -> NDArray[np.float64]:
 def _log_moment(noise: float, rate: float, order: float) -> float:
     """log E[((1 − q) + q exp((2x − 1) / 2σ²))^α] over x ~ N(0, σ²): section 3.3 of the paper, for any order.
 
-    By the trapezoidal rule, which converges faster than any power for so smooth an integrand: with this step and
-    these tails the error is that of the arithmetic.
-    """
+    The trapezoidal rule converges faster than any power for so smooth an integrand: with this step and these tails,
+    only the error of the arithmetic is left."""
     step = _STEP * noise
     x = np.arange(-_TAIL * noise, order + _TAIL * noise + step, step)
     log_ratio = np.logaddexp(math.log1p(-rate), math.log(rate) + (2 * x - 1) / (2 * noise**2))

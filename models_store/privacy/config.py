@@ -9,47 +9,48 @@ from typing import Any
 from models_store.privacy.accounting import Phase, least_noise
 
 SCALING_STEPS = 2
-"""Noisy sums over all records that `scaling` takes before the first step."""
+"""The number of noisy sums over all records that `scaling` takes before the first step."""
 
 SCALING_NOISE = 4.0
-"""The noise on those, in noise multipliers, where that is what is given. For what a record adds to both, see there."""
+"""The noise of these sums, in units of a given noise multiplier. `scaling` states their sensitivity."""
 
 
 @dataclass(frozen=True)
 class PrivacyConfig:
-    """How a private training goes; either `epsilon` or `noise_multiplier` says how private it is.
+    """The settings of a private training; either `epsilon` or `noise_multiplier` sets its privacy.
 
-    None of this may be chosen by looking at the labels, which would cost privacy that nobody counted. The defaults suit
-    hundreds to millions of labels: sampling rates follow from their number, which is taken to be public, and the step
-    size from the noise. Raises ValueError for a value that is out of range.
+    No setting may be chosen by looking at the labels: that would cost uncounted privacy. The defaults suit hundreds to
+    millions of labels: sampling rates follow from the number of labels, which counts as public, and the step size from
+    the noise. Raises ValueError for a value out of range.
     """
 
     delta: float
-    """The chance that the guarantee fails; well below one in the number of labels."""
+    """The probability that the guarantee fails; well below 1 / number of labels."""
     epsilon: float | None = None
-    """What the training may cost, if it were the only one."""
+    """The epsilon of the training, as the only one."""
     noise_multiplier: float | None = None
-    """Deviation of the noise on each sum of gradients, in clipping norms."""
+    """The standard deviation of the noise on each sum of gradients, in clipping norms."""
     steps: int = 180
     growth: tuple[float, ...] = (0.25, 0.5, 1.0)
-    """The batch grows in stages of as many steps each, by these shares of the largest: little noise is needed where
-    gradients still agree, much averaging where they no longer do."""
+    """Batch sizes of stages with equally many steps, as shares of the largest: gradients agree at first, and need more
+    averaging later."""
     largest_batch: int = 12_000
-    """Expected records in a step of the last stage, unless `largest_rate` is reached before."""
+    """Expected records in a step of the last stage, limited by `largest_rate`."""
     largest_rate: float = 0.4
     clipping_norm: float = 0.1
-    """Gradients are shortened to this norm: so small that nearly all are, and nothing depends on its exact value."""
+    """Gradients are clipped to this norm. It is so small that nearly all are clipped, and its exact value does not
+    matter."""
     step_size: float = 0.02
-    """How far the noise moves the input of a unit in a step, were its inputs all of size one."""
+    """The distance that the noise of a step moves a unit's output, for inputs of size one."""
     momentum: float = 0.9
     weight_decay: float = 0.0
-    """Part of the weights that is taken away in each step."""
+    """The share of the weights that each step removes."""
     averaging: float = 0.95
-    """The model is the running average of the weights: averaging what is private costs nothing."""
+    """The decay of the running average of the weights, which the model takes. Averaging costs no privacy."""
     scaling_share: float = 0.15
-    """Part of epsilon at which the scale of the features alone is learned. It adds about its square to the whole."""
+    """The share of epsilon at which the scale of the features is learned. It adds about its square to the whole."""
     chunk: int = 1024
-    """Records that are in memory at once: a step adds up as many as it takes (virtual steps)."""
+    """Records in memory at once: a step adds up the gradients of several chunks."""
 
     def __post_init__(self) -> None:
         _check("delta", self.delta, 1e-15, 0.1)
@@ -84,10 +85,10 @@ class PrivacyConfig:
         return [(share * largest, steps) for share, steps in zip(self.growth, counts, strict=True)]
 
     def phases(self, n: int) -> list[Phase]:
-        """What a training on n >= 1 records does, for the accountant: the noisy sums of `scaling`, then each stage.
+        """The phases of a training on n >= 1 records, for the accountant: the noisy sums of `scaling`, then each stage.
 
-        Depends on the settings and on n alone: it can be written down before the training starts. Raises ValueError if
-        no noise is enough.
+        They depend on the settings and n alone, so the ledger can record them before the training starts. Raises
+        ValueError if no noise is enough.
         """
         first = Phase(self._scaling_noise(), 1.0, SCALING_STEPS)
         noise = self.noise_multiplier
@@ -105,8 +106,23 @@ class PrivacyConfig:
 
 
 def noise_for_budget(n: int, *, trainings: int, epsilon: float, delta: float, spent: Iterable[Phase] = ()) -> float:
-    """The noise multiplier with which `trainings` >= 1 more on n records each stay within epsilon, all that was `spent`
-    included. Raises ValueError if no noise is enough.
+    """The noise multiplier with which more trainings stay within a budget.
+
+    Parameters
+    ----------
+    n : int
+        Records of each training.
+    trainings : int
+        At least 1.
+    epsilon, delta : float
+        The budget.
+    spent : iterable of Phase
+        Earlier phases, which count against the budget.
+
+    Raises
+    ------
+    ValueError
+        If no noise is enough.
     """
     return _noise_for_budget(n, trainings, epsilon, delta, tuple(spent))
 
@@ -118,7 +134,7 @@ def _noise_for_budget(n: int, trainings: int, epsilon: float, delta: float, spen
 
 
 def usual_delta(n: int) -> float:
-    """n^−1.1: below one in the number of records, the usual choice (Anil et al. 2021)."""
+    """n^−1.1, below 1 / number of records: the choice of Anil et al. 2021."""
     return float(max(n, 2) ** -1.1)
 
 

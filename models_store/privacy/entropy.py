@@ -1,7 +1,7 @@
-"""Chance that nobody can repeat: noise and sampling from the operating system's generator.
+"""Noise and sampling from the operating system's generator, which cannot be repeated.
 
-A recorded seed would undo the guarantee. Whoever knows it can subtract the noise and tell who was sampled; and seeds
-stand in manifests and exports.
+A recorded seed would undo the guarantee: with the seed, which manifests and exports contain, an attacker could subtract
+the noise and repeat the sampling.
 """
 
 import math
@@ -16,22 +16,21 @@ _CHUNK = 2**18
 
 
 def poisson_sample(n: int, rate: float) -> NDArray[np.int64]:
-    """Each of 0 … n − 1 with chance `rate`, independently of the others; ascending, and perhaps empty."""
+    """Each of 0 … n − 1 with probability `rate`, independently; (k,) int64, ascending, perhaps empty."""
     return np.flatnonzero(_uniform(n).numpy() < rate)
 
 
 def gaussian(shape: torch.Size | tuple[int, ...], deviation: float) -> Tensor:
-    """float32 of this shape from N(0, deviation²).
+    """Draws from N(0, deviation²), float32 of this shape.
 
-    Each is made of two draws (Holohan and Braghin 2021, 2107.10138): the last bits of a single one, added to a sum of
-    known numbers, could give that sum away.
-    """
+    Each number is the sum of two draws (Holohan and Braghin 2021, 2107.10138, section 4): the last bits of a single
+    draw could reveal the sum that it is added to."""
     n = math.prod(shape)
     normals = torch.empty(n)
     for start in range(0, n, 2 * _CHUNK):
         count = min(2 * _CHUNK, n - start)
         half = (count + 1) // 2
-        # By Box and Muller: the cosine and the sine of one draw are independent.
+        # Box and Muller: the cosine and the sine of one draw are independent.
         radius = _uniform(2 * half).log_().mul_(-2).sqrt_()
         angle = _uniform(2 * half).mul_(2 * math.pi)
         for part, wave in enumerate((angle.cos(), angle.sin())):

@@ -1,7 +1,7 @@
-"""The scale of each feature, learned from noisy sums. Without it, numbers in mixed units cannot be trained on.
+"""The scale of each feature, learned from noisy sums. Without it, features in mixed units cannot be learned.
 
-Two Gaussian mechanisms over all records, each of sensitivity one in units of its noise. The first counts how large each
-feature is, in powers of two; the second sums each feature and its square, within the bounds that the first one found.
+Two Gaussian mechanisms run over all records, each of sensitivity one in units of its noise. The first counts sizes of
+each feature in powers of two; the second sums each feature and its square, within the bounds from the first.
 """
 
 import math
@@ -13,21 +13,32 @@ from numpy.typing import NDArray
 from models_store.privacy import entropy
 
 LEAST_EXPONENT, EXPONENTS = -12, 36
-"""Sizes from 2^-12 to 2^24 are told apart; what is smaller counts as nothing, what is larger is cut off."""
+"""Sizes range from 2^-12 to 2^24; smaller numbers count as 0, larger ones are cut off."""
 BEYOND = 0.02
-"""Share of the records whose feature may lie outside the bounds."""
+"""The share of records whose feature may lie outside the bounds."""
 COMPARABLE = 8.0
-"""Features whose sizes differ by no more than this share one scale: directions of an embedding keep their weight."""
+"""Features whose sizes differ by no more than this factor share one scale: directions of an embedding keep their
+weight."""
 LEAST_SPREAD = 0.02
-"""Of the bounds: what varies less than that is not told apart from noise."""
+"""The least spread, as a share of the bounds: smaller spreads cannot be separated from noise."""
 
 
 def learn(
     chunks: Callable[[], Iterable[NDArray[np.float32]]], *, n: int, dim: int, noise_multiplier: float
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """(mean, gain), each (dim,), of n records that `chunks` gives at each call as (m, dim) arrays.
+    """Learn mean and gain of each feature. Costs `Phase(noise_multiplier, 1.0, 2)`.
 
-    Costs `Phase(noise_multiplier, 1.0, 2)`. A feature of which nothing can be told is given the gain 0.
+    Parameters
+    ----------
+    chunks : callable
+        Each call returns the n records as (m, dim) arrays.
+    n, dim : int
+    noise_multiplier : float
+
+    Returns
+    -------
+    mean, gain : ndarray of shape (dim,), float32
+        The gain of a feature without a known scale is 0.
     """
 
     def noisy_sum(of: Callable[[NDArray[np.float32]], NDArray[np.float64]], sensitivity: float) -> NDArray[np.float64]:
@@ -44,7 +55,7 @@ def learn(
     error = noise_multiplier * math.sqrt(2 * dim) / n
     mean = np.clip(sums[0], -1, 1)
     variance = sums[1] - mean**2
-    # What the noise may have made of nothing is not taken for a spread; below that, the bounds stand for it.
+    # A variance within the noise is not taken for a spread; half of the bounds stands for it.
     above_noise = variance > 4 * error
     spread = np.where(above_noise, np.sqrt(np.clip(variance, LEAST_SPREAD**2, 1)), 0.5)
     return _mean_and_gain(mean, spread, bounds)
@@ -62,7 +73,7 @@ def _mean_and_gain(
 
 
 def _sizes(chunk: NDArray[np.float32]) -> NDArray[np.float64]:
-    """(dim, EXPONENTS): how many of the (m, dim) numbers have which power of two just above them."""
+    """(dim, EXPONENTS): counts of the (m, dim) numbers by the power of two just above them."""
     _, exponents = np.frexp(chunk)
     exponents = np.where(chunk == 0, 0, np.clip(exponents - LEAST_EXPONENT, 0, EXPONENTS - 1))
     places = exponents + EXPONENTS * np.arange(chunk.shape[1])
@@ -70,9 +81,9 @@ def _sizes(chunk: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def _bounds(counts: NDArray[np.float64], n: int, *, noise: float) -> NDArray[np.float64]:
-    """(dim,) the least power of two that holds nearly all sizes of a feature; 0 where all are nothing.
+    """(dim,) the least power of two above nearly all sizes of a feature; 0 if all its numbers count as 0.
 
-    Where the noise is too large to tell features apart, they are taken together.
+    If the noise is too large to separate features, they share one bound.
     """
     spread = noise * math.sqrt(EXPONENTS)
     if spread > 0.1 * n:
@@ -86,6 +97,6 @@ def _bounds(counts: NDArray[np.float64], n: int, *, noise: float) -> NDArray[np.
 
 
 def _moments(chunk: NDArray[np.float32], bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(2, dim): sums of the numbers and of their squares, in bounds, cut off there."""
+    """(2, dim): sums of the numbers and of their squares, in units of the bounds and cut off there."""
     inside = np.divide(chunk, bounds, out=np.zeros(chunk.shape), where=bounds > 0).clip(-1, 1)
     return np.stack([inside.sum(axis=0), np.square(inside).sum(axis=0)])

@@ -1,10 +1,9 @@
-"""Features and labels -> a model that hardly depends on any one of them: DP-SGD (Abadi et al. 2016) through Opacus.
+"""Train with differential privacy: DP-SGD (Abadi et al. 2016) through Opacus.
 
-What makes it useful for few labels is known from Anil et al. 2021 (2108.01624), De et al. 2022 (2204.13650) and Tramèr
-and Boneh 2021 (2011.11660): batches so large that noise averages out, growing; fixed features for pictures; the
-average of the weights. Nothing here looks at the records but through a mechanism that the accountant counts:
-no early stop, no weights of classes, no choice of settings by their result.
-"""
+Large growing batches, in which noise averages out, fixed features of pictures, and averaged weights make it useful for
+few labels: Anil et al. 2021 (2108.01624), De et al. 2022 (2204.13650), Tramèr and Boneh 2021 (2011.11660). The code
+reads records only through mechanisms that the accountant counts: no early stopping, no class weights, no choice of
+settings by results."""
 
 import math
 import time
@@ -36,7 +35,7 @@ ASSUMPTIONS = (
     "noise and sampling came from the operating system and were not kept",
     "no setting was chosen by looking at the labels",
 )
-"""What the stated epsilon rests on, beside the accountant's mathematics."""
+"""The assumptions of the stated epsilon, beside the accountant's mathematics."""
 
 
 def train_private(
@@ -70,7 +69,7 @@ def train_private(
         If the weights are no longer finite.
     """
     n, input_shape = len(training_set), training_set.input_shape
-    # Where global generators are asked (initial weights), they give what the seed says, and are given back.
+    # Initial weights come from the global generators: seed them, and restore them afterwards.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         network = network_for(input_shape, training_set.n_classes)
@@ -84,7 +83,7 @@ def train_private(
     started = time.monotonic()
     _scale(perceptron, records, scaling_phase.noise_multiplier, config.chunk)
     with warnings.catch_warnings():
-        # Torch says so of the first layer at each step; nothing is asked of the gradient of the inputs.
+        # Torch warns at each step about the first layer, whose inputs need no gradient.
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         averaged = _fit(perceptron, records, stages, config, progress or (lambda share: None))
     perceptron.load_state_dict(averaged.state_dict())
@@ -103,7 +102,7 @@ def train_private(
 
 
 def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
-    """An untrained network that learns well under noise. Raises ValueError for a shape that none takes."""
+    """An untrained network that learns well under noise. Raises ValueError if no network takes the shape."""
     if len(input_shape) == 3:
         return Edges(EdgesConfig(input_shape=input_shape, n_classes=n_classes))
     if len(input_shape) == 1:
@@ -112,8 +111,8 @@ def network_for(input_shape: tuple[int, ...], n_classes: int) -> Mlp | Edges:
 
 
 def check_network(network: nn.Module) -> None:
-    """Raises ValueError, naming the layer, for one in which a record's result depends on other records (batch norm),
-    or that Opacus has no gradients for.
+    """Raise ValueError, naming the layer, if a record's result depends on other records (batch norm), or if Opacus has
+    no gradients for a layer.
     """
     for name, layer in network.named_modules():
         if isinstance(layer, _BatchNorm):
@@ -125,7 +124,7 @@ def check_network(network: nn.Module) -> None:
 
 
 def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, Any]:
-    """How private a training was, as JSON: all that somebody else needs to recompute epsilon."""
+    """The privacy statement of a training, as JSON: all that is needed to recompute epsilon."""
     return {
         "epsilon": epsilon(phases, config.delta),
         "delta": config.delta,
@@ -138,7 +137,7 @@ def statement(phases: list[Phase], config: PrivacyConfig, n: int) -> dict[str, A
 
 
 def _frozen(network: Edges, features: np.ndarray, input_shape: tuple[int, ...], chunk: int) -> np.ndarray:
-    """(n, d) float32: what the perceptron is given, worked out once."""
+    """(n, d) float32: the inputs of the perceptron, computed once."""
     parts = range(0, len(features), chunk)
     return np.concatenate(
         [network.frozen(as_input(features, slice(start, start + chunk), input_shape)).numpy() for start in parts]
@@ -146,7 +145,7 @@ def _frozen(network: Edges, features: np.ndarray, input_shape: tuple[int, ...], 
 
 
 def _scale(perceptron: Mlp, records: TrainingSet, noise_multiplier: float, chunk: int) -> None:
-    """Learn the scale of what the perceptron is given."""
+    """Learn the scale of the perceptron's inputs."""
     n, dim = records.features.shape
     mean, gain = scaling.learn(
         lambda: (
@@ -168,10 +167,10 @@ def _fit(
     config: PrivacyConfig,
     progress: Callable[[float], None],
 ) -> nn.Module:
-    """The perceptron with the running average of the weights after all stages."""
+    """Train through all stages; return the perceptron with the running average of the weights."""
     n, steps = len(records), sum(stage.steps for stage in stages)
     average = AveragedModel(network, multi_avg_fn=_averaging(config.averaging))
-    # Opacus's own check refuses layers with buffers; those here are written by `_scale` alone.
+    # Opacus's own check refuses layers with buffers; here only `_scale` writes buffers.
     private = GradSampleModuleFastGradientClipping(
         network, strict=False, loss_reduction="sum", max_grad_norm=config.clipping_norm
     )
@@ -203,8 +202,9 @@ def _step(
     rows: np.ndarray,
     chunk: int,
 ) -> None:
-    """One step on the sampled rows: chunk by chunk clipped and added up, with noise on the whole, once. A sample that
-    came out empty gives a step of noise: that it is empty must not show.
+    """Take one step on the sampled rows: clip and add up gradients chunk by chunk, then add noise once.
+
+    An empty sample gives a step of noise alone, so that its emptiness does not show.
     """
     optimiser.zero_grad()
     for weights in optimiser.params:
@@ -238,10 +238,11 @@ class _Optimiser(DPOptimizerFastGradientClipping):
 
 
 def _learning_rate(perceptron: Mlp, stages: list[Phase], config: PrivacyConfig, n: int) -> float:
-    """So large that the noise of an average step moves what a unit of the first layer is given by `step_size`.
+    """The learning rate with which the noise of an average step moves the output of a unit in the first layer by
+    `step_size`.
 
-    It follows from noise, sampling and shape, never from a record. Later stages have less noise, and take steps in
-    which there is more of the gradient.
+    It follows from noise, sampling and shape, never from a record. Later stages have less noise, so more of their steps
+    is gradient.
     """
     records = n * sum(stage.sampling_rate * stage.steps for stage in stages) / sum(stage.steps for stage in stages)
     noise = stages[0].noise_multiplier * config.clipping_norm / records
@@ -249,7 +250,7 @@ def _learning_rate(perceptron: Mlp, stages: list[Phase], config: PrivacyConfig, 
 
 
 def _averaging(kept: float) -> Callable[[Any, Any, Any], None]:
-    """Exponential; over all weights that there are at first, so that the initial ones fade."""
+    """An exponential average; over fewer steps at first, so that the initial weights fade."""
 
     @torch.no_grad()
     def update(averages: list[Tensor], weights: list[Tensor], averaged: Tensor | int) -> None:
