@@ -1,13 +1,12 @@
 """A model version as a folder: weights, a model card, a manifest. Written whole or not at all; no pickle.
 
-`manifest.json` says how to build the network, which question it answers, the seed and settings of the training, how
-private that was, the hash of each file, whatever the caller adds (classes, lineage, metrics), and a digest of all that.
-`README.md` says it to people, and `model.safetensors` holds the weights. The same training saved twice gives the same
-digest: nothing in it depends on the clock. A folder is a path, or a URL of any store that fsspec knows.
+`manifest.json` holds the description of the network, the question, the seed and settings of the training, its privacy,
+the hash of each file, facts from the caller (classes, lineage, metrics), and a digest of all that. `README.md` is the
+model card, and `model.safetensors` holds the weights. The same training saved twice gives the same digest: nothing in
+it depends on the clock. A folder is a path, or a URL of a store that fsspec supports.
 
-How sure the model may be is sometimes found later. Then the manifest says so, and `calibration.json` lies beside it
-from that moment on: it names the version by its digest, and has one of its own. What was sealed stays as it is.
-"""
+If a version is calibrated later, the manifest says so, and `calibration.json` is added beside it: it names the version
+by its digest, and has a digest of its own. The other files stay unchanged."""
 
 import hashlib
 import json
@@ -36,21 +35,34 @@ CALIBRATION = "calibration.json"
 MOST_CALIBRATION_BYTES = 1 << 20
 MOST_MANIFEST_BYTES = 1 << 26
 """A manifest of 20,000 classes with the longest names has a quarter of that."""
-# What broken or forged descriptions of a network end in, in the libraries that are given them.
+# The exceptions of libraries for broken or forged descriptions of a network.
 MISFITS = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, SafetensorError)
 
 
 class ArtifactError(ValueError):
-    """A folder is no model version, is damaged or was tampered with, or comes from a newer release."""
+    """A folder is no model version, is damaged or forged, or comes from a newer release."""
 
 
 def save(folder: str | os.PathLike[str], trained: Trained, *, manifest: Mapping[str, Any]) -> str:
-    """Write a model version to `folder` and return its digest (sha256, hex).
+    """Write a model version to `folder`; return its digest (SHA-256, hex).
 
-    `manifest` is what the caller wants kept with it, as JSON: class names, lineage, metrics. A folder that is
-    already there, from an attempt that was killed, is replaced. One writer a folder at a time. Raises ValueError for
-    a key that is taken or a number that is not finite, TypeError for what JSON cannot hold, `FolderError` where it
-    cannot be written.
+    Only one process may write a folder at a time. An existing folder, from a killed attempt, is replaced.
+
+    Parameters
+    ----------
+    folder : path or URL
+    trained : Trained
+    manifest : mapping
+        Facts to keep with the version, as JSON: class names, lineage, metrics.
+
+    Raises
+    ------
+    ValueError
+        If a key is taken or a number is not finite.
+    TypeError
+        If JSON cannot hold a value.
+    FolderError
+        If the folder cannot be written.
     """
     document = _described(trained, manifest)
     files = {
@@ -68,8 +80,23 @@ def save(folder: str | os.PathLike[str], trained: Trained, *, manifest: Mapping[
 def calibrate(
     folder: str | os.PathLike[str], calibration: Adaptive, *, digest: str, fitted_to: int, measured: Mapping[str, Any]
 ) -> str:
-    """Write beside the version of this digest how sure it may be, found in so many labels, and what was measured with
-    that. Returns the calibration's own digest (sha256, hex). Written again, it is replaced. Raises as `save`.
+    """Write a calibration beside a saved version; return its own digest (SHA-256, hex). An earlier one is replaced.
+
+    Parameters
+    ----------
+    folder : path or URL
+    calibration : Adaptive
+    digest : str
+        The digest of the version.
+    fitted_to : int
+        The number of labels that it was fitted to.
+    measured : mapping
+        Metrics with this calibration, as JSON.
+
+    Raises
+    ------
+    ValueError, TypeError, FolderError
+        As `save`.
     """
     document = {
         "format_version": FORMAT_VERSION,
@@ -85,11 +112,21 @@ def calibrate(
 
 
 def load(folder: str | os.PathLike[str], *, digest: str | None = None, calibration: str | None = None) -> Model:
-    """The model of a folder that `save` wrote, every byte of it checked before anything is used.
+    """Load a model from a folder of `save`. Every byte is checked before anything is used.
 
-    Give the `digest` that `save` returned to be certain that it is that very version: what lies in the folder alone
-    shows damage, but not a forger who rewrote the hashes too. `calibration`: the digest that `calibrate` returned, ""
-    for the model as it was sealed, None for whichever lies there. Raises `ArtifactError`, naming the file at fault.
+    Parameters
+    ----------
+    folder : path or URL
+    digest : str, optional
+        The result of `save`. Without it, damage is detected, but not a forger who replaced the hashes, too.
+    calibration : str, optional
+        The result of `calibrate`; "" for the model without a later calibration; None for the calibration in the folder,
+        if any.
+
+    Raises
+    ------
+    ArtifactError
+        If a file is missing, damaged or forged. The message names the file.
     """
     try:
         source = folder_at(folder)
@@ -112,9 +149,7 @@ def check(folder: str | os.PathLike[str], *, digest: str, calibration: str) -> N
 
 
 def encoder_digest(folder: str | os.PathLike[str]) -> str:
-    """The digest of the encoder that a version learned from, by its manifest; "" if it does not say. Raises
-    `ArtifactError`.
-    """
+    """The digest of a version's encoder, from the manifest; "" if it is missing there. Raises `ArtifactError`."""
     try:
         encoder = _read_manifest(folder_at(folder)).get("encoder")
     except FolderError as error:
@@ -123,8 +158,9 @@ def encoder_digest(folder: str | os.PathLike[str]) -> str:
 
 
 def rebuild_card(folder: str | os.PathLike[str], *, digest: str) -> bool:
-    """Write the card anew, which follows from the manifest. False if it would not be the one that was saved. Raises
-    `ArtifactError` if the manifest is damaged, and as `save`.
+    """Rewrite the model card from the manifest. False if it would differ from the saved card.
+
+    Raises `ArtifactError` if the manifest is damaged, and as `save`.
     """
     try:
         source = folder_at(folder)
@@ -152,7 +188,7 @@ def _checked(
 
 
 def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
-    """The weights, once all files that the manifest names are as it says. What else lies there is not looked at."""
+    """The weights, after a check of all files in the manifest. Other files are ignored."""
     weights = None
     for name, (size, sha256) in _stated(source, document).items():
         content = source.read(name, most=size)
@@ -166,7 +202,7 @@ def _verified(source: Folder, document: Mapping[str, Any]) -> bytes:
 
 
 def _stated(source: Folder, document: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
-    """For each file that the manifest names, its size in bytes and its hash."""
+    """Size in bytes and hash of each file in the manifest."""
     try:
         files = {name: (entry["bytes"], entry["sha256"]) for name, entry in document["files"].items()}
     except (KeyError, TypeError, AttributeError) as error:
@@ -191,7 +227,7 @@ def _model(document: dict[str, Any], weights: bytes) -> Model:
 
 
 def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest, but for the files and the digest."""
+    """The manifest without files and digest."""
     model = trained.model
     own = {
         "format_version": FORMAT_VERSION,
@@ -216,7 +252,7 @@ def _described(trained: Trained, facts: Mapping[str, Any]) -> dict[str, Any]:
     taken = sorted({*own, "files", "digest"} & {*facts})
     if taken:
         raise ValueError(f"the manifest has its own {', '.join(taken)}")
-    # Through JSON and back, so that the digest is of what will be read.
+    # Through JSON and back, so that the digest covers the content as it will be read.
     document: dict[str, Any] = json.loads(json.dumps({**own, **facts}, allow_nan=False))
     return document
 
@@ -226,7 +262,7 @@ def _read_manifest(source: Folder) -> dict[str, Any]:
 
 
 def _read_calibration(source: Folder, manifest: Mapping[str, Any], digest: str | None) -> Adaptive | None:
-    """What is to be had of how sure the version may be, as for `load`."""
+    """The version's calibration, as for `load`."""
     if digest == "" or (digest is None and "calibrated_later" not in manifest):
         return None
     try:
@@ -244,8 +280,8 @@ def _read_calibration(source: Folder, manifest: Mapping[str, Any], digest: str |
 
 
 def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
-    """A document with a digest of itself: its format known, and no byte of it other than it was written. Raises
-    `ArtifactError`, and `FolderError` where it cannot be read.
+    """A document that matches its own digest. Raises `ArtifactError` if it does not, or if its format is unknown, and
+    `FolderError` if it cannot be read.
     """
     problem = "not the manifest of a model" if name == MANIFEST else "not a calibration"
     raw = source.read(name, most=most)
@@ -266,7 +302,7 @@ def read_sealed(source: Folder, name: str, *, most: int) -> dict[str, Any]:
 
 
 def _digest(document: Mapping[str, Any]) -> str:
-    """sha256 of the manifest without its digest, keys in order; through the hashes in it, of the files too."""
+    """SHA-256 of the manifest without its digest, keys in order. Through the hashes in it, it covers the files."""
     content = {key: value for key, value in document.items() if key != "digest"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()

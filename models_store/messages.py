@@ -1,5 +1,5 @@
-"""Messages between two processes of one machine. Their arrays go through shared memory: they are written once, and
-used where they lie. Through the pipe alone each byte would be copied five times.
+"""Messages between two processes of one machine. Arrays go through shared memory, so each byte is written once; a pipe
+alone would copy each byte five times.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from multiprocessing.connection import Connection
 from multiprocessing.reduction import recv_handle, send_handle
 from typing import Any
 
-# Bytes of an array from which on it is worth the trouble.
+# The least bytes of an array that goes through shared memory.
 LEAST = 1 << 16
-# Arrays begin at multiples of so many bytes, as processors like it.
+# Arrays begin at multiples of so many bytes: a line of the processor's cache.
 ALIGNED = 64
 
 
 def send(pipe: Connection, message: Any) -> None:
     """Send a message through a pipe that goes both ways.
 
-    Raises what a pipe raises, and OSError where the memory does not suffice.
+    Raises the errors of a pipe, and OSError if the memory does not suffice.
     """
     arrays: list[memoryview] = []
 
     def kept(buffer: pickle.PickleBuffer) -> bool:
-        """Whether it stays in the message itself."""
+        """Whether a buffer stays in the message itself."""
         view = buffer.raw()
         if view.nbytes < LEAST:
             return True
@@ -51,7 +51,7 @@ def send(pipe: Connection, message: Any) -> None:
 
 
 def receive(pipe: Connection) -> Any:
-    """The next message, as it was sent. Its arrays may be changed. Raises what a pipe raises."""
+    """Receive the next message. Its arrays are writable. Raises the errors of a pipe."""
     pickled = pipe.recv_bytes()
     sizes = pipe.recv()
     arrays: list[memoryview] = []
@@ -71,7 +71,7 @@ def _starts(sizes: Sequence[int]) -> list[int]:
 
 
 def _memory() -> int:
-    """A file in memory that no folder lists; where there is none such, one on disk."""
+    """An anonymous file in memory, or on disk if the system has none in memory."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("message")
     with tempfile.TemporaryFile() as file:

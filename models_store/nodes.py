@@ -1,6 +1,6 @@
-"""What the nodes of a cluster run: encoding and scoring of a part, and how they come to the rows of a file.
+"""The functions that nodes of a cluster run: encode and score a part, and read the rows of a file.
 
-Nodes need neither the database nor its password: they import this package and the selector alone.
+Nodes need neither the database nor its password: they import only this package and the selector.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ PACKAGES = ("models_store", "selector")
 
 
 class OtherRelease(Exception):
-    """A node has another release than the worker, whose results must not be mixed with ours."""
+    """A node runs another release than the worker; results of two releases must not be mixed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of an array that lies in a file, for whoever can read it. They are known by the first and the last."""
+    """Rows of an array in a file, for processes that can read it. Digests of the first and last row identify them."""
 
     path: str
     offset: int
@@ -41,7 +41,7 @@ class Rows:
 
     @classmethod
     def of(cls, array: np.ndarray) -> Rows | None:
-        """The rows of a memory map, or of some of its rows on end; None for an array that lies in no file."""
+        """The rows of a memory map or of a contiguous part of it; None for an array that is in no file."""
         owner = array
         while isinstance(owner.base, np.memmap):
             owner = owner.base
@@ -52,7 +52,7 @@ class Rows:
         return cls(str(path), offset, array.shape, array.dtype.str, _digest(array))
 
     def read(self) -> np.ndarray | None:
-        """The rows as a memory map; None where the file is not here, or is another one of the same name."""
+        """The rows as a memory map; None if the file does not exist here, or is another file of the same name."""
         try:
             array = np.memmap(self.path, self.dtype, "r", self.offset, self.shape)
         except (OSError, ValueError):
@@ -67,7 +67,7 @@ def _digest(array: np.ndarray) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call, the process (host:pid) that ran it and the seconds that it took."""
+    """The result of a call, the process (host:pid) that ran it, and its seconds."""
 
     result: Any
     process: str
@@ -75,11 +75,11 @@ class Outcome:
     size: int = 0
     """Bytes of the result's arrays."""
     unread: bool = False
-    """A file is not on that node, and nothing was done."""
+    """Whether a file does not exist on that node; then the function was not called."""
 
 
 def run(release: str, function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Call the function, with arrays for `Rows`. Raises `OtherRelease`, and what the function raises."""
+    """Call the function, with arrays instead of `Rows`. Raises `OtherRelease`, and the function's exceptions."""
     if release != release_here():
         raise OtherRelease("A node of the cluster runs another release of Marginalia. Install the same one on all.")
     process, started = f"{socket.gethostname()}:{os.getpid()}", time.perf_counter()
@@ -91,13 +91,13 @@ def run(release: str, function: Callable[..., Any], *arguments: Any) -> Outcome:
 
 
 def run_kept(release: str, function: Callable[..., Any], *arguments: Any) -> tuple[Any, ...]:
-    """As `run`: what came of the call, without its result, and the pieces of that."""
+    """As `run`, returning the outcome without its result, then the pieces of the result."""
     outcome = run(release, function, *arguments)
     return replace(outcome, result=None), *outcome.result
 
 
 def bytes_of(value: Any) -> int:
-    """How much of a message is arrays and raw items."""
+    """The bytes of arrays and raw items in a message."""
     if isinstance(value, np.ndarray):
         return value.nbytes
     if isinstance(value, bytes):
@@ -111,7 +111,7 @@ def bytes_of(value: Any) -> int:
 
 @cache
 def release_here() -> str:
-    """A digest of the code that nodes run: nodes whose code is the same give the same results."""
+    """A digest of the code that nodes run: nodes with the same code give the same results."""
     root = Path(__file__).resolve().parent.parent
     digest = hashlib.sha256()
     for path in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
@@ -121,7 +121,7 @@ def release_here() -> str:
 
 @dataclass(frozen=True)
 class EncoderState:
-    """An encoder as it travels: what it learned, not what it has loaded."""
+    """An encoder's state, to send to nodes; each node loads the libraries itself."""
 
     name: str
     digest: str
@@ -136,7 +136,7 @@ _held: dict[str, Encoder] = {}
 
 
 def _encoder_of(state: EncoderState) -> Encoder:
-    """The encoder, held by this process from one call to the next: some take seconds to load. One at a time."""
+    """The encoder, which this process keeps until another one comes: some take seconds to load."""
     if state.digest not in _held:
         _held.clear()
         _held[state.digest] = next(each for each in encoders.ENCODERS if each.name == state.name).from_state(
@@ -146,14 +146,29 @@ def _encoder_of(state: EncoderState) -> Encoder:
 
 
 def encode_part(state: EncoderState, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """As `encode_good`, for an encoder that came from elsewhere."""
+    """As `encode_good`, for an encoder's state."""
     return encode_good(_encoder_of(state), raws)
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot.
+    """Encode all raw items that can be encoded.
 
-    Raises `EncoderSetupError` where the encoder lacks a library.
+    Parameters
+    ----------
+    encoder : Encoder
+    raws : sequence
+
+    Returns
+    -------
+    features : ndarray of shape (m, dim)
+        Of the items that can be encoded, in order.
+    wrong : dict of int to str
+        The places of the other items, with the reasons.
+
+    Raises
+    ------
+    EncoderSetupError
+        If a library is missing.
     """
     left = list(enumerate(raws))
     wrong: dict[int, str] = {}
@@ -174,7 +189,7 @@ def score_rows(
     extras: Sequence[str],
     embeddings: bool,
 ) -> list[Prediction]:
-    """What the model says of the rows from `start` on, in parts; without their embeddings unless they are asked for."""
+    """Predictions for the rows from `start` on, in parts. Embeddings are left out unless `embeddings` is true."""
     return [
         replace(
             part, start=start + part.start, embeddings=part.embeddings if embeddings else part.embeddings[:0].copy()

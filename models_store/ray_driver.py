@@ -1,6 +1,6 @@
-"""The process that is connected to a Ray cluster, and the worker's line to it.
+"""The process that is connected to a Ray cluster, and the worker's connection to that process.
 
-Ray ends a process without a word when its node or the head has gone. The worker outlives that.
+Ray ends a process without an exception if its node or the head is gone. The worker survives that.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from typing import Any
 from models_store.messages import receive, send
 from models_store.nodes import Outcome, run, run_kept
 
-# How often a call is started again whose node has died. One that kills every node must end.
+# How often a call is repeated after its node died. A call that kills its nodes must end.
 RETRIES = 8
-# How often we look whether the cluster is still there, and how long it may take to say goodbye.
+# Seconds between two checks of the cluster, and the most seconds to disconnect.
 LOOK_SECONDS, GOODBYE_SECONDS = 1.0, 10.0
 
 
 class DriverGone(Exception):
-    """The cluster or the process has gone, for the reason given."""
+    """The cluster or the process is gone; the message gives the reason."""
 
 
 class CallCrashed(Exception):
-    """A call ended its process each time that it was begun."""
+    """A call ended its process at each attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What the driver keeps under this number: a value that was sent to it, or a call."""
+    """The number of a value or a call that the driver keeps."""
 
     number: int
 
 
 class Driver:
-    """What the process does for the worker."""
+    """The part of the process that talks to Ray."""
 
     def __init__(self, address: str) -> None:
-        """Connects. Raises what Ray raises."""
+        """Connect. Raises the exceptions of Ray."""
         import ray
 
         ray.init(address, log_to_driver=False, configure_logging=False)
@@ -51,14 +51,14 @@ class Driver:
         self._kept: dict[Kept, Any] = {}
         self._numbers = count()
         self.head: str | None = None
-        """HOST:PORT at which the head answers, for a driver on a node."""
+        """HOST:PORT of the head, for a driver on a node."""
         self._node: str | None = None
         if not address.startswith("ray://"):
             context = ray.get_runtime_context()
             self.head, self._node = context.gcs_address, context.get_node_id()
 
     def resources(self) -> dict[str, float]:
-        """Of all nodes that are alive."""
+        """CPUs and GPUs of all live nodes."""
         alive = {node["NodeID"]: node["Resources"] for node in self._ray.nodes() if node["Alive"]}
         if self._node is not None and self._node not in alive:
             raise ConnectionError("the node of this machine has gone")
@@ -70,7 +70,7 @@ class Driver:
     def submit(
         self, gpus: int, retries: int, pieces: int, release: str, function: Callable[..., Any], arguments: Iterable[Any]
     ) -> list[Kept]:
-        """A call; behind it, if the nodes keep its result in so many pieces, these."""
+        """Start a call; return it, followed by its pieces if the nodes keep the result in pieces."""
         sent = [self._kept[each] if isinstance(each, Kept) else each for each in arguments]
         options = {"num_cpus": 1, "num_gpus": gpus, "max_retries": retries, "name": function.__name__}
         remote = self._ray.remote(run_kept if pieces else run).options(num_returns=1 + pieces, **options)
@@ -78,7 +78,7 @@ class Driver:
         return [self._keep(each) for each in (returned if pieces else [returned])]
 
     def result(self, call: Kept, seconds: float = LOOK_SECONDS) -> Outcome | BaseException | None:
-        """What a call came to, or raised; None if it runs for longer than so many seconds."""
+        """The outcome of a call, or its exception; None if it still runs after so many seconds."""
         errors = self._ray.exceptions
         try:
             outcome: Outcome = self._ray.get(self._kept[call], timeout=seconds)
@@ -96,7 +96,7 @@ class Driver:
             self._ray.cancel(self._kept[call])
 
     def forget(self, kept: Iterable[Kept]) -> None:
-        """Nobody needs these values and calls any more."""
+        """Drop these values and calls."""
         for each in kept:
             del self._kept[each]
 
@@ -107,9 +107,9 @@ class Driver:
 
 
 class Line:
-    """A driver in a process of its own, which is asked one thing at a time. All methods raise `DriverGone`.
+    """A driver in a process of its own, which answers one request at a time. All methods raise `DriverGone`.
 
-    `meanwhile` is called every second that the answer takes.
+    `meanwhile` is called every second until the answer comes.
     """
 
     def __init__(self, address: str) -> None:
@@ -121,12 +121,12 @@ class Line:
         self._end = Finalize(self, _end, (self._process, self._pipe), exitpriority=10)
 
     def connect(self, *, meanwhile: Callable[[], object]) -> str | None:
-        """Where the head answers, if the driver is on a node."""
+        """HOST:PORT of the head, if the driver is on a node."""
         head: str | None = self._answer(meanwhile)
         return head
 
     def ask(self, method: str, *arguments: Any, meanwhile: Callable[[], object]) -> Any:
-        """What the driver's method returns. Raises what it raises, too."""
+        """The result of the driver's method. Raises its exceptions."""
         with _ended():
             send(self._pipe, (method, arguments))
         return self._answer(meanwhile)
@@ -141,7 +141,7 @@ class Line:
         return answer
 
     def end(self) -> None:
-        """At once: a driver that has lost its cluster may take minutes to say goodbye."""
+        """Kill the process: a driver that has lost its cluster may take minutes to disconnect."""
         self._process.kill()
         self._end()
 
@@ -162,7 +162,7 @@ def _end(process: Any, pipe: Connection) -> None:
 
 
 def _serve(pipe: Connection, address: str) -> None:
-    """Answer until the worker has gone, which says when to end: it may have a step to complete first."""
+    """Answer until the worker closes the pipe. Signals are ignored: the worker may have a step to complete first."""
     try:
         driver = Driver(address)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
@@ -178,7 +178,7 @@ def _serve(pipe: Connection, address: str) -> None:
 
 
 def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[Any, Exception | None]:
-    """What the method returns, and what it raises."""
+    """The result of the method, and its exception."""
     from ray.exceptions import RayError
 
     try:
@@ -190,5 +190,5 @@ def _answer(driver: Driver, method: str, arguments: tuple[Any, ...]) -> tuple[An
 
 
 def _gone(error: Exception) -> DriverGone:
-    """In the last line: the messages of Ray hold the traceback of the head too."""
+    """The last line of the message: messages of Ray contain the head's traceback."""
     return DriverGone((str(error).strip() or type(error).__name__).splitlines()[-1][:200])

@@ -1,7 +1,7 @@
-"""Average linkage without any approximation, in O(n·d) memory: for small pools, and to check the fast way by.
+"""Average linkage without approximation, in O(n·d) memory: for small pools, and as a reference for the fast method.
 
 Sources: the nearest-neighbour chain (Murtagh 1983; Müllner 2011, arXiv 1109.2378) and, for its use here,
-Citovsky et al. 2021 (arXiv 2107.14263), algorithm 1: clustering is done once, and only cut again afterwards.
+Citovsky et al. 2021 (arXiv 2107.14263), algorithm 1: the pool is clustered once, and cut again later.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,29 @@ Progress = Callable[[float], None]
 def exact_average_linkage(
     embeddings: ArrayLike, *, metric: str = "cosine", progress: Progress | None = None
 ) -> Dendrogram:
-    """What `linkage.average_linkage` gives, in float64 and looking at every pair. Arguments as there, but for:
+    """Cluster as `linkage.average_linkage`, in float64 and comparing all pairs.
 
-    progress: called with the share done, in [0, 1].
+    Takes O(n²·d) time and O(n·d) memory: at most two float64 copies of the embeddings. Among equally near pairs, the
+    same input always merges the same pair first.
 
-    Takes O(n²·d) time and O(n·d) memory: at most two float64 copies of the embeddings. Of several
-    equally near pairs one is merged first, always the same one for the same input.
-    Raises ValueError on an unknown metric, a wrong shape, or a value that is NaN or infinite.
+    Parameters
+    ----------
+    embeddings, metric
+        As for `linkage.average_linkage`.
+    progress : callable, optional
+        Called with the share done, in [0, 1].
 
+    Returns
+    -------
+    Dendrogram
+
+    Raises
+    ------
+    ValueError
+        If the metric is unknown, the shape is wrong, or a value is not finite.
+
+    Examples
+    --------
     >>> exact_average_linkage([[1, 0], [9, 1], [0, 5]]).cut(clusters=2).tolist()
     [0, 0, 1]
     """
@@ -38,7 +53,7 @@ def exact_average_linkage(
 
 
 class _Clusters:
-    """The clusters still apart. They fill the first `count` slots of every array, without gaps."""
+    """The clusters that are not merged yet. They fill the first `count` slots of each array, without gaps."""
 
     def __init__(self, means: NDArray[np.float64], halves: NDArray[np.float64], metric: str) -> None:
         self.metric = metric
@@ -50,7 +65,7 @@ class _Clusters:
         self.heights = np.zeros(self.count)
 
     def distances_from(self, slot: int) -> NDArray[np.float64]:
-        """Half distances (count,) from one cluster to each."""
+        """(count,) half distances from one cluster to all clusters."""
         products = self.means[: self.count] @ self.means[slot]
         distances: NDArray[np.float64] = self.halves[: self.count] + self.halves[slot] - products
         return distances
@@ -58,7 +73,7 @@ class _Clusters:
     def merge(self, one: int, other: int, half_distance: float, new_id: int) -> tuple[tuple[int, int], float]:
         """Merge two slots into the lower one, and move the last cluster into the slot that this frees.
 
-        Returns the two ids that were merged and the height at which they were.
+        Returns the two merged ids and the height.
         """
         keep, free = min(one, other), max(one, other)
         height = vectors.distance(half_distance, self.halves[keep] + self.halves[free], self.metric)
@@ -81,10 +96,10 @@ class _Clusters:
 def _merge_all(clusters: _Clusters, progress: Progress | None) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Merge along nearest-neighbour chains until one cluster is left.
 
-    A chain steps from a cluster to its nearest, and on, each step shorter than the last, until two clusters are
-    nearest to each other. Merging those two brings nothing nearer to anything else (average linkage is
-    reducible), so the rest of the chain stays good, and the merges are those of always taking the nearest pair.
-    They come in another order, which `in_order_of_height` puts right.
+    A chain steps from a cluster to its nearest cluster, each step shorter than the last, until two clusters are nearest
+    to each other. Merging these two brings no clusters nearer to each other (average linkage is reducible), so the rest
+    of the chain stays valid, and the merges are those of always taking the nearest pair. They come in another order,
+    which `in_order_of_height` sorts.
     """
     n = clusters.count
     merges = np.empty((max(n - 1, 0), 2), dtype=np.int64)
@@ -115,7 +130,7 @@ def _merge_all(clusters: _Clusters, progress: Progress | None) -> tuple[NDArray[
 
 
 def _report(progress: Progress | None, n: int, left: int) -> None:
-    """Report about a hundred times. The work that is left goes with the square of the clusters left."""
+    """Report about a hundred times. The remaining work is proportional to the square of the clusters left."""
     if progress is not None and left % max(n // 100, 1) == 0:
         progress(1.0 - (left / n) ** 2)
 

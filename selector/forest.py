@@ -1,8 +1,8 @@
-"""Trees that part points into leaves of near ones, and the search for neighbours within a leaf.
+"""Trees that divide points into leaves of near points, and the search for neighbours within a leaf.
 
-Each tree halves the points again and again, by the plane between two centres that a few steps of 2-means over a
-sample have found (two-means trees, as in Annoy). Near points mostly share a leaf; what one tree parts, another
-keeps together. Within a leaf all pairs are looked at, by one matrix product.
+Each tree halves the points repeatedly, by the plane between two centres that a few steps of 2-means over a sample find
+(two-means trees, as in Annoy). Near points mostly share a leaf; other trees keep together the points that one tree
+separates. Within a leaf all pairs are compared, by one matrix product.
 """
 
 import numpy as np
@@ -22,10 +22,20 @@ _Points = NDArray[np.float32]
 
 @compiled
 def plant(points: _Points, leaf: int, seed: int) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
-    """One tree over `points` (m, d).
+    """Grow one tree, in O(m·d·log(m / leaf)) time.
 
-    Returns order (m,), the points leaf by leaf, and starts (leaves + 1,), where each leaf begins in it.
-    Takes O(m·d·log(m / leaf)) time. Points that no plane parts, such as copies of one, are halved as they lie.
+    Points that no plane separates, such as copies of one point, are halved in their order.
+
+    Parameters
+    ----------
+    points : ndarray of shape (m, d), float32
+
+    Returns
+    -------
+    order : ndarray of shape (m,), int32
+        The points, leaf by leaf.
+    starts : ndarray of shape (leaves + 1,), int64
+        Where each leaf begins in `order`.
     """
     m = len(points)
     order = np.arange(m).astype(np.int32)
@@ -60,7 +70,7 @@ def _random(state: NDArray[np.uint64], below: int) -> np.int64:
 
 @fast
 def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint64]) -> _Points:
-    """From one to the other of two centres, (d,)."""
+    """(d,) the vector from one centre to the other."""
     d = points.shape[1]
     centres = np.empty((2, d), np.float32)
     centres[0] = points[rows[_random(state, len(rows))]]
@@ -89,9 +99,9 @@ def _direction(points: _Points, rows: NDArray[np.int32], state: NDArray[np.uint6
 
 @compiled
 def _one_that_differs(points: _Points, rows: NDArray[np.int32], point: _Points, start: np.int64) -> np.int64:
-    """The first place in `rows`, from `start` on and round, whose point is another; `start` if there is none.
+    """The first place in `rows`, from `start` on and around, whose point differs; `start` if there is none.
 
-    Where most points are equal, two drawn at random are too, and no plane would ever part the few others from them.
+    If most points are equal, two random points are equal, too, and no plane would separate the few others.
     """
     for step in range(len(rows)):
         place = (start + step) % len(rows)

@@ -3,11 +3,11 @@
 A cluster is its mean and its spread, half the mean squared distance of its items from that mean. Half the average
 squared distance of two clusters is then |mean a - mean b|²/2 + spread a + spread b, exactly.
 
-Each cluster knows a few others, and a radius: everyone that it does not know is at least so far away. Average linkage
-is reducible (what two clusters merge into is no nearer to a third than the nearer of the two was), so that stays true
-while others merge, and what two merge into has a radius too: nobody whom neither knew is nearer than the mean of their
-radii, weighted by their items. Two clusters that are nearest to each other, within both radii, are merged: exact
-average linkage would merge them too. Who has nobody left within the radius waits for new lists.
+Each cluster has a list of near clusters, and a radius: all clusters outside the list are at least so far away. Average
+linkage is reducible (two merged clusters are no nearer to a third than the nearer of them was), so that stays true
+while others merge. Two merged clusters have a radius, too: no cluster outside both lists is nearer than the mean of
+their radii, weighted by their items. Two clusters that are nearest to each other, within both radii, are merged: exact
+average linkage would merge them, too. A cluster without any cluster left within its radius waits for new lists.
 """
 
 from typing import NamedTuple
@@ -22,13 +22,13 @@ FREE, ON_CHAIN, WAITING = 0, 1, 2
 
 
 class Clusters(NamedTuple):
-    """Clusters, one a slot, and what they know of each other. All arrays are changed in place.
+    """Clusters, one in each slot, with their lists of near clusters. All arrays are changed in place.
 
-    points (m, d), spread, sizes and heights (m,): mean, spread, items and height of the last merge.
-    ids, gaps (m, k): whom it knows, nearest first, and how far they are. -1 and infinity at the end of a short list.
-    radius (m,): how far everyone else is at least.
-    names (m,): of the cluster in the slot, below m as given and m + i for what merge i made; -1 if it has gone.
-    slots (2m,): of each name. parents (2m,): the name of what it has merged into, or its own.
+    points (m, d), spread, sizes and heights (m,): mean, spread, number of items and height of the last merge.
+    ids, gaps (m, k): names of near clusters, nearest first, and their distances; -1 and infinity fill short lists.
+    radius (m,): the least distance of all clusters outside the list.
+    names (m,): the cluster in the slot: below m as given, m + i for the cluster of merge i, -1 if it is gone.
+    slots (2m,): the slot of each name. parents (2m,): the cluster that each name has merged into, or its own name.
     states (m,): FREE, ON_CHAIN or WAITING.
     """
 
@@ -63,12 +63,19 @@ def clusters_of(
 
 @compiled
 def merge_known(clusters: Clusters, merges: NDArray[np.int32], heights: NDArray[np.float64]) -> int:
-    """Make all merges that the lists prove right; return how many, at least one where m > 1.
+    """Make all merges that the lists prove right; return their number, at least one if m > 1.
 
-    merges, heights: (m - 1, 2) and (m - 1,), written: the names merged, and half the average squared distance.
+    It follows nearest-neighbour chains: from each cluster to its nearest cluster, each step shorter than the last,
+    until two clusters are nearest to each other. Takes about 2m visits of a list.
 
-    Follows nearest-neighbour chains: each cluster to the one nearest to it, each step shorter than the last, until
-    two are nearest to each other. Takes about 2m looks at a list.
+    Parameters
+    ----------
+    clusters : Clusters
+        Changed in place.
+    merges : ndarray of shape (m - 1, 2)
+        Filled with the names of the merged clusters.
+    heights : ndarray of shape (m - 1,)
+        Filled with half the average squared distances.
     """
     m = len(clusters.names)
     chain = np.empty(m, np.int32)  # slots
@@ -121,7 +128,7 @@ def merge_known(clusters: Clusters, merges: NDArray[np.int32], heights: NDArray[
 
 @compiled
 def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
-    """All of a chain that ends in one who waits have to wait too."""
+    """A chain that ends at a waiting cluster waits, too."""
     for place in range(length):
         clusters.states[chain[place]] = WAITING
     return 0
@@ -129,7 +136,7 @@ def _wait(clusters: Clusters, chain: NDArray[np.int32], length: int) -> int:
 
 @compiled
 def _has_none_nearer(clusters: Clusters, slot: int, distance: np.float32) -> bool:
-    """Whether one who waits can merge with one at this distance: it waits for others in vain where many are equal."""
+    """Whether a waiting cluster can merge with a cluster at this distance; among equal distances it waits in vain."""
     _bring_up_to_date(clusters, slot)
     nearer: bool = distance <= min(clusters.gaps[slot, 0], clusters.radius[slot])
     return nearer
@@ -167,7 +174,7 @@ def _between(one: float, other: float, share: float) -> float:
 
 @compiled
 def _unite_lists(clusters: Clusters, slot: int, other: int) -> None:
-    """Whom either of two merged clusters knew, as far as there is room; the radius ends where there is none."""
+    """Join the lists of two merged clusters; the radius shrinks to the nearest cluster for which there is no room."""
     k = clusters.ids.shape[1]
     ids = np.full(k, -1, np.int32)
     gaps = np.full(k, np.inf, np.float32)
@@ -190,7 +197,7 @@ def _unite_lists(clusters: Clusters, slot: int, other: int) -> None:
 
 @compiled
 def _bring_up_to_date(clusters: Clusters, slot: int) -> None:
-    """Replace those in the list that have merged since by what they have become, once each."""
+    """Replace merged clusters in the list by the clusters that they are part of, each once."""
     ids, gaps = clusters.ids[slot], clusters.gaps[slot]
     kept = 0
     for place in range(len(ids)):
@@ -210,7 +217,7 @@ def _bring_up_to_date(clusters: Clusters, slot: int) -> None:
 
 @compiled
 def _insert(ids: NDArray[np.int32], gaps: NDArray[np.float32], last: int, name: int, distance: np.float32) -> None:
-    """Put a neighbour at its place among the first `last` of a list, and those behind it one further."""
+    """Insert a neighbour in order of distance among the first `last` of a list."""
     place = last
     while place > 0 and gaps[place - 1] > distance:
         gaps[place], ids[place] = gaps[place - 1], ids[place - 1]
@@ -228,7 +235,7 @@ def _holds(ids: NDArray[np.int32], name: int) -> bool:
 
 @compiled
 def _now(parents: NDArray[np.int32], name: int) -> int:
-    """The name of the cluster that a cluster has become part of; the way there is made shorter (path halving)."""
+    """The name of the cluster that a cluster is part of now; shortens the way there (path halving)."""
     while parents[name] != name:
         parents[name] = parents[parents[name]]
         name = parents[name]

@@ -1,4 +1,4 @@
-"""For each point those that are nearest to it: nearly all of them, in nearly linear time."""
+"""The nearest neighbours of each point, nearly all of them, in nearly linear time."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from selector.forest import LEAF, keep
 Progress = Callable[[float], None]
 
 ALL_PAIRS = 20_000
-"""Points. Among so few looking at all pairs is as quick as the trees, and misses none."""
+"""The most points of which all pairs are compared: that is as quick as the trees, and misses no neighbour."""
 TREES = 6
 _WIDTH = 8  # how many of a neighbour's own neighbours, and of those that it is a neighbour of, are asked
 
@@ -26,13 +26,28 @@ def nearest_neighbours(
     threads: Threads,
     progress: Progress = lambda share: None,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """The `count` points nearest to each of `points`, nearest first.
+    """Find the `count` points nearest to each point, nearest first.
 
-    points: (m, d). spread: (m,), at least 0. The gap of two points a and b is |a - b|²/2 + spread a + spread b.
-    count: at least 1 and less than m.
-    Returns ids and gaps, both (m, count).
+    Parameters
+    ----------
+    points : ndarray of shape (m, d), float32
+    spread : ndarray of shape (m,), float64
+        At least 0. The gap of two points a and b is |a - b|²/2 + spread a + spread b.
+    count : int
+        At least 1 and less than m.
+    seed : int
+    threads : Threads
+    progress : callable
+        Called with the share done.
 
-    All pairs are looked at up to ALL_PAIRS points. Beyond, several trees find most of them, and one look at the
+    Returns
+    -------
+    ids : ndarray of shape (m, count), int32
+    gaps : ndarray of shape (m, count), float32
+
+    Notes
+    -----
+    Up to ALL_PAIRS points, all pairs are compared. Beyond, several trees find most neighbours, and one look at the
     neighbours of neighbours (Dong et al. 2011, "Efficient k-nearest neighbor graph construction") most of the rest.
     Takes O(m·log m) time. The same arguments give the same result on the same machine.
     """
@@ -71,10 +86,10 @@ def search_trees(
     *,
     refined: int | None = None,
 ) -> None:
-    """Fill ids and gaps, given as -1 and infinity, with near points of each, gaps less the point's own spread.
+    """Fill ids and gaps, given as -1 and infinity, with near points; gaps are without the point's own spread.
 
-    A point of infinite spread is nobody's neighbour. `refined`: only so many of the first points look among the
-    neighbours of their neighbours too; the lists of the others are as the trees leave them.
+    A point of infinite spread is no neighbour of any point. `refined`: the number of first points whose lists also take
+    neighbours of neighbours; the lists of the other points stay as the trees fill them.
     """
     for tree in range(0, TREES, threads.count):
         seeds = range(tree, min(tree + threads.count, TREES))
@@ -104,13 +119,13 @@ def refine(
 
 
 def asking_of(ids: NDArray[np.int32]) -> NDArray[np.int32]:
-    """For each point a few of those that have it among their neighbours, (m, 8); -1 where there are fewer."""
+    """For each point, (m, 8), a few points that have it in their lists; -1 fills short rows."""
     return _asking(ids, _WIDTH)
 
 
 @compiled
 def gap(points: NDArray[np.float32], spread: NDArray[np.float64], one: int, other: int) -> np.float32:
-    """Half the average squared distance of two clusters, the same to the last bit whichever is named first."""
+    """Half the average squared distance of two clusters; symmetric to the last bit."""
     return np.float32(half_square(points, one, other) + (spread[one] + spread[other]))
 
 
@@ -126,7 +141,7 @@ def half_square(points: NDArray[np.float32], one: int, other: int) -> np.float32
 
 @compiled
 def _asking(ids: NDArray[np.int32], most: int) -> NDArray[np.int32]:
-    """For each point up to `most` of those that have it among their neighbours, (m, most); -1 where there are fewer."""
+    """For each point, (m, most), up to `most` points that have it in their lists; -1 fills short rows."""
     asking = np.full((len(ids), most), -1, np.int32)
     filled = np.zeros(len(ids), np.int32)
     for place in range(ids.shape[1]):

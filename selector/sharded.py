@@ -31,14 +31,14 @@ Piece = tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]
 
 
 class Workers(Protocol):
-    """Who computes: other processes, here or on other machines."""
+    """Other processes that compute, on this machine or on others."""
 
     @property
     def count(self) -> int:
         """Cores that compute side by side."""
 
     def share(self, value: Any) -> Any:
-        """What to hand to calls for a value that many of them take: it goes to each machine once."""
+        """A handle on a value that many calls take, to pass to them instead. The value goes to each machine once."""
 
     def map(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]]) -> Iterator[Any]:
         """The results of `function(*call)` for each of `calls`, in their order. Arguments must not be changed."""
@@ -46,8 +46,8 @@ class Workers(Protocol):
     def map_kept(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
     ) -> Iterator[Sequence[Any]]:
-        """As `map`, for results of so many pieces each, which stay where they are. What comes in place of a piece is
-        for later calls to take, as an argument of its own.
+        """As `map`, for results of `pieces` pieces, which stay on the workers. It yields handles on the pieces, to pass
+        to later calls as arguments.
         """
 
 
@@ -61,7 +61,7 @@ def nearest_neighbours(
     threads: Threads,
     progress: Progress = lambda share: None,
 ) -> Lists:
-    """As `neighbours.nearest_neighbours`. Points so few that all pairs are looked at are searched here."""
+    """As `neighbours.nearest_neighbours`. Up to ALL_PAIRS points are searched in this process."""
     if len(points) <= ALL_PAIRS:
         return neighbours.nearest_neighbours(points, spread, count, seed=seed, threads=threads, progress=progress)
     ids, gaps = search_trees(points, spread, count, seed=seed, workers=workers, progress=progress, measured=True)

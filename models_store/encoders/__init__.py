@@ -1,6 +1,6 @@
-"""Encoders by name. To add your own, write it next to these and list its class in `ENCODERS`.
+"""Encoders by name. To add an encoder, put it beside these and list its class in `ENCODERS`.
 
-Light to import: web processes read names and options here. What an encoder needs is loaded when it is fitted or used.
+Light to import: web processes read names and options here. An encoder loads its libraries when it is fitted or used.
 """
 
 import os
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 ENCODERS: tuple[type[Encoder], ...] = (Pixels, Backbone, FineTuned, TfidfSvd, SentenceTransformers, Vector, LogMel)
-"""In order of preference: the first one of a kind is what projects of that kind use unless told otherwise."""
+"""In order of preference: the first encoder of a kind is the default of projects of that kind."""
 
 
 def get(name: str) -> type[Encoder]:
-    """The encoder of this name, or else the default one of this kind of item. Raises KeyError."""
+    """The encoder of this name, or the default encoder of this kind. Raises KeyError for an unknown name."""
     for encoder in ENCODERS:
         if encoder.name == name:
             return encoder
@@ -46,7 +46,7 @@ def get(name: str) -> type[Encoder]:
 
 
 def for_kind(kind: str) -> type[Encoder]:
-    """The default encoder for items of a kind, such as "image". Raises KeyError."""
+    """The default encoder of a kind, such as "image". Raises KeyError for an unknown kind."""
     for encoder in ENCODERS:
         if encoder.kind == kind:
             return encoder
@@ -55,7 +55,7 @@ def for_kind(kind: str) -> type[Encoder]:
 
 
 def load(path: str | os.PathLike[str]) -> Encoder:
-    """The encoder that `Encoder.save` wrote to `path`. Raises `EncoderFileError`."""
+    """The encoder in a file of `Encoder.save`. Raises `EncoderFileError`."""
     name, revision, state = load_state(path)
     encoder = next((encoder for encoder in ENCODERS if encoder.name == name), None)
     if encoder is None:

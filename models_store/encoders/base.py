@@ -1,9 +1,8 @@
-"""The interface of an encoder: raw items in, fixed numbers out. Write your own against this file.
+"""The interface of an encoder: raw items in, fixed numbers out. Write your own encoder against this file.
 
-An encoder is frozen: it is fitted at most once per project, saved, and turns every item into the same features for
-ever after. To add one, subclass `Encoder` in a file of this folder and list the class in `encoders/__init__.py`
-(docs/how-to/add-an-encoder.md walks through it).
-"""
+An encoder is frozen: it is fitted at most once in a project, saved, and turns each item into the same features from
+then on. To add an encoder, subclass `Encoder` in a file of this folder and list the class in `encoders/__init__.py`
+(docs/how-to/add-an-encoder.md walks through it)."""
 
 import hashlib
 import os
@@ -59,55 +58,54 @@ class EncoderSetupError(ValueError):
 class Encoder(ABC):
     """Turns raw items of one kind into features.
 
-    A subclass sets the class variables, `dim` and `input_shape`, and writes `fit`, `encode`, `state` and
-    `from_state`; saving, loading and the digest come with this class. `encode` must treat each item by itself (no
-    statistics over the batch at hand) and give the same numbers for the same item every time.
-    """
+    A subclass sets the class variables, `dim` and `input_shape`, and implements `fit`, `encode`, `state` and
+    `from_state`; this class saves, loads and computes the digest. `encode` must treat each item by itself (no
+    statistics over the batch at hand) and always give the same numbers for the same item."""
 
     name: ClassVar[str]
-    """By which the registry and saved files know it."""
+    """The name in the registry and in saved files."""
 
     revision: ClassVar[int] = 1
-    """Raise it when `encode` starts to give other numbers: features of another revision are not comparable."""
+    """Increase it when `encode` starts to give other numbers: features of different revisions are not comparable."""
 
     kind: ClassVar[str]
-    """Of the items it takes, and so what `encode` is given: the bytes of a file, a text, or a 1-D array of numbers."""
+    """The kind of its items, and so the raw items of `encode`: bytes of a file, a text, or a 1-D array of numbers."""
 
     meaning: ClassVar[str] = ""
-    """What it makes of an item and when to take it, in a sentence for whoever chooses."""
+    """Its features and when to choose it, in a sentence for managers."""
 
     options: ClassVar[Mapping[str, Option]] = {}
-    """What can be set for a project. `fit` is given them as keyword arguments."""
+    """The options that a manager can set. `fit` gets them as keyword arguments."""
 
     fit_samples: ClassVar[int] = 0
-    """How many items `fit` makes use of; more are not worth reading. 0: it needs none."""
+    """The most items that `fit` uses; 0 if it needs none."""
 
     dtype: ClassVar[np.dtype[Any]]
-    """Of the features: uint8 or float32."""
+    """The type of the features: uint8 or float32."""
 
     dim: int
-    """Numbers per item."""
+    """The number of features of an item."""
 
     input_shape: tuple[int, ...]
-    """How a network is to see one row: (channels, height, width), or (dim,). Its product is `dim`."""
+    """The shape of one row for networks: (channels, height, width), or (dim,). Its product is `dim`."""
 
     @classmethod
     @abstractmethod
     def fit(cls, samples: Sequence[Any], *_: Any, **options: Any) -> Self:
-        """Learn what is needed from raw items drawn uniformly from the pool, and from the options. Deterministic.
+        """Learn from raw items, drawn uniformly from the pool, and from the options. Deterministic.
 
-        Raises `EncoderSetupError` where a library or weights are missing.
+        Raises `EncoderSetupError` if a library or weights are missing.
         """
 
     @abstractmethod
     def encode(self, raws: Sequence[Any]) -> np.ndarray:
-        """(m, dim) array of `dtype`, one row an item, for m >= 0 raw items.
+        """Encode m >= 0 raw items: (m, dim) features of `dtype`.
 
-        Raises `EncodingError` naming the first item that cannot be encoded.
+        Raises `EncodingError`, with the place of the first item that cannot be encoded.
         """
 
     def network(self, n_classes: int) -> "nn.Module | None":
-        """What every training on the features begins with, as `networks.Tuned`; None: a new network for their shape."""
+        """The network that trainings on the features begin with, as `networks.Tuned`; None for a new network."""
         return None
 
     @abstractmethod
@@ -117,7 +115,7 @@ class Encoder(ABC):
     @classmethod
     @abstractmethod
     def from_state(cls, state: State) -> Self:
-        """The encoder whose `state()` this is. Raises KeyError or ValueError for one that does not fit."""
+        """The encoder with this `state()`. Raises KeyError or ValueError if it does not fit."""
 
     @property
     def digest(self) -> str:
@@ -140,9 +138,9 @@ class Encoder(ABC):
 
 
 def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
-    """Name, revision and state in a file that `Encoder.save` wrote.
+    """Name, revision and state from a file of `Encoder.save`.
 
-    Raises `EncoderFileError` for anything else, also when the content no longer matches its digest.
+    Raises `EncoderFileError` for any other file, or if the content does not match its digest.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -165,7 +163,7 @@ def load_state(path: str | os.PathLike[str]) -> tuple[str, int, State]:
 
 
 def library(name: str, *, encoder: str, requirements: str = "requirements-encoders.txt") -> Any:
-    """A package that is not in the default installation, loaded. Raises `EncoderSetupError` if it is not installed."""
+    """Import a package that is not in the default installation. Raises `EncoderSetupError` if it is missing."""
     try:
         return import_module(name)
     except ImportError as error:
@@ -176,12 +174,12 @@ def library(name: str, *, encoder: str, requirements: str = "requirements-encode
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, fit for one line."""
+    """The first line of an error's message, or the name of its type."""
     return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def thinned(samples: Sequence[Any], limit: int) -> Sequence[Any]:
-    """At most `limit` of the samples, evenly spaced: the same ones every time."""
+    """At most `limit` of the samples, evenly spaced; always the same ones."""
     if len(samples) <= limit:
         return samples
     return [samples[i] for i in np.linspace(0, len(samples) - 1, limit).astype(int)]

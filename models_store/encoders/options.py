@@ -1,4 +1,4 @@
-"""What an encoder can be told: options by name, checked long before anything is encoded."""
+"""Options of encoders and estimators, by name, which are checked when a manager sets them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class OptionError(ValueError):
-    """An option is unknown, missing or of no use, in words for the person who typed it. `option` is its name."""
+    """An option is unknown, missing or not valid. People see the message; `option` is the name."""
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(reason)
@@ -19,31 +19,30 @@ class OptionError(ValueError):
 
 @dataclass(frozen=True)
 class Option:
-    """A text, a whole number (if its default is one), or the name of what lies in the folder of weights."""
+    """A text, a whole number (if its default is a whole number), or the name of a file or folder of weights."""
 
     meaning: str
-    """In one sentence, for whoever chooses."""
+    """A sentence for managers."""
     default: str | int | None = None
-    """None: it has to be given."""
+    """None if the option must be set."""
     low: int = 0
     high: int = 0
     """Bounds of a number, inclusive."""
     weights: bool = False
-    """Names a file or folder of the folder of weights; `fit` is given its path."""
+    """Whether the value names a file or folder in the folder of weights; `fit` gets its path."""
     pattern: str = ""
-    """Of a text: the regular expression that all of it must match, if any."""
+    """The regular expression that a whole text must match, if any."""
 
 
 MOST_CHARACTERS = 200
-"""Of a text."""
+"""The most characters of a text."""
 
 
 def settled(options: Mapping[str, Option], values: Mapping[str, Any], weights: Path) -> dict[str, Any]:
-    """Every option with its value, defaults filled in; names of weights become paths below the folder `weights`.
+    """All options with their values or defaults; names of weights become paths below the folder `weights`.
 
-    Raises `OptionError` for an unknown or missing option, a value of the wrong type or out of bounds, or weights that
-    are not there.
-    """
+    Raises `OptionError` if an option is unknown or missing, a value has the wrong type or is out of bounds, or weights
+    do not exist."""
     if unknown := [str(name) for name in values if name not in options]:
         known = f"known: {', '.join(options)}" if options else "it has none"
         raise OptionError(unknown[0], f"there is no option {unknown[0]!r}; {known}.")
@@ -65,7 +64,7 @@ def _value(name: str, option: Option, value: Any, weights: Path) -> Any:
 
 
 def _entry(name: str, value: str, weights: Path) -> Path:
-    """What is called so in the folder: only what its owner has put there, never a path out of it."""
+    """The file or folder of this name in the folder of weights; never a path out of it."""
     there = {path.name: path for path in weights.iterdir()} if weights.is_dir() else {}
     if value not in there:
         files = ", ".join(sorted(there)[:10]) or "nothing yet"

@@ -24,7 +24,7 @@ class AdapterConfig:
 
 
 class Adapter(nn.Module):
-    """(m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits. Its state holds the estimator's arrays."""
+    """(m, *input_shape) inputs -> (m, d) embeddings and (m, n_classes) logits. Its state is the estimator's."""
 
     def __init__(self, config: AdapterConfig) -> None:
         super().__init__()
