@@ -1,5 +1,6 @@
 """A training that was cut short goes on where it was and ends as it would have, whatever lies in its file."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ import numpy as np
 import pytest
 import torch
 from model_data import ALONE, SHAPES, Pool, blobs, train_on
+from safetensors import safe_open
 
 from models_store.config import TrainConfig
 from models_store.networks import Mlp, MlpConfig
-from models_store.training import gradients, run
+from models_store.training import checkpoints, gradients, run
 
 # Without further trainings, which test_calibrating.py cuts short: they would take four times as long again.
 CONFIG = TrainConfig(epochs=12, temperature="likelihood", batch_growth=4.0, calibration_labels=0)
@@ -124,6 +126,23 @@ def test_a_process_that_is_killed_goes_on(tmp_path):
     found = torch.load(tmp_path / "weights", weights_only=True)
     for name, tensor in weights(whole).items():
         torch.testing.assert_close(tensor, found[name])
+
+
+def test_a_checkpoint_of_an_earlier_release_goes_on(tmp_path):
+    """Their trainings ran in one process and did not save the number."""
+    pool, path = blobs(300, seed=1), tmp_path / "c"
+    with pytest.raises(Killed):
+        train_on(pool, config=SHORT, progress=killed_at(20), checkpoint=path, checkpoint_seconds=0)
+    with safe_open(path, framework="pt") as file:
+        state = json.loads(file.metadata()["state"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    assert state.pop("processes") == [1]
+    checkpoints.write(path, tensors, state)
+    steps = []
+    resumed = train_on(pool, config=SHORT, checkpoint=path, progress=lambda at: steps.append(at.step))
+    assert steps[0] == 20
+    assert resumed.processes == (1,)
+    assert same(train_on(pool, config=SHORT), resumed)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "empty", "foreign", "one bit"])

@@ -17,7 +17,7 @@ from models_store.encoders.fine_tuned import FineTuned
 from models_store.encoders.pixels import Pixels
 from models_store.onnx_export import to_onnx
 from models_store.prediction import predict
-from models_store.training import Recipe, Trained, TrainingSet, train
+from models_store.training import Recipe, Runtime, Trained, TrainingSet, train
 from models_store.training.optimiser import GENTLY, parameter_groups
 
 QUICK = TrainConfig(epochs=2, min_steps=6, max_steps=6, batch_size=16)
@@ -41,7 +41,7 @@ def few_of(digits: Pool) -> Pool:
 
 def trained_on(encoder: FineTuned, pool: Pool, config: TrainConfig = QUICK, **options):
     training_set = TrainingSet(pool.features, pool.classes, "single", pool.n_classes, encoder.input_shape)
-    return train(training_set, Recipe(3, config, network=encoder.network(pool.n_classes), **options))
+    return train(training_set, Recipe(3, config, network=encoder.network(pool.n_classes)), Runtime(**options))
 
 
 @pytest.fixture
