@@ -96,10 +96,9 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Settings from JSON; what is not given keeps its default.
+        """Settings from JSON; missing settings keep their defaults.
 
-        Raises ValueError, in words for the person who typed them, for an unknown name, a wrong type or a value
-        out of range.
+        Raises ValueError, with a message for people, for an unknown name, a wrong type or a value out of range.
         """
         if not isinstance(values, Mapping):
             raise ValueError(f"training: expected an object of settings, not {type(values).__name__}")
@@ -111,7 +110,7 @@ class TrainConfig:
 
 
 def _problem(item: Field[Any], value: Any) -> str | None:
-    """What is wrong with a value, or None."""
+    """The problem with a value, or None."""
     if "choices" in item.metadata:
         known = item.metadata["choices"]
         return None if value in known else f"{item.name} must be one of {', '.join(known)}, not {value!r}"

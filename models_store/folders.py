@@ -1,8 +1,8 @@
-"""Folders of a few files that are there whole or not at all: on the local disk, or wherever fsspec reaches.
+"""Folders of a few files that exist whole or not at all: on the local disk, or in a store that fsspec supports.
 
-A location is a path, or a URL such as s3://bucket/folder. The file that is written last, the seal, makes the folder
-count: a store that cannot rename gets the others first. Which package a URL needs is fsspec's affair: s3fs for s3://,
-gcsfs for gs://, adlfs for abfs://. The standard library and fsspec only.
+A location is a path, or a URL such as s3://bucket/folder. A store that cannot rename gets one file last, the seal: a
+folder without its seal does not count. fsspec needs a package for each kind of URL: s3fs for s3://, gcsfs for gs://,
+adlfs for abfs://. The standard library and fsspec only.
 """
 
 import os
@@ -31,17 +31,17 @@ class FolderError(ValueError):
 
 
 class StoreAway(Exception):
-    """A store elsewhere does not do what it was asked for; another try may do. The message says of which file."""
+    """A request to a remote store failed, and another attempt may succeed. The message names the file."""
 
 
 class Folder(ABC):
-    """Files by plain names, without any folder in them. `str` of it is its location.
+    """Files by plain names, without folders. `str` of it is its location.
 
-    Whatever asks a store elsewhere raises `StoreAway`, too.
+    For remote stores, all methods raise `StoreAway`, too.
     """
 
     def open(self, name: str) -> IO[bytes]:
-        """The file, open for reading. Raises `FolderError`, also for a name that leads elsewhere, a link or a pipe."""
+        """Open a file for reading. Raises `FolderError`, also for a name with a path, a link or a pipe."""
         if not PLAIN_NAME.fullmatch(name):
             raise FolderError(f"{self}: {name[:100]!r} is no name for a file in it")
         return self._open(name)
@@ -51,14 +51,14 @@ class Folder(ABC):
 
     @abstractmethod
     def replace(self, files: Mapping[str, bytes], *, seal: str) -> None:
-        """Make these the folder's files, the seal last. One writer a folder at a time. Raises `FolderError`."""
+        """Replace all files of the folder, the seal last. One process writes at a time. Raises `FolderError`."""
 
     @abstractmethod
     def remove(self) -> None:
-        """Remove the folder with all that is in it; one that is not there is fine. Raises `FolderError`."""
+        """Remove the folder with its files, if it exists. Raises `FolderError`."""
 
     def add(self, name: str, content: bytes) -> None:
-        """Put one more file beside the others, or another in its place: whole or not at all. Raises `FolderError`."""
+        """Add a file, or replace one, whole or not at all. Raises `FolderError`."""
         if not PLAIN_NAME.fullmatch(name):
             raise FolderError(f"{self}: {name[:100]!r} is no name for a file in it")
         self._add(name, content)
@@ -67,7 +67,7 @@ class Folder(ABC):
     def _add(self, name: str, content: bytes) -> None: ...
 
     def read(self, name: str, *, most: int) -> bytes:
-        """The file's content, or of a longer one the first most + 1 bytes. No memory is taken on the word of `most`."""
+        """The first most + 1 bytes of a file, or all of a shorter file. Memory grows with the content."""
         content = bytearray()
         with self.open(name) as file:
             while len(content) <= most and (block := file.read(min(BLOCK_BYTES, most + 1 - len(content)))):
@@ -76,14 +76,14 @@ class Folder(ABC):
 
 
 def folder_at(location: str | os.PathLike[str]) -> Folder:
-    """The folder at a path or URL; it need not exist yet. Raises `FolderError` for a URL that fsspec cannot serve."""
+    """The folder at a path or URL, which need not exist. Raises `FolderError` if fsspec does not support the URL."""
     if not isinstance(location, str) or "://" not in location:
         return _Local(Path(location))
     return _Local(Path(location.removeprefix("file://"))) if location.startswith("file://") else _Remote(location)
 
 
 def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
-    """The file system that a URL names, and the path in it. Raises what its package raises."""
+    """The file system of a URL, and the path in it. Raises the exceptions of fsspec and its packages."""
     scheme = url.partition("://")[0]
     is_s3 = scheme in ("s3", "s3a")
     if is_s3:
@@ -98,8 +98,8 @@ def filesystem_at(url: str, **options: Any) -> tuple[AbstractFileSystem, str]:
 
 @cache
 def _s3_session() -> Any:
-    """One that sends what is to be written at once. Else it asks first whether it may, and waits without an end for the
-    answer of a server that hangs.
+    """A session that sends bodies at once. By default it first asks for permission, and waits endlessly for the answer
+    of a server that hangs.
     """
     from aiobotocore.session import AioSession
     from botocore.handlers import add_expect_header
@@ -110,7 +110,7 @@ def _s3_session() -> Any:
 
 
 class _Local(Folder):
-    """On this machine's disk: written beside its place and renamed, in the order that survives a power cut."""
+    """On this machine's disk: written beside its place and renamed, in an order that survives a power cut."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -121,7 +121,7 @@ class _Local(Folder):
     def _open(self, name: str) -> IO[bytes]:
         path = self._path / name
         try:
-            # A link leads to what nobody wrote here; a pipe would never end.
+            # A link leads to a foreign file; a pipe would never end.
             if path.is_symlink() or (path.exists() and not path.is_file()):
                 raise FolderError(f"{path}: is no plain file")
             return path.open("rb")
@@ -170,7 +170,7 @@ class _Local(Folder):
 
 
 class _Remote(Folder):
-    """Wherever fsspec reaches. A folder is what has a seal: without it, half-written files do not count."""
+    """In a store of fsspec. A folder without its seal does not count: its files may be incomplete."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -212,7 +212,7 @@ class _Remote(Folder):
 
 @contextmanager
 def _telling(location: str, problem: str) -> Iterator[None]:
-    """Name the location in whatever goes wrong within: what is not there is a `FolderError`, all else `StoreAway`."""
+    """Turn missing files into `FolderError` and all other errors into `StoreAway`, with the location."""
     try:
         with telling(location, problem):
             yield
@@ -222,7 +222,7 @@ def _telling(location: str, problem: str) -> Iterator[None]:
 
 @contextmanager
 def telling(location: str, problem: str) -> Iterator[None]:
-    """Turn whatever goes wrong within into `StoreAway` that names the location; what is not there stays that."""
+    """Turn all errors but those of missing files into `StoreAway`, with the location."""
     try:
         yield
     except (FileNotFoundError, FolderError, StoreAway):

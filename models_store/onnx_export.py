@@ -1,4 +1,4 @@
-"""A model as an ONNX graph, for whoever runs it without this package. Needs `onnx` and `onnxscript`."""
+"""Export a model as an ONNX graph, to run it without this package. Needs `onnx` and `onnxscript`."""
 
 import json
 import warnings
@@ -13,11 +13,11 @@ from models_store.model import Model
 
 
 class OnnxMissing(ImportError):
-    """The packages that write ONNX are not installed; the message says how to get them."""
+    """The packages that write ONNX are not installed; the message says how to install them."""
 
 
 class _Probabilities(nn.Module):
-    """Features -> (probabilities, embeddings), with all that stands between: scaling, network, softmax or sigmoid."""
+    """Features -> (probabilities, embeddings): scaling, network, calibration, softmax or sigmoid."""
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -32,10 +32,22 @@ class _Probabilities(nn.Module):
 
 
 def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) -> bytes:
-    """The graph: features (n, *input_shape) of `dtype` -> probabilities (n, n_classes) and embeddings (n, d), float32.
+    """The graph: features (n, *input_shape) -> probabilities (n, n_classes) and embeddings (n, d), float32, for any n.
 
-    For "verify" and "multi" each class's probability is that of yes. Any n. `metadata` is kept in the file, each value
-    as JSON but for texts. Raises `OnnxMissing`.
+    For "verify" and "multi", each class's probability is that of yes.
+
+    Parameters
+    ----------
+    model : Model
+    dtype : dtype
+        Of the features: uint8 or float32.
+    metadata : mapping
+        Facts to keep in the file: texts as they are, other values as JSON.
+
+    Raises
+    ------
+    OnnxMissing
+        If a package is missing.
     """
     try:
         import onnx
@@ -45,7 +57,7 @@ def to_onnx(model: Model, *, dtype: np.dtype[Any], metadata: Mapping[str, Any]) 
             f"ONNX cannot be written: {error.name} is not installed. "
             "Install it with: scripts/setup.sh requirements-export.txt"
         ) from error
-    # Two rows: an exporter takes a dimension of one for a constant.
+    # Two rows: the exporter treats a dimension of one as a constant.
     example = torch.zeros((2, *model.input_shape), dtype=torch.uint8 if dtype == np.uint8 else torch.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the exporter's own making

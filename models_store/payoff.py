@@ -1,21 +1,20 @@
-"""Whether picking pays off: how many labels drawn uniformly would have done the same, and what the next batch brings.
+"""Whether picking pays off: the uniform labels that reach the same accuracy, and the gain of the next batch.
 
-Numpy only. Both are read off learning curves that were measured on a sample of the pool, extrapolated with what is
-not known of them. The model of a learning curve: above a floor, the odds of an error fall by a power of the number of
-labels n, and the power drifts slowly as n grows,
+Numpy only. Both are read off learning curves measured on a sample of the pool, extrapolated with their uncertainty. The
+model of a learning curve: above a floor, the odds of an error fall by a power of the number of labels n, and the power
+drifts slowly as n grows,
 
     error = floor + (1 - floor) · share,    ln(share / (1 - share)) = level + slope · ln n + DRIFT · W(ln n),
 
-W an integrated Wiener process. Where errors are few, that is a · n^-b + c, the law that learning curves are found to
-follow (Hestness et al. 2017, "Deep Learning Scaling is Predictable, Empirically", arXiv 1712.00409); odds keep it up
-to errors of nearly 1, where many classes begin. The drift makes it a smoothing spline (Wahba 1978, "Improper Priors,
-Spline Smoothing and the Problem of Guarding against Model Errors in Regression"): where it was measured the curve
-follows what was measured, farther on it goes straight, and its interval opens up. Whether there is a floor can hardly
-be told from few labels, so a few are tried, each weighed by how well it explains what was measured. Given the floor
-all unknowns are Gaussian: intervals are quantiles of draws from the exact posterior.
+W an integrated Wiener process. For few errors that is a · n^-b + c, the law of learning curves (Hestness et al. 2017,
+"Deep Learning Scaling is Predictable, Empirically", arXiv 1712.00409); odds extend it to errors of nearly 1, where
+projects with many classes begin. The drift makes it a smoothing spline (Wahba 1978, "Improper Priors, Spline Smoothing
+and the Problem of Guarding against Model Errors in Regression"): the curve follows the measurements, goes straight
+beyond them, and its interval widens. Few labels can hardly show a floor, so several floors are tried and weighed by
+their likelihood. Given the floor, all unknowns are Gaussian: intervals are quantiles of draws from the exact posterior.
 
-Models that answered the same items are wrong on the same hard ones: the noise of all points is correlated, as the
-items say it is. A model also differs from the curve by the luck of its labels, SPREAD / n in variance.
+Models that answered the same items are wrong on the same hard items: the noise of the points is correlated, and the
+items give its covariance. A model also differs from the curve by the luck of its labels, SPREAD / n in variance.
 """
 
 from collections.abc import Sequence
@@ -25,32 +24,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 LEVEL = (0.0, 3.0)
-"""Of the curve at its first point, in log odds: mean and standard deviation of what is believed before measuring."""
+"""The prior of the curve at its first point, in log odds: mean and standard deviation."""
 SLOPE = (-0.5, 0.4)
-"""Log odds for each factor of e in labels: the same. Curves mostly lie between -0.1 and -1."""
+"""The prior of the slope, in log odds for each factor of e in labels. Most curves lie between -0.1 and -1."""
 DRIFT = 0.07
 """Standard deviation of the change of slope over one factor of e."""
 SPREAD = 2.0
-"""Variance of log odds between models of the same n labels, times n: as found on digits, letters, satellite pixels and
+"""Variance of log odds between models of the same n labels, times n: measured on digits, letters, satellite pixels and
 Fashion-MNIST with 20 to 10,000 labels."""
 FLOORS = (0.0, 0.4, 0.75)
-"""Shares of the fewest errors measured that may be left however many labels there are: wrong labels, say. All items of
-the pool labeled are both all uniform labels and all picked ones: what one can reach is no floor of the other."""
+"""The floors to try, as shares of the fewest measured errors: errors that stay with any number of labels, such as those
+of wrong labels. Labels of the whole pool are both all uniform and all picked ones, so both have the same floor."""
 FLOOR_WEIGHTS = (0.65, 0.175, 0.175)
-"""How likely they are before anything is measured."""
+"""The prior probabilities of the floors."""
 DRAWS = 2000
 POINTS = 48
-"""Of the grid on which curves are looked at."""
+"""Points of the grid that a curve is evaluated on."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """The answers of m models, or averages over several, on n items drawn uniformly from the pool.
+    """The answers of m models, or of averages over several models, on n items drawn uniformly from the pool.
 
-    labels (m,): that each learned from. wrong (m, n) bool. seen (m, n) bool: whether it has answered without having
-    learned from the item. models (m,): how many were averaged, 1 if a row is one model.
+    Parameters
+    ----------
+    labels : ndarray of shape (m,), int64
+        The number of labels that each model learned from.
+    wrong : ndarray of shape (m, n), bool
+    seen : ndarray of shape (m, n), bool
+        Whether the model has answered the item without having learned from it.
+    models : ndarray of shape (m,), int64
+        The number of models in the average, 1 for a single model.
     """
 
     labels: NDArray[np.int64]
@@ -62,7 +68,10 @@ class Measured:
     def of(
         cls, labels: ArrayLike, wrong: ArrayLike, seen: ArrayLike | None = None, models: ArrayLike | None = None
     ) -> "Measured":
-        """Raises ValueError for shapes that do not fit, no row, labels below 1, or a row that has seen no item."""
+        """By default, all models are single and have seen all items.
+
+        Raises ValueError if shapes do not fit, if there is no row, or if a row has no label or has seen no item.
+        """
         n_labels, errors = np.asarray(labels, np.int64), np.asarray(wrong, bool)
         looked = np.ones(errors.shape, bool) if seen is None else np.asarray(seen, bool)
         averaged = np.ones(len(n_labels), np.int64) if models is None else np.asarray(models, np.int64)
@@ -76,7 +85,7 @@ class Measured:
         return Measured(self.labels[which], self.wrong[which], self.seen[which], self.models[which])
 
     def joined(self, other: "Measured") -> "Measured":
-        """Both, over the same items."""
+        """The rows of both, over the same items."""
         return Measured(
             np.concatenate([self.labels, other.labels]),
             np.concatenate([self.wrong, other.wrong]),
@@ -87,8 +96,8 @@ class Measured:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value with its 95 % interval. `high` is None where there is no upper bound; `value` is None where it is more
-    likely than not beyond all bounds.
+    """A value with its 95 % interval. `high` is None if there is no upper bound, `value` if it is probably beyond all
+    bounds.
     """
 
     value: float | None
@@ -98,7 +107,7 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Band:
-    """A curve of accuracy over labels, four (POINTS,) arrays: labels, the median, and the ends of 95 % intervals."""
+    """A curve of accuracy over labels: four (POINTS,) arrays, labels, the median, and the ends of 95 % intervals."""
 
     labels: Floats
     value: Floats
@@ -108,7 +117,7 @@ class Band:
 
 @dataclass(frozen=True, eq=False)
 class UniformNeeds:
-    """Labels drawn uniformly that a model as good as the one in use needs, and the curve that this is read off."""
+    """The number of uniform labels that a model as good as the one in use needs, and the curve that it is read off."""
 
     needed: Estimate
     curve: Band
@@ -116,18 +125,31 @@ class UniformNeeds:
 
 @dataclass(frozen=True)
 class NextGain:
-    """What labels bring: `expected` of any models with so many, and `predicted` of the next one, luck included."""
+    """The gain in accuracy: `expected` of models with so many labels, `predicted` of the next one, luck included."""
 
     expected: Estimate
     predicted: Estimate
 
 
 def uniform_needs(uniform: Measured, used: Measured, *, limit: int, seed: int = 0) -> UniformNeeds:
-    """How many uniform labels reach the accuracy of one model, `used`, from models that learned from uniform labels.
+    """Estimate how many uniform labels reach the accuracy of the model in use.
 
-    The interval covers what is not known of the model's accuracy as well as of the curve. Beyond `limit` labels, the
-    size of the pool say, nothing is told apart: there is no upper bound then. The same arguments give the same result.
-    Takes O(m² n + DRAWS · POINTS) time.
+    The interval covers the uncertainty of the model's accuracy and of the curve. The same arguments give the same
+    result. Takes O(m² n + DRAWS · POINTS) time.
+
+    Parameters
+    ----------
+    uniform : Measured
+        m models that learned from uniform labels.
+    used : Measured
+        The model in use: one row, on the same n items.
+    limit : int
+        The most labels, such as the size of the pool. A result beyond it has no upper bound.
+    seed : int
+
+    Returns
+    -------
+    UniformNeeds
     """
     m, both = len(uniform.labels), uniform.joined(used)
     start, end = np.log([uniform.labels.min(), max(limit, uniform.labels.max() + 1)])
@@ -145,9 +167,20 @@ def uniform_needs(uniform: Measured, used: Measured, *, limit: int, seed: int = 
 
 
 def next_gain(versions: Measured, more: int, *, seed: int = 0) -> NextGain:
-    """The accuracy, in shares of 1, that a next version gains over the last one if it learns from `more` labels more.
+    """Estimate the gain in accuracy of a next version. The same arguments give the same result.
 
-    Versions in order. The same arguments give the same result.
+    Parameters
+    ----------
+    versions : Measured
+        The versions so far, in order.
+    more : int
+        The number of further labels that the next version learns from.
+    seed : int
+
+    Returns
+    -------
+    NextGain
+        In shares of 1.
     """
     labels = np.append(versions.labels, versions.labels[-1] + max(more, 1))
     x, m = np.log(labels), len(versions.labels)
@@ -165,7 +198,7 @@ def next_gain(versions: Measured, more: int, *, seed: int = 0) -> NextGain:
 
 @dataclass(frozen=True, eq=False)
 class _Unknowns:
-    """k Gaussian unknowns, (k,) and (k, k), which of them were measured, (m,), and the variance of models' luck."""
+    """k Gaussian unknowns, (k,) and (k, k), the measured ones among them, (m,), and the variance of luck, (m,)."""
 
     mean: Floats
     prior: Floats
@@ -174,9 +207,9 @@ class _Unknowns:
 
 
 def _draws(measured: Measured, unknowns: _Unknowns, *, curve: int, seed: int) -> tuple[Floats, Floats]:
-    """Draws of the floor, (DRAWS, 1), and of the unknowns above it, (DRAWS, k), given what was measured.
+    """Draws of the floor, (DRAWS, 1), and of the unknowns above it, (DRAWS, k), given the measurements.
 
-    The first `curve` rows lie on the curve and say which floor is likely; the floor is none to the others.
+    The first `curve` rows lie on the curve and decide how likely each floor is; it does not apply to the other rows.
     """
     rng = np.random.default_rng(seed)
     share, covariance = _errors(measured)
@@ -198,9 +231,9 @@ def _draws(measured: Measured, unknowns: _Unknowns, *, curve: int, seed: int) ->
 
 
 def _errors(measured: Measured) -> tuple[Floats, Floats]:
-    """The share of errors of each model, (m,), and the covariance (m, m) of their noise by the draw of the items.
+    """The share of errors of each model, (m,), and the covariance, (m, m), of their noise by the draw of the items.
 
-    Half an error and half a right answer are added, so that none is 0 or 1.
+    Half an error and half a right answer are added, so that no share is 0 or 1.
     """
     sizes = measured.seen.sum(axis=1)
     share = ((measured.wrong & measured.seen).sum(axis=1) + 0.5) / (sizes + 1)
@@ -217,7 +250,7 @@ def _mean(x: Floats, origin: float) -> Floats:
 
 
 def _covariance(x: Floats, origin: float) -> Floats:
-    """Of the curve's values at (k,) log labels, before anything is measured."""
+    """(k, k) prior covariance of the curve's values at (k,) log labels."""
     u = x - origin
     shorter, longer = np.minimum.outer(u, u), np.maximum.outer(u, u)
     wiener = shorter**2 * (3 * longer - shorter) / 6
@@ -226,7 +259,7 @@ def _covariance(x: Floats, origin: float) -> Floats:
 
 
 def _log_likelihood(values: Floats, noise: Floats, unknowns: _Unknowns, first: int) -> float:
-    """Of the first measured values, but for a constant."""
+    """The log likelihood of the first measured values, up to a constant."""
     places = unknowns.measured[:first]
     covariance = unknowns.prior[np.ix_(places, places)] + noise[:first, :first]
     residual = values[:first] - unknowns.mean[places]
@@ -234,7 +267,7 @@ def _log_likelihood(values: Floats, noise: Floats, unknowns: _Unknowns, first: i
 
 
 def _draw(unknowns: _Unknowns, values: Floats, noise: Floats, count: int, rng: np.random.Generator) -> Floats:
-    """(count, k) draws of the unknowns, given noisy values of those measured."""
+    """(count, k) draws of the unknowns, given noisy values of the measured ones."""
     across = unknowns.prior[:, unknowns.measured]
     weights = np.linalg.solve(across[unknowns.measured] + noise, across.T).T
     centre = unknowns.mean + weights @ (values - unknowns.mean[unknowns.measured])
@@ -245,7 +278,7 @@ def _draw(unknowns: _Unknowns, values: Floats, noise: Floats, count: int, rng: n
 
 
 def _first_crossing(curves: Floats, aim: Floats, grid: Floats) -> Floats:
-    """(DRAWS,) log labels at which each curve first comes down to its aim; infinite where it never does."""
+    """(DRAWS,) log labels at which each curve first reaches its aim; infinite if it never does."""
     below = curves <= aim
     first = below.argmax(axis=1)
     turn = np.arange(len(curves))
