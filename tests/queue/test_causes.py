@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.utils import timezone
 from factories import make_items, make_open_batch, make_project
-from old_tables import old_tables
 from pages import make_version
 
 from labeling.loop import endings
@@ -122,34 +120,6 @@ def test_a_step_fails_without_the_row_that_would_fail_with_it() -> None:
         assert Job.objects.take(job, "host:1:a", timezone.now())
         assert endings.fail(job, "Gone.") == "failed"
     assert Job.objects.filter(state="failed").count() == len(KINDS)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_jobs_of_earlier_releases_keep_their_causes(tmp_path: Path) -> None:
-    with old_tables(tmp_path) as forward:
-        apps = forward("0055_rejected_rows_bounded")
-        project = apps.get_model("labeling", "Project").objects.create(slug="a", name="A", secret=b"x")
-        batch = apps.get_model("labeling", "Batch").objects.create(project=project, number=1)
-        old_imports, old_jobs = apps.get_model("labeling", "ItemImport").objects, apps.get_model("labeling", "Job")
-        for name in ("one.csv", "two.csv"):
-            item_import = old_imports.create(project=project, name=name, path=name)
-            old_jobs.objects.create(project=project, kind="import", item_import=item_import, detail=name)
-        old_imports.create(project=project, name="without.csv", path="without.csv")
-        for kind, fields in (("train", {"batch": batch}), ("encode", {}), ("rebuild", {}), ("rebuild", {})):
-            old_jobs.objects.create(project=project, kind=kind, **fields)
-
-        apps = forward("0058_causes_hold_their_jobs")
-        jobs = apps.get_model("labeling", "Job").objects
-        named = apps.get_model("labeling", "ItemImport").objects.values_list("name", "job__detail")
-        assert dict(named) == {"one.csv": "one.csv", "two.csv": "two.csv", "without.csv": None}
-        imports = apps.get_model("labeling", "ItemImport").objects.exclude(job=None)
-        assert all(each.job.occasion == f"itemimport {each.pk}" for each in imports)
-        assert dict(jobs.exclude(kind="rebuild").filter(occasion="").values_list("kind", "batch")) == {
-            "train": batch.pk,
-            "encode": None,
-        }
-        rebuilding = jobs.filter(kind="rebuild")
-        assert {job.occasion for job in rebuilding} == {f"job {job.pk}" for job in rebuilding}
 
 
 def test_no_kind_of_cause_has_a_column_of_its_own() -> None:
