@@ -1,4 +1,4 @@
-"""Answers as they arrive, and what became of them."""
+"""The answers of a request, and their outcome."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer as it arrives: `value` is valid for the project, or None for a skip with its reason. `same` and
-    `different`: ids of the copies on the screen that get the answer too, and of those that do not.
+    """One answer of a request.
+
+    `value`: an answer that is valid for the project; None for a skip, which has a `skip_reason`. `same` and
+    `different`: the ids of the near-copies on the screen that the answer applies to, and that it does not apply to.
     """
 
     id: uuid.UUID
@@ -29,7 +31,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why an answer was not taken: a code for programs, a sentence for people."""
+    """A refused answer: its id, a code for programs, and the reason for people."""
 
     id: uuid.UUID
     code: str

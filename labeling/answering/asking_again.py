@@ -1,4 +1,4 @@
-"""Asking again about items that were answered: they lose their label, and wait for a task in the next batch."""
+"""Ask annotators again about answered items: the items lose their label and get a task in the next batch."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ from labeling.answering import batches, counting
 from labeling.models import Item, Project, Task
 from labeling.models.items import ItemQuerySet
 
-# Items in one transaction: others wait for its end.
+# Items per transaction: other writers wait for its end.
 PART = 100
 
 
 def repeatable(items: ItemQuerySet) -> ItemQuerySet:
-    """Those of these items that can be asked again: they have all their answers, and no manager has settled them."""
+    """The items that can be asked again: they have all their answers, and no manager has settled them."""
     settled = items.kept().uncorrected().filter(row__isnull=False, task__outstanding=0, again_at__isnull=True)
     return settled.exclude(pk__in=Task.objects.further().filter(is_gold=False, outstanding__gt=0).values("repeats"))
 
 
 def ask_again(*, project: Project, ids: Sequence[int]) -> int:
-    """Take the labels off these items and have people asked again. Returns how many items that were.
+    """Remove the labels of these items and mark them for the next batch. Return the number of items.
 
-    What was answered stays, and decides nothing any more. A part in each transaction: killed at any moment and called
-    again, it does what is left.
+    The old answers are kept and do not count any more. Each transaction changes `PART` items, so a second call after an
+    interruption changes the remaining ones.
     """
     asked = 0
     for part in database.in_parts(sorted(ids), PART):
         with transaction.atomic():
-            # Behind the locks that undoing an answer takes.
+            # The same locks as those of an undo.
             tasks = Task.objects.of_items(part).select_for_update(no_key=True, of=("self",)).order_by("pk")
             list(tasks.values_list("pk", flat=True))
             items = Item.objects.filter(

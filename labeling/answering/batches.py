@@ -1,15 +1,15 @@
-"""A batch's states, and what each change sets going.
+"""The states of a batch, and the background steps that each change of state enqueues.
 
     selecting → (ready →) open → training → done        and from selecting and training: failed → (retry) → where it was
 
-The next batch is picked ahead, while this one is still being answered, unless the project waits for the newest model.
-Then it is `ready` until this one has no task left to give. When this one's model comes, what nobody holds of the next
-is picked again.
+Unless the project waits for the newest model, the next batch is picked ahead, while annotators still answer the current
+batch. The next batch stays `ready` until the current batch has no free task. When the model of the current batch is
+trained, the next batch's tasks without an assignment are picked again.
 
-    importing → training → done        where items come with their labels: nobody is asked, so such a batch never opens
+    importing → training → done        a batch of items imported with labels: no annotator answers, so it never opens
 
-Each function is one transaction (or joins its caller's). A change of state is a conditional update whose row count
-decides who made it; the next background step is enqueued in that same transaction.
+Each function is one transaction (or joins its caller's). A change of state is a conditional update; the request whose
+update changes the row enqueues the next background step in the same transaction.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ from django.utils import timezone
 from labeling.models import Annotation, Batch, ItemImport, Job, Project
 from labeling.models.batches import IMPORTED
 
-# While a small pool is still being filled, the first batch waits this long for more items than there are yet.
+# The first batch waits this long for more items if the pool holds fewer than one batch.
 SETTLE_SECONDS = 8
 
-# So many batches in front of the newest may still lack their model. With more, people wait for a training after all.
+# The number of batches before the newest that may be in training when the next batch is picked.
 MOST_UNTRAINED = 1
 
-# How long nobody looks again for items behind a batch, where none were left.
+# `pick_ahead` found no item left: it does not query the pool again for this long.
 LOOK_AGAIN = datetime.timedelta(minutes=10)
 
 
 class BatchError(Exception):
-    """The batch cannot do that now; the message says why."""
+    """The batch's state does not allow the change; the message says why."""
 
 
 @transaction.atomic
 def ensure_next(*, project: Project) -> Batch | None:
-    """Set the next selection going if it is time, the loop is not stopped and an item is left.
+    """Create the next batch and enqueue its selection, if it is due, the loop is not stopped and an item is left.
 
-    Safe to call at any time, any number of times: the constraint on batches that are being picked lets one through.
+    Repeated and concurrent calls create one batch: a database constraint allows one batch in selection per project.
     """
-    # The lock makes this wait for a batch that is just ending, on PostgreSQL too.
+    # Wait for a transaction that is completing a batch: on PostgreSQL, only the lock does that.
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     if project.loop == Project.Loop.STOPPED:
         return None
@@ -51,7 +51,7 @@ def ensure_next(*, project: Project) -> Batch | None:
     is_first = last is None or (last.number == 1 and last.state == Batch.State.SELECTING)
     few = is_first and project.items.unlabeled().order_by()[: project.batch_size].count() < project.batch_size
     if not _is_time(project):
-        if is_first and not few:  # it was put off until there are enough items
+        if is_first and not few:  # the first selection was delayed until the pool holds one batch
             Job.objects.waiting().filter(project=project, kind=Job.Kind.SELECT).update(run_after=timezone.now())
         return None
     if not _is_any_left(project):
@@ -65,16 +65,16 @@ def ensure_next(*, project: Project) -> Batch | None:
 
 
 def _is_any_left(project: Project) -> bool:
-    """Whether an item is left for another batch. If none is, all of the pool has been looked at."""
+    """Whether the pool has an item for another batch: an unlabeled item, or a labeled item to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
 
 def _is_time(project: Project) -> bool:
-    """Whether the next batch is to be picked now."""
+    """Whether the states of the project's active batches call for the next selection."""
     active = list(project.batches.active().order_by("number"))
     if not active:
         return True
-    if any(batch.strategy == IMPORTED for batch in active):  # its model comes soon, and is to pick the next batch
+    if any(batch.strategy == IMPORTED for batch in active):  # the model trained on the import picks the next batch
         return False
     if project.pick_ahead is None or active[-1].state in (Batch.State.SELECTING, Batch.State.READY):
         return False
@@ -86,20 +86,20 @@ def _is_time(project: Project) -> bool:
 
 
 def is_nearly_over(batch: Batch, share: float) -> bool:
-    """Whether this share of an open batch has been given out, or answered."""
+    """Whether annotators have claimed, or answered, this share of an open batch's tasks."""
     most = share * batch.size
     if batch.size - batch.remaining >= most:
         return True
-    # People are given them in this order. Those that are asked of one more person come last.
+    # Annotators get tasks by rank. Tasks that were asked again of one more person are left out: they come last.
     free = batch.tasks.claimable().filter(free__gt=F("extra")).values_list("rank", flat=True).first()
     return free is None or free >= most
 
 
 def pick_ahead(*, project: Project, batch: Batch) -> None:
-    """Have the next batch picked if this open one is nearly over, and none follows it yet.
+    """Call `ensure_next` if this open batch is nearly over and no batch follows it.
 
-    Every claim near its end asks for that. So all is looked at before the project is locked, and where no item was
-    left, not again for a while: whatever brings items into the pool calls `ensure_next` itself.
+    Every claim near the end of a batch calls this function, so it checks all conditions before it locks the project.
+    If the pool has no item left, it skips the check for `LOOK_AGAIN`; code that adds items calls `ensure_next` itself.
     """
     now = timezone.now()
     if project.pick_ahead is None or (batch.nothing_left_at and now - batch.nothing_left_at < LOOK_AGAIN):
@@ -116,7 +116,7 @@ def pick_ahead(*, project: Project, batch: Batch) -> None:
 def set_loop(*, project: Project, loop: str) -> None:
     """Start, pause or stop the project's loop.
 
-    Starting also takes up what lies still: items that could not be encoded, a next batch where none is active.
+    A start also enqueues the encoding of unencoded items, and the next selection if no batch is active.
     """
     Project.objects.filter(pk=project.pk).update(loop=loop)
     project.loop = loop
@@ -128,21 +128,25 @@ def set_loop(*, project: Project, loop: str) -> None:
 
 @transaction.atomic
 def picked(*, batch: Batch) -> None:
-    """The batch's tasks, and how they were picked, are written: it opens, or is ready for when one before it ends."""
-    # The lock makes this wait for a batch that is just ending: `complete` opens the one that is ready.
+    """Make a batch whose tasks were written `ready`, and open it if no other batch of the project is open.
+
+    If a model version was trained during the selection, enqueue a second selection. Raises `BatchError` if the batch is
+    not in selection.
+    """
+    # Wait for a transaction that is completing the batch before: `complete` opens the ready batch.
     project = Project.objects.select_for_update(no_key=True).get(pk=batch.project_id)
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.SELECTING).update(state=Batch.State.READY):
         raise BatchError(f"Batch {batch.number} is not being selected.")
     if not project.batches.open().exists():
         open_ready(project=project)
     newest = project.versions.newest()
-    if newest is not None and newest.number != batch.newest_version:  # trained while this was being picked
+    if newest is not None and newest.number != batch.newest_version:  # trained during this selection
         Job.objects.enqueue(Job.Kind.REPICK, project=project)
 
 
 @transaction.atomic
 def open_ready(*, project: Project) -> bool:
-    """Give the batch that is ready to the annotators. False if none is, or another request was quicker."""
+    """Open the ready batch to annotators. Return False if no batch is ready, or another request opened it first."""
     now, hours = timezone.now(), project.deadline_hours
     batch = project.batches.filter(state=Batch.State.READY).first()
     opened = batch is not None and Batch.objects.filter(pk=batch.pk, state=Batch.State.READY).update(
@@ -158,10 +162,10 @@ def open_ready(*, project: Project) -> bool:
 
 @transaction.atomic
 def complete(*, batch_id: int) -> bool:
-    """Close the batch if its last answer has just come, enqueue the one training job, and open the next if it is ready.
+    """Close the batch if no task lacks answers, enqueue its one training job, and open the next batch if it is ready.
 
-    Called within the transaction that writes the answer: of two that write the last two answers at once, the second
-    waits for the first one's row lock and then sees its count.
+    The transaction that writes an answer calls this function. If two transactions write the last two answers at once,
+    the second waits for the row lock of the first and then reads the count that the first wrote.
     """
     closed = Batch.objects.filter(pk=batch_id, state=Batch.State.OPEN, remaining=0, size__gt=0).update(
         state=Batch.State.TRAINING, completed_at=timezone.now()
@@ -179,8 +183,8 @@ def complete(*, batch_id: int) -> bool:
 
 @transaction.atomic
 def reopen(*, batch: Batch) -> bool:
-    """Take back the end of a batch that was answered to its end, for somebody who takes an answer of it back. False if
-    its training has begun, or it was ended early.
+    """Open a complete batch again, for an annotator who undoes an answer in it. Return False if its training has begun,
+    or the batch ended before all answers came.
     """
     extra = batch.tasks.aggregate(n=Sum("extra", default=0))["n"]
     answers = Annotation.objects.standing().filter(task__batch=batch).count()
@@ -194,9 +198,9 @@ def reopen(*, batch: Batch) -> bool:
 
 @transaction.atomic
 def for_import(*, item_import: ItemImport) -> Batch:
-    """The batch of what the import brings with labels. Called within the transaction that writes its tasks.
+    """Return the batch for the import's labeled items. The transaction that writes their tasks calls this function.
 
-    One that is trained on already, as it may be where a failed import was retried late, takes no more: another begins.
+    If the import's batch is already in training, as after a late retry of a failed import, create another batch.
     """
     batch = Batch.objects.filter(imports=item_import, state=Batch.State.IMPORTING).first()
     if batch is None:
@@ -210,9 +214,9 @@ def for_import(*, item_import: ItemImport) -> Batch:
 
 @transaction.atomic
 def arrived(*, project: Project) -> None:
-    """Train on what came with labels: once for each import that has ended, when all its items are encoded.
+    """Enqueue the training of each import's batch whose import has ended and whose items are all encoded.
 
-    Safe to call at any time, any number of times.
+    A second call changes nothing.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     ended = [ItemImport.State.DONE, ItemImport.State.REFUSED]
@@ -220,7 +224,7 @@ def arrived(*, project: Project) -> None:
     for batch in waiting:
         if project.items.unencoded().filter(task__batch=batch).exists():
             continue
-        # A version knows the batches up to its own: those that were picked meanwhile come before this one.
+        # A model version counts as trained on all batches up to its own number, so this batch moves behind newer ones.
         newer = project.batches.filter(number__gt=batch.number).exists()
         batch.number = _next_number(project) if newer else batch.number
         batch.state, batch.completed_at = Batch.State.TRAINING, timezone.now()
@@ -235,9 +239,10 @@ def _next_number(project: Project) -> int:
 
 @transaction.atomic
 def trained(*, batch: Batch) -> None:
-    """The batch has its model version, if there was anything to learn from: it is done.
+    """Move a batch whose training has ended from `training` to `done`, and enqueue the steps that follow.
 
-    The next one is on its way; what nobody holds of one that was picked ahead is picked again.
+    These are the next selection, the second selection of a batch that was picked ahead (its tasks without an
+    assignment), the baseline and the search for label errors. Raises `BatchError` if the batch is not in training.
     """
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.TRAINING).update(
         state=Batch.State.DONE, done_at=timezone.now()
@@ -252,7 +257,7 @@ def trained(*, batch: Batch) -> None:
 
 @transaction.atomic
 def retry(*, batch: Batch) -> None:
-    """Take a failed batch up again at the step that failed. Raises `BatchError` if it has not failed."""
+    """Enqueue the failed step of a failed batch again. Raises `BatchError` if the batch has not failed."""
     batch = Batch.objects.get(pk=batch.pk)
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.FAILED).update(
         state=batch.failed_in or Batch.State.SELECTING, failed_in="", reason=""

@@ -1,4 +1,4 @@
-"""Changes that managers make to several items at once: one list of actions, for pages and programs alike."""
+"""Changes that managers make to several items at once. Pages, API and commands share this list of actions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ from labeling.answering.corrections import CorrectionError
 from labeling.models import Project, User
 from labeling.models.items import ItemQuerySet
 
-# As many as a request takes: some seconds, with pauses for others who write.
+# One request changes at most this many items: it takes some seconds, with pauses for other writers.
 MAX_ITEMS = 1000
 
 
 class Action(NamedTuple):
-    """`title`: on a button. `done`: of the items, afterwards. `meaning`: what it leads to. `fits`: which items it
-    changes.
+    """An action on items.
+
+    `title`: the text of its button. `done`: what the page calls the changed items. `meaning`: its consequences, for the
+    manager. `fits`: filters a queryset to the items that the action changes.
     """
 
     title: str
@@ -40,7 +42,7 @@ def _queueable(items: ItemQuerySet) -> ItemQuerySet:
 EXCLUDE, INCLUDE, DELETE, RESTORE = "exclude", "include", "delete", "restore"
 QUEUE, UNQUEUE, RELABEL, AGAIN, GOLD, UNGOLD = "queue", "unqueue", "relabel", "again", "gold", "ungold"
 CLOSING = (EXCLUDE, DELETE)
-"""Those that take items out of the pool, and close their open tasks."""
+"""The actions that take items out of the pool and close their open tasks."""
 
 ACTIONS: Mapping[str, Action] = {
     QUEUE: Action("Queue for labeling", "queued", "They will be in the next batch.", _queueable),
@@ -87,7 +89,7 @@ ACTIONS: Mapping[str, Action] = {
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """How many items a change changes, how many of them have a label, and how many lose a task in the open batch."""
+    """The number of items that a change affects, of labels among them, and of open tasks that it closes."""
 
     items: int
     labels: int
@@ -96,7 +98,7 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An action on these items; those that it does not fit stay as they are. `value`: of `relabel`, as it is stored."""
+    """An action on these items; items that it does not fit stay unchanged. `value`: the stored label for `relabel`."""
 
     action: str
     ids: Sequence[int]
@@ -104,17 +106,20 @@ class Change:
     value: Any = None
 
     def preview(self, project: Project) -> Effect:
-        """What it would do now. Three queries."""
+        """The effect that the change would have now. Three queries."""
         return self.effect_on(project.items.filter(pk__in=self.ids).order_by())
 
     def effect_on(self, items: ItemQuerySet) -> Effect:
-        """What it would do to these items. Three queries, which visit all of them."""
+        """The effect that the change would have on these items. Three queries, each over all items."""
         items = ACTIONS[self.action].fits(items)
         closes = self.action in CLOSING
         return Effect(items.count(), items.labeled().count(), items.under_way().count() if closes else 0)
 
     def carry_out(self, project: Project, user: User) -> Effect:
-        """Do it, a part in each transaction: killed and done again, it does what is left. Raises `RemovalError`."""
+        """Apply the change in several transactions: a second call after an interruption changes the remaining items.
+
+        Raises `RemovalError` if other requests change the items' tasks at the same moment.
+        """
         effect = self.preview(project)
         ids = list(self._items(project).values_list("pk", flat=True))
         if self.action in CLOSING:
@@ -143,6 +148,6 @@ class Change:
             try:
                 corrections.correct(item=item, user=user, value=self.value, note=self.reason)
                 n += 1
-            except CorrectionError:  # somebody takes an answer back at this moment
+            except CorrectionError:  # an annotator has just undone an answer to this item
                 continue
         return n

@@ -1,4 +1,4 @@
-"""Closing tasks that nobody is to answer any more: at an early end of their batch, or because an item was taken out."""
+"""Close open tasks before they have all answers: at an early end of their batch, or because an item was excluded."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from labeling.models import Annotation, Assignment, Item, Task
 
 
 class Moved(Exception):
-    """What was read has changed before it was locked: the transaction is to be rolled back and tried again."""
+    """Rows changed between the read and the lock: the caller rolls the transaction back and tries again."""
 
 
 def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
-    """Drop those of these tasks that nobody has answered; no more answers come to the others.
+    """Delete the tasks without answers, and close the others: they take no more answers.
 
-    Returns both, with their batches. The labels of the others are to be settled, and the batches' counters changed, by
-    the caller. Raises `Moved` if somebody renews a lease at this moment.
+    Return the deleted tasks and the closed ones, with their batches. The caller settles the labels of the closed tasks
+    and updates the batches' counters. Raises `Moved` if an annotator renews a lease at the same moment.
     """
-    # Locked in the queue's order: tasks, assignments. Whoever is answering one of these finishes first.
+    # Lock in the queue's order: tasks, assignments. The lock waits for submits that answer one of these tasks.
     locked = list(tasks.select_for_update(no_key=True, of=("self",)).select_related("batch__project").order_by("pk"))
     own = Task.objects.filter(pk__in=[task.pk for task in locked])
-    # Somebody who asks for tasks renews leases without a lock on their tasks: waiting for those could go round in a
-    # circle.
+    # A claim renews leases without a lock on the tasks: to wait for its locks here could deadlock.
     pending = Assignment.objects.pending().filter(task__in=own)
     if len(pending.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)) < pending.count():
         raise Moved
@@ -36,7 +35,7 @@ def close(tasks: QuerySet[Task]) -> tuple[list[Task], list[Task]]:
 
 
 def ask_again(gone: Sequence[Task]) -> None:
-    """Let the items of dropped tasks that asked them again wait for the next batch."""
+    """Mark the items that these dropped tasks asked again, so that the next batch asks them."""
     items = [task.repeats_id for task in gone if task.repeats_id is not None and not task.is_gold]
     if items:
         Item.objects.kept().filter(pk__in=items).update(again_at=timezone.now())

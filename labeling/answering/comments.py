@@ -1,6 +1,7 @@
-"""What people write about items: annotators with a flag or a skip, reviewers in answer.
+"""Comments on items: annotators write them with a flag or a skip, reviewers reply.
 
-An annotator sees what they wrote and what was answered to them, never what others wrote, nor anything else of the item.
+An annotator sees the annotator's own comments and the replies to them, but no comment of another annotator and no other
+fact about the item.
 """
 
 from __future__ import annotations
@@ -16,16 +17,16 @@ from labeling.models.reviews import MAX_COMMENT
 from labeling.statements import insert
 
 THREADS = 100
-"""An annotator is shown so many of the items that they wrote about, those with the newest answers first."""
+"""The most threads that an annotator sees, the threads with the newest comments first."""
 
 
 class CommentError(ValueError):
-    """It cannot be written; the message says why."""
+    """The comment cannot be stored; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """What one annotator and the reviewers wrote to each other about an item, in order."""
+    """The comments that one annotator and the reviewers wrote to each other about an item, oldest first."""
 
     item: Item
     comments: list[Comment]
@@ -36,7 +37,7 @@ class Thread:
 
 
 def write_all(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
-    """Store what came with answers and skips: (item, annotation, text) of each."""
+    """Store the user's comments with answers and skips, each as (item id, annotation id, text)."""
     now = timezone.now()
     rows = [(item, annotation, user.pk, text, now) for item, annotation, text in comments]
     if rows:
@@ -44,9 +45,9 @@ def write_all(user: User, comments: Iterable[tuple[int, object, str]]) -> None:
 
 
 def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
-    """A reviewer's comment: for the annotator of that name, or for reviewers and managers alone.
+    """Store a reviewer's comment. `to`: the name of the annotator it is for; empty for reviewers and managers alone.
 
-    Raises `CommentError` where it is empty or too long, or the annotator has not answered the item.
+    Raises `CommentError` if the text is empty, too long or contains NUL, or the annotator has not answered the item.
     """
     text = text.strip()
     if not text:
@@ -60,7 +61,7 @@ def write(*, item: Item, user: User, text: str, to: str = "") -> Comment:
 
 
 def annotators_of(item: Item) -> dict[str, User]:
-    """Those who answered or skipped the item, by name; whoever wrote about it last comes first. One query."""
+    """The users who answered or skipped the item, by name; the author of the newest comment is first. Two queries."""
     tasks = Task.objects.filter(Q(item=item) | Q(repeats=item))
     people = User.objects.filter(pk__in=Annotation.objects.standing().filter(task__in=tasks).values("user"))
     last = dict(item.comments.filter(annotation__isnull=False).order_by("pk").values_list("user", "pk"))
@@ -77,10 +78,10 @@ def threads_of(project: Project, user: User) -> list[Thread]:
 
 
 def unread(project: Project, user: User) -> int:
-    """How many answers the user has not seen yet."""
+    """The number of reviewers' comments that the user has not read."""
     return Comment.objects.to(user).unread().filter(item__project=project).count()
 
 
 def mark_read(project: Project, user: User) -> int:
-    """The user has seen all answers there are. Returns how many of them were new."""
+    """Mark all comments to the user as read. Return the number of comments that were unread."""
     return Comment.objects.to(user).unread().filter(item__project=project).update(read_at=timezone.now())

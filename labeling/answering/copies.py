@@ -1,7 +1,7 @@
-"""Near-copies on the annotators' screens: which are shown beside an item, and what was answered to them.
+"""Near-copies on the annotators' screens: the copies beside an item, and the answers to them.
 
-Every task shows copies of its item, whatever the task is for, and tasks of all kinds show alike numbers of them
-(`labeling.steps.copies`): they tell nothing of a task.
+Control, gold and ordinary tasks all show copies of their item, in similar numbers (`labeling.steps.copies`), so the
+copies do not identify the kind of a task.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from labeling.statements import change, insert, marks, rows
 
 
 class Word(NamedTuple):
-    """What an annotation for this item says of other items on the screen, by their ids."""
+    """An annotation of an item, and the ids of the copies on the screen that it applies to and does not apply to."""
 
     item: int
     annotation: object
@@ -24,11 +24,13 @@ class Word(NamedTuple):
 
 
 def shown_beside(project: Project, tasks: Sequence[Task]) -> dict[int, list[Item]]:
-    """By task, the copies of its item that it shows, nearest first: copies that may still get their label from the
-    item, and as many as the task and the project say. One query, none where copies are not shown.
+    """By task id, the copies of the task's item that the task shows, nearest first.
 
-    An item that is asked about as a check is a copy itself: its task shows the other copies of its source. An answer
-    does not count for those. A check that showed none could be told by that.
+    Only copies without a label and without a task are shown, at most the number of the task and of the project. One
+    query; none if the project shows no copies.
+
+    The item of a check is itself a copy. Its task shows the other copies of its source, to which the answer does not
+    apply: a task without copies would be recognised as a check.
     """
     if not project.near_copies or not tasks:
         return {}
@@ -58,10 +60,10 @@ def _most(project: Project, task: Task) -> int:
 
 
 def store(words: Iterable[Word]) -> None:
-    """Store the answers to copies. Of items that are no copies of the one that was answered, nothing is stored: they
-    may have been taken out since, and an answer is never lost for that.
+    """Store the answers to copies. Ids of items that are no copies of the answered item are ignored: the copies may
+    have been removed since the claim, and the annotation must still be accepted.
     """
-    # One request may answer two tasks that show the same item.
+    # One request may answer two tasks with the same item.
     words = [word for word in words if word.same or word.different]
     sources = {word.item for word in words}
     if not sources:
@@ -78,5 +80,5 @@ def store(words: Iterable[Word]) -> None:
     ]
     if values:
         insert(CopyAnswer, ("annotation", "copy", "same"), values)
-    else:  # of a check: as many statements as for others, so that the time tells nothing
+    else:  # a check takes as many statements as other tasks, so that the time of the reply does not identify it
         change(f"UPDATE labeling_copy SET is_check = is_check WHERE item_id IN ({marks(len(sources))})", list(sources))

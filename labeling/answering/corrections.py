@@ -1,10 +1,10 @@
-"""A manager's word on what an item is: said, replaced, withdrawn.
+"""A manager's corrections of labels: make, replace and withdraw them.
 
-While a correction stands it is the item's label. What the annotators answered is never rewritten: a correction that is
-withdrawn gives the word back to them.
+A standing correction is the item's label. The annotators' answers stay unchanged: when a manager withdraws the
+correction, the label follows from the answers again.
 
-Rows are locked as the queue locks them, the task first: a correction and somebody who takes his answer back at the same
-moment wait for each other, and so do two corrections.
+Rows are locked in the queue's order, the task first, so that corrections and undos of the same task run one after the
+other.
 """
 
 from __future__ import annotations
@@ -30,11 +30,10 @@ class CorrectionError(Exception):
 
 @transaction.atomic
 def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correction:
-    """Make `value`, valid for the project, the item's label, whatever the annotators answered.
+    """Make `value`, which is valid for the project, the item's label in place of the annotators' answers.
 
-    The label that it has already is confirmed in this way. A correction that stood is withdrawn and kept; the same word
-    of the same user again changes nothing. Raises `CorrectionError` for an item that nobody has been asked about, or
-    whose answers are still coming in.
+    A `value` equal to the label confirms it. An earlier correction is withdrawn and kept; the same correction by the
+    same user changes nothing. Raises `CorrectionError` if no batch has taken the item, or its task lacks answers.
     """
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
@@ -61,9 +60,9 @@ def correct(*, item: Item, user: User, value: Stored, note: str = "") -> Correct
 
 @transaction.atomic
 def withdraw(*, item: Item, user: User) -> None:
-    """Take the standing correction back: the label is again what the annotators' answers amount to.
+    """Withdraw the standing correction and resolve the label from the annotators' answers again.
 
-    Raises `CorrectionError` if none stands.
+    Raises `CorrectionError` if the item has no standing correction.
     """
     task = _lock_settled_task(item)
     standing = Correction.objects.standing().filter(item=item).first()
@@ -79,7 +78,10 @@ def withdraw(*, item: Item, user: User) -> None:
 
 
 def _lock_settled_task(item: Item) -> Task:
-    """The item's task, locked until the transaction ends: nobody answers it or takes an answer back meanwhile."""
+    """Return the item's task, locked against answers and undos until the transaction ends.
+
+    Raises `CorrectionError` if no batch has taken the item, or its task lacks answers.
+    """
     tasks = Task.objects.of_items([item.pk]).deciding().select_related("batch__project")
     task = tasks.select_for_update(no_key=True, of=("self",)).first()
     if task is None:
@@ -95,11 +97,11 @@ def _lock_settled_task(item: Item) -> Task:
 
 
 def _answers(task: Task) -> list[Any]:
-    """The answers that stand, in the order in which they were given."""
+    """The standing answers to the task, by time."""
     return list(Annotation.objects.answers().filter(task=task).order_by("created_at").values_list("value", flat=True))
 
 
 def _end(standing: Correction, user: User) -> None:
     ended = Correction.objects.standing().filter(pk=standing.pk)
-    if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # impossible while the task is locked
+    if not ended.update(withdrawn_at=timezone.now(), withdrawn_by=user):  # cannot happen while the task is locked
         raise CorrectionError("conflict", "Somebody else corrected this item at the same moment. Look at it again.")

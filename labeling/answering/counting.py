@@ -1,11 +1,11 @@
-"""Counters that pages read instead of a million rows, and the recount that compares them with what they count.
+"""Counters that pages read instead of a million rows, and the recount that compares them with the counted rows.
 
-Two are kept, each changed by the transaction that changes what it counts:
+The transaction that changes the counted rows also changes the counter:
 
 - `WorkLog`: answers, skips and seconds of one person in one batch within ten minutes. Only this person's own requests
-  change the row, so nobody waits for anybody else.
-- `Batch.labeled`: items of a batch that have a label. A submit changes the batch's row in any case, as its last
-  statement, and counts there without another.
+  change the row, so no request waits for another person's.
+- `Batch.labeled`: items of a batch that have a label. The last statement of a submit updates the batch anyway, and
+  changes this counter without a further statement.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from labeling.models.batches import IMPORTED
 from labeling.statements import change, stored
 
 MINUTES = 10
-# Letters of "2026-01-31 09:55:00" that tell these ten minutes: what both databases can group by.
+# The first 15 characters of "2026-01-31 09:55:00" name ten minutes; both databases can group by them.
 LETTERS = 15
-# Sums of seconds depend on the order in which they were added, a little.
+# The rounding error of a sum of seconds depends on the order of its terms.
 SAME_SECONDS = 0.01
 
 
-# A person, and the beginning of ten minutes.
+# A user's id, and the beginning of ten minutes.
 _Key = tuple[int, datetime.datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What somebody did."""
+    """The answers, skips and seconds of one person within ten minutes."""
 
     answers: int = 0
     skips: int = 0
@@ -55,12 +55,12 @@ class Tally:
 
 
 def start_of(at: datetime.datetime) -> datetime.datetime:
-    """The beginning of the ten minutes that hold this moment."""
+    """The beginning of the ten minutes that contain this moment."""
     return at.replace(minute=at.minute - at.minute % MINUTES, second=0, microsecond=0)
 
 
 def add(batch: Batch, user: User, at: datetime.datetime, *, answers: int, skips: int, seconds: float) -> None:
-    """Count what the user did at this moment. One statement."""
+    """Add these answers, skips and seconds to the user's `WorkLog` of this moment. One statement."""
     change(
         """
         INSERT INTO labeling_worklog (batch_id, user_id, start, last_at, answers, skips, seconds)
@@ -82,7 +82,7 @@ def add(batch: Batch, user: User, at: datetime.datetime, *, answers: int, skips:
 
 
 def take_back(annotation: Annotation) -> None:
-    """Count an answer or skip no more. Needs its task read with it."""
+    """Subtract an undone annotation from the author's `WorkLog`. Its task must be selected with it."""
     is_skip = annotation.value is None
     WorkLog.objects.filter(
         batch=annotation.task.batch_id, user=annotation.user_id, start=start_of(annotation.created_at)
@@ -94,8 +94,8 @@ def take_back(annotation: Annotation) -> None:
 
 
 def counted(rows: QuerySet[Any], *, different: str = "") -> Subquery:
-    """How many these rows are, or how many different values of a field they have, as a part of another query."""
-    # No aggregate of Django's, which would count by groups.
+    """A subquery that counts these rows, or the distinct values of the field `different`."""
+    # Not Django's `Count`: it would add a GROUP BY.
     columns = [F(different)] if different else []
     template = "COUNT(DISTINCT %(expressions)s)" if different else "COUNT(*)"
     count = Func(*columns, template=template, output_field=IntegerField())
@@ -103,8 +103,9 @@ def counted(rows: QuerySet[Any], *, different: str = "") -> Subquery:
 
 
 def trainable_labels(project: Project) -> int:
-    """How many labels a model may learn from: all but those of control and excluded items. To count what
-    `ItemQuerySet.trainable` holds would be to look at every labeled item.
+    """The number of labels that a model may learn from: all labels but those of control and excluded items.
+
+    It is the size of `ItemQuerySet.trainable`, whose own count would read every labeled item.
     """
     control = Max(counted(project.items.control().labeled()))
     excluded = Max(counted(project.items.excluded().labeled().filter(reserved=False)))
@@ -113,8 +114,8 @@ def trainable_labels(project: Project) -> int:
 
 @contextmanager
 def labels_counted(items: Collection[int]) -> Iterator[None]:
-    """Count the labels that these items, whose tasks are locked, gain and lose inside. The batch that picked an item
-    counts its label, whoever answered it again.
+    """Update `Batch.labeled` for the labels that these items gain and lose in the `with` block. The caller has locked
+    their tasks. An item's label counts in the batch that picked the item, also if a later batch asks it again.
     """
     if not items:
         yield
@@ -135,10 +136,10 @@ def _labeled_among(items: Collection[int]) -> set[int]:
 
 
 def recount(batch: Batch) -> list[str]:
-    """Compare the batch's counters with what they count, and mend those that differ. Returns a line for each that did.
+    """Compare the batch's counters with the counted rows and correct those that differ. Return a line for each of them.
 
-    Nothing is locked while all is well. Where something differs it may have changed between two looks, so it is looked
-    at again behind the locks of the counters, which everybody takes who changes what they count.
+    The first comparison takes no locks. If a counter differs, a transaction may have changed the rows in between, so
+    the second comparison locks the counter, which every transaction that changes the counted rows also locks.
     """
     return [*_recount_labeled(batch), *_recount_work(batch)]
 
@@ -156,11 +157,11 @@ def _recount_labeled(batch: Batch) -> list[str]:
 
 def _recount_work(batch: Batch) -> list[str]:
     if batch.strategy == IMPORTED:
-        return []  # what was answered elsewhere is nobody's work here
+        return []  # imported answers have no `WorkLog`
     if not _different(_counted(batch.work.all()), _performed(batch)):
         return []
     with transaction.atomic():
-        # Who has changed one of these rows is waited for, and then seen in the annotations too; others wait.
+        # The locks wait for transactions that have changed these rows; the query after them reads their annotations.
         counted = _counted(batch.work.select_for_update(no_key=True, of=("self",)).order_by("pk"))
         performed = _performed(batch)
         mended = [
@@ -174,7 +175,7 @@ def _recount_work(batch: Batch) -> list[str]:
 
 
 def _mend(batch: Batch, key: _Key, tally: Tally, counted: Mapping[_Key, Tally]) -> bool:
-    """Make a row what it should be. Returns whether it was not: one that somebody has just made counts already."""
+    """Write the correct tally to a row. Return False if another request has just created the row: it is correct."""
     user, start = key
     values = {"answers": tally.answers, "skips": tally.skips, "seconds": tally.seconds}
     if key in counted:
@@ -188,7 +189,7 @@ def _counted(work: QuerySet[WorkLog]) -> dict[_Key, Tally]:
 
 
 def _performed(batch: Batch) -> dict[_Key, Tally]:
-    """What the annotations themselves come to."""
+    """The tallies, computed from the batch's standing annotations."""
     sums = (
         Annotation.objects.standing()
         .filter(task__batch=batch)
@@ -206,7 +207,7 @@ def _performed(batch: Batch) -> dict[_Key, Tally]:
 
 
 def time_of(text: str) -> datetime.datetime:
-    """The beginning of the slice that "2026-01-31", "2026-01-31 09" or "2026-01-31 09:5" stands for."""
+    """The beginning of the day "2026-01-31", the hour "2026-01-31 09" or the ten minutes "2026-01-31 09:5"."""
     padded = text + "0000-00-00 00:00"[len(text) :]
     return datetime.datetime.strptime(padded, "%Y-%m-%d %H:%M").replace(tzinfo=datetime.UTC)
 

@@ -1,7 +1,7 @@
-"""Gold tasks: their answer is known, and people answer them like all others.
+"""Gold tasks: tasks with a known answer that annotators answer like any other task.
 
-A person who is too often wrong gets no more tasks until a manager has looked. The worker checks that every few seconds
-(`check`), never the request that brings an answer: an answer to a gold task would take longer than others.
+An annotator with too many wrong answers is paused until a manager lets the annotator go on. The worker checks this
+every few seconds (`check`), not the request that stores an answer: a slower reply would identify gold tasks.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from labeling.answering import places
 from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
 
 SURE = 0.01
-"""Somebody who is right as often as the threshold says is paused, at one look, with at most this probability."""
+"""The probability, per check, that an annotator whose accuracy equals the threshold is paused, is at most this."""
 REASON = "{right} of {n} answers to items with a known answer were right."
 
 
 @dataclass(frozen=True, slots=True)
 class GoldAnswer:
-    """One person's first answer to a gold item: keys of the person and the item, what was answered, what is right."""
+    """The first answer of a user to a gold item: the ids of both, the user's answer and the known answer."""
 
     user: int
     item: int
@@ -39,8 +39,10 @@ class GoldAnswer:
 
 
 def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer]:
-    """The answers by which people are judged, of one person or everybody, as they came: the first of each person to an
-    item, given without a prediction in view, since a manager last let that person go on. Two queries.
+    """The answers that annotators are judged by, by time; of one `user`, or of all.
+
+    They are each annotator's first answer to a gold item, without a prediction on the screen, since a manager last let
+    the annotator go on. Two queries.
     """
     answers = Annotation.objects.answers().filter(
         task__batch__project=project, task__is_gold=True, task__prompted=False, task__repeats__gold__isnull=False
@@ -61,9 +63,10 @@ def answers_of(project: Project, *, user: User | None = None) -> list[GoldAnswer
 
 
 def look_at(project: Project, user: User) -> bool:
-    """Pause the user's work if the gold answers say, beyond doubt, that too few are right. Returns whether they do.
+    """Pause the user if the share of right gold answers is significantly below the threshold (`is_below`).
 
-    The tasks that the user holds go to others. Managers are not paused: they look at pauses.
+    Release the tasks that the user holds. Managers are not paused, because they decide about pauses. Return whether the
+    user was paused.
     """
     if project.gold_threshold is None:
         return False
@@ -76,7 +79,7 @@ def look_at(project: Project, user: User) -> bool:
 
 @transaction.atomic
 def _pause(members: QuerySet[Membership], project: Project, user: User, reason: str) -> bool:
-    """Pause this member, if still at work, and give what the user holds to others. Returns whether that was so."""
+    """Pause this member and release the user's tasks. Return False if the member was paused already."""
     if not members.update(paused_at=timezone.now(), pause_reason=reason):
         return False
     places.give_back(Assignment.objects.pending().filter(pk__in=places.held_in(project, user)))
@@ -84,8 +87,8 @@ def _pause(members: QuerySet[Membership], project: Project, user: User, reason: 
 
 
 def check(*, since: datetime.datetime) -> int:
-    """Look at each member who has answered or skipped a task since then, where the project has a threshold. Returns how
-    many were paused.
+    """Call `look_at` for each member who has answered or skipped a task after `since` in a project with a threshold.
+    Return the number of paused members.
     """
     worked = WorkLog.objects.filter(user=OuterRef("user"), batch__project=OuterRef("project"), last_at__gte=since)
     members = Membership.objects.pausable().filter(
@@ -95,24 +98,31 @@ def check(*, since: datetime.datetime) -> int:
 
 
 class Watch:
-    """Checks the people who have worked since the last call. The first call checks everybody who worked that day."""
+    """Checks the members who have worked since the last call. The first call checks the last 24 hours."""
 
     OVERLAP = datetime.timedelta(seconds=30)
-    """A transaction that began before the last call may have ended after it."""
+    """Each call looks back this much further: a transaction that began before the last call may have ended after it."""
 
     def __init__(self) -> None:
         self._since: datetime.datetime | None = None
 
     def __call__(self, now: datetime.datetime) -> None:
         since = now - self.OVERLAP
-        check(since=min(since, self._since or now - datetime.timedelta(days=1)))  # also if the clock was set back
+        check(since=min(since, self._since or now - datetime.timedelta(days=1)))  # `min`: the clock may be set back
         self._since = since
 
 
 def is_below(right: int, n: int, threshold: float, *, sure: float = SURE) -> bool:
-    """Whether somebody who is right with a probability of `threshold` would hardly ever have so few right of `n`.
+    """Whether `right` right answers out of `n` reject an accuracy of `threshold`.
 
-    A one-sided exact binomial test.
+    A one-sided exact binomial test: P(X ≤ `right`) < `sure` for X ~ Binomial(`n`, `threshold`). O(`right`).
+
+    Parameters
+    ----------
+    right: the number of right answers, 0 to `n`.
+    n: the number of answers.
+    threshold: the accuracy under the null hypothesis, 0 to 1.
+    sure: the significance level.
 
     >>> is_below(0, 2, 0.8), is_below(1, 12, 0.8)
     (False, True)
@@ -125,12 +135,12 @@ def _terms(right: int, n: int, p: float) -> Iterable[float]:
 
 
 def let_go_on(membership: Membership) -> bool:
-    """A manager has looked: the member gets tasks again, and is judged by what comes from now on."""
+    """End a member's pause; earlier gold answers count no more. Return False if the member was not paused."""
     paused = Membership.objects.filter(pk=membership.pk, paused_at__isnull=False)
     return bool(paused.update(paused_at=None, pause_reason="", looked_at=timezone.now()))
 
 
 def pause(membership: Membership, reason: str) -> bool:
-    """A manager pauses somebody's work by hand; what they hold goes to others."""
+    """Pause a member, for a manager, and release the member's tasks. Return False if the member was paused already."""
     members = Membership.objects.filter(pk=membership.pk, paused_at=None)
     return _pause(members, membership.project, membership.user, reason[:300])

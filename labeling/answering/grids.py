@@ -1,7 +1,7 @@
-"""Which free tasks are of one class, for a grid: the class that their items propose, or the answer that they show.
+"""Free tasks of one class for a grid: the class that their items propose, or the answer that they show.
 
-A task is in a grid by what its annotator sees of it and by nothing else, so that a grid tells no control task from
-another: docs/decisions/0062-verify-in-a-grid.md.
+Only facts that the annotator sees decide which tasks a grid holds, so a grid does not identify control tasks:
+docs/decisions/0062-verify-in-a-grid.md.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from labeling.models import Project
 from labeling.questions.base import GridBy
 from labeling.statements import rows
 
-# So many free tasks are looked at, the first in the batch's order: enough for full grids of dozens of classes, and the
-# same few milliseconds whatever the size of the batch.
+# The number of free tasks that the search reads, by rank: enough for full grids of dozens of classes, and a few
+# milliseconds for a batch of any size.
 WINDOW = 2000
 
 
 def tasks_of_one_class(project: Project, person: Person, number: int) -> list[int]:
-    """Up to `number` free tasks of the class that most of the first free tasks have, in the batch's order.
+    """The ids of up to `number` free tasks, by rank, of the class most frequent among the first `WINDOW` free tasks.
 
-    Empty if none has a class. Others may take them meanwhile. One query for each span of the person.
+    Empty if no task has a class. The tasks are not locked: other annotators may take them. One query per span.
     """
     of_class: dict[int, list[int]] = defaultdict(list)
     left = WINDOW if number > 0 else 0
@@ -32,7 +32,7 @@ def tasks_of_one_class(project: Project, person: Person, number: int) -> list[in
         for task, index in tasks:
             if index is not None:
                 of_class[index].append(task)
-    # Of two equal ones the first in the batch's order.
+    # `max` returns the first of equally frequent classes: the class of the lower rank.
     return max(of_class.values(), key=len, default=[])[:number]
 
 
@@ -42,7 +42,7 @@ def _window(project: Project, person: Person, first: int, last: int, number: int
         return []
     proposed = project.asks.grid_by == GridBy.PROPOSED
     facts = "i.proposed" if proposed else "w.prompted, w.prompted_by, w.predicted, CAST(i.suggestion AS integer)"
-    # Whoever has answered a task is not given it again.
+    # An annotator does not get a task twice.
     own = (
         ""
         if person.batch.takes_one_answer

@@ -1,4 +1,4 @@
-"""How often each class is a label, counted once a batch: the labels of a done batch change by corrections alone."""
+"""The number of labels of each class, counted once per batch: only corrections change the labels of a done batch."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from labeling.models.items import ItemQuerySet
 from labeling.questions import Question
 
 NO_CLASS = -1
-# The labels of an open batch as large as this are recounted with every hundredth of it; of others, each time.
+# An open batch of at least `LARGE` items is recounted after each hundredth of its labels; a smaller one at each call.
 LARGE, STEPS = 20_000, 100
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Items by class index, as `Question.counted` has it, and the number of items."""
+    """The number of items by class index, as `Question.counted` assigns them, and the number of all items."""
 
     classes: Mapping[int, int]
     items: int
@@ -34,7 +34,7 @@ class _Corrections:
 
 
 def count_labels(asks: Question, items: ItemQuerySet) -> Counts:
-    """The counts of these labeled items. One query; the database reads all of them."""
+    """The counts of these labeled items. One query, which reads all of them."""
     classes: Counter[int] = Counter()
     total = 0
     for label, n in items.order_by().values_list("label").annotate(n=Count("pk")):
@@ -45,9 +45,9 @@ def count_labels(asks: Question, items: ItemQuerySet) -> Counts:
 
 
 def counts_of(asks: Question, batches: Iterable[Batch]) -> Counts:
-    """The counts of the items of these batches that are not excluded; `asks`: the question of their project.
+    """The counts of the labeled items of these batches, without excluded items. `asks`: the project's question.
 
-    Four queries at most, and the query for the batches, which must have `label_counts` selected.
+    At most four queries, and the query for the batches, which must have `label_counts` selected.
     """
     of_batch = {batch.pk: batch for batch in batches}
     corrections = _corrections(of_batch)
@@ -72,7 +72,7 @@ def counts_of(asks: Question, batches: Iterable[Batch]) -> Counts:
 
 
 def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
-    """All of these together, but for the excluded items, which come and go while their batch's counts are kept."""
+    """The sum of these counts minus the excluded items, which change while the counts of their batch are stored."""
     classes: Counter[int] = Counter()
     for each in counts:
         classes.update(each.classes)
@@ -81,14 +81,15 @@ def _without(counts: Iterable[Counts], excluded: Counts) -> Counts:
 
 
 def _excluded(asks: Question, batches: Mapping[int, Batch]) -> Counts:
-    """The counts of the excluded items of these batches, which are found by their mark: they are few of many."""
+    """The counts of the excluded items of these batches."""
+    # Start from the few excluded items of the projects, not from the batches' many tasks.
     excluded = Item.objects.excluded().filter(project__in={batch.project_id for batch in batches.values()})
     return count_labels(asks, excluded.labeled().filter(task__batch__in=batches))
 
 
 def store_counts(batch: Batch) -> None:
-    """Keep the counts of a done batch, unless those that are kept still hold."""
-    # Read before the labels are: if one changes meanwhile, what is kept is past, and counted again.
+    """Store the label counts of a done batch, unless the stored counts are current."""
+    # Read the batch before the labels: if a label changes meanwhile, the stored counts are outdated and counted again.
     batch.refresh_from_db()
     corrected = _corrections([batch.pk]).get(batch.pk, _Corrections())
     kept = LabelCounts.objects.filter(batch=batch).first()
@@ -105,13 +106,13 @@ def store_counts(batch: Batch) -> None:
         LabelCounts.objects.update_or_create(batch=batch, defaults=values)
 
 
-# A batch, how many of its items have a label, about, and its corrections.
+# A batch's id, the (rounded) number of its labels, and its corrections.
 _Key = tuple[int, int, _Corrections]
 
 
 @lru_cache(maxsize=64)
 def _counted(asks: Question, batches: tuple[_Key, ...]) -> Counts:
-    """The counts of these batches. Each process keeps them while the figures, which any change alters, are the same."""
+    """The counts of these batches. Each process caches them; the key changes with the labels and corrections."""
     return count_labels(asks, _labeled([pk for pk, _, _ in batches]))
 
 
@@ -120,14 +121,14 @@ def _labeled(batches: Iterable[int]) -> ItemQuerySet:
 
 
 def corrections_in(batches: QuerySet[Batch]) -> QuerySet[Any]:
-    """The corrections, standing or not, of items of these batches, each with its batch's key as `batch`."""
-    # Few of many, each with its task looked up: as a join, SQLite would rather walk through all items.
+    """The corrections, standing or withdrawn, of items of these batches, annotated with the batch's id as `batch`."""
+    # A subquery for each of the few corrections: for a join, SQLite would scan all items.
     task = Task.objects.filter(item=OuterRef("item"), batch__in=batches).order_by().values("batch")
     return Correction.objects.annotate(batch=Subquery(task)).filter(batch__isnull=False)
 
 
 def _corrections(batches: Iterable[int]) -> dict[int, _Corrections]:
-    """Of the items of each of these batches, if there are any."""
+    """By batch id, the newest correction and the number of withdrawn ones; batches without corrections are left out."""
     made = corrections_in(Batch.objects.filter(pk__in=batches)).values("batch")
     return {
         row["batch"]: _Corrections(row["newest"], row["withdrawn"])

@@ -1,4 +1,4 @@
-"""Labels: what the answers to a task amount to, written to its item."""
+"""Resolve a task's answers to a label, and write the label to the task's item."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from labeling.statements import change_each, stored
 class _Label(NamedTuple):
     value: Any
     agreement: float | None
-    split: bool  # the class that the answers amount to was split: the item is asked again
+    split: bool  # the answers name a class that was split: the item is asked again
 
 
 def resolve(project: Project, tasks: Sequence[Task]) -> None:
-    """Write what the standing answers to these locked tasks amount to, as far as they decide on a label. The caller
-    counts the labels.
+    """Write the labels that follow from the standing answers to these locked tasks, if the tasks decide on a label. The
+    caller counts the labels.
     """
     deciding = Task.objects.deciding().filter(pk__in=[task.pk for task in tasks])
     items = {task.pk: task.item_key for task in deciding}
@@ -27,7 +27,7 @@ def resolve(project: Project, tasks: Sequence[Task]) -> None:
 
 
 def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
-    """The standing answers to each of these tasks, in the order in which they came."""
+    """The standing answers to each of these tasks, by time."""
     answers: dict[int, list[Any]] = {pk: [] for pk in tasks}
     if tasks:
         standing = Annotation.objects.answers().filter(task__in=tasks).order_by("created_at")
@@ -37,8 +37,9 @@ def answers_to(tasks: Collection[int]) -> dict[int, list[Any]]:
 
 
 def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequence[Any]]) -> set[int]:
-    """Write the labels that the answers to these tasks, each with its item, amount to. Returns the tasks whose answers
-    come to one. The caller counts the labels.
+    """Write the labels that follow from the answers to these tasks. `items`: item id by task id; `answers`: by task id.
+
+    Return the ids of the tasks whose answers give a label. The caller counts the labels.
     """
     labels = {task: _label(project, answers[task]) for task in items}
     _store({item: labels[task] for task, item in items.items()})
@@ -46,7 +47,7 @@ def write(project: Project, items: Mapping[int, int], answers: Mapping[int, Sequ
 
 
 def keep(items: Iterable[int]) -> None:
-    """Leave the labels of these gold items as they are, by as many statements as `write` takes for others."""
+    """Leave the labels of these gold items unchanged, with as many statements as `write` takes for other items."""
     change_each("UPDATE labeling_item SET label = label WHERE id = %s", [(item,) for item in items])
 
 
@@ -56,7 +57,7 @@ def _label(project: Project, answers: Sequence[Any]) -> _Label:
 
 
 def _store(labels: Mapping[int, _Label]) -> None:
-    """Write the label of each item. A manager's word stands, whatever was answered."""
+    """Write the label of each item, except items with a standing correction."""
     now = stored(Item, "labeled_at", timezone.now())
     change_each(
         """

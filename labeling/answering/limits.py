@@ -1,4 +1,4 @@
-"""How many answers one person may give a day, and how many are left. Days are those of the server's clock: UTC."""
+"""Limits on the answers that a member gives per day. A day is a day in UTC."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.models import Membership, Project, User, WorkLog
 
 @dataclass(frozen=True, slots=True)
 class DailyLimit:
-    """`answers` a day, of which `left` may still be given before `free_from`."""
+    """A limit of `answers` a day: `left` is the number left today, `free_from` the beginning of the next day."""
 
     answers: int
     left: int
@@ -20,13 +20,13 @@ class DailyLimit:
 
 
 def limit_of(membership: Membership) -> int | None:
-    """Answers a day of this member: the member's own limit, or the project's. None for no limit."""
+    """The member's own daily limit, or the project's; None for no limit."""
     own = membership.daily_limit
     return membership.project.daily_limit if own is None else own
 
 
 def limit_now(*, project: Project, user: User, answers: int, now: datetime.datetime) -> DailyLimit:
-    """What is left today of so many answers a day. Skips do not count, nor do answers that were taken back."""
+    """The state today of a limit of `answers` a day. Skips and undone answers do not count."""
     today = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     work = WorkLog.objects.filter(user=user, batch__project=project, start__gte=today)
     answered = work.aggregate(n=Sum("answers", default=0))["n"]

@@ -1,8 +1,8 @@
-"""Parts of a batch that are kept for somebody, or for a group: who may be given which of its tasks.
+"""Parts of a batch that are assigned to one member or to one group.
 
-A part is a range of ranks. A batch's order is drawn at random, by a seed that follows from the project's secret, and so
-are the places of control tasks in it. Any range is as likely to have them as any other, whoever it is for. What is in
-no part is for everybody, and so are tasks that are added later, for they come last. Nobody loses what is held already.
+A part is a range of ranks. The project's secret seeds the random order of a batch, so every range is equally likely to
+hold control tasks. All annotators get the tasks outside parts, and tasks added later, which have the last ranks. A new
+part takes no held task from an annotator.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ MOST_PARTS = 50
 
 
 class PartError(Exception):
-    """The part cannot be kept for them; the message says why."""
+    """The part cannot be assigned; the message says why."""
 
 
 def spans(parts: Iterable[tuple[int, int, bool]]) -> tuple[Span, ...]:
-    """What somebody may be given, in order: the parts that are theirs first, then what is in no part.
+    """The spans of ranks that one annotator may get tasks from: the annotator's own parts, then the gaps between parts.
 
-    `parts`: first rank, the one behind the last, and whether it is theirs.
+    `parts`: for each part the first rank, the last rank plus one, and whether the part is the annotator's.
     """
     ordered = sorted(parts)
     own = [(start, stop - 1) for start, stop, theirs in ordered if theirs]
@@ -42,7 +42,7 @@ def spans(parts: Iterable[tuple[int, int, bool]]) -> tuple[Span, ...]:
 
 
 def spans_for(batch: Batch, user: User) -> tuple[Span, ...]:
-    """What the user may be given of the batch. No query where nothing is kept for anybody."""
+    """The spans of the batch's ranks that the user may get tasks from. No query if the batch has no parts."""
     if not batch.in_parts:
         return ALL
     return spans(
@@ -60,8 +60,10 @@ def spans_for(batch: Batch, user: User) -> tuple[Span, ...]:
 
 @transaction.atomic
 def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "") -> BatchPart:
-    """Keep this share of the batch, of the tasks that nobody has been given and that are in no part, for one member or
-    for a group. Raises `PartError` if nothing is left, or nobody could answer it.
+    """Assign this share of the batch to one member or to a group, from the tasks that are neither claimed nor assigned.
+
+    Raises `PartError` if the batch is neither ready nor open, no task is left, no such member can answer, or the batch
+    has `MOST_PARTS` parts.
     """
     if not Batch.objects.on_offer().filter(pk=batch.pk).update(in_parts=True):
         batch.refresh_from_db(fields=["state"])
@@ -84,7 +86,7 @@ def keep(*, batch: Batch, share: float, user: User | None = None, group: str = "
 
 @transaction.atomic
 def lift(*, batch: Batch, part_id: int) -> bool:
-    """Let everybody have a part again. False if it was not kept for anybody any more."""
+    """Delete a part, so that all annotators may get its tasks. Return False if the batch has no such part."""
     Batch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     lifted, _ = batch.parts.filter(pk=part_id).delete()
     if not batch.parts.exists():
@@ -93,6 +95,6 @@ def lift(*, batch: Batch, part_id: int) -> bool:
 
 
 def annotators_of(batch: Batch, user: User | None, group: str) -> QuerySet[Membership]:
-    """The members that can answer what is kept for this person or group."""
+    """The memberships of this user, or of this group, that may annotate in the batch's project."""
     people = Membership.objects.annotators().filter(project=batch.project_id)
     return people.filter(user=user) if user is not None else people.filter(group=group).exclude(group="")

@@ -1,4 +1,4 @@
-"""Who takes places in a batch, how many they may hold at once, and which of its tasks they may be given."""
+"""An annotator in a batch: how many tasks the annotator may hold, and which tasks the annotator may get."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from labeling.answering.parts import ALL, Span
 from labeling.models import Annotation, Assignment, Batch, Project, User
 from labeling.statements import rows, several_write, stored
 
-# How many unanswered tasks of a batch one person holds at most: a tenth of them, within these bounds.
+# The bounds of the number of unanswered tasks that one person holds; between them, a tenth of the batch.
 MIN_HELD, MAX_HELD = 10, 200
-# In grids: the one on the screen and the next.
+# The tasks of two grids: the grid on the screen and the next one.
 MAX_GRID = 60
 HELD_IN_GRIDS = 2 * MAX_GRID
-# Of a batch that was picked ahead, as long as the model of the one before it is not there: what nobody holds by then is
-# picked again. Enough to go on at once, whatever comes.
+# The limits in a batch that will be picked again when the batch before it has its model. Held tasks are not picked
+# again, so a person holds few of them: enough to work on without a pause.
 HELD_FOR_NOW = 4
 HELD_FOR_NOW_IN_GRIDS = 12
-# A batch is near its end once no more is left than this many people may hold: from then on each holds a fair share.
+# A batch is near its end when this many people could hold all remaining tasks: then each holds at most a fair share.
 NEAR_END = 20
 NO_ANNOTATION = uuid.UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person who takes places in a batch, at one moment.
+    """An annotator who takes places in a batch, at one moment.
 
     Parameters
     ----------
@@ -61,15 +61,18 @@ class Person:
 
     @property
     def takes_lapsed(self) -> bool:
-        """Whether the person may take a lapsed task again at once. All others wait for one lease: other people first.
+        """Whether the person may take a task again at once after its lease has run out.
 
-        A person at work loses a task only to the longest time, if there is one.
+        Otherwise the person waits for one lease, while other annotators may take the task. The lease of a person at
+        work runs out only at the longest time, if the project has one.
         """
         return self.answers and self.longest is None
 
 
 def most_held(batch: Batch, *, for_now: bool = False, in_grids: bool = False) -> int:
-    """How many unanswered tasks of this batch one person may hold. `for_now`: it is about to be picked again."""
+    """The number of unanswered tasks of this batch that one person may hold. `for_now`: the batch will be picked again;
+    `in_grids`: the person answers a grid of tasks at once.
+    """
     if for_now:
         return HELD_FOR_NOW_IN_GRIDS if in_grids else HELD_FOR_NOW
     return min(MAX_HELD, max(HELD_IN_GRIDS if in_grids else MIN_HELD, math.ceil(batch.size / 10)))
@@ -84,8 +87,9 @@ def person_in(
     for_now: bool = False,
     in_grids: bool = False,
 ) -> Person:
-    """The user as somebody who takes places in this batch now. `without`: an annotation that counts as no answer;
-    `for_now`: what nobody holds of the batch is about to be picked again; `in_grids`: many tasks are answered at once.
+    """The user as an annotator in this batch, now. `without`: an annotation that does not count as an answer;
+    `for_now`: the batch's tasks without an assignment will be picked again; `in_grids`: the user answers a grid of
+    tasks at once.
     """
     now, lease = timezone.now(), project.lease
     most, left = most_held(batch, for_now=for_now, in_grids=in_grids), batch.remaining * batch.overlap
@@ -105,8 +109,8 @@ def person_in(
                   longest=project.longest_hold, spans=parts.spans_for(batch, user), in_doubt=not left_out)  # fmt: skip
 
 
-# 1 if there is an answer within a lease. The newest ones are looked at first, by their index, whatever PostgreSQL knows
-# of the tables. It would join them otherwise, and read all that a busy person has answered in these minutes.
+# 1 if the user has answered within one lease. ORDER BY and LIMIT make PostgreSQL read the index from the newest answer,
+# whatever its statistics say. Otherwise it joins the tables and reads all answers that the user gave within the lease.
 _ANSWERED = """COALESCE((
     SELECT 1 FROM labeling_annotation n
     WHERE n.user_id = {user} AND n.created_at > %s AND n.undone_at IS NULL AND n.id <> %s
@@ -114,7 +118,8 @@ _ANSWERED = """COALESCE((
     ORDER BY n.created_at DESC LIMIT 1
 ), 0)"""
 _ANSWERS = _ANSWERED.format(user="%s")
-# How many other members are at work on the batch: they hold a place whose lease runs, or have answered within one.
+# The number of other members at work on the batch: they hold a place with a running lease, or answered within one
+# lease.
 _OTHERS = f"""(
     SELECT COUNT(*) FROM labeling_membership m WHERE m.project_id = %s AND m.user_id <> %s AND (
         EXISTS (
@@ -131,7 +136,7 @@ _LEFT_OUT = """(
 
 
 def lock_person(project: Project, user: User) -> None:
-    """Let this person's requests take places one after the other: two at once could take more than one may hold."""
+    """Lock the user's membership, so that concurrent claims of one user cannot exceed the limit together."""
     if several_write():
         rows("SELECT id FROM labeling_membership WHERE project_id = %s AND user_id = %s FOR NO KEY UPDATE",
              [project.pk, user.pk])  # fmt: skip

@@ -1,11 +1,11 @@
-"""Places on tasks: who may take one, until when it is theirs, and when it goes to somebody else.
+"""Places on tasks: pick, hold, renew, answer and release them.
 
-A task has `overlap` places, and one more for each answer that is asked for beyond them (`rechecking`). Taking one is a
-conditional update of the task's `free` count together with an `Assignment` row; the database's constraints, not this
-code's care, make it impossible to take one place twice.
+A task has `overlap` places, and one more for each further answer that `rechecking` asks for. To take a place is a
+conditional update of the task's `free` count together with an `Assignment` row; constraints of the database prevent two
+annotators from taking the same place.
 
-Rows are locked in one order everywhere (the person, tasks, assignments, the batch), so that no two requests can lock
-each other out. Whatever another request has locked is passed over where places change hands, never waited for.
+Every request locks rows in the same order (membership, tasks, assignments, batch), which prevents deadlocks. Code that
+moves places from one annotator to another skips rows that another request has locked.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from labeling.statements import Columns, change, later, lock, marks, rows, store
 
 PLACE = Columns(Assignment, "a", only=("id", "task_id", "lease_expires_at"))
 HELD = Columns(Assignment, "labeling_assignment", only=("task_id", "lease_expires_at"))
-# Of a gold task: that a person has not been asked about its item in another task. They would know it again. This task
-# itself does not count: a gold task that is given back comes again, as others do.
+# An annotator who held another task of the same item would recognise it, so a gold task goes to other annotators first.
+# The gold task itself does not count: an annotator who released it may get it again, like any other task.
 NEW_TO_THEM = """
             AND (NOT t.is_gold OR NOT EXISTS (
                 SELECT 1 FROM labeling_task o
@@ -39,22 +39,22 @@ NEW_TO_THEM = """
 
 
 class PlacesMoved(Exception):
-    """Another request changed the same places meanwhile: the transaction is to be rolled back and tried again."""
+    """Another request changed the same places: the caller rolls the transaction back and tries again."""
 
     def __str__(self) -> str:
         return "Somebody else changed these tasks at the same moment. Try again."
 
 
 class Held(NamedTuple):
-    """A task's id, and until when its place is kept."""
+    """The id of a held task, and the end of the lease."""
 
     task: int
     until: datetime.datetime
 
 
 def own(person: Person) -> list[Assignment]:
-    """The places that the person holds in the batch, in the order in which they were given."""
-    # Few places, each with its task looked up: as a join, either database would rather walk through the batch.
+    """The places that the person holds in the batch, in the order of the claims."""
+    # A subquery for each of the few places: for a join, both databases would scan the batch's tasks.
     held = rows(
         f"""
         SELECT (SELECT t.batch_id FROM labeling_task t WHERE t.id = a.task_id), {PLACE.sql}
@@ -67,7 +67,7 @@ def own(person: Person) -> list[Assignment]:
 
 
 def held_in(project: Project, user: User) -> list[int]:
-    """The keys of the places that the user holds in the project, in whichever batch."""
+    """The primary keys of the assignments that the user holds in all batches of the project."""
     held = rows(
         """
         SELECT a.id FROM labeling_assignment a WHERE a.user_id = %s AND a.answered_at IS NULL AND a.ended_at IS NULL
@@ -81,8 +81,8 @@ def held_in(project: Project, user: User) -> list[int]:
 
 
 def any_for(person: Person) -> bool:
-    """Whether a task of the batch is free, or its lease has run out. It may still not be for this person: whoever has
-    answered a task is not given it again.
+    """Whether a task of the batch has a free place, or a place whose lease has run out. The person may still get none:
+    an annotator does not get a task twice.
     """
     tasks = rows(
         """
@@ -98,8 +98,8 @@ def any_for(person: Person) -> bool:
 
 
 def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
-    """Note that the person has claimed these places again, where the person still holds them. Renew the leases if the
-    person answers.
+    """Record a new claim on those of these places that the person still holds, and return them. Renew their leases if
+    the person has answered within one lease.
     """
     if not places:
         return []
@@ -118,9 +118,8 @@ def keep(person: Person, places: Sequence[Assignment]) -> list[Held]:
 
 
 def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
-    """The SQL of the end of a renewed lease, and its values: after one lease, or when the longest time is over.
-
-    `held_since`: the column.
+    """The SQL for the end of a renewed lease, and its parameters: one lease from now, at most `person.longest` after
+    the time in the column `held_since`.
     """
     until = _time(person.until)
     if person.longest is None:
@@ -131,20 +130,20 @@ def _renewed(held_since: str, person: Person) -> tuple[str, list[Any]]:
 
 
 def take(person: Person, number: int) -> list[Held]:
-    """Take free places on up to `number` tasks, as far as the person may hold more."""
+    """Pick and hold free places on up to `number` tasks, up to the person's limit."""
     return hold(person, pick(person, number))
 
 
 def pick(
     person: Person, number: int, *, known: bool = False, among: Sequence[int] = (), besides: Sequence[int] = ()
 ) -> list[int]:
-    """Pick up to `number` tasks with a free place, count that place as taken, and return their ids for `hold`.
+    """Pick up to `number` tasks with a free place, reduce their `free` count, and return their ids for `hold`.
 
-    `among`: only of these tasks. `besides`: tasks that were picked before and are not held yet. A gold task is for
-    people who have not been asked about its item; with `known` for others too, so that a batch can always be completed.
+    `among`: pick only these tasks. `besides`: tasks that the caller picked before and does not hold yet. A gold task
+    goes to annotators who have not seen its item; with `known` also to others, so that the batch can be completed.
 
-    The first in the batch's order. Where tasks take several answers, the first behind those that the person took last:
-    the many that somebody has answered, and others have not, would have to be passed over each time.
+    Tasks are picked by rank. If tasks take several answers, the search begins behind the task that the person took
+    last: otherwise each claim would scan all tasks that the person has answered and others have not.
     """
     behind = 0 if person.batch.takes_one_answer or among else _last_rank(person) + 1
     picked: list[int] = []
@@ -172,8 +171,8 @@ def _pick(
 ) -> list[int]:
     """Pick up to `number` tasks with ranks in the span, its ends included.
 
-    One statement, because all others who write wait for it. Subqueries, because both databases take up each task in its
-    turn then, and stop when there are enough; joins they would rather carry out for the whole batch.
+    One statement, because all other writers wait for it. With subqueries, both databases read tasks by rank and stop at
+    `number`; for joins, they would read the whole batch.
     """
     first, last = span
     if number < 1 or last < first:
@@ -219,10 +218,11 @@ def _pick(
 
 
 def hold(person: Person, picked: Sequence[int]) -> list[Held]:
-    """Store that the person holds these picked tasks. To give a task back and take it again makes neither the lease nor
-    the longest time longer.
+    """Store an assignment of the person for each of these picked tasks. If the person released a task and takes it
+    again within its lease, the lease and the longest time go on as before. Raises `PlacesMoved` if the person answered
+    one of the tasks meanwhile.
 
-    In the order of their ids, which is random: not in the order of picking, where gold tasks come last.
+    The tasks are sorted by id, which is random: `pick` returns gold tasks last, and their place would identify them.
     """
     if not picked:
         return []
@@ -241,25 +241,26 @@ def hold(person: Person, picked: Sequence[int]) -> list[Held]:
         """,
         [*(value for pk in ids for value in (pk, person.user.pk, until, now, now)), now, now, *renewal],
     )
-    if len(held) != len(ids):  # a late answer of the person came in between
+    if len(held) != len(ids):  # the person has answered one of these tasks since `pick`
         raise PlacesMoved
     ends = {place.task_id: place.lease_expires_at for place in map(HELD.read, held)}
     return [Held(pk, ends[pk]) for pk in ids]
 
 
 def free_surplus(person: Person, *, keeping: Task) -> None:
-    """Free what the person would hold beyond the limit with one more task, `keeping`: the places given last."""
+    """Release the newest places that the person would hold beyond the limit together with the task `keeping`."""
     held = [place.pk for place in own(person) if place.task_id != keeping.pk]
-    surplus = len(held) + 1 - person.limit  # near the end too: nobody loses a share by taking back an answer
+    surplus = len(held) + 1 - person.limit  # not `most`: an undo near the batch's end costs no fair share
     if surplus > 0:
         give_back(Assignment.objects.pending().filter(pk__in=held[-surplus:]))
 
 
 def reopen(person: Person, task: Task) -> None:
-    """Hold a place again whose answer is being taken back.
+    """Let the person hold the task again whose answer the person undoes.
 
-    The lease is renewed if other answers come, and once without: a person who answers one task and takes the answer
-    back, over and over, does not keep the task. The time since the answer does not count towards the longest time.
+    The lease is renewed if the person has other answers, or undoes an answer to this task for the first time. So a
+    person who answers and undoes the same task again and again loses it when the lease runs out. The time since the
+    answer does not count towards the longest time.
     """
     held_since = F("held_since") + (person.now - F("answered_at"))
     end: Any = person.until
@@ -272,19 +273,19 @@ def reopen(person: Person, task: Task) -> None:
 
 
 def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
-    """End these pending places, the first `most` of them, and free them. Returns how many there were."""
+    """Release these pending places, at most the first `most`. Return the number of released places."""
     chosen = dict(places.values_list("pk", "task_id")[:most])
     if not chosen:
         return 0
     locked = Task.objects.filter(pk__in=chosen.values()).select_for_update(no_key=True, skip_locked=True).order_by("pk")
     rows = list(
-        # Asked again behind the lock: one whose lease was renewed meanwhile is none of these any more.
+        # Filter again behind the lock: a place whose lease was renewed meanwhile no longer matches.
         places.filter(pk__in=chosen, task__in=list(locked.values_list("pk", flat=True)))
         .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .values_list("pk", "task_id")
     )
     Assignment.objects.filter(pk__in=[pk for pk, _ in rows]).update(ended_at=timezone.now())
-    # Several places on one task may come back together: one update for each number of places.
+    # A task may lose several places at once: one update for each number of places.
     freed = Counter(task_id for _, task_id in rows)
     for number in set(freed.values()):
         ids = [task_id for task_id, n in freed.items() if n == number]
@@ -293,9 +294,11 @@ def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
 
 
 def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
-    """Turn the user's places on these locked tasks into answered ones; one that has ended is taken again if it is free.
+    """Mark the user's places on these locked tasks as answered. An ended place is taken again if the task has a free
+    one.
 
-    Returns the ids of the tasks for which that was possible, and of those that were never the user's.
+    Return the ids of the tasks whose places were marked, and the ids of the tasks that the user never held. Raises
+    `PlacesMoved` if another request changed the places.
     """
     if not tasks:
         return [], set()
@@ -309,7 +312,7 @@ def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
     )
     held = [pk for pk in ids if ended.get(pk) == 0]
     free = [task.pk for task in tasks if ended.get(task.pk) == 1 and task.free > 0]
-    if held and not answer_held(held, user):  # impossible while the tasks are locked
+    if held and not answer_held(held, user):  # cannot happen while the tasks are locked
         raise PlacesMoved
     if free:
         _answer_again(free, user)
@@ -317,7 +320,7 @@ def answer(tasks: Sequence[Task], user: User) -> tuple[list[int], set[int]]:
 
 
 def answer_held(ids: Sequence[int], user: User) -> bool:
-    """Mark the user's places on these tasks as answered. False if one of them is not held any more."""
+    """Mark the user's places on these tasks as answered. Return False if the user does not hold all of them."""
     marked = change(
         "UPDATE labeling_assignment SET answered_at = %s WHERE user_id = %s AND answered_at IS NULL "
         f"AND ended_at IS NULL AND task_id IN ({marks(len(ids))})",
@@ -327,7 +330,7 @@ def answer_held(ids: Sequence[int], user: User) -> bool:
 
 
 def _answer_again(ids: Sequence[int], user: User) -> None:
-    """Answer on places that had ended and that nobody has taken since."""
+    """Mark ended places as answered and take a free place for each. Raises `PlacesMoved` if one is not free."""
     taken = Task.objects.filter(pk__in=ids, free__gt=0).update(free=F("free") - 1)
     now = timezone.now()
     ended = Assignment.objects.ended().filter(user=user, task__in=ids)

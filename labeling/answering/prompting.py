@@ -1,4 +1,4 @@
-"""Which answer a task shows to the people who are asked: the item's own suggestion, or what the model predicts."""
+"""The answer that a task shows to annotators: the item's own suggestion, or the model's prediction."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from labeling.models import Project
 from labeling.models.tasks import PromptedBy
 
 SUGGESTED = 5
-"""Classes that are suggested at most, where there are many: a key each."""
+"""The most classes that a page suggests; each has a key."""
 
 
 def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicted: int | None, suggestion: Any) -> Any:
-    """The answer, as it is stored, that a task with these facts shows; None for none.
+    """The stored form of the answer that a task with these facts shows; None if it shows no answer.
 
-    It knows nothing of what the task is for: docs/decisions/0023-nothing-tells-a-control-task.md.
+    The kind of the task is no argument, so the answer cannot identify control tasks:
+    docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     if not prompted:
         return None
@@ -27,10 +28,10 @@ def shown_answer(project: Project, *, prompted: bool, prompted_by: str, predicte
 
 
 def suggested_classes(project: Project, answer: Any, likely: str) -> list[int]:
-    """Classes to be suggested beside the answer that a task shows, its own first: at most as many as models name, for
-    `SUGGESTED` of those that are offered. None where the model named no others.
+    """The indices of the classes that a task suggests: those of the shown `answer`, then the model's `likely` classes.
 
-    All tasks of a batch have as many, whatever they are for and whoever the answer is from.
+    Empty if the model named no likely classes. The caller leaves out classes that are not offered any more and keeps
+    the first `SUGGESTED`. Control, gold and ordinary tasks of a batch have equally many suggestions.
     """
     if not likely or not project.show_predictions:
         return []

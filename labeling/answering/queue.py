@@ -1,6 +1,6 @@
-"""claim · submit · skip · undo · release: the hot path.
+"""The annotators' requests: claim, submit, skip, undo, release.
 
-Who may have which place stands in `places`, what becomes of answers in `submitting`.
+`places` decides who may take which place on a task; `submitting` stores the answers.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ MAX_CLAIM = MAX_HELD
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What an annotator was given. `reason` says why there are no tasks, if there are none.
+    """The tasks that an annotator got by one claim, or the `reason` why there are no tasks.
 
-    `batch` is that of the first task: the next one's may follow.
+    `batch` is the batch of the first task; tasks of the next batch may follow.
     """
 
     batch: Batch | None
@@ -60,11 +60,11 @@ class Claim:
 
 
 ON_HOLD = Claim(batch=None, tasks=[], reason="on_hold")
-"""For somebody whose work is paused."""
+"""The claim of an annotator whose work is paused."""
 
 
 class QueueError(Exception):
-    """The request cannot be carried out; `code` is for programs."""
+    """The queue refuses the request: `detail` is for people, `code` for programs."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -75,16 +75,16 @@ class QueueError(Exception):
 def claim(
     *, project: Project, user: User, count: int, daily_limit: int | None = None, same_class: bool = False
 ) -> Claim:
-    """Give `user` up to `count` tasks: own unanswered ones first, then free ones (`places.pick`).
+    """Give `user` up to `count` tasks: the user's unanswered tasks first, then free tasks (`places.pick`).
 
-    Where too few are free, places whose lease has run out are freed, and then tasks of the next batch are given, if it
-    has been picked ahead. Whoever would get nothing at all shares with somebody who does not answer, or who holds more
-    than a fair share near the batch's end.
+    If too few tasks are free, the claim frees places whose lease has run out, then takes tasks of the next batch if it
+    was picked ahead. A user who would still get no task takes some from an annotator who does not answer, or who holds
+    more than a fair share near the batch's end (`sharing`).
 
-    With `same_class`, in a project with grids, what is new is of one class as long as free tasks have one
-    (`grids.tasks_of_one_class`), otherwise a few in order; and a person may hold enough for two grids.
+    With `same_class`, in a project with grids, all new tasks have one class (`grids.tasks_of_one_class`); if no free
+    task has a class, the user gets a few tasks by rank. The user may then hold the tasks of two grids.
 
-    With a `daily_limit`, nobody holds more than may still be answered today. At the limit, what is held is given back.
+    With a `daily_limit`, the user holds at most the answers left today. At the limit, the user's tasks are released.
     """
     limit = None
     if daily_limit is not None:
@@ -97,7 +97,7 @@ def claim(
     try:
         return _claim(project, user, count, in_grids=in_grids)
     except (IntegrityError, PlacesMoved):
-        # A late answer of the same person took the same place at the same moment: now it is there to be seen.
+        # A late answer of the same user took the same place at the same moment. The second try reads it.
         return _claim(project, user, count, in_grids=in_grids)
 
 
@@ -106,14 +106,14 @@ def _claim(project: Project, user: User, count: int, *, in_grids: bool) -> Claim
     on_offer = [] if resting else _on_offer(project)
     if not on_offer:
         return Claim(batch=None, tasks=[], reason=_why_nothing(project))
-    # All that can be read before is: others who write wait for the transaction, and it asks for the same again.
+    # Read as much as possible before the transaction: other writers wait for its end, and it repeats these checks.
     people = [
         person_in(project=project, user=user, batch=batch, for_now=for_now, in_grids=in_grids)
         for batch, for_now in on_offer
     ]
     own = [places.own(person) for person in people]
     room = count - sum(map(len, own))
-    # Others may take some of them first: twice as many leave enough.
+    # Other annotators may take some of these tasks first, so read twice as many.
     alike = [grids.tasks_of_one_class(project, each, 2 * room) if in_grids else None for each in people]
     held = _hold(project, people, own, count, alike)
     tasks = tasks_with_items([each.task for each in held])
@@ -142,8 +142,10 @@ def _hold(
     count: int,
     alike: Sequence[Sequence[int] | None],
 ) -> list[places.Held]:
-    """Up to `count` places for this person, as somebody in each of the batches on offer: the `own` ones first, then,
-    for a grid, of the tasks that are `alike` (None: for no grid).
+    """Return up to `count` places for one user: the `own` places first, then new ones.
+
+    `people`, `own` and `alike` have one element for each batch on offer. `alike`: for a grid, the tasks of one class;
+    None without a grid.
     """
     lock_person(project, people[0].user)
     kept: list[places.Held] = []
@@ -158,7 +160,7 @@ def _hold(
             batches.open_ready(project=project)
         taken += _take(person, room, among, held=len(own_places))
     if not any(own) and not taken:
-        # Nobody gets nothing as long as somebody holds tasks without answering them, or more than a fair share.
+        # Take tasks from an annotator who does not answer, or who holds more than a fair share.
         ways = (sharing.free_idle, sharing.free_excess)
         shared = next((person for free in ways for person in people if free(person, min(count, person.most))), None)
         taken = places.take(shared, count) if shared else []
@@ -166,9 +168,10 @@ def _hold(
 
 
 def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) -> list[places.Held]:
-    """Up to so many free places of one batch, then places whose lease has run out.
+    """Take up to `room` places in one batch: free places first, then places whose lease has run out.
 
-    For a grid `among` these tasks. If none of them is free, a few of the others, up to ten with those `held`.
+    For a grid, take places on the tasks in `among`. If none of these is free, take other tasks, until the user holds
+    `MIN_HELD` tasks, the `held` ones included.
     """
     if among is not None:
         if among and (of_these := places.pick(person, room, among=among)):
@@ -185,7 +188,7 @@ def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) 
 
 
 def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
-    """Whether a claim of these tasks may be the one after which the next batch is to be picked. It costs no query."""
+    """Whether the next batch may be due after a claim of these tasks, judged without a query."""
     if project.pick_ahead is None:
         return False
     handed_out = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
@@ -193,8 +196,8 @@ def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bo
 
 
 def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
-    """The batches that people are given tasks of, in order, and whether each is about to be picked again, by the model
-    of an earlier one. The last may be one that is ready, and not open yet.
+    """The batches that annotators get tasks of, by number, each with whether the model of an earlier batch will pick it
+    again. The last batch may be ready and not open.
     """
     batch_rows = rows(
         f"SELECT {BATCH.sql} FROM labeling_batch b WHERE b.project_id = %s "
@@ -202,12 +205,12 @@ def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
         [project.pk],
     )
     unfinished = [BATCH.read(row) for row in batch_rows]
-    # All but the first have one in front whose model is still to come.
+    # Every batch but the first stands behind a batch whose model is not trained yet.
     return [(batch, batch is not unfinished[0]) for batch in unfinished if batch.state != Batch.State.TRAINING]
 
 
 def _why_nothing(project: Project) -> str:
-    """The code that tells an annotator's page what is happening instead of work."""
+    """The code for the reason why the project has no task to give, for the annotator's page."""
     if project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at:
         return "paused"
     batch = project.batches.current()
@@ -222,11 +225,12 @@ def _why_nothing(project: Project) -> str:
 
 @transaction.atomic
 def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
-    """Take back one's own answer or skip; the place is held again, for another answer. A task that replaces the skipped
-    one goes, unless somebody was given it.
+    """Undo the user's answer or skip, and let the user hold the task again. If the skipped task was replaced, delete
+    the replacement, unless an annotator has claimed it.
 
-    As long as its batch is open, or has just been answered to its end and its training has not begun: then it is open
-    again, with this task. The statements are the same for all tasks, gold ones too: the time tells nothing.
+    A complete batch whose training has not begun opens again. Gold tasks take the same statements as all others, so the
+    time of a reply does not identify them. Raises `QueueError` if the annotation is unknown or undone, a manager has
+    corrected the item, or the batch has ended.
     """
     try:
         annotation = (
@@ -241,7 +245,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
         project=project, user=user, batch=annotation.task.batch, without=annotation.pk, in_grids=project.grids
     )
     task = Task.objects.select_for_update(no_key=True).order_by("pk").filter(pk=annotation.task_id).first()
-    if task is None:  # dropped at this moment by an early end, for the answer to it was taken back already
+    if task is None:  # the answer was already undone, and an early end has just dropped the task
         raise QueueError("batch_closed", "The batch had already ended.")
     if Correction.objects.standing().filter(item=task.item_key).exists() and not task.is_gold:
         raise QueueError("corrected", "A manager has set this item's label. It cannot be undone here.")
@@ -249,12 +253,12 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
     replacement = _untouched_replacement(task) if annotation.value is None and was_finished else None
     places.free_surplus(person, keeping=task)
     places.reopen(person, task)
-    # Before the batch's row, as in a submit: the user's own, at the same moment, may have this one and wait for that.
+    # Lock the work log before the batch, as a submit does: a submit of the same user may run at the same moment.
     counting.take_back(annotation)
     if annotation.task.batch.state == Batch.State.TRAINING:
         batches.reopen(batch=annotation.task.batch)
-    # A change of the batch's row first: it waits for a submit that is just closing the batch.
-    # A further task is not counted in its own batch, but in that which picked the item.
+    # Update the batch before the annotation: the update waits for a submit that is closing the batch.
+    # The label of a task that asks an item again counts in the batch that picked the item, not in the task's own batch.
     was_labeled = Exists(Item.objects.labeled().filter(pk=task.item_id or 0))
     gone = int(replacement is not None)
     if not Batch.objects.filter(pk=task.batch_id, state=Batch.State.OPEN).update(
@@ -280,7 +284,7 @@ def undo(*, project: Project, user: User, annotation_id: uuid.UUID) -> Task:
 
 
 def _untouched_replacement(task: Task) -> Task | None:
-    """The task that replaces this skipped one, locked; None if there is none, or somebody was given it."""
+    """The replacement of this skipped task, locked; None if there is none, or an annotator has claimed it."""
     replacements = Task.objects.filter(replaces=task)
     locked = replacements.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True)
     return replacements.untouched().filter(pk__in=list(locked)).first()
@@ -294,9 +298,10 @@ def release(
     task_ids: Sequence[int] | None = None,
     claimed_at: datetime.datetime | None = None,
 ) -> int:
-    """Give back the user's unanswered tasks (all of them, or those named). Returns how many were given back.
+    """Release the user's unanswered tasks: all of them, or those in `task_ids`. Return the number of released tasks.
 
-    With `claimed_at`, tasks that were claimed again after it stay: whoever sends this knows of no later claim.
+    With `claimed_at`, the user keeps the tasks that a later claim renewed: the client that sends the release has not
+    seen that claim.
     """
     held = Assignment.objects.pending().filter(pk__in=places.held_in(project, user))
     if task_ids is not None:
@@ -307,5 +312,5 @@ def release(
 
 
 def progress_of(batch: Batch, user: User) -> dict[str, int]:
-    """How far the batch is, and this user's part in it."""
+    """The number of the user's answers (`answered`) and skips (`skipped`) in the batch."""
     return batch.work.filter(user=user).aggregate(answered=Sum("answers", default=0), skipped=Sum("skips", default=0))

@@ -1,4 +1,4 @@
-"""Values of a project as people send them."""
+"""Read answer values that clients send."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from labeling.statements import marks, rows
 
 
 def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:
-    """The index of each of these classes that there is, by its name of today. One query; none for no name.
+    """The index of each class with one of these names; unknown names are left out. One query; none without names.
 
-    The project gets the earlier names of the same moment: a class may have been renamed since it was read, and a name
-    that is another's by now must not be taken for the new one's.
+    The same query refreshes `project.earlier_names`: a class may have been renamed since the project was read, and its
+    old name may belong to another class now.
     """
     unique = list(set(names))
     if not unique:
         return {}
-    # The last column is a word of SQL too.
+    # "index" is quoted because it is an SQL keyword.
     read = rows(
         f"""
         SELECT p.earlier_names, c.name, c."index" FROM labeling_project p
@@ -37,7 +37,7 @@ def indices_of(project: Project, names: Iterable[str]) -> Mapping[str, int]:
 
 
 def read_value(project: Project, value: Any) -> Stored:
-    """What a client sent (class names, or a bool) as it is stored. Raises `InvalidValue`. One query at most."""
+    """Convert a client's value (class names or a bool) to its stored form. Raises `InvalidValue`. At most one query."""
     names = project.asks.names_in(value)
     if len(names) > MAX_CLASSES:
         raise InvalidValue("These are too many class names.")

@@ -1,7 +1,7 @@
-"""One more answer where it is worth its price: which tasks are asked of another person when all their answers are in.
+"""Ask one more person about tasks that have all their answers and whose label is still in doubt.
 
-What decides is `labeling.resolving.posterior`; here is what it stands on, and what becomes of it. Only batches with
-`overlap_max` come here. What annotators may know of it: docs/decisions/0049-overlap-that-earns-its-price.md.
+`labeling.resolving.posterior` decides. This module reads the votes for it and adds the place to the task. It applies
+only to batches with `overlap_max`. docs/decisions/0049-overlap-that-earns-its-price.md says what annotators may learn.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from labeling.models.roles import roles_with
 from labeling.resolving.posterior import ACCURACY, Vote, Word, asks_another
 
 ANOTHER = "another"
-"""Stands for an answer that is not the predicted one. No answer is stored as this text."""
+"""Stands for any answer other than the prediction. No stored answer equals this text."""
 
 GUESSED_SHARE = 0.5
-"""Answers beyond the overlap that a task takes, until a batch has shown."""
+"""The expected number of further answers per task, until the project has a finished batch to measure it on."""
 
 
 class Answer(NamedTuple):
@@ -32,12 +32,12 @@ class Answer(NamedTuple):
 
 
 def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
-    """Give those of these locked tasks one more place whose label is in doubt. Returns which.
+    """Add a place to each of these locked tasks whose label is in doubt. Return the ids of these tasks.
 
-    They have all answers that were asked for. None is asked of more people than the batch's `overlap_max`, nor where
-    nobody who is asked about items in doubt is left: a batch must not wait for nobody.
+    The tasks have all answers that were asked for. A task takes at most `overlap_max` answers. It gets no further place
+    if every member who may be asked about items in doubt has answered it, because the batch would never be complete.
 
-    Control and gold tasks are asked again by the same rule, and as often, as others: see `Task.stand_in`.
+    The same rule applies to control and gold tasks, which are asked again as often as all others: see `Task.stand_in`.
     """
     assert batch.overlap_max is not None
     accuracies, asked_in_doubt = members_at_work(project)
@@ -65,8 +65,8 @@ def ask_again(project: Project, batch: Batch, ids: Collection[int]) -> set[int]:
 
 
 def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
-    """How accurate each member is who may be asked, and which of them are asked about items in doubt. A manager may
-    be asked after labeling here.
+    """The accuracy of each member who may be asked, and the members who are asked about items in doubt. A manager may
+    be asked if the manager has labeled in this project.
     """
     has_labeled = WorkLog.objects.filter(batch__project=project, user=OuterRef("user"))
     members = Membership.objects.annotators().filter(
@@ -87,7 +87,7 @@ def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
 
 
 def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[int, float]) -> list[Vote]:
-    """The answers among these, without skips. Who is no member any more counts like somebody unknown."""
+    """The votes of these answers, skips left out. A former member's vote has the default accuracy."""
     return [
         Vote(project.asks.key(project.follow(each.value)), accuracies.get(each.user, ACCURACY))
         for each in answers
@@ -96,24 +96,24 @@ def votes_of(project: Project, answers: Sequence[Answer], accuracies: Mapping[in
 
 
 def word_of(project: Project, task: Task) -> Word | None:
-    """What the model took the item for when the task was picked, if that may count towards its label.
+    """The model's prediction at the selection, if it counts towards the item's label.
 
-    Not on control tasks, whose labels models are measured by. An item that is asked again may be a control item, and
-    had its word already.
+    None on control tasks, because their labels measure models. None on tasks that ask an item again: the item may be a
+    control item, and the prediction already counted on its first task.
     """
     return None if task.is_control or task.repeats_id is not None else _word(project, task, task.confidence)
 
 
 def asking_word_of(project: Project, task: Task) -> Word | None:
-    """The word that counts when one more person may be asked: the model's, or the stand-in on tasks that were not
-    picked for doubt. It never counts towards the label of such a task.
+    """The prediction that counts in the decision to ask one more person. Tasks that were not picked for doubt use the
+    stand-in for its probability, which never counts towards their label.
     """
     return _word(project, task, task.confidence if task.stand_in is None else task.stand_in)
 
 
 def _word(project: Project, task: Task, sureness: float | None) -> Word | None:
-    """The prediction of the task with this certainty; of a negative one, another answer. None where people were shown
-    the prediction, and may have followed it, and where a class is no whole answer.
+    """The task's prediction with probability `sureness`; if that is negative, another answer with `-sureness`. None if
+    annotators saw the prediction and may have followed it, or if one class is not a complete answer.
     """
     if task.predicted is None or sureness is None or task.prompted or project.asks.best_is_no_answer:
         return None
@@ -125,20 +125,20 @@ def _word(project: Project, task: Task, sureness: float | None) -> Word | None:
 
 
 def is_checked(project: Project) -> Callable[[int], bool]:
-    """Whether a task, by its key, is one of the random share that is always asked of one more person."""
+    """Return a function from a task's key to whether it is in the random share that one more person always answers."""
     keyed, share = project.keyed_by("check"), project.check_share
     return lambda pk: int.from_bytes(keyed(pk)[:8], "big") < share * 2**64
 
 
 def answers_a_task(project: Project) -> float | None:
-    """Answers and skips that a task took in the newest finished batch of the kind that is being asked now."""
+    """Answers and skips per task in the newest finished batch with the project's present overlap; None without one."""
     finished = project.batches.exclude(strategy=IMPORTED).filter(completed_at__isnull=False, size__gt=0)
     batch = finished.filter(overlap=project.overlap, overlap_max=project.overlap_max).order_by("-number").first()
     return None if batch is None else _answers_of(batch) / batch.size
 
 
 def expected_answers(project: Project, size: int) -> int | None:
-    """Answers that a batch of this size is expected to take; None where each task gets the same number."""
+    """The number of answers that a batch of this size is expected to take; None if all tasks take the same number."""
     if project.overlap_max is None:
         return None
     guess = project.overlap + GUESSED_SHARE * min(1, project.overlap_max - project.overlap)
@@ -146,10 +146,10 @@ def expected_answers(project: Project, size: int) -> int | None:
 
 
 def told_remaining(batch: Batch) -> int:
-    """The tasks that lack answers, as annotators are told.
+    """The number of tasks that lack answers, as annotators see it.
 
-    Where a task may be asked again they are told how much is left by the number of answers that are in, which is the
-    same whatever was answered, and to which task: whose figure stood still would know that his answer was doubted.
+    In a batch with `overlap_max`, this number follows from the count of answers, not from the tasks: an annotator whose
+    answer left the number unchanged would know that the answer was doubted.
     """
     if batch.overlap_max is None or batch.state != Batch.State.OPEN or not batch.answers_expected:
         return batch.remaining
@@ -162,7 +162,7 @@ def _answers_of(batch: Batch) -> int:
 
 
 def answers_shown(batch: Batch) -> tuple[int, int]:
-    """Answers and skips that are in, and how many the batch takes; of one that may ask more people, about how many."""
+    """The number of answers and skips, and the number that the batch takes: an estimate if it has `overlap_max`."""
     if batch.takes_one_answer:
         return batch.size - batch.remaining, batch.size
     answers = _answers_of(batch)
@@ -174,6 +174,6 @@ def answers_shown(batch: Batch) -> tuple[int, int]:
 
 
 def tell(batches: Iterable[Batch]) -> None:
-    """Make what these batches, in memory, say of their remaining tasks what annotators are told."""
+    """Set `remaining` of these batches, in memory alone, to the number that annotators see."""
     for batch in batches:
         batch.remaining = told_remaining(batch)

@@ -1,4 +1,4 @@
-"""Labels follow their classes: after a merge or a split, or once one is undone, answers are settled again."""
+"""Settle labels again after a merge or a split of classes, or after its undo."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from labeling.models import Annotation, ClassChange, Correction, Item, LabelCoun
 from labeling.models.items import ItemQuerySet
 
 PART = 200
-"""Tasks whose labels are settled in one transaction: others wait for its end."""
+"""Tasks per transaction: other writers wait for its end."""
 
 
 def relabel(
     project: Project, *, writing: Callable[[], AbstractContextManager[None]], progress: Callable[[float], None]
 ) -> int:
-    """Settle the labels that the project's pending changes are about, a part in each transaction that `writing` begins.
+    """Settle the labels that the project's pending class changes affect. Return the number of tasks that were examined.
 
-    Killed at any moment and called again, it does all of it again: settling a label twice changes nothing. Returns how
-    many items were looked at.
+    `writing` opens a transaction for each `PART` tasks; `progress` gets the finished share. After an interruption, a
+    second call starts from the beginning: to settle a label twice changes nothing.
     """
     changes = list(project.class_changes.filter(relabels=True).order_by("revision"))
     indices = {index for change in changes for index in change.classes[:1]}
@@ -35,7 +35,7 @@ def relabel(
         progress((keys.index(part[0]) + len(part)) / len(keys))
     with writing():
         ClassChange.objects.filter(pk__in=[change.pk for change in changes]).update(relabels=False)
-        LabelCounts.objects.filter(batch__project=project).delete()  # they are of the labels before
+        LabelCounts.objects.filter(batch__project=project).delete()  # they count the old labels
     return len(keys)
 
 
@@ -44,7 +44,7 @@ def _merges(change: ClassChange) -> dict[int, int]:
 
 
 def _tasks_of(project: Project, indices: set[int]) -> set[int]:
-    """Keys of the tasks that were answered, or whose item was corrected, with one of these classes."""
+    """The ids of the tasks with an answer, or a correction of their item, that names one of these classes."""
 
     def names(value: object) -> bool:
         return not indices.isdisjoint(value if isinstance(value, list) else [value])
@@ -57,7 +57,7 @@ def _tasks_of(project: Project, indices: set[int]) -> set[int]:
 
 
 def _settle(project: Project, tasks: list[int]) -> None:
-    # Read again: what was answered between the change and now went by the merges that hold now.
+    # Read the merges again: a manager may have changed the classes since this step began.
     project.refresh_from_db(fields=["merged", "split"])
     locked = list(
         Task.objects.filter(pk__in=tasks, outstanding=0).select_for_update(no_key=True, of=("self",)).order_by("pk")
@@ -72,8 +72,8 @@ def _settle(project: Project, tasks: list[int]) -> None:
 
 
 def _settle_corrections(project: Project, items: ItemQuerySet) -> list[int]:
-    """What managers have set follows too. What names a class that was split holds no more, until the split is undone:
-    returns the items that this leaves open.
+    """Apply the class changes to the standing corrections of these items. Withdraw corrections that name a split class,
+    and return the ids of their items, which lack a label until annotators or an undo of the split settle them.
     """
     open_again = []
     split = (
@@ -91,7 +91,7 @@ def _settle_corrections(project: Project, items: ItemQuerySet) -> list[int]:
 
 
 def restore_corrections(split: ClassChange) -> None:
-    """Let what managers had set hold again, now that the split is undone."""
+    """Make the corrections that this split withdrew stand again, after its undo, unless a newer correction stands."""
     ended = Correction.objects.filter(item__project=split.project, withdrawn_at=split.created_at)
     standing = Correction.objects.standing().values("item")
     ended.exclude(item__in=standing).update(withdrawn_at=None, withdrawn_by=None)

@@ -1,11 +1,11 @@
-"""Taking items out of the pool, and back in: excluded, or deleted with a way back for 30 days.
+"""Exclude and delete items, and restore them. A deleted item can be restored for 30 days.
 
-An item that is out is neither picked, learned from nor measured on, and no export has it unless asked. What was
-answered stays. Its task in the open batch is closed like those that an early end leaves (`loop/deadlines.py`): dropped
-if nobody has answered it, settled with what there is otherwise. So the batch can be completed at any moment.
+The loop neither picks an excluded item, trains on it nor measures with it; exports leave it out by default. Its answers
+stay. Its task in the open batch is closed as at an early end of the batch (`loop/deadlines.py`): a task without answers
+is dropped, a task with answers is settled with them. So the batch can be completed at any moment.
 
-Rows are locked as the queue locks them: tasks, assignments, the batch. Of a batch that is being selected nothing is
-touched, for its selection counts its own tasks; `close_left_over` does it once the batch is open.
+Rows are locked in the queue's order: tasks, assignments, the batch. Tasks of a batch in selection stay as they are,
+because the selection counts its own tasks; `close_left_over` closes them once the batch is open.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from labeling.statements import change_each
 
 # Items in one transaction: others wait for its end.
 CHUNK = 100
-# Somebody renews a lease, or ends the batch, at the same moment; so often in a row is no accident.
+# Tries while other requests renew leases or end the batch at the same moment.
 TRIES = 20
 PAUSE_SECONDS = 0.05
 SETTLED = datetime.timedelta(minutes=1)
 
 
 class RemovalError(Exception):
-    """The items cannot be taken out or in now; `code` is for programs."""
+    """The items cannot be removed or restored now; `code` is for programs."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)
@@ -45,10 +45,11 @@ class RemovalError(Exception):
 
 
 def remove(*, project: Project, ids: Sequence[int], user: User, reason: str = "", delete: bool = False) -> int:
-    """Exclude or delete these items of the project; returns how many that changed.
+    """Exclude these items of the project, or delete them. Return the number of items that this changed.
 
-    Those that are excluded already can be deleted, and not the other way round. A part of them in each transaction:
-    killed at any moment and called again, it does what is left. Raises `RemovalError` if others do not let go of them.
+    Excluded items can be deleted; deleted items cannot be excluded. Each transaction changes `CHUNK` items, so a second
+    call after an interruption changes the remaining ones. Raises `RemovalError` if other requests change the items'
+    tasks during all `TRIES` tries.
     """
     return sum(
         _closing_tasks(_tasks_of(part), partial(_take_out, project, part, user, reason, delete))
@@ -57,7 +58,7 @@ def remove(*, project: Project, ids: Sequence[int], user: User, reason: str = ""
 
 
 def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
-    """Take these items back in, whether they were excluded or deleted; returns how many were out."""
+    """Restore these items, excluded or deleted. Return the number of items that were excluded or deleted."""
     restored = 0
     for part in database.in_parts(sorted(ids), CHUNK):
         with transaction.atomic():
@@ -76,15 +77,15 @@ def restore(*, project: Project, ids: Sequence[int], user: User) -> int:
 
 
 def close_left_over() -> None:
-    """Close the tasks that open batches have of items which were excluded while these were being picked."""
+    """Close the tasks of open batches whose items were excluded during the batch's selection."""
     for batch in Batch.objects.open().select_related("project"):
-        # A little longer: a selection reads the pool before it writes, and clocks of several machines differ.
+        # A minute longer, because the selection reads the pool before it writes and the machines' clocks differ.
         close_excluded(batch, since=batch.created_at, until=(batch.opened_at or timezone.now()) + SETTLED)
 
 
 def close_excluded(batch: Batch, *, since: datetime.datetime, until: datetime.datetime) -> None:
-    """Close the open tasks that the batch has of items which were excluded in this time, while it was being picked."""
-    # Looked up by the few that were excluded in that time, not by the batch's many tasks.
+    """Close the batch's open tasks whose items were excluded between `since` and `until`."""
+    # Start from the few excluded items, not from the batch's many tasks.
     late = batch.project.items.excluded().filter(excluded_at__range=(since, until))
     for part in database.in_parts(list(late.values_list("pk", flat=True)), CHUNK):
         if _tasks_of(part).filter(batch=batch, outstanding__gt=0).exists():
@@ -96,17 +97,20 @@ def _tasks_of(ids: Sequence[int]) -> TaskQuerySet:
 
 
 def close_tasks(tasks: QuerySet[Task]) -> None:
-    """Close those of these tasks that lack answers: with the answers that they have, or none. Raises `RemovalError`."""
+    """Close the open ones of these tasks with the answers they have. Raises `RemovalError` as `remove` does."""
     _closing_tasks(tasks, lambda: 0)
 
 
 def _closing_tasks(tasks: QuerySet[Task], change: Callable[[], int]) -> int:
-    """Make the change and close those of these tasks that are open, in one transaction. Returns what it does."""
+    """Call `change` and close the open ones of these tasks, in one transaction. Return the result of `change`.
+
+    Raises `RemovalError` if other requests change the tasks during all `TRIES` tries.
+    """
     for _ in range(TRIES):
         try:
             with transaction.atomic():
                 gone, started = closing.close(tasks.filter(outstanding__gt=0, batch__state=Batch.State.OPEN))
-                # Batches are counted on last of all: others who answer wait for their rows.
+                # Update the batches last: other submits wait for their rows.
                 with counting.labels_counted([task.item_key for task in started]):
                     closed = _by_batch(gone, started)
                     changed = change()
@@ -135,8 +139,10 @@ def _take_out(project: Project, ids: Sequence[int], user: User, reason: str, del
 
 @dataclass(slots=True)
 class _Closed:
-    """`tasks` of one batch with the items they are for: how many left it, the control tasks and the further ones among
-    them, and how many were settled in it.
+    """The closed tasks of one batch.
+
+    `tasks`: item id by task id. `dropped`: the number of dropped tasks, of which `control` are control tasks and
+    `further` ask an item again. `settled`: the number of tasks settled with the answers they have.
     """
 
     batch: Batch
@@ -148,8 +154,8 @@ class _Closed:
 
 
 def _by_batch(gone: Sequence[Task], started: Sequence[Task]) -> list[_Closed]:
-    """Settle the started ones of these closed tasks with the answers they have."""
-    # Two batches may be open: the next one opens before this one is complete.
+    """Group the closed tasks by batch, and settle the `started` tasks with the answers they have."""
+    # Two batches may be open: the next batch opens before this batch is complete.
     return [
         _settled(batch, [task for task in gone if task.batch_id == batch.pk],
                  [task for task in started if task.batch_id == batch.pk])
@@ -158,7 +164,7 @@ def _by_batch(gone: Sequence[Task], started: Sequence[Task]) -> list[_Closed]:
 
 
 def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Closed:
-    """Settle those of a batch's closed tasks that were answered already."""
+    """Settle the `started` tasks of one batch and count its closed tasks."""
     labels.resolve(batch.project, started)
     tasks = {task.pk: task.item_key for task in [*gone, *started]}
     further = sum(task.repeats_id is not None for task in gone)
@@ -166,7 +172,7 @@ def _settled(batch: Batch, gone: Sequence[Task], started: Sequence[Task]) -> _Cl
 
 
 def _remember(closed: Sequence[_Closed]) -> None:
-    """So that whoever answers one of these tasks late is told why it is gone."""
+    """Store the closed tasks on their items' removals, so that a late answer is refused with the right reason."""
     change_each(
         "UPDATE labeling_removal SET closed_task = %s WHERE item_id = %s AND ended_at IS NULL",
         [pair for each in closed for pair in each.tasks.items()],
@@ -183,9 +189,9 @@ def _settle_batch(closed: _Closed) -> None:
         control_tasks=F("control_tasks") - closed.control,
         further=F("further") - closed.further,
     ):
-        raise closing.Moved  # it was ended early meanwhile, and what ended it closes these tasks too
+        raise closing.Moved  # the batch ended early meanwhile, which also closes these tasks
     if batches.complete(batch_id=closed.batch.pk):
         return
     now = timezone.now()
     if batch.filter(size=0).update(state=Batch.State.DONE, completed_at=now, done_at=now):
-        batches.ensure_next(project=closed.batch.project)  # there is nothing in it to train on
+        batches.ensure_next(project=closed.batch.project)  # an empty batch has nothing to train on

@@ -1,7 +1,7 @@
-"""A reviewer's work on one item at a time: hold it, settle it, send it back, put it off.
+"""A reviewer's actions on one item: hold it, settle it, send it back, put it off.
 
-No two reviewers settle the same item: its place is theirs by a conditional update, and whether it still waits is looked
-at behind the lock of its tasks.
+Two reviewers never settle the same item: a conditional update takes its place, and each action checks behind the lock
+of the item's tasks that the item still waits for review.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from labeling.models import Comment, Correction, Item, Project, ReviewPlace, Tas
 from labeling.questions import Stored
 
 HELD = datetime.timedelta(minutes=2)
-"""An item that a reviewer has on the screen is kept from others for so long."""
+"""The time that an item on a reviewer's screen is kept from other reviewers."""
 
 
 class ReviewError(Exception):
-    """The item cannot be reviewed now: somebody else settled it, or is at it. The message says who."""
+    """The item cannot be reviewed now: another user has settled it or is reviewing it. The message says who."""
 
 
 def hold(*, item: Item, user: User) -> bool:
-    """Keep the item from other reviewers for a while. False if one of them is at it."""
+    """Keep the item from other reviewers for the time `HELD`. Return False if another reviewer holds it."""
     now = timezone.now()
     until = now + HELD
     places = ReviewPlace.objects.filter(item=item)
@@ -44,7 +44,7 @@ def hold(*, item: Item, user: User) -> bool:
 def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any = None) -> Correction:
     """Make `value` the item's label, or confirm it. `seen`: the label that the reviewer had on the screen.
 
-    Raises `ReviewError` if the label is another one by now, or the item does not wait any more.
+    Raises `ReviewError` if the label has changed since, or the item does not wait for review any more.
     """
     current = _lock(item, user)
     if current.label != seen:
@@ -58,10 +58,11 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
 
 @transaction.atomic
 def send_back(*, project: Project, item: Item, user: User, note: str = "", tell: bool = False) -> None:
-    """Take the label off and have people asked again. The note stays with the item, for reviewers and managers; with
-    `tell` it is also written to everybody who has answered so far, each alone. Who is asked next never sees it.
+    """Remove the item's label and ask annotators again.
 
-    Raises `ReviewError` if the item does not wait any more.
+    Reviewers and managers can read the `note` on the item. With `tell`, each annotator who has answered the item gets
+    it as a private comment. The next annotators never see it. Raises `ReviewError` if the item does not wait for review
+    any more.
     """
     _lock(item, user)
     ReviewPlace.objects.filter(item=item).delete()
@@ -73,18 +74,21 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
 
 @transaction.atomic
 def put_off(*, item: Item, user: User) -> None:
-    """Let the item come again when all others are done. Raises `ReviewError` if it does not wait any more."""
+    """Move the item behind all others. Raises `ReviewError` if it does not wait for review any more."""
     _lock(item, user)
     now = timezone.now()
     ReviewPlace.objects.filter(item=item).update(put_off_at=now, held_until=now)
 
 
 def _lock(item: Item, user: User) -> Item:
-    """The item as it is now, held by the user, and still waiting until the transaction ends."""
+    """Hold the item for the user, lock its tasks, and return it as it is now.
+
+    Raises `ReviewError` if another reviewer holds it, or it does not wait for review any more.
+    """
     if not hold(item=item, user=user):
         who = ReviewPlace.objects.select_related("user").get(item=item).user.username
         raise ReviewError(f"{who} is reviewing {item.external_id} right now. Nothing was changed.")
-    # As whoever answers or corrects locks them.
+    # The same locks as those of an answer or a correction.
     list(
         Task.objects.of_items([item.pk])
         .select_for_update(no_key=True, of=("self",))
@@ -98,7 +102,7 @@ def _lock(item: Item, user: User) -> Item:
 
 
 def _settled(item: Item) -> str:
-    """Who was quicker."""
+    """The message for a reviewer whose item another user has settled or sent back."""
     standing = Correction.objects.standing().filter(item=item).select_related("user").first()
     if standing is not None:
         return f"{standing.user.username} settled {item.external_id} meanwhile. Nothing was changed."

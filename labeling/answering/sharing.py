@@ -1,8 +1,8 @@
-"""Sharing: where too few tasks are free, who gives which to somebody else.
+"""Release places of other annotators for a person who finds too few free tasks.
 
-In this order: places whose lease has run out, half of what somebody holds who does not answer, and what others hold
-beyond their fair share near a batch's end. Counts and the order in which places were given decide, so control tasks go
-as the others do. What is on somebody's screen, the place that was given first, stays until its lease has run out.
+In this order: places whose lease has run out; half of the places of an annotator who does not answer; near a batch's
+end, the places beyond an annotator's fair share. Counts and the order of the claims decide, so control tasks move like
+all others. The task on an annotator's screen, the oldest place, stays until its lease has run out.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ from labeling.metrics import LEASE_TIMEOUTS
 from labeling.models import Annotation, Assignment
 from labeling.models.answers import AssignmentQuerySet
 
-# Whoever has tasks and answers none of them for this long (or for half a lease) shares them with those who have none.
+# An annotator who answers none of the held tasks for this long (or for half a lease) shares them.
 IDLE = datetime.timedelta(seconds=30)
-# What was claimed so lately is not shared: a program that claims and answers at once loses nothing.
+# Places claimed within this time are not shared: a program that claims and answers at once loses none.
 CLAIMED_LATELY = datetime.timedelta(seconds=5)
-# Whoever is at work keeps at least the task on the screen and the next one: the page shows that at once, and learns
-# what has gone to others with the claim that follows an answer.
+# An annotator at work keeps at least the task on the screen and the next one: the page shows the next task at once, and
+# learns which places others have taken only from the claim after the answer.
 KEPT_AT_WORK = 2
 
 
 def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
-    """Tasks that the person has a place on, or let lapse less than one lease ago: others get those first."""
+    """The ids of tasks that the person holds or has answered, or whose lease the person let run out less than one lease
+    ago: other annotators get these first.
+    """
     closed = Q(ended_at__isnull=True)
     if not person.takes_lapsed:
         closed |= Q(lease_expires_at__gt=person.now - person.lease, lease_expires_at__lte=person.now)
@@ -40,7 +42,7 @@ def _closed_to(person: Person) -> QuerySet[Assignment, Any]:
 
 
 def _held_by_others(person: Person) -> AssignmentQuerySet:
-    """Places that others hold on tasks that this person could take."""
+    """The places of other annotators on tasks that this person could take."""
     held = Assignment.objects.pending().filter(task__batch=person.batch)
     if person.spans != ALL:
         held = held.filter(reduce(or_, (Q(task__rank__range=span) for span in person.spans)))
@@ -48,7 +50,7 @@ def _held_by_others(person: Person) -> AssignmentQuerySet:
 
 
 def free_lapsed(person: Person, number: int) -> int:
-    """Free a place on up to `number` tasks whose lease has run out, for this person. Returns how many."""
+    """Release one lapsed place on each of up to `number` tasks that this person could take. Return their number."""
     lapsed = _held_by_others(person).filter(lease_expires_at__lte=person.now)
     one_a_task = lapsed.exclude(Exists(lapsed.filter(task=OuterRef("task"), pk__lt=OuterRef("pk"))))
     freed = give_back(one_a_task.order_by("lease_expires_at", "task__rank"), most=number)
@@ -58,9 +60,9 @@ def free_lapsed(person: Person, number: int) -> int:
 
 
 def free_idle(person: Person, number: int) -> int:
-    """Free half of the places of somebody who does not answer, at most `number`, for this person. Returns how many.
+    """Release half of the places, at most `number`, of an annotator who does not answer. Return their number.
 
-    The places that were given last go. The first, which is on that person's screen, stays until its lease runs out.
+    The newest places are released. The oldest, on that annotator's screen, stays until its lease runs out.
     """
     idle = min(IDLE, person.lease / 2)
     answers = Annotation.objects.standing().filter(user=OuterRef("user"), task__batch=person.batch)
@@ -75,9 +77,10 @@ def free_idle(person: Person, number: int) -> int:
 
 
 def free_excess(person: Person, number: int) -> int:
-    """Free what somebody holds beyond a fair share, at most `number` places, for this person. Returns how many.
+    """Release the newest places, at most `number`, that an annotator holds beyond a fair share. Return their number.
 
-    Near a batch's end alone: before, a person holds at most `person.most`. The places that were given last go.
+    This happens only near a batch's end, where `person.most` is the fair share; before, no annotator holds more than
+    `person.most`.
     """
     keeping = max(KEPT_AT_WORK, person.most)
     places = _held_by_others(person).filter(claimed_at__lte=person.now - CLAIMED_LATELY)

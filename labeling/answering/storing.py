@@ -1,7 +1,7 @@
-"""Answers that were accepted: stored, counted on their tasks, turned into labels. Within the caller's transaction.
+"""Store accepted answers, count them on their tasks and write labels, within the caller's transaction.
 
-A gold task takes the same statements as any other, and a skipped one is replaced like any other: neither the time of a
-reply nor a number tells it.
+A gold task takes the same statements as any other task, and a skipped gold task is replaced like any other: neither the
+time of a reply nor a number identifies it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,10 @@ ANNOTATION = (
 
 
 def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: User) -> bool:
-    """Store the answers to these tasks of one batch and count them. Returns whether that completed the batch."""
+    """Store the answers, by task id, to tasks of one batch and count them. Return whether they completed the batch.
+
+    Raises `PlacesMoved` if the batch has ended early meanwhile.
+    """
     now = timezone.now()
     _insert(project, answers, user, now)
     skips = sum(answer.value is None for answer in answers.values())
@@ -49,7 +52,7 @@ def store(project: Project, batch: Batch, answers: Mapping[int, Answer], user: U
 
 
 class _Counted(NamedTuple):
-    """An answered task: the item that its batch picked or that it asks again, and the answers that it still lacks."""
+    """An answered task: the item that it `picked` or asks again (`repeated`), and the number of missing answers."""
 
     id: int
     picked: int
@@ -59,7 +62,7 @@ class _Counted(NamedTuple):
 
 
 def _insert(project: Project, answers: Mapping[int, Answer], user: User, now: datetime.datetime) -> None:
-    """Store the answers, and the classes that they propose."""
+    """Store the answers and the classes that annotators proposed with them."""
     revision, drawn = project.class_revision, _drawn_for_review(project)
     insert(
         Annotation,
@@ -90,7 +93,7 @@ def _insert(project: Project, answers: Mapping[int, Answer], user: User, now: da
 
 
 def _count_down(tasks: Collection[int]) -> list[_Counted]:
-    """Each of these tasks lacks one answer less. Raises `PlacesMoved` if the batch was ended early meanwhile."""
+    """Reduce `outstanding` of each of these tasks by one. Raises `PlacesMoved` if the batch is not open any more."""
     counted = rows(
         f"""
         UPDATE labeling_task SET outstanding = outstanding - 1 WHERE id IN ({marks(len(tasks))})
@@ -105,7 +108,7 @@ def _count_down(tasks: Collection[int]) -> list[_Counted]:
 
 
 def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finished: Sequence[_Counted]) -> bool:
-    """Write the labels that these tasks with all their answers come to. Returns whether the batch is complete."""
+    """Write the labels of these tasks, which have all their answers. Return whether the batch is complete."""
     ids = [task.id for task in finished]
     picked = {task.id: task.picked for task in finished if task.picked is not None}
     again = {task.id: task.repeated for task in finished if task.repeated is not None and not task.is_gold}
@@ -114,14 +117,14 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
         labeled = len(labels.write(project, {**picked, **again}, values) & picked.keys())
     if batch.further:
         labels.keep(task.repeated for task in finished if task.is_gold)
-    # Last of all, because others who answer wait for this row until the transaction ends.
+    # Update the batch last: other submits wait for its row until the transaction ends.
     left = rows(
         "UPDATE labeling_batch SET remaining = remaining - %s, labeled = labeled + %s "
         "WHERE id = %s AND state = 'open' RETURNING remaining",
         [len(finished), labeled, batch.pk],
     )
     if not left:
-        raise PlacesMoved  # it was ended early since the tasks were read
+        raise PlacesMoved  # the batch has ended early since the tasks were read
     if left[0][0] == 0:
         return batches.complete(batch_id=batch.pk)
     if project.replace_skips and any(all(value is None for value in values[pk]) for pk in ids):
@@ -130,8 +133,8 @@ def _finish(project: Project, batch: Batch, answers: Mapping[int, Answer], finis
 
 
 def _drawn_for_review(project: Project) -> Callable[[uuid.UUID], bool]:
-    """Whether an annotation is among those that chance, keyed by the project's secret, draws for the reviewers. Its
-    author makes the id, and cannot know.
+    """Return a function from an annotation's id to whether it is in the random share for the reviewers. The project's
+    secret keys the draw, so the annotator, whose client makes the id, cannot predict it.
     """
     if not project.review_share:
         return lambda key: False

@@ -1,4 +1,4 @@
-"""Answers and skips as they come in: each is accepted or refused by itself."""
+"""Accept or refuse the answers and skips of one request, each on its own."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ TAKEN_OUT = "The item was removed before this answer arrived."
 
 
 def submit(*, project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    """Take answers and skips. Each is accepted or refused on its own; one sent again is accepted again, once stored.
+    """Accept or refuse each of the user's answers and skips. An answer sent twice is stored once and accepted twice.
 
-    Only tasks that were once the user's can be answered. An answer whose lease has run out still counts as long as its
-    place is free: nobody's work is thrown away without need.
+    A user can answer the tasks that the user has held. An answer after the end of the lease counts if the task still
+    has a free place, so that no work is lost without need.
     """
     try:
         return _submit_held(project, user, answers)
     except (IntegrityError, PlacesMoved):
-        pass  # it is one of the cases that are looked at one by one
+        pass  # not the usual case: `_submit` examines each answer
     try:
         return _submit(project, user, answers)
     except (IntegrityError, PlacesMoved):
-        # The same id came for another task at the same moment: now it is there to be seen, and refused.
+        # Another request stored the same id for another task at the same moment. The second try reads it and refuses.
         return _submit(project, user, answers)
 
 
 def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
-    """The usual case, as short as can be for others who write: all answers are new, and to tasks that the user holds.
+    """Store the answers in the usual case: all are new, and the user holds all tasks. The write transaction is short.
 
-    In any other case nothing is written, and `PlacesMoved` or `IntegrityError` raised.
+    Raises `PlacesMoved` or `IntegrityError`, and writes nothing, in any other case.
     """
     fresh = {answer.task: answer for answer in answers}
     batch = _batch_of(project, fresh)
@@ -55,7 +55,7 @@ def _submit_held(project: Project, user: User, answers: Sequence[Answer]) -> Out
 
 
 def _batch_of(project: Project, ids: Collection[int]) -> Batch | None:
-    """The open batch, if it has all these tasks."""
+    """The open batch that has all these tasks; None without one."""
     if not ids:
         return None
     batches_open = rows(
@@ -75,10 +75,10 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     ids = {answer.task for answer in answers}
     _lock_tasks(ids)
     tasks = tasks_with_batches(project, ids)
-    # Read behind the locks: the same answer, sent by two requests at once, is seen by the second.
+    # Read behind the locks: if two requests send the same answer at once, the second reads the first one's annotation.
     known = _known([answer.id for answer in answers])
     fresh: dict[int, Answer] = {}
-    # The tasks that an early end dropped are gone: an answer to one of them is late, not wrong.
+    # An early end deletes the tasks it drops, so an answer to an unknown task may just be late.
     missing = any(answer.task not in tasks for answer in answers)
     ended_early = missing and project.batches.filter(dropped__gt=0).exists()
     removed = _removed(project, {pk for pk in ids if pk not in tasks or not tasks[pk].outstanding})
@@ -110,13 +110,13 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
 
 
 def _lock_tasks(ids: Collection[int]) -> None:
-    """Always in the same order, so that two requests over the same tasks cannot lock each other out."""
+    """Lock these tasks in the order of their ids, so that two requests for the same tasks cannot deadlock."""
     if ids and several_write():
         rows(f"SELECT id FROM labeling_task WHERE id IN ({marks(len(ids))}) ORDER BY id FOR NO KEY UPDATE", list(ids))
 
 
 def _removed(project: Project, ids: Collection[int]) -> set[int]:
-    """Those of these tasks that were closed, dropped or not, because their item was taken out of the pool."""
+    """The ids of the tasks that were closed, dropped or not, because their item was excluded or deleted."""
     if not ids:
         return set()
     removals = Removal.objects.filter(item__project=project, closed_task__in=ids)
@@ -124,7 +124,7 @@ def _removed(project: Project, ids: Collection[int]) -> set[int]:
 
 
 def _known(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, Annotation]:
-    """The annotations that there are already under these ids."""
+    """The stored annotations with these ids."""
     if not ids:
         return {}
     annotation_rows = rows(
@@ -143,11 +143,11 @@ def _refusal(
     ended_early: bool,
     removed: Collection[int],
 ) -> Refusal | None:
-    """Why this answer cannot be taken, as far as what was read tells."""
+    """The reason to refuse this answer, judged by the rows that were read; None without one."""
     task = tasks.get(answer.task)
     if answer.task in removed and answer.id not in known:
         return Refusal(answer.id, "item_removed", TAKEN_OUT)
-    if task is None or task.batch.opened_at is None:  # one that is just being written is nobody's yet
+    if task is None or task.batch.opened_at is None:  # a task of an unopened batch has not been handed out
         if ended_early:
             return Refusal(answer.id, "batch_closed", ENDED_EARLY)
         return Refusal(answer.id, "unknown_task", f"This project has no task {answer.task}.")

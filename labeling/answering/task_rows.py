@@ -1,4 +1,4 @@
-"""Tasks, their items and batches, with just the columns that an annotator's requests need."""
+"""Tasks, their items and batches, with only the columns that annotators' requests need."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from labeling.models import Batch, Item, Project, Task
 from labeling.statements import Columns, marks, rows
 
-# What annotators, and those who look after places, need of each.
+# The columns that annotators' requests and the code for places read.
 BATCH_FIELDS = (
     "id", "project_id", "number", "state", "size", "further", "remaining", "overlap", "overlap_max", "answers_expected",
     "opened_at", "in_parts", "nothing_left_at",
@@ -25,7 +25,7 @@ ITEM = Columns(Item, "i", only=("id", "project_id", "external_id", "data", "medi
 
 
 def tasks_with_items(ids: Sequence[int]) -> list[Task]:
-    """These tasks with their items, in this order; without those that were dropped since they were held."""
+    """The tasks with these ids and their items, in this order. Tasks that were dropped since the claim are left out."""
     if not ids:
         return []
     task_rows = rows(
@@ -43,7 +43,7 @@ def tasks_with_items(ids: Sequence[int]) -> list[Task]:
 
 
 def tasks_with_batches(project: Project, ids: Collection[int]) -> dict[int, Task]:
-    """Those of these tasks that are the project's, with their batches."""
+    """The project's tasks with these ids, by id, with their batches."""
     if not ids:
         return {}
     task_rows = rows(

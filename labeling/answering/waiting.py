@@ -1,4 +1,4 @@
-"""How long people wait for tasks, for whoever watches the installation. No page shows it."""
+"""Metrics of the time that annotators wait for tasks. No page shows them."""
 
 from __future__ import annotations
 
@@ -7,23 +7,24 @@ import datetime
 from labeling.metrics import CLAIMS, IDLE_SECONDS
 from labeling.models import Membership
 
-# Reasons for a claim without tasks by which nobody waits: there will be none before somebody decides so.
+# Reasons for a claim without tasks that do not count as waiting: no task comes before a person acts or a day begins.
 AT_REST = {"limit_reached", "paused", "on_hold", "stopped", "finished", "no_items"}
-# Whoever has waited for so long has mostly left, which nobody is told of.
+# Most annotators who wait longer have left; the server does not learn when.
 LONGEST = datetime.timedelta(hours=1)
 
 
 def note(membership: Membership, reason: str, now: datetime.datetime) -> None:
-    """Count a claim that ended with tasks, or without for this `reason`.
+    """Count a claim. `reason`: why it returned no tasks; empty if it returned tasks.
 
-    Writes only where somebody begins or ceases to wait: then the time is counted, at most `LONGEST`.
+    Writes to the database only if the member begins or ceases to wait. When the wait ends, add its time, at most
+    `LONGEST`, to the metric.
     """
     CLAIMS.labels(reason or "tasks").inc()
     waits, since = bool(reason) and reason not in AT_REST, membership.waiting_since
     if waits == (since is not None):
         return
     same = Membership.objects.filter(pk=membership.pk, waiting_since=since)
-    # Another claim of theirs may have been quicker.
+    # A concurrent claim of the same member may have changed the row first.
     if same.update(waiting_since=now if waits else None) and since is not None:
-        # The clock may have been set back meanwhile.
+        # The difference is negative if the clock was set back.
         IDLE_SECONDS.inc(max(0.0, min(now - since, LONGEST).total_seconds()))
