@@ -13,7 +13,7 @@ from models_store.class_sets import ClassSets
 
 
 class Multi(Question):
-    """Stored is the ascending list of the indices; an empty one says that no class applies."""
+    """A stored value is the ascending list of class indices; an empty list means that no class applies."""
 
     name = "multi"
     title = "any number of classes"
@@ -43,7 +43,7 @@ class Multi(Question):
         return cast("list[int]", value)
 
     def possible(self, n_classes: int) -> int:
-        """A wrong list is mostly the right one with a class more or less: there are as many of those as classes."""
+        """Most wrong lists differ from the right list by one class: there are `n_classes` of these."""
         return n_classes + 1
 
     def as_answer(self, best: int) -> Stored:
@@ -58,12 +58,12 @@ class Multi(Question):
         return classes, [float(probabilities[index]) for index in classes]
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """A class is taken if more than half of the annotators chose it. None if half of them chose one."""
+        """The classes that more than half of the annotators chose. None if exactly half of them chose some class."""
         votes = Counter(index for answer in answers for index in answer)  # type: ignore[union-attr]
         if any(2 * n == len(answers) for n in votes.values()):
             return None
         return sorted(index for index, n in votes.items() if 2 * n > len(answers))
 
     def targets(self, labels: Sequence[Any], n_classes: int) -> np.ndarray | ClassSets:
-        """The few classes of each item: as booleans, a million of 20,000 classes would take 20 GB."""
+        """The few classes of each item: a boolean matrix of a million items and 20,000 classes would take 20 GB."""
         return ClassSets.of(labels, n_classes)

@@ -1,4 +1,4 @@
-"""A score on a scale, such as 1 to 5: the classes are its points in their order."""
+"""A score on a scale, for example 1 to 5: the classes are the points of the scale in order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from labeling.questions.base import KEYS, InvalidValue, Names, Question, Stored,
 
 
 class Score(Question):
-    """Stored is the place on the scale; shown is the point, a number. A near miss costs a model less than a far one."""
+    """A stored value is the index of a point; clients receive the point, a number.
+
+    The training loss of a prediction grows with its distance from the label.
+    """
 
     name = "score"
     title = "a score on a scale"
@@ -41,8 +44,10 @@ class Score(Question):
         return None if value is None else int(names[value])  # type: ignore[index]
 
     def settle(self, answers: Sequence[Stored]) -> Stored | None:
-        """The median: one far answer among three moves nothing. Between two points beside each other, the lower; None
-        if the two in the middle are further apart.
+        """The median, which one far answer among three does not move.
+
+        With an even number of answers: the lower of the two middle answers if they are at most one point apart, else
+        None.
         """
         low, high = _middle(answers)
         return low if high - low <= 1 else None
@@ -56,6 +61,6 @@ class Score(Question):
 
 
 def _middle(answers: Sequence[Stored]) -> tuple[int, int]:
-    """The two answers in the middle of the order; twice the same one where the number of answers is odd."""
+    """The two middle answers in ascending order; for an odd number of answers, the median twice."""
     ordered = sorted(cast("Sequence[int]", answers))
     return ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]

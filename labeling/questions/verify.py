@@ -11,7 +11,7 @@ from labeling.questions.base import NO_CLASS_FITS, SKIP_REASONS, GridBy, Invalid
 
 
 class Verify(Question):
-    """Stored is a bool."""
+    """A stored value is a bool: whether the proposed class is right."""
 
     name = "verify"
     title = "yes or no on a proposed class"
