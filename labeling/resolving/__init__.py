@@ -1,5 +1,5 @@
-"""What several people's answers to one item amount to, and how sure that is. Values in, values out: no rows.
+"""Compute an item's label and its probability from several people's answers. Values in, values out: no rows.
 
-`posterior` weighs the answers to one item, while people wait; `people` and `dawid_skene` look at all answers of a
-project, and learn from them how reliable each person is. What they stand on: docs/decisions/0049 and 0050.
+`posterior` weighs the answers to one item, in the request that submits an answer; `people` and `dawid_skene` estimate
+labels and each person's reliability from all answers of a project. docs/decisions/0049 and 0050 give the reasons.
 """

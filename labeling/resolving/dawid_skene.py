@@ -1,8 +1,8 @@
 """Dawid and Skene's model (1979): each person has a confusion matrix, and some classes are more frequent.
 
-It sees what one accuracy a person cannot: somebody who takes every 4 for a 9 is right about all else, and what they
-call 9 may be a 4. Matrices are shrunk towards the person's accuracy (`people.weigh`): with few answers of a class the
-model is that one, with many it is the plain one.
+Confusion matrices represent errors that one accuracy per person cannot: a person who takes every 4 for a 9 may be right
+about all other classes, while their answer 9 may mean a 4. Each matrix is shrunk towards the person's accuracy
+(`people.weigh`): with few answers of a class the row is close to that accuracy, with many to the plain estimate.
 """
 
 from __future__ import annotations
@@ -13,32 +13,31 @@ from labeling.resolving.people import MOST_ROUNDS, TOLERANCE, Answers, Resolved,
 from labeling.resolving.posterior import CLIP
 
 PRIOR_ANSWERS = 4.0
-"""A row of a confusion matrix is worth so many answers before there is one."""
+"""The weight of the prior in each row of a confusion matrix, as a number of answers."""
 
 LEAST = 0.01
-"""Values that are less probable are not listed."""
+"""The least probability of a listed value."""
 
 MOST_VALUES = 100
 MOST_CELLS = 50_000_000
-"""Of the matrices, and of all items by all values: 400 MB of float64 each. With more, people have one accuracy each."""
+"""The most cells of the confusion matrices, and of the table items × values: 400 MB of float64 each. For larger data
+each person has one accuracy."""
 
 CHUNK = 1 << 18
 
 
 def fits(answers: Answers) -> bool:
-    """Whether there are few enough values for matrices."""
+    """Whether the confusion matrices and the table of items by values fit `MOST_VALUES` and `MOST_CELLS`."""
     n = answers.n_values
     return n <= MOST_VALUES and max(answers.n_items, answers.n_people * n) * n <= MOST_CELLS
 
 
 def resolve(answers: Answers) -> Resolved:
-    """The probability of every value that has at least `LEAST`, and the most probable one in any case.
+    """The probability of each item's most probable value, and of all values with a probability of at least `LEAST`.
 
-    Answers only: no model has a word in it. O(answers × values) a round.
+    Without the model's predictions (`word`, `sure`). Takes O(answers × values) time a round.
     """
-    answers = Answers(
-        answers.item, answers.person, answers.value, answers.n_items, answers.n_people, answers.n_values
-    )  # without a model's word
+    answers = Answers(answers.item, answers.person, answers.value, answers.n_items, answers.n_people, answers.n_values)
     start = weigh(answers)
     if not fits(answers) or not len(answers.item):
         return start
@@ -50,7 +49,7 @@ def resolve(answers: Answers) -> Resolved:
 
 
 def _dense(start: Resolved, answers: Answers) -> np.ndarray:
-    """(items, values): what is not listed shares what is left."""
+    """Probabilities (items, values): the values that `start` does not list share the remaining probability evenly."""
     n = answers.n_values
     listed = np.bincount(start.item, minlength=answers.n_items)
     left = 1 - np.bincount(start.item, start.probability, answers.n_items)
@@ -67,7 +66,7 @@ def _iterate(answers: Answers, table: np.ndarray, accuracy: np.ndarray) -> np.nd
         shares = (table.sum(axis=0) + 1) / (len(table) + answers.n_values)
         confusion = prior + _counts(item, person, value, table, answers)
         confusion /= confusion.sum(axis=2, keepdims=True)
-        # (person, answer, truth), so that one answer is one row.
+        # (person, answer, truth): the row of an answer is contiguous.
         words = np.ascontiguousarray(np.log(confusion).transpose(0, 2, 1))
         before, table = table, _expect(item, words, person, value, np.log(shares), len(table))
         if np.abs(table - before).max() < TOLERANCE:
@@ -76,14 +75,14 @@ def _iterate(answers: Answers, table: np.ndarray, accuracy: np.ndarray) -> np.nd
 
 
 def _one_coin(accuracy: np.ndarray, n: int) -> np.ndarray:
-    """(people, values, values): right with the accuracy, wrong in all ways alike."""
+    """Confusion matrices (people, values, values) with the accuracy on the diagonal and equal shares elsewhere."""
     matrices = np.repeat(((1 - accuracy) / max(n - 1, 1))[:, None, None], n, axis=1).repeat(n, axis=2)
     matrices[:, np.arange(n), np.arange(n)] = accuracy[:, None]
     return matrices
 
 
 def _counts(item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.ndarray, answers: Answers) -> np.ndarray:
-    """(people, truth, answer): how often each is expected to have happened."""
+    """Expected counts (people, truth, answer) of each answer to items of each true value."""
     n, cell = answers.n_values, person * answers.n_values + value
     counts = np.empty((answers.n_people, n, n))
     for truth in range(n):
@@ -95,7 +94,7 @@ def _counts(item: np.ndarray, person: np.ndarray, value: np.ndarray, table: np.n
 def _expect(
     item: np.ndarray, words: np.ndarray, person: np.ndarray, value: np.ndarray, log_shares: np.ndarray, n_items: int
 ) -> np.ndarray:
-    """(items, values): how probable each value is, by the matrices. `item` is ascending."""
+    """The probability of each value (items, values) under the confusion matrices. `item` is ascending."""
     table = np.repeat(log_shares[None], n_items, axis=0)
     for start in range(0, len(item), CHUNK):
         part = slice(start, start + CHUNK)

@@ -1,4 +1,4 @@
-"""What a rule of asking would cost, and how many labels would be wrong: played through with made-up items."""
+"""Simulate a rule for the number of answers per item: its cost in answers, and its share of wrong labels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SEED = 7
 
 
 class Rule(NamedTuple):
-    """How many people answer an item: `least`, and up to `most` as long as its label is in doubt."""
+    """How many people answer an item: at least `least`, and up to `most` while its label is in doubt."""
 
     least: int
     most: int | None
@@ -24,7 +24,7 @@ class Rule(NamedTuple):
 
 
 class Outlook(NamedTuple):
-    """Answers an item, the share of labels that are wrong, and of items that stay without one."""
+    """Answers per item, the share of labels that are wrong, and the share of items without a label."""
 
     answers: float
     wrong: float
@@ -32,7 +32,7 @@ class Outlook(NamedTuple):
 
 
 def outlook(rule: Rule, accuracies: Sequence[float], n_values: int) -> Outlook:
-    """What the rule comes to with people of these accuracies, who make their mistakes by chance and see no model."""
+    """Simulate the rule with people of these accuracies, who err independently and at random and see no suggestions."""
     rng = np.random.default_rng(SEED)
     answers = wrong = undecided = 0
     most = min(rule.most or rule.least, max(len(accuracies), rule.least))

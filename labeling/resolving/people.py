@@ -1,7 +1,7 @@
-"""All answers of a project at once: how probable each answer is, and how reliable each person, each from the other.
+"""Estimate the probability of each answer and the accuracy of each person from all answers of a project.
 
-Expectation maximisation of the model of `posterior`: a person is right with one probability, whatever the item is
-(Zhang et al. 2014, "one-coin"), with a prior that keeps somebody of few answers near the mean.
+Expectation maximisation of the model of `posterior`: a person is right with the same probability on every item
+(Zhang et al. 2014, "one-coin"). A prior keeps the accuracy of a person with few answers near the mean.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ TOLERANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """(n,) int64 each: the item, the person and the value of every answer, from 0.
+    """The item, the person and the value of every answer: (n,) int64 each, counted from 0.
 
-    Every item has an answer. `word` (items,) is what a model takes each for, -1 for none; `sure` (items,) how probable.
+    Every item has an answer. `word` (items,): a model's prediction for each item, -1 for none; `sure` (items,): the
+    probability of that prediction.
     """
 
     item: np.ndarray
@@ -35,8 +36,9 @@ class Answers:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """(m,) each, by item and value: how probable it is that the item has the value. What is left to one for an item is
-    shared evenly by the values that are not listed. `accuracy` (people,).
+    """The probability (m,) that the item (m,) has the value (m,), sorted by item and value; `accuracy` (people,).
+
+    The values that are not listed for an item share the rest of its probability evenly.
     """
 
     item: np.ndarray
@@ -46,7 +48,10 @@ class Resolved:
 
 
 def weigh(answers: Answers) -> Resolved:
-    """The probability of each answered value, and each person's accuracy. O(answers) a round."""
+    """The probability of each value that was answered or predicted, and each person's accuracy.
+
+    Takes O(answers) time a round.
+    """
     n, wrong = answers.n_values, max(answers.n_values - 1, 1)
     keys = answers.item * n + answers.value
     worded = np.empty(0, np.int64) if answers.word is None else np.flatnonzero(answers.word >= 0)

@@ -1,4 +1,4 @@
-"""The answers to one item, each weighed by how reliable its author is, and whether they are enough."""
+"""Weigh the answers to one item by their authors' accuracies, and decide whether they suffice."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from typing import NamedTuple, TypeVar
 Person = TypeVar("Person", bound=Hashable)
 
 ACCURACY = 0.9
-"""Of a person of whom nothing is known: the mean of the prior."""
+"""The accuracy of a person without checked answers: the mean of the prior."""
 
 STRENGTH = 10.0
-"""The prior counts as so many answers."""
+"""The weight of the prior, as a number of answers."""
 
 CLIP = 0.001
-"""Nobody is taken to be always right, or always wrong."""
+"""Accuracies are clipped to [`CLIP`, 1 - `CLIP`]: no person counts as always right or always wrong."""
 
 MOST_SURE = 0.95
-"""A model's word counts at most so much: what it is surest of it may have learned from the same mistakes."""
+"""The highest probability that a model's prediction counts with: it may have learned the same mistakes."""
 
 LEAST_SUPPORT = 2 / 3
-"""A label with less has no label's worth: it is to be at least twice as probable as all the others together."""
+"""The least probability of a label: it must be twice as probable as all other values together."""
 
 MOST_SKIPS = 2
-"""When so many people cannot answer an item, no more are asked."""
+"""After this many skips and no answer, no further person is asked."""
 
 LEAST_OF_USUAL = 0.5
-"""Of what the median person knows beyond chance: whose answers are worth less is not asked about items in doubt."""
+"""The share of the median person's accuracy beyond chance that a person needs to be asked about items in doubt."""
 
 
 class Vote(NamedTuple):
@@ -39,17 +39,17 @@ class Vote(NamedTuple):
 
 
 class Word(NamedTuple):
-    """What a model that has not seen the answers takes an item for, and how probable that is."""
+    """The prediction for an item by a model that has not learned from its answers, and the prediction's probability."""
 
     value: Hashable
     probability: float
 
 
 def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) -> dict[Hashable, float]:
-    """The probability of each value that was answered, or that the model named; what is left to one is the others'.
+    """The probability of each value that was answered or that the model predicts; the other values share the rest.
 
-    Somebody of accuracy a answers what is true with probability a, and each of the other `n_values` - 1 alike. Before
-    anybody has answered each value is as probable as another, or as the model says.
+    A person of accuracy a gives the true answer with probability a, and each of the other `n_values` - 1 answers with
+    the same probability. The prior is uniform without `word`; with it, the model's value has the model's probability.
 
     >>> posterior([Vote("cat"), Vote("dog"), Vote("cat")], 2)
     {'cat': 0.9, 'dog': 0.1}
@@ -78,9 +78,9 @@ def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) ->
 def asks_another(
     votes: Sequence[Vote], skips: int, *, n_values: int, word: Word | None = None, confidence: float
 ) -> bool:
-    """Whether one more person is to answer: as long as no answer is right with this probability.
+    """Whether one more person is asked: while every answer's probability of being right is below `confidence`.
 
-    Of an item that somebody has skipped and nobody answered, one more is asked.
+    An item without answers is asked until it has `MOST_SKIPS` skips.
     """
     if not votes:
         return skips < MOST_SKIPS
@@ -89,8 +89,9 @@ def asks_another(
 
 
 def worth_asking(accuracies: Mapping[Person, float], n_values: int) -> set[Person]:
-    """Those whose word on an item in doubt is worth its price: they are right beyond chance at least half as often as
-    the median person. Of people who know little beyond chance, all.
+    """The people to ask about items in doubt: their accuracy beyond chance is at least half of the median person's.
+
+    All people if the median accuracy is no better than chance.
 
     >>> sorted(worth_asking({"ann": 0.95, "bob": 0.9, "cy": 0.15}, 10))
     ['ann', 'bob']
