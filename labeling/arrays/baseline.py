@@ -1,4 +1,4 @@
-"""What is stored of the models that learned from uniform labels alone. Arrays only; no network."""
+"""The stored predictions of models that learned from uniform labels alone. Arrays only; no network."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ import numpy as np
 
 MISSING = -1
 LEAST_CONTROL = 50
-"""Control items with a label, below which nothing is estimated: intervals would hold everything."""
+"""The least number of labeled control items for an estimate: with fewer, the intervals would be too wide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What models that learned from uniform labels alone take n uniform items to be, none of which they learned from.
+    """The predictions for n uniform items by models that learned from other uniform labels.
 
-    rows (n,), ascending; labels (m,): that the models of each size learned from; said (m, n) int32, `MISSING` where no
-    model has answered yet; folds: models of each size; done: models of all sizes that have answered; version: the
-    newest when it was made; labels_hash: of the items.
+    rows (n,): the items' rows, ascending; labels (m,): the number of training labels of each size of model; said (m, n)
+    int32: the predicted classes, `MISSING` where no model has predicted yet; folds: models of each size; done: models
+    of all sizes whose predictions are in `said`; version: the newest version when the models were trained;
+    labels_hash: the hash of the items' labels.
     """
 
     rows: np.ndarray

@@ -1,4 +1,4 @@
-"""Damaged files of projects: each is named once in the log and for the project's pages, and rebuilt by a worker."""
+"""Record damaged files of projects: the log and the project's pages name each file once, and a worker rebuilds it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ def root_of(project: Project) -> Path:
 
 
 def name_of(project: Project, path: Path) -> str:
-    """How rows and pages name a file: its path below the project's folder, or all of it for one elsewhere."""
+    """The name of a file in rows and on pages: its path below the project's folder, else its whole path."""
     root = root_of(project)
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
 def report(project: Project, damage: FileDamaged) -> None:
-    """Have a file rebuilt that a reader found damaged. A file that is merely not there is not reported: readers for
-    whom that is damage call `note`.
+    """Record the damage that a reader found in a file, and have a worker rebuild the file.
+
+    Does nothing for a missing file: readers that take a missing file for damage call `note`.
     """
     if not isinstance(damage, FileMissing):
         note(project, name_of(project, damage.path), damage.problem)
@@ -36,7 +37,7 @@ def report(project: Project, damage: FileDamaged) -> None:
 
 
 def note(project: Project, name: str, problem: str) -> None:
-    """Write down, and log, that a file is damaged. Told again, it is one row and one line of the log."""
+    """Record and log that a file is damaged. A second call with the same problem does nothing."""
     found = {"problem": problem[:300], "found_at": timezone.now(), "mended_at": None, "remedy": ""}
     known = DamagedFile.objects.filter(project=project, name=name)
     if known.standing().filter(problem=problem[:300]).exists():
@@ -47,20 +48,20 @@ def note(project: Project, name: str, problem: str) -> None:
 
 
 def mended(project: Project, name: str) -> None:
-    """Write down that a file is whole again."""
+    """Record and log that a file is whole again."""
     if DamagedFile.objects.standing().filter(project=project, name=name).update(mended_at=timezone.now(), remedy=""):
         logger.warning("Project %s: the file %s is whole again.", project.slug, name)
 
 
 def not_mended(project: Project, name: str, remedy: str) -> None:
-    """Write down why a damaged file stays so, and what to do."""
+    """Record and log why a damaged file could not be rebuilt, and the remedy."""
     if DamagedFile.objects.standing().filter(project=project, name=name).update(remedy=remedy[:500]):
         logger.error("Project %s: the file %s stays damaged. %s", project.slug, name, remedy)
 
 
 @transaction.atomic
 def enqueue_rebuild(project: Project) -> None:
-    """Have a worker rebuild the project's damaged files, unless that waits already."""
+    """Enqueue a rebuild of the project's damaged files, unless a rebuild is waiting already."""
     if not project.jobs.waiting().filter(kind=Job.Kind.REBUILD).exists():
         Job.objects.enqueue(Job.Kind.REBUILD, project=project)
 

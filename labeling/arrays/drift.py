@@ -1,11 +1,12 @@
 """How well a clustering still describes a pool whose embeddings have changed since it was built. Arrays only.
 
-A clustering describes embeddings as far as items of one cluster are nearer to each other than any two items are:
+A clustering describes embeddings to the degree that items of one cluster are nearer to each other than random items:
 
     described = 1 - (mean distance of two items of one cluster) / (mean distance of any two items)
 
-1 is all that there is to tell, 0 nothing: clusters drawn at random. Distances are cosine distances, as those of the
-clustering. Both means are estimated from pairs drawn at random, the same pairs whatever the embeddings.
+1 means that all items of a cluster coincide, 0 that the clusters are no better than random ones. Distances are cosine
+distances, as in the clustering. Both means are estimated from random pairs; two versions' embeddings are compared on
+the same pairs.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Pairs of each sort: the share described is then known to about one point in a hundred.
+# Pairs of each kind: they estimate the share described to about 0.01.
 PAIRS = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Pairs of items. `rows` (m,): the rows that occur, ascending. `within`, `any` (p, 2): places in `rows`."""
+    """Pairs of items. `rows` (m,): the rows of all pairs, ascending. `within`, `any` (p, 2): places in `rows`."""
 
     rows: np.ndarray
     within: np.ndarray
@@ -28,10 +29,10 @@ class Pairs:
 
 
 def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = PAIRS) -> Pairs | None:
-    """Pairs of items of one cluster, and of any two items, each `pairs` in number, from cluster ids (n,).
+    """Draw `pairs` pairs of items of one cluster, and as many pairs of any two items, from cluster ids (n,).
 
-    The first of a pair is drawn uniformly at random (within: from the items that do not have a cluster for
-    themselves), and so is the second. None if every item has. Takes O(n log n) time.
+    The first item of a pair is drawn uniformly at random (within clusters: from the clusters of two or more items), and
+    so is the second from the other items. None if every cluster has one item. Takes O(n log n) time.
     """
     order = np.argsort(clusters, kind="stable")
     _, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
@@ -49,9 +50,9 @@ def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = P
 
 
 def described(embeddings: np.ndarray, pairs: Pairs) -> float | None:
-    """The share described by the clusters that the pairs were drawn from. None where all items are alike.
+    """The share described by the clusters that the pairs were drawn from. None if all items coincide.
 
-    embeddings: (m, d), of the pairs' `rows`. A row of zeros is at 1 from every other and at 0 from its like.
+    embeddings: (m, d), of the pairs' `rows`. A row of zeros has distance 0 to another row of zeros, 1 to other rows.
     """
     points = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(points, axis=1)

@@ -1,19 +1,21 @@
 """Where a project's arrays and artifacts lie, below DATA_DIR/projects/<id>/.
 
 encoder-<generation>.npz        the frozen encoder's state
-features-<generation>.bin       one row an item; rows beyond Project.encoded_rows do not count; .json: what a row is
-models/v<number>/               artifact of a model version, if MODEL_STORE does not say elsewhere
-training.safetensors            where the training under way stands, so that one that is killed goes on
-pool/v<number>/*.npy            what that version says of every row: margins, best, confidence, and what else the
-                                strategy of the batch needs: entropies, errors, embeddings. Of the last two, those of
-                                the version that picked last alone, and embeddings of the one that the pool was
-                                clustered by.
-dendrogram.npz, joins.npy       the clustering, and where later rows joined it; dendrogram-<g>.npz, joins-<g>.npy from
-                                the second one on: those before it stay, for the batches that were picked by them
-maps/batch-<number>.npz         where a batch lay in the pool
-predictions/<id>.jsonl          what a version predicted for the items of a file, for a time
-baseline.npz                    what throw-away models that learned from uniform labels alone take items to be
-sample.npz                      a sample of the pool, by which pages forecast what settings lead to
+features-<generation>.bin       one row an item; readers ignore rows from Project.encoded_rows on; .json: dtype, length
+                                of a row
+models/v<number>/               the artifact of a model version, unless MODEL_STORE names another place
+training.safetensors            the state of the running training, so that a killed training resumes
+pool/v<number>/*.npy            the version's predictions for every row: margins, best, confidence, and the arrays that
+                                the batch's strategy needs, such as entropies, errors, embeddings. Errors and
+                                embeddings are kept of the version that picked last; embeddings also of the version
+                                whose embeddings were clustered.
+dendrogram.npz, joins.npy       the clustering, and the clustered row that each later row joined; from the second
+                                clustering on dendrogram-<g>.npz, joins-<g>.npy. Earlier ones stay: batches were picked
+                                by them.
+maps/batch-<number>.npz         the map of a batch in the pool
+predictions/<id>.jsonl          a version's predictions for the items of an uploaded file, kept for a time
+baseline.npz                    predictions of temporary models that learned from uniform labels alone
+sample.npz                      a sample of the pool, from which pages forecast the effect of settings
 """
 
 from __future__ import annotations
@@ -38,7 +40,7 @@ from labeling.models import ModelVersion, PredictionRun, Project
 from labeling.shared_files import read_whole, store
 
 HASH_BLOCK_BYTES = 1 << 24
-# Single rows are brought with those around them: a request to an object store takes as long as thousands of rows.
+# Rows are fetched in blocks of this size: a request to an object store takes as long as thousands of rows.
 BROUGHT_ROWS = 4096
 
 
@@ -58,13 +60,16 @@ class ProjectFiles:
         return self.root / f"features-{generation}.bin"
 
     def artifact(self, number: int) -> str:
-        """Where a new version is written, as it is recorded on the version."""
+        """The path or URL of a new version's artifact, in the form that the version's row records."""
         folder = f"models/v{number}"
         store = settings.MODEL_STORE.rstrip("/")
         return f"{store}/projects/{self.project.pk}/{folder}" if store else folder
 
     def artifact_at(self, recorded: str) -> str:
-        """The location of a version's files, a path or a URL: what was recorded holds wherever later ones go."""
+        """The absolute location of a version's files, a path or a URL, from the recorded one.
+
+        It does not depend on MODEL_STORE, which may have changed since.
+        """
         return recorded if "://" in recorded else str(self.root / recorded)
 
     @property
@@ -72,7 +77,7 @@ class ProjectFiles:
         return self.root / "training.safetensors"
 
     def calibrating(self, version: ModelVersion) -> Path:
-        """As `checkpoint`, of what calibrates a version."""
+        """The checkpoint of the trainings that calibrate a version."""
         return self.root / f"calibrating-v{version.number}.safetensors"
 
     def dendrogram(self, generation: int) -> Path:
@@ -91,15 +96,17 @@ class ProjectFiles:
         return self.root / "pool" / f"v{version.number}" / f"{name}.npy"
 
     def predictions(self, version: ModelVersion, name: str, rows: np.ndarray) -> np.ndarray | None:
-        """What the version says (`best`, `confidence`) of those of `rows` (n,), ascending, that it has seen: the first
-        ones. None if it is not stored.
+        """The version's `best` or `confidence` for the first of `rows` (n,), ascending: those that it has predicted.
+
+        None if the array is not stored or damaged.
         """
         pool = self.answers(version, name)
         return None if pool is None else np.asarray(pool[rows[rows < len(pool)]])
 
     def answers(self, version: ModelVersion, name: str = "best") -> np.ndarray | None:
-        """What the version says of every row that it has seen, as a memory map. None if it is not stored, or damaged:
-        then it is rebuilt.
+        """The version's array `name` of all rows that it has predicted, as a memory map.
+
+        None if the array is not stored, or damaged; a damaged array is reported, and a worker rebuilds it.
         """
         try:
             return load_array(self.pool(version, name), mmap=True)
@@ -112,8 +119,9 @@ class ProjectFiles:
         return Features(self.features(self.project.features_generation), (rows, dim), dtype)
 
     def stored_features(self) -> Features | None:
-        """The rows of the features that count, as `features_of`, for those who do not know the encoder; None if there
-        are none that can be read.
+        """The project's features, with the shape and dtype from the .json file in place of the encoder's.
+
+        None if that file cannot be read.
         """
         path, rows = self.features(self.project.features_generation), self.project.encoded_rows
         try:
@@ -124,7 +132,7 @@ class ProjectFiles:
 
 
 class RowSum(NamedTuple):
-    """The CRC-32 of the rows from `start` to `stop`; None for rows that a release before sums wrote."""
+    """The CRC-32 of the rows from `start` to before `stop`; None for rows written by a release without sums."""
 
     start: int
     stop: int
@@ -137,7 +145,7 @@ def sum_of(block: np.ndarray) -> int:
 
 
 class Checked(NamedTuple):
-    """Parts of the features that are `damaged`, those that had no sum with it, and the sha256 (hex) of all rows."""
+    """The `damaged` parts of the features, the computed sums of parts without one, and the sha256 (hex) of all rows."""
 
     damaged: list[RowSum]
     found: list[RowSum]
@@ -145,7 +153,7 @@ class Checked(NamedTuple):
 
 
 class Features:
-    """A project's features (rows, dim). Those rows are brought here that are asked for."""
+    """A project's features (rows, dim), which fetch only the indexed rows from the shared store."""
 
     def __init__(self, path: Path, shape: tuple[int, int], dtype: np.dtype) -> None:
         self._path, self._shape, self._dtype = path, shape, dtype
@@ -154,14 +162,14 @@ class Features:
         return self._shape[0]
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
-        """Rows on end as a read-only memory map, or a copy of those with these numbers."""
+        """The rows of a slice as a read-only memory map, or a copy of the rows with these numbers."""
         spans = self._spans(rows)
         if not spans:
             return np.empty((0, self._shape[1]), self._dtype)
         return self._brought(spans)[rows]
 
     def _brought(self, spans: Sequence[tuple[int, int]]) -> np.ndarray:
-        """A read-only memory map in which these rows lie. Raises `FileDamaged` if some are missing."""
+        """A read-only memory map that contains the rows of these spans. Raises `FileDamaged` if some are missing."""
         row_bytes = self._shape[1] * self._dtype.itemsize
         try:
             for start, stop in spans:
@@ -177,9 +185,9 @@ class Features:
             return np.memmap(file, self._dtype, "r", shape=(rows, self._shape[1]))
 
     def check(self, sums: Sequence[RowSum]) -> Checked:
-        """Hold all rows against these sums, which cover them in order. Takes O(n) time and little memory.
+        """Compare all rows with these sums, which cover them in order. Takes O(n) time and little memory.
 
-        What was copied here from a store is copied anew before its damage is believed.
+        A damaged local copy of a stored file is copied again and checked again.
         """
         checked = self._check(sums)
         return self._check(sums) if checked.damaged and store().drop_copy(self._path) else checked
@@ -188,7 +196,7 @@ class Features:
         try:
             rows: Any = self[:]
         except FileDamaged:
-            rows = self  # part by part
+            rows = self  # the loop below finds the damaged parts
         damaged, found, digest = [], [], hashlib.sha256()
         step = max(1, HASH_BLOCK_BYTES // max(1, self._shape[1] * self._dtype.itemsize))
         for each in sums:
@@ -208,7 +216,7 @@ class Features:
         return Checked(damaged, found, digest.hexdigest())
 
     def damage(self, damaged: Sequence[RowSum]) -> FileDamaged:
-        """What is to be raised where rows differ from these sums."""
+        """The error that names these damaged parts; the caller raises it."""
         if not self._path.is_file():
             return FileMissing(self._path)
         parts = ", ".join(f"{each.start:,} to {each.stop:,}" for each in damaged[:3])
@@ -216,7 +224,7 @@ class Features:
         return FileDamaged(self._path, f"the rows {parts}{more} are missing or do not match their sums")
 
     def _spans(self, rows: slice | np.ndarray) -> list[tuple[int, int]]:
-        """From which row to which all are here that are asked for."""
+        """The spans [start, stop) of rows to fetch for these rows, in blocks of `BROUGHT_ROWS` for row numbers."""
         if isinstance(rows, slice):
             start, stop, _ = rows.indices(len(self))
             return [(start, stop)] if start < stop else []
@@ -226,14 +234,14 @@ class Features:
 
 
 def _shape_of(features: Path) -> Path:
-    """What one row of the features is, beside them."""
+    """The path of the file with the length and dtype of a row."""
     return features.with_suffix(".json")
 
 
 def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
-    """Write `block` (m, dim) behind the first `rows_before` rows; what a killed attempt left there is overwritten.
+    """Write `block` (m, dim) behind the first `rows_before` rows, over any rows that a killed attempt left there.
 
-    Raises `FileMissing` or `FileDamaged` if some of those rows are missing.
+    Raises `FileMissing` or `FileDamaged` if some of the first `rows_before` rows are missing.
     """
     if not store().exists(_shape_of(path)):
         write_shape(path, dim=block.shape[1], dtype=block.dtype)
@@ -246,20 +254,20 @@ def append_rows(path: Path, *, rows_before: int, block: np.ndarray) -> None:
 
 
 def write_shape(features: Path, *, dim: int, dtype: np.dtype) -> None:
-    """Write beside the features what one row of them is."""
+    """Write the length and dtype of a row of the features to a file beside them."""
     shape = _shape_of(features)
     replace_file(shape, orjson.dumps({"dim": dim, "dtype": dtype.str}))
     store().publish(shape)
 
 
 def rewrite_rows(path: Path, *, start: int, block: np.ndarray) -> None:
-    """Write `block` (m, dim) in the place of the rows from `start` on, which are damaged or missing."""
+    """Replace the damaged or missing rows from `start` on by `block` (m, dim)."""
     content = np.ascontiguousarray(block)
     store().rewrite(path, start=start * content[:1].nbytes, content=content.tobytes())
 
 
 def save_array(path: Path, array: np.ndarray) -> None:
-    """Save as .npy, in one step."""
+    """Save an array as .npy, in one atomic step."""
     with replacing(path) as file:
         npy.write(file, array)
     store().publish(path)
@@ -267,7 +275,7 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 @contextmanager
 def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterator[np.memmap]:
-    """A new array to be filled on disk, for those too large to be held. At the end it is at `path`, as .npy."""
+    """A new array on disk for the caller to fill, larger than memory if need be; stored at `path` as .npy on exit."""
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}.tmp")
     try:
@@ -286,21 +294,22 @@ def writing_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> Iterat
 
 
 def load_array(path: Path, *, mmap: bool = False) -> np.ndarray:
-    """What `save_array` or `writing_array` wrote, all of it checked; with `mmap` its size and header alone.
+    """Load an array that `save_array` or `writing_array` wrote, with every byte checked.
 
-    Raises `FileMissing`, which is a FileNotFoundError, or `FileDamaged`.
+    With `mmap`, return a memory map and check only size and header. Raises `FileMissing` (a FileNotFoundError) or
+    `FileDamaged`.
     """
     return read_whole(path, lambda here: npy.load(here, mmap=mmap))
 
 
 def load_checked(path: Path) -> np.ndarray:
-    """The same as a memory map, with every byte checked: for an array that is about to be read as a whole."""
+    """Load an array as a memory map with every byte checked: for an array that the caller reads as a whole."""
     check_array(path)
     return load_array(path, mmap=True)
 
 
 def check_array(path: Path) -> None:
-    """Check every byte of such a file, holding little of it. Raises `FileMissing` or `FileDamaged`."""
+    """Check every byte of a stored array, with little memory. Raises `FileMissing` or `FileDamaged`."""
     read_whole(path, npy.check)
 
 

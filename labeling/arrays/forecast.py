@@ -1,8 +1,8 @@
-"""What the settings would pick from the pool, forecast from a sample of it. Arrays and one small file; no network.
+"""Forecast from a sample of the pool which batch the settings would pick. Arrays and one small file; no network.
 
-The sample is a few stretches of the pool's items in the order in which the dendrogram lines them up: there each
-cluster lies together, so that clusters are whole in the sample at any cut, but for the two at the ends of a stretch. A
-pool that is no larger than the sample is one stretch, and the forecast is exact.
+The sample is a few stretches of the pool's items in the order of the dendrogram's leaves. In this order the items of a
+cluster are neighbours, so that at any cut the clusters of the sample are whole, except at the ends of a stretch. For a
+pool no larger than the sample, one stretch holds all items and the forecast is exact.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from selector.candidates import MOST, fewest
 from selector.strategies import STRATEGIES
 
 SAMPLE, STRETCH = 50_000, 2_000
-# Places in the order of all margins that are kept: which margin has a place is then known to half a per cent of it.
+# Ranks whose margins the sample keeps: enough to know the rank of any margin to half a per cent.
 EDGES = 4_000
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Items that no batch has taken and that are not kept for control, as model version `version` saw them.
+    """A sample of the open items: those that no batch has taken and that are not reserved for control.
 
-    margins (m,); joined_by (m - 1,): the merge that joins two neighbours, at least `leaves` where none does; order
-    (m,): places by margin, ties at random; ranks, edges (r,): the margins at some ranks, counted from 1, among all
-    `open` items. `leaves`: the dendrogram's items, 0 if the pool is not clustered. `batch`: the one that had just been
-    picked.
+    margins (m,): by model version `version`; joined_by (m - 1,): the merge that joins two neighbours, at least `leaves`
+    if none does; order (m,): places by margin, ties at random; ranks, edges (r,): margins `edges` at the ranks `ranks`,
+    counted from 1, among all `open` items; leaves: the dendrogram's items, 0 if the pool is not clustered; batch: the
+    number of the batch picked just before.
     """
 
     margins: np.ndarray
@@ -47,11 +47,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class BatchForecast:
-    """The batch that would be picked; means over all that is random. Clusters are None where none are known.
+    """The forecast of a batch: means over the random draws. The fields of clusters are None without a clustering.
 
-    candidates: that it is drawn from. clusters: that they fall in. most: items that one cluster gives at most; most_of:
-    candidates in that cluster. first_pass: share of the batch that is drawn in the first pass, None where there are no
-    passes.
+    candidates: their number. clusters: the number of clusters that contain candidates. most: the largest number of
+    items drawn from one cluster; most_of: the candidates in that cluster. first_pass: the share of the batch drawn in
+    the first pass, None if the strategy has no passes.
     """
 
     candidates: int
@@ -74,9 +74,9 @@ def draw_sample(
     most: int = SAMPLE,
     stretch: int = STRETCH,
 ) -> Sample:
-    """A sample of at most `most` of the open items, from their margins (n,) and joining merges (n - 1,) in line.
+    """Draw at most `most` of the open items, from their margins (n,) and joining merges (n - 1,) in leaf order.
 
-    One stretch of each of `most / stretch` equal parts of the line, at a random place. Takes O(n log n) time.
+    One stretch at a random place of each of `most / stretch` equal parts of that order. Takes O(n log n) time.
     """
     n = len(margins)
     places, joined = np.arange(n), joined_by
@@ -104,10 +104,10 @@ def draw_sample(
 def forecast_batch(
     sample: Sample, *, strategy: str, picked: int, candidates: int | None, mean_cluster_size: float
 ) -> BatchForecast | None:
-    """The batch that the strategy would pick. None where nothing is picked, or where margins do not decide what is.
+    """Forecast the batch that the strategy would pick. None if no item is picked, or if margins do not decide.
 
-    picked, candidates: in the whole pool; without `candidates`, as many as it takes for each item to come from another
-    cluster (`selector.candidates.sufficient_factor`). Takes O(m) time, m being the sample's size.
+    picked, candidates: numbers in the whole pool. If `candidates` is None, enough for each picked item to come from a
+    cluster of its own (`selector.candidates.sufficient_factor`). Takes O(m) time for a sample of m items.
     """
     draws = STRATEGIES[strategy].draws if strategy in STRATEGIES else ""
     if not draws or not len(sample.margins) or picked < 1:
@@ -143,13 +143,13 @@ def forecast_batch(
 
 
 def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
-    """How many items each group gives, (g,) floats, when `n` are drawn in passes, the smallest groups first.
+    """Expected number of items drawn from each group, (g,) floats, when `n` are drawn in passes, smallest groups first.
 
-    The mean over the random order of groups of equal size, which decides who is still reached in the last pass.
+    The mean over the random order of groups of equal size, which decides which groups the last pass reaches.
     """
     n = min(n, int(sizes.sum()))
     low, high = 0, int(sizes.max(initial=0))
-    while low < high:  # the full passes: as many as can be made without drawing more than is wanted
+    while low < high:  # the largest number of full passes that draw at most n items
         middle = (low + high + 1) // 2
         low, high = (middle, high) if np.minimum(sizes, middle).sum() <= n else (low, middle - 1)
     drawn: np.ndarray = np.minimum(sizes, low).astype(np.float64)
@@ -162,7 +162,7 @@ def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
 
 
 def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int:
-    """How many candidates fall in `picked` clusters, in the whole pool: clusters are whole in the sample."""
+    """The number of candidates in the whole pool that fall in `picked` clusters: clusters are whole in the sample."""
     if clusters is None:
         return picked
     share = len(sample.margins) / sample.open
@@ -172,7 +172,7 @@ def _sufficient(sample: Sample, clusters: np.ndarray | None, picked: int) -> int
 
 
 def _how_many(sample: Sample, candidates: int) -> int:
-    """How many of the sample's items are candidates: those up to the margin of the last one in the whole pool."""
+    """The number of the sample's items that are candidates: up to the largest margin of a candidate in the pool."""
     m = len(sample.margins)
     if sample.exact:
         return candidates
@@ -182,6 +182,6 @@ def _how_many(sample: Sample, candidates: int) -> int:
 
 
 def _cut(sample: Sample, mean_cluster_size: float) -> np.ndarray:
-    """Cluster ids (m,), as `Dendrogram.cut(mean_cluster_size=…)` makes them, but for their numbers."""
+    """Cluster ids (m,): the clusters of `Dendrogram.cut(mean_cluster_size=…)`, numbered in leaf order."""
     made = sample.leaves - max(round(sample.leaves / mean_cluster_size), 1)
     return np.concatenate([[0], np.cumsum(sample.joined_by >= made)])

@@ -1,6 +1,6 @@
-"""Lay a few thousand embeddings out in two dimensions, so that what is alike lies together.
+"""Lay a few thousand embeddings out in two dimensions, similar embeddings near each other.
 
-Run as a program it does so in a process of its own, which can be ended at any moment:
+As a program, it runs in a process of its own, which the caller can kill at any moment:
 
     python -m labeling.arrays.layout embeddings.npy out.npy SEED
 """
@@ -12,22 +12,22 @@ from pathlib import Path
 
 import numpy as np
 
-# t-SNE only sees near neighbours: what lies beyond these directions is noise to it, and costs time.
+# Principal components given to t-SNE, which uses near neighbours only: further components add noise and take time.
 DIRECTIONS = 30
 NEIGHBOURS = 30
 ITERATIONS = 500
-# Up to so many points the first two principal components do as well, at no cost.
+# Up to this many points the first two principal components show as much as t-SNE, at no cost.
 FEW = 400
-# Nearer together than that they are all alike, but for rounding.
+# A smaller spread than this is rounding error: all points coincide.
 LEAST = 1e-9
 
 
 def lay_out(embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Places (n, 2) in [0, 1] of the rows of `embeddings` (n, d), which are compared by their directions, as the
-    clustering does. The same for the same seed.
+    """Places (n, 2) float32 in [0, 1] of the rows of `embeddings` (n, d); the same seed gives the same places.
 
-    t-SNE (van der Maaten and Hinton 2008) on the first principal components; up to `FEW` rows are placed by the first
-    two of these alone. Takes O(n log n) time an iteration: some seconds for 2,000 rows.
+    Rows are compared by cosine, as in the clustering. t-SNE (van der Maaten and Hinton 2008) on the first principal
+    components; for up to `FEW` rows the first two components are the places. Takes O(n log n) time an iteration: some
+    seconds for 2,000 rows.
     """
     points = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
@@ -36,7 +36,7 @@ def lay_out(embeddings: np.ndarray, seed: int) -> np.ndarray:
     if len(points) <= FEW or np.ptp(components) < LEAST:  # t-SNE divides by how far the points lie apart
         places = components[:, :2]
     else:
-        from sklearn.manifold import TSNE  # takes a second to load, and only this needs it
+        from sklearn.manifold import TSNE  # takes a second to load, and no other function needs it
 
         tsne = TSNE(perplexity=NEIGHBOURS, init="pca", max_iter=ITERATIONS, random_state=seed, n_jobs=1)
         places = tsne.fit_transform(components.astype(np.float32))

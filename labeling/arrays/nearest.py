@@ -1,4 +1,4 @@
-"""The rows of a matrix that are most like one of them."""
+"""Find the rows of a matrix that are most similar to one of its rows."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ import numpy as np
 
 # Rows are read in blocks that fit a processor's cache.
 BLOCK_NUMBERS = 1 << 20
-# A million rows of 64: some tens of milliseconds. Of more, blocks are read that are spread evenly over all of them.
+# A million rows of 64 numbers take some tens of milliseconds. Of a larger matrix, evenly spread blocks are read.
 MOST_NUMBERS = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """`rows`: the most alike first. `compared`: how many rows were looked at."""
+    """`rows`: the most similar first. `compared`: the number of rows compared."""
 
     rows: list[int]
     compared: int
 
 
 def nearest(matrix: np.ndarray, row: int, k: int) -> Nearest:
-    """The `k` rows of `matrix` (n, d) whose directions are nearest to that of `row`, which is not among them.
+    """The `k` rows of `matrix` (n, d) with the largest cosine to `row`, without `row` itself.
 
-    Compared by the cosine, as the clustering does; of two that are as near, the first comes first. The matrix may be a
-    memory map: no more than a block of it is held, and about `MOST_NUMBERS` of its numbers are read at most.
+    Rows with the same cosine come in ascending order. The matrix may be a memory map: the function holds one block of
+    it at a time, and reads at most about `MOST_NUMBERS` numbers.
     """
     target = np.asarray(matrix[row], np.float32)
     size = max(1, BLOCK_NUMBERS // max(1, matrix.shape[1]))
@@ -37,7 +37,7 @@ def nearest(matrix: np.ndarray, row: int, k: int) -> Nearest:
         rows = np.concatenate([rows, np.arange(start, start + len(block))])
         likeness = np.concatenate([likeness, here])
         if len(rows) > k + 1:  # one more, for the row itself
-            # By number among those that are level, so that a page and the next one agree.
+            # Ties by row number, so that consecutive pages agree.
             least = np.partition(likeness, -k - 1)[-k - 1]
             kept = np.flatnonzero(likeness >= least)
             kept = kept[np.lexsort((rows[kept], -likeness[kept]))][: k + 1]
@@ -47,7 +47,7 @@ def nearest(matrix: np.ndarray, row: int, k: int) -> Nearest:
 
 
 def _starts(matrix: np.ndarray, size: int) -> list[int]:
-    """Where blocks of so many rows begin: all of them, or some that are spread evenly."""
+    """The first rows of the blocks to read: all blocks of `size` rows, or evenly spread ones of a large matrix."""
     starts = np.arange(0, len(matrix), size)
     affordable = max(1, MOST_NUMBERS // (size * max(1, matrix.shape[1])))
     if len(starts) > affordable:

@@ -1,4 +1,4 @@
-"""What goes into a batch: the control slice at random, the rest by the project's strategy. Arrays only: no database."""
+"""Choose a batch's items: the control slice at random, the rest by the project's strategy. Arrays only: no database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NOT_APPLICABLE = -1
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The unlabeled items: rows (n,), which of them are reserved for control (n,) bool, and their order keys (n,)."""
+    """The unlabeled items: rows (n,), whether each is reserved for control (n,) bool, and their control keys (n,)."""
 
     rows: np.ndarray
     reserved: np.ndarray
@@ -27,9 +27,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A batch in the order in which it is served. All arrays (k,); NOT_APPLICABLE where a control item has none.
+    """A batch in the order in which its tasks are served. All arrays (k,), NOT_APPLICABLE for missing values.
 
-    candidate_factor: the one given, or the one found in its place; None where the strategy has no use for one.
+    candidate_factor: the given or the computed factor; None if the strategy has no candidates.
     """
 
     rows: np.ndarray
@@ -44,7 +44,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """No class has more than `times` its even share: classes (rows,), as the model takes the items, and how many."""
+    """The limit on each class: at most `times` its even share. classes (rows,): the model's predicted classes."""
 
     classes: np.ndarray
     n_classes: int
@@ -67,22 +67,22 @@ def plan_batch(
     workers: Workers | None = None,
     **arrays: np.ndarray | None,
 ) -> Plan:
-    """Decide what goes into a batch. Pure: same input and generator state, same plan.
+    """Plan a batch. Pure: the same input and generator state give the same plan.
 
-    The control slice comes from the front of the reserved items' permutation. Reserved items are picked otherwise only
-    when nothing else is left, and then they are control items all the same.
+    The control slice is the front of the reserved items' permutation. It grows beyond the control share only if the
+    other items do not fill the batch.
 
     Parameters
     ----------
-    candidate_factor: if None, the batch has as many candidates as it takes for each item to come from another cluster:
+    candidate_factor: if None, the batch has enough candidates for each item to come from a cluster of its own:
         `candidates.sufficient_factor`.
     labeled_rows: the rows of labeled items, for strategies that pick `apart_from_labeled`.
-    guard: the limit on the items of one class; none by default.
-    asked: rows that are taken before all others, as far as they are in the pool and not reserved. Tasks of these are
-        given out before all others, except the control items among them.
-    checks: rows that are taken likewise, as far as there is room. Their tasks are given out among the picked ones, so
-        that nothing tells the two apart.
-    workers: the processes that look at the pool, for strategies that take long; by default, this one.
+    guard: the limit on the items of one class; no limit by default.
+    asked: rows to take before all others, if they are in the pool and not reserved. Their tasks are served before all
+        others except the control tasks among them.
+    checks: rows to take after `asked`, while the batch has room. Their tasks are served among the picked ones, so that
+        no order tells the two apart.
+    workers: the processes that read the pool for slow strategies; by default, this process.
     arrays: fields of `PoolArrays`, indexed by row. The strategy's `needs` are required.
     """
     reserved = np.flatnonzero(pool.reserved)
@@ -135,11 +135,10 @@ def plan_batch(
 def _serving_order(
     n_picked: int, n_asked: int, n_control: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The order in which tasks are given out, of `n_picked` in front of `n_asked` in front of `n_control`; and which of
-    them, in that order, are control tasks.
+    """The serving order (n,) of `n_picked`, then `n_asked`, then `n_control` tasks, and which places (n,) are control.
 
-    Nobody may see from a task's place whether it is a control task: control tasks stay where chance has put them, and
-    of the places in between, the first are for what was asked for.
+    A task's place must not reveal a control task: control tasks stay at their random places, and the asked tasks take
+    the first of the other places.
     """
     order = rng.permutation(n_picked + n_asked + n_control)
     is_control = order >= n_picked + n_asked
@@ -149,7 +148,7 @@ def _serving_order(
 
 
 def _take(preferred: np.ndarray | None, rows: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """The first `most` of the preferred rows that are among these, and the rows that are left."""
+    """The first `most` of the preferred rows that are in `rows`, and the remaining `rows`."""
     if preferred is None or not len(preferred):
         return np.empty(0, rows.dtype), rows
     taken = preferred[np.isin(preferred, rows)][:most]

@@ -1,4 +1,4 @@
-"""A map of the pool: some of its items in two dimensions. Arrays only: pages read it."""
+"""A map of the pool: a sample of its items in two dimensions. Arrays only: pages read it."""
 
 from __future__ import annotations
 

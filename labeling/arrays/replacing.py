@@ -1,4 +1,4 @@
-"""Which item takes the place of one that everybody skipped. Arrays only: no database."""
+"""Choose the replacement for an item that all its annotators skipped. Arrays only: no database."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ def choose_rows(
     margins: np.ndarray | None,
     clusters: np.ndarray | None,
 ) -> list[int]:
-    """A row of the pool for each skipped task, in their order; fewer if the pool does not suffice.
+    """Choose a row of the pool for each skipped task, in their order; fewer if the pool does not suffice.
 
-    `skipped`: row and whether it is a control task; `taken`: the rows of the batch; `has_control`: whether
-    there are control tasks in it. The arrays are indexed by row.
+    `skipped`: the row and whether it is a control task; `taken`: the rows of the batch; `has_control`: whether the
+    batch has control tasks. The arrays are indexed by row.
 
-    A control task is replaced by the next of the reserved items' permutation, as every control item is drawn: that
-    order was fixed before anybody saw an item, so the control slice stays a uniform draw. A skipped item itself gives
-    no label, with a replacement or without: what is measured is the accuracy on items that can be answered, and how
-    many could not is counted among the skips.
+    The next item of the reserved items' permutation replaces a control task. The permutation was fixed before the first
+    answer, so the control slice stays a uniform draw. Skipped items give no label: the control slice measures the
+    accuracy on items that people can answer, and the skips count the others.
 
-    Others are replaced by the item of their cluster with the nearest margin; if there is none left, by one of the
-    clusters that the batch has fewest items of, as the next pass of the selection would. Without margins all was drawn
-    by chance, and the replacement is too: by the next of the permutation.
+    The item of the same cluster with the nearest margin replaces any other task; if the cluster is used up, an item of
+    the clusters with the fewest items in the batch, as in the next pass of the selection. Without margins the batch
+    was drawn by chance, and the next item of the permutation is the replacement.
 
-    With control tasks in the batch, none is replaced once either kind has run out: who sees that a skip is replaced, or
-    is not, must learn nothing of the task.
+    In a batch with control tasks, replacing ends when either kind of item runs out: whether a skip is replaced must
+    tell annotators nothing about the task.
     """
     order = np.argsort(pool.control_keys, kind="stable")
     control = pool.rows[order[pool.reserved[order]]].tolist()
@@ -57,8 +56,8 @@ def choose_rows(
 def _nearest(
     rows: np.ndarray, row: int, *, margins: np.ndarray | None, clusters: np.ndarray | None, uses: np.ndarray | None
 ) -> int:
-    """The place among `rows` of the one that comes nearest to this row."""
-    if margins is None or row >= len(margins):  # a gold item may have been encoded since the model looked at the pool
+    """The index in `rows` of the best replacement for `row`."""
+    if margins is None or row >= len(margins):  # a gold item encoded after the model's predictions
         return 0
     among = np.arange(len(rows))
     if clusters is not None and uses is not None:

@@ -1,12 +1,12 @@
-"""How a batch is divided. Numbers only: web processes read it too, which load no selection."""
+"""Divide a batch into picked and control items. Numbers only: web processes, which never load the selector, call it."""
 
 from __future__ import annotations
 
 
 def divide(others: int, reserved: int, *, batch_size: int, control_share: float) -> tuple[int, int]:
-    """Items that are picked, and items for control, of a batch from a pool of so many not reserved and reserved ones.
+    """The numbers of picked items and control items in a batch from a pool with `reserved` items and `others`.
 
-    Reserved items are taken beyond the control share only when nothing else is left.
+    The control items exceed the control share only if `others` do not fill the batch.
     """
     control = min(reserved, round(control_share * batch_size))
     control = max(control, min(reserved, batch_size - others))

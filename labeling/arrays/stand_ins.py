@@ -1,4 +1,4 @@
-"""Which word of a model counts on tasks that were not picked for the model's doubt. Arrays only: no database."""
+"""Replace the model's confidence on tasks that were not picked for the model's doubt. Arrays only: no database."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 
 
 def stand_ins(own: np.ndarray, picked: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """How sure a model's word is taken to be on tasks of one kind, when a rule decides whether one more person answers.
+    """The confidence with which a model's prediction counts when a rule decides whether one more person answers a task.
 
-    A batch is picked for doubt. Its control tasks and gold tasks are not: the model is surer of them and more often
-    right, so fewer of them would be asked of a second person, and two annotators who compare notes could tell them. A
-    stand-in is as sure, and as often right, as the words on picked tasks.
+    The strategy picks tasks that the model doubts. Control tasks and gold tasks are not picked: the model's confidence
+    and accuracy on them are higher, so fewer of them would need a second person, and annotators who compare notes could
+    recognise them. Stand-ins have the distribution of confidence and accuracy of the picked tasks.
 
-    own: (m,) how sure the model is of each of these tasks, each greater than 0; picked: (n,) the same of picked tasks.
-    Returns (m,) float: how sure the word counts. Negative: it counts for another answer than the model's. NaN: no
-    picked task has a word, so the model's own word counts.
+    own: (m,) float, the model's confidence on these tasks, each greater than 0; picked: (n,) float, its confidence on
+    picked tasks. Returns (m,) float, the stand-ins. Negative: the prediction counts for another answer than the
+    model's. NaN: there are no picked tasks, and the model's own confidence counts.
 
-    The tasks get the certainties of picked tasks in their own order, surest to surest. A word that is to count with
-    certainty q in place of p keeps its answer with probability q / p, so that it is right with probability q if the
-    model is calibrated.
+    The tasks get confidences of picked tasks in the same order, highest to highest. A prediction with confidence p and
+    stand-in q keeps its answer with probability q / p, so that it is right with probability q if the model is
+    calibrated.
 
     >>> rng = np.random.default_rng(0)
     >>> np.abs(stand_ins(np.array([0.99, 0.9]), np.array([0.5, 0.5, 0.25, 0.25]), rng)).tolist()

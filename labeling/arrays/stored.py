@@ -1,4 +1,4 @@
-"""A dataclass of arrays, numbers and texts as one small file. No network."""
+"""Store a dataclass of arrays, numbers and texts as one small file. No network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 Stored = TypeVar("Stored")
 
-# What numpy and zipfile raise of bytes that are no archive of arrays. RuntimeError: a flag says that it is encrypted.
+# The errors of numpy and zipfile for bytes that are no archive of arrays. RuntimeError: the archive is encrypted.
 NO_ARCHIVE = (
     ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, SyntaxError, MemoryError, struct.error,
     zipfile.BadZipFile, zlib.error,
@@ -29,7 +29,7 @@ NO_ARCHIVE = (
 
 
 def save(path: Path, stored: Any) -> None:
-    """Write the dataclass in one step."""
+    """Write the dataclass in one atomic step."""
     buffer = io.BytesIO()
     np.savez(buffer, **{field.name: getattr(stored, field.name) for field in fields(stored)})
     replace_file(path, buffer.getbuffer())
@@ -37,7 +37,7 @@ def save(path: Path, stored: Any) -> None:
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
-    """The dataclass `kind` as it was stored, or None if there is none, or none that can be read: it is made again."""
+    """The stored dataclass `kind`; None if the file is missing or damaged, since a later survey writes it again."""
     try:
         return read(path, kind)
     except FileMissing:
@@ -48,13 +48,13 @@ def load(path: Path, kind: type[Stored]) -> Stored | None:
 
 
 def read(path: Path, kind: type[Stored]) -> Stored:
-    """The same. Raises `FileMissing` or `FileDamaged`."""
+    """The stored dataclass `kind`. Raises `FileMissing` or `FileDamaged`."""
     values = read_whole(path, lambda here: _arrays(here, [field.name for field in fields(kind)]))  # type: ignore[arg-type]
     return kind(**{name: value if value.ndim else value.item() for name, value in values.items()})
 
 
 def _arrays(path: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    """The archive's arrays of these names. It has a sum of each, which is checked."""
+    """The archive's arrays of these names. zipfile checks the sum of each array."""
     with reading(path) as file:
         try:
             with np.load(file, allow_pickle=False) as arrays:

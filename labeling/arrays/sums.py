@@ -1,4 +1,4 @@
-"""Sums of the features, as rows: what is written of new rows, and what all rows are held against."""
+"""The checksums of the features, as rows of the database: written for new rows of features, read to check all."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator
 from labeling.arrays.files import RowSum
 from labeling.models import FeatureSum, Project
 
-# Rows without a sum are looked at in parts of this size.
+# Features without a sum are checked in parts of this many rows.
 PART = 8192
 
 
 def sums_of(project: Project) -> list[RowSum]:
-    """The sums of the features' rows that count, in order. They cover all of these rows."""
+    """The sums of the project's features, in order. They cover all rows up to `encoded_rows`."""
     return list(_covering(project))
 
 
@@ -20,7 +20,7 @@ def _covering(project: Project) -> Iterator[RowSum]:
     at, end = 0, project.encoded_rows
     known = FeatureSum.objects.filter(project=project, generation=project.features_generation).order_by("start")
     for start, rows, crc32 in known.values_list("start", "rows", "crc32").iterator():
-        if start < at or start + rows > end:  # of rows that do not count
+        if start < at or start + rows > end:  # of rows behind `encoded_rows`, or covered already
             continue
         yield from _without_sum(at, start)
         yield RowSum(start, start + rows, crc32)
@@ -34,7 +34,7 @@ def _without_sum(start: int, stop: int) -> Iterator[RowSum]:
 
 
 def keep(project: Project, generation: int, sums: Iterable[RowSum]) -> None:
-    """Write sums of rows, in place of earlier ones of the same rows. To be called in a transaction."""
+    """Write the sums that have a CRC-32, over earlier sums with the same start. Call in a transaction."""
     FeatureSum.objects.bulk_create(
         [
             FeatureSum(project=project, generation=generation, start=start, rows=stop - start, crc32=crc32)
