@@ -1,8 +1,8 @@
-"""After a batch: what models would be like if all labels had been drawn uniformly. Nobody waits for it.
+"""After a batch, estimate how good models would be if all labels had been drawn uniformly. No other step waits for it.
 
-Uniform labels are those of the control slice, and of the first batches if chance drew them. They are parted into
-folds; for each fold and a few sizes a model learns from other folds' labels and says what it takes the fold's items to
-be. Only that is kept: the models are thrown away, and no version learns from control items.
+Uniform labels are the labels of the control slice, and of the first batches if they were drawn at random. The step
+divides them into folds; for each fold and a few sizes it trains a model on labels of the other folds and predicts the
+fold's items. It stores the predictions and discards the models: no version learns from control items.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from labeling.steps.reading import LabeledRows, open_features, read_labels, reci
 from models_store.crossfit import FOLDS, Answers, cross_fit, sizes_for
 
 SHARE, FREE_SECONDS = 0.5, 60.0
-"""It takes no more than this part of the time that trainings took since the last one, but for so many seconds."""
+"""The step takes at most `SHARE` of the seconds that trainings took since the last baseline, or `FREE_SECONDS`."""
 
 
 def baseline(step: Step) -> None:
-    """Keep what throw-away models take the uniform items to be, if there is enough to tell and it is cheap."""
+    """Store predictions of temporary models for the uniform items, if there are enough labels and the time allows."""
     project = step.job.project
     version, first_picked = project.versions.newest(), project.batches.picked().order_by("number").first()
-    # As long as chance has drawn all, what uniform labels do is what the versions do.
+    # While all batches were drawn at random, the versions themselves learn from uniform labels.
     if version is not None and first_picked is not None and first_picked.number <= version.batch.number:
         try:
             _baseline(step, project, version, first_picked.number)
@@ -78,7 +78,7 @@ def _begin(labeled: LabeledRows, sizes: list[int], version: int, earlier: Baseli
 
 
 def _expected_seconds(version: ModelVersion, sizes: list[int]) -> float:
-    """Time that the models take, at the pace of the newest version's training."""
+    """The seconds that training the models takes, at the pace of the newest version's training."""
     return FOLDS * sum(sizes) * version.seconds / max(version.labels, 1)
 
 
@@ -97,7 +97,7 @@ def _answers(
 
 
 def _watch(step: Step) -> Callable[[float], None]:
-    """Reports the share done, and raises `GaveWay` when a step is due that anybody waits for."""
+    """Return a callback that reports the share done, and raises `GaveWay` when a more urgent step is due."""
     report = step.progress("estimating what uniform labels would do")
 
     def watch(share: float) -> None:

@@ -1,8 +1,9 @@
-"""Calibrate: how sure a version may be, measured by further trainings that are thrown away. Nobody waits for it.
+"""Calibrate a version's confidence, by further trainings whose models are discarded. No other step waits for it.
 
-It comes when the next batch is picked, and gives way to every step that somebody waits for. When that batch is
-complete, a newer version is on its way: what is not calibrated by then never is. Batches are picked by what the network
-says by itself, so that no pick hangs on whether, or when, this has been done.
+The training enqueues this step, and it gives way to every step that a person or the loop waits for, so that it runs
+once the next batch is picked. When that batch is complete, a newer version is trained, and a version that is not
+calibrated by then stays so. Selections use the network's own probabilities, so that no batch depends on whether, or
+when, its version was calibrated.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ from models_store.training import (
 
 
 class _NotAnyMore(Exception):
-    """It cannot be calibrated now, or need not be; the message says why."""
+    """The version cannot be calibrated any more, or need not be; the message says why."""
 
 
 def calibrate(step: Step) -> None:
-    """Calibrate the job's version, store the calibration beside it, once; then rewrite its confidences."""
+    """Calibrate the job's version once, store the calibration beside it, then rewrite its confidences."""
     batch = step.job.batch
     assert batch is not None
     version = ModelVersion.objects.select_related("project").get(batch=batch)
@@ -100,7 +101,7 @@ def _calibrate(step: Step, version: ModelVersion, batch: Batch) -> None:
 
 
 def _check_use(version: ModelVersion, batch: Batch) -> None:
-    """Raises `_NotAnyMore` if nobody needs to know any more how sure the version may be."""
+    """Raise `_NotAnyMore` if the version has no use for a calibration any more."""
     if version.project.batches.filter(number__gt=batch.number, completed_at__isnull=False).exists():
         raise _NotAnyMore("the next batch was complete first")
     if version.damaged:

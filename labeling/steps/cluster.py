@@ -1,4 +1,4 @@
-"""Cluster the pool, once or when a manager asks; place items that came later beside their nearest neighbour."""
+"""Cluster the pool, once or when a manager asks; join later items to the cluster of their nearest neighbour."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from selector.linkage import Dendrogram, average_linkage
 
 Report = Callable[[float], None]
 
-# The parts of a step that are not its main one, as shares of it: what people are told of the time left goes by them.
+# Progress of the step after embedding, and after joining: pages estimate the time left from it.
 EMBEDDING_SHARE, JOINING_SHARE = 0.3, 0.9
 
 
 def cluster(step: Step) -> None:
-    """Build the dendrogram if there is none yet, or a manager asked for a new one; else let new rows join it, and
-    measure how well it still fits. Then select.
+    """Build a dendrogram if there is none, or if a manager asked for one or the version that embedded it is damaged.
+    Else join new rows to the dendrogram and measure how well it still fits. Then enqueue the selection.
 
-    A new dendrogram lies in files of its own: until its row is written, the one before it holds.
+    A new dendrogram has files of its own: until the transaction writes its row, the project keeps the old one.
     """
     batch = step.job.batch
     assert batch is not None
@@ -47,7 +47,7 @@ def cluster(step: Step) -> None:
 
 
 class Clustered:
-    """The project's clustering, brought up to so many rows of the pool for a batch that this version picks."""
+    """The project's clustering, extended to the first `rows` rows of the pool for a batch that `version` picks."""
 
     def __init__(self, step: Step, batch: Batch, version: ModelVersion, rows: int) -> None:
         project = batch.project
@@ -63,18 +63,18 @@ class Clustered:
         self._project = project
 
     def save(self) -> None:
-        """Write its row: from then on it holds."""
+        """Write the clustering's row, from which other code reads it."""
         Clustering.objects.update_or_create(project=self._project, defaults=self._values)
 
     def clean_up(self) -> None:
-        """Remove what was kept for the clustering before it, which is large and asked for by nobody any more."""
+        """Remove the embeddings of the previous clustering: they are large, and no code reads them any more."""
         before = self._before
         if before is not None and "generation" in self._values and before.embedded_by != self._version:
             store().remove(ProjectFiles(self._project).pool(before.embedded_by, "embeddings"))
 
 
 def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict[str, Any]:
-    """Cluster the version's embeddings of the first `rows` rows into new files."""
+    """Cluster the version's embeddings of the first `rows` rows into new files; return the row's values."""
     project = step.job.project
     files = ProjectFiles(project)
     embeddings, begun = _embeddings_of(step, project, version, rows)
@@ -103,10 +103,9 @@ def build(step: Step, version: ModelVersion, rows: int, generation: int) -> dict
 
 
 def _embeddings_of(step: Step, project: Project, version: ModelVersion, rows: int) -> tuple[np.ndarray, float]:
-    """The version's embeddings (rows, d), and the share of the step that it took to have them.
+    """The version's embeddings (rows, d), and the step's progress after reading or computing them.
 
-    They are in the file that the embedding kept or, where it kept none, are computed now: a manager may have asked for
-    a clustering in between.
+    The step `embed` stored them unless a manager asked for a clustering after it; then they are computed here.
     """
     path = ProjectFiles(project).pool(version, "embeddings")
     if store().exists(path) and len(kept := load_checked(path)) >= rows:
@@ -124,7 +123,7 @@ def embed_rows(project: Project, version: ModelVersion, features: np.ndarray, re
 def _write_embeddings(
     path: Path, project: Project, version: ModelVersion, features: np.ndarray, report: Report | None
 ) -> None:
-    """The same into a file: those of a whole pool may be larger than the memory."""
+    """Write the version's embeddings to a file: the embeddings of a whole pool may be larger than memory."""
     with ExitStack() as open_file:
         array = None
         for part in _predicted(project, version, features, report):
@@ -144,7 +143,7 @@ def _predicted(
 
 
 def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_rows: int) -> int:
-    """Find, for rows that the clustering has not seen, their nearest clustered row; return the rows now covered."""
+    """Join the rows behind the clustering's rows to their nearest clustered row; return the number of rows covered."""
     if pool_rows <= clustering.joined_rows:
         return clustering.joined_rows
     join(step, clustering, read_joins(project, clustering), pool_rows)
@@ -152,10 +151,10 @@ def _join_new_rows(step: Step, project: Project, clustering: Clustering, pool_ro
 
 
 def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> None:
-    """Write where the rows up to `rows` joined, behind what is `known` of the first of them.
+    """Write the clustered row that each later row up to `rows` joins; `known` holds the first of them.
 
-    New and old rows are embedded by the version that the dendrogram was built with: embeddings of two versions do not
-    compare.
+    The version that embedded the dendrogram's rows embeds the new rows, too: distances between embeddings of two
+    versions have no meaning.
     """
     project, files = step.job.project, ProjectFiles(step.job.project)
     first = clustering.rows + len(known)
@@ -167,18 +166,21 @@ def join(step: Step, clustering: Clustering, known: np.ndarray, rows: int) -> No
     newcomers = files.pool(clustering.embedded_by, "newcomers")
     _write_embeddings(newcomers, project, clustering.embedded_by, features, report)
     new = load_array(newcomers, mmap=True)
-    store().remove(newcomers)  # it lasts as long as it is mapped
+    store().remove(newcomers)  # the memory map keeps the data readable
     old = load_checked(files.pool(clustering.embedded_by, "embeddings"))
     joined = nearest(new, old, workers=compute.workers)
     save_array(files.joins(clustering.generation), np.concatenate([known, joined]))
 
 
 def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: Batch) -> dict[str, Any]:
-    """How much of the embeddings it was built from the clustering describes, and how much of this version's."""
+    """The share that the clustering describes of the embeddings it was built from, and of this version's embeddings.
+
+    Empty if this version embedded the clustering, or if every cluster has one item.
+    """
     project = step.job.project
     if version == clustering.embedded_by:
         return {}
-    # At 1 every item is a cluster of its own, which describes everything.
+    # With a mean size of 1, clusters of one item would describe any embeddings.
     clusters, _ = clusters_at(project, clustering, max(2.0, project.mean_cluster_size))
     rng = np.random.default_rng(seed_for(project, "drift", batch.number))
     pairs = draw_pairs(clusters[: clustering.rows], rng) if clustering.rows > 1 else None
@@ -197,11 +199,11 @@ def _measure(step: Step, clustering: Clustering, version: ModelVersion, batch: B
 
 
 def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
-    """The project's dendrogram. Raises `FileDamaged` if its file is missing, damaged, or not the one recorded."""
+    """The project's dendrogram. Raises `FileDamaged` if its file is missing, damaged, or has another digest."""
 
     def read(path: Path) -> Dendrogram:
         try:
-            with reading(path):  # says what is wrong with a file that cannot be opened
+            with reading(path):  # raises `FileDamaged` with the reason if the file cannot be opened
                 dendrogram = Dendrogram.load(path)
         except FileDamaged:
             raise
@@ -215,9 +217,9 @@ def read_dendrogram(project: Project, clustering: Clustering) -> Dendrogram:
 
 
 def read_joins(project: Project, clustering: Clustering) -> np.ndarray:
-    """(joined_rows - rows,) the clustered row that each later row joined. Raises `FileDamaged`."""
+    """The clustered row that each later row joined, (joined_rows - rows,). Raises `FileDamaged`."""
     path, n = ProjectFiles(project).joins(clustering.generation), clustering.joined_rows - clustering.rows
-    joins = load_array(path)[:n]  # joins of an attempt that was killed before it counted are cut off
+    joins = load_array(path)[:n]  # more if an attempt was killed before its transaction
     if len(joins) < n:
         raise FileDamaged(path, f"it has {len(joins):,} of {n:,} rows")
     return joins

@@ -1,4 +1,4 @@
-"""Near-copies of what a batch asks about: chosen by the dendrogram, and trusted as far as checks bear it out."""
+"""The near-copies of a batch's items: chosen by the dendrogram, and trusted up to the height that checks confirm."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from labeling.steps.reading import CopyRow
 from selector.copies import Copies
 from selector.radius import Radius, learn_radius
 
-# Copies that are written in one transaction: others wait for its end.
+# Copies written in one transaction: other writers wait for its end.
 PART = 1000
 CHUNK = 2000
 
 
 def due_rows(project: Project) -> np.ndarray:
-    """Rows of the copies that people are to be asked about next, as checks of what was propagated; oldest first."""
+    """Rows of the copies that the next batch asks people about, to check propagated labels; oldest first."""
     due = Copy.objects.due().filter(of__project=project, item__row__isnull=False).order_by("pk")
     return np.fromiter(due.values_list("item__row", flat=True).iterator(chunk_size=CHUNK), np.int64)
 
 
 def update_radius(project: Project) -> Radius:
-    """Learn from all checks under the project's dendrogram how near is near enough, and let it hold for the copies of
-    all batches that were picked by it.
+    """Learn from all checks under the project's dendrogram up to which height copies have their source's label, and
+    store that radius on all batches that the dendrogram picked.
     """
     clustering = Clustering.objects.filter(project=project).first()
     if clustering is None or not Copy.objects.filter(of__project=project).exists():
@@ -49,7 +49,10 @@ def update_radius(project: Project) -> Radius:
 
 
 def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
-    """The near-copies that a model learns from beside these items: propagated ones, if they count anything."""
+    """The near-copies with propagated labels that a model learns from beside these items.
+
+    None with a copy weight of 0, and none in a private project.
+    """
     if not project.copy_weight or project.privacy_epsilon is not None:
         return []
     copies = Copy.objects.propagated().filter(of__in=items, item__row__isnull=False).order_by("item__row")
@@ -58,13 +61,15 @@ def learned_rows(project: Project, items: ItemQuerySet) -> list[CopyRow]:
 
 
 def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, float | None]:
-    """Give the items that the batch's tasks show their near-copies, where the project shows any and clusters had a part
-    in the selection, as its `facts` say; and let the tasks show them, in numbers that are alike for all kinds of tasks.
-    Tasks that somebody was given before keep what they show. Copies of items that the batch has no more are removed.
+    """Choose and write the near-copies of the batch's items, and set how many of them each task shows.
 
-    Returns what the batch is to keep of it: how far apart an item and its copies may be, which is as far as the
-    clusters of the selection reach or as checks have not refuted, and how far apart they may be to have its label.
-    Killed at any moment and called again, it does what is left.
+    Only in projects that show near-copies, and if the selection used clusters, as its `facts` say. The numbers shown
+    have the same distribution for all kinds of tasks. Tasks that were assigned before keep their number. Removes the
+    copies of items that are no longer in the batch.
+
+    Returns values for the batch's row. `copy_reach`: the largest height between an item and its copies, which is the
+    height of the selection's cut or the height that checks have not refuted; `copy_radius`: the largest height at which
+    copies get their source's label. A call after a killed one does the rest.
     """
     project = batch.project
     _remove_stale(step, batch)
@@ -91,7 +96,7 @@ def choose(step: Step, batch: Batch, facts: Mapping[str, Any]) -> dict[str, floa
 
 
 def hide(step: Step, batch: Batch) -> None:
-    """Let tasks that were never assigned show no copies until `choose` has ended, whatever they are for."""
+    """Let all tasks that were never assigned show no copies until `choose` has ended."""
     if batch.project.near_copies:
         showing = batch.tasks.unseen().exclude(copies_shown=0).order_by("pk")
         tasks = np.fromiter(showing.values_list("pk", flat=True).iterator(chunk_size=CHUNK), np.int64)
@@ -99,7 +104,7 @@ def hide(step: Step, batch: Batch) -> None:
 
 
 def choose_again(step: Step, batch: Batch) -> None:
-    """`choose`, by the clusters that the batch was picked by, for an open batch to which tasks were added."""
+    """Run `choose` with the clusters of the batch's selection, for an open batch to which tasks were added."""
     project = batch.project
     if project.near_copies and Clustering.objects.filter(project=project, digest=batch.dendrogram_hash).exists():
         facts = {"dendrogram_hash": batch.dendrogram_hash, "cut_height": batch.cut_height}
@@ -109,7 +114,7 @@ def choose_again(step: Step, batch: Batch) -> None:
 
 
 def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
-    """Let these tasks show these numbers of copies, unless they were assigned meanwhile."""
+    """Set the number of copies that each of these tasks shows, unless the task was assigned meanwhile."""
     for number in np.unique(numbers).tolist():
         for part in database.in_parts(tasks[numbers == number].tolist(), PART):
             with step.write():
@@ -117,7 +122,7 @@ def _show(step: Step, tasks: np.ndarray, numbers: np.ndarray) -> None:
 
 
 def _first(copies: Copies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndarray) -> Copies:
-    """Of the copies of the items with these rows so many, the nearest ones; none of other items."""
+    """The nearest copies of the items with these rows, as many as `numbers` (k,) says; no copies of other items."""
     most = np.zeros(len(asked), np.int64)
     known = np.isin(rows, asked)
     most[np.searchsorted(asked, rows[known])] = numbers[known]
@@ -127,7 +132,7 @@ def _first(copies: Copies, asked: np.ndarray, rows: np.ndarray, numbers: np.ndar
 
 
 def _shown_by(batch: Batch) -> tuple[ItemQuerySet, ItemQuerySet]:
-    """The items that the batch picked, and those that it asks again."""
+    """The items that the batch picked, and the items that it asks again."""
     items = batch.project.items
     return items.filter(task__batch=batch), items.filter(further_tasks__batch=batch)
 
@@ -137,7 +142,7 @@ def _rows(items: Any) -> np.ndarray:
 
 
 def _remove_stale(step: Step, batch: Batch) -> None:
-    """Remove the batch's copies of items that it does not ask about: it was picked again, or its selection killed."""
+    """Remove copies of items that are not in the batch: it was picked again, or an attempt at it was killed."""
     if not batch.copies.exists():
         return
     picked, again = _shown_by(batch)
@@ -149,13 +154,14 @@ def _remove_stale(step: Step, batch: Batch) -> None:
 
 
 def _write(step: Step, batch: Batch, asked: np.ndarray, copies: Copies) -> None:
-    """Write the copies of the items with the rows `asked`, some of them as checks. Their ids follow chance, so that no
-    id tells one batch's tasks from others.
+    """Write the copies of the items with the rows `asked`, some of them as checks.
+
+    Ids are assigned in random order, so that no id tells one kind of task from another.
     """
     project = batch.project
     rng = np.random.default_rng(int.from_bytes(project.keyed("copies", f"{batch.number}/{len(asked)}"), "big"))
     order = rng.permutation(len(copies.items))
-    # At most every second one: what is checked is answered, and saves nobody an answer.
+    # At most half of the copies: a checked copy needs an answer, and saves none.
     missing = round(project.copy_checks * batch.tasks.count()) - batch.copies.filter(is_check=True).count()
     checks = min(missing, len(order) // 2)
     for part in database.in_parts(range(len(order)), PART):
@@ -174,7 +180,7 @@ def _write(step: Step, batch: Batch, asked: np.ndarray, copies: Copies) -> None:
 
 
 def _unused(project: Project, rows: list[int]) -> dict[int, int]:
-    """Keys, by row, of those of these items that are still copies of none: another batch may be picked meanwhile."""
+    """Lock the items with these rows; return the keys, by row, of those that no other batch has made copies."""
     locked = Item.objects.filter(project=project, row__in=rows).select_for_update(no_key=True).order_by("pk")
     ids: dict[Any, int] = dict(locked.values_list("row", "pk"))
     used = set(Copy.objects.filter(item__in=list(ids.values())).values_list("item", flat=True))

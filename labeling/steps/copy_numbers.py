@@ -1,8 +1,8 @@
-"""How many near-copies each task of a batch shows: numbers that tell nothing of what a task is for.
+"""Compute how many near-copies each task of a batch shows, so that the number does not reveal the kind of task.
 
-Items of different kinds of tasks have different numbers of near-copies. Those that the model doubts come from small
-clusters; control and gold items are random, and a random item lies in a larger cluster. So all kinds show as many as
-the kind with the fewest: docs/decisions/0080-numbers-of-copies-tell-nothing.md.
+Items of different kinds of tasks have different numbers of near-copies: items that the model doubts lie in small
+clusters, while random items such as control and gold items lie in larger ones. So all kinds show as many copies as the
+kind with the fewest: docs/decisions/0080-numbers-of-copies-tell-nothing.md.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from selector.copies import Copies, near_copies
 from selector.dendrogram import Dendrogram
 
 MOST_OTHERS = 1000
-"""Items of a kind, beside those in the batch, whose near-copies are counted to know what is usual for the kind."""
+"""The most items of a kind outside the batch whose near-copies are counted, to estimate the kind's distribution."""
 VISITS, MOST_GROUPS = 5_000_000, 20
-"""They are counted in groups, and each group visits all items of the dendrogram: two groups or more, and as many as
-make this number of visits, but no more than MOST_GROUPS.
+"""These items are counted in groups, and each group visits all items of the dendrogram. There are at least two groups,
+at most MOST_GROUPS, and as many as VISITS visits allow.
 """
 CHUNK = 2000
 TASK = [
@@ -37,7 +37,7 @@ TASK = [
 
 
 class Kind(IntEnum):
-    """What a task is for, as far as it tells how many near-copies its item has."""
+    """The kinds of tasks whose items have different numbers of near-copies."""
 
     PICKED = 0  # by the strategy
     CONTROL = 1
@@ -47,8 +47,8 @@ class Kind(IntEnum):
 
 
 SETTING = (Kind.PICKED, Kind.CONTROL, Kind.GOLD, Kind.AGAIN)
-"""The kinds that decide how many all tasks show. Checks do not: they have at most as many as their source had beside
-them, and all tasks would show fewer for the sake of a few checks.
+"""The kinds that decide how many copies all tasks show. ASKED is not among them: checks have few copies, and a few
+checks would lower the numbers of all tasks.
 """
 
 
@@ -65,7 +65,9 @@ class Tasks:
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """Where near-copies are looked for: among the free items (n,) of the dendrogram, up to `reach`, `most` an item."""
+    """The search for near-copies: among the free items (n,) bool of the dendrogram, up to the height `reach`, at most
+    `most` for an item.
+    """
 
     dendrogram: Dendrogram
     free: np.ndarray
@@ -77,7 +79,7 @@ class Neighbours:
         return near_copies(self.dendrogram, rows, self.free, radius=self.reach, most=self.most)
 
     def count(self, rows: np.ndarray, beside: np.ndarray) -> np.ndarray:
-        """(k,) how many near-copies the items with these rows would have, if these were asked about `beside` others."""
+        """The number of near-copies (k,) of the items with these rows, if the batch asked about them and `beside`."""
         n = len(self.free)
         together = np.union1d(rows[rows < n], beside)
         numbers = np.bincount(together[self.copies(together).owners], minlength=n)
@@ -85,12 +87,12 @@ class Neighbours:
 
 
 def unseen_tasks(batch: Batch) -> Tasks:
-    """The tasks that were never assigned, in the order of their keys: an annotator knows what other tasks show."""
+    """The tasks that were never assigned, in the order of their keys. Annotators have seen the copies of all others."""
     facts = batch.tasks.unseen().order_by("pk").values_list(
         "pk", Coalesce("item", "repeats"), Coalesce("item__row", "repeats__row"), Coalesce("copies_shown", MOST_COPIES),
         "is_gold", "repeats", "is_control", "asked",
     )  # fmt: skip
-    # Straight into the array: a list of so many tuples would take ten times its memory.
+    # Straight into the array: a list of tuples would take ten times its memory.
     values = np.fromiter(facts.iterator(chunk_size=CHUNK), TASK)
     kinds = np.select(
         [values["gold"], values["again"], values["control"], values["asked"]],
@@ -101,8 +103,9 @@ def unseen_tasks(batch: Batch) -> Tasks:
 
 
 def stored_copies(items: np.ndarray) -> np.ndarray:
-    """(k,) how many near-copies the items with these keys have from before that can still be shown. Those of checks are
-    the other copies of their source, as `labeling.answering.copies.shown_beside` has it.
+    """The number of stored near-copies (k,) of the items with these keys that tasks can still show.
+
+    The near-copies of a check are the other copies of its source: `labeling.answering.copies.shown_beside`.
     """
     showable, keys = Copy.objects.showable(), items.tolist()
     of_item = showable.filter(of__in=database.among(keys)).values_list("of").annotate(n=Count("pk"))
@@ -121,7 +124,7 @@ def stored_copies(items: np.ndarray) -> np.ndarray:
 def numbers_shown(
     batch: Batch, tasks: Tasks, neighbours: Neighbours, numbers: np.ndarray, asked: np.ndarray
 ) -> np.ndarray:
-    """(k,) how many near-copies each of these tasks shows, of the `numbers` that its item has.
+    """The number of near-copies (k,) that each of these tasks shows, at most the `numbers` (k,) that its item has.
 
     asked: the rows of the dendrogram that the batch asks about.
     """
@@ -136,7 +139,7 @@ def numbers_shown(
         others = _of_others(project, tasks, kind, neighbours, asked, rng)
         known[kind] = np.concatenate([numbers[tasks.kinds == kind], others])
     laws = {kind: law_of(of_kind, most) for kind, of_kind in known.items()}
-    # A few items must not decide what all tasks show. What the strategy picked is most of a batch.
+    # A few items must not decide for all tasks, so a kind of few items is filled up with picked ones.
     rest = laws.get(Kind.PICKED, law_of(numbers, most))
     setting = [filled_up(laws[kind], len(known[kind]), rest) for kind in SETTING if kind in laws]
     target, chance = lowest(setting or [rest]), rng.random(len(numbers))
@@ -149,8 +152,9 @@ def numbers_shown(
 def _of_others(
     project: Project, tasks: Tasks, kind: Kind, neighbours: Neighbours, asked: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The numbers of near-copies of other items, which the batch might have asked about in place of its own of this
-    kind; none where the kind is known by its own items alone.
+    """The numbers of near-copies of items that the batch could have asked about in place of its own items of this kind.
+
+    Empty for kinds without candidates.
     """
     candidates = _candidates(project, kind)
     if candidates is None:
@@ -160,7 +164,7 @@ def _of_others(
     items, rows = values[rng.permutation(len(values))[:MOST_OTHERS]].T
     if not len(rows):
         return np.empty(0, np.int64)
-    # As many at a time as the batch has: beside many others, an item has fewer near-copies.
+    # Groups no larger than the batch's own: beside more items, each item has fewer near-copies.
     own = tasks.rows[tasks.kinds == kind]
     beside = np.setdiff1d(asked, own)
     groups = min(MOST_GROUPS, max(2, VISITS // len(neighbours.free)), -(-len(rows) // len(own)))
@@ -170,7 +174,7 @@ def _of_others(
 
 
 def _candidates(project: Project, kind: Kind) -> ItemQuerySet | None:
-    """The items that the tasks of this kind are a sample of; None if they are no sample of anything."""
+    """The items that the tasks of this kind are a sample of; None if they are no sample."""
     if kind == Kind.CONTROL:
         return project.items.unlabeled().control()
     if kind == Kind.GOLD:

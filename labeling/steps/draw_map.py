@@ -1,4 +1,4 @@
-"""Draw the map of the pool for a batch: which items are on it, and where each of them lies."""
+"""Draw the map of the pool for a batch: choose its items and compute their places."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labeling.steps.cluster import clusters_at, embed_rows
 from labeling.steps.encode import load_encoder
 from labeling.steps.reading import open_features, seed_for
 
-# Points on the map: of the batch, of what was labeled before, and in all.
+# The most points on the map: of the batch, of earlier labels, and in all.
 FROM_BATCH, FROM_LABELED, POINTS = 600, 500, 2_000
 LOOK_SECONDS = 0.1
 
@@ -37,7 +37,7 @@ def draw_map(step: Step, project: Project, clustering: Clustering, batch: Batch)
 
 
 def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Rows (n,) and their kinds (n,): random ones of the batch, of what was labeled before, and of the rest."""
+    """Random rows (n,) and their kinds (n,): of the batch, of items labeled before, and of the rest."""
     kinds: dict[int, int] = {}
     for row in _unlabeled(project, covered, POINTS, rng):
         kinds[row] = REST
@@ -46,10 +46,10 @@ def _choose(project: Project, batch: Batch, covered: int, rng: np.random.Generat
         kinds[row] = LABELED
     for row, is_control in _tasks([(batch.pk, batch.size)], FROM_BATCH, rng):
         kinds[row] = CONTROL if is_control else PICKED
-    # The rest is what there is room for: it was found in random order, and stands in front.
+    # Rows of the rest come first, in random order: too many points are dropped from these.
     too_many = max(0, len(kinds) - POINTS)
     chosen = np.array(list(kinds.items())[too_many:], np.int64).reshape(-1, 2)
-    return chosen[chosen[:, 0] < covered].T  # type: ignore[return-value]  # two rows of it
+    return chosen[chosen[:, 0] < covered].T  # type: ignore[return-value]  # a (2, n) array
 
 
 def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generator) -> list[int]:
@@ -63,7 +63,7 @@ def _unlabeled(project: Project, covered: int, most: int, rng: np.random.Generat
 def _tasks(
     batches: list[tuple[int, int]], most: int, rng: np.random.Generator, *, labeled: bool = False
 ) -> list[tuple[int, bool]]:
-    """(row, whether it is for control) of up to `most` random tasks of these batches, (key, size) each."""
+    """(row, whether it is a control task) of up to `most` random tasks of these batches, (key, size) each."""
     ends = np.cumsum([size for _, size in batches])
     total = int(ends[-1]) if len(ends) else 0
     places = np.sort(rng.permutation(total)[:most] if total < 10 * most else np.unique(rng.integers(0, total, most)))
@@ -78,8 +78,8 @@ def _tasks(
 
 
 def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> np.ndarray:
-    """The rows' embeddings (n, d) by the version that the clustering was built from: those it was built over are on
-    file, those of rows that joined later are computed.
+    """The rows' embeddings (n, d) by the version that embedded the clustering: read for clustered rows, computed for
+    rows that joined later.
     """
     old = rows < clustering.rows
     kept = load_array(ProjectFiles(project).pool(clustering.embedded_by, "embeddings"), mmap=True)
@@ -92,7 +92,7 @@ def _embeddings(project: Project, clustering: Clustering, rows: np.ndarray) -> n
 
 
 def _lay_out(step: Step, embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """`layout.lay_out` in a process of its own, which is ended when something more urgent is due."""
+    """Run `layout.lay_out` in a process of its own; kill it and raise `GaveWay` when a more urgent step is due."""
     if len(embeddings) <= FEW:
         return lay_out(embeddings, seed)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""Embed: what the version in use makes of every item in the pool, for the next batch to be picked by."""
+"""Embed: run the version in use over the whole pool, for the selection of the next batch."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from models_store.model import Model
 from models_store.prediction import EXTRAS
 from selector.strategies import STRATEGIES
 
-# What is kept of every version: pages and tasks tell it. Then what takes a row of numbers an item.
+# The arrays that every version stores, for pages and tasks; and the arrays with many numbers per item.
 ALWAYS = ("margins", "best", "confidence")
 WIDE = ("embeddings", "errors", "likely")
 
 
 class Look(NamedTuple):
-    """What a version has made of the pool, as the batch's facts have it, and whether clusters are asked for."""
+    """The facts of a run over the pool for the batch's row, and whether the strategy needs clusters."""
 
     facts: dict[str, Any]
     clustered: bool
 
 
 def embed(step: Step) -> None:
-    """Run the version in use over the pool, and keep of what it says what the project's strategy needs."""
+    """Run the version in use over the pool, store the arrays that the strategy needs, enqueue the next step."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     used = in_use(project)
     assert used is not None
-    if used.version.damaged:  # and so are all others: chance draws the batch, and the next version is whole again
+    if used.version.damaged:  # so are all others: this batch is drawn at random, and the next version will be whole
         with step.finish():
             Job.objects.enqueue(Job.Kind.SELECT, project=project, batch=batch)
         return
@@ -51,8 +51,10 @@ def embed(step: Step) -> None:
 
 
 def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any = None) -> Look:
-    """Run this version over the pool. What the batch is picked by is settled here: the steps that follow must agree on
-    which arrays there are.
+    """Run this version over the pool, and return the facts that fix how the batch is picked.
+
+    Later steps rely on these facts to know which arrays exist. Raises `FileDamaged` if features do not match their
+    sums.
     """
     version = used.version
     clustering = Clustering.objects.filter(project=project).first()
@@ -72,7 +74,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
     run_over_pool(project, version, model, features, names, progress=progress)
     known = version.calibrating
     version.refresh_from_db(fields=["calibrating", "calibration"])
-    if version.calibrating != known:  # it has been calibrated meanwhile
+    if version.calibrating != known:  # calibrated during the run
         rewrite_confidence(project, version)
     return Look(
         {
@@ -89,7 +91,7 @@ def look_at_pool(project: Project, used: InUse, strategy: str, *, progress: Any 
 
 
 def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any = None) -> None:
-    """Rewrite the confidence of each item that the version has predicted, now that it is calibrated."""
+    """Rewrite the confidences of all items that the version has predicted, with its calibration."""
     path = ProjectFiles(project).pool(version, "confidence")
     if store().exists(path):
         rows = len(load_array(path, mmap=True))
@@ -98,7 +100,7 @@ def rewrite_confidence(project: Project, version: ModelVersion, *, progress: Any
 
 
 def drop_wide_arrays(project: Project, version: ModelVersion) -> None:
-    """Remove what is large, and asked for by nobody any more, now that this version picks."""
+    """Remove the wide arrays of all versions but this one and the one that embedded the clustering."""
     files = ProjectFiles(project)
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
     kept = {version.number, clustering.embedded_by.number if clustering else version.number}
@@ -116,7 +118,7 @@ def run_over_pool(
     *,
     progress: Any = None,
 ) -> None:
-    """Write what the model says of every row, as it comes, to a file for each name: a field of `Prediction`."""
+    """Write the model's predictions for every row, part by part, to a file for each name (a field of `Prediction`)."""
     proposed = None
     if project.asks.proposes:
         proposed = np.zeros(len(features), np.int64)
@@ -145,4 +147,4 @@ def run_over_pool(
                     writing = writing_array(files.pool(version, name), shape, block.dtype)
                     arrays[name] = open_files.enter_context(writing)
                 arrays[name][part.start : part.start + len(block)] = block
-                arrays[name].flush()  # in small pieces: other commits wait for a large write
+                arrays[name].flush()  # part by part: other commits would wait for one large write

@@ -1,4 +1,4 @@
-"""Encode: new items pass the frozen encoder, and get their row in the project's matrices."""
+"""Encode: compute the features of new items with the frozen encoder, and give each item its row in the matrices."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from models_store import encoders
 from models_store.encoders import Encoder, EncoderDamagedError, EncoderFileError, EncoderSetupError
 
 CHUNK = 512
-# An encoder that learns from the pool is fitted again while nothing depends on it yet, if the pool has grown this much.
+# An encoder fitted to the pool is fitted again before the first version is trained, if its samples grow by this factor.
 REFIT_GROWTH = 1.5
 
 
 def encode(step: Step) -> None:
-    """Encode every item that has no row yet; then let a first or next batch be picked."""
+    """Encode every item that has no row yet; then enqueue the selection of a first or next batch, if it is due."""
     project = step.job.project
     encoder = _current_encoder(step, project)
     report = step.progress("encoding items")
     missing = project.items.unencoded().count()
     n_encoded = 0
-    # Read no further ahead than is encoded side by side: whose turn it is may change with every import.
+    # Read only the chunks that are encoded at once: every import may change the order of the unencoded items.
     while chunks := _chunks(project.items.unencoded()[: CHUNK * compute.side_by_side]):
         for encoded in _encoded(project, encoder, chunks):
             _store(step, project, encoded)
@@ -54,7 +54,7 @@ def encode(step: Step) -> None:
 
 
 class _Item(NamedTuple):
-    """What is read of an item: whole instances took a third of the time of encoding vectors."""
+    """The columns that encoding reads of an item: model instances took a third of the time of encoding vectors."""
 
     pk: int
     data: dict[str, Any]
@@ -67,13 +67,13 @@ def _read(items: ItemQuerySet) -> list[_Item]:
 
 
 def _chunks(items: ItemQuerySet) -> list[list[_Item]]:
-    """The items as encoders take them: a chunk's features depend on its borders in the last bits."""
+    """The items in chunks of `CHUNK`: the last bits of an item's features depend on the other items in its chunk."""
     every = _read(items)
     return [every[start : start + CHUNK] for start in range(0, len(every), CHUNK)]
 
 
 class _Encoded(NamedTuple):
-    """Features of the items that can be encoded, their keys, and why the others cannot, by theirs."""
+    """Features of the encodable items, their keys, and the reasons by key why the others cannot be encoded."""
 
     block: np.ndarray
     good: list[int]
@@ -81,14 +81,14 @@ class _Encoded(NamedTuple):
 
 
 def _store(step: Step, project: Project, encoded: _Encoded) -> None:
-    """One write transaction: the block is in the file before its rows count."""
+    """Append the block to the file, then give its items their rows in one transaction."""
     block, good, bad = encoded
     rows_before = project.encoded_rows
     if good:
         path = ProjectFiles(project).features(project.features_generation)
         append_rows(path, rows_before=rows_before, block=block)
     with step.write():
-        # Others wait for its end.
+        # Other writers wait for its end.
         update_numbers(Item, "row", {pk: rows_before + offset for offset, pk in enumerate(good)})
         if good:
             keep(project, project.features_generation, [_sum_of(rows_before, block)])
@@ -102,7 +102,7 @@ def _sum_of(start: int, block: np.ndarray) -> RowSum:
 
 
 def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item]]) -> Iterator[_Encoded]:
-    """What comes of each chunk of items, in order. Raises `StepFailed` where the encoder lacks a library."""
+    """The encoded items of each chunk, in order. Raises `StepFailed` if the encoder lacks a library."""
     read: deque[tuple[list[int], dict[int, str]]] = deque()
 
     def contents() -> Iterator[list[Any]]:
@@ -126,9 +126,9 @@ def _encoded(project: Project, encoder: Encoder, chunks: Iterable[Sequence[_Item
 
 
 def encode_good(encoder: Encoder, raws: Sequence[Any]) -> tuple[np.ndarray, dict[int, str]]:
-    """Features of those raw items that can be encoded, in order; and of the others, by their place, why they cannot.
+    """Features of the encodable raw items, in order, and the reasons by place why the others cannot be encoded.
 
-    Raises `StepFailed` where the encoder lacks a library.
+    Raises `StepFailed` if the encoder lacks a library.
     """
     return next(_computed(encoder, [raws]))
 
@@ -141,7 +141,7 @@ def _computed(encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tup
 
 
 def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
-    """What the encoder takes of each item, as its kind has it; an error where its file is gone or damaged."""
+    """The encoder's input for each item, by the item's kind; an error object if its file is missing or damaged."""
     kind = kinds.of(project)
     blocks: dict[str, np.ndarray] = {}
     contents: list[Any] = []
@@ -155,7 +155,7 @@ def _raw_contents(project: Project, items: Sequence[_Item]) -> list[Any]:
 
 
 def load_encoder(project: Project) -> Encoder:
-    """The project's frozen encoder. Raises `FileDamaged`, or `StepFailed` for one that is not installed here."""
+    """The project's frozen encoder. Raises `FileDamaged`, or `StepFailed` if this server cannot load the encoder."""
     try:
         return read_whole(ProjectFiles(project).encoder(project.features_generation), _read_encoder)
     except EncoderFileError as error:
@@ -164,14 +164,14 @@ def load_encoder(project: Project) -> Encoder:
 
 def _read_encoder(path: Path) -> Encoder:
     try:
-        with reading(path):  # says what is wrong with a file that cannot be opened
+        with reading(path):  # raises `FileDamaged` with the reason if the file cannot be opened
             return encoders.load(path)
     except EncoderDamagedError as error:
         raise FileDamaged(path, str(error).removeprefix(f"{path}: ")) from error
 
 
 def _current_encoder(step: Step, project: Project) -> Encoder:
-    """The encoder to go on with: the stored one, or one fitted now."""
+    """The stored encoder, or a new one if there is none or if the stored one is to be fitted again."""
     if project.features_generation:
         kind = chosen(project.kind, project.encoder)
         learns = kind.fit_samples > 0 and not project.versions.exists()
@@ -183,14 +183,14 @@ def _current_encoder(step: Step, project: Project) -> Encoder:
 
 
 def _encoded_before(project: Project) -> Iterator[list[_Item]]:
-    """Items that have a row, in its order, as they were encoded: chunk by chunk."""
+    """The items that have a row, in the order of their rows, in the chunks in which they were encoded."""
     for start in range(0, project.encoded_rows, CHUNK):
         yield _read(project.items.filter(row__gte=start, row__lt=start + CHUNK).order_by("row"))
 
 
 def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np.ndarray:
-    """Features (stop - start, dim) of items that have these rows already, encoded again. Raises `StepFailed` if some of
-    them cannot be read any more.
+    """Encode the items of these rows again: features (stop - start, dim). Raises `StepFailed` if some of them cannot be
+    read any more.
     """
     items = _read(project.items.filter(row__gte=start, row__lt=stop).order_by("row"))
     [encoded] = _encoded(project, encoder, [items])
@@ -204,11 +204,11 @@ def encode_rows(project: Project, encoder: Encoder, start: int, stop: int) -> np
 
 
 def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapping[str, Any]) -> Encoder:
-    """An encoder of this kind, fitted to the project's items. Raises `StepFailed` where it lacks a library."""
+    """An encoder of this class, fitted to the project's items. Raises `StepFailed` if it lacks a library."""
     samples: list[Any] = []
     if kind.fit_samples:
         step.progress("fitting the encoder")(0)
-        # The permutation's front is a uniform sample: an import sorted by class must not decide what is learned.
+        # The front of the permutation is a uniform sample, also of an import that is sorted by class.
         chosen = project.items.filter(encode_error="").order_by("control_key")[: kind.fit_samples]
         samples = [raw for raw in _raw_contents(project, _read(chosen)) if not isinstance(raw, (OSError, FileDamaged))]
     try:
@@ -218,7 +218,11 @@ def fit_encoder(step: Step, project: Project, kind: type[Encoder], options: Mapp
 
 
 def start_generation(step: Step, project: Project) -> Encoder:
-    """Fit an encoder, encode again what already has a row, and only then let the new files count."""
+    """Fit an encoder, encode all items that have a row again, and then switch the project to the new files.
+
+    Raises `StepFailed` if the encoder is not available, if an item cannot be read any more, or if the project's encoder
+    was changed meanwhile.
+    """
     try:
         kind, options = settled_choice(project.kind, project.encoder)
     except ValidationError as error:
@@ -241,7 +245,7 @@ def start_generation(step: Step, project: Project) -> Encoder:
         start += len(encoded.good)
         report(start / project.encoded_rows)
     with step.write():
-        # The choice holds from here on: only one that has not been changed meanwhile may.
+        # A manager may have chosen another encoder meanwhile.
         same = Project.objects.filter(pk=project.pk, encoder=project.encoder)
         if not same.update(features_generation=generation):
             raise StepFailed("Another encoder was chosen while this one was set up. Retry.")

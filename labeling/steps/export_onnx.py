@@ -1,4 +1,4 @@
-"""A model version in the form that others run: its network as ONNX, with what is needed to make sense of it."""
+"""Export a model version's network as ONNX, with the metadata that a user of the network needs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from models_store.onnx_export import to_onnx
 
 
 def onnx_of(project: Project, version: ModelVersion) -> bytes:
-    """The version's graph. Raises `StepFailed` if it cannot be loaded, ImportError without the packages for ONNX."""
+    """The version's ONNX graph.
+
+    Raises `StepFailed` if the version cannot be loaded or is no network, ImportError without the packages for ONNX.
+    """
     model, encoder = load_model(project, version), load_encoder(project)
     if isinstance(model.network, Adapter):
         raise StepFailed(

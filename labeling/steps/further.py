@@ -1,6 +1,6 @@
-"""Which items are asked again in a batch: those that wait for it, and gold items, whose answer is known.
+"""Choose the items that a batch asks again: items that wait to be asked again, and gold items, whose answer is known.
 
-They come on top of what the selection picks, and stand among it at random places: nobody sees which they are.
+Their tasks are added to the picked ones at random places, so that annotators cannot recognise them.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ class Further:
     ranks: np.ndarray
 
     def ranks_of_others(self, n: int) -> np.ndarray:
-        """The ranks that are left for the `n` picked items, ascending."""
+        """The ranks of the `n` picked items, ascending."""
         return np.setdiff1d(np.arange(n + len(self.ranks)), self.ranks, assume_unique=True)
 
 
 def choose_further(project: Project, batch: Batch, picked: int) -> Further:
-    """The items that wait longest to be asked again, at most a batch full, and the gold share's number of gold items.
+    """Choose the items that wait longest to be asked again, at most `batch_size`, and the gold share's gold items.
 
-    Of gold items, each known answer as often as any other (`evenly`); else chance decides, keyed by the project's
-    secret. Pure but for the database: the same rows give the same choice.
+    Gold items have each known answer equally often (`evenly`); the ranks are random, keyed by the project's secret. The
+    same rows of the database give the same choice.
     """
     rng = np.random.default_rng(int.from_bytes(project.keyed("further", batch.number), "big"))
     again = list(project.items.asked_again().values_list("pk", "row")[: project.batch_size])
@@ -49,7 +49,7 @@ def choose_further(project: Project, batch: Batch, picked: int) -> Further:
 
 
 def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Generator) -> list[tuple[int, int]]:
-    """Keys and rows of `n` gold items that are none of the items `without`; fewer if there are not as many."""
+    """Keys and rows of `n` gold items that are not in `without`; fewer if there are fewer."""
     if n < 1:
         return []
     items = project.items.gold_to_ask().exclude(pk__in=without)
@@ -58,16 +58,16 @@ def choose_gold(project: Project, n: int, without: set[int], rng: np.random.Gene
         items.order_by("pk").annotate(asked=asked).values_list("pk", "row", "gold", "asked")
     )
     answers = [project.asks.key(project.follow(value)) for _, _, value, _ in rows]
-    # Whoever has answered an item knows it: beyond one task a person, it would be asked for nothing.
+    # A person answers an item once: more tasks for it than people would measure nothing.
     order = evenly(answers, [asked for *_, asked in rows], project.memberships.count(), rng)
     return [rows[place][:2] for place in order[:n]]
 
 
 def evenly(answers: Sequence[Hashable], asked: Sequence[int], people: int, rng: np.random.Generator) -> list[int]:
-    """The places of gold items with these known `answers`, each `asked` so often, in the order in which they are next.
+    """Order gold items by when to ask them next: places into `answers` and `asked` (times asked before).
 
-    Each known answer comes as often as any other, so that always giving the most frequent one pays nobody; of its items
-    the one asked least often first. Items that were asked once a person are last.
+    Each known answer comes equally often, so that a person gains nothing by always giving the most frequent answer.
+    Among items with the same answer, the one asked least often is first. Items asked once per person come last.
     """
     chance = rng.permutation(len(answers)).tolist()
     least = sorted(range(len(answers)), key=lambda place: (asked[place] >= people, asked[place], chance[place]))

@@ -1,4 +1,4 @@
-"""What a version that was just trained is worth on the control slice: by itself, and beside the one in front of it."""
+"""Measure a new version on the control slice, by itself and against the last version that passed the gate."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from models_store.prediction import predict, probabilities
 from models_store.reliability import calibration
 
 LEAST_PROBABLE = 1e-7
-"""What a probability of nothing counts as: about what float32 leaves beside one."""
+"""The least probability in a logarithm, about the precision of float32 near 1: the cost of 0 would be infinite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """A model's answers to `n` control items: whether each is right, (n,) bool, of several targets all of them; and how
-    sure the model was of each, (n,) floats, None where its best class is no answer. `costs` (n,) are minus the
-    logarithms of the probabilities of the targets. `distances` (n,) are the points between answer and label, None where
-    classes are no scale.
+    """A model's answers to n control items.
+
+    right: (n,) bool, whether the answer equals the label (for several targets, whether all do). sure: (n,) float, the
+    model's confidence, None if its best class is no answer. costs: (n,) float, minus the logarithm of the label's
+    probability, in nats. distances: (n,) int, points between answer and label, None if the classes are no scale.
     """
 
     right: np.ndarray
@@ -36,7 +37,7 @@ class Answers:
 
 
 def ask(project: Project, model: Model, features: Features, control: LabeledRows) -> Answers:
-    """Have the model answer the control items, by the pool's `features` (rows, …)."""
+    """Predict the control items with the model, from the pool's `features` (rows, …)."""
     if not len(control.rows):
         return Answers(np.empty(0, bool), None, np.empty(0))
     seen = features[control.rows]
@@ -52,13 +53,13 @@ def ask(project: Project, model: Model, features: Features, control: LabeledRows
 def _held_against(
     project: Project, model: Model, seen: np.ndarray, control: LabeledRows
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) whether all that is predicted for an item is right, and (n,) what it costs in nats, chunk by chunk."""
+    """Whether all predictions for an item are right, (n,) bool, and their cost in nats, (n,) float."""
     right, costs, n_classes = [], [], project.classes.count()
     for start, p in probabilities(model, seen, proposed=control.proposed, merged=project.merges):
         part = slice(start, start + len(p))
         sets = control.targets
         targets = sets.dense(part) if isinstance(sets, ClassSets) else sets[part]
-        if p.ndim == 2 and p.shape[1] < n_classes:  # classes that came after the model, which it gives nothing
+        if p.ndim == 2 and p.shape[1] < n_classes:  # classes added after the training have probability 0
             p = np.pad(p, ((0, 0), (0, n_classes - p.shape[1])))
         if model.asks.softmax:
             of_truth = p[np.arange(len(p)), targets][:, None]
@@ -71,8 +72,8 @@ def _held_against(
 
 
 def measure(answers: Answers) -> dict[str, Any]:
-    """Accuracy, negative log-likelihood and, of scores, mean absolute error on the control items labeled so far, with
-    95 % intervals; unbiased for the pool.
+    """Accuracy, negative log-likelihood and, for scales, mean absolute error on the control items labeled so far, each
+    with a 95 % interval; unbiased for the pool.
     """
     if not len(answers.right):
         return {"n": 0}
@@ -95,7 +96,7 @@ def _mean(values: np.ndarray) -> dict[str, float | None]:
 
 
 def calibrate(answers: Answers) -> dict[str, Any] | None:
-    """How far it is right as often as it says, on the same items; None where there is nothing to say it of."""
+    """The calibration of the model's confidence on these items; None without confidences or items."""
     measured = None if answers.sure is None else calibration(np.clip(answers.sure, 0, 1), answers.right)
     if measured is None:
         return None
@@ -105,11 +106,11 @@ def calibrate(answers: Answers) -> dict[str, Any] | None:
 def gate(
     project: Project, earlier: ModelVersion | None, answers: Answers, features: Features, control: LabeledRows
 ) -> tuple[dict[str, Any], bool]:
-    """Hold a new version, by its answers, against the one that the gate let through last.
+    """Compare a new version, by its answers, with the last version that passed the gate.
 
-    Both answer the same control items, now, and neither has learned from any. Returns what is to be told of it, and
-    whether the new one is to be held back because it is worse beyond chance. Where nothing can be compared, nothing
-    is held back: a version whose files are damaged could not pick a batch either.
+    Both versions predict the same control items, and neither has learned from them. Returns the figures for the
+    version's row, and whether to hold the new version back because it is significantly worse. If there is no earlier
+    version, or if its artifact is damaged, the new version passes: a damaged version could not pick a batch either.
     """
     if earlier is None:
         return {}, False

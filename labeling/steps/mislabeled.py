@@ -1,6 +1,6 @@
-"""After a batch: which labels look wrong, by models that have not learned them. Nobody waits for it.
+"""After a batch, find labels that look wrong to models that have not learned them. No other step waits for it.
 
-What a doubt is depends on the question: `models_store.questions.Question.doubts`.
+The question defines a doubt: `models_store.questions.Question.doubts`.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from models_store.class_sets import ClassSets
 from models_store.crossfit import held_out_probabilities
 
 NEWEST = 20_000
-"""Labels that are looked at."""
+"""The most labels that the step checks."""
 MOST_CELLS = 20_000_000
-"""Of their probabilities, one for each class: with many classes fewer labels are looked at."""
+"""The most probabilities, labels × classes: with many classes the step checks fewer labels."""
 FOLDS = 5
 MOST_STEPS, MOST_SECONDS = 400, 4.0
-"""Of each of the trainings. They need not be good, only honest."""
+"""The limits of each training. The models need not be good, only independent of the labels they check."""
 FEWEST = 200
-"""Labels, below which models of a part of them say little about the others."""
+"""The least number of labels: models that learn from part of fewer labels predict the others badly."""
 LEAST = 2 * FOLDS
-"""Labels of a class, likewise."""
+"""The least number of labels of a class, for the same reason."""
 PART = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Doubt:
-    """A label that looks wrong; `likely`: the class that models take the item for, for `verify` 1 for yes, for `multi`
-    the one that they doubt or miss.
+    """A label that looks wrong. `likely`: the class that the models predict; for `verify` 1 for yes, for `multi` the
+    class that they doubt or miss.
     """
 
     row: int
@@ -48,10 +48,10 @@ class Doubt:
 
 
 def mislabeled(step: Step) -> None:
-    """Mark the items whose labels look wrong, and take the marks off all others."""
+    """Mark the items whose labels look wrong, and unmark all others."""
     project = step.job.project
     later = project.jobs.waiting().filter(kind=Job.Kind.MISLABELED, pk__gt=step.job.pk)
-    # A private project's ledger would have to pay for what these trainings tell.
+    # In a private project, these trainings would spend the privacy budget.
     if not ledger.is_private(project) and not later.exists():
         try:
             _write(step, project, _look(step, project))
@@ -92,7 +92,7 @@ def _held_out(project: Project, labeled: LabeledRows, n_classes: int, watch: Cal
 
 
 def _write(step: Step, project: Project, doubts: list[Doubt]) -> None:
-    """A part in each transaction. A label that has changed since it was read is not the one that was doubted."""
+    """Write the marks, in transactions of `PART` items. A label that changed since it was read gets no mark."""
     doubted = {doubt.row for doubt in doubts}
     marked = project.items.filter(label_quality__isnull=False).values_list("pk", "row")
     over = [pk for pk, row in marked if row not in doubted]

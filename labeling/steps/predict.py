@@ -1,7 +1,7 @@
 """Predict the items of an uploaded file in the background.
 
-Rows go to the end of a file, and count once the transaction says how long it is. Killed anywhere, the run cuts off what
-does not count, and goes on behind it.
+The step appends rows to a file and then records the file's size in a transaction. After a kill, the next attempt
+truncates the file to the recorded size and goes on from there.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from labeling.shared_files import store
 from labeling.steps.prediction_rows import PredictedChunk, Predictor
 from labeling.steps.reading import VersionDamaged
 
-# Rows that were left out are told up to this many.
+# The most rejected rows that the run lists.
 LISTED = 100
-# A result is held on the server's disk.
+# The largest result, which lies on the server's disk.
 MOST_BYTES = 2 << 30
 
 
 class _Refused(Exception):
-    """The file cannot be predicted; the message tells its sender what to do."""
+    """The file cannot be predicted; the message says what its sender can do."""
 
 
 def predict(step: Step) -> None:
-    """Predict the job's file, or say why that is not possible."""
+    """Predict the job's file, or record on the run why that is not possible."""
     run = step.job.prediction
     PredictionRun.objects.filter(pk=run.pk).update(state=PredictionRun.State.RUNNING)
     result = ProjectFiles(run.project).prediction(run)
@@ -63,7 +63,7 @@ def predict(step: Step) -> None:
 
 def _predict(step: Step, run: PredictionRun, result: Path) -> None:
     step.progress("loading model version", of=str(run.version.number))(0)
-    # Taken up again, it goes on as it began.
+    # With the calibration of the run's creation: a resumed run uses the same one.
     predictor = Predictor(run.project, run.version, probabilities=run.probabilities, at=run.created_at)
     _bring(run, result)
     with (
@@ -83,7 +83,7 @@ def _predict(step: Step, run: PredictionRun, result: Path) -> None:
 
 
 def _bring(run: PredictionRun, result: Path) -> None:
-    """Have the result here as far as it counts. Where it was lost with another host, the run starts again."""
+    """Fetch the result up to the recorded size. If it was lost with another host, restart the run."""
     result.parent.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError):
         store().local(result)
@@ -94,7 +94,7 @@ def _bring(run: PredictionRun, result: Path) -> None:
 
 
 def _all_parts(step: Step, run: PredictionRun, predictor: Predictor, source: Source, file: IO[bytes]) -> bool:
-    """Write the rows of all parts; False if the step has to give way before the last."""
+    """Write the rows of all chunks; False if the step has to give way first."""
     report = step.progress("predicting", of=run.name)
     for chunk in predictor.chunks(source, skip=run.position):
         _write(step, run, chunk, file)
@@ -124,7 +124,7 @@ def _write(step: Step, run: PredictionRun, chunk: PredictedChunk, file: IO[bytes
 
 
 def _count(step: Step, run: PredictionRun, chunk: PredictedChunk, size: int) -> None:
-    """Let the chunk count, with the `size` that the result has by now. Raises `NoRoom`."""
+    """Record the chunk, and the result's new `size`, on the run. Raises `NoRoom` if the project has no room for it."""
     with step.write():
         storage.check_room(run.project, size - run.size, lock=True)
         PredictionRun.objects.filter(pk=run.pk).update(

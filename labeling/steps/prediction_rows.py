@@ -1,4 +1,4 @@
-"""A file of items, the project's encoder and one of its model versions → predicted rows, chunk by chunk."""
+"""Predict the items of a file with the project's encoder and a model version, chunk by chunk."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from models_store.encoders import Encoder
 from models_store.model import Model
 from models_store.prediction import Prediction, predict
 
-# Probabilities that are held at once, as numbers of Python.
+# The most probabilities in memory at once, as Python floats.
 MOST_PROBABILITIES = 1_000_000
-# float32 has no more digits; as they are, they would be written with twice as many.
+# The digits of a float32; as a Python float it would be written with twice as many.
 DIGITS = 7
 
 
 @dataclass(frozen=True, slots=True)
 class PredictedChunk:
-    """What came of `records` records of the file, one after the other."""
+    """The predicted rows and the rejections of `records` consecutive records of the file."""
 
     records: int
     rows: list[Row]
@@ -41,7 +41,7 @@ class PredictedChunk:
 
 
 class Predictor:
-    """A model version and what stands before it, loaded once for any number of chunks."""
+    """A model version and the project's encoder, loaded once for any number of chunks."""
 
     def __init__(
         self,
@@ -52,8 +52,11 @@ class Predictor:
         allow_files: bool = False,
         at: datetime.datetime | None = None,
     ) -> None:
-        """`allow_files`: rows may name files beside the file. `at`: a calibration that came later is left alone. Raises
-        `StepFailed` for a version or an encoder that is missing or damaged, or if the two do not belong together.
+        """Load the encoder and the version.
+
+        `allow_files`: rows may name files beside the uploaded file. `at`: use the calibration of that moment. Raises
+        `StepFailed` if the version or the encoder cannot be loaded, or if the version learned from another encoder;
+        `FileDamaged` if the encoder's file is damaged.
         """
         self._kind = kinds.of(project)
         self._encoder: Encoder = load_encoder(project)
@@ -71,7 +74,7 @@ class Predictor:
         self.shape = RowShape(project.asks, names if probabilities else ())
 
     def chunks(self, source: Source, *, skip: int = 0) -> Iterator[PredictedChunk]:
-        """Predictions for all records of the file but the first `skip`, in order. Raises `UnreadableFile`."""
+        """The predictions for all records of the file after the first `skip`, in order. Raises `UnreadableFile`."""
         most = (
             max(1, min(self._kind.chunk, MOST_PROBABILITIES // len(self.rules.classes)))
             if self._probabilities
@@ -118,7 +121,7 @@ class Predictor:
 
 
 def _stored(draft: Draft) -> bytes | np.ndarray | None:
-    """What would be stored of the item, if it went into the pool."""
+    """The bytes or vector that an import would store for the item."""
     return draft.vector if draft.file is None else draft.file
 
 

@@ -1,4 +1,4 @@
-"""What several steps read: labels as arrays, training sets, recipes, features, a version's model; and seeds."""
+"""Read the inputs of several steps: labels as arrays, training sets, recipes, features, a version's model, seeds."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from models_store.training import Propagated, Recipe, TrainingSet
 
 @dataclass(frozen=True, slots=True)
 class LabeledRows:
-    """Labeled items as arrays, behind them near-copies that are learned from: rows (n,), targets by question, proposed
-    (n,) for `verify`.
+    """Labeled items as arrays, followed by the near-copies to learn from: rows (n,), targets by question, proposed (n,)
+    for `verify`; hash: sha256 (hex) over rows and labels.
     """
 
     rows: np.ndarray
@@ -36,15 +36,15 @@ class LabeledRows:
     proposed: np.ndarray | None
     hash: str
     soft: csr_array | None = None
-    """(n, n_classes) how probable each class is, where that was asked for."""
+    """The probability of each class (n, n_classes), if the caller asked for soft labels."""
     propagated: Propagated | None = None
-    """Which of the labels near-copies have from others, if any do."""
+    """The sources and weights of propagated labels, if there are near-copies."""
     copies: int = 0
-    """How many they are."""
+    """The number of near-copies."""
 
 
 class CopyRow(NamedTuple):
-    """The row of a near-copy that is learned from, that of the item whose label it has, and this label."""
+    """A near-copy to learn from: its row, the row of its source item, and the source's label."""
 
     row: int
     source: int
@@ -54,10 +54,12 @@ class CopyRow(NamedTuple):
 def read_labels(
     project: Project, items: Any, n_classes: int, *, soft: bool = False, copies: Sequence[CopyRow] = ()
 ) -> LabeledRows:
-    """The given labeled items (a queryset) as arrays, with a hash over rows and labels. `soft`: with how probable each
-    class is, for `single`; then the hash is over that, too. `copies`: behind them, as far as their sources are there.
+    """The labeled `items` (a queryset) as arrays, with a hash over rows and labels.
+
+    `soft`: add the probability of each class, if the question learns soft labels; the hash then covers it. `copies`:
+    near-copies to append, if their sources are among the items.
     """
-    # Labels follow a merge and a split in the background: here the last of them are sure to.
+    # A background job rewrites labels after a merge or split of classes: this follows changes not yet written.
     followed = (
         (row, project.follow(label), index)
         for row, label, index in items.order_by("row").values_list("row", "label", "proposed")
@@ -93,7 +95,9 @@ def _propagated(project: Project, places: Mapping[int, int], sources: np.ndarray
 
 
 def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray, n_classes: int) -> csr_array:
-    """(n, n_classes) of the items with these rows: the label alone, where no other class is possible."""
+    """The probability of each class (n, n_classes) for the items with these rows; 1 for the label of an item without a
+    distribution.
+    """
     several = dict(items.filter(label_distribution__isnull=False).values_list("row", "label_distribution"))
     cells: list[tuple[int, int, float]] = []
     for place, (row, label) in enumerate(zip(rows.tolist(), labels.tolist(), strict=True)):
@@ -107,19 +111,19 @@ def _probable(project: Project, items: Any, rows: np.ndarray, labels: np.ndarray
 
 
 def seed_for(project: Project, purpose: str, number: int) -> int:
-    """A seed for one use, derived from the project's: different uses never share a stream."""
+    """A seed for one purpose, derived from the project's seed: different purposes have independent streams."""
     digest = hashlib.sha256(f"{project.seed}/{purpose}/{number}".encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1
 
 
 def open_features(project: Project, encoder: Encoder) -> Features:
-    """The features of all rows that count."""
+    """The features of all encoded rows, with `encoded_rows` read anew."""
     project.refresh_from_db(fields=["encoded_rows", "features_generation"])
     return ProjectFiles(project).features_of(rows=project.encoded_rows, dim=encoder.dim, dtype=encoder.dtype)
 
 
 class VersionDamaged(StepFailed):
-    """A version's files are missing or damaged. `problem` names the file, and says in one line what is wrong."""
+    """A version's files are missing or damaged. `problem` names the file and the damage in one line."""
 
     def __init__(self, version: ModelVersion, error: Exception | str) -> None:
         location = ProjectFiles(version.project).artifact_at(version.artifact)
@@ -128,8 +132,8 @@ class VersionDamaged(StepFailed):
 
 
 def load_model(project: Project, version: ModelVersion, *, at: datetime.datetime | None = None) -> Model:
-    """The version's network, as sure as it was known by that moment, or now, that it may be. Raises `VersionDamaged` if
-    its artifact is missing or damaged.
+    """The version's network with its calibration at the moment `at`, by default the current one. Raises
+    `VersionDamaged` if its artifact is missing or damaged.
     """
     location = ProjectFiles(project).artifact_at(version.artifact)
     try:
@@ -146,7 +150,7 @@ def training_set_of(
     n_classes: int,
     representative: np.ndarray | None = None,
 ) -> TrainingSet:
-    """The labels with their features, as models learn them. `representative`: as in `TrainingSet`."""
+    """The training set of these labels and their features. `representative`: as in `TrainingSet`."""
     return TrainingSet(
         features=features[labeled.rows],
         targets=labeled.targets,
@@ -161,7 +165,7 @@ def training_set_of(
 
 
 def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) -> Recipe:
-    """How the project trains its models.
+    """The recipe of the project's trainings: seed, settings, learner and network.
 
     Raises `StepFailed` if the project's settings are not valid, or if the encoder's network needs a missing library.
     """
@@ -176,7 +180,7 @@ def recipe_of(project: Project, encoder: Encoder, n_classes: int, *, seed: int) 
 
 
 def network_of(encoder: Encoder, n_classes: int) -> nn.Module | None:
-    """The network that the encoder brings for training, if any. Raises `StepFailed` if a library is missing."""
+    """The network that the encoder provides for training, if any. Raises `StepFailed` if a library is missing."""
     try:
         return encoder.network(n_classes)
     except EncoderSetupError as error:

@@ -1,6 +1,6 @@
-"""Steps that find a file damaged have it rebuilt, and run again. A version that stays damaged is set back: others pick.
+"""Rebuild a file that a step found damaged, and run the step again. A version that stays damaged picks no batch.
 
-Each damaged file is named in one line of the log and on the project's pages: `labeling.arrays.damage`.
+The log and the project's pages name each damaged file: `labeling.arrays.damage`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from labeling.steps.reading import VersionDamaged
 from labeling.steps.rebuilding import rebuild_version
 from labeling.steps.stored_files import StoredFile, file_named
 
-# Items' files and uploads: only a backup has them.
+# Items' files and uploads: only a backup can restore them.
 NOT_REBUILT = ("media/", "uploads/")
 
 
 def mending(run: Callable[[Step], None], step: Step) -> None:
-    """Run the step, again after each file that it found damaged and that could be rebuilt.
+    """Run the step, and again after each damaged file that it found and this function rebuilt.
 
-    Raises `StepFailed`, which names the file, where one cannot be, or is damaged again.
+    Raises `StepFailed`, which names the file, if a file cannot be rebuilt or is damaged a second time.
     """
     tried: set[str] = set()
     while True:
@@ -33,11 +33,11 @@ def mending(run: Callable[[Step], None], step: Step) -> None:
             _mend(step, damage.name_of(step.job.project, found.path), found.problem, tried)
         except VersionDamaged as found:
             _mend_version(step, found, tried)
-        step.job.refresh_from_db(fields=["batch", "project"])  # what they refer to may have changed
+        step.job.refresh_from_db(fields=["batch", "project"])  # the rebuild may have changed their rows
 
 
 def rebuild(step: Step) -> None:
-    """Rebuild the project's files that are known to be damaged, as far as that can be."""
+    """Rebuild the project's files that are recorded as damaged, except those that only a backup can restore."""
     project = step.job.project
     for name in [each.name for each in damage.standing_in(project)]:
         if step.urgent_work_is_due():
@@ -46,7 +46,7 @@ def rebuild(step: Step) -> None:
         if name.startswith(NOT_REBUILT):
             continue
         file = file_named(project, name)
-        if file is None:  # nothing needs it any more
+        if file is None:  # the project does not need it any more
             damage.mended(project, name)
         problem = problem_with(project, file) if file is not None else ""
         if not problem:
@@ -54,7 +54,7 @@ def rebuild(step: Step) -> None:
         try:
             _mend(step, name, problem, set())
         except StepFailed:
-            continue  # it says on its row why
+            continue  # `_mend` wrote the reason to the file's row
         except GaveWay:
             step.give_way()
             return
@@ -63,8 +63,9 @@ def rebuild(step: Step) -> None:
 
 
 def problem_with(project: Project, file: StoredFile) -> str:
-    """What is wrong with the file, in one line; empty if every byte of it is as it was written. It is noted, and a
-    version whose files are whole again is used again.
+    """Check every byte of the file; return the damage in one line, or an empty string.
+
+    Records the result, also on the file's version, so that a version whose files are whole again is used again.
     """
     version = project.versions.filter(artifact=file.name)
     try:
@@ -79,7 +80,7 @@ def problem_with(project: Project, file: StoredFile) -> str:
 
 
 def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
-    """Rebuild a file, and those first that it is rebuilt from. Raises `StepFailed`."""
+    """Rebuild a file, and before it any damaged files that it is rebuilt from. Raises `StepFailed`."""
     project = step.job.project
     damage.note(project, name, problem)
     version = project.versions.filter(artifact=name).first()
@@ -106,7 +107,7 @@ def _mend(step: Step, name: str, problem: str, tried: set[str]) -> None:
 
 
 def _mend_version(step: Step, found: VersionDamaged, tried: set[str]) -> None:
-    """Restore what follows from the version's other files, or set it back. Raises `VersionDamaged` the second time."""
+    """Rebuild the version's derived files, or mark the version damaged. Raises `VersionDamaged` the second time."""
     version, project = found.version, step.job.project
     if version.artifact in tried:
         raise found

@@ -1,7 +1,7 @@
-"""How damaged files are made again, each from what is left.
+"""Rebuild damaged files, each from rows of the database and other files.
 
-Nothing is written over that is whole: a file is replaced in one step, and of the features only those rows are written
-that do not match their sums.
+Whole data stays untouched: files are replaced in one atomic step, and of the features only rows that do not match their
+sums are rewritten.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from models_store.folders import FolderError
 from models_store.networks import Adaptive
 from models_store.prediction import EXTRAS
 
-# Rows that are encoded again together, where rows were written without sums.
+# Rows without sums are encoded again in parts of this size.
 PART = 512
 
 
 def rebuild_encoder(step: Step) -> None:
-    """Fit the encoder again. It has to be the very same, once a model has learned from what it made of items."""
+    """Fit the encoder again. Raises `StepFailed` if versions exist and learned from an encoder with another digest."""
     project = step.job.project
     if not project.versions.exists():
         start_generation(step, project)
@@ -61,7 +61,7 @@ def rebuild_encoder(step: Step) -> None:
 
 
 def rebuild_features(step: Step) -> None:
-    """Encode those rows again that are missing or do not match their sums."""
+    """Encode the rows again that are missing or do not match their sums. Raises `GaveWay` if an urgent step is due."""
     project = step.job.project
     encoder = load_encoder(project)
     features = open_features(project, encoder)
@@ -72,7 +72,7 @@ def rebuild_features(step: Step) -> None:
     report = step.progress("encoding damaged rows again", of=path.name)
     for done, part in enumerate(damaged):
         if step.job.kind == Job.Kind.REBUILD and step.urgent_work_is_due():
-            raise GaveWay  # what is encoded by now stays
+            raise GaveWay  # the rows encoded so far are kept
         block = encode_rows(project, encoder, part.start, part.stop)
         rewrite_rows(path, start=part.start, block=block)
         with step.write():
@@ -81,16 +81,16 @@ def rebuild_features(step: Step) -> None:
 
 
 def _parts(damaged: RowSum) -> Iterator[RowSum]:
-    """Rows with a sum are written together, for the sum is of all of them."""
+    """The parts in which to rewrite damaged rows: all rows of a sum at once, others by `PART`."""
     size = damaged.stop - damaged.start if damaged.crc32 is not None else PART
     for start in range(damaged.start, damaged.stop, size):
         yield RowSum(start, min(start + size, damaged.stop), None)
 
 
 def rebuild_version(version: ModelVersion) -> None:
-    """Write what follows from the rest: the card, from the manifest, and the calibration, from the version's row.
+    """Rebuild the version's derived files: the card from the manifest, and the calibration from the version's row.
 
-    Weights cannot be made again. Raises `VersionDamaged` if the version is still damaged.
+    Weights cannot be rebuilt. Raises `VersionDamaged` if the version is still damaged.
     """
     location = ProjectFiles(version.project).artifact_at(version.artifact)
     try:
@@ -110,7 +110,10 @@ def rebuild_version(version: ModelVersion) -> None:
 
 
 def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
-    """Have the version look at the pool again. Without its weights the array goes: no page and no batch needs it."""
+    """Run the version over the pool again to rebuild one array.
+
+    Remove the array if the version is damaged or the array is of an unknown name: pages and batches do without it.
+    """
     project, path = step.job.project, ProjectFiles(step.job.project).pool(version, name)
     version.refresh_from_db(fields=["damaged"])
     if version.damaged or name not in (*ALWAYS, *EXTRAS, "embeddings"):
@@ -122,7 +125,7 @@ def rebuild_pool_array(version: ModelVersion, name: str, step: Step) -> None:
 
 
 def _rows_of(project: Project, version: ModelVersion) -> int:
-    """How many rows the version has looked at: as many as its other arrays have."""
+    """The number of rows that the version has predicted: the length of its other arrays, else from a batch's row."""
     for name in ALWAYS:
         with suppress(FileDamaged):
             return len(load_array(ProjectFiles(project).pool(version, name), mmap=True))
@@ -131,7 +134,9 @@ def _rows_of(project: Project, version: ModelVersion) -> int:
 
 
 def rebuild_clustering(step: Step) -> None:
-    """Cluster the pool again, into new files, by the same version or, if that is damaged, the one in use."""
+    """Cluster the pool again into new files, with the same version's embeddings, or the version in use if that one is
+    damaged.
+    """
     project = step.job.project
     clustering, used = Clustering.objects.select_related("embedded_by").get(project=project), in_use(project)
     version = used.version if used is not None and clustering.embedded_by.damaged else clustering.embedded_by
@@ -141,11 +146,11 @@ def rebuild_clustering(step: Step) -> None:
 
 
 def rebuild_joins(step: Step) -> None:
-    """Find again where rows joined that came after the clustering was built."""
+    """Compute again which clustered row each later row joins."""
     clustering = Clustering.objects.select_related("embedded_by").get(project=step.job.project)
     join(step, clustering, np.empty(0, np.int64), clustering.joined_rows)
 
 
 def remove(path: Path, step: Step | None = None) -> None:
-    """Remove a file that can be done without, or is made again with the next batch."""
+    """Remove a file that pages can do without, or that the next batch writes again."""
     store().remove(path)

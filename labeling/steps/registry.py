@@ -1,4 +1,4 @@
-"""The steps by name. Importing this loads torch: only the worker does."""
+"""The steps by name. Importing this module loads torch: only the worker imports it."""
 
 from __future__ import annotations
 
@@ -42,5 +42,5 @@ STEPS: dict[str, Callable[[Step], None]] = {
 
 
 def run_step(step: Step) -> None:
-    """Run the step that the job names. Files that it finds damaged are rebuilt, as far as that can be."""
+    """Run the step of the job's kind; rebuild damaged files that it finds, and run it again (`mending`)."""
     mending(STEPS[step.job.kind], step)

@@ -1,4 +1,4 @@
-"""Relabel: let labels follow classes that were merged, or are apart again."""
+"""Relabel: resolve labels again after a merge or split of classes, or after a manager undid one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from labeling.loop.step import Step
 
 
 def relabel(step: Step) -> None:
-    """Settle the labels again that the project's changes of classes are about."""
+    """Resolve the labels again that the project's pending changes of classes affect."""
     report = step.progress("changing labels")
     report(0)
     relabeling.relabel(step.job.project, writing=step.write, progress=report)

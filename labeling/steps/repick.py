@@ -1,8 +1,8 @@
-"""Repick: what nobody holds of a batch that was picked ahead is picked again, now that there is a newer model.
+"""Repick: a newer model picks the untouched tasks of a batch again that was picked ahead.
 
-People go on meanwhile. A task keeps its place and gets another item, unless somebody was given it first: then it stays
-as it was. The task says which selection picked it. How that one went stands on the batch, or in a row of its own if a
-later one followed.
+People go on labeling meanwhile. A task keeps its place and gets another item, unless a person is assigned it first:
+then it stays as it was. Each task records the selection that picked it. The facts of the last selection are on the
+batch, those of earlier ones in rows of `Selection`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FACTS = [field.attname for field in SelectionFacts._meta.fields]
 
 @dataclass(frozen=True, slots=True)
 class Untouched:
-    """The tasks of a batch that nobody was given: keys, ranks and rows of their items, (n,) each, by rank."""
+    """The replaceable tasks of a batch: keys, ranks and rows of their items, (n,) int64 each, by rank."""
 
     keys: np.ndarray
     ranks: np.ndarray
@@ -42,27 +42,27 @@ class Untouched:
 
 
 def repick(step: Step) -> None:
-    """Pick what is left of the newest batch on offer by the version in use, if that did not pick all of it."""
+    """Pick the untouched tasks of the newest batch on offer again with the version in use, unless it picked them."""
     project = step.job.project
     batch = project.batches.on_offer().last()
     used = in_use(project)
     if batch is not None and used is not None and not used.version.damaged:
         if not _is_picked_by(batch, used.version):
             _repick(step, project, batch, used, project.strategy if batch.strategy == SEED else batch.strategy)
-        elif step.job.attempts > 1:  # killed behind the last task: the tasks may still hide their copies
+        elif step.job.attempts > 1:  # killed after the last task: tasks may still hide their copies
             copies.choose_again(step, batch)
     with step.finish():
         pass
 
 
 def _is_picked_by(batch: Batch, version: ModelVersion) -> bool:
-    """Whether the version has picked it, and has not been killed in the midst of it."""
+    """Whether the version has picked the batch, and no task is left from an earlier selection after a kill."""
     begun = version == batch.selected_by
     return begun and not _replaceable(batch).filter(selection__lt=batch.selection).exists()
 
 
 def _replaceable(batch: Batch) -> TaskQuerySet:
-    """The tasks of picked items that nobody was given, that no manager asked for, and that replace no other."""
+    """The tasks of picked items that were never assigned, that no manager asked for, and that replace no other."""
     return batch.tasks.picked().untouched().filter(asked=False, replaces=None)
 
 
@@ -70,7 +70,7 @@ def _repick(step: Step, project: Project, batch: Batch, used: InUse, strategy: s
     begun = timezone.now()
     look = look_at_pool(project, used, strategy, progress=step.progress("looking at the pool", end=0.4))
     if strategy in BY_CHANCE:
-        return  # no model has a say in it; pages tell what this one makes of the pool all the same
+        return  # no model picks; the run over the pool is for the pages
     pool_rows = look.facts["pool_rows"]
     if look.clustered:
         clustered = Clustered(step, batch, used.version, pool_rows)
@@ -119,13 +119,13 @@ def _untouched(batch: Batch) -> Untouched:
 
 
 def _ranks_of(batch: Batch) -> int:
-    """How many ranks the batch has: more than tasks, where some were dropped."""
+    """The number of ranks of the batch: more than its tasks if some were dropped."""
     last = batch.tasks.aggregate(last=Max("rank"))["last"]
     return 0 if last is None else int(last) + 1
 
 
 def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
-    """The ranks below `size` that are not among these, as ranges [start, stop)."""
+    """The ranks below `size` that are not in `ranks`, as ranges [start, stop)."""
     kept = np.ones(size + 2, bool)
     kept[0] = kept[-1] = False
     kept[ranks + 1] = False
@@ -134,7 +134,7 @@ def _ranges(size: int, ranks: np.ndarray) -> list[list[int]]:
 
 
 def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouched: Untouched, number: int) -> None:
-    """Give the untouched tasks the items of the plan. What was in the batch already keeps its place."""
+    """Give the untouched tasks the items of the plan. An item of the batch that is picked again keeps its task."""
     places = _places(picked.plan.rows, untouched.rows)
     facts_of = TaskFacts(project, batch, picked, size=_ranks_of(batch))
     report = step.progress("writing the batch", start=0.6)
@@ -147,8 +147,9 @@ def _replace(step: Step, project: Project, batch: Batch, picked: Picked, untouch
 
 
 def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    """For tasks with the rows `old` (n,), the place in `new` that each is given, -1 for none: a row that is in both
-    stays where it is, the others come in their order.
+    """For tasks with the rows `old` (n,), the place (n,) in `new` of each task's new row, -1 for none.
+
+    A row in both stays with its task; the other tasks get the other rows in order.
     """
     places = np.full(len(old), -1)
     order = np.argsort(new)
@@ -162,7 +163,7 @@ def _places(new: np.ndarray, old: np.ndarray) -> np.ndarray:
 
 
 def _write(keys: Sequence[int], facts: Sequence[dict[str, Any]], number: int, overlap: int) -> None:
-    """Write these facts to the tasks that still nobody was given: each statement asks again."""
+    """Write these facts to the tasks that are still unassigned: each statement checks that."""
     change_each(
         f"""
         UPDATE labeling_task SET selection = %s, {", ".join(f"{name} = %s" for name in TASK_FACTS)}

@@ -1,10 +1,10 @@
-"""Replace: an item that everybody skipped gets no label. Another takes its place, as a new task of the open batch.
+"""Replace: add a new task to the open batch for each item that all its annotators skipped.
 
-So a batch keeps its size and its spread. It never waits for this: the last answer completes it, skipped or not. New
-tasks come last in the batch's order. All kinds of tasks are replaced alike, gold tasks too: a size that grows, or does
-not, tells an annotator nothing. A skip that is taken back takes its replacement with it (`queue.undo`).
+So a batch keeps its number of labels and its spread over clusters. The batch never waits for this step: the last answer
+or skip completes it. New tasks have the last ranks. The step replaces all kinds of tasks alike, gold tasks too, so that
+the batch's size tells an annotator nothing. Undoing a skip removes its replacement (`queue.undo`).
 
-Rows are locked as everywhere: tasks, items, the batch, the project.
+Rows are locked in the usual order: tasks, items, the batch, the project.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from labeling.steps.further import choose_gold
 from labeling.steps.select import read_pool
 from labeling.steps.tasks import Picked, TaskFacts
 
-# So much of a batch is replaced at most: who skips without end shall not drain the pool.
+# The largest share of a batch that is replaced: a person who skips every item must not drain the pool.
 MOST_REPLACED = 0.2
-# After this time it is tried again, where a selection was under way.
+# The delay of the next attempt while a selection is running.
 LATER = datetime.timedelta(seconds=1)
 
 
 class _Picking(Exception):
-    """A selection has read the pool, or is about to: what it picks must not be taken from it."""
+    """A selection is running or about to run: this step must not take items that the selection may pick."""
 
 
 class _Closed(Exception):
@@ -42,7 +42,7 @@ class _Closed(Exception):
 
 
 def replace(step: Step) -> None:
-    """Replace what was skipped in the project's open batches. Called again, it does what is left."""
+    """Replace the skipped tasks of the project's open batches. A second call does the rest."""
     report = step.progress("replacing skipped items")
     report(0)
     project = step.job.project
@@ -59,7 +59,7 @@ def replace(step: Step) -> None:
 
 
 def _skipped(batch: Batch) -> TaskQuerySet:
-    """The tasks of the batch to be replaced, but for those of items that were taken out of the pool."""
+    """The skipped tasks of the batch without a replacement, except those of items that were excluded from the pool."""
     kept = batch.tasks.filter(item__excluded_at=None, repeats__excluded_at=None)
     return kept.skipped().filter(replaced_by=None).order_by("pk")
 
@@ -79,7 +79,7 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
         further=np.array([row for _, row in gold], np.int64), sureness=_sureness(batch),
     )  # fmt: skip
     with step.write():
-        # Asked again behind the locks: a skip may have been taken back, an item taken out of the pool.
+        # Read again under the locks: a skip may have been undone, an item excluded.
         still = set(
             _skipped(batch)
             .filter(pk__in=[task.pk for task, _ in pairs])
@@ -108,8 +108,9 @@ def _replace(step: Step, project: Project, batch: Batch) -> None:
 
 
 def _reuse(step: Step, batch: Batch) -> None:
-    """Let replacements of skips that were taken back stand for skips that came since: else a batch would grow with each
-    skip that somebody takes back when its replacement is out with people.
+    """Assign the replacements of undone skips to later skips.
+
+    Otherwise the batch would grow with each skip that a person undoes while its replacement is assigned.
     """
     replacements = batch.tasks.filter(replaces__isnull=False)
     spare = list(replacements.exclude(replaces__in=batch.tasks.skipped()).order_by("pk"))
@@ -119,8 +120,8 @@ def _reuse(step: Step, batch: Batch) -> None:
 
 
 def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
-    """Keys and rows of so many gold items that the batch does not ask about, if there are as many: in place of skipped
-    gold tasks, so that a replacement tells nothing either.
+    """Keys and rows of at most `number` gold items that are not in the batch, to replace skipped gold tasks: whether a
+    skip is replaced must not reveal a gold task.
     """
     if not number:
         return []
@@ -130,7 +131,7 @@ def _gold(project: Project, batch: Batch, number: int) -> list[tuple[int, int]]:
 
 
 def _sureness(batch: Batch) -> np.ndarray:
-    """How sure the model was of the batch's picked tasks: of the first thousand."""
+    """The model's confidence on the first thousand picked tasks of the batch, (n,) float."""
     chosen = batch.tasks.picked().filter(is_control=False, asked=False, confidence__isnull=False).order_by("rank")
     return np.array(list(chosen.values_list("confidence", flat=True)[:1000]), np.float64)
 
@@ -141,7 +142,10 @@ def _next_rank(batch: Batch) -> int:
 
 
 def _grow(batch: Batch, tasks: int, control: int, gold: int) -> None:
-    """Count these new tasks on the batch, with the control and gold tasks among them, as long as it is open."""
+    """Add these new tasks, and the control and gold tasks among them, to the batch's counts.
+
+    Raises `_Closed` if the batch is not open any more.
+    """
     if not Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).update(
         size=F("size") + tasks,
         remaining=F("remaining") + tasks,
@@ -152,9 +156,9 @@ def _grow(batch: Batch, tasks: int, control: int, gold: int) -> None:
 
 
 def _keep_selections_off(project: Project) -> None:
-    """Let no selection of the project begin before this transaction ends. Raises `_Picking` if one is under way.
+    """Let no selection of the project begin before this transaction ends. Raises `_Picking` if a selection is running.
 
-    New steps wait for the project's row, and those that wait already are held.
+    The lock on the project's row keeps new selections out, and locks on waiting jobs keep workers from taking them.
     """
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     picking = Job.objects.unfinished().filter(project=project, kind__in=[Job.Kind.SELECT, Job.Kind.REPICK])
@@ -164,7 +168,7 @@ def _keep_selections_off(project: Project) -> None:
 
 
 def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
-    """A row for each skipped task, as far as the pool suffices, with what a selection would say of them."""
+    """A row of the pool for each skipped task, in the form of a selection; fewer if the pool does not suffice."""
     version = batch.selected_by if batch.selected_by is None or not batch.selected_by.damaged else None
     pool_rows = project.encoded_rows if batch.pool_rows is None else batch.pool_rows
     margins = None if version is None else load_array(ProjectFiles(project).pool(version, "margins"))
@@ -192,7 +196,9 @@ def _pick(project: Project, batch: Batch, skipped: list[Task]) -> Picked:
 
 
 def _clusters(project: Project, batch: Batch, pool_rows: int) -> np.ndarray | None:
-    """Cluster ids by row, at the cut that the batch was picked at; None if it was picked by none, or by others."""
+    """Cluster ids by row, at the cut of the batch's selection; None if the selection used no clusters, or a clustering
+    that the project has replaced.
+    """
     clustering = Clustering.objects.filter(project=project).first()
     if not batch.clusters or clustering is None or clustering.digest != batch.dendrogram_hash:
         return None

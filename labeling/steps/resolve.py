@@ -1,7 +1,7 @@
-"""Resolve: labels and their probabilities by all answers of the project, before a version learns from them.
+"""Resolve: estimate labels and their probabilities from all answers of the project, before a version learns from them.
 
-Only answers of batches that are closed take part, which nobody changes any more: killed at any moment and run again, it
-comes to the same. What a manager has settled stays as it is.
+Only answers of closed batches take part, which cannot change any more: a run after a killed one gives the same result.
+Labels that a manager has corrected stay as they are.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from labeling.resolving.posterior import LEAST_SUPPORT, worth_asking
 from labeling.statements import change_each, stored
 
 CHUNK = 5000
-# Items that are written in one transaction: others wait for its end.
+# Items written in one transaction: other writers wait for its end.
 PART = 200
 CLOSED = (Batch.State.TRAINING, Batch.State.DONE)
 TASK = ("pk", "batch_id", "item_id", "repeats_id", "is_control", "prompted", "predicted", "confidence")
@@ -34,7 +34,7 @@ SAME = 1e-6
 
 @dataclass(slots=True)
 class _Read:
-    """All closed answers as numbers, and what the numbers stand for."""
+    """All answers of closed batches as arrays of numbers, and the tasks, users and values behind the numbers."""
 
     tasks: list[Task] = field(default_factory=list)
     users: dict[int, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class _Read:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """What an item is to be labeled with; `label` None for what is left to a review."""
+    """The resolved label of an item; `label` is None if the item is left to a review."""
 
     label: Any
     agreement: float | None
@@ -53,7 +53,10 @@ class _Label:
 
 
 def resolve(step: Step, project: Project) -> None:
-    """Write the labels, how probable each is, and how accurate each member. Nothing where one person answers each."""
+    """Write the labels, their probabilities, and each member's accuracy.
+
+    Does nothing in a project where one person answers each item.
+    """
     if not _several_answer(project):
         return
     report = step.progress("weighing the answers", end=0.1)
@@ -122,7 +125,10 @@ def _read(project: Project) -> _Read:
 
 
 def _labels(project: Project, read: _Read, resolved: Resolved, *, decides: bool) -> list[_Label]:
-    """Of each task. Where the probabilities do not decide, the label is what the answers amount to."""
+    """The label of each task: the most probable value if `decides`, else the result of `Question.resolve`.
+
+    On a scale with majority resolving, `Question.resolve` always decides.
+    """
     assert read.answers is not None
     of_task: list[list[tuple[int, float]]] = [[] for _ in read.tasks]
     rows = zip(resolved.item.tolist(), resolved.value.tolist(), resolved.probability.tolist(), strict=True)
@@ -157,13 +163,13 @@ def _label(
     if project.is_split(label):  # the item is asked again
         return _Label(None, None, None, None)
     several = [[values[-value], round(p, 4)] for p, value in likely if p > dawid_skene.LEAST]
-    # One that is not the most frequent answer says why, wherever it goes.
+    # Store the distribution also if the label is not the result of `Question.resolve`, to explain it.
     telling = len(several) > 1 or (decides and label != project.asks.resolve([values[number] for number in answers])[0])
     return _Label(label, agreement, None if label is None else round(probability, 6), several if telling else None)
 
 
 def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
-    """Write those labels that differ from what is there, and count them. Corrections wait for the locks."""
+    """Write the labels that differ from the stored ones, and update the counts. The locks keep corrections out."""
     locked = (
         Task.objects.filter(pk__in=[task.pk for task in tasks])
         .select_for_update(no_key=True, of=("self",))
@@ -193,7 +199,7 @@ def _write(tasks: Sequence[Task], labels: Sequence[_Label]) -> None:
                 "label_distribution = %s WHERE id = %s",
                 rows,
             )
-    LabelCounts.objects.filter(batch__in=changed).delete()  # they are of the labels before
+    LabelCounts.objects.filter(batch__in=changed).delete()  # counted before the changes
 
 
 def _is(item: Item, new: _Label) -> bool:

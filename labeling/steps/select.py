@@ -1,7 +1,7 @@
 """Select: read the pool, plan the next batch, write its tasks and open it.
 
-The tasks, up to a million, are written in parts. Nobody is given one before the last transaction, which is small, opens
-the batch. An attempt that was killed in between has left some: they are removed, and the batch is planned again.
+The step writes up to a million tasks in parts. They are served only after the last, small transaction opens the batch.
+The next attempt after a kill removes the tasks written so far, and plans the batch again.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ POOL = [("row", np.int64), ("reserved", bool), ("key", np.float64)]
 
 
 def select(step: Step) -> None:
-    """Plan the batch and write its tasks; then say how they were picked, and open it, in one transaction."""
+    """Plan the batch and write its tasks; then write the selection's facts and open the batch in one transaction."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     report = step.progress("picking the batch", end=PICKING_SHARE)
@@ -72,8 +72,8 @@ def select(step: Step) -> None:
 
 
 def look_again(step: Step, batch: Batch) -> None:
-    """Have the batch picked by the version that is in use now: the one that was to pick it has been damaged since. By
-    chance, if no version's files are left.
+    """Let the version now in use pick the batch, since the version that was to pick it is damaged. If all versions are
+    damaged, the batch is drawn at random.
     """
     project, used = batch.project, in_use(batch.project)
     facts: dict[str, Any] = {"selected_by": None, "strategy": SEED}
@@ -100,7 +100,10 @@ def pick(
     seed: int,
     progress: Callable[[float], None],
 ) -> Picked:
-    """Plan a batch of so many items of this pool, as the version takes them. Raises `StepFailed` without clusters."""
+    """Plan a batch of `batch_size` items of this pool by the version's predictions.
+
+    Raises `StepFailed` if the strategy needs clusters and the clustering does not cover `pool_rows`.
+    """
     by = STRATEGIES["uniform" if strategy == SEED else strategy]
     arrays = {} if version is None else _arrays_of(project, version, by.needs)
     clusters = height = guard = None
@@ -148,7 +151,7 @@ def pick(
 
 
 def _arrays_of(project: Project, version: ModelVersion, needs: Collection[str]) -> dict[str, np.ndarray]:
-    """What the version says of each row: margins, which all of the pool is looked at by, and what else is needed."""
+    """The version's arrays by row: the margins, and the other arrays that the strategy needs."""
     files = ProjectFiles(project)
     others = [name for name in needs if name not in ("margins", "clusters")]
     return {
@@ -162,15 +165,15 @@ def _rows_of(version: ModelVersion) -> int:
 
 
 def seed_of(project: Project, number: int, selection: int = 1) -> int:
-    """The seed of a batch's selection, 63 bits. It decides the order of the tasks, so it is keyed by the secret."""
+    """The seed of a batch's selection, 63 bits: keyed by the project's secret, since it decides the order of tasks."""
     subject = number if selection == 1 else f"{number}/{selection}"
     return int.from_bytes(project.keyed("select", subject)[:8], "big") >> 1
 
 
 def read_pool(project: Project, pool_rows: int, *, also: QuerySet[Task] | None = None) -> Pool:
-    """The unlabeled items of the first `pool_rows` rows, and those of the tasks `also`, in the order of their rows."""
+    """The unlabeled items of the first `pool_rows` rows and the items of the tasks `also`, in the order of the rows."""
     items = [project.items.unlabeled(), *([] if also is None else [project.items.filter(task__in=also)])]
-    # Straight into the array: a list of so many tuples would take ten times its memory.
+    # Straight into the array: a list of tuples would take ten times its memory.
     values = np.concatenate([np.fromiter(_pool_values(part, pool_rows), POOL) for part in items])
     values = values[np.argsort(values["row"])]
     return Pool(values["row"], values["reserved"], values["key"])
@@ -182,13 +185,13 @@ def _pool_values(items: ItemQuerySet, pool_rows: int) -> Iterator[tuple[Any, ...
 
 
 def _asked_rows(project: Project) -> np.ndarray:
-    """The rows that a manager asked for, the longest asked first."""
+    """The rows of the items that a manager asked for, the longest waiting first."""
     rows = project.items.queued().filter(row__isnull=False).order_by("queued_at", "row").values_list("row", flat=True)
     return np.fromiter(rows.iterator(chunk_size=CHUNK), np.int64)
 
 
 def _taken_rows(project: Project, pool: Pool, pool_rows: int) -> np.ndarray:
-    """The rows that a model learned from or will: labeled ones, and those of tasks that are out with people."""
+    """The rows that a model learns from: labeled items, and items of tasks in open, ready and training batches."""
     learned = project.items.trainable() | project.items.filter(
         task__batch__state__in=[Batch.State.OPEN, Batch.State.READY, Batch.State.TRAINING], reserved=False
     )

@@ -1,7 +1,7 @@
-"""The files of a project: what each is called, how it is checked, and how it is rebuilt.
+"""The files of a project: the name, the check and the rebuild of each.
 
-What a project must have follows from its rows. Sums lie in the .npy files themselves, in archives, in manifests of
-model versions, in the names of items' files, and for the features in rows.
+The project's rows say which files it must have. Checksums are in the .npy files, in archives, in the manifests of model
+versions, in the names of items' files, and for the features in rows.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from models_store import artifact
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file by its name below the project's folder, or by its location. `check` reads all of it, and raises
-    `FileDamaged`. `rebuild` makes it again; None where that cannot be. Instead of a damaged version an
-    earlier one is used.
+    """A file of a project. `name`: its path below the project's folder, or its whole location.
+
+    `check` reads the whole file and raises `FileDamaged`. `rebuild` rebuilds the file; None if it cannot be rebuilt.
     """
 
     name: str
@@ -43,7 +43,7 @@ class StoredFile:
 
 
 def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFile]:
-    """All files of the project, those first that others are rebuilt from."""
+    """All files of the project, in an order in which each is rebuilt from earlier ones."""
     yield from _features(project)
     for version in project.versions.order_by("number"):
         yield _version(project, version)
@@ -56,7 +56,7 @@ def files_of(project: Project, *, with_media: bool = True) -> Iterator[StoredFil
 
 
 def file_named(project: Project, name: str) -> StoredFile | None:
-    """The file of this name, if the project has it; items' files are not looked through."""
+    """The project's file of this name, or None. Does not search the items' files."""
     return next((file for file in files_of(project, with_media=False) if file.name == name), None)
 
 
@@ -69,7 +69,7 @@ def _features(project: Project) -> Iterator[StoredFile]:
     )
 
     def check() -> None:
-        # Not by the encoder, which may be damaged itself.
+        # Without the encoder, if possible: it may be damaged itself.
         features = files.stored_features() or open_features(project, load_encoder(project))
         if damaged := features.check(sums_of(project)).damaged:
             raise features.damage(damaged)
@@ -90,7 +90,7 @@ def _version(project: Project, version: ModelVersion) -> StoredFile:
 
 
 def _pool(project: Project) -> Iterator[StoredFile]:
-    """Arrays that versions must have which looked at the pool, and all others that lie there."""
+    """The arrays of versions that picked a batch or embedded the clustering, and all other arrays in their folders."""
     files = ProjectFiles(project)
     looked = {batch.selected_by_id for batch in project.batches.exclude(selected_by=None)}
     looked |= set(Selection.objects.filter(batch__project=project).values_list("selected_by", flat=True))
@@ -138,7 +138,7 @@ def _clustering(project: Project) -> Iterator[StoredFile]:
 
 
 def _surveys(project: Project) -> Iterator[StoredFile]:
-    """What pages forecast and draw by. It need not be there, and what is damaged is made again with the next batch."""
+    """The files of forecasts and maps, if they exist. A damaged one is removed, and the next batch writes it again."""
     files = ProjectFiles(project)
     kinds: list[tuple[Path, type]] = [(files.sample, Sample), (files.baseline, Baseline)]
     kinds += [(files.map(number), PoolMap) for number in project.batches.values_list("number", flat=True)]
@@ -164,7 +164,7 @@ def _media(project: Project) -> Iterator[StoredFile]:
 
 
 def _waiting(project: Project) -> Iterator[StoredFile]:
-    """Files that wait to be taken in or predicted, and results that can be fetched."""
+    """Uploaded files that wait for their import or prediction, and the results of finished predictions."""
     imports = ItemImport.objects.filter(project=project, owns_file=True)
     paths = {each.path for each in (imports.reading() | imports.failed()) if each.path}
     paths |= set(PredictionRun.objects.filter(project=project).unfinished().values_list("path", flat=True))

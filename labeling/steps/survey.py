@@ -1,6 +1,6 @@
-"""Survey the pool once a batch is open: a sample that pages forecast by, and a map. Nobody waits for it.
+"""Survey the pool once a batch is open: draw a sample for forecasts, and a map. No other step waits for it.
 
-The loop's own steps come first: a survey gives way to them, and begins again later.
+A survey gives way to the loop's own steps, and begins again later.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROWS = 50_000
 
 
 def survey(step: Step) -> None:
-    """Write down what the next batch is forecast by, and where the batch lies in the pool."""
+    """Store a sample of the pool, from which pages forecast the next batch, and the map of the batch in the pool."""
     batch, project = step.job.batch, step.job.project
     assert batch is not None
     try:
@@ -37,17 +37,17 @@ def survey(step: Step) -> None:
 def _survey(step: Step, project: Project, batch: Batch) -> None:
     files = ProjectFiles(project)
     sample = stored.load(files.sample, Sample)
-    # An attempt that gave way has left its sample; and a survey that waited long must not overwrite a later batch's.
+    # An earlier attempt may have stored its sample, and a late survey must not overwrite the sample of a later batch.
     if sample is None or sample.batch < batch.number:
         stored.save(files.sample, _sample(step, project, batch))
     clustering = Clustering.objects.filter(project=project).select_related("embedded_by").first()
-    # The tasks' clusters are those of the dendrogram that they were picked by.
+    # The map shows the tasks' clusters, which belong to the dendrogram that picked them.
     if clustering is not None and batch.clusters and clustering.digest == batch.dendrogram_hash:
         stored.save(files.map(batch.number), draw_map(step, project, clustering, batch))
 
 
 def _sample(step: Step, project: Project, batch: Batch) -> Sample:
-    """A sample of what is left, as the version saw it that the batch was picked by."""
+    """A sample of the open items, with the margins of the version that picked the batch."""
     assert batch.selected_by is not None
     margins = load_array(ProjectFiles(project).pool(batch.selected_by, "margins"), mmap=True)
     rows = _open_rows(step, project, len(margins))
@@ -67,7 +67,7 @@ def _sample(step: Step, project: Project, batch: Batch) -> Sample:
 
 
 def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
-    """The rows that no batch has taken and that are not kept for control, ascending."""
+    """The rows that no batch has taken and that are not reserved for control, ascending. Raises `GaveWay`."""
     report = step.progress("surveying the pool")
     rows = []
     for start in range(0, pool_rows, ROWS):
@@ -80,9 +80,9 @@ def _open_rows(step: Step, project: Project, pool_rows: int) -> np.ndarray:
 
 
 def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows in the dendrogram's order, and for each two neighbours the merge that joins them.
+    """The rows in the order of the dendrogram's leaves, and the merges that join neighbours; -1 for the same leaf.
 
-    Rows that joined later lie where the row is that they joined. Those that have no place yet are left out.
+    A row that joined later has the place of the row that it joined. Rows that have not joined yet are left out.
     """
     items, joined_by = in_line(read_dendrogram(project, clustering))
     place = np.empty(clustering.rows, np.int64)
@@ -94,6 +94,6 @@ def _line_up(project: Project, clustering: Clustering, rows: np.ndarray) -> tupl
     rows, at = rows[order], at[order]
     if len(rows) < 2:
         return rows, np.empty(0, np.int64)
-    # The latest merge between two neighbours; of two at the same place none is needed.
+    # The latest merge between two neighbours; rows at the same place need none.
     latest = np.maximum.reduceat(np.append(joined_by, 0), at)[:-1]
     return rows, np.where(at[1:] == at[:-1], -1, latest)

@@ -1,6 +1,6 @@
-"""The tasks of a batch as a selection writes them: with why each item was picked, and what the model made of it.
+"""Write the tasks of a batch: for each item the reason why the selection picked it, and the model's prediction.
 
-They may be a million, and are written in parts. Nobody is given one before the batch opens.
+A batch may have a million tasks, which are written in parts. They are served only after the batch opens.
 """
 
 from __future__ import annotations
@@ -25,27 +25,27 @@ from labeling.models.tasks import PromptedBy
 from labeling.statements import insert_many
 from labeling.steps.further import Further
 
-# What a selection says of each task: columns of the table.
+# The columns of a task that a selection fills.
 TASK_FACTS = (
     "item_id", "is_control", "asked", "margin", "predicted", "confidence", "likely", "prompted", "prompted_by",
     "cluster", "cluster_size", "draw_pass", "stand_in", "copies_shown",
 )  # fmt: skip
-# Until it is known how many near-copies a task shows (`labeling.steps.copies`), it shows none.
+# A task shows no near-copies until `labeling.steps.copies` sets their number.
 NO_COPIES = {"copies_shown": 0}
-# What it says of one whose item is asked again: no selection picked it.
+# The values for a task whose item is asked again: no selection picked it.
 NOT_PICKED = {
     "item_id": None, "is_control": False, "asked": False, "cluster": None, "cluster_size": None, "draw_pass": None,
     **NO_COPIES,
 }  # fmt: skip
-# Tasks that are written in one transaction: others wait for its end.
+# Tasks written in one transaction: other writers wait for its end.
 PART = 500
-# How far the step is when the tasks are picked: what people are told of the time left goes by it.
+# Progress of the step when the tasks are picked: pages estimate the time left from it.
 PICKING_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Picked:
-    """What a selection came to: the plan, and the facts that replay it."""
+    """The result of a selection: the plan, the facts that replay it, and the version that picked."""
 
     plan: Plan
     facts: dict[str, Any]
@@ -53,11 +53,11 @@ class Picked:
 
 
 def prompted(project: Project, number: int, n: int, *, suggesting: bool = False) -> np.ndarray:
-    """(n,) bool: the tasks on which annotators are shown a prediction or suggestion, drawn by chance whatever the task.
+    """Draw the tasks (n,) bool, by rank, on which annotators see a prediction or suggestion, independent of the tasks.
 
-    Also where an item has none: control items that were not prompted stand for the pool whichever items have one.
-
-    Models are measured on the control tasks among the others: docs/decisions/0023-nothing-tells-a-control-task.md.
+    The draw includes tasks whose item has no prediction or suggestion: so the control items that are not drawn
+    represent the pool, whichever items have one. Models are measured on the control tasks that are not drawn:
+    docs/decisions/0023-nothing-tells-a-control-task.md.
     """
     if not project.show_predictions and not suggesting:
         return np.zeros(n, bool)
@@ -66,10 +66,10 @@ def prompted(project: Project, number: int, n: int, *, suggesting: bool = False)
 
 
 class TaskFacts:
-    """What is written down of each task: its item, why it was picked, and what the model predicted for it.
+    """The values of each task's columns `TASK_FACTS`: its item, the reason of its pick, and the model's prediction.
 
-    `size`: the number of ranks of the batch. `further`: (m,) rows of the tasks whose items are asked again. `sureness`:
-    how sure the model is of picked tasks; of the plan's, if left out.
+    `size`: the number of ranks of the batch. `further`: (m,) rows of the items that are asked again. `sureness`: (n,)
+    float, the model's confidence on picked tasks; by default, on the picked tasks of the plan.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class TaskFacts:
         self._stand_in = self._stand_ins(batch, further, sureness)
 
     def _stand_ins(self, batch: Batch, further: np.ndarray | None, sureness: np.ndarray | None) -> dict[int, float]:
-        """By row, the stand-ins of tasks that were not picked for doubt: each kind by itself."""
+        """The stand-ins by row of control, asked and further tasks, computed for each of the three kinds by itself."""
         if not self._arrays:
             return {}
         plan, confidence = self._plan, self._arrays["confidence"]
@@ -116,7 +116,7 @@ class TaskFacts:
         return found
 
     def __call__(self, places: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
-        """Of the rows at these places of the plan, for tasks with these ranks."""
+        """The values for tasks with these ranks, whose items are at these places of the plan."""
         plan = self._plan
         rows = [int(plan.rows[place]) for place in places]
         items = Item.objects.filter(project=self._project, row__in=database.among(rows))
@@ -136,7 +136,7 @@ class TaskFacts:
         ]
 
     def of_further(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
-        """Of tasks with these ranks, whose items, with these rows, are asked again."""
+        """The values for tasks with these ranks, whose items have these rows and are asked again."""
         return [{**NOT_PICKED, **shown} for shown in self._of_rows(rows, ranks)]
 
     def _of_rows(self, rows: Sequence[int], ranks: Sequence[int]) -> list[dict[str, Any]]:
@@ -144,17 +144,17 @@ class TaskFacts:
         return [self._of_row(row, rank, is_suggested=row in suggested) for row, rank in zip(rows, ranks, strict=True)]
 
     def _suggested(self, rows: Sequence[int]) -> set[int]:
-        """Those of these rows whose items came with a suggestion, if suggestions are shown."""
+        """The rows whose items were imported with a suggestion; empty if the project shows no suggestions."""
         if not self._suggesting:
             return set()
         items = Item.objects.filter(project=self._project, row__in=rows)
         return {row for row in items.suggested().values_list("row", flat=True) if row is not None}
 
     def _of_row(self, row: int, rank: int, *, is_suggested: bool) -> dict[str, Any]:
-        """What the model predicted for a row, and whose answer the task with this rank shows."""
+        """The model's prediction for a row, and the source of the answer that the task with this rank shows."""
         arrays = self._arrays
         facts: dict[str, Any] = {"margin": None, "predicted": None, "confidence": None, "likely": ""}
-        is_known = bool(arrays) and row < len(arrays["margins"])  # not if encoded since the model looked at the pool
+        is_known = bool(arrays) and row < len(arrays["margins"])  # false if encoded after the predictions
         if is_known:
             facts = {
                 "margin": float(arrays["margins"][row]),
@@ -166,11 +166,12 @@ class TaskFacts:
         return {**facts, "stand_in": self._stand_in.get(row), **prompt}
 
     def _prompt(self, rank: int, *, is_known: bool, is_suggested: bool) -> dict[str, Any]:
-        """Whether an answer may be shown, and whose: the suggestion that the item came with goes before the model's."""
+        """Whether the task shows an answer, and its source: an imported suggestion takes precedence over the model."""
         predicting = is_known and self._project.show_predictions
         if not self._shown[rank] or not (predicting or self._suggesting):
             return {"prompted": False, "prompted_by": ""}
-        # Among tasks with five suggestions, one with its own alone would be known as one that came late, as gold does.
+        # If other tasks show the model's several suggestions, a single one would reveal an item encoded late, such as
+        # gold.
         alone = not predicting and len(self._likely) > 0
         if is_suggested and not alone:
             return {"prompted": True, "prompted_by": PromptedBy.SUGGESTION.value}
@@ -179,7 +180,7 @@ class TaskFacts:
 
 
 def remove_tasks(step: Step, batch: Batch) -> None:
-    """Give back what an attempt that was killed had taken from the pool."""
+    """Remove the tasks that a killed attempt wrote; their items that were to be asked again wait again."""
     keys = array("q", batch.tasks.order_by("pk").values_list("pk", flat=True).iterator())
     for part in database.in_parts(keys, PART):
         with step.write():
@@ -189,10 +190,10 @@ def remove_tasks(step: Step, batch: Batch) -> None:
 
 
 def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> None:
-    """One task for each row of the plan, ranked in its order, and for each item that is asked again.
+    """Write a task for each row of the plan, ranked in its order, and a task for each item that is asked again.
 
-    Tasks get their ids in the order in which they are written. That order is drawn by chance, so that no id tells
-    annotators a rank, nor which items are asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
+    Tasks are written, and so get their ids, in random order: an id tells annotators neither a rank nor an item that is
+    asked again: docs/decisions/0057-ids-of-tasks-tell-nothing.md.
     """
     n, m = len(picked.plan.rows), len(further.items)
     facts_of = TaskFacts(batch.project, batch, picked, size=n + m, further=further.rows)
@@ -202,7 +203,7 @@ def write_tasks(step: Step, batch: Batch, picked: Picked, further: Further) -> N
     order = rng.permutation(n + m)
     for part in database.in_parts(range(n + m), PART, uncontended=True):
         some = order[part.start : part.stop]
-        # What is picked and what is asked again come from different tables, and are written as one.
+        # Picked and further tasks are computed apart, and written together in the random order.
         chosen, again = some[some < n], some[some >= n]
         values = dict(zip(chosen.tolist(), _picked_values(facts_of, chosen, ranks[chosen]), strict=True))
         values |= zip(again.tolist(), _further_values(facts_of, further, again - n), strict=True)
@@ -226,7 +227,7 @@ def _further_values(facts_of: TaskFacts, further: Further, places: np.ndarray) -
 
 
 def _insert(batch: Batch, ranks: Sequence[int], values: Sequence[tuple[Any, ...]]) -> None:
-    """Tasks with these ranks; of each, what it repeats, whether its answer is known, and TASK_FACTS."""
+    """Insert tasks with these ranks. `values`, for each: the repeated item's key, whether it is gold, TASK_FACTS."""
     overlap = batch.project.overlap
     fixed = {"free": overlap, "outstanding": overlap, "selection": 1}
     insert_many(

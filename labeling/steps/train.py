@@ -1,5 +1,6 @@
-"""Train a version on all labels but those of control items. The further trainings that only calibrate it come later:
-the step `calibrate`.
+"""Train a version on all labels except those of control items.
+
+The step `calibrate` runs the further trainings that only calibrate the version.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def train(step: Step) -> None:
         copies.update_radius(project)
     labeled = labels_for(batch, n_classes, soft=learns_soft(project))
     if not len(labeled.rows):
-        # All tasks so far were skipped or control: there is nothing to learn from, and no reason to stop either.
+        # All tasks so far were skipped or control tasks: the loop goes on without a version.
         with step.finish():
             batches.trained(batch=batch)
         return
@@ -83,7 +84,7 @@ def train(step: Step) -> None:
 
 
 def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained, n_classes: int) -> ModelVersion:
-    """The version with its labels and settings; its measurements follow."""
+    """The unsaved version with its labels and settings; `train` adds the measurements."""
     return ModelVersion(
         project=batch.project,
         number=number,
@@ -101,24 +102,25 @@ def _described(batch: Batch, number: int, labeled: LabeledRows, trained: Trained
 
 
 def labels_for(batch: Batch, n_classes: int, *, soft: bool) -> LabeledRows:
-    """The labels that the batch's version learns: those that it may know, and those of their near-copies."""
+    """The labels that the batch's version learns: of the items in `known_to(batch)`, and of their near-copies."""
     items = known_to(batch).trainable()
     beside = copies.learned_rows(batch.project, items)
     return read_labels(batch.project, items, n_classes, soft=soft, copies=beside)
 
 
 def learns_soft(project: Project) -> bool:
-    """Whether its versions learn soft labels. Private versions do not: a soft label depends on the answers of many
-    people, and the ledger counts one label at a time.
+    """Whether the project's versions learn soft labels.
+
+    Private versions do not: a soft label depends on all people's answers, and the ledger counts labels one by one.
     """
     return bool(project.training.get("soft_labels")) and not ledger.is_private(project)
 
 
 def known_to(batch: Batch) -> ItemQuerySet:
-    """The items that the batch's version may know: all but those of later batches that are not done.
+    """The items that the batch's version may learn from: all except those of later batches that are not done.
 
-    A later batch may be done first: it came with its labels, or the last tasks of this batch took long. An earlier
-    version has learned its labels, so this version learns them, too.
+    A later batch can be done first: its labels were imported, or the last tasks of this batch took long. An earlier
+    version has then learned the later batch's labels, so this version learns them, too.
     """
     items = batch.project.items.all()
     later = batch.project.batches.filter(number__gt=batch.number).exclude(state=Batch.State.DONE)
@@ -159,7 +161,7 @@ def _store(version: ModelVersion, trained: Trained, encoder: Encoder, calibratio
 
 
 def _measured(trained: Trained, answers: measure.Answers, *, copies: int) -> dict[str, Any]:
-    """The metrics for the version's row and manifest: of its training, and of its answers to control items."""
+    """The metrics for the version's row and manifest: of the training, and on the control items."""
     return {
         "control": measure.measure(answers),
         "training": {
@@ -180,7 +182,7 @@ def _report(step: Step, at: Progress) -> None:
 
 
 def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Recipe) -> Trained:
-    """Train without privacy. Raises `StepFailed` if the learner cannot learn these labels or with its options."""
+    """Train without privacy. Raises `StepFailed` if the learner fails on these labels or on its options."""
     project, parent = batch.project, batch.selected_by
     if parent and recipe.config.warm_start and recipe.learner is NetworkLearner:
         recipe = replace(recipe, start=_start(project, parent))
@@ -193,7 +195,7 @@ def train_openly(step: Step, batch: Batch, training_set: TrainingSet, recipe: Re
 
 
 def _start(project: Project, parent: ModelVersion) -> Model | None:
-    """The model that a warm start begins with: the parent, if it is a network whose files are whole."""
+    """The model of a warm start: the parent, if it is a network and its files are whole; else None."""
     if parent.damaged:
         return None
     model = load_model(project, parent)

@@ -1,7 +1,7 @@
-"""Where the heavy work of the steps is done: by the worker itself, or by a Ray cluster. The setting COMPUTE says which.
+"""Run the heavy work of the steps on the worker itself or on a Ray cluster, by the setting COMPUTE.
 
-Steps read rows, ask `compute` for arrays, and write rows. Another place to compute is another class with the same
-methods: arrays, models and encoders go in and come out, never a row of the database.
+Steps read rows, ask `compute` for arrays, and write rows. Each place to compute is a class with these methods. The
+methods take and return arrays, models and encoders, never rows of the database.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from labeling.steps.compute.local import Local
 
 
 def computing_by(where: str) -> Local:
-    """The place that a value of COMPUTE names. A cluster is connected to when it is first asked for something."""
+    """The place to compute that a value of COMPUTE names. It connects to a cluster at the first call.
+
+    Raises `ImproperlyConfigured` if the value needs Ray and Ray is not installed.
+    """
     if where == "local":
         return Local()
     if find_spec("ray") is None:

@@ -1,4 +1,4 @@
-"""Where the head of a Ray cluster is."""
+"""Find the address of a Ray cluster's head."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.conf import settings
 
 
 def head_of(where: str) -> tuple[str, int] | None:
-    """Where the head is that Ray will ask, as far as that can be known before. Ray itself asks for many minutes."""
+    """Host and port of the head that Ray will connect to; None if unknown. Ray itself tries for many minutes."""
     if where.startswith("ray://"):
         return host_and_port(where)
     if where == "ray":

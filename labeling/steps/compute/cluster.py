@@ -1,4 +1,4 @@
-"""Calls to the nodes of a Ray cluster: many under way at once, each done again elsewhere when its node dies."""
+"""Calls to the nodes of a Ray cluster: many at once; Ray repeats a call on another node when its node dies."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ logger = logging.getLogger(__name__)
 
 # How long the head may take to answer.
 ANSWER_SECONDS = 5.0
-# Calls under way for each core: the next must be there when one ends.
+# Calls submitted for each core, so that a core that ends a call finds the next one.
 AHEAD = 2
 
 
 class Shared:
-    """A value that many calls take. It is sent to each node once; rows of a file are read there instead."""
+    """An argument of many calls. Ray sends it to each node once; nodes read memory-mapped rows from the file."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -40,7 +40,7 @@ class Shared:
 
 
 class Piece:
-    """Of a result that stays on the nodes. It is let go with this object."""
+    """A piece of a result that stays on the nodes until this object is collected."""
 
     def __init__(self, kept: Kept, unused: list[Kept]) -> None:
         self.kept = kept
@@ -49,15 +49,13 @@ class Piece:
 
 @dataclass
 class Traffic:
-    """Bytes of arrays that went out, came back and stayed on the nodes, and what became of the calls that divided a
-    piece of work.
-    """
+    """The bytes of arrays sent, received and kept on the nodes, and the outcomes of all calls."""
 
     sent: int = 0
     received: int = 0
     kept: int = 0
     work: list[tuple[str, list[Outcome]]] = field(default_factory=list)
-    """The function of each piece of work, and its calls, without their results."""
+    """For each `map`: the function's name, and the outcomes of its calls without their results."""
 
 
 class Cluster:
@@ -74,7 +72,7 @@ class Cluster:
 
     @property
     def count(self) -> int:
-        """Cores of all nodes, as of the last second: nodes come and go."""
+        """The number of cores of all nodes, asked anew about once a second: nodes come and go."""
         self._look()
         return max(1, int(self._resources.get("CPU", 0)))
 
@@ -86,9 +84,9 @@ class Cluster:
     ) -> Iterator[Any]:
         """The results of `function(*call)` for each of `calls`, in their order.
 
-        `gpu`: each call takes one, if the cluster has any.
-        An argument that is a memory map is read on the node, if its file is there too, and sent otherwise. Raises what
-        the function raises, `ComputeAway`, and `StepFailed` for a node of another release.
+        `gpu`: each call occupies a GPU, if the cluster has any. The node reads a memory-mapped argument from its own
+        copy of the file, or receives it if it has none. Raises the function's errors, `ComputeAway`, and `StepFailed`
+        if a node runs another release.
         """
         with traces.beside(f"ray {function.__name__}") as span:
             yield from self._results(function, calls, span, gpu=gpu)
@@ -96,9 +94,9 @@ class Cluster:
     def map_kept(
         self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], pieces: int
     ) -> Iterator[list[Piece]]:
-        """As `map`, for results of so many pieces each, which stay on the nodes: a `Piece` is an argument for calls.
+        """Like `map`, for results of `pieces` pieces that stay on the nodes: later calls take a `Piece` as argument.
 
-        Pieces of a node that dies are computed again. Memory maps are sent.
+        Ray computes the pieces of a dead node again. Memory maps are sent.
         """
         with traces.beside(f"ray {function.__name__}") as span:
             yield from self._results(function, calls, span, pieces=pieces)
@@ -142,32 +140,32 @@ class Cluster:
             self._cancel([submitted for submitted, _, _ in under_way])
 
     def room(self, *, gpu: bool = False) -> int:
-        """How many calls run side by side; with `gpu`, each takes one if the cluster has any."""
+        """The number of calls that run at once; with `gpu`, one for each GPU if the cluster has any."""
         return self.count if not (gpu and self._resources.get("GPU")) else int(self._resources["GPU"])
 
     def start(self, function: Callable[..., Any], calls: Iterable[tuple[Any, ...]], *, gpu: bool = False) -> list[Kept]:
-        """Calls that run side by side with the caller, for `runs` and `forget`. None is done again elsewhere."""
+        """Start calls that run beside the caller, for `runs` and `forget`. Ray does not repeat them elsewhere."""
         self._look()
         gpus = 1 if gpu and self._resources.get("GPU") else 0
         return [self._submit(gpus, function, call, files=False, retries=0)[0] for call in calls]
 
     def runs(self, call: Kept) -> bool:
-        """Whether it has not ended yet, in whatever way. Raises what it raised."""
+        """Whether the call is still running. Raises the call's error; a crash only counts as an end."""
         outcome = self._ask("result", call, 0)
         if outcome is None or isinstance(outcome, (Outcome, CallCrashed)):
             return outcome is None
         raise _as_steps_raise(outcome)
 
     def forget(self, calls: list[Kept]) -> None:
-        """Nobody asks for these any more. They go on until they end by themselves: to cancel a call that is just
-        ending ends the driver (Ray 2.60).
+        """Release these calls, whose results the caller does not need. They run to their end: cancelling a call that is
+        just ending would end the driver (Ray 2.60).
         """
         if self._line is not None:
             self._unused += calls
 
     @property
     def own_address(self) -> str:
-        """Of this machine, as the head's machine sees it."""
+        """The address under which the head's machine reaches this machine."""
         self._look()
         assert self._head is not None
         with self._answering():
@@ -183,13 +181,13 @@ class Cluster:
         retries: int = RETRIES,
         pieces: int = 0,
     ) -> list[Kept]:
-        """The call, and behind it the pieces of its result."""
+        """Submit a call; return the call, followed by the pieces of its result."""
         arguments = [self._argument(each, files) for each in call]
         kept: list[Kept] = self._ask("submit", gpus, retries, pieces, release_here(), function, arguments)
         return kept
 
     def _argument(self, value: Any, files: bool) -> Any:
-        """The argument as it goes out."""
+        """The form in which an argument is sent: a reference, rows of a file, or the value itself."""
         if isinstance(value, Piece):
             return value.kept
         plain = value.value if isinstance(value, Shared) else value
@@ -222,14 +220,17 @@ class Cluster:
             self._look()
 
     def _cancel(self, calls: list[Kept]) -> None:
-        """Nobody waits for these any more."""
+        """Cancel these calls, whose results the caller does not need."""
         if self._line is not None:
             with suppress(ComputeAway):
                 self._ask("cancel", calls)
                 self._unused += calls
 
     def _look(self) -> None:
-        """Connect, if that has not been done; and once a second see that the cluster answers, and what it has."""
+        """Connect to the cluster if need be; at most once a second, read its resources and release unused results.
+
+        Raises `ComputeAway` if the cluster does not answer.
+        """
         if self._line is None:
             self._connect()
         elif time.monotonic() - self._looked_at < LOOK_SECONDS:
@@ -242,7 +243,7 @@ class Cluster:
         self._looked_at = time.monotonic()
 
     def _ask_head(self) -> None:
-        """Raises OSError if the head is not there. Ray itself waits for it for a minute and more."""
+        """Raise OSError if the head does not accept a connection. Ray itself would wait for more than a minute."""
         if self._head is not None:
             socket.create_connection(self._head, ANSWER_SECONDS).close()
 
@@ -257,14 +258,14 @@ class Cluster:
         logger.info("Connected to the Ray cluster %s.", self.where)
 
     def _ask(self, method: str, *arguments: Any) -> Any:
-        """Of the driver. Raises `ComputeAway` when the cluster has gone."""
+        """Call a method of the driver. Raises `ComputeAway` if the cluster does not answer."""
         assert self._line is not None
         with self._answering():
             return self._line.ask(method, *arguments, meanwhile=self._ask_head)
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
-        """Lets go of a cluster that has gone."""
+        """End the connection and raise `ComputeAway` if the driver or the head does not answer."""
         try:
             yield
         except (DriverGone, OSError) as error:
@@ -290,5 +291,5 @@ class Cluster:
 
 
 def _as_steps_raise(error: BaseException) -> BaseException:
-    """What a call raised, as steps raise it."""
+    """The error of a call in the form that steps raise: `StepFailed` for a node of another release."""
     return StepFailed(str(error)) if isinstance(error, OtherRelease) else error

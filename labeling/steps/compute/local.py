@@ -1,4 +1,4 @@
-"""The heavy work of the steps on this machine, by the worker itself."""
+"""Run the heavy work of the steps in the worker's own process."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ class Local:
     """The worker's own process."""
 
     side_by_side = 1
-    """Chunks of items that are encoded at the same time: whoever reads them ahead need not read more."""
+    """The number of chunks that are encoded at the same time: callers need not read more chunks ahead."""
     workers: Workers | None = None
-    """The processes that the selector clusters, joins and picks by; None for this one."""
+    """The processes in which the selector clusters, joins and picks; None for this process."""
 
     def prepare(self) -> None:
-        """Load what the first training and the first clustering of a process need: seconds, or what a machine compiles
-        once. Safe to leave out.
+        """Load the libraries and compile the code that the first training and clustering of a process need: seconds.
+
+        Optional: they load on their own otherwise.
         """
-        # Every optimizer asks for it, and it takes as long to load as torch. By name: mypy would read all of it.
+        # Every optimizer imports it, and it takes as long to load as torch. By name, so that mypy does not read it.
         import_module("torch._dynamo")
         average_linkage(np.random.default_rng(0).normal(size=(EXACT_UP_TO + 1, 8)).astype(np.float32))
 
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
-        """For each chunk of raw items, in order: features of those that can be encoded, and why the others cannot.
+        """For each chunk of raw items in order, as `models_store.nodes.encode_good`: the features of the items that the
+        encoder can encode, and the reasons for the others by place.
 
-        As `models_store.nodes.encode_good`. Chunks are taken from `chunks` as they are needed.
+        Reads `chunks` only as far as needed.
         """
         for raws in chunks:
             yield encode_good(encoder, raws)
@@ -76,8 +78,8 @@ class Local:
         embeddings: bool = True,
         progress: Progress | None = None,
     ) -> Iterator[Prediction]:
-        """What the model says of every row, part by part, as `models_store.prediction.predict`.
+        """The model's predictions for every row, part by part, as `models_store.prediction.predict`.
 
-        `embeddings`: whether they are read. They may be left empty otherwise.
+        `embeddings`: whether the caller reads them. If not, they may be empty.
         """
         return predict(model, features, proposed=proposed, merged=merged, extras=extras, progress=progress)

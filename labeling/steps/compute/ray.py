@@ -1,7 +1,7 @@
-"""The heavy work of the steps in parts, on the nodes of a Ray cluster: the same results as in one process.
+"""Run the heavy work of the steps in parts, on the nodes of a Ray cluster: the same results as in one process.
 
-Parts have the borders that they have in one process, so that all sums are taken in the same order. Only trainings may
-differ by how many processes share them: COMPUTE_TRAINING_WORLD.
+Parts have the same borders as in one process, so that all sums have the same order. Only the results of trainings
+depend on the number of processes that share them: COMPUTE_TRAINING_WORLD.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from models_store.nodes import EncoderState, encode_part, score_rows
 from models_store.prediction import CHUNK, Prediction, check_arguments
 from models_store.training import Later, Recipe, Runtime, Trained, TrainingSet
 
-# Parts that are scored in one call at most: the embeddings of so many take some tens of MB.
+# Parts that one call scores at most, whose embeddings take some tens of MB; and calls for each core.
 MOST_PARTS, CALLS_EACH = 8, 4
 
 
 class OnRay(Local):
-    """A Ray cluster, by the value of COMPUTE. All methods raise `ComputeAway` when it does not answer."""
+    """A Ray cluster that a value of COMPUTE names. All methods raise `ComputeAway` when it does not answer."""
 
     def __init__(self, where: str) -> None:
         self.workers = self.cluster = Cluster(where)
 
     @property
     def side_by_side(self) -> int:  # type: ignore[override]
-        # Items are held in memory meanwhile: 64 chunks of 512 are 32,768 images.
+        # The items stay in memory meanwhile: 64 chunks of 512 are 32,768 images.
         return min(64, 4 * self.cluster.count)
 
     def encode(self, encoder: Encoder, chunks: Iterable[Sequence[Any]]) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
@@ -55,7 +55,7 @@ class OnRay(Local):
 
     @contextmanager
     def _with_others(self, runtime: Runtime) -> Iterator[Runtime]:
-        """The runtime, with processes of the cluster that train along if COMPUTE_TRAINING_WORLD allows any."""
+        """The runtime with further training processes on the cluster, if COMPUTE_TRAINING_WORLD allows any."""
         others = TrainAlong(self.cluster, settings.COMPUTE_TRAINING_WORLD - 1)
         try:
             yield replace(runtime, others=others if others.most else None)
@@ -75,7 +75,7 @@ class OnRay(Local):
     ) -> Iterator[Prediction]:
         check_arguments(model, features, proposed=proposed, extras=extras)
         shared, n = self.cluster.share(model), len(features)
-        # Several parts a call, which costs some 10 ms; several calls a core, so that all end at about the same time.
+        # Several parts a call, since a call costs some 10 ms; several calls a core, so that all cores end together.
         each = CHUNK * min(MOST_PARTS, max(1, n // CHUNK // (CALLS_EACH * self.cluster.count)))
 
         def call(start: int) -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""Processes on the nodes of a Ray cluster that train along with the worker."""
+"""Processes on the nodes of a Ray cluster that share a training with the worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from models_store.ray_driver import Kept
 
 
 class TrainAlong:
-    """As `models_store.training.together.Others`: a core each, or a GPU if the cluster has any."""
+    """`models_store.training.together.Others` on a cluster: each process takes a GPU if there is any, or a core."""
 
     def __init__(self, cluster: Cluster, most: int) -> None:
         self.cluster, self.most = cluster, most
@@ -35,5 +35,5 @@ class TrainAlong:
         return running[-1] if running else 0
 
     def end(self) -> None:
-        """Nobody waits for them any more."""
+        """Release all started processes."""
         self.cluster.forget([call for calls in self._started for call in calls])
