@@ -1,4 +1,4 @@
-"""Tables, and the questions asked of them. One file a subject; import from here."""
+"""The tables and their querysets, one file per subject. Import from this package."""
 
 from labeling.models.answers import Annotation, Assignment, Correction, WorkLog
 from labeling.models.batches import Batch, BatchPart, LabelCounts, Selection

@@ -1,4 +1,4 @@
-"""Who works on what, and what they answered."""
+"""Annotators' places on tasks, their answers, counters of their work, and managers' corrections."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
         return self.filter(answered_at__isnull=True, ended_at__isnull=True)
 
     def ended(self) -> AssignmentQuerySet:
-        """Places that were released, or went to somebody else."""
+        """Places that the annotator released or lost to another annotator."""
         return self.filter(ended_at__isnull=False)
 
 
 class Assignment(models.Model):
-    """One annotator's place on a task: held by a lease until it is answered, then for good.
+    """One annotator's place on a task: held by a lease until the annotator answers, then for good.
 
-    A place that is released, or that goes to somebody else, has ended. Its row stays, as a record of who held the task
-    and until when.
+    A place ends when the annotator releases it or loses it to another annotator. Its row stays as a record of who held
+    the task and until when.
     """
 
     task = models.ForeignKey("labeling.Task", on_delete=models.CASCADE, related_name="assignments")
@@ -52,8 +52,8 @@ class Assignment(models.Model):
                 condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
                 name="assignment_pending",
             ),
-            # With all that a claim asks of a person's places: SQLite would take the index of the foreign key otherwise,
-            # and pass over everything that the person has ever answered.
+            # Covers all columns that a claim reads. Otherwise SQLite uses the foreign key's index and scans all
+            # answered places of the user.
             models.Index(
                 fields=["user", "task", "lease_expires_at"],
                 condition=models.Q(answered_at__isnull=True, ended_at__isnull=True),
@@ -67,7 +67,7 @@ class Assignment(models.Model):
 
 class AnnotationQuerySet(models.QuerySet["Annotation"]):
     def standing(self) -> AnnotationQuerySet:
-        """Answers and skips that were not taken back."""
+        """Answers and skips that were not undone."""
         return self.filter(undone_at__isnull=True)
 
     def answers(self) -> AnnotationQuerySet:
@@ -78,10 +78,10 @@ class AnnotationQuerySet(models.QuerySet["Annotation"]):
 
 
 class Annotation(models.Model):
-    """One annotator's answer to a task, or the reason why there is none.
+    """One annotator's answer to a task, or skip with its reason.
 
-    The client makes the id: a request that is sent again is recognised by it. An answer that is taken back stays, so
-    that a late retry of it cannot bring it to life again.
+    The client makes the id, by which the server recognises a request that is sent twice. The row of an undone answer
+    stays, so that a late retry of the request cannot store the answer again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
@@ -121,7 +121,7 @@ class Annotation(models.Model):
         ]
         indexes = [
             models.Index(fields=["user", "created_at"], name="annotation_by_user"),
-            # Few of many: managers look for them among a million.
+            # Managers list these few among a million annotations.
             models.Index(
                 fields=["task"], condition=models.Q(flagged=True, undone_at__isnull=True), name="annotation_flagged"
             ),
@@ -140,10 +140,10 @@ class Annotation(models.Model):
 
 
 class WorkLog(models.Model):
-    """What one annotator did of one batch within ten minutes: the counters behind pages of who did how much and when.
+    """One annotator's answers, skips and seconds in one batch within ten minutes, for the pages about work done.
 
-    Nobody but this annotator's own requests changes the row, so that no two people ever wait for the same one.
-    `answering/counting.py` keeps it. Plain integers: a counter that is wrong must never refuse somebody's answer.
+    Only this annotator's own requests change the row, so no request waits for another person's. `answering/counting.py`
+    keeps the counters. They have no check constraint: a wrong counter must not make the database refuse an answer.
     """
 
     batch = models.ForeignKey("labeling.Batch", on_delete=models.CASCADE, related_name="work")
@@ -163,14 +163,13 @@ class WorkLog(models.Model):
 
 class CorrectionQuerySet(models.QuerySet["Correction"]):
     def standing(self) -> CorrectionQuerySet:
-        """The corrections that hold: at most one an item."""
+        """The corrections that were not withdrawn: at most one per item."""
         return self.filter(withdrawn_at__isnull=True)
 
 
 class Correction(models.Model):
-    """A manager's word on what an item is. While it stands it is the item's label, whatever the annotators answered.
-
-    The annotations stay as they are: who said what is never rewritten.
+    """A manager's correction of an item's label. A standing correction takes the place of the annotators' answers,
+    which stay unchanged.
     """
 
     item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="corrections")

@@ -1,4 +1,4 @@
-"""The unit of labeling, training and lineage, how it was picked, and whom its parts are kept for."""
+"""Batches, their selections, the parts assigned to members, and their label counts."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from labeling.models.people import MAX_GROUP
 from selector.strategies import STRATEGIES
 
 SEED = "seed"
-"""The strategy of a first batch that chance draws, before there is a model."""
+"""The strategy of a first batch: a uniform random draw, because there is no model."""
 
 BY_CHANCE = (SEED, *(strategy.name for strategy in STRATEGIES.values() if strategy.fair))
-"""Strategies by which no model has a say."""
+"""The strategies that draw uniformly at random, without a model."""
 
 IMPORTED = "imported"
-"""The strategy of a batch of items that came with their labels: nobody picked them."""
+"""The strategy of a batch of items imported with labels, which no selection picked."""
 
 PROMPTED_SHARE = 0.5
-"""Where annotators are shown predictions or suggestions, they are shown them on this share of the tasks."""
+"""The share of tasks that show a prediction or suggestion, if the project shows them at all."""
 
 
 def answers_needed(size: int, overlap: int, complete_share: float | None) -> int:
-    """Answers that let a deadline end a batch of this size: at least one, and without a share all of them.
+    """The number of answers with which a deadline may end a batch of this size: at least 1; all if the share is None.
 
-    With several answers a task, answers count, not finished tasks: people who are missing leave every task unfinished.
+    If tasks take several answers, the share counts answers, not finished tasks: an absent annotator can leave every
+    task unfinished.
     """
     share = 1.0 if complete_share is None else complete_share
-    # Rounded first: 0.7 of 10 is 7, whatever floating point makes of it.
+    # Round first, so that a floating-point error does not raise the number by one.
     return max(1, math.ceil(round(share * size * overlap, 6)))
 
 
@@ -42,45 +43,45 @@ SHOWN_FIRST = ("failed", "open", "training", "selecting", "ready")
 
 class BatchQuerySet(models.QuerySet["Batch"]):
     def active(self) -> BatchQuerySet:
-        """Batches that are not done. Several, where the next one is picked before this one is complete."""
+        """Batches that are not done, without unfinished imports. A project has several while it picks ahead."""
         return self.exclude(state__in=[Batch.State.DONE, Batch.State.IMPORTING])
 
     def picking(self) -> BatchQuerySet:
-        """Batches that are being picked, or wait to be opened: at most one a project."""
+        """Batches in selection (failed or not) or ready: at most one per project."""
         return self.filter(BEING_PICKED)
 
     def on_offer(self) -> BatchQuerySet:
-        """Batches that annotators are given tasks of, the one to be finished first in front; one that is ready last."""
+        """Batches that annotators get tasks of, by number: open batches, then the ready one."""
         return self.filter(state__in=[Batch.State.OPEN, Batch.State.READY]).order_by("number")
 
     def shown_first(self) -> BatchQuerySet:
-        """In the order in which people ask for them: failed, open, under way, done; the newest first.
+        """Batches by what needs attention first: failed, open, training, selecting, ready, done; then the newest first.
 
-        Without those whose import has not ended: they change nothing yet.
+        Batches whose import has not ended are left out.
         """
         rank = Case(*(When(state=state, then=n) for n, state in enumerate(SHOWN_FIRST)), default=len(SHOWN_FIRST))
         others = self.exclude(state=Batch.State.IMPORTING)
         return others.annotate(place=rank).order_by("place", "-number")
 
     def current(self) -> Batch | None:
-        """Of a project's batches the one that people are told of."""
+        """The batch that pages and the API report as the project's current batch."""
         return self.shown_first().first()
 
     def open(self) -> BatchQuerySet:
         return self.filter(state=Batch.State.OPEN)
 
     def picked(self) -> BatchQuerySet:
-        """Batches for which a model had a say, or another rule than chance."""
+        """Batches picked by a model or another rule, not by chance and not by an import."""
         return self.exclude(strategy__in=["", IMPORTED, *BY_CHANCE])
 
     def overdue(self, now: datetime.datetime) -> BatchQuerySet:
-        """Open batches whose deadline is over, but for those of archived and deleted projects."""
+        """Open batches past their deadline, in projects that are neither archived nor deleted."""
         at_work = self.open().filter(project__archived_at=None, project__deleted_at=None)
         return at_work.filter(deadline_at__lte=now).order_by("pk")
 
 
 class SelectionFacts(models.Model):
-    """How tasks were picked: all that is needed to replay it."""
+    """The inputs and the outcome of a selection, enough to replay it."""
 
     strategy = models.CharField(max_length=20, blank=True, help_text="'seed' for a uniform first batch.")
     seed = models.PositiveBigIntegerField(null=True)
@@ -103,7 +104,7 @@ class SelectionFacts(models.Model):
     selected_by = models.ForeignKey(
         "labeling.ModelVersion", null=True, on_delete=models.PROTECT, related_name="%(class)s_picks"
     )
-    # Why by that one: it was the newest, or the newest was held back, or a manager had chosen it.
+    # The reason for this version: it was the newest, the newest was held back, or a manager chose it.
     newest_version = models.PositiveIntegerField(null=True, help_text="Number of the newest version at that time.")
     choice = models.ForeignKey(
         "labeling.VersionChoice",
@@ -123,16 +124,16 @@ class SelectionFacts(models.Model):
 
 
 class Batch(SelectionFacts):
-    """`size` items to label, and how they were picked: by its last selection, if there were several."""
+    """`size` items to label, and the facts of the selection that picked them; the last one if there were several."""
 
     class State(models.TextChoices):
         SELECTING = "selecting"
-        READY = "ready"  # picked ahead: it opens when the one before it has no task left to give
+        READY = "ready"  # picked ahead: it opens when the batch before it has no free task
         OPEN = "open"
         TRAINING = "training"
         DONE = "done"
         FAILED = "failed"
-        IMPORTING = "importing"  # its items come with their labels, and are not all there and encoded yet
+        IMPORTING = "importing"  # its items come with labels; the import or their encoding has not ended
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="batches")
     number = models.PositiveIntegerField()
@@ -142,7 +143,6 @@ class Batch(SelectionFacts):
 
     selection = models.PositiveSmallIntegerField(default=1, help_text="How often it was picked; the last one holds.")
 
-    # How it goes.
     overlap = models.PositiveSmallIntegerField(default=1)
     overlap_max = models.PositiveSmallIntegerField(null=True, help_text="The most answers of a task; null: overlap.")
     answers_expected = models.PositiveIntegerField(
@@ -185,7 +185,7 @@ class Batch(SelectionFacts):
         return f"{self.project} batch {self.number}"
 
     def step_failed(self, reason: str) -> None:
-        """A step of the loop failed: stop the batch with a reason that its manager can act upon."""
+        """Move the batch to `failed` with this reason, if it is in selection or training. Called when a step fails."""
         current = Batch.objects.get(pk=self.pk)
         if current.state in (Batch.State.SELECTING, Batch.State.TRAINING):
             Batch.objects.filter(pk=self.pk, state=current.state).update(
@@ -194,11 +194,11 @@ class Batch(SelectionFacts):
 
     @property
     def takes_one_answer(self) -> bool:
-        """Whether one answer settles each of its tasks, and no more are asked for."""
+        """Whether each task takes exactly one answer."""
         return self.overlap == 1 and self.overlap_max is None
 
     def selection_numbered(self, number: int) -> SelectionFacts:
-        """How the tasks of this selection were picked. One query for a batch that was picked again, none for others."""
+        """The facts of the selection with this number. One query for an earlier selection, none for the last."""
         return self if number == self.selection else self._earlier[number]
 
     @cached_property
@@ -207,12 +207,12 @@ class Batch(SelectionFacts):
 
     @property
     def kept_tasks(self) -> int:
-        """Tasks that the last selection left as they were, for people had been given them."""
+        """The number of tasks that the last selection kept because annotators had claimed them."""
         return sum(stop - start for start, stop in self.kept)
 
 
 class BatchPart(models.Model):
-    """Tasks of a batch, with ranks from `start` to before `stop`, that are kept for one person or a group."""
+    """Tasks of a batch, with ranks from `start` to before `stop`, that are assigned to one member or to a group."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="parts")
     start = models.PositiveIntegerField()
@@ -235,13 +235,15 @@ class BatchPart(models.Model):
 
     @property
     def name(self) -> str:
-        """Whom it is for."""
+        """The name of the member or of the group."""
         return self.user.username if self.user else self.group
 
 
 class LabelCounts(models.Model):
-    """How many items of a done batch have each class as their label, counted when `labeled` of them had one and
-    `corrected` was the newest of their corrections, `withdrawn` of which were over: with other figures, it is past.
+    """The number of labels of each class in a done batch.
+
+    The counts are current while `labeled`, `corrected` (the newest correction) and `withdrawn` (the number of withdrawn
+    corrections) equal the batch's present figures.
     """
 
     batch = models.OneToOneField(Batch, on_delete=models.CASCADE, related_name="label_counts")
@@ -258,7 +260,7 @@ class LabelCounts(models.Model):
 
 
 class Selection(SelectionFacts):
-    """How a batch was picked before it was picked again. Those of its tasks that somebody held then are still there."""
+    """An earlier selection of a batch that was picked again. The tasks that annotators held at that time are kept."""
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="earlier_selections")
     number = models.PositiveSmallIntegerField()

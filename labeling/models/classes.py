@@ -1,4 +1,4 @@
-"""The classes of a project as they stand, and every change that was made to them."""
+"""The classes of a project, the changes to them, annotators' proposals for classes, and examples."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ MAX_PROPOSAL = 100
 
 
 def folded(name: str) -> str:
-    """What two spellings of a name have in common: case and blanks aside."""
+    """Fold a name, so that spellings that differ in case, blanks or Unicode composition are equal."""
     return " ".join(normalize("NFC", name).casefold().split())
 
 
 class LabelClassQuerySet(models.QuerySet["LabelClass"]):
     def offered(self) -> LabelClassQuerySet:
-        """Classes that an answer may name, in the order in which people see them."""
+        """Classes that an answer may name, in the order of the pages."""
         return self.filter(archived_at__isnull=True).order_by("position", "index")
 
 
 class LabelClass(models.Model):
-    """One class of a project. Answers, labels and models hold its index, which stays and is never used again.
+    """One class of a project. Answers, labels and models hold its index, which never changes and is never reused.
 
-    A class that is no longer offered is archived. If it was merged into another, `Project.merged` says into which.
+    An archived class is not offered to annotators. `Project.merged` maps a merged class to the class it became.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="classes")
@@ -77,10 +77,10 @@ class LabelClass(models.Model):
 
 
 class ClassChange(models.Model):
-    """One change to a project's classes, with what it takes to undo it.
+    """One change to a project's classes, with the data for its undo.
 
-    Revisions count up. An annotation holds the one under which it was given: the changes up to it tell which classes
-    there were.
+    Revisions count up. An annotation holds the revision at which it was given; the changes up to this revision give the
+    classes of that moment.
     """
 
     class Kind(models.TextChoices):
@@ -119,12 +119,12 @@ class ClassChange(models.Model):
 
 class ClassProposalQuerySet(models.QuerySet["ClassProposal"]):
     def open(self) -> ClassProposalQuerySet:
-        """Those that a manager has yet to settle, and whose authors have not taken them back."""
+        """Proposals that no manager has settled and no annotator has undone."""
         return self.filter(settled_at__isnull=True, annotation__undone_at__isnull=True)
 
 
 class ClassProposal(models.Model):
-    """A class that an annotator missed, named with a skip. Managers settle all of one name at once."""
+    """A class that an annotator proposed with a skip. A manager settles all proposals of the same name at once."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="proposals")
     annotation = models.OneToOneField("labeling.Annotation", on_delete=models.CASCADE, related_name="proposal")
@@ -146,7 +146,7 @@ class ClassProposal(models.Model):
 
 
 class ClassExample(models.Model):
-    """An item that shows annotators what a class means."""
+    """An item that shows annotators an example of a class."""
 
     label_class = models.ForeignKey(LabelClass, on_delete=models.CASCADE, related_name="examples")
     item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="example_of")

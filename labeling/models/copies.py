@@ -1,4 +1,4 @@
-"""Near-copies: items that are shown with another, and may take its label without being asked about themselves."""
+"""Near-copies: items that are shown beside a similar item, and may take its label without a task of their own."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from labeling.models.tasks import Task
 
 class CopyQuerySet(models.QuerySet["Copy"]):
     def confirmed(self) -> CopyQuerySet:
-        """Copies that a standing answer calls the same as their source, and none calls different."""
+        """Copies that at least one standing answer calls the same as their source, and none calls different."""
         words = CopyAnswer.objects.filter(copy=models.OuterRef("pk"), annotation__undone_at__isnull=True)
         return self.filter(models.Exists(words.filter(same=True)), ~models.Exists(words.filter(same=False)))
 
     def showable(self) -> CopyQuerySet:
-        """Copies that tasks of their source can show: as `labeling.answering.copies.shown_beside`."""
+        """Copies that tasks of their source may show, as in `labeling.answering.copies.shown_beside`."""
         return self._unasked()
 
     def trusted(self) -> CopyQuerySet:
-        """Copies that are as near to their source as checks have shown to be near enough."""
+        """Copies within their batch's `copy_radius`, the height up to which the checks found few enough errors."""
         return self.filter(height__lte=models.F("batch__copy_radius"))
 
     def propagated(self) -> CopyQuerySet:
-        """Copies that have their source's label. Copies of control items never do: models would have seen the like of
-        what measures them.
+        """Copies that have their source's label. Copies of control items are left out: a model trained on them would
+        score too well on the control items.
         """
         return self._unasked().trusted().confirmed().filter(_SOURCE_LABELED, is_check=False, of__reserved=False)
 
     def withheld(self) -> CopyQuerySet:
-        """Copies that no batch may pick: they are propagated, or a batch that is under way shows them.
+        """Copies that no batch may pick: trusted and confirmed copies, and copies that an open or ready batch shows.
 
-        All that such a batch shows, trusted or not: a copy that is picked is not shown any more, and the numbers of
-        copies on the screen would fall for some kinds of tasks more than for others.
+        The latter include copies that are not trusted. A picked copy is not shown any more, so their number on the
+        screen would fall for some kinds of tasks more than for others, and identify control tasks.
         """
         near = self._unasked().trusted().filter(is_check=False, of__reserved=False, of__excluded_at__isnull=True)
         asks = models.Q(item=models.OuterRef("of")) | models.Q(repeats=models.OuterRef("of"))
@@ -41,11 +41,11 @@ class CopyQuerySet(models.QuerySet["Copy"]):
         return self._unasked().filter(shown) | near.confirmed()
 
     def due(self) -> CopyQuerySet:
-        """Copies to be checked: people are to be asked about them, as about any item."""
+        """Copies that annotators must still be asked about, as a check."""
         return self._unasked().confirmed().filter(_SOURCE_LABELED, is_check=True)
 
     def checked(self) -> CopyQuerySet:
-        """Copies whose check is done: they have a label of their own, and their source has one."""
+        """Copies whose check is done: annotators have labeled both the copy and its source."""
         return self.confirmed().filter(
             _SOURCE_LABELED, is_check=True, item__label__isnull=False, item__excluded_at__isnull=True
         )
@@ -58,10 +58,10 @@ _SOURCE_LABELED = models.Q(of__label__isnull=False, of__excluded_at__isnull=True
 
 
 class Copy(models.Model):
-    """An item that is shown beside another, its source, whenever people are asked about that.
+    """An item that is shown beside another item, its source, on the source's tasks.
 
-    Its label is not stored: it is the source's, as that is now (`CopyQuerySet.propagated`). An item is shown as a copy
-    once in a project's life. See docs/decisions/0067-one-decision-for-near-copies.md.
+    A copy stores no label: queries read the source's present label (`CopyQuerySet.propagated`). An item is the copy of
+    at most one source, for good. See docs/decisions/0067-one-decision-for-near-copies.md.
     """
 
     of = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="copies", help_text="Its source.")
@@ -91,7 +91,7 @@ class Copy(models.Model):
 
 
 class CopyAnswer(models.Model):
-    """An annotator's answer to a copy on the screen: that it is the same as its source, or that it is not."""
+    """An annotator's answer to a copy on the screen: the same as its source, or different."""
 
     annotation = models.ForeignKey(Annotation, on_delete=models.CASCADE, related_name="copy_answers")
     copy = models.ForeignKey(Copy, on_delete=models.CASCADE, related_name="answers")

@@ -1,4 +1,4 @@
-"""What is known of a project's files: sums of the features, and which files were found damaged."""
+"""Checksums of a project's features, and its damaged files."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from django.db import models
 
 
 class FeatureSum(models.Model):
-    """The CRC-32 of some rows of the features, as they were written. A row counts once its item has it, and so does
-    its sum: both come with one transaction.
-    """
+    """The CRC-32 of a range of rows of the features file. One transaction stores the checksum and the rows' items."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="feature_sums")
     generation = models.PositiveIntegerField(help_text="Of the features' file.")
@@ -28,12 +26,12 @@ class FeatureSum(models.Model):
 
 class DamagedFileQuerySet(models.QuerySet["DamagedFile"]):
     def standing(self) -> DamagedFileQuerySet:
-        """Files that have not been rebuilt or restored since."""
+        """Files that are still damaged or missing."""
         return self.filter(mended_at=None)
 
 
 class DamagedFile(models.Model):
-    """A file of a project that was found damaged or missing, and when it was whole again. One row a file."""
+    """A file of a project that was found damaged or missing, and the time of its repair. One row per file."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="damaged_files")
     name = models.CharField(max_length=300, help_text="Its path below the project's folder.")

@@ -1,4 +1,4 @@
-"""The guidelines of a project as they were, one row a version, and the images that they show."""
+"""The versions of a project's guidelines, and the images in them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from django.db import models
 
 
 class GuidelinesVersion(models.Model):
-    """The guidelines as somebody saved them. Versions count up from 1; the newest is `Project.guidelines`.
+    """One saved version of the guidelines. Numbers count up from 1; the newest version equals `Project.guidelines`.
 
-    An annotation holds the number of the one that its annotator had on the screen.
+    An annotation holds the number of the version that its annotator had on the screen.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="guidelines_versions")
@@ -29,7 +29,7 @@ class GuidelinesVersion(models.Model):
 
 
 class GuidelinesImage(models.Model):
-    """An image for the guidelines, which name it. It never changes, so that earlier versions look as they did."""
+    """An image that the guidelines name. Its file never changes, so that earlier versions keep their look."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="guidelines_images")
     name = models.CharField(max_length=100, help_text="What the guidelines call it.")

@@ -1,4 +1,4 @@
-"""Imports that bring items, and the rows of them that were set aside."""
+"""Imports of items, and the rows that they rejected."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from labeling.models.jobs import Cause
 
 class ItemImportQuerySet(models.QuerySet["ItemImport"]):
     def reading(self) -> ItemImportQuerySet:
-        """Imports whose file is being read, or will be."""
+        """Imports that are running, or wait for a worker."""
         return self.filter(state__in=[ItemImport.State.WAITING, ItemImport.State.RUNNING])
 
     def untraced(self) -> ItemImportQuerySet:
-        """Imports that brought labels of which it is not known what was trained on them before."""
+        """Imports with labels whose earlier trainings are not known, which a privacy ledger cannot count."""
         return self.filter(untraced__gt=0)
 
     def repeated(self) -> ItemImportQuerySet:
-        """Imports that brought labels of content that their project had a label for already."""
+        """Imports with labels for content that already had a label in the project."""
         return self.filter(repeated__gt=0)
 
     def failed(self) -> ItemImportQuerySet:
@@ -27,7 +27,9 @@ class ItemImportQuerySet(models.QuerySet["ItemImport"]):
 
 
 class ItemImport(Cause):
-    """One file of items on its way in. `position` counts the records dealt with: a killed import goes on there."""
+    """One import of items from a file or another project. `position` counts the processed records; an interrupted
+    import continues there.
+    """
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -46,7 +48,7 @@ class ItemImport(Cause):
     )
     copied_up_to = models.PositiveBigIntegerField(default=0, help_text="Number of the last item that was copied.")
     with_labels = models.BooleanField(default=False, help_text="Whether labels are copied with the items.")
-    # The block of item numbers reserved for it: see intake/numbering.py.
+    # The block of item numbers reserved for the import: see intake/numbering.py.
     first_number = models.PositiveBigIntegerField(null=True, unique=True)
     numbers = models.PositiveBigIntegerField(default=0, help_text="How many numbers are reserved for it.")
     numbered_from = models.PositiveBigIntegerField(default=0, help_text="The position that the first of them is for.")
@@ -88,12 +90,12 @@ class ItemImport(Cause):
 
     @property
     def is_copy(self) -> bool:
-        """Whether it copies the items of a project, which may be gone by now, and reads no file."""
+        """Whether the import copies the items of another project, which may be deleted by now, and reads no file."""
         return not self.path
 
 
 class RejectedRow(models.Model):
-    """A row that was set aside, with what is needed to mend it. Only the first ones of an import are kept."""
+    """A row that an import rejected, with its place, the reason and an excerpt. Only the first rows are kept."""
 
     item_import = models.ForeignKey(ItemImport, on_delete=models.CASCADE, related_name="rejected_rows")
     where = models.CharField(max_length=300)

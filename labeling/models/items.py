@@ -1,4 +1,4 @@
-"""The pool: items, and the questions asked of them."""
+"""The items of the pool, and the queries for them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from labeling.models.tasks import Task
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def unencoded(self) -> ItemQuerySet:
-        """Items that the encoder has yet to see; vectors block by block."""
-        # All have a `media`, if an empty one. Without that bound SQLite takes another index, and sorts all such items
-        # for the first few: at a million, that took most of the time of encoding them.
+        """Items that the encoder has not processed, ordered so that the vectors of a block stand together."""
+        # `media__gte=""` holds for all items. Without it SQLite takes another index and sorts all unencoded items for
+        # each block, which took most of the time of encoding a million items.
         return self.filter(row__isnull=True, encode_error="", media__gte="").order_by("media", "media_offset", "pk")
 
     def unpicked(self) -> ItemQuerySet:
@@ -23,31 +23,31 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.kept().filter(row__isnull=False, task__isnull=True, gold__isnull=True)
 
     def unlabeled(self) -> ItemQuerySet:
-        """Of those, all but near-copies that get another's label: what the next batch is picked from."""
+        """The items that the next batch is picked from: unpicked items without the withheld near-copies."""
         return self.unpicked().exclude(pk__in=Copy.objects.withheld().values("item"))
 
     def propagated(self) -> ItemQuerySet:
-        """Near-copies that have the label of the item which they are a copy of."""
+        """Near-copies that have their source's label."""
         return self.filter(pk__in=Copy.objects.propagated().values("item"))
 
     def asked_again(self) -> ItemQuerySet:
-        """Items that wait for a further task, the longest waiting first."""
+        """Items that wait to be asked again by a further task, the longest waiting first."""
         return self.kept().filter(row__isnull=False, again_at__isnull=False).order_by("again_at", "pk")
 
     def gold(self) -> ItemQuerySet:
-        """Items whose answer is known: they check annotators."""
+        """Items with a known answer, which measures annotators."""
         return self.kept().filter(row__isnull=False, gold__isnull=False)
 
     def gold_to_ask(self) -> ItemQuerySet:
-        """Gold items that people can be asked about. Of one that a batch asks about for its label, it is not due."""
+        """Gold items that gold tasks may ask about: not the items whose own task still lacks answers."""
         return self.gold().filter(models.Q(task__isnull=True) | models.Q(task__outstanding=0))
 
     def gold_unpicked(self) -> ItemQuerySet:
-        """Items that check annotators, and that no batch has picked to be labeled."""
+        """Gold items that no batch has picked."""
         return self.gold().filter(task__isnull=True)
 
     def to_be_asked_again(self) -> ItemQuerySet:
-        """Items that had a label, or skips, and are asked again: they wait for it, or are out with people."""
+        """Items that are asked again: they wait for the next batch, or have a further task that lacks answers."""
         open_again = Task.objects.filter(repeats=models.OuterRef("pk"), is_gold=False, outstanding__gt=0)
         return self.kept().filter(models.Q(again_at__isnull=False) | models.Exists(open_again))
 
@@ -56,78 +56,78 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(excluded_at__isnull=True)
 
     def excluded(self) -> ItemQuerySet:
-        """Items that a manager has taken out of the pool, deleted ones among them."""
+        """Items that a manager has excluded or deleted."""
         return self.filter(excluded_at__isnull=False)
 
     def excluded_unpicked(self) -> ItemQuerySet:
-        """Items that were excluded before a batch had taken them: unlabeled, but for that."""
+        """Encoded items that were excluded before a batch picked them."""
         return self.excluded().filter(row__isnull=False, task__isnull=True)
 
     def queued(self) -> ItemQuerySet:
-        """Items that a manager wants in the next batch, as long as none has taken them."""
+        """Items that a manager queued for the next batch and no batch has picked yet."""
         return self.kept().filter(queued_at__isnull=False, task__isnull=True)
 
     def deleted(self) -> ItemQuerySet:
-        """Items that are gone from all lists, and can be restored for a time."""
+        """Deleted items, which no list shows and a manager can restore for 30 days."""
         return self.filter(deleted_at__isnull=False)
 
     def labeled(self) -> ItemQuerySet:
         return self.filter(label__isnull=False)
 
     def trainable(self) -> ItemQuerySet:
-        """Labeled items that a model may learn from: control items are kept out, or they would measure nothing."""
+        """Labeled items that a model may learn from. Control items are left out, because they measure the model."""
         return self.labeled().kept().filter(row__isnull=False, reserved=False)
 
     def suggested(self) -> ItemQuerySet:
-        """Items that came with an answer that is suggested to annotators."""
+        """Items imported with a suggested answer."""
         return self.filter(suggestion__isnull=False)
 
     def drawn(self) -> ItemQuerySet:
-        """Items of batches that chance alone picked: they stand for the pool."""
+        """Items that a batch drew uniformly at random: a sample of the pool."""
         return self.filter(task__batch__strategy__in=BY_CHANCE, task__asked=False)
 
     def imported(self) -> ItemQuerySet:
-        """Items that came with their label. They are no sample of the pool."""
+        """Items imported with a label. They are no random sample of the pool."""
         return self.filter(task__batch__strategy=IMPORTED)
 
     def of_batches_before(self, number: int) -> ItemQuerySet:
-        """Items of the project's first batches."""
+        """Items of the batches with a number below `number`."""
         return self.filter(task__batch__number__lt=number)
 
     def control(self) -> ItemQuerySet:
         return self.filter(reserved=True)
 
     def measuring(self) -> ItemQuerySet:
-        """Labeled control items whose annotators were shown no prediction: the items that models are measured on."""
+        """The items that measure models: labeled control items whose annotators saw no prediction."""
         prompted = Task.objects.filter(is_control=True, prompted=True)
         return self.control().labeled().kept().exclude(pk__in=prompted.values("item"))
 
     def unreadable(self) -> ItemQuerySet:
-        """Items that the encoder could not make anything of."""
+        """Items that the encoder could not read."""
         return self.filter(row__isnull=True).exclude(encode_error="")
 
     def under_way(self) -> ItemQuerySet:
-        """Items of the open batch that still lack answers."""
+        """Items of open batches whose task lacks answers."""
         return self.filter(task__batch__state="open", task__outstanding__gt=0)
 
     def skipped(self) -> ItemQuerySet:
-        """Items that have all their answers and no label, because everybody skipped them."""
+        """Items without a label whose annotators all skipped them."""
         unlabeled = self.skipped_by_somebody().filter(label__isnull=True, agreement__isnull=True)
         return unlabeled.filter(task__outstanding=0, again_at__isnull=True)
 
     def undecided(self) -> ItemQuerySet:
-        """Items with answers that come to no label: a tie, or none of them probable enough. They wait for a review."""
+        """Items whose answers give no label, because of a tie or too low a probability. They wait for a review."""
         return self.kept().filter(label__isnull=True, agreement__isnull=False)
 
     def skipped_by_somebody(self) -> ItemQuerySet:
         return self.filter(pk__in=Annotation.objects.skips().values("task__item"))
 
     def flagged(self) -> ItemQuerySet:
-        """Items that an annotator wants somebody to look at."""
+        """Items that an annotator flagged for a reviewer."""
         return self.filter(pk__in=Annotation.objects.standing().filter(flagged=True).values("task__item"))
 
     def in_disagreement(self) -> ItemQuerySet:
-        """Items whose answers are not all the same as the label, or as one another."""
+        """Items with an answer that differs from the label or from the other answers."""
         return self.filter(agreement__lt=1)
 
     def answered_by(self, user: User) -> ItemQuerySet:
@@ -135,17 +135,17 @@ class ItemQuerySet(models.QuerySet["Item"]):
         return self.filter(pk__in=Annotation.objects.standing().filter(user=user).values("task__item"))
 
     def corrected(self) -> ItemQuerySet:
-        """Items whose label is a manager's word."""
+        """Items with a standing correction."""
         return self.filter(pk__in=Correction.objects.standing().values("item"))
 
     def uncorrected(self) -> ItemQuerySet:
-        """Items whose label, if they have one, is what the annotators' answers amount to."""
+        """Items without a standing correction: their label, if any, follows from the annotators' answers."""
         return self.exclude(pk__in=Correction.objects.standing().values("item"))
 
 
 class Item(models.Model):
-    """One example. `truth`, `suggestion` and `label` hold class indices (`single`), lists of them (`multi`) or a bool
-    (`verify`).
+    """One example of the pool. `truth`, `suggestion` and `label` hold a value as the project's question stores it: a
+    class index for `single`, a list of indices for `multi`, a bool for `verify`.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="items")
@@ -168,22 +168,22 @@ class Item(models.Model):
     row = models.PositiveBigIntegerField(null=True, help_text="Index in the project's matrices, once encoded.")
     encode_error = models.CharField(max_length=300, blank=True)
 
-    # The item's place in the random permutation, fixed when it enters the pool. Items in front of the control share
-    # are reserved: a batch's control slice is drawn from them in this order, and no other selection may touch them.
+    # The item's place in a random permutation, fixed at the import. Items below the control share are reserved: control
+    # slices are drawn from them in this order, and the selection may not pick them.
     control_key = models.FloatField()
     reserved = models.BooleanField()
 
     label = models.JSONField(null=True)
     agreement = models.FloatField(null=True, help_text="Share of its annotations that agree with the label.")
     labeled_at = models.DateTimeField(null=True)
-    # Known from the end of its batch on, where several people answer; a manager's word has none.
+    # Set at the end of the item's batch if tasks take several answers. A correction clears it.
     label_probability = models.FloatField(null=True, help_text="How probable it is that the label is right.")
     label_distribution = models.JSONField(
         null=True, help_text="Pairs of a value and its probability, if several have more than 0.01."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # Who took it out and why stands in its removals. A deleted item is excluded too: no query asks for both.
+    # The item's removals say who excluded it and why. A deleted item also has `excluded_at`, so queries test only that.
     excluded_at = models.DateTimeField(null=True, help_text="Since when it is out of the pool; empty if it is not.")
     deleted_at = models.DateTimeField(null=True, help_text="Since when it is gone from all lists.")
     queued_at = models.DateTimeField(null=True, help_text="When a manager asked for it to be in the next batch.")
@@ -192,7 +192,7 @@ class Item(models.Model):
         default=False, db_default=False, help_text="It is asked again at the word of a person."
     )
     gold = models.JSONField(null=True, help_text="The answer that is known to be right: it checks annotators.")
-    # Both are written by the step that looks for label errors, and of the items that it doubts alone.
+    # The step that looks for label errors writes both, only for items whose label it doubts.
     label_quality = models.FloatField(
         null=True, help_text="How well models that had not learned it think that the label fits, if they doubt it."
     )
@@ -221,7 +221,7 @@ class Item(models.Model):
             models.Index(
                 fields=["project", "labeled_at"], condition=models.Q(label__isnull=False), name="item_labeled"
             ),
-            # What every figure of accuracy stands on: few of many, and asked for with every page that shows one.
+            # Every page with an accuracy reads these few items.
             models.Index(
                 fields=["project", "labeled_at"],
                 condition=models.Q(reserved=True, label__isnull=False),

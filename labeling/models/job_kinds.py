@@ -1,6 +1,4 @@
-"""The kinds of background steps. All that differs between them is declared here, but for the function that runs a
-step: `labeling/steps/registry.py` binds that.
-"""
+"""The declarations of all kinds of background steps. `labeling/steps/registry.py` binds each kind to its function."""
 
 from __future__ import annotations
 
@@ -11,28 +9,28 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class JobKind:
-    """What workers, pages and monitors know of one kind of step."""
+    """The facts about one kind of step that workers, pages and monitors use."""
 
     phase: str
-    """What the step does, in the words of pages, until it names a phase of its own."""
+    """The phase that pages show until the step reports its own."""
     awaited_by: Literal["batch", "annotators", "managers", "nobody"]
-    """Who waits for its end. Workers begin steps of the loop (`batch`) and those that annotators wait for first, and
-    steps that nobody waits for last; these give way to all others.
+    """Who waits for the end of the step. Workers begin steps with `batch` (the loop) and `annotators` first, and steps
+    with `nobody` last; the latter give way to all others.
     """
     fails: str = ""
-    """The row that fails with the step, as a path of attributes from the job. Its `step_failed` takes the reason."""
+    """The row that fails with the step, as a path of attributes from the job. Its `step_failed` stores the reason."""
     settings: tuple[str, ...] = ()
-    """Fields of the project that the step works by. A change of one ends the step, which begins anew."""
+    """The fields of the project that the step depends on. If one changes, the step is ended and starts again."""
     long: bool = False
-    """Among steps that may begin now, workers take a short one first."""
+    """Whether workers begin the step after short steps that are due."""
     in_turn: bool = False
-    """A project's steps of this kind run one after the other, in the order of their causes."""
+    """Whether a project's steps of this kind run one after the other, in the order of their jobs."""
     spends_privacy: bool = False
-    """Each start spends some of the budget of a project that has one."""
+    """Whether each start spends privacy budget, in a project with a budget."""
 
 
 class Kind(StrEnum):
-    """The name of each kind, as rows, commands and monitors have it; `facts` are the rest."""
+    """The name of each kind, as in rows, commands and metrics; `facts` holds its declaration."""
 
     facts: JobKind
 

@@ -1,4 +1,4 @@
-"""Background steps. The table is the queue: a step is due because the transaction that caused it wrote its row."""
+"""Background steps. The table is the queue: the transaction that causes a step inserts the step's row."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from labeling.models.projects import Project
 
 HEARTBEAT_SECONDS = 3
-# A worker that has not been heard of for this long is taken for dead.
+# A worker without a heartbeat for this long counts as dead.
 STALE_SECONDS = 30
-# A step that brings its worker down each time must not be tried for ever.
+# Give up a step after this many attempts: it may kill its worker each time.
 MAX_ATTEMPTS = 10
-# Another worker may take a waiting step up while one more is enqueued; so often in a row is no accident.
+# Tries of an insert that conflicts with a waiting job which a worker takes at the same moment.
 ENQUEUE_TRIES = 5
 
 
 def worker_name() -> str:
-    """A name for a process that runs jobs: its host and number tell a successor whether it still lives."""
+    """A unique name for a process that runs jobs. Its host and process id tell other workers whether it still runs."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
@@ -38,11 +38,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(state=Job.State.WAITING)
 
     def of_the_loop(self) -> JobQuerySet:
-        """The steps that a batch waits for."""
+        """Jobs of kinds that a batch waits for."""
         return self.filter(kind__in=LOOP_KINDS)
 
     def awaited(self) -> JobQuerySet:
-        """The steps that somebody waits for."""
+        """Jobs of kinds that a batch, annotators or managers wait for."""
         return self.exclude(kind__in=PATIENT_KINDS)
 
     def running(self) -> JobQuerySet:
@@ -56,11 +56,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return self.filter(project__archived_at=None, project__deleted_at=None)
 
     def due(self, now: datetime.datetime) -> JobQuerySet:
-        """Jobs that can be taken up now, in the order in which workers take them.
+        """Jobs that a worker can begin now, in the order in which workers take them.
 
-        Urgent steps come first, and steps that nobody waits for last; then steps of projects that no other worker is
-        at; then short steps. So workers spread over projects, and a step waits for a training only where it must. Steps
-        that a project runs in turn come one after the other.
+        Urgent steps come first and patient steps last; among them, steps of projects without a running job come first,
+        then short steps. So workers spread over projects, and few steps wait for a training. Of the kinds that run in
+        turn, only a project's oldest unfinished job is due.
         """
         busy = Exists(Job.objects.running().filter(project=OuterRef("project")))
         before = Job.objects.unfinished().filter(
@@ -84,16 +84,16 @@ class JobQuerySet(models.QuerySet["Job"]):
         cause: Cause | None = None,
         delay_seconds: float = 0,
     ) -> Job:
-        """Make the step due; if it already is, return its job. Call inside the transaction that causes it.
+        """Enqueue a step and return its job, or the equal job that exists. Call inside the transaction that causes it.
 
-        A batch causes a step of a kind once, or once for each `occasion`, such as the moment of its completion. A
-        project causes it anew whenever none waits. A waiting step is held until the transaction ends: a worker that
-        took it before would not see its cause.
+        A batch has one job of a kind, or one for each `occasion`, such as the moment of its completion. A project
+        without `batch` gets a new job unless an equal one waits. That waiting job stays locked until the transaction
+        ends, because a worker that took it earlier would not read the rows of its cause.
 
         Parameters
         ----------
         cause
-            The row that the step works on, if it has one of its own. It causes one step, and holds its job.
+            The step's own row, if it has one, such as an import. It gets one job, stored in `cause.job`.
         """
         if cause is not None:
             if cause.job is not None:
@@ -117,11 +117,13 @@ class JobQuerySet(models.QuerySet["Job"]):
                 job = (jobs if same["batch"] else jobs.waiting().select_for_update(no_key=True)).first()
                 if job is not None:
                     return job
-        # Each time, a worker took the waiting job before this transaction could hold it.
+        # Each time, a worker took the waiting job before this transaction could lock it.
         return self.create(**same, **values)
 
     def take(self, job: Job, worker: str, now: datetime.datetime) -> bool:
-        """Give the job, as it was read, to `worker`. False if another worker was quicker."""
+        """Assign the job to `worker`, unless it has changed since it was read. Return False if it has, or if a
+        constraint allows no second running job of its kind.
+        """
         try:
             with transaction.atomic():
                 taken = self.filter(pk=job.pk, state=job.state, worker=job.worker, attempts=job.attempts).update(
@@ -142,11 +144,11 @@ class JobQuerySet(models.QuerySet["Job"]):
         return bool(taken)
 
     def held(self, job: Job) -> JobQuerySet:
-        """The job's row as long as this attempt holds it: what every write of a worker goes through."""
+        """The job's row, if this attempt still holds it. Every write of a worker filters by this."""
         return self.running().filter(pk=job.pk, worker=job.worker, attempts=job.attempts)
 
     def put_back(self, job: Job, **fields: Any) -> None:
-        """Let a held job wait again. Where the same step waits already, that job does the rest."""
+        """Move a held job back to waiting. If an equal job waits already, mark this one as done instead."""
         try:
             with transaction.atomic():
                 self.held(job).update(state=Job.State.WAITING, worker="", **fields)
@@ -155,12 +157,12 @@ class JobQuerySet(models.QuerySet["Job"]):
 
 
 def _is_in(kinds: list[str]) -> Case:
-    """1 for jobs of these kinds, 0 for others: databases sort by it."""
+    """1 for jobs of these kinds, 0 for others, to sort by."""
     return Case(When(kind__in=kinds, then=1), default=0, output_field=models.IntegerField())
 
 
 class Job(models.Model):
-    """One background step with its heartbeat. Constraints keep it to one row a step and cause."""
+    """One background step with its heartbeat. Constraints allow one row for each step and cause."""
 
     Kind = job_kinds.Kind
 
@@ -223,17 +225,17 @@ class Job(models.Model):
         ]
 
     def __str__(self) -> str:
-        """Reads nothing from the database: lines of the log have it also while the database is away."""
+        """The kind, the id and the project, without a query: log lines need it while the database is unavailable."""
         project = self._state.fields_cache.get("project")
         return f"{self.kind} (job {self.pk} of project {project.slug if project else self.project_id})"
 
     @property
     def facts(self) -> JobKind:
-        """All that is declared of its kind."""
+        """The declaration of the job's kind."""
         return job_kinds.Kind(self.kind).facts
 
     def silent_since(self, now: datetime.datetime) -> datetime.datetime | None:
-        """The last heartbeat, if it is so old that the worker is taken for dead; otherwise None."""
+        """The last heartbeat of a running job, if its worker counts as dead; otherwise None."""
         if self.state != Job.State.RUNNING or self.heartbeat_at is None:
             return None
         return self.heartbeat_at if self.heartbeat_at <= now - datetime.timedelta(seconds=STALE_SECONDS) else None
@@ -244,7 +246,7 @@ class Job(models.Model):
 
 
 class Cause(models.Model):
-    """A row that one step of its own works on, such as an import. It is removed with its job, and its job with it."""
+    """A row with a step of its own, such as an import. To delete the row deletes its job, and the other way round."""
 
     job: models.OneToOneField[Job | None, Job | None]
 

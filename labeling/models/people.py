@@ -1,4 +1,4 @@
-"""Who may sign in, and as what in which project."""
+"""User accounts, memberships in projects, and invitations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from labeling.models.roles import ROLES, Ability, roles_with, roles_without
 class User(AbstractUser):
     """A person or a program with an account.
 
-    A password that changes, in whatever way, takes the API tokens with it: whoever knew the old password may have made
-    them. Django ends the sessions, which hang on the password's hash.
+    Every change of the password deletes the user's API tokens: a stranger who knew the old password may have made them.
+    Django ends the sessions, which depend on the password's hash.
     """
 
     _same_password = False
@@ -36,7 +36,7 @@ class User(AbstractUser):
                 AuthToken.objects.filter(user=self).delete()
 
     def check_password(self, raw_password: str | None) -> bool:
-        """Whether it is the password. Where a stronger hash of the same one takes its place, nothing ends."""
+        """Whether `raw_password` is the user's password. If Django stores a stronger hash of it, the tokens stay."""
         self._same_password = True
         try:
             return super().check_password(raw_password)
@@ -54,16 +54,16 @@ class MembershipQuerySet(models.QuerySet["Membership"]):
         return self.filter(role__in=roles_with(ability))
 
     def annotators(self) -> MembershipQuerySet:
-        """Members who can be given tasks."""
+        """Members who may get tasks: their role allows it and their account is active."""
         return self.who_can(Ability.TASKS_ANSWER).filter(user__is_active=True)
 
     def pausable(self) -> MembershipQuerySet:
-        """Members whom gold items can pause: not the members who look at pauses."""
+        """Members whom gold answers can pause: all but those who decide about pauses."""
         return self.filter(role__in=roles_without(Ability.MEMBERS_CHANGE))
 
 
 class Membership(models.Model):
-    """One user's role in one project. For users without a membership the project does not exist."""
+    """One user's role in one project. Users without a membership cannot see the project."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
@@ -114,8 +114,8 @@ class Membership(models.Model):
 
 class InvitationQuerySet(models.QuerySet["Invitation"]):
     def open(self) -> InvitationQuerySet:
-        """Invitations that still let somebody in: the person who made them must still be allowed to, and the project
-        be neither archived nor deleted.
+        """Invitations that can still be used: not closed or expired, with tries left, by an author who may still
+        invite, in a project that is neither archived nor deleted.
         """
         return self.filter(
             self._author_may_invite(),
@@ -127,8 +127,8 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         )
 
     def end_without_author(self) -> int:
-        """End, for good, invitations whose author may not invite any more: they stay over if the author becomes manager
-        again. Returns how many.
+        """Close invitations whose author may not invite any more, and return their number. They stay closed if the
+        author becomes a manager again.
         """
         return self.filter(~self._author_may_invite(), closed_at=None).update(closed_at=timezone.now())
 
@@ -140,15 +140,15 @@ class InvitationQuerySet(models.QuerySet["Invitation"]):
         return Q(Exists(authors) | Q(invited_by__is_superuser=True), invited_by__is_active=True)
 
     def close(self) -> bool:
-        """Use up, or withdraw, the selected invitation. False if it is over already."""
+        """Close the selected invitation, at its use or withdrawal. Return False if it is closed or expired already."""
         now = timezone.now()
         return self.filter(closed_at=None, expires_at__gt=now).update(closed_at=now) == 1
 
 
 class Invitation(models.Model):
-    """Whoever has its link may join the project, once. Only a digest of the link's token is stored.
+    """An invitation link by which one person may join the project. Only a digest of the link's token is stored.
 
-    Rows of invitations that are over stay until they expire: they count towards what one manager may make.
+    Rows of closed invitations stay until they expire, because they count towards the limit of invitations per manager.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="invitations")

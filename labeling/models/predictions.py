@@ -1,4 +1,4 @@
-"""Files of items that a model version is asked about. The items do not enter the project."""
+"""Runs in which a model version predicts a file of items. The items do not enter the project."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from labeling.models.jobs import Cause
 
-# A result is there to be fetched, not to be kept.
+# Results are kept for download this long.
 KEPT = datetime.timedelta(days=7)
 
 
@@ -22,13 +22,13 @@ class PredictionRunQuerySet(models.QuerySet["PredictionRun"]):
         return self.filter(finished_at__lte=now - KEPT)
 
     def kept(self, now: datetime.datetime) -> PredictionRunQuerySet:
-        """Those that may still be asked for, the newest first."""
+        """Runs whose result has not expired, the newest first."""
         return self.exclude(finished_at__lte=now - KEPT).order_by("-pk")
 
 
 class PredictionRun(Cause):
-    """One file on its way through a version. `position` counts the records dealt with, `size` the bytes of the result
-    that count: a killed run goes on there.
+    """One file that a version predicts. `position` counts the processed records, `size` the valid bytes of the result;
+    an interrupted run continues there.
     """
 
     class State(models.TextChoices):
@@ -70,5 +70,5 @@ class PredictionRun(Cause):
 
     @property
     def expires_at(self) -> datetime.datetime | None:
-        """When it is removed; None as long as it is not finished."""
+        """The time of the run's removal; None while it is unfinished."""
         return self.finished_at and self.finished_at + KEPT

@@ -1,4 +1,7 @@
-"""What private trainings have cost, and whose word let a model out that is not private. Rows are only ever added."""
+"""The ledger of private trainings, and managers' releases of models that are not private.
+
+Trainings and releases are kept as long as their project; a family keeps the trainings of removed projects.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from django.db import models
 
 
 class LabelFamily(models.Model):
-    """Projects that hold the same labels, and so share one privacy ledger. What projects that were removed for good had
-    spent on these labels stays here.
+    """Projects that hold the same labels and therefore share one privacy ledger. The family keeps the trainings of
+    projects that were removed for good.
     """
 
     removed_trainings = models.PositiveIntegerField(
@@ -24,7 +27,7 @@ class LabelFamily(models.Model):
 
 
 class PrivateTraining(models.Model):
-    """One training, written down before it starts: one that was killed has cost what it could have shown."""
+    """One private training, stored before it starts: a training that was killed still counts in full."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="private_trainings")
     batch = models.ForeignKey("labeling.Batch", on_delete=models.CASCADE, related_name="private_trainings")
@@ -44,7 +47,7 @@ class PrivateTraining(models.Model):
 
 
 class Release(models.Model):
-    """A manager's word that a version's files may leave a private project though it was not trained privately."""
+    """A manager's permission to download a version's files from a private project after a training without privacy."""
 
     version = models.OneToOneField("labeling.ModelVersion", on_delete=models.CASCADE, related_name="release")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="releases")

@@ -1,4 +1,4 @@
-"""What managers set of a project: it holds for the next batch, and what a batch was made with is recorded on it."""
+"""The settings of a project. A change applies to the next batch; each batch records its own settings."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ MIN_LEASE, MAX_LEASE = 5, 7 * 86400
 
 
 def finite(value: float) -> None:
-    """Refuse NaN, which slips through every comparison with a limit."""
+    """Raise `ValidationError` for NaN and infinity: NaN passes validators that compare with a limit."""
     if not math.isfinite(value):
         raise ValidationError("Give a finite number.")
 
 
 class ProjectSettings(models.Model):
-    """The settings, as far as they are fields of the project."""
+    """The settings that are fields of the project."""
 
     class Resolving(models.TextChoices):
         MAJORITY = "majority", "majority: the most frequent answer"
@@ -206,7 +206,7 @@ class ProjectSettings(models.Model):
         help_text="Noise multiplier of every training; empty: what makes the budget last for its trainings.",
     )
 
-    # A batch may end before its last answer, so that an absent person or a few hard items cannot stall the loop.
+    # A deadline ends a batch before its last answer, so that an absent annotator cannot stall the loop.
     deadline_hours = models.FloatField(
         null=True,
         blank=True,
@@ -219,7 +219,7 @@ class ProjectSettings(models.Model):
         help_text="The part of a batch that must be answered before the deadline can end it.",
     )
 
-    # What an hour of labeling costs, to show what a setting leads to. Nothing else depends on it.
+    # Only the pages that show the consequences of settings use the cost.
     hourly_cost = models.DecimalField(
         null=True,
         blank=True,
@@ -235,11 +235,11 @@ class ProjectSettings(models.Model):
 
     @property
     def lease(self) -> datetime.timedelta:
-        """The lease of an item that a person takes."""
+        """The lease of a claimed task: at most the longest time per item."""
         return datetime.timedelta(seconds=min(self.lease_seconds, self.max_seconds_per_item or MAX_LEASE))
 
     @property
     def longest_hold(self) -> datetime.timedelta | None:
-        """The longest time that a person holds one item; None without a limit."""
+        """The longest time that an annotator may hold a task; None without a limit."""
         seconds = self.max_seconds_per_item
         return None if seconds is None else datetime.timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""A labeling effort: what is asked about which kind of item, and how batches are made."""
+"""Projects: their question, their kind of items, their settings and their state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SLUG = 60
 MAX_GUIDELINES = 200_000
-"""Characters of a version: about a hundred pages."""
+"""The most characters of a version: about a hundred pages."""
 
 slug_validator = RegexValidator(
     r"\A[a-z0-9]+(?:-[a-z0-9]+)*\Z",
@@ -35,22 +35,22 @@ def new_secret() -> bytes:
 
 
 def random_seed() -> int:
-    """A seed that fits a 31-bit column and numpy alike."""
+    """A seed below 2³¹, which fits the column and numpy."""
     return secrets.randbelow(2**31)
 
 
 class ProjectQuerySet(models.QuerySet["Project"]):
     def kept(self) -> ProjectQuerySet:
-        """The projects that are not deleted: the others exist for nobody."""
+        """The projects that are not deleted."""
         return self.filter(deleted_at=None)
 
     def visible_to(self, user: User) -> ProjectQuerySet:
-        """The projects that `user` is a member of: for everybody else they do not exist."""
+        """The projects that `user` is a member of, without deleted ones."""
         return self.kept().filter(memberships__user=user)
 
 
 class Project(ProjectSettings):
-    """Settings hold for the next batch; what a batch was made with is recorded on the batch."""
+    """One labeling project. A changed setting applies to the next batch; each batch records its own settings."""
 
     class Loop(models.TextChoices):
         RUNNING = "running"
@@ -66,7 +66,7 @@ class Project(ProjectSettings):
         blank=True, max_length=MAX_GUIDELINES, help_text="How to decide; shown to annotators on demand."
     )
     seed = models.PositiveIntegerField(default=random_seed, help_text="What trainings draw at random follows from it.")
-    # Never shown: whoever knows it can compute which items are control items.
+    # Never shown: it determines which items are control items.
     secret = models.BinaryField(default=new_secret, editable=False)
     loop = models.CharField(max_length=10, choices=Loop, default=Loop.RUNNING)
 
@@ -77,9 +77,9 @@ class Project(ProjectSettings):
         help_text="What the project's files and rows may take, in MiB; if empty, as PROJECT_STORAGE_MB says.",
     )
 
-    # Classes: which were merged into which, by index as JSON has it, and how often they were changed.
+    # By the index of a merged class, as JSON stores it (a string), the index of the class that it became.
     merged = models.JSONField(default=dict, editable=False)
-    # Names that classes had: [name, index, the last `class_revision` at which it was so], in that order.
+    # Former names of classes: [name, index, the last `class_revision` at which the class had the name], oldest first.
     earlier_names = models.JSONField(default=list, editable=False)
     split = models.JSONField(default=list, editable=False, help_text="Classes whose items are asked again, by index.")
     class_revision = models.PositiveIntegerField(default=0, editable=False)
@@ -96,7 +96,7 @@ class Project(ProjectSettings):
         help_text="The projects that hold the same labels; empty if no other does.",
     )
 
-    # State of the pool's matrices. Rows up to `encoded_rows` of the features file of this generation are valid.
+    # The state of the pool's matrices. The first `encoded_rows` rows of this generation's features file are valid.
     vector_length = models.PositiveIntegerField(null=True, blank=True, editable=False)
     encoded_rows = models.PositiveBigIntegerField(default=0, editable=False)
     purged_rows = models.PositiveBigIntegerField(default=0, editable=False, help_text="Of items removed for good.")
@@ -135,7 +135,7 @@ class Project(ProjectSettings):
             others = questions.listed(lambda question: question.proposes)
             text = f"Near-copies are for images and texts where the question is not {others}"
             raise ValidationError({"near_copies": f"{text}, in projects without privacy."})
-        # An overlap that cannot be is told by its own field.
+        # The validators of `overlap` report an overlap beyond its limit.
         if self.overlap_max is not None and self.overlap_max <= self.overlap <= MOST_OVERLAP:
             raise ValidationError(
                 {
@@ -146,30 +146,32 @@ class Project(ProjectSettings):
 
     @property
     def asks(self) -> questions.Question:
-        """The kind of question, which knows all that differs from the others."""
+        """The object of the project's question, which holds all code that differs between questions."""
         return questions.named(self.question)
 
     @property
     def suggests_several(self) -> bool:
-        """Whether annotators are shown several classes that a model takes an item for: where they search the classes.
-        One query.
+        """Whether tasks suggest several likely classes: if predictions are shown and annotators search the classes. One
+        query.
         """
         return self.show_predictions and self.asks.searches(self.classes.offered().count())
 
     @property
     def can_show_grids(self) -> bool:
-        """Whether many of its items may be answered at once."""
+        """Whether the question and the kind of items allow grids, in which annotators answer many items at once."""
         return self.asks.grid_by != GridBy.NOTHING and kinds.of(self).in_grids
 
     @property
     def can_show_copies(self) -> bool:
-        """Whether one answer may count for near-copies: they can be told apart at a glance, and each answer need not
-        count once, as a privacy budget has it.
+        """Whether one answer may count for near-copies.
+
+        The kind of items must be quick to compare, the question must not propose classes, and the project must not be
+        private: a privacy budget requires that each answer counts once.
         """
         return kinds.of(self).in_grids and not self.asks.proposes and self.privacy_epsilon is None
 
     def class_names(self, indices: Iterable[int], *, offered: bool = False) -> dict[int, str]:
-        """The names of these classes, or of those among them that are `offered`. One query; none for no class."""
+        """The names of these classes by index; with `offered`, only of classes that are offered. At most one query."""
         numbers = set(indices)
         if not numbers:
             return {}
@@ -177,12 +179,14 @@ class Project(ProjectSettings):
         return dict(classes.filter(index__in=numbers).values_list("index", "name"))
 
     def answer_names(self, indices: Iterable[int]) -> dict[int, str]:
-        """What these answers of a model are called: classes, or yes and no."""
+        """The names of these answers of a model, by index: class names, or yes and no."""
         return dict(enumerate(self.asks.answers)) or self.class_names(indices)
 
     def as_called(self, indices: Mapping[str, int], revision: int | None) -> Mapping[str, int]:
-        """`indices` of classes by the names that they had at this revision of the classes. Without a revision, earlier
-        names are added as far as no class has them now.
+        """The indices of classes by name, with former names added. `indices`: by present name.
+
+        With `revision`, a former name stands for the class that had it at that revision. Without, a former name is
+        added if no class has it in `indices`; of several classes that had it, the last one counts.
         """
         earlier: dict[str, int] = {}
         for name, index, until in reversed(self.earlier_names):
@@ -190,33 +194,33 @@ class Project(ProjectSettings):
                 if name not in indices:
                     earlier.setdefault(name, index)
             elif until >= revision:
-                earlier[name] = index  # the oldest that still held then comes last
+                earlier[name] = index  # the loop ends with the oldest entry that held at `revision`
         return {**indices, **earlier} if earlier else indices
 
     @property
     def merges(self) -> dict[int, int]:
-        """The class that each merged class has become."""
+        """By the index of a merged class, the index of the class that it became."""
         return {int(index): target for index, target in self.merged.items()}
 
     def follow(self, value: Any) -> Any:
-        """A stored value with each class that was merged replaced by the one that it has become."""
+        """Replace each merged class in a stored value by the class that it became."""
         return self.asks.follow(value, self.merges) if self.merged else value
 
     def is_split(self, label: Any) -> bool:
-        """Whether a label names a class that was split: the item is to be asked again."""
+        """Whether a label names a class that was split, so that its item must be asked again."""
         return bool(self.split) and not set(self.split).isdisjoint(label if isinstance(label, list) else [label])
 
     @property
     def answer_count(self) -> int:
-        """How many answers a model tells apart. One query at most."""
+        """The number of answers that a model distinguishes. At most one query."""
         return len(self.asks.answers) or self.classes.count()
 
     def keyed(self, purpose: str, subject: object) -> bytes:
-        """HMAC-SHA256 of the purpose (one word for each use) and the subject under the project's secret: 32 bytes."""
+        """The HMAC-SHA256 (32 bytes) of `purpose/subject` under the project's secret. Each use has its own purpose."""
         return self.keyed_by(purpose)(subject)
 
     def keyed_by(self, purpose: str) -> Callable[[object], bytes]:
-        """`keyed` for one purpose and many subjects, in half the time."""
+        """Return `keyed` for one purpose, for many subjects: it takes half the time per subject."""
         begun = hmac.new(bytes(self.secret), f"{purpose}/".encode(), "sha256")
 
         def keyed(subject: object) -> bytes:

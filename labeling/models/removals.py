@@ -1,4 +1,4 @@
-"""Why items are out of the pool: who excluded or deleted them, when, and until when."""
+"""Removals of items from the pool, and changes of all items that match some filters."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from django.db import models
 
 class RemovalQuerySet(models.QuerySet["Removal"]):
     def standing(self) -> RemovalQuerySet:
-        """The removals that hold: at most one an item."""
+        """The removals that were not ended: at most one per item."""
         return self.filter(ended_at__isnull=True)
 
 
 class Removal(models.Model):
-    """A manager's word that an item is out of the pool, or deleted. An item that is taken back in keeps the row."""
+    """A manager's exclusion or deletion of an item. The row of a restored item stays, with the time of its end."""
 
     item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="removals")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="removals")
@@ -49,13 +49,13 @@ class BulkChangeQuerySet(models.QuerySet["BulkChange"]):
         return self.filter(finished_at__isnull=True)
 
     def due(self) -> BulkChangeQuerySet:
-        """The unfinished ones of projects that are neither archived nor deleted."""
+        """The unfinished changes of projects that are neither archived nor deleted."""
         return self.unfinished().filter(project__archived_at=None, project__deleted_at=None)
 
 
 class BulkChange(models.Model):
-    """A change of all items that match some filters, on its way. `position` is the highest item dealt with: a worker
-    that is killed goes on there.
+    """A change of all items that match some filters. `position` is the id of the last processed item; an interrupted
+    change continues there.
     """
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="bulk_changes")

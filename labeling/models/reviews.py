@@ -1,4 +1,4 @@
-"""Who reviews which item, and what people write about items."""
+"""Reviewers' places on items, and comments on items."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ MAX_COMMENT = 1000
 
 class ReviewPlaceQuerySet(models.QuerySet["ReviewPlace"]):
     def held(self, now: datetime.datetime) -> ReviewPlaceQuerySet:
-        """Places of items that somebody is looking at."""
+        """Places of items that a reviewer has on the screen."""
         return self.filter(held_until__gt=now)
 
     def put_off(self) -> ReviewPlaceQuerySet:
-        """Places of items that were put off, the first one in front."""
+        """Places of items that a reviewer put off, the earliest first."""
         return self.filter(put_off_at__isnull=False).order_by("put_off_at", "pk")
 
 
 class ReviewPlace(models.Model):
-    """Who looks at an item, so that no two people review the same one; and when it was last put off."""
+    """The reviewer who holds an item, so that no other reviews it, and the time at which it was last put off."""
 
     item = models.OneToOneField("labeling.Item", on_delete=models.CASCADE, related_name="review_place")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
@@ -36,7 +36,7 @@ class ReviewPlace(models.Model):
 
 class CommentQuerySet(models.QuerySet["Comment"]):
     def to(self, user: models.Model) -> CommentQuerySet:
-        """What reviewers have answered to this person."""
+        """Reviewers' comments to this user."""
         return self.filter(to=user)
 
     def unread(self) -> CommentQuerySet:
@@ -44,8 +44,8 @@ class CommentQuerySet(models.QuerySet["Comment"]):
 
 
 class Comment(models.Model):
-    """What somebody wrote about an item. An annotator's belongs to an answer or skip; a reviewer's is an answer `to`
-    one annotator, or for reviewers and managers alone.
+    """A comment on an item. An annotator's comment belongs to an answer or skip. A reviewer's comment is for one
+    annotator (`to`), or for reviewers and managers alone.
     """
 
     item = models.ForeignKey("labeling.Item", on_delete=models.CASCADE, related_name="comments")

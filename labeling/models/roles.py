@@ -1,4 +1,4 @@
-"""What members may do: the one table of roles. Pages, endpoints, navigation and queries ask it."""
+"""The table of roles and their abilities, which pages, endpoints, navigation and queries read."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.utils.text import get_text_list
 
 
 class Ability(models.TextChoices):
-    """An act that a role allows. Abilities to read and to change are apart; the label tells what the ability opens."""
+    """An act that a role allows. To read and to change are separate abilities; the label is for people."""
 
     PROJECT_READ = "project.read", "see the project, its classes, its batches and their progress"
     PROJECT_CHANGE = "project.change", "archive, copy, delete and restore the project; create further projects"
@@ -37,7 +37,7 @@ class Ability(models.TextChoices):
 
 
 class Role(models.TextChoices):
-    """A member's place in one project. The admin and forms list roles in this order."""
+    """A member's role in one project. The admin and forms list roles in this order."""
 
     ANNOTATOR = "annotator"
     REVIEWER = "reviewer"
@@ -94,32 +94,32 @@ ROLES: dict[str, RoleFacts] = {
 
 
 def choices() -> list[tuple[str, str]]:
-    """For the database: (name, label). A function, so that a new role needs no migration."""
+    """The choices of the database field: (name, label). A callable, so that a new role needs no migration."""
     return list(Role.choices)
 
 
 def roles_with(ability: Ability) -> list[Role]:
-    """The roles that have the ability, in their order."""
+    """The roles that have the ability, in the order of `Role`."""
     return [role for role in Role if ability in ROLES[role].abilities]
 
 
 def roles_without(ability: Ability) -> list[Role]:
-    """The roles that lack the ability, in their order."""
+    """The roles that lack the ability, in the order of `Role`."""
     return [role for role in Role if ability not in ROLES[role].abilities]
 
 
 def offered(roles: list[Role]) -> list[tuple[str, str]]:
-    """Choices for a form: the role, and its name with its work."""
+    """The choices of a form field: (role, "label: work")."""
     return [(role.value, f"{role.label}: {ROLES[role].work}") for role in roles]
 
 
 def either(roles: list[Role]) -> str:
-    """The names for a sentence: "annotator, reviewer or engineer"."""
+    """The names of the roles for a sentence: "annotator, reviewer or engineer"."""
     return str(get_text_list([role.value for role in roles], "or"))
 
 
 def who_may(ability: Ability) -> str:
-    """The people with the ability, for a sentence: "engineers, auditors and managers"."""
+    """The members with the ability, for a sentence: "engineers, auditors and managers"."""
     roles = roles_with(ability)
     names = [f"{role.value}s" for role in roles]
     return "every member" if len(roles) == len(Role) else str(get_text_list(names, "and"))

@@ -1,4 +1,4 @@
-"""How far the search index of a project's items has come."""
+"""The progress of the search index of a project's items."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from django.db import models
 
 
 class ItemIndex(models.Model):
-    """Of all items up to `indexed_to` the index knows the words; of those behind it, none.
+    """The search index holds the words of all items with ids up to `indexed_to`, and of no others.
 
-    The words lie in the table `labeling_itemwords`, which is each database's own: see `labeling/items/search.py`.
+    The words are in the table `labeling_itemwords`, whose form depends on the database: see `labeling/items/search.py`.
     """
 
     project = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""What a project takes on the disk: its files, and rows in the database."""
+"""The storage that a project uses: bytes of its files and of its rows in the database."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from django.db import models
 
 
 class ProjectStorage(models.Model):
-    """Bytes of a project's media, those of every image and block of vectors that its items were taken in with; and,
-    about, of rows that its members have sent: items, imported answers, rows set aside, guidelines.
+    """The bytes of a project's media (images and blocks of vectors), and about the bytes of the rows that its members
+    sent: items, imported answers, rejected rows, guidelines.
 
-    Counted in the transaction that writes the rows. Code that compares with a limit locks this row first.
+    The transaction that writes the rows also counts them. Code that compares with a limit locks this row first.
     """
 
     project = models.OneToOneField(
@@ -23,7 +23,7 @@ class ProjectStorage(models.Model):
 
 
 class Upload(models.Model):
-    """A file in the folder of uploads, from before its first byte until it is removed. The rows are the count."""
+    """A file in the folder of uploads, from before its first byte until its removal. The quota sums these rows."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="uploads")
     path = models.CharField(max_length=1000, unique=True)

@@ -1,4 +1,4 @@
-"""The tasks of a batch: one item each, with its rank and why it was picked."""
+"""The tasks of a batch: each has one item, a rank and the reason of its selection."""
 
 from __future__ import annotations
 
@@ -20,33 +20,32 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=0)
 
     def skipped(self) -> TaskQuerySet:
-        """Tasks that nobody could answer: they have all their answers, and all of them are skips. Without those whose
-        item a manager has labeled since.
-        """
+        """Tasks that lack no answer and have only skips, unless a manager has labeled the item since."""
         of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
         return self.filter(
             models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
         )
 
     def claimable(self) -> TaskQuerySet:
-        """Tasks with a free place, in the order in which they are to be answered."""
+        """Tasks with a free place, in the order in which annotators get them."""
         return self.filter(free__gt=0).order_by("rank")
 
     def picked(self) -> TaskQuerySet:
-        """Tasks of items that the selection picked, without those that are asked again."""
+        """Tasks of items that the selection picked, without further tasks."""
         return self.filter(item__isnull=False)
 
     def further(self) -> TaskQuerySet:
-        """Tasks for items that are asked again, or whose answer is known."""
+        """Tasks that ask an item again, gold tasks included."""
         return self.filter(repeats__isnull=False)
 
     def of_items(self, items: Any) -> TaskQuerySet:
-        """The tasks by which these items are labeled: those that picked them, and later ones that ask again."""
+        """The tasks whose answers can label these items: the picked tasks and the further ones, without gold tasks."""
         return self.filter(models.Q(item__in=items) | models.Q(repeats__in=items, is_gold=False))
 
     def deciding(self) -> TaskQuerySet:
-        """Of the tasks of an item the one whose answers make its label: the newest, and none as long as a person wants
-        it to be asked again.
+        """Tasks whose answers decide their item's label: the newest of each item, without gold tasks.
+
+        An item that a manager or reviewer has sent back has no deciding task until it is asked again.
         """
         shown = Coalesce(models.OuterRef("item"), models.OuterRef("repeats"))
         newer = Task.objects.filter(repeats=shown, is_gold=False, pk__gt=models.OuterRef("pk"))
@@ -54,38 +53,38 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(~models.Exists(newer), ~waiting, is_gold=False)
 
     def lacking_first(self) -> TaskQuerySet:
-        """Tasks that lack one of the answers that every task gets."""
+        """Tasks that lack one of their first `overlap` answers."""
         return self.filter(outstanding__gt=models.F("extra"))
 
     def unseen(self) -> TaskQuerySet:
-        """Tasks that were never assigned, of a batch that is being picked, too."""
+        """Tasks that no annotator has ever claimed, also of a batch in selection."""
         return self.filter(~models.Exists(Assignment.objects.filter(task=models.OuterRef("pk"))))
 
     def untouched(self) -> TaskQuerySet:
-        """Tasks of a picked batch that were never assigned."""
+        """Tasks that no annotator has ever claimed and that an annotator can claim."""
         return self.unseen().filter(free=models.F("batch__overlap"))
 
 
 class PromptedBy(models.TextChoices):
-    """Where the answer comes from that a prompted task shows."""
+    """The source of the answer that a prompted task shows."""
 
     MODEL = "model"
     SUGGESTION = "suggestion"
-    NOTHING = "nothing"  # its item came without a suggestion, and there is no prediction to be shown
+    NOTHING = "nothing"  # the item has neither a suggestion nor a prediction that may be shown
 
 
 class Task(models.Model):
-    """One item in one batch, with its rank and why it was picked.
+    """One item in one batch, with its rank and the reason of its selection.
 
-    `free` + assignments that have not ended = overlap + `extra`, and `outstanding` + answers = overlap + `extra`, as
-    long as the batch is open. The counters change only by conditional updates, so that two people can never take the
-    same place. When a batch ends early, `free` and `outstanding` become 0.
+    While the batch is open, `free` + the number of assignments that have not ended = overlap + `extra`, and
+    `outstanding` + the number of answers and skips = overlap + `extra`. Only conditional updates change the counters,
+    so two annotators can never take the same place. When a batch ends early, `free` and `outstanding` become 0.
     """
 
     batch = models.ForeignKey(Batch, on_delete=models.CASCADE, related_name="tasks")
-    # An item is picked once in a project's life: the constraint holds whatever two selections do at once.
+    # The constraint allows one picked task per item, also if two selections run at once.
     item = models.OneToOneField("labeling.Item", null=True, on_delete=models.PROTECT, related_name="task")
-    # A further task for an item has no part in that: it stands beside the one that picked the item.
+    # Further tasks of the same item have `repeats` instead, which is not unique.
     repeats = models.ForeignKey(
         "labeling.Item",
         null=True,
@@ -163,7 +162,7 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "rank"], condition=models.Q(free__gt=0), name="task_claimable"),
-            # What managers sort and filter a batch of a million tasks by.
+            # For the managers' pages, which sort and filter a batch of a million tasks.
             models.Index(fields=["batch", "margin", "rank"], name="task_by_margin"),
             models.Index(fields=["batch", "cluster", "rank"], name="task_by_cluster"),
             models.Index(
@@ -173,7 +172,7 @@ class Task(models.Model):
             ),
             models.Index(fields=["batch", "rank"], condition=models.Q(is_control=True), name="task_control"),
             models.Index(fields=["batch"], condition=models.Q(repeats__isnull=False), name="task_further"),
-            # Excluded from every figure of accuracy.
+            # For `ItemQuerySet.measuring`, which leaves these out of every accuracy.
             models.Index(
                 fields=["item"], condition=models.Q(is_control=True, prompted=True), name="task_control_prompted"
             ),
@@ -184,19 +183,19 @@ class Task(models.Model):
 
     @property
     def item_key(self) -> int:
-        """The key of the item that annotators are shown."""
+        """The id of the item that the task shows to annotators."""
         key = self.item_id if self.item_id is not None else self.repeats_id
         assert key is not None  # the constraint says so
         return key
 
     @cached_property
     def shown(self) -> Item:
-        """The item that annotators are shown."""
+        """The item that the task shows to annotators."""
         item = self.item or self.repeats
-        assert item is not None  # likewise
+        assert item is not None  # the constraint says so
         return item
 
     @property
     def has_all_answers(self) -> bool:
-        """Whether no more answers will come, because it has them or an early end settled it with those it had."""
+        """Whether the task takes no more answers: it has all of them, or an early end settled it with fewer."""
         return self.outstanding == 0

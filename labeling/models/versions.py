@@ -1,4 +1,4 @@
-"""What was learned: trained networks, and the one clustering of the pool."""
+"""Model versions, managers' choices between them, and the clustering of the pool."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
         return self.order_by("-number").first()
 
     def passed(self) -> ModelVersionQuerySet:
-        """Versions that the gate let through: of a project that has any, at least the first."""
+        """Versions that the gate did not hold back. The first version of a project always passes."""
         return self.filter(held_back=False)
 
     def without_privacy(self) -> ModelVersionQuerySet:
-        """Versions whose training is in no privacy ledger."""
+        """Versions whose training is not in the privacy ledger."""
         return self.filter(private_training=None)
 
     def readable(self) -> ModelVersionQuerySet:
@@ -26,10 +26,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
 
 class ModelVersion(models.Model):
-    """A trained network with its metrics and the labels it saw. Its artifact is a folder below the project's data."""
+    """A trained network with its metrics and a hash of its labels. The artifact is a folder in the project's data."""
 
     class Calibrating(models.TextChoices):
-        """How far it is known how sure the version may be."""
+        """The state of the version's calibration after its training."""
 
         SEALED = "sealed", "as far as its training told"
         WAITING = "waiting", "still to come"
@@ -81,18 +81,18 @@ class ModelVersion(models.Model):
         return f"{self.project} v{self.number}"
 
     def step_failed(self, reason: str) -> None:
-        """Its calibration failed."""
+        """Record that the calibration failed. Called when its step fails."""
         self.not_calibrated(f"it failed: {reason}"[:500])
 
     def not_calibrated(self, reason: str) -> None:
-        """Record why the version will never be calibrated; nothing if it is, or a reason is recorded."""
+        """Record the reason why the version will not be calibrated, if its calibration is still to come."""
         states = self.Calibrating
         ModelVersion.objects.filter(pk=self.pk, calibrating=states.WAITING).update(
             calibrating=states.SKIPPED, calibration={"reason": reason}
         )
 
     def calibration_at(self, moment: datetime.datetime | None = None) -> str:
-        """The digest of its calibration, of one that was found by that moment; empty if there is none."""
+        """The digest of the version's calibration; empty if it has none, or got it after `moment`."""
         if self.calibrating != self.Calibrating.DONE:
             return ""
         late = moment is not None and datetime.datetime.fromisoformat(self.calibration["found_at"]) > moment
@@ -100,7 +100,7 @@ class ModelVersion(models.Model):
 
 
 class VersionChoice(models.Model):
-    """A manager's word on which version picks the batches. The newest holds; without a version, the gate decides."""
+    """A manager's choice of the version that picks batches. The newest counts; without a version, the gate decides."""
 
     project = models.ForeignKey("labeling.Project", on_delete=models.CASCADE, related_name="version_choices")
     version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="choices")
@@ -115,8 +115,8 @@ class VersionChoice(models.Model):
 
 
 class Clustering(models.Model):
-    """The dendrogram of a project's pool: built once, and rebuilt only if a manager asks for it (`anew_at`). Items that
-    came later joined their nearest neighbour.
+    """The dendrogram of a project's pool: built once, and rebuilt only if a manager asks for it (`anew_at`). Later
+    items join the cluster of their nearest neighbour.
     """
 
     project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="clustering")
@@ -128,7 +128,8 @@ class Clustering(models.Model):
     seconds = models.FloatField()
     created_at = models.DateTimeField(auto_now_add=True)
 
-    # How much of the embeddings it describes: of those that it was built from, and of a later version's.
+    # 1 − mean distance within clusters / mean distance of two items: by the embeddings that the dendrogram was built
+    # from, and by those of the version `measured_by`.
     described_then = models.FloatField(null=True)
     described_now = models.FloatField(null=True)
     measured_by = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT, related_name="+")
@@ -140,12 +141,12 @@ class Clustering(models.Model):
 
     @property
     def joined_share(self) -> float:
-        """The part of its rows that joined later."""
+        """The share of its rows that joined after it was built."""
         return 1 - self.rows / self.joined_rows if self.joined_rows else 0.0
 
     @property
     def kept_share(self) -> float | None:
-        """What it describes now as a part of what it described at first; None if that is not measured."""
+        """`described_now` as a share of `described_then`; None if they are not measured."""
         if not self.described_then or self.described_now is None:
             return None
         return max(0.0, self.described_now / self.described_then)

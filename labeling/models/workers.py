@@ -1,4 +1,4 @@
-"""Which workers are there."""
+"""Signs of life of workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from django.db import models
 
 
 class WorkerSign(models.Model):
-    """When a worker was last seen, whatever it is at. The row of a worker that has ended goes after a day."""
+    """The time of a worker's last sign of life. Rows older than a day are removed."""
 
     name = models.CharField(max_length=300, primary_key=True)
     seen_at = models.DateTimeField()
