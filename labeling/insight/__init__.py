@@ -1,5 +1,5 @@
-"""Numbers about the work that is done: how fast, by whom, how well. Questions to the database; plain values out.
+"""Figures about the work in a project: its pace, the people who do it, its quality. Queries in, plain values out.
 
-Each function asks a number of queries that does not depend on the project's size, and reads a bounded number of rows
-or lets the database count over an index.
+The number of queries of each function does not depend on the project's size, and each reads a bounded number of rows or
+lets the database count over an index.
 """

@@ -1,4 +1,4 @@
-"""Whether people answer alike: coefficients, pairs of people, classes that are confused, and who errs how."""
+"""Measure how far people agree: coefficients, pairs of people, confused classes, and each person's confusions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from labeling.questions import Question
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two people: items that both answered, and `differing` ones of these; None where these are too few to tell."""
+    """Two people: the number of `items` that both answered, and on how many of these they are `differing`.
+
+    `percent` and `kappa` are None with too few items.
+    """
 
     people: tuple[str, str]
     items: int
@@ -28,8 +31,9 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ClassAgreement:
-    """A class: items for which somebody chose it, `divided` ones where somebody else did not. `same`: how often another
-    person chose it too, where one did; None where too few items tell.
+    """A class: the number of `items` for which a person chose it, and of `divided` items for which another did not.
+
+    `same`: the share of the other answers to these items that chose it, too; None with too few items.
     """
 
     index: int
@@ -41,7 +45,7 @@ class ClassAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """On so many `items` somebody chose the one class and somebody else the other."""
+    """The number of `items` on which one person chose the first class and another person the second."""
 
     classes: tuple[str, str]
     items: int
@@ -49,8 +53,9 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """So many answers were `answered` where `expected` was right. Of a question that is answered per class, each class
-    counts by itself; None: the class was not chosen.
+    """The number `n` of answers `answered` to items whose right answer is `expected`.
+
+    If each class is a decision of its own, each class is counted by itself, and None means that it was not chosen.
     """
 
     answered: str | None
@@ -60,7 +65,7 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class PersonConfusion:
-    """What one person answered against what was right; most frequent cells first."""
+    """One person's answers against the right answers; most frequent cells first."""
 
     username: str
     right: Rate
@@ -69,9 +74,11 @@ class PersonConfusion:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """All of it. A coefficient is None where too few `items` were answered by several people, or where everybody always
-    gave the same one answer. `ordinal`: None unless the classes are points of a scale. `whole`: whether all items with
-    several answers are among these. `others`, `gold`: each person against the others' label, and known answers.
+    """The agreement of a project.
+
+    A coefficient is None if several people answered too few `items`, or if all people always gave the same answer.
+    `ordinal`: None unless the classes are points of a scale. `whole`: whether `items` are all items with several
+    answers. `others`, `gold`: each person's answers against the label of the others, and against known answers.
     """
 
     items: int
@@ -91,8 +98,10 @@ class Agreement:
 
 
 def agreement_of(project: Project) -> Agreement:
-    """Of the newest items that several people answered. The queries are over counters, gold answers and names; the
-    comparison, which reads the answers, is made again only when the counters have changed.
+    """The agreement on the newest items that several people answered.
+
+    The queries read counters, gold answers and names; the comparison, which reads the answers, is cached until the
+    counters change.
     """
     compared = compare(facts_of(project))
     known: dict[int, list[tuple[Any, Any]]] = defaultdict(list)
@@ -107,7 +116,7 @@ def agreement_of(project: Project) -> Agreement:
 
 
 def agreement_values(project: Project) -> dict[str, Any]:
-    """The same as the API gives it."""
+    """The agreement as the dictionary that the API returns."""
     return asdict(agreement_of(project))
 
 
@@ -146,7 +155,7 @@ def _people(
     usernames: Mapping[int, str],
     names: Mapping[int, str],
 ) -> list[PersonConfusion]:
-    """Who gave these (answer, right answer), most answers first."""
+    """The confusions of each person from (answer, right answer) by user key; the person with most answers first."""
     people = []
     for user, rows in answers.items():
         counts: Counter[tuple[int | None, int | None]] = Counter()
@@ -163,6 +172,6 @@ def _people(
 
 
 def _by_class(value: list[int], right: list[int]) -> list[tuple[int | None, int | None]]:
-    """Each class that was chosen or should have been."""
+    """(class, class) for each class in the answer or the right answer; None on the side that lacks it."""
     one, other = set(value), set(right)
     return [(index if index in one else None, index if index in other else None) for index in sorted(one | other)]

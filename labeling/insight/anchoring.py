@@ -1,6 +1,7 @@
-"""Whether people lean towards the predictions that they are shown: answers with one in view beside answers without.
+"""Measure whether people follow the predictions that they see: compare tasks that show one with tasks that do not.
 
-Chance picks the tasks that show one (docs/decisions/0023-nothing-tells-a-control-task.md), so all else is alike.
+The tasks that show a prediction are drawn at random (docs/decisions/0023-nothing-tells-a-control-task.md), so the two
+groups differ in nothing else.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ from labeling.models import Annotation, Project, WorkLog
 from labeling.models.tasks import PromptedBy
 
 SAMPLE = 20_000
-"""The newest so many answers are read."""
+"""The number of newest answers that are read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """`chosen` of `n` tasks, with the ends of the 95 % interval."""
+    """The share `chosen` of `n` tasks, with the ends of its 95 % interval."""
 
     chosen: int
     n: int
@@ -35,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """How often people chose what the model predicts: with it in view, and without. `difference`: of the two shares."""
+    """The shares of answers that match the prediction, on tasks that show it and on the others, and the difference."""
 
     prompted: Share
     unprompted: Share
@@ -44,8 +45,8 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Anchoring:
-    """`first`: the model's first choice; `listed`: one of the classes that are suggested, where several are. Each None
-    below `ENOUGH` tasks on either side.
+    """`first`: answers that match the model's first choice; `listed`: answers among its suggested classes, if it
+    suggests several. Each is None with fewer than `ENOUGH` tasks on either side.
     """
 
     first: Chosen | None
@@ -54,7 +55,7 @@ class Anchoring:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the figures follow from: the same facts, the same figures."""
+    """The cache key of the figures: equal facts give equal figures."""
 
     project: Project = field(compare=False)
     key: int
@@ -63,7 +64,7 @@ class Facts:
 
 
 def anchoring_of(project: Project) -> Anchoring | None:
-    """None where no predictions are shown. One query, and another when answers have come in since."""
+    """The project's figures; None if it shows no predictions. One query, and another if there are new answers."""
     if not project.show_predictions:
         return None
     rows = WorkLog.objects.filter(batch__project=project, batch__selected_by__isnull=False)
@@ -93,9 +94,9 @@ def _measure(facts: Facts) -> Anchoring:
 
 
 def _answers(facts: Facts) -> list[tuple[Any, int, str, bool]]:
-    """(answer, first choice, likely classes, whether they were in view), of each task its first answer in the sample.
+    """(answer, first choice, likely classes, whether the task showed them) for the first answer to each sampled task.
 
-    Of the batches where predictions were shown. Items that came with a suggestion of their own show that one.
+    Only tasks of batches that showed predictions, and without an imported suggestion, which would be shown instead.
     """
     answers = Annotation.objects.answers().filter(
         task__batch__in=[batch for batch, *_ in facts.batches],
@@ -134,7 +135,7 @@ class _Tally:
 
 
 def difference(one: Share, other: Share) -> Estimate:
-    """The first share less the second, with its 95 % interval: method 10 of R. G. Newcombe, "Interval estimation for
+    """The first share minus the second, with its 95 % interval: method 10 of R. G. Newcombe, "Interval estimation for
     the difference between independent proportions", Statistics in Medicine 17 (1998).
 
     >>> each = difference(Share(56, 70, 0.6921, 0.8767), Share(48, 80, 0.4905, 0.7004))

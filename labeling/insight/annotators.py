@@ -1,4 +1,4 @@
-"""How much each annotator has done, how fast, and how well as far as that can be told."""
+"""The amount, the pace and the quality of each annotator's work."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from labeling.models import Annotation, Correction, Project, WorkLog
 from labeling.models.batches import IMPORTED
 from labeling.models.items import ItemQuerySet
 
-# The newest so many items tell how well people answer, and so many answers of a person how fast.
+# Quality is estimated from this many newest items, and pace from this many newest answers of each person.
 SAMPLE = 2000
 PACE_SAMPLE = 500
-# One query asks for the answers of so many people.
+# The most people in one query for answers.
 PEOPLE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """`right` of `n`, with the 95 % interval."""
+    """The share `right` of `n`, with the ends of its 95 % interval."""
 
     right: int
     n: int
@@ -42,12 +42,12 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Annotator:
-    """`fast`, `median` and `slow` are the quartiles of the seconds that an answer took, to a tenth of a second, of the
-    newest `PACE_SAMPLE` answers.
+    """The work of one annotator.
 
-    `agreement` is the share of the others' answers to the same items that were the same; `control` that of answers to
-    control items that were right, `gold` that of answers to items whose answer is known. None where there is nothing to
-    tell it by.
+    `fast`, `median` and `slow` are the quartiles of the seconds per answer, to a tenth of a second, over the newest
+    `PACE_SAMPLE` answers. `agreement`: the share of the other people's answers to the same items that equal this
+    person's. `control`, `gold`: the share of right answers to control items and to gold items. Each is None without
+    answers to judge by.
     """
 
     username: str
@@ -64,13 +64,15 @@ class Annotator:
     gold: Rate | None = None
 
 
-# One answer in a sample: the item, who gave it, what.
+# One answer in a sample: the item, the username, the value.
 Vote = tuple[int, str, Any]
 
 
 def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
-    """Everybody who has answered, most answers first. Nine queries: one over the counters, the others read the answers
-    to at most `SAMPLE` items, and `PACE_SAMPLE` of each person.
+    """The people who have answered, most answers first.
+
+    Nine queries: one over the counters; the others read the answers to at most `SAMPLE` items, and at most
+    `PACE_SAMPLE` answers of each person.
     """
     work = worked(WorkLog.objects.filter(batch__project=project), now, PACE_SAMPLE)
     seconds = _seconds(project, work)
@@ -92,7 +94,7 @@ def annotators_of(project: Project, now: datetime.datetime) -> list[Annotator]:
 
 
 def _seconds(project: Project, people: Sequence[Worked]) -> dict[int, Counter[int]]:
-    """For each of these people how many of the newest `PACE_SAMPLE` answers took so many tenths of a second."""
+    """For each person, by key, the newest `PACE_SAMPLE` answers counted by their tenths of a second."""
     counts: dict[int, Counter[int]] = {each.user: Counter() for each in people}
     for start in range(0, len(people), PEOPLE):
         of_each = [
@@ -122,7 +124,7 @@ def _annotator(work: Worked, counts: Counter[int], **quality: Rate | None) -> An
 
 
 def quantile(counts: Mapping[int, int], share: float) -> int:
-    """The smallest value that at least `share` of the counted ones do not exceed; 0 if there is none.
+    """The smallest value that at least `share` of the counted values do not exceed; 0 without values.
 
     >>> quantile({10: 1, 20: 2, 90: 1}, 0.5)
     20
@@ -137,10 +139,10 @@ def quantile(counts: Mapping[int, int], share: float) -> int:
 
 
 def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]:
-    """For each annotator the share of answers that were right.
+    """For each annotator the share of right answers.
 
-    An item that is not known is judged by what most of the others answered: never by one's own answer. Where the
-    others are divided, or there are none, the answer tells nothing and does not count.
+    The right answer to an item that is not in `known` is the most frequent answer of the other people. If they are
+    divided, or if there are none, the answer does not count.
     """
     results: dict[str, list[bool]] = defaultdict(list)
     for item, answers in _by_item(votes).items():
@@ -155,7 +157,7 @@ def accuracy(votes: Iterable[Vote], known: Mapping[int, Any]) -> dict[str, Rate]
 
 
 def agreement(votes: Iterable[Vote]) -> dict[str, Rate]:
-    """For each annotator the share of the others' answers to the same items that were the same as his."""
+    """For each annotator the share of the other people's answers to the same items that equal the annotator's."""
     same: Counter[str] = Counter()
     pairs: Counter[str] = Counter()
     for answers in _by_item(votes).values():
@@ -184,7 +186,7 @@ def _key(value: Any) -> Hashable:
 
 
 def _gold_rates(project: Project) -> dict[int, Rate]:
-    """For each person by key how often answers to gold items were right."""
+    """For each person, by key, the share of right answers to gold items."""
     results: dict[int, list[bool]] = defaultdict(list)
     for answer in gold.answers_of(project):
         results[answer.user].append(answer.is_right)
@@ -192,7 +194,7 @@ def _gold_rates(project: Project) -> dict[int, Rate]:
 
 
 def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
-    """The answers to the newest control items, and what is known of these: the known answer, or else a correction."""
+    """The answers to the newest control items, and the known answer or else the correction of each item, by key."""
     items = project.items.control().labeled().order_by("-labeled_at")[:SAMPLE]
     known = dict(Correction.objects.standing().filter(item__in=items.values("pk")).values_list("item", "value"))
     rows = list(_answers_to(items).values_list("task__item", "user__username", "value", "task__item__truth"))
@@ -201,13 +203,13 @@ def _control_votes(project: Project) -> tuple[list[Vote], dict[int, Any]]:
 
 
 def _shared_votes(project: Project) -> list[Vote]:
-    """The answers to the newest items that several people were asked about."""
+    """The answers to the newest items of batches that ask several people."""
     several = Q(overlap__gt=1) | Q(overlap_max__gt=1)
     shared = list(project.batches.filter(several).exclude(strategy=IMPORTED).values_list("pk", flat=True))
-    if not shared:  # or all labeled items would be looked through for them
+    if not shared:  # else the query would read all labeled items
         return []
     labeled = project.items.labeled().filter(task__batch__in=shared).order_by("-labeled_at")[:SAMPLE]
-    # Ties have no label. Without them people would seem to agree more than they do.
+    # Ties have no label; without them the agreement would be too high.
     undecided = project.items.undecided().filter(task__batch__in=shared).order_by("-pk")[:SAMPLE]
     return [
         vote

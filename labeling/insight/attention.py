@@ -1,4 +1,4 @@
-"""What waits for a manager's word."""
+"""The items that wait for a manager's decision."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from labeling.models import Annotation, Correction, Project, Task
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Items that nobody has settled: flagged, in disagreement, undecided by a tie, skipped by all. One item may be in
-    several.
+    """Numbers of items without a correction: flagged, in disagreement, undecided by a tie, skipped by all their
+    annotators. An item may count in several.
     """
 
     flagged: int
@@ -28,15 +28,15 @@ class Attention:
 
 
 def flagged_in(project: Project) -> QuerySet[Any]:
-    """Standing annotations that ask somebody to look at the item, each with its item's key as `item`."""
-    # Few of many, each with its task looked up: as a join, SQLite would rather walk through all tasks.
+    """The standing annotations with a flag, each with its item's key as `item`."""
+    # A subquery for each of the few flagged annotations: for a join, SQLite would read all tasks.
     item = Task.objects.filter(pk=OuterRef("task"), batch__project=project).order_by().values("item")
     flagged = Annotation.objects.standing().filter(flagged=True)
     return flagged.alias(item=Subquery(item)).filter(item__isnull=False)
 
 
 def attention_of(project: Project) -> Attention:
-    """The counts, in one query that reads no more than the flagged items and those in disagreement."""
+    """The counts of the project, in one query that reads only the flagged items and the items in disagreement."""
     settled = Correction.objects.standing().values("item")
     out = project.items.excluded()
     unsettled = project.items.kept().uncorrected()
@@ -48,7 +48,7 @@ def attention_of(project: Project) -> Attention:
         ),
         disagreement=Max(counted(unsettled.in_disagreement())),
         undecided=Max(counted(project.items.undecided())),
-        # All their answers came to no label. A corrected one has a label.
+        # Complete tasks whose item has no label. Corrected items have one.
         skipped=Sum(F("size") - F("remaining") - F("labeled"))
         - Max(counted(excluded_skips))
         - Max(counted(further))

@@ -1,4 +1,4 @@
-"""How often each class is a label, and what the control slice says of the pool."""
+"""The frequency of each class among the labels, and its share of the pool as the control slice estimates it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from labeling.insight.certainty import interval
 from labeling.insight.control_slice import ControlFacts, control_facts
 from labeling.models import Batch, Project
 
-# Classes that are told of one by one.
+# The most classes that are listed.
 SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Frequency:
-    """A class among the labels, and its share of the pool, estimated by `control` items of it, with its interval."""
+    """A class: its `share` of the labels, and its share `pool` of the pool, estimated from control items, with its 95 %
+    interval. `control`: the control items of this class.
+    """
 
     name: str
     labels: int
@@ -29,7 +31,7 @@ class Frequency:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """The most frequent classes of `labeled` items; `control` of these were drawn at random."""
+    """The most frequent classes of `labeled` items; `control` is the number of labeled control items."""
 
     classes: list[Frequency]
     labeled: int
@@ -39,14 +41,14 @@ class Balance:
 
     @property
     def others(self) -> int:
-        """Classes that have labels and are not shown."""
+        """The number of classes that have labels and are not listed."""
         return self.seen - len(self.classes)
 
 
 def balance_of(project: Project, batch: Batch | None = None) -> Balance:
-    """Of the project's labels, or of one batch's; the pool is estimated by all control items in any case.
+    """The balance of the project's labels, or of one batch's; all control items estimate the pool in either case.
 
-    A `multi` item counts for each class of its label. Of a batch that is open the last hundredth may be missing.
+    A `multi` item counts for each class of its label. The counts of an open batch may lack up to a hundredth.
     """
     batches = project.batches.filter(labeled__gt=0).select_related("label_counts")
     labels = counts_of(project.asks, [batch] if batch else batches)
@@ -75,5 +77,5 @@ def _frequency(name: str, labels: int, n_labeled: int, control: int, n_control: 
 
 @lru_cache(maxsize=32)
 def _control(project: Project, facts: ControlFacts) -> Counts:
-    """Of the labeled control items. Kept by each process as long as the facts are the same."""
+    """The counts of the labeled control items by class. Each process caches them until the facts change."""
     return count_labels(project.asks, project.items.measuring())

@@ -1,7 +1,7 @@
-"""Values with intervals, by drawing items again and again. Arrays in, values out: numpy and scipy.sparse, no rows.
+"""Bootstrap intervals for coefficients of agreement. Arrays in, values out: numpy and scipy.sparse, no rows.
 
-Every coefficient is a function of sums over items. So the bootstrap draws items, adds up their columns in one product
-of matrices, and each coefficient is worked out from the sums of all draws at once.
+Every coefficient is a function of sums over items. So the bootstrap draws items with replacement, sums their columns
+with one matrix product for many draws, and computes each coefficient from these sums.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from scipy import sparse
 
 DRAWS = 1000
 BLOCK = 64
-"""Draws that are worked out at once: weights of 20,000 items take 10 MB then."""
+"""Draws that are computed at once: the weights of 20,000 items then take 10 MB."""
 NORMAL = 1.959964
-"""The 97.5 % quantile of the normal distribution: intervals are of 95 %."""
+"""The 97.5 % quantile of the normal distribution, for 95 % intervals."""
 
 Results = tuple[np.ndarray, np.ndarray]
-"""Values, and for each what is left beyond chance: 1 less the agreement that chance alone brings."""
+"""Values, and for each the room beyond chance: 1 minus the agreement expected by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,10 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Votes:
-    """Answers to `items` items that several people answered: `item`, (v,) from 0 on; `rater`, (v,); `chosen`,
-    (v, classes) of 0 and 1, the class of each answer. With `per_class`, an answer is any number of classes,
-    and each class is a decision of its own: yes or no.
+    """Answers to `items` items that several people answered.
+
+    item, rater (v,) int: the item, from 0, and the person of each answer; chosen (v, classes): 1 for the classes of
+    each answer, else 0. With `per_class`, an answer has any number of classes, and each class is a decision of its own.
     """
 
     items: int
@@ -46,7 +47,7 @@ class Votes:
     per_class: bool = False
 
     def of(self, raters: np.ndarray) -> Votes:
-        """The answers of these people alone."""
+        """The answers of these raters only."""
         rows = np.flatnonzero(np.isin(self.rater, raters))
         return Votes(self.items, self.item[rows], self.rater[rows], self.chosen[rows], self.per_class)
 
@@ -55,7 +56,7 @@ class Votes:
         return int(self.chosen.shape[1])
 
     def by_item(self) -> tuple[np.ndarray, sparse.csr_array]:
-        """How many answered each item, (items,), and how many of them chose each class, (items, classes)."""
+        """The number of answers to each item, (items,), and of choices of each class, (items, classes)."""
         v = len(self.item)
         sums = sparse.csr_array((np.ones(v), (self.item, np.arange(v))), shape=(self.items, v))
         return np.bincount(self.item, minlength=self.items).astype(float), (sums @ self.chosen).tocsr()
@@ -63,8 +64,10 @@ class Votes:
 
 @dataclass(frozen=True, slots=True)
 class Statistic:
-    """`columns`, (items, k), are what each item adds; `values` turns sums, (draws, k), into `Results` of (draws, j):
-    nan where a value is not defined. `sizes`, (j,): on how many items each value stands.
+    """A statistic of j values.
+
+    columns (items, k): each item's summands; values: maps sums (draws, k) to `Results` of (draws, j), nan for an
+    undefined value; sizes (j,): the number of items behind each value.
     """
 
     columns: sparse.csr_array
@@ -73,9 +76,10 @@ class Statistic:
 
 
 def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS) -> list[list[Estimate | None]]:
-    """For each statistic its j values with their intervals; None for a value that is not defined.
+    """For each statistic its j values with their 95 % intervals; None for an undefined value.
 
-    The same seed gives the same ends. O(draws x entries of the columns); all statistics share the draws of items.
+    The same seed gives the same intervals. Takes O(draws × non-zero entries of the columns) time; all statistics share
+    the draws of items.
     """
     columns = sparse.csr_array(sparse.hstack([each.columns for each in statistics])).T.tocsr()
     cuts = np.cumsum([each.columns.shape[1] for each in statistics])[:-1]
@@ -97,7 +101,7 @@ def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS)
 
 
 def _spread(values: np.ndarray) -> np.ndarray:
-    """The standard deviation of each column over the draws in which it is defined; 0 where it never is."""
+    """The standard deviation (j,) of each column over the draws in which it is defined; 0 if it is never defined."""
     known = ~np.isnan(values)
     n = np.maximum(known.sum(axis=0), 1)
     means = np.where(known, values, 0).sum(axis=0) / n
@@ -105,11 +109,11 @@ def _spread(values: np.ndarray) -> np.ndarray:
 
 
 def _estimate(value: float, spread: float, left: float, n: float) -> Estimate | None:
-    """Wilson's interval, for as many items as a plain share with this spread would be of.
+    """The value with Wilson's interval for the effective number of items: of a plain share with this spread.
 
     E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of positive counts
-    estimated from survey data", Survey Methodology 24 (1998). Quantiles of the draws hold too seldom where few items
-    have a difference, and where none has one they would be sure of everything.
+    estimated from survey data", Survey Methodology 24 (1998). Quantiles of the draws would cover too seldom if people
+    differ on few items, and have no width if they differ on none.
     """
     if np.isnan(value):
         return None

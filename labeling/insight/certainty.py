@@ -1,17 +1,17 @@
-"""How well a share is known from so many items."""
+"""Confidence intervals of shares."""
 
 from __future__ import annotations
 
 from models_store import metrics
 
-# The share of which an interval is widest: what to expect as long as nothing is known.
+# The share with the widest interval: the assumption while no share is known.
 UNKNOWN = 0.5
 ENOUGH = 20
-"""Fewer items than these tell nothing yet: no share of them is printed as a figure."""
+"""The least number of items for a share: pages print no figure from fewer."""
 
 
 def half_width(n: int, share: float | None) -> float | None:
-    """Half of the 95 % interval of a share of which `n` items tell, if it turns out as `share`; None for no item."""
+    """Half the width of the 95 % interval of `share`, if `n` items estimate it; None for no items."""
     if n <= 0:
         return None
     low, high = metrics.wilson(round((UNKNOWN if share is None else share) * n), n)
@@ -19,5 +19,5 @@ def half_width(n: int, share: float | None) -> float | None:
 
 
 def interval(successes: int, n: int) -> tuple[float, float]:
-    """The 95 % interval of a share: (0, 1) for no item."""
+    """The 95 % interval of a share; (0, 1) for no items."""
     return metrics.wilson(successes, n)

@@ -1,4 +1,4 @@
-"""How well a project's clustering still fits, and a manager's wish to have it rebuilt."""
+"""Measure how well a project's clustering still fits, and record a manager's request to rebuild it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,22 @@ from django.utils import timezone
 
 from labeling.models import Clustering, Project
 
-# More than this part of the rows joined later: they found their places, but no clusters of their own.
+# The largest share of rows that joined later: they join existing clusters and never form new ones.
 MOST_JOINED = 0.25
-# Less than this part of what the clustering described is left of it under the present model.
+# The least share of the original fit that the clustering must keep with the present version's embeddings.
 LEAST_KEPT = 0.8
 
 
 class ClusteringError(Exception):
-    """That cannot be asked for now; the message says why."""
+    """A rebuild is not possible now; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What speaks for rebuilding the clustering. `kept` is None where it is not measured."""
+    """The reasons for rebuilding the clustering: the share of rows that joined later, and the share of the fit kept.
+
+    `kept` is None if it has not been measured.
+    """
 
     joined: float
     kept: float | None
@@ -40,7 +43,7 @@ class Drift:
 
 
 def clustering_of(project: Project) -> Clustering | None:
-    """The project's clustering with the versions that it names. One query."""
+    """The project's clustering with its model versions, or None. One query."""
     clusterings = Clustering.objects.filter(project=project).select_related("embedded_by", "measured_by")
     return clusterings.first()
 
@@ -50,7 +53,7 @@ def drift_of(clustering: Clustering) -> Drift:
 
 
 def ask_rebuild(*, project: Project) -> None:
-    """Have the clustering rebuilt before the next batch that is picked by clusters. Asked twice, it counts once.
+    """Request a rebuild of the clustering before the next batch that is picked by clusters; a second call does nothing.
 
     Raises `ClusteringError` if there is no clustering.
     """
@@ -60,5 +63,5 @@ def ask_rebuild(*, project: Project) -> None:
 
 
 def withdraw_rebuild(*, project: Project) -> None:
-    """Keep the clustering after all. Does nothing where nobody asked, or the new one is already there."""
+    """Withdraw the request to rebuild. Does nothing without a request, or if the new clustering is already written."""
     Clustering.objects.filter(project=project).update(anew_at=None)

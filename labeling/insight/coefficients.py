@@ -1,4 +1,4 @@
-"""How well people agree beyond chance: each coefficient as sums over items, for `bootstrap`. Arrays in, values out."""
+"""Coefficients of agreement beyond chance, each as sums over items for `bootstrap`. Arrays in, values out."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from labeling.insight.bootstrap import Results, Statistic, Votes
 
 
 def overall(votes: Votes) -> Statistic:
-    """Percent agreement of pairs of answers, Fleiss' κ, and Krippendorff's α for names.
+    """Percent agreement of pairs of answers, Fleiss' κ, and Krippendorff's α for nominal data.
 
-    J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76 (1971): where items
-    have different numbers of answers, the agreement is the mean over items, and chance that of all answers. K.
-    Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), from the coincidence matrix.
+    J. L. Fleiss, "Measuring nominal scale agreement among many raters", Psychological Bulletin 76 (1971): if items have
+    different numbers of answers, the observed agreement is the mean over items, and the expected agreement comes from
+    all answers. K. Krippendorff, "Computing Krippendorff's alpha-reliability" (2011), from the coincidence matrix.
     """
     m, counts = votes.by_item()
     units = np.full(len(m), votes.classes if votes.per_class else 1.0)
     if votes.per_class:
         yes = counts.sum(axis=1)
         both = counts.multiply(counts).sum(axis=1)
-        same = units * m * (m - 1) - 2 * (m * yes - both)  # each class in which two differ is missed in both orders
+        same = units * m * (m - 1) - 2 * (m * yes - both)  # a class on which two people differ is missed in both orders
         counts = sparse.csr_array(np.column_stack([units * m - yes, yes]))
     else:
         same = counts.multiply(counts).sum(axis=1) - m
@@ -42,13 +42,13 @@ def overall(votes: Votes) -> Statistic:
 
 
 def beyond(observed: np.ndarray, chance: np.ndarray) -> np.ndarray:
-    """Agreement beyond chance: 1 for complete, 0 for as much as chance brings; nan where chance alone is complete."""
+    """Agreement beyond chance: 1 for complete agreement, 0 for chance agreement; nan if chance agreement is 1."""
     left = 1 - chance
     return np.divide(observed - chance, left, out=np.full(np.shape(left), np.nan), where=left > 1e-12)
 
 
 def ordinal(votes: Votes) -> Statistic:
-    """Krippendorff's α for the points of a scale: two are the further apart, the more answers lie between them."""
+    """Krippendorff's α for ordinal data: the distance of two points grows with the number of answers between them."""
     m, counts = votes.by_item()
     n, k = counts.shape
     dense = counts.toarray()
@@ -70,7 +70,7 @@ def ordinal(votes: Votes) -> Statistic:
 
 
 def by_class(votes: Votes) -> Statistic:
-    """For each class how often others chose it too, where one person did: of all pairs of answers."""
+    """For each class, of the ordered pairs of answers whose first chose it, the share whose second chose it, too."""
     m, counts = votes.by_item()
     both = counts.multiply(counts) - counts
     items = (counts > 0).sum(axis=0)
@@ -85,14 +85,14 @@ def by_class(votes: Votes) -> Statistic:
 
 
 def confusions(votes: Votes) -> sparse.coo_array:
-    """(classes, classes), upper half: on how many items somebody chose the one class, and somebody else the other."""
+    """The number of items on which both classes were chosen, by different people: (classes, classes), upper half."""
     _, counts = votes.by_item()
     some = (counts > 0).astype(int)
     return sparse.triu(some.T @ some, k=1).tocoo()
 
 
 def divided(votes: Votes) -> np.ndarray:
-    """(classes,): on how many items somebody chose the class, and somebody else did not."""
+    """The number of items (classes,) on which one person chose the class and another person did not."""
     m, counts = votes.by_item()
     entries = counts.tocoo()
     return np.bincount(entries.col[entries.data < m[entries.row]], minlength=votes.classes)
@@ -100,9 +100,11 @@ def divided(votes: Votes) -> np.ndarray:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """`people`, (p, 2): pairs of raters, the lower first; of each the `items` that both answered, and the `differing`
-    ones of these. `measured`: places of the pairs with enough of them. `statistic`: percent agreement of each of these,
-    then Cohen's κ of each, then the mean κ.
+    """Pairs of raters that answered the same items.
+
+    people (p, 2): pairs of raters, the lower first; items, differing (p,): the number of items that both answered, and
+    on how many of these they differ; measured (q,): places of the pairs with enough items; statistic: the percent
+    agreement of each measured pair, then Cohen's κ of each, then the mean κ.
     """
 
     people: np.ndarray
@@ -113,8 +115,8 @@ class Pairs:
 
 
 def pairs(votes: Votes, least: int) -> Pairs:
-    """Cohen's κ of each two people with at least `least` items in common: J. Cohen, "A coefficient of agreement for
-    nominal scales" (1960); their mean is R. J. Light's (1971).
+    """Cohen's κ of each pair of people with at least `least` items in common: J. Cohen, "A coefficient of agreement for
+    nominal scales" (1960); the mean over pairs is R. J. Light's κ (1971).
     """
     left, right = _meetings(votes.item)
     a, b = np.minimum(votes.rater[left], votes.rater[right]), np.maximum(votes.rater[left], votes.rater[right])
@@ -133,7 +135,7 @@ def pairs(votes: Votes, least: int) -> Pairs:
 
 
 def _meetings(item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of places that hold the same item."""
+    """All pairs of answers to the same item: their places (n,) and (n,) in `item`."""
     order = np.argsort(item, kind="stable")
     sizes = np.bincount(item)
     starts = np.cumsum(sizes) - sizes
@@ -149,7 +151,9 @@ def _meetings(item: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _cohen(
     votes: Votes, left: np.ndarray, right: np.ndarray, of: np.ndarray, missed: np.ndarray, items: np.ndarray
 ) -> Statistic:
-    """Of each pair: decisions, those that differ, and for each class what chance multiplies."""
+    """The statistic of the measured pairs, from sums over items of decisions, differing decisions, and each side's
+    answers by class, whose products give the chance agreement.
+    """
     n = len(items)
     units = votes.classes if votes.per_class else 1
     differ = missed if votes.per_class else missed > 0
@@ -192,7 +196,9 @@ def _cohen(
 
 
 def _answers_of_pairs(votes: Votes, places: np.ndarray, of: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of one side of each pair: the item, a key of pair and answer, and how often. With `per_class`, no and yes."""
+    """The answers of one side of each pair: items, keys of (pair, answer), and counts. With `per_class`, the answers
+    are no and yes.
+    """
     chosen = votes.chosen[places].tocoo()
     if not votes.per_class:
         return votes.item[places][chosen.row], of[chosen.row] * votes.classes + chosen.col, chosen.data

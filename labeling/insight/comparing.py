@@ -1,4 +1,4 @@
-"""The answers of several people to the same items, compared: by key and index, without names."""
+"""Compare the answers of several people to the same items, with user keys and class indices in place of names."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from labeling.models import Annotation, Project, WorkLog
 from labeling.questions import Question
 
 SAMPLE = 20_000
-"""The newest so many items with several answers are compared."""
+"""The most items with several answers that are compared, the newest first."""
 ANSWERS = 200_000
-"""They are looked for in the newest batches with about so many answers."""
+"""The items come from the newest batches that together have about this many answers."""
 PEOPLE = 30
-"""Of the most active so many people each two are compared."""
+"""The most active people of whom each pair is compared."""
 CONFUSIONS = 100
-"""The most frequent so many confusions of classes."""
+"""The most confusions of classes, the most frequent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the comparison follows from: the same facts, the same result."""
+    """The cache key of the comparison: equal facts give equal results."""
 
     project: Project = field(compare=False)
     key: int
@@ -43,7 +43,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What is known without names: people by key, classes by index."""
+    """The result of the comparison: people by key, classes by index. `Agreement` has the same fields with names."""
 
     items: int
     answers: int
@@ -59,7 +59,7 @@ class Compared:
 
 
 def facts_of(project: Project) -> Facts:
-    """The newest batches in which a task may have several answers, and how far they have come."""
+    """The newest batches in which a task may have several answers, and the numbers and time of their answers."""
     rows = (
         WorkLog.objects.filter(batch__project=project)
         .values_list("batch", "batch__overlap", "batch__size", "batch__remaining")
@@ -122,9 +122,9 @@ def compare(facts: Facts) -> Compared:
 
 
 def _answers(facts: Facts) -> tuple[list[tuple[int, int, Any]], bool]:
-    """(task, person, answer) of the newest tasks with several answers, in a fixed order, and whether these are all.
+    """(task, user, answer) of the newest tasks with several answers, in a fixed order, and whether these are all.
 
-    Only answers without a prediction in view: people tend to agree with what they see.
+    Only tasks that show no prediction: people tend to agree with the answer that they see.
     """
     answers = Annotation.objects.answers().filter(
         task__batch__in=[batch for batch, *_ in facts.batches], task__is_gold=False, task__prompted=False
@@ -158,7 +158,7 @@ def _confusions(votes: Votes, codes: list[int]) -> list[tuple[int, int, int]]:
 
 
 def _against_others(asks: Question, rows: Sequence[tuple[int, int, Any]]) -> dict[int, list[tuple[Any, Any]]]:
-    """For each person what was answered, and what the others' answers to the same task amount to."""
+    """For each user, (answer, label of the other people's answers) for each task on which that label is clear."""
     tasks: dict[int, list[tuple[int, Any]]] = defaultdict(list)
     for task, user, value in rows:
         tasks[task].append((user, value))
@@ -172,7 +172,7 @@ def _against_others(asks: Question, rows: Sequence[tuple[int, int, Any]]) -> dic
 
 
 def label_of_others(asks: Question, answers: Sequence[Any]) -> Any:
-    """The label of these answers; None where they are divided: a tie says nothing of who is right.
+    """The label of these answers; None without answers, or if they are divided.
 
     >>> from labeling.questions import QUESTIONS
     >>> label_of_others(QUESTIONS["single"], [1, 1, 2]), label_of_others(QUESTIONS["single"], [1, 2])

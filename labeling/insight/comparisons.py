@@ -1,7 +1,7 @@
-"""Two versions of a project's model beside each other: on the same control items, and on the whole pool.
+"""Compare two model versions of a project on the same control items, and on the whole pool.
 
-`a` is the one that is compared with, `b` the one that is compared; either may be the newer. For `verify` the classes
-are no (0) and yes (1). For `multi` only the best class of an item is stored: of control items nothing is known then.
+`a` is the reference and `b` the version under comparison; either may be the newer. For `verify` the classes are no (0)
+and yes (1). For `multi` only the best class of an item is stored, so there is no comparison on control items.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from models_store.paired import Compared, compare
 
 __all__ = ["ClassContrast", "Comparison", "Difference", "Mistake", "OnControl", "OnPool", "Share", "compare_versions"]
 
-# Mistakes, and kinds of disagreement in the pool, that are told: those with the largest numbers.
+# The most mistakes, and the most kinds of disagreement in the pool, that are listed.
 MISTAKES, KINDS = 10, 10
-# Rows of the pool that are looked at together.
+# Rows of the pool that are compared at once.
 ROWS = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One of the two on the common control items."""
+    """The figures of one version on the common control items."""
 
     right: Share
     calibration: Calibration | None
@@ -36,7 +36,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """Items of class `truth` that were taken for `predicted`: how many by either version."""
+    """The numbers of items of class `truth` for which versions `a` and `b` predict `predicted`."""
 
     truth: int
     predicted: int
@@ -46,7 +46,7 @@ class Mistake:
 
 @dataclass(frozen=True, slots=True)
 class OnControl:
-    """On the control items that both have seen. `pair` has the prediction of each for each."""
+    """The comparison on the control items that both versions have predicted. `pair` has the predictions."""
 
     a: Side
     b: Side
@@ -58,15 +58,15 @@ class OnControl:
 
     @property
     def apart(self) -> np.ndarray:
-        """Places in `pair` of the items that they disagree on: those first that either is surest of."""
+        """Places in `pair` of the items on which the versions disagree, by the higher of both confidences."""
         places = np.flatnonzero(self.pair.said_a != self.pair.said_b)
         return places[np.argsort(-np.maximum(self.pair.sure_a, self.pair.sure_b)[places], kind="stable")]
 
 
 @dataclass(frozen=True, slots=True)
 class OnPool:
-    """On all items that both have seen, labeled or not: how many, on how many they disagree, and the most frequent
-    kinds of that, (a's class, b's class, items).
+    """The comparison on all items that both versions have predicted, labeled or not: the number of items, the number on
+    which they disagree, and the most frequent disagreements (a's class, b's class, items).
     """
 
     n: int
@@ -76,21 +76,23 @@ class OnPool:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Each part is None where what it stands on is not stored."""
+    """The comparison of two versions. A part is None if the predictions it needs are not stored."""
 
     control: OnControl | None
     pool: OnPool | None
 
 
 def compare_versions(project: Project, a: ModelVersion, b: ModelVersion) -> Comparison:
-    """All of it. One query, and two files a version. Takes O(n) time for a pool of n items, and bounded memory."""
+    """Compare two versions. One query, and two files for each version. Takes O(n) time for a pool of n items, and
+    bounded memory.
+    """
     pair = ControlSlice(project).pair(a, b)
     control = on_control(pair) if pair is not None and len(pair.rows) else None
     return Comparison(control, _on_pool(project, a, b))
 
 
 def on_control(pair: Pair) -> OnControl:
-    """From the predictions of both for n >= 1 items."""
+    """The comparison from the predictions of both versions for n >= 1 control items."""
     right_a, right_b = pair.said_a == pair.labels, pair.said_b == pair.labels
     compared = compare(right_b, right_a)
     n_classes = 1 + max(int(each.max()) for each in (pair.labels, pair.said_a, pair.said_b))
@@ -110,7 +112,7 @@ def _side(labels: np.ndarray, predicted: np.ndarray, sure: np.ndarray) -> Side:
 
 
 def _mistakes(pair: Pair) -> list[Mistake]:
-    """Those whose number changed most; of equal ones the most frequent."""
+    """The mistakes whose numbers differ most between the versions; of equal differences the most frequent."""
     everything = len(pair.labels)
     counts: dict[tuple[int, int], list[int]] = {}
     for side, predicted in enumerate((pair.said_a, pair.said_b)):
@@ -130,7 +132,7 @@ def _on_pool(project: Project, a: ModelVersion, b: ModelVersion) -> OnPool | Non
     for start in range(0, n, ROWS):
         part_a, part_b = (np.asarray(each[start : min(start + ROWS, n)], np.int64) for each in (said_a, said_b))
         apart = part_a != part_b
-        # Pairs as single numbers: sorted many times quicker.
+        # Pairs as single numbers, which numpy sorts many times faster.
         for pair, items in zip(*np.unique(part_a[apart] << 32 | part_b[apart], return_counts=True), strict=True):
             kind = int(pair) >> 32, int(pair) & 0xFFFFFFFF
             counts[kind] = counts.get(kind, 0) + int(items)

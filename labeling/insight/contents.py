@@ -1,4 +1,4 @@
-"""What a project holds: what its managers see before they archive, delete or hand it over."""
+"""The contents of a project, which managers see before they archive, delete or hand it over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Contents(NamedTuple):
 
 
 def contents_of(project: Project) -> Contents:
-    """Counts over indexes, and a walk over the few files of the project's matrices and models."""
+    """Count the project's rows over indexes, and sum the sizes of its files."""
     use = storage.use_of(project)
     root = ProjectFiles(project).root
     return Contents(

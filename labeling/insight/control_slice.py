@@ -1,8 +1,8 @@
-"""What the control slice says of a project's model versions.
+"""Measure a project's model versions on the control slice.
 
-All versions are measured on the same items, all that are labeled by now, and none has learned from any of them: only so
-can they be compared. A version has said what it takes each item of the pool to be once it has picked a batch; before
-that nothing is stored. For `multi` only the best class is, which does not settle whether a set of classes is right.
+All versions are measured on the same items, the control items labeled so far, from which no version has learned: so
+their figures can be compared. A version's predictions for the pool are stored when it picks a batch. For `multi` only
+the best class is stored, which does not decide whether a set of classes is right.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ __all__ = ["Bin", "Calibration", "ClassFigures", "Compared", "ControlSlice", "ca
 
 @dataclass(frozen=True, slots=True)
 class ClassFigures:
-    """A class among the control items: how many are of it, were taken to be of it, and both."""
+    """The numbers of control items with the label, with the prediction, and with both the label and the prediction of
+    the class `index`.
+    """
 
     index: int
     truth: int
@@ -39,8 +41,8 @@ class ClassFigures:
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
-    """Labels against predictions of n > 0 control items. `classes` (k,): those that occur, ascending. `truth` and
-    `predicted`, (n,) each: places in it.
+    """Labels and predictions of n > 0 control items. `classes` (k,): the class indices that occur, ascending; `truth`,
+    `predicted` (n,): places in `classes`.
     """
 
     classes: np.ndarray
@@ -50,7 +52,7 @@ class Confusion:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Predictions of two versions for the same control items, (n,) each: pool rows, labels, answers, confidences."""
+    """Two versions' predictions for the same control items, (n,) each: rows, labels, predicted classes, confidences."""
 
     rows: np.ndarray
     labels: np.ndarray
@@ -62,8 +64,10 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class ControlFacts:
-    """What tells that no control item was labeled, or labeled otherwise, since: how many labels there are, when the
-    last one came, the newest correction, when one was last withdrawn, and how many were excluded.
+    """The cache key of control labels: equal facts mean that no label was added or changed in between.
+
+    labels: their number; last: the time of the newest label; corrected: the key of the newest correction; withdrawn:
+    the time of the last withdrawal of a correction; excluded: the number of excluded labeled control items.
     """
 
     labels: int
@@ -74,14 +78,14 @@ class ControlFacts:
 
 
 def control_facts(project: Project) -> ControlFacts:
-    """The facts now. One query over an index and the corrections."""
+    """The project's current facts. One query over an index and the corrections."""
     corrections = corrections_in(project.batches.all())
     withdrawn = corrections.filter(withdrawn_at__isnull=False).order_by("-withdrawn_at").values("withdrawn_at")
     facts = (
         project.items.control()
         .labeled()
         .aggregate(
-            labels=Count("*"),  # not of keys: PostgreSQL would look all of them up beside the index
+            labels=Count("*"),  # for Count("pk"), PostgreSQL would read the rows beside the index
             last=Max("labeled_at"),
             corrected=Max(Subquery(corrections.order_by("-pk").values("pk")[:1])),
             withdrawn=Max(Subquery(withdrawn[:1])),
@@ -93,11 +97,12 @@ def control_facts(project: Project) -> ControlFacts:
 
 @lru_cache(maxsize=32)
 def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndarray]:
-    """The labeled control items' rows (n,), ascending, and labels (n,). Kept by each process: pages of a large project
-    would read fifty thousand of them, every few seconds.
+    """The labeled control items' rows (n,) int64, ascending, and labels (n,) int64.
+
+    Each process caches them: pages of a large project would read fifty thousand of them every few seconds.
     """
     labeled = list(project.items.measuring().values_list("row", "label"))
-    # By row: what a version has seen is what lies in front. Asked to sort, SQLite would walk through all rows.
+    # By row, since a version has predicted the first rows. Sorted here: SQLite would read all rows of the project.
     labeled.sort(key=itemgetter(0))
     rows, labels = np.array(labeled, np.int64).reshape(-1, 2).T
     rows.flags.writeable = labels.flags.writeable = False
@@ -105,8 +110,8 @@ def _labeled(project: Project, facts: ControlFacts) -> tuple[np.ndarray, np.ndar
 
 
 class ControlSlice:
-    """The labeled control items of a project. Two queries at most, when it is made; then files, one a version and
-    question.
+    """The labeled control items of a project. Its construction takes at most two queries; each measurement reads one or
+    two files of a version.
     """
 
     def __init__(self, project: Project) -> None:
@@ -118,11 +123,11 @@ class ControlSlice:
 
     @property
     def size(self) -> int:
-        """The number of items; 0 where a model's best class is no answer."""
+        """The number of items; 0 if a model's best class is no answer to the question."""
         return len(self._rows)
 
     def measure(self, version: ModelVersion) -> dict[str, Any] | None:
-        """Accuracy with its 95 % interval, on the items that the version has seen; None without stored predictions."""
+        """Accuracy with its 95 % interval, on the items that the version has predicted; None without predictions."""
         best = self._predictions(version, "best")
         if best is None:
             return None
@@ -130,7 +135,7 @@ class ControlSlice:
         return {"accuracy": share.value, "low": share.low, "high": share.high, "n": share.n}
 
     def by_class(self, version: ModelVersion) -> list[ClassFigures]:
-        """Each class that occurs, most frequent first; empty where answers are not single classes."""
+        """The figures of each class that occurs, most frequent first; empty if answers are not single classes."""
         best = self._predictions(version, "best")
         if best is None or self._project.asks.proposes:
             return []
@@ -143,7 +148,7 @@ class ControlSlice:
         ]
 
     def confusion(self, version: ModelVersion) -> Confusion | None:
-        """Labels against predictions; None without stored predictions. For `verify` the classes are 0 and 1."""
+        """The confusion of labels and predictions; None without predictions. For `verify` the classes are 0 and 1."""
         best = self._predictions(version, "best")
         if best is None or not len(best):
             return None
@@ -152,14 +157,14 @@ class ControlSlice:
         return Confusion(classes, places[: len(best)], places[len(best) : 2 * len(best)])
 
     def calibration(self, version: ModelVersion) -> Calibration | None:
-        """Whether it is right as often as it says, on the items that it has seen; None without stored predictions."""
+        """The calibration on the items that the version has predicted; None without stored predictions."""
         best, sure = self._predictions(version, "best"), self._predictions(version, "confidence")
         if best is None or sure is None:
             return None
         return calibration(np.clip(sure, 0, 1), best == self._labels[: len(best)])
 
     def compare(self, later: ModelVersion, earlier: ModelVersion) -> Compared | None:
-        """Item by item; None if the predictions of one of the two are not stored."""
+        """Compare two versions item by item; None if the predictions of one version are not stored."""
         new, old = self._predictions(later, "best"), self._predictions(earlier, "best")
         if new is None or old is None:
             return None
@@ -167,7 +172,7 @@ class ControlSlice:
         return compare(new[:n] == self._labels[:n], old[:n] == self._labels[:n])
 
     def pair(self, earlier: ModelVersion, later: ModelVersion) -> Pair | None:
-        """The predictions of both for the items that both have seen; None if the predictions of one are not stored."""
+        """Both versions' predictions for the items that both have predicted; None if one has no stored predictions."""
         predictions = [
             self._predictions(version, name) for version in (earlier, later) for name in ("best", "confidence")
         ]
@@ -177,5 +182,5 @@ class ControlSlice:
         return Pair(self._rows[:n], self._labels[:n], *(each[:n] for each in predictions if each is not None))
 
     def _predictions(self, version: ModelVersion, name: str) -> np.ndarray | None:
-        """The version's predictions for the control items that it has seen, which are the first ones."""
+        """The version's `best` or `confidence` for the first control items: those that it has predicted."""
         return self._files.predictions(version, name, self._rows) if len(self._rows) else None

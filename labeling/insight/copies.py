@@ -1,4 +1,4 @@
-"""How near-copies fare: how many were shown and left in, and how often checks bear out their labels."""
+"""Figures of near-copies: how many people saw and confirmed, and how often checks confirm their labels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from labeling.models import Copy, CopyAnswer, Project
 
 @dataclass(frozen=True, slots=True)
 class ClassCopies:
-    """A class: near-copies that have its label, and of those checked the ones that people gave the same label."""
+    """A class: the near-copies with its label, and the share of checked ones to which people gave the same label."""
 
     name: str
     propagated: int
@@ -21,11 +21,14 @@ class ClassCopies:
 
 @dataclass(frozen=True, slots=True)
 class CopyFigures:
-    """`answered`: copies that somebody has seen beside their source; `same`: those that everybody left in. `due`:
-    checks that nobody has answered yet. `right`: of the checked ones, those that people gave their source's label.
+    """The figures of a project's near-copies.
 
-    `radius`, in the dendrogram's metric: copies so far from their source have its label; `reach`: so far they are
-    shown. Both are those of the newest batch with copies; None: none has a label yet, or none is shown.
+    shown: all copies; answered: copies that a person saw beside their source; same: copies that every person left in;
+    propagated: copies with their source's label; due: checks without an answer yet; right: the share of checked copies
+    to which people gave their source's label.
+
+    radius, reach: the largest heights in the dendrogram at which copies get their source's label, and at which they are
+    shown, from the newest batch with copies. `radius` is None if no copy gets a label, `reach` if none is shown.
     """
 
     shown: int
@@ -40,7 +43,7 @@ class CopyFigures:
 
 
 def copy_figures(project: Project) -> CopyFigures:
-    """Eight queries, which visit all copies of the project."""
+    """The figures of the project's near-copies. Eight queries, which read all copies of the project."""
     copies = Copy.objects.filter(of__project=project)
     words = CopyAnswer.objects.filter(annotation__undone_at__isnull=True, copy__of__project=project)
     batch = project.batches.filter(copy_reach__isnull=False).order_by("-number").first()
@@ -74,5 +77,5 @@ def copy_figures(project: Project) -> CopyFigures:
 
 
 def copy_values(project: Project) -> dict[str, Any]:
-    """The same as the API has it."""
+    """The figures as the dictionary that the API returns."""
     return asdict(copy_figures(project))

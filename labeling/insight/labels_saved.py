@@ -1,4 +1,4 @@
-"""The labels that picking has saved: how many more uniform labeling would need to be as accurate."""
+"""The labels that picking has saved: the further labels that uniform labeling would need for the same accuracy."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from models_store.payoff import Band, Estimate, Measured
 
 
 class Missing(StrEnum):
-    """Why no figure can be given of what picking has saved."""
+    """Why there is no figure of the labels saved."""
 
     QUESTION = "question"
     PRIVATE = "private"
@@ -32,7 +32,7 @@ class Missing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LabelsSpent:
-    """Labels that the newest version learned from, and the control items labeled by then."""
+    """The labels that the newest version learned from, and the control items labeled up to its batch."""
 
     learned: int
     control: int
@@ -44,7 +44,7 @@ class LabelsSpent:
 
 @dataclass(frozen=True, slots=True)
 class Uniform:
-    """Models that learned from `labels` uniform labels: their accuracy with its 95 % interval, by `n` items."""
+    """Models that learned from `labels` uniform labels: their accuracy on `n` items with its 95 % interval."""
 
     labels: int
     accuracy: float
@@ -55,9 +55,9 @@ class Uniform:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Labels that uniform labeling would need for the accuracy of the version in use, and how many fewer were spent.
+    """The labels that uniform labeling would need for the accuracy of the version in use, and the labels saved.
 
-    Ends of intervals beyond the pool's `limit` items are None.
+    The end of an interval is None if it is more than `limit`, the size of the pool.
     """
 
     needed: Estimate
@@ -89,7 +89,7 @@ def labels_saved(
     control: LabeledRows,
     spent: LabelsSpent,
 ) -> tuple[Saved | None, Missing | None, str]:
-    """What picking has saved, or why that cannot be told."""
+    """The labels that picking has saved; or None, the cause, and the reason of a failed baseline."""
     project, first_picked = facts.project, facts.first_picked
     if first_picked is None or versions[used].batch.number < first_picked:
         return None, Missing.NOTHING_PICKED, ""
@@ -113,13 +113,13 @@ def labels_saved(
 
 
 def _padded(measured: Measured, more: int) -> Measured:
-    """The same with items that no version was measured on."""
+    """The measurements with `more` further items that no version was measured on."""
     pad = ((0, 0), (0, more))
     return Measured(measured.labels, np.pad(measured.wrong, pad), np.pad(measured.seen, pad), measured.models)
 
 
 def _thrown_away(baseline: Baseline, rows: np.ndarray, labels: np.ndarray) -> Measured:
-    """Which of the items, in any order, the throw-away models have wrong, by what they are taken to be by now."""
+    """The errors of the baseline's models on the items, in any order, by their current labels."""
     place = np.minimum(np.searchsorted(baseline.rows, rows), len(baseline.rows) - 1)
     answers = np.where(baseline.rows[place] == rows, baseline.said[:, place], MISSING)
     models = np.full(len(baseline.labels), baseline.folds)

@@ -1,7 +1,7 @@
-"""What the installation has to do, and how much room it takes: figures for a monitor, read from the database.
+"""The installation's pending work and the room it takes: figures for a monitor, from the database.
 
 Each scrape reads them, so they come from indexes, counters and tables with few rows. All web servers of an installation
-tell the same.
+return the same figures.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from labeling.models import Assignment, Batch, Job, PredictionRun, ProjectStorag
 
 
 class Figure(NamedTuple):
-    """A number that rises and falls, for each combination of its labels."""
+    """A gauge: a number for each combination of label values."""
 
     name: str
     help: str
@@ -28,7 +28,7 @@ class Figure(NamedTuple):
 
 
 def figures(now: datetime.datetime) -> Iterator[Figure]:
-    """All of them. Nine queries, whatever there is."""
+    """All figures from the database. Nine queries, independent of the number of projects."""
     yield from _states()
     yield from _due(now)
     yield from _open_batches(now)
@@ -38,7 +38,7 @@ def figures(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def disk() -> Iterator[Figure]:
-    """The disk that `DATA_DIR` is on, which this machine may share with others. No query."""
+    """The free and total bytes of the disk of `DATA_DIR`, which this machine may share with others. No query."""
     usage = shutil.disk_usage(settings.DATA_DIR)
     yield Figure("marginalia_disk_free_bytes", "Free room on the disk of DATA_DIR.", (), {(): usage.free})
     yield Figure("marginalia_disk_size_bytes", "Size of the disk of DATA_DIR.", (), {(): usage.total})
@@ -63,7 +63,7 @@ def _due(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def _open_batches(now: datetime.datetime) -> Iterator[Figure]:
-    """By project, because each project's batch has people of its own."""
+    """The age and the remaining tasks of open batches, by project, because each project has its own people."""
     batches = Batch.objects.open().filter(project__archived_at=None, project__deleted_at=None, opened_at__isnull=False)
     by_project = batches.order_by().values_list("project__slug").annotate(Min("opened_at"), Sum("remaining"))
     projects = list(by_project)
@@ -82,7 +82,7 @@ def _leases(now: datetime.datetime) -> Iterator[Figure]:
 
 
 def _bytes() -> Figure:
-    """As they are counted when files are stored: nothing is looked for on the disk."""
+    """The bytes of each project, from counters that are updated when files are stored, without a look at the disk."""
     sizes: dict[tuple[str, ...], float] = {}
     for files, model, field in (
         ("media", ProjectStorage, "media_bytes"),
@@ -97,5 +97,5 @@ def _bytes() -> Figure:
 
 
 def _each(names: Iterable[str], numbers: Mapping[str, float]) -> dict[tuple[str, ...], float]:
-    """A number for each name, 0 if there is none: a series that comes and goes cannot be watched."""
+    """A number for each name, 0 for missing ones: a monitor cannot watch a series that comes and goes."""
     return {(name,): numbers.get(name, 0) for name in names}

@@ -1,4 +1,4 @@
-"""How fast answers come: what an estimate of hours and costs stands on."""
+"""Measure the time per answer, for estimates of hours and costs."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from django.db.models import Exists, OuterRef, Q
 from labeling.models import Ability, Annotation, Batch, Project, WorkLog
 from labeling.models.batches import IMPORTED
 
-# As many tasks of each of the newest batches tell how fast people are.
+# The tasks of each of the newest batches whose answers are read.
 SAMPLE = 1000
-# Fewer answers than these tell nothing yet.
+# The least number of answers for a figure.
 ENOUGH = 5
 RECENT = datetime.timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """`seconds` an answer takes, the median of the newest `answers`; None if there are too few to tell.
+    """`seconds`: the median time per answer over the newest `answers`; None with fewer than `ENOUGH` answers.
 
-    `active` of the `annotators` who may label have answered in the last seven days.
+    `annotators`: the members who may label; `active`: those of them who have answered in the last seven days.
     """
 
     seconds: float | None
@@ -32,7 +32,7 @@ class Pace:
 
 
 def pace_of(project: Project, now: datetime.datetime) -> Pace:
-    """Three queries, and at most `SAMPLE` tasks of each of two batches are read."""
+    """The project's pace. Three queries, which read at most `SAMPLE` tasks of each of two batches."""
     seconds = list(_newest_answers(project))
     annotators = project.memberships.who_can(Ability.TASKS_ANSWER)
     answered = WorkLog.objects.filter(
@@ -48,8 +48,9 @@ def pace_of(project: Project, now: datetime.datetime) -> Pace:
 
 
 def _newest_answers(project: Project) -> list[float]:
-    """The seconds of the newest answers. Tasks are served by rank: about the first `answered` ones have answers, and
-    those at the end of them are the newest.
+    """The seconds of the newest answers.
+
+    Tasks are served by rank, so about the first `size - remaining` tasks have answers, the last of them the newest.
     """
     newest = (
         project.batches.filter(size__gt=0)

@@ -1,4 +1,4 @@
-"""How the parts of a batch fare that are kept for people and groups."""
+"""The progress of the parts of a batch that are kept for people and groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from labeling.models import Batch, BatchPart
 
 @dataclass(frozen=True, slots=True)
 class PartRecord:
-    """A part, its tasks that lack answers, and how many members can answer them: with none, the batch waits for it."""
+    """A part of a batch, the number of its unanswered tasks, and of the people who can answer them.
+
+    Without any such person the batch cannot become complete.
+    """
 
     part: BatchPart
     unanswered: int
@@ -18,7 +21,7 @@ class PartRecord:
 
 
 def parts_of(batch: Batch) -> list[PartRecord]:
-    """The batch's parts in its order. Two queries each, and there are few."""
+    """The batch's parts by rank. Two queries for each part; a batch has few."""
     return [
         PartRecord(
             part,

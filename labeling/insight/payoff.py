@@ -1,7 +1,7 @@
-"""Whether picking pays off, by what the control slice says. Files and a few queries; no network.
+"""Estimate on the control slice whether picking pays off. Files and a few queries; no network.
 
-Labels of a version are those that it learned from. Labels spent are these and the control items labeled by then:
-uniform labeling is granted that it need not measure itself.
+A version's labels are the labels that it learned from. The labels spent include the control items labeled by then;
+uniform labeling is not charged for control items.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from models_store import payoff
 from models_store.payoff import Measured, NextGain
 
 LEAST_VERSIONS = 3
-"""Versions, below which there is no curve to go on from."""
+"""The least number of versions for a learning curve."""
 MOST_TIMES = 10
 WORTH = 0.005
-"""Accuracy, in shares of 1, that a batch should bring."""
+"""The gain in accuracy that makes a batch worth labeling, as a share of 1."""
 
 
 class Advice(StrEnum):
-    """What follows for the loop, by whether the next batch brings WORTH. DONE: no item is left for one."""
+    """The advice for the loop, by whether the next batch gains WORTH. DONE: no item is left for a batch."""
 
     TOO_EARLY = "too-early"
     GO_ON = "go-on"
@@ -43,7 +43,7 @@ class Advice(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """What the batch after the newest version brings: `items`, of which the next version learns from `labels`."""
+    """The expected gain of the batch after the newest version: of its `items`, the next version learns `labels`."""
 
     items: int
     labels: int
@@ -52,8 +52,10 @@ class Next:
 
 @dataclass(frozen=True, slots=True)
 class Payoff:
-    """All of it; None for what cannot be told. `version`: in use. `control`: labeled items that it stands on.
-    `more_control`: about how many more it takes to tell. `missing`, `reason`: why `saved` is None.
+    """The payoff of picking; a field is None if it cannot be estimated.
+
+    version: the version in use. control: the labeled control items behind the figures; more_control: about how many
+    more an answer needs. missing, reason: why `saved` is None.
     """
 
     advice: Advice
@@ -69,7 +71,7 @@ class Payoff:
 
 
 def payoff_of(project: Project) -> Payoff:
-    """What can be told now. At most thirteen queries; computed again only where its basis has changed."""
+    """The project's current payoff. At most thirteen queries; cached until its facts change."""
     if project.asks.best_is_no_answer:
         return Payoff(Advice.TOO_EARLY, 0, 0, missing=Missing.QUESTION)
     versions = stored_predictions(project)
@@ -82,14 +84,14 @@ def payoff_of(project: Project) -> Payoff:
 
 @lru_cache(maxsize=64)
 def _computed(facts: Facts) -> Payoff:
-    """Kept by each process, for an overview is asked for again every few seconds. Nobody changes what it returns."""
+    """The payoff from these facts. Each process caches it, since pages reload every few seconds; do not change it."""
     project = facts.project
     items = labeled_rows(project.items.measuring())
     versions, measured = _versions(facts, items)
     if not versions:
         return Payoff(Advice.TOO_EARLY, len(items.rows), 0, missing=Missing.NO_CONTROL, more_control=LEAST_CONTROL)
     used = max((place for place, each in enumerate(versions) if each.number <= facts.version), default=-1)
-    used %= len(versions)  # the predictions of the one in use are not stored, and none before it
+    used %= len(versions)  # without stored predictions up to the version in use, the last version
     until = project.items.measuring().filter(task__batch__number__lte=versions[-1].batch.number)
     spent = LabelsSpent(versions[-1].labels, until.count())
     size, more = facts.next_batch
@@ -103,10 +105,10 @@ def _computed(facts: Facts) -> Payoff:
 
 
 def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
-    """The rule, on what labels bring apart from the luck of one version; and how many more control items tell, about.
+    """The advice from the expected gain, and about how many more control items an unclear case needs.
 
-    An interval is half as wide with four times as many. None where it would take more than MOST_TIMES as many: the gain
-    lies too close to WORTH.
+    The interval of the gain is half as wide with four times as many control items. The number is None if it exceeds
+    MOST_TIMES the present number: the gain is too close to WORTH.
     """
     if ahead is None:
         return Advice.TOO_EARLY, max(0, LEAST_CONTROL - control) or None
@@ -122,7 +124,7 @@ def advise(ahead: Next | None, control: int) -> tuple[Advice, int | None]:
 
 
 def _versions(facts: Facts, items: LabeledRows) -> tuple[list[ModelVersion], Measured]:
-    """The versions that have said something of control items, and which of the items each has wrong."""
+    """The versions with predictions for control items, and the items that each predicts wrongly."""
     files, kept, predictions = ProjectFiles(facts.project), [], []
     for version in facts.versions:
         best = files.answers(version)
@@ -136,7 +138,7 @@ def _versions(facts: Facts, items: LabeledRows) -> tuple[list[ModelVersion], Mea
 
 
 def payoff_values(project: Project, now: datetime.datetime) -> dict[str, Any]:
-    """The same as plain values, for programs: what the next batch takes is None as long as no pace is known."""
+    """The payoff as plain values, for programs. The next batch's `hours` and `cost` are None without a known pace."""
     payoff_now, pace = payoff_of(project), pace_of(project, now)
     values: dict[str, Any] = {
         "advice": str(payoff_now.advice),

@@ -1,4 +1,4 @@
-"""What a payoff follows from, read by a few queries, so that it is computed again only where that has changed."""
+"""Read the facts of a payoff with a few queries, so that the payoff is computed again only when they change."""
 
 from __future__ import annotations
 
@@ -14,37 +14,35 @@ from labeling.models import Job, ModelVersion, Project
 from labeling.shared_files import store
 
 MOST_VERSIONS = 24
-"""The newest ones tell what comes next."""
+"""The most versions that are read, the newest first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a payoff follows from; equal ones have the same. Labels by how many there are and when the last one
-    came: an answer, a correction, and an answer taken back change that.
-    """
+    """The cache key of a payoff: equal facts give equal payoffs."""
 
     project: Project
-    """Compared by its key: of its settings, those below count."""
+    """Compared by its key; the fields below hold the settings that matter."""
     versions: tuple[ModelVersion, ...]
-    """The newest ones whose predictions of the pool are stored, in order."""
+    """The newest versions with stored predictions for the pool, in order."""
     written: tuple[str, ...]
-    """The stamps of their files: others where they were written again."""
+    """The stamps of the versions' files, which change when a file is written again."""
     version: int
-    """In use; 0 for none."""
+    """The number of the version in use; 0 for none."""
     first_picked: int | None
-    """Number of the first batch that was not drawn by chance."""
+    """The number of the first batch that was not drawn at random."""
     next_batch: tuple[int, int]
     baseline: str | None
-    """The stamp of its file."""
+    """The stamp of the baseline's file."""
     failure: str | None
-    """Why there is none, if that is told."""
+    """The reason of the failed step `baseline`, if there is no baseline."""
     control: ControlFacts
     pool: int
     private: bool
 
 
 def stored_predictions(project: Project) -> dict[ModelVersion, str]:
-    """The newest versions whose predictions of the pool are stored, in order, and a stamp of the file of each."""
+    """The newest versions with stored predictions for the pool, in order, each with the stamp of its file."""
     files = ProjectFiles(project)
     newest = list(reversed(project.versions.select_related("batch").order_by("-number")[:MOST_VERSIONS]))
     stamps = store().stamps([files.pool(version, "best") for version in newest])
@@ -52,7 +50,7 @@ def stored_predictions(project: Project) -> dict[ModelVersion, str]:
 
 
 def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
-    """What a payoff by these versions follows from."""
+    """The facts of a payoff by these versions."""
     used, failed = in_use(project), None
     [baseline] = store().stamps([ProjectFiles(project).baseline])
     if baseline is None:
@@ -73,7 +71,9 @@ def facts_of(project: Project, versions: dict[ModelVersion, str]) -> Facts:
 
 
 def _next_batch(project: Project) -> tuple[int, int]:
-    """Items of the batch that is under way, or else of the next one, and those to learn from; 0 if no item is left."""
+    """The size of the active batch, or else of the next one, and its number of items to learn from; (0, 0) if no item
+    is left.
+    """
     active = project.batches.active().filter(size__gt=0).order_by("-number").first()
     if active is not None:
         return active.size, active.size - active.control_tasks

@@ -1,4 +1,4 @@
-"""A batch's tasks with why each was picked: in pages by key, the last of a million as near as the first."""
+"""List a batch's tasks with the reason of each pick, in pages by key: the last page is as quick as the first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RANK = "rank"
 
 
 def whole_number(text: str) -> int | None:
-    """The number, if the text is one that a column could hold."""
+    """The text as a whole number of at most 15 digits, else None."""
     return int(text) if NUMBER.fullmatch(text.strip()) else None
 
 
@@ -37,7 +37,7 @@ PARTS = {"": "all", "picked": "picked", "control": "control"}
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """Which tasks, in which order. `draw_pass` counts from 0, as it is stored."""
+    """The filter and the order of the tasks. `draw_pass` counts from 0, as it is stored."""
 
     part: str = ""
     cluster: int | None = None
@@ -50,7 +50,7 @@ class TaskFilter:
 
     @property
     def query(self) -> dict[str, str]:
-        """As part of an address; passes count from 1 there, as on pages."""
+        """The parameters of a URL; there passes count from 1, as on pages."""
         values = {
             "part": self.part,
             "cluster": "" if self.cluster is None else str(self.cluster),
@@ -62,7 +62,7 @@ class TaskFilter:
 
 @dataclass(frozen=True, slots=True)
 class TaskPage:
-    """Some tasks in order, and the places where the pages before and behind them end and begin."""
+    """Tasks in order, the position where the previous page ends, and the position where the next page begins."""
 
     tasks: list[Task]
     before: str
@@ -70,7 +70,7 @@ class TaskPage:
 
 
 def read_task_filter(query: Mapping[str, str]) -> TaskFilter:
-    """What an address asks for; what cannot be read counts as not asked for."""
+    """Read the filter from a URL's parameters; ignore invalid values."""
     draw_pass = whole_number(query.get("pass", ""))
     return TaskFilter(
         part=part if (part := query.get("part", "")) in PARTS else "",
@@ -81,7 +81,7 @@ def read_task_filter(query: Mapping[str, str]) -> TaskFilter:
 
 
 def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
-    """The tasks that are looked for, in no special order."""
+    """The batch's picked tasks that match the filter, in no special order."""
     tasks = batch.tasks.picked()
     if chosen.part:
         tasks = tasks.filter(is_control=chosen.part == "control")
@@ -93,8 +93,9 @@ def tasks_of(batch: Batch, chosen: TaskFilter) -> TaskQuerySet:
 
 
 def order_of(batch: Batch, chosen: TaskFilter) -> Order:
-    """The order asked for; by rank where the batch has not what is sorted by, and among the tasks of a cluster or pass:
-    an index finds those in this order alone, and to sort them would mean to read all.
+    """The requested order, or the order by rank if the batch has no values for it.
+
+    The tasks of a cluster or pass come by rank, too: their index has this order only.
     """
     order = ORDERS[chosen.sort]
     there = {"": True, "margin": batch.selected_by_id is not None, "cluster": bool(batch.clusters)}[order.field]
@@ -102,9 +103,9 @@ def order_of(batch: Batch, chosen: TaskFilter) -> Order:
 
 
 def page_of(batch: Batch, chosen: TaskFilter, n: int, *, after: str = "", before: str = "") -> TaskPage:
-    """`n` tasks behind or in front of a place, or the first ones. One query; a place that is none counts as not given.
+    """`n` tasks after or before a position, or the first ones. One query; invalid positions are ignored.
 
-    A batch was picked with or without margins and clusters as a whole, so an order has one part only.
+    Either all tasks of a batch have margins and clusters or none has, so an order has one part only.
     """
     order = order_of(batch, chosen)
     part = 0 if order.field else 1
@@ -131,7 +132,7 @@ def _place(task: Task, order: Order) -> str:
 
 
 def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
-    """The names of the classes that occur on these tasks, as labels or as what the model took them for. One query."""
+    """The names of the classes that occur on these tasks, as labels or predictions, by index. One query."""
     if project.asks.answers:
         return {}
     indices: set[int] = {task.predicted for task in tasks if task.predicted is not None}
@@ -141,6 +142,6 @@ def names_on(project: Project, tasks: list[Task]) -> dict[int, str]:
 
 
 def flags_on(tasks: list[Task]) -> dict[int, str]:
-    """Who flagged which of the tasks. One query."""
+    """The username of the person who flagged each flagged task, by the task's key. One query."""
     flags: Any = Annotation.objects.standing().filter(task__in=tasks, flagged=True)
     return dict(flags.values_list("task_id", "user__username"))

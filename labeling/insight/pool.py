@@ -1,4 +1,4 @@
-"""What the next batch can be picked from, counted without visiting the pool."""
+"""Count the items that the next batch can be picked from, without reading the pool."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from labeling.models import Project
 
 @dataclass(frozen=True, slots=True)
 class PoolCounts:
-    """Items that no batch has taken, and how many of them are kept for control."""
+    """The number of items that no batch has taken, and how many of these are reserved for control."""
 
     unlabeled: int
     reserved: int
 
 
 def encoded_of(project: Project) -> int:
-    """How many items have been encoded: rows are given out without gaps, so the last one tells,
-    but for those of items that were removed for good.
-    """
+    """The number of encoded items: one more than the last row, since rows have no gaps, minus the purged items."""
     last = project.items.filter(row__isnull=False).order_by("-row").values("row")[:1]
     rows, purged, row = Project.objects.values_list("encoded_rows", "purged_rows", Subquery(last)).get(pk=project.pk)
     return max(rows, 0 if row is None else row + 1) - purged
 
 
 def pool_of(project: Project) -> PoolCounts:
-    """The sizes of what `ItemQuerySet.unlabeled` holds. Counts over indexes, the last row and the batches' own sums:
-    looking for the items without a task would visit every one of them.
+    """The number of items in `ItemQuerySet.unlabeled`, and of reserved ones among them.
+
+    Computed from counts over indexes, the last row and the batches' own sums: a query for items without a task would
+    read every item.
     """
     taken = project.batches.aggregate(
         items=Sum(F("size") - F("further"), default=0), control=Sum("control_tasks", default=0)
@@ -37,6 +37,6 @@ def pool_of(project: Project) -> PoolCounts:
     control = project.items.control()
     return PoolCounts(
         unlabeled=encoded_of(project) - taken["items"] - excluded["n"] - project.items.gold_unpicked().count(),
-        # The few that have no row yet are taken off: counting those that have one would read every item.
+        # All control items minus the few without a row: to count items with a row would read every item.
         reserved=control.count() - control.filter(row__isnull=True).count() - taken["control"] - excluded["control"],
     )

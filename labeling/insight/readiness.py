@@ -1,6 +1,6 @@
-"""Whether the installation can do its work: write to its database, store files, run background steps.
+"""Check whether the installation can write to its database, store files and run background steps.
 
-Anybody may ask. The details are for the log.
+The endpoint needs no login, so the details go to the log only.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from labeling.loop import signs
 
 logger = logging.getLogger(__name__)
 
-# What is written to find out whether a file can be.
+# The content of the test file.
 PROBE = bytes(4096)
 
 
 class Check(NamedTuple):
-    """One thing that is needed, and its state in a line."""
+    """The result of one check: its name, whether it passed, and its state in one line."""
 
     name: str
     ok: bool
@@ -34,12 +34,12 @@ class Check(NamedTuple):
 
 
 def checks(now: datetime.datetime) -> list[Check]:
-    """All of them."""
+    """Run all checks: the database, the disk, the worker."""
     return [_database(now), _disk(), _worker(now)]
 
 
 def _database(now: datetime.datetime) -> Check:
-    """Writes a row and removes it again, in one transaction that is committed."""
+    """Write a row and remove it again, in one committed transaction."""
     try:
         with transaction.atomic():
             Session.objects.create(session_key=f"ready{uuid.uuid4().hex}", session_data="", expire_date=now).delete()
@@ -52,7 +52,7 @@ def _database(now: datetime.datetime) -> Check:
 
 
 def _disk() -> Check:
-    """Looks how much room there is, and writes a file."""
+    """Check the free room of `DATA_DIR`, and write a file there."""
     free = shutil.disk_usage(settings.DATA_DIR).free
     if free < settings.READY_FREE_MB << 20:
         logger.error("%d MB are free on the disk of DATA_DIR, fewer than READY_FREE_MB.", free >> 20)

@@ -1,7 +1,7 @@
-"""What waits for a reviewer, and why: the queue that is walked through item by item.
+"""The queue of items that wait for a reviewer, each with its reasons.
 
-An item waits if it has all its answers, nobody has settled it, and one of the reasons holds. Whoever settles it, by a
-correction or by sending it back, takes it out of all of them.
+An item waits if it has all its answers, has no correction, and one of the reasons holds. A reviewer who corrects it or
+sends it back removes it from the queue for all reasons.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from labeling.answering.counting import counted
 from labeling.models import Annotation, Copy, Item, Project, ReviewPlace, Task, User
 from labeling.models.items import ItemQuerySet
 
-# Items that are looked up at once: whoever has settled these gets the next ones.
+# The most items that a query returns; after these a reviewer gets the next ones.
 MOST = 200
 
 
 class Reason(TextChoices):
-    """Why an item is reviewed, in the order in which they come."""
+    """The reasons for a review, in the order in which the queue takes them."""
 
     TIE = "tie", "No majority"
     FLAG = "flag", "Flagged"
@@ -35,7 +35,7 @@ class Reason(TextChoices):
 
 
 def _ties(project: Project, items: ItemQuerySet) -> ItemQuerySet:
-    # Where answers weigh as their authors have proven, one of two may well be enough.
+    # With answers weighed by accuracy, one of two answers may give a probable label.
     sure = Q(label_probability__gte=project.label_confidence)
     no_majority = Q(agreement__lte=0.5) & (Q(label_probability=None) | ~sure)
     return items.filter(no_majority | Q(label__isnull=True, agreement__isnull=False))
@@ -55,7 +55,7 @@ def _unlike_copies(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 
 def unlike_copies_of(item: Item) -> list[Item]:
-    """Near-copies of the item, or what it is one of, that people gave another label. One query."""
+    """The item's checked near-copies, or its source if it is one, to which people gave another label. One query."""
     unlike = Copy.objects.checked().exclude(of__label=F("item__label")).filter(Q(item=item) | Q(of=item))
     return [copy.of if copy.item_id == item.pk else copy.item for copy in unlike.select_related("item", "of")]
 
@@ -70,8 +70,9 @@ def _sample(project: Project, items: ItemQuerySet) -> ItemQuerySet:
 
 
 def _labeled_by(project: Project, annotations: QuerySet[Annotation]) -> QuerySet[Any]:
-    """The keys of the items whose label these annotations have a part in: answers before an item was sent back, and
-    those to it as gold, have none.
+    """The keys of the items whose labels follow from these annotations.
+
+    Labels do not follow from answers given before the item was sent back, or given to it as a gold item.
     """
     tasks = Task.objects.deciding().filter(pk__in=annotations.values("task"), batch__project=project)
     return tasks.order_by().values(key=Coalesce("item", "repeats"))
@@ -85,13 +86,15 @@ QUEUES: dict[Reason, tuple[Callable[[Project, ItemQuerySet], ItemQuerySet], str]
     Reason.SKIPPED: (_skipped, "pk"),
     Reason.SAMPLE: (_sample, "pk"),
 }
-"""For each reason, which items it holds for, and what the most urgent of them has least of."""
+"""For each reason, the filter of its items, and the field by which they are sorted, the most urgent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewQueue:
-    """The next items to review, by key, the most urgent first; those that were put off come last. `counts`: how many
-    wait for each reason, of which one item may have several. `held`: those that somebody else is at.
+    """The next items to review.
+
+    ids: their keys, the most urgent first, the ones that a reviewer put off last. counts: the number of items for each
+    reason; an item may have several reasons. held: the items that other reviewers have open.
     """
 
     ids: list[int]
@@ -103,18 +106,18 @@ class ReviewQueue:
         return any(self.counts.values())
 
     def next(self, after: int | None = None) -> int | None:
-        """The first item that nobody else is at; with `after`, the one behind it, if it is in the queue."""
+        """The first item that no other reviewer has open; with `after`, the first behind that item."""
         start = self.ids.index(after) + 1 if after in self.ids else 0
         return next((key for key in self.ids[start:] if key not in self.held), None)
 
     def before(self, key: int) -> int | None:
-        """The item in front of this one that nobody else is at."""
+        """The last item before this one that no other reviewer has open."""
         earlier = self.ids[: self.ids.index(key)] if key in self.ids else []
         return next((each for each in reversed(earlier) if each not in self.held), None)
 
 
 def queue_of(project: Project, user: User, reason: Reason | None = None) -> ReviewQueue:
-    """What waits for this reviewer, for one reason or all. At most nine queries."""
+    """The queue of this reviewer, for one reason or all. At most nine queries."""
     places = ReviewPlace.objects.filter(item__project=project)
     put_off = list(places.put_off().values_list("item", flat=True))
     held = frozenset(places.held(timezone.now()).exclude(user=user).values_list("item", flat=True))
@@ -133,19 +136,19 @@ def queue_of(project: Project, user: User, reason: Reason | None = None) -> Revi
 
 
 def waiting(project: Project, reason: Reason) -> ItemQuerySet:
-    """The items that wait for a reviewer for this reason, in no order."""
+    """The items that wait for a review for this reason, in no order."""
     return QUEUES[reason][0](project, repeatable(project.items.order_by()))
 
 
 def counts_of(project: Project) -> dict[Reason, int]:
-    """How many items wait for each reason. One query."""
+    """The number of waiting items for each reason. One query."""
     counts = {reason.value: Max(counted(waiting(project, reason))) for reason in Reason}
     totals = project.batches.aggregate(**counts)
     return {reason: totals[reason.value] or 0 for reason in Reason}
 
 
 def reasons_of(project: Project, item: int) -> Sequence[Reason]:
-    """The reasons for which this item waits; none if it does not, or no more. One query."""
+    """The reasons for which this item waits for a review; empty if it does not wait. One query."""
     counts = {reason.value: Max(counted(waiting(project, reason).filter(pk=item))) for reason in Reason}
     totals = project.batches.aggregate(**counts)
     return [reason for reason in Reason if totals[reason.value]]

@@ -1,7 +1,7 @@
-"""Where a project stands, as one dictionary: for `status`, for pages, for whoever watches the loop.
+"""The state of a project as one dictionary: for the command `status`, for pages and for monitoring.
 
-The numbers agree with the exports to the row: `items.labeled` is the number of rows of an export, `labeled` of a batch
-the number of its rows, `items.skipped` what `skipped` adds to them.
+The numbers agree with the exports to the row: an export has `items.labeled` rows, of which a batch has its `labeled`,
+and the export's option `skipped` adds `items.skipped` rows.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from labeling.loop.versions import in_use
 from labeling.models import Job, Project, Task, WorkLog
 from labeling.projects import storage
 
-# Imports and failures are listed up to this many.
+# The most imports, failures and delayed steps that are listed.
 LISTED = 20
 
 
 def status_of(project: Project) -> dict[str, Any]:
-    """Everything that is known of the project, as plain values. The number of queries does not depend on its size."""
+    """The state of the project as plain values. The number of queries does not depend on the project's size."""
     batches = _batches(project)
     current = project.batches.active().current()
     active = next((batch for batch in batches if current and batch["number"] == current.number), None)
@@ -52,8 +52,9 @@ def status_of(project: Project) -> dict[str, Any]:
 
 
 def items_of(project: Project) -> dict[str, int]:
-    """How many items there are of each kind. It counts no more than those without a row, the control items and those
-    that are excluded.
+    """The numbers of the project's items by state.
+
+    The queries count only the items without a row, the control items and the excluded items.
     """
     items = project.items
     encoded = encoded_of(project)
@@ -69,7 +70,7 @@ def items_of(project: Project) -> dict[str, int]:
         "total": encoded + without_row["n"],
         "encoded": encoded,
         "unreadable": without_row["unreadable"],
-        # As many as `items.unlabeled()` finds, by visiting all of them.
+        # The size of `items.unlabeled()`, which would read every item.
         "unlabeled": encoded - batches["items"] - excluded["unpicked"] - items.gold_unpicked().count(),
         "labeled": batches["labeled"],
         "excluded": excluded["n"],
@@ -79,7 +80,7 @@ def items_of(project: Project) -> dict[str, int]:
 
 
 def _batches(project: Project) -> list[dict[str, Any]]:
-    """All batches in order. A task is answered when it has all its answers; skipped, when none of them is a label."""
+    """All batches in order. A task with all its answers counts as answered, and as skipped if its item has no label."""
     batches = project.batches.order_by("number").values(
         "pk",
         "number",
@@ -129,7 +130,7 @@ def _batch(batch: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def leased_of(project: Project) -> int:
-    """Places on tasks of the active batch that annotators hold at this moment."""
+    """The number of assignments with a running lease on tasks of active batches."""
     return held_in(project.batches.active(), timezone.now()).count()
 
 
@@ -141,8 +142,8 @@ def _annotations(project: Project) -> dict[str, int]:
 
 
 def _step(project: Project) -> dict[str, Any] | None:
-    """The background step under way, or the first that waits for a worker; None if there is nothing to do."""
-    # By name of the state "running" comes before "waiting".
+    """The running background step, or the first that waits for a worker; None if there is none."""
+    # By state: "running" sorts before "waiting".
     job = (
         project.jobs.unfinished()
         .exclude(kind=Job.Kind.REPLACE)
@@ -166,8 +167,10 @@ def _step(project: Project) -> dict[str, Any] | None:
 
 
 def models_of(project: Project) -> list[dict[str, Any]]:
-    """All versions in order, each measured twice on control items, which it never saw: when it was trained, on those
-    labeled by then (in `metrics`), and on all labeled by now (`control_now`), which makes versions comparable.
+    """All versions in order, each measured twice on control items, from which it never learned.
+
+    `metrics`: after the training, on the control items labeled by then. `control_now`: on all control items labeled by
+    now, so that versions can be compared.
     """
     control = ControlSlice(project)
     return [
@@ -186,7 +189,7 @@ def models_of(project: Project) -> list[dict[str, Any]]:
 
 
 def storage_of(project: Project) -> dict[str, int]:
-    """Bytes that the project takes, and may take."""
+    """The bytes that the project takes, and its quota."""
     use = storage.use_of(project)
     return {**use._asdict(), "total": use.total}
 
@@ -209,14 +212,14 @@ def _imports(project: Project) -> list[dict[str, Any]]:
 
 
 def failures_of(project: Project) -> list[dict[str, Any]]:
-    """Steps that failed and wait for somebody to act, the newest first. A prediction is asked for again."""
+    """Failed steps that a manager must retry, the newest first, without predictions, which people request again."""
     failed = project.jobs.filter(state=Job.State.FAILED).exclude(kind=Job.Kind.PREDICT).order_by("-pk")
     values = failed.values_list("kind", "batch__number", "item_import__name", "reason")[:LISTED]
     return [{"step": kind, "batch": batch, "import": name, "reason": reason} for kind, batch, name, reason in values]
 
 
 def put_off_of(project: Project) -> list[dict[str, Any]]:
-    """Steps that something stopped that passes by itself, with the time from which they are tried again."""
+    """Steps that a temporary condition stopped, with the time of their next attempt."""
     waiting = project.jobs.waiting().exclude(reason="").order_by("run_after", "pk")
     values = waiting.values_list("kind", "batch__number", "item_import__name", "reason", "run_after")[:LISTED]
     return [

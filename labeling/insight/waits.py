@@ -1,4 +1,4 @@
-"""Why an open batch waits: what keeps people from being given what is left of it."""
+"""Find the reasons why the remaining tasks of an open batch are not served."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from labeling.models import Batch, Membership, Project, Task, WorkLog
 
 @dataclass(frozen=True, slots=True)
 class Waits:
-    """What holds a batch up, each 0 or empty where it does not.
+    """The reasons why a batch waits; a field that does not apply is 0 or empty.
 
-    `able` people can be given tasks now, of the `asked` that each item is asked of.
+    able: the number of people who can get tasks now; asked: the number of people who must answer each item; paused,
+    at_limit: the usernames of the paused people, and of those who have reached their daily limit.
     """
 
     able: int
@@ -28,17 +29,17 @@ class Waits:
     paused: Sequence[str] = ()
     at_limit: Sequence[str] = ()
     assigned_to_nobody: int = 0
-    """Tasks that are assigned to people of whom none can be given any now."""
+    """Claimable tasks in parts whose people cannot get tasks now."""
     assigned: int = 0
-    """Tasks that are assigned, where no others are left to be given out."""
+    """Claimable tasks in parts, if no other tasks are claimable."""
     gold: int = 0
-    """Gold tasks, where no others lack answers."""
+    """Unanswered gold tasks, if no other tasks are unanswered."""
     replacing: int = 0
-    """Tasks that lack answers, and are there because everybody skipped another."""
+    """Unanswered tasks that replace a task that all its annotators skipped."""
 
 
 def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
-    """What holds this open batch up. Three queries; one more with gold, and two with tasks that are assigned."""
+    """The reasons why this open batch waits. Three queries; one more with gold tasks, and two more with parts."""
     project = batch.project
     people = list(Membership.objects.annotators().filter(project=project).select_related("user"))
     at_limit = _at_limit(project, people, now)
@@ -58,7 +59,7 @@ def waits_of(batch: Batch, now: datetime.datetime) -> Waits:
 
 
 def _at_limit(project: Project, people: Sequence[Membership], now: datetime.datetime) -> list[Membership]:
-    """Those who have given the answers of today. Managers may be among them."""
+    """The people who have reached today's limit of answers."""
     midnight = now.astimezone(datetime.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     work = WorkLog.objects.filter(batch__project=project, start__gte=midnight)
     answers = dict(work.values_list("user").annotate(n=Sum("answers")))
@@ -72,7 +73,7 @@ def _at_limit(project: Project, people: Sequence[Membership], now: datetime.date
 
 
 def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
-    """Tasks to be given out that are assigned: to people of whom none is able, and all, if no others are left."""
+    """The number of claimable tasks in parts without an able person; and in all parts, or 0 if others are claimable."""
     own = Task.objects.claimable().filter(batch=batch, rank__gte=OuterRef("start"), rank__lt=OuterRef("stop"))
     parts = list(batch.parts.annotate(left=counted(own)))
     users, groups = {each.user_id for each in able}, {each.group for each in able}
@@ -83,13 +84,13 @@ def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
 
 
 def _gold(batch: Batch) -> int:
-    if not 0 < batch.remaining <= batch.further:  # others are left
+    if not 0 < batch.remaining <= batch.further:  # other tasks are unanswered, or none is
         return 0
     left = batch.tasks.further().filter(is_gold=True, outstanding__gt=0).count()
     return left if left == batch.remaining else 0
 
 
 def _replacing(batch: Batch) -> int:
-    # By the index of the few that replace others: the batch's own would lead through all its tasks.
+    # `F("batch") + 0` keeps the database from the batch's index, which has all its tasks: few tasks replace others.
     replacing = Task.objects.filter(replaces__isnull=False, outstanding__gt=0)
     return replacing.alias(in_batch=F("batch") + 0).filter(in_batch=batch.pk).count()

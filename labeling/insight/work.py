@@ -1,4 +1,4 @@
-"""When people answered, and what each has done in one batch."""
+"""The times of people's answers, and each person's work in a batch."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from labeling.models.batches import IMPORTED
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Answers that were given from `start` on, for as long as the slices are."""
+    """The number of answers in the slice of time that begins at `start`."""
 
     start: datetime.datetime
     answers: int
 
 
-# How long slices are, and how many letters of "2026-01-31 09:55:00" tell them apart.
+# The lengths of slices, and the number of leading characters of "2026-01-31 09:55:00" that identify a slice.
 SLICES = ((datetime.timedelta(minutes=10), 15), (datetime.timedelta(hours=1), 13), (datetime.timedelta(days=1), 10))
-# An item that lies in view overnight takes no labeling: of ten minutes, and what was begun before them, no more counts.
+# At most twice the length of a work log's slice counts: an item that stays open overnight is no work.
 SPENT = Sum(Least("seconds", Value(2.0 * MINUTES * 60)))
-# At most so many slices make a chart that can be read.
+# The most slices in a readable chart.
 MOST_SLICES = 72
 
 
 def slice_length(since: datetime.datetime, now: datetime.datetime) -> tuple[datetime.timedelta, int]:
-    """The finest slices of which there are not too many since then."""
+    """The finest slices of which at most `MOST_SLICES` cover the time since `since`, else the coarsest."""
     fits = (each for each in SLICES if (now - since) / each[0] <= MOST_SLICES)
     return next(fits, SLICES[-1])
 
@@ -40,9 +40,9 @@ def slice_length(since: datetime.datetime, now: datetime.datetime) -> tuple[date
 def answers_by_time(
     project: Project, since: datetime.datetime, now: datetime.datetime
 ) -> tuple[list[Slice], datetime.timedelta]:
-    """The slices in which there were answers, in order, and their length. The newest `MOST_SLICES` days at most.
+    """The slices with answers, in order, and their length. At most the newest `MOST_SLICES` days.
 
-    The beginning of a time as text is what both databases can group by without calling out for every row.
+    Groups by the first characters of the time as text: both databases do that without a Python function for each row.
     """
     length, letters = slice_length(since, now)
     since = max(since, now - MOST_SLICES * length)
@@ -57,14 +57,14 @@ def answers_by_time(
 
 
 def hours_of(batches: Sequence[Batch]) -> dict[int, float]:
-    """Hours that people spent on each of these batches, skips included, by the batch's key."""
+    """The hours that people spent on each of these batches, skips included, by the batch's key."""
     spent = WorkLog.objects.filter(batch__in=batches).values_list("batch").annotate(total=SPENT)
     return {pk: seconds / 3600 for pk, seconds in spent if seconds > 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Worked:
-    """What somebody did in all; `today` are answers since a midnight."""
+    """The sums of one person's work; `today` are the answers since midnight."""
 
     user: int
     username: str
@@ -74,20 +74,20 @@ class Worked:
     seconds: float
     last_at: datetime.datetime
     since: datetime.datetime | None
-    """When the first of the newest answers came, in whichever project; None if there are fewer."""
+    """The time of the person's `sample`-th newest answer, in any project; None if there are fewer answers."""
 
 
 def answers_here() -> QuerySet[Annotation]:
-    """Answers of people who were asked. Those that came in with labels are nobody's work here."""
+    """The answers that people gave to tasks, without answers imported with labels."""
     return Annotation.objects.answers().exclude(task__batch__strategy=IMPORTED)
 
 
 def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> list[Worked]:
-    """The sums of these logs for each person, and when the newest `sample` answers began. One query."""
+    """The sums of these logs for each person, and the time of the `sample`-th newest answer. One query."""
     newest = answers_here().filter(user=OuterRef("user")).order_by("-created_at").values("created_at")
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     rows = (
-        logs.filter(Q(answers__gt=0) | Q(skips__gt=0))  # without what is left where everything was taken back
+        logs.filter(Q(answers__gt=0) | Q(skips__gt=0))  # without logs whose answers and skips were all undone
         .values_list("user", "user__username")
         .annotate(
             n_answers=Sum("answers"),
@@ -103,7 +103,7 @@ def worked(logs: QuerySet[WorkLog], now: datetime.datetime, sample: int = 1) -> 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What one annotator has done in a batch, and holds of it at this moment."""
+    """One annotator's answers and skips in a batch, and the number of assignments that the annotator holds now."""
 
     username: str
     answers: int
@@ -113,15 +113,15 @@ class Contribution:
 
 
 def held_in(batches: QuerySet[Batch], now: datetime.datetime) -> AssignmentQuerySet:
-    """Places on tasks of these batches that annotators hold at this moment."""
-    # Few places, each with its task looked up: as a join, SQLite would rather walk through all tasks of the batch.
+    """The assignments with a running lease on tasks of these batches."""
+    # A subquery for each of the few assignments: for a join, SQLite would read all tasks of the batch.
     task = Task.objects.filter(pk=OuterRef("task"), batch__in=batches)
     held = Assignment.objects.pending().filter(lease_expires_at__gt=now)
     return held.annotate(in_batch=Subquery(task.values("batch")[:1])).filter(in_batch__isnull=False).order_by()
 
 
 def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]:
-    """Who works on the batch, who answered most comes first. Two queries."""
+    """The contributions of all people who work on the batch, most answers and skips first. Two queries."""
     worked_rows = worked(WorkLog.objects.filter(batch=batch), now)
     holding = held_in(Batch.objects.filter(pk=batch.pk), now)
     held = dict(holding.values_list("user__username").annotate(n=Count("pk")))
@@ -135,7 +135,7 @@ def contributions_of(batch: Batch, now: datetime.datetime) -> list[Contribution]
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """All answers that a batch asks for: given, skipped, held by somebody, open."""
+    """The number of answers that a batch asks for in `total`: answered, skipped, held by annotators, and open."""
 
     total: int
     answered: int
