@@ -1,7 +1,7 @@
-"""The settings that a step works by. A change of one of them ends the step, which then begins anew with the new ones.
+"""The settings that a step depends on. If a manager changes one of them, the worker ends the step and starts it again.
 
-A step reads them once, when it begins, and may go on for hours: a manager who takes a choice back must not have to wait
-for what it caused.
+A step reads its settings once, at its beginning, and may run for hours. A manager who changes a setting must not wait
+for the end of a step with the old one.
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ from labeling.models import Job, Project
 from labeling.projects.model_settings import learner_of
 from labeling.projects.training_settings import TrainConfig
 
-# The same choice may be written in several ways: these fill in the defaults.
+# These functions fill in defaults, so that two spellings of the same setting compare equal.
 READ: dict[str, Callable[[Any], Any]] = {"model": learner_of, "training": TrainConfig.from_dict}
 
 
 def settings_of(kind: str, project: Project) -> dict[str, Any]:
-    """The settings that a step of this kind works by, as the project was read. None of a private project: each start of
-    a training spends some of its budget, and its models have fixed settings.
+    """The settings of `project`, as it was read, that a step of this kind depends on.
+
+    Empty for a private project: its models have fixed settings, and each new start of a training spends budget.
     """
     if project.privacy_epsilon is not None:
         return {}
@@ -36,7 +37,7 @@ def _read(name: str, value: Any) -> Any:
 
 
 def stands(job: Job, settings: dict[str, Any]) -> bool:
-    """Whether the project's settings are still these, and it is neither archived nor deleted. One query."""
+    """Whether the job's project still has these settings and is neither archived nor deleted. One query."""
     at_work = Project.objects.filter(pk=job.project_id, archived_at=None, deleted_at=None)
     project = at_work.only("privacy_epsilon", *job.facts.settings).first()
     if project is None:

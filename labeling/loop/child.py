@@ -1,4 +1,4 @@
-"""A process that runs the steps it is sent, one after the other: what the worker's lanes consist of."""
+"""The process of a lane: it runs the steps that the worker sends, one after the other."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ from labeling.models import Job
 
 logger = logging.getLogger(__name__)
 
-# Nothing has been due for this long: steps that follow each other are not held up by what gets ready for later ones.
+# `prepare` runs after this time without a step, so that it does not delay steps that follow each other.
 IDLE_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Child:
-    """What a lane's process does. `use_threads` sets how many threads the step may compute with; see `Worker` for the
-    others.
+    """The configuration of a lane's process.
+
+    Parameters
+    ----------
+    run_step: runs one step.
+    kinds: the kinds of steps that the worker runs.
+    prepare: called once, when no step has come for `IDLE_SECONDS`.
+    use_threads: sets the number of threads that a step may compute with.
+    traced: whether the process sends traces.
     """
 
     run_step: Callable[[Step], None]
@@ -36,9 +43,9 @@ class Child:
     traced: bool = False
 
     def serve(self, line: Connection) -> None:
-        """Run what is asked for, and answer each time with the outcome, until the worker is gone."""
+        """Run the steps that the worker orders on `line`, and answer each with its outcome, until the line closes."""
         stop = threading.Event()
-        # Ctrl-C is for the worker, which ends this process.
+        # The worker handles Ctrl-C and then ends this process.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
         if self.traced:

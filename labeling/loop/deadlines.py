@@ -1,8 +1,8 @@
-"""Ending a batch before its last answer, at its deadline or at a manager's word: the loop goes on with what there is.
+"""End a batch before its last answer, at its deadline or at a manager's request, so that the loop goes on.
 
-Tasks that nobody has answered leave the batch, and their items go back to the pool. Tasks with some of their answers
-are settled with those. The end itself is one small change, seen by everybody at once; what follows for up to a million
-tasks is done in parts, by the training that it enqueues.
+Tasks without answers leave the batch, and their items return to the pool. Tasks with some of their answers are settled
+with those. The end itself is one small transaction. The training step that it enqueues then clears up to a million
+tasks, in parts.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from labeling.models.tasks import TaskQuerySet
 
 logger = logging.getLogger(__name__)
 
-# An answer that is taken back at the same moment makes an end start over; so often in a row is no accident.
+# Tries of an end that conflicts with undos at the same moment.
 TRIES = 20
 PAUSE_SECONDS = 0.05
-# Tasks that are let go in one transaction: others wait for its end.
+# Tasks per transaction: other writers wait for its end.
 CHUNK = 200
 
 
 def has_enough(batch: Batch) -> bool:
-    """Whether the deadline may end the batch: the share of its answers that it needs is there, and at least one."""
+    """Whether the batch has enough answers to end at its deadline (`answers_needed`)."""
     lacking = Task.objects.filter(batch=batch).lacking_first()
     outstanding = lacking.aggregate(n=Sum(F("outstanding") - F("extra")))["n"] or 0
     answers = batch.size * batch.overlap - outstanding
@@ -42,14 +42,14 @@ def has_enough(batch: Batch) -> bool:
 
 
 def end_overdue(now: datetime.datetime) -> int:
-    """End every open batch whose deadline is over and that has enough answers. Returns how many were ended."""
+    """End every open batch that is past its deadline and has enough answers. Return the number of ended batches."""
     ended = 0
     for batch in Batch.objects.overdue(now):
         if not has_enough(batch):
             continue
         try:
             dropped = end_early(batch=batch)
-        except BatchError as error:  # completed, or changed hands, meanwhile
+        except BatchError as error:  # an annotator completed it meanwhile, or another worker ended it
             logger.info("%s was not ended at its deadline: %s", batch, error)
         else:
             logger.info("%s ended at its deadline, %d tasks left unanswered.", batch, dropped)
@@ -58,16 +58,16 @@ def end_overdue(now: datetime.datetime) -> int:
 
 
 def end_early(*, batch: Batch) -> int:
-    """Close an open batch with the answers that it has, and enqueue its training. Returns the number of tasks dropped.
+    """Close an open batch with the answers that it has, and enqueue its training. Return the number of dropped tasks.
 
-    From now on nobody is given one of its tasks or can answer one; `clear` does the rest. Raises `BatchError` if the
-    batch is not open or nothing in it is answered.
+    From then on, annotators can neither claim nor answer its tasks; `clear` deletes or settles the tasks later. Raises
+    `BatchError` if the batch is not open or has no answer.
     """
     for _ in range(TRIES):
         standing = Annotation.objects.standing().filter(task__batch=batch).order_by().values_list("pk", flat=True)
         answer = next(iter(standing[:1]), None)
         tasks = Task.objects.filter(batch=batch)
-        # Counted before anything is locked. What is answered at this very moment is counted by `clear`.
+        # Count before the lock. `clear` corrects the counts for answers that arrive in between.
         every = batch.overlap + F("extra")
         untouched = F("remaining") if batch.takes_one_answer else tasks.filter(outstanding=every).count()
         control = tasks.filter(is_control=True, outstanding__lt=every).count()
@@ -81,7 +81,7 @@ def end_early(*, batch: Batch) -> int:
                     raise BatchError(f"Batch {batch.number} is not open: it is {batch.state}.")
                 if answer is None:
                     raise BatchError(f"Nothing in batch {batch.number} is answered yet: there is nothing to train on.")
-                # Taking an answer back changes the batch too: none is taken back from here on.
+                # An undo updates the batch first, so from here on no undo can remove the answer.
                 if not Annotation.objects.standing().filter(pk=answer).exists():
                     raise closing.Moved
                 batches.complete(batch_id=batch.pk)
@@ -94,9 +94,10 @@ def end_early(*, batch: Batch) -> int:
 
 
 def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] = transaction.atomic) -> None:
-    """Let go of the tasks that an early end left unanswered, a part in each transaction that `writing` begins.
+    """Delete or settle the tasks that lacked answers when their batch ended early, and correct the batch's counts.
 
-    Killed at any moment and called again, it does what is left. Nothing to do for a batch that was answered to its end.
+    `writing` opens a transaction for each `CHUNK` tasks, so a second call after an interruption clears the remaining
+    tasks. Nothing happens if the batch has all its answers.
     """
     unfinished = Task.objects.filter(batch=batch).unanswered()
     keys = array("q", unfinished.order_by("pk").values_list("pk", flat=True).iterator())
@@ -123,7 +124,7 @@ def clear(*, batch: Batch, writing: Callable[[], AbstractContextManager[None]] =
 
 
 def _let_go(project: Project, tasks: TaskQuerySet) -> None:
-    """Drop those of these tasks that nobody has answered, and settle the others with the answers they have."""
+    """Delete the tasks without answers, and settle the others with the answers they have."""
     gone, started = closing.close(tasks)
     closing.ask_again(gone)
     with counting.labels_counted([task.item_key for task in started]):

@@ -1,7 +1,7 @@
-"""How a step ends that is not done: it fails, is put off, or waits again as if it had not begun.
+"""The endings of a step that is not done: it fails, is put off, or waits again without counting the attempt.
 
-Each function changes the job only while this attempt holds it, and returns a word for the outcome. Those at the end are
-for a step whose process has ended.
+Each function changes the job only if this attempt still holds it, and returns the outcome for the metrics. The
+functions from `too_long` on are for a step whose process has ended.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from labeling.models import Job
 
 logger = logging.getLogger(__name__)
 
-# A step that is put off waits 2, 4, 8 … seconds, and no longer than 2 to this power: four minutes.
+# A step that is put off waits 2, 4, 8 … seconds, at most 2 to this power: about four minutes.
 MOST_DOUBLINGS = 8
-# How long a step waits that was ended from outside.
+# The wait of a step that the worker ended, or that lost the database.
 AGAIN_SECONDS = 2.0
-# A step whose process dies each time must not be tried for ever.
+# Fail a step after its process has died this many times.
 MOST_DEATHS = 3
 
 
 @transaction.atomic
 def fail(job: Job, reason: str) -> str:
-    """The step cannot succeed as things are: a manager has to act, and can retry. Its cause fails with it."""
+    """Fail the job, and the row in `JobKind.fails`, with this reason. A manager has to act, and can then retry."""
     failed = Job.objects.held(job).update(state=Job.State.FAILED, reason=reason[:500], finished_at=timezone.now())
     row: Any = job
     for name in job.facts.fails.split("."):
@@ -40,14 +40,14 @@ def fail(job: Job, reason: str) -> str:
 
 
 def put_off(job: Job, reason: str) -> str:
-    """The cause passes by itself: try again later, and later each time, for as long as it takes."""
+    """Let the job wait, longer after each attempt. For causes that pass by themselves, so there is no last attempt."""
     doublings = min(job.attempts, MOST_DOUBLINGS)
     _wait(job, reason, attempts=doublings, seconds=2.0**doublings)
     return "put_off"
 
 
 def again(job: Job, reason: str = "") -> str:
-    """The step was ended from outside and is not to blame: try again soon, and do not count this attempt."""
+    """Let the job wait `AGAIN_SECONDS`, and do not count this attempt. For a step that was ended without its fault."""
     _wait(job, reason, attempts=job.attempts - 1, seconds=AGAIN_SECONDS)
     return "put_off"
 
@@ -70,14 +70,14 @@ def too_large(job: Job, *, most: int) -> str:
 
 
 def too_large_together(job: Job, *, most: int) -> str:
-    """It was the largest of several steps, and may fit when it runs alone."""
+    """Put off the largest of several steps that exceeded the limit together: it may fit when it runs alone."""
     reason = f"The steps that ran at the same time took more than {most >> 20:,} MB of memory (STEP_MEMORY_MB)."
     logger.warning("%s was ended, and is put off: %s", job, reason)
     return put_off(job, reason)
 
 
 def died(job: Job, *, status: int) -> str:
-    """Its process ended by itself, or something outside killed it: that may pass."""
+    """Put off a step whose process crashed or was killed from outside; fail it after `MOST_DEATHS` attempts."""
     how = f"signal {-status}, {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
     reason = f"The process of this step died ({how})."
     if job.attempts >= MOST_DEATHS:
@@ -89,7 +89,7 @@ def died(job: Job, *, status: int) -> str:
 
 
 def changed(job: Job) -> str:
-    """What it works by has changed, or its project was archived or deleted."""
+    """Start the step again later: its settings have changed, or its project was archived or deleted."""
     logger.info("%s was ended: its project's settings have changed, or the project was put away.", job)
     return again(job)
 

@@ -1,7 +1,8 @@
-"""A process without threads that is forked for each child: what it has loaded is there at once, and shared.
+"""A process without threads that forks a child for each lane. Its loaded modules are ready in the child, in shared
+memory.
 
-A child is killed by its process number, which stays its own until it is reaped; that is asked for here, too. All of
-them end with the process that made the fork server, whatever ends that.
+The worker kills a child by its process id. The id stays the child's until the fork server reaps it, which only `end`
+requests, so a kill never hits another process. All children and the fork server end with the worker.
 """
 
 from __future__ import annotations
@@ -23,17 +24,18 @@ from django.db import connections
 
 logger = logging.getLogger(__name__)
 
-# 0 asks for a fork, any other number for the end of that child; the answer is its number, or how it ended.
+# A message of 0 requests a fork, and the answer is the child's process id. Any other number is the process id of a
+# child to reap, and the answer is its wait status.
 MESSAGE = struct.Struct("!q")
 PR_SET_PDEATHSIG = 1
-# Of 1000. If the machine runs out of memory, a step is ended before the web server or the worker.
+# Of 1000. If the machine runs out of memory, the kernel kills a step before the web server or the worker.
 FIRST_TO_GO = 500
 
 Serve = Callable[[Connection], None]
 
 
 class ForkServer:
-    """To be made before this process starts threads. What the forked processes do is `serve`."""
+    """Forks processes that run `serve`. Must be created before this process starts threads."""
 
     def __init__(self, serve: Serve) -> None:
         self._line, theirs = socket.socketpair()
@@ -47,18 +49,18 @@ class ForkServer:
         theirs.close()
 
     def fork(self) -> tuple[int, Connection]:
-        """A new child: its process number, and the line to it. Raises `OSError` if the server has gone."""
+        """Fork a child. Return its process id and the connection to it. Raises `OSError` if the server has ended."""
         ours, theirs = socket.socketpair()
         with theirs:
             socket.send_fds(self._line, [MESSAGE.pack(0)], [theirs.fileno()])
         return self._answer(), Connection(ours.detach())
 
     def end(self, pid: int) -> int:
-        """End the child, if it has not ended, and return its exit status: a signal's number below zero."""
+        """Kill the child if it runs, and return its exit status; after a signal, the signal's number below zero."""
         with suppress(ProcessLookupError):
-            os.killpg(pid, signal.SIGKILL)  # with the programs that it runs
+            os.killpg(pid, signal.SIGKILL)  # with the programs that it has started
         with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)  # it may not have a group yet
+            os.kill(pid, signal.SIGKILL)  # the child may not have its process group yet
         self._line.sendall(MESSAGE.pack(pid))
         return os.waitstatus_to_exitcode(self._answer())
 
@@ -75,13 +77,13 @@ class ForkServer:
 
 
 def _run_forever(line: socket.socket, parent: int, serve: Serve) -> None:
-    """The server: it forks and reaps processes on request, until the worker is gone. Never returns."""
+    """Run the fork server: fork and reap processes on request, until the worker has ended. Never returns."""
     try:
         end_with(parent)
-        gc.freeze()  # what the collector does not look at stays shared
+        gc.freeze()  # a collection would write to objects, and so copy their shared pages
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, signal.SIG_IGN)
-        # They are the parent's. To close them here would end its connections, and with SQLite its locks.
+        # These are the parent's connections. To close them here would end them, and with SQLite release its locks.
         inherited = [each.connection for each in connections.all(initialized_only=True)]
         for each in connections.all(initialized_only=True):
             each.connection = None
@@ -92,7 +94,7 @@ def _run_forever(line: socket.socket, parent: int, serve: Serve) -> None:
             [pid] = MESSAGE.unpack(message)
             line.sendall(MESSAGE.pack(os.waitpid(pid, 0)[1] if pid else _fork(line, descriptors[0], serve)))
         del inherited
-    except BaseException:  # whatever it is, this process must not go on as its parent
+    except BaseException:  # after any error, this process must not continue with its parent's code
         logger.exception("The process that starts steps failed.")
     finally:
         os._exit(0)
@@ -113,7 +115,7 @@ def _fork(line: socket.socket, descriptor: int, serve: Serve) -> int:
             Path("/proc/self/oom_score_adj").write_text(str(FIRST_TO_GO))
         serve(Connection(descriptor))
         status = 0
-    except BaseException:  # as above
+    except BaseException:  # as in `_run_forever`
         logger.exception("The process of a step failed.")
     finally:
         sys.stdout.flush()
@@ -122,8 +124,8 @@ def _fork(line: socket.socket, descriptor: int, serve: Serve) -> int:
 
 
 def end_with(parent: int) -> None:
-    """Have the kernel end this process with its parent."""
+    """Let the kernel kill this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it ended before
+    if os.getppid() != parent:  # the parent ended before `prctl`
         os._exit(1)

@@ -1,7 +1,7 @@
-"""Where a worker's steps run: in processes of their own, several at a time, each within limits of time and memory.
+"""Lanes: the processes that run a worker's steps, several at a time, within limits of time and memory.
 
-The worker's process takes jobs, keeps their heartbeats and watches the processes; it computes nothing itself. So a step
-that hangs, eats memory or dies takes nothing with it, and can be ended at any time: steps can be killed at any
+The worker's process takes jobs, writes their heartbeats and watches the lanes; it computes nothing itself. So it
+survives a step that hangs, crashes or takes too much memory, and can kill any step: steps can be killed at any
 instruction.
 """
 
@@ -37,33 +37,33 @@ from labeling.models.jobs import HEARTBEAT_SECONDS, JobQuerySet
 logger = logging.getLogger(__name__)
 
 COSTLY = Q(kind__in=SPENDING_KINDS, project__privacy_epsilon__isnull=False)
-"""Steps whose every start costs more than time: a private training spends some of its budget. They are never moved, and
-never begin in the last free lane.
+"""Private trainings, whose every start spends privacy budget. They never make room for other steps, and never begin in
+the last free lane.
 """
 
-# How often the limits are looked at: what a step can allocate meanwhile has to fit into the rest of the memory.
+# The interval between checks of the limits. The memory that a step allocates within it must fit beside the limit.
 LIMITS_SECONDS = 0.2
-# A process beyond the first that had nothing to do for this long is ended.
+# Idle processes beyond the first are ended after this time.
 SPARE_SECONDS = 60.0
-# How long processes without a step may take to end.
+# The time that idle processes have to end by themselves.
 LAST_SECONDS = 4.0
-# A process that has kept more than this share of the limit is not used for another step.
+# After a step, a process that still takes more than this share of the memory limit is ended.
 MOST_KEPT = 0.25
 MB = 1024 * 1024
-# Of the memory that there is, so much is for the steps of a worker.
+# The default memory limit, as a share of the machine's or container's memory.
 SHARE_OF_MEMORY = 0.75
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What steps may take: seconds each, and bytes all together."""
+    """The limits of steps: seconds for each, bytes for all together."""
 
     seconds: float
     memory: int
 
     @classmethod
     def of(cls, *, seconds: float, megabytes: int) -> Limits:
-        """`megabytes`: 0 stands for three quarters of what this machine or container has."""
+        """`megabytes`: the memory limit; 0 for three quarters of the machine's or container's memory."""
         return cls(seconds, megabytes * MB or int(memory.there_is() * SHARE_OF_MEMORY))
 
 
@@ -71,7 +71,7 @@ Ending = Callable[[Job], str]
 
 
 class Lane:
-    """A process, and the step that it runs."""
+    """A process of a worker, and the job that it runs."""
 
     def __init__(self, pid: int, line: Connection) -> None:
         self.pid = pid
@@ -79,9 +79,9 @@ class Lane:
         self.job: Job | None = None
         self.settings: Any = None
         self.ending: Ending | None = None
-        """Why it is being ended, if it is: how the job ends then."""
+        """The function that ends the job, if the worker has killed the process."""
         self.since = time.monotonic()
-        """When it began the step, or had done the last one."""
+        """The moment at which the present step began, or the last one ended."""
 
     @property
     def seconds(self) -> float:
@@ -89,10 +89,10 @@ class Lane:
 
 
 class Lanes:
-    """Up to `most` processes that run one step each, of one project each. A context: they end with it."""
+    """Up to `most` processes that run one step each, of different projects. A context manager that ends them."""
 
     def __init__(self, child: Child, *, most: int, threads: int, limits: Limits) -> None:
-        """To be made before this process starts threads. `threads`: for all steps together to compute with."""
+        """Must be called before this process starts threads. `threads`: the threads that all steps compute with."""
         self._forks = ForkServer(child.serve)
         self._shared = memory.own(self._forks.pid)
         self._most = most
@@ -100,12 +100,12 @@ class Lanes:
         self._limits = limits
         self._lanes: list[Lane] = []
         self._moved: dict[int, int] = {}
-        """By the key of a job: how often its step had to make room for others."""
+        """By job id, how often the step had to make room for others."""
         self._lock = threading.RLock()
         self._stop = threading.Event()
 
     def __enter__(self) -> Lanes:
-        self._open()  # the first step does not wait for it
+        self._open()  # now, so that the first step does not wait for a process
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -114,7 +114,7 @@ class Lanes:
             with socket.socket(fileno=os.dup(lane.line.fileno())) as line, suppress(OSError):
                 line.shutdown(socket.SHUT_WR)
         until = time.monotonic() + LAST_SECONDS
-        for lane in idle:  # they send their last spans
+        for lane in idle:  # wait until they have sent their last spans
             wait([lane.line], max(0, until - time.monotonic()))
         for lane in list(self._lanes):
             self._close(lane)
@@ -122,7 +122,7 @@ class Lanes:
 
     @contextmanager
     def watched(self) -> Iterator[None]:
-        """Limits and heartbeats are looked after while the block runs."""
+        """Enforce the limits and write heartbeats while the block runs."""
         with ExitStack() as stack:
             stack.enter_context(Meanwhile(LIMITS_SECONDS, self._look_at_limits))
             stack.enter_context(Meanwhile(HEARTBEAT_SECONDS, self._look_at_jobs))
@@ -130,12 +130,14 @@ class Lanes:
 
     @property
     def jobs(self) -> list[Job]:
-        """The lanes that run a step."""
+        """The jobs that the lanes run."""
         return [lane.job for lane in list(self._lanes) if lane.job is not None]
 
     def startable(self, due: JobQuerySet) -> JobQuerySet:
-        """Those of the jobs that may begin now: one of a project at a time, and one lane is kept for short steps. What
-        nobody waits for leaves the processor to a step that may be short.
+        """The due jobs that may begin now.
+
+        Each project runs one step at a time, and one lane is kept for short steps. Patient steps do not begin while
+        another step has run for less than `QUICK_SECONDS`.
         """
         running = self._running()
         free = self._most - len(running)
@@ -149,7 +151,7 @@ class Lanes:
         return due
 
     def start(self, job: Job) -> None:
-        """Begin the step of a job that was just taken, and whose project is loaded."""
+        """Start the step of a job that this worker has taken and whose project is loaded."""
         running = len(self._running())
         order = {
             "job": job.pk,
@@ -162,16 +164,16 @@ class Lanes:
             lane = lane or self._open()
             try:
                 lane.line.send_bytes(json.dumps(order).encode())
-            except OSError:  # it has died without work
+            except OSError:  # the idle process has died
                 self._close(lane)
                 continue
             break
-        # The job last: from then on other threads look at the lane.
+        # Set the job last: other threads examine lanes with a job.
         lane.since, lane.settings = time.monotonic(), causes.settings_of(job.kind, job.project)
         lane.job = job
 
     def wait(self, seconds: float) -> None:
-        """Wait until a step ends, at most for so long, and settle the jobs of steps that have ended."""
+        """Wait at most this long for the end of a step, and settle the jobs of ended steps."""
         by_line = {lane.line: lane for lane in self._lanes}
         for line in wait(list(by_line), seconds):
             lane = by_line[line]  # type: ignore[index]
@@ -185,7 +187,7 @@ class Lanes:
             self._close(lane)
 
     def stop(self) -> None:
-        """Tell the steps that the worker wants to end. Steps that can be resumed stop soon."""
+        """Send SIGTERM to all lanes and begin no further step. Resumable steps stop soon; others run to their end."""
         self._stop.set()
         for lane in list(self._lanes):
             with suppress(ProcessLookupError):
@@ -200,14 +202,14 @@ class Lanes:
         return lane
 
     def _close(self, lane: Lane) -> int:
-        """End its process. Returns the exit status."""
+        """Remove the lane and end its process. Return the exit status."""
         with self._lock:
             self._lanes.remove(lane)
         lane.line.close()
         return self._forks.end(lane.pid)
 
     def _spare(self) -> list[Lane]:
-        """Those without a step that are not needed: one is kept for the next step."""
+        """The idle lanes to close: all that were idle for `SPARE_SECONDS`, except one for the next step."""
         idle = [lane for lane in self._lanes if lane.job is None]
         return [lane for lane in idle[1:] if lane.seconds > SPARE_SECONDS]
 
@@ -221,7 +223,7 @@ class Lanes:
             self._close(lane)
 
     def _after_end(self, lane: Lane) -> None:
-        """Its process has ended: the job's row says why."""
+        """End the job of a lane whose process has ended, with the reason on the job's row."""
         status, job = self._close(lane), lane.job
         if job is None:
             return
@@ -236,7 +238,7 @@ class Lanes:
             self._moved.pop(job.pk, None)
 
     def _look_at_limits(self) -> None:
-        """End steps that take too long or too much memory. Asks no database: it may be away."""
+        """Kill steps that take too long or too much memory. No query: the database may be unavailable."""
         running = self._running()
         for lane, job in running:
             if lane.seconds > self._limits.seconds:
@@ -251,13 +253,11 @@ class Lanes:
         )
 
     def _size(self, lane: Lane) -> int:
-        """Bytes that its process takes, and those that it has started, beyond what all of them share."""
+        """The bytes of the lane's process and its descendants, without the bytes that all lanes share."""
         return max(0, memory.taken_by(lane.pid) - self._shared)
 
     def _look_at_jobs(self) -> None:
-        """Keep the heartbeats. End steps whose job is lost or whose settings have changed, and one that has to make
-        room.
-        """
+        """Write heartbeats. Kill steps that must make room, whose job is lost or whose settings have changed."""
         for lane, job in self._running():
             if not Job.objects.held(job).update(heartbeat_at=timezone.now()):
                 self._end(lane, job, endings.lost)
@@ -286,7 +286,7 @@ class Lanes:
                 self._end(lane, job, endings.moved)
 
     def _end(self, lane: Lane, job: Job, ending: Ending) -> None:
-        """Kill the process, unless it has ended or runs another step by now. `wait` sees to the rest."""
+        """Kill the lane's process, if it still runs this job. `wait` then ends the job with `ending`."""
         with self._lock:
             if lane in self._lanes and lane.job is job and lane.ending is None:
                 lane.ending = ending

@@ -1,8 +1,8 @@
-"""A project's privacy budget: what has been spent on its labels, what is left, and what may leave the project.
+"""A project's privacy budget: the ε spent on its labels, the ε left, and the versions that may leave the project.
 
-Every training is in the ledger from before it starts. All of them compose, over all rounds, killed ones included, and
-over all projects that hold the same labels (`labeling.projects.families`). Where something rests on an assumption that
-does not hold, no epsilon is stated.
+The ledger holds every private training from before its start. The stated ε composes all trainings, killed ones
+included, over all rounds and over all projects that hold the same labels (`labeling.projects.families`). If an
+assumption of this composition does not hold for a project, the ledger states no ε.
 """
 
 from __future__ import annotations
@@ -22,24 +22,25 @@ from models_store.privacy.accounting import Phase, epsilon, epsilons, renyi
 from models_store.privacy.config import PrivacyConfig, noise_for_budget
 
 LABELS_PER_NOISE = 250
-"""With so many labels for each unit of noise, the largest batch averages it out to a hundredth of the clipping norm:
-there private models came within some 5 % of the accuracy of others (docs/benchmarks.md)."""
+"""Labels per unit of the noise multiplier with which private models came within some 5 % of the accuracy of others
+(docs/benchmarks.md): the largest batch then averages the noise to a hundredth of the clipping norm."""
 
 STARVED = 5
-"""So many times the noise of an even share of the budget leaves a 25th of it: a training on that teaches nothing."""
+"""The most noise of a training, as a multiple of the noise for an even share of the budget. At this multiple the
+training has about a 25th of an even share, and learns nothing."""
 
 
 MOST_LEFT = 1000
-"""More trainings than that are not told apart."""
+"""`Budget.left` counts at most this many trainings."""
 
 
 class BudgetSpent(Exception):
-    """No training may start; the message tells a manager what to do."""
+    """The budget allows no further training; the message says what a manager can do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """Trainings of the project that have `started`, and the phases of noise of all trainings on its labels."""
+    """The number of the project's trainings that have `started`, and the phases of all trainings on its labels."""
 
     started: int = 0
     phases: tuple[Phase, ...] = ()
@@ -47,7 +48,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a project may cost, and how it is shared out: over so many trainings, or by the noise of each."""
+    """A project's budget (ε, δ), shared by a number of trainings, or spent by trainings with a set noise multiplier."""
 
     epsilon: float
     delta: float
@@ -56,14 +57,16 @@ class Budget:
 
     @classmethod
     def of(cls, source: Any) -> Budget | None:
-        """Of a project, or of what else has its privacy settings; None if they make nothing private."""
+        """The budget of a project, or of another object with its privacy settings; None without an ε."""
         if source.privacy_epsilon is None:
             return None
         return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
 
     def left(self, labels: int, spent: Spent) -> int:
-        """Trainings, on as many labels each, that may still start: those the budget was made for, or those it is enough
-        for if the noise is set.
+        """The number of trainings that may still start, on `labels` labels each.
+
+        Without a set noise, `trainings` minus the started ones. With a set noise, the trainings whose cost, composed
+        with the spent phases, stays within ε at δ; at most `MOST_LEFT`, found by bisection.
         """
         if self.noise is None:
             return max(0, self.trainings - spent.started)
@@ -74,12 +77,14 @@ class Budget:
             phases = [phase._replace(steps=phase.steps * trainings) for phase in one]
             return epsilon(phases, self.delta, before=before) <= self.epsilon
 
-        # All that fit, by halving: the first number that is one too many.
+        # `bisect_left` returns the index of the first number that does not fit: the largest number that fits.
         return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
 
     def noise_of_each(self, labels: int, trainings: int, spent: Spent) -> float | None:
-        """Of each of so many trainings: as set, or on what is left of the budget; None if that is nothing, or next to
-        nothing.
+        """The noise multiplier of each of `trainings` further trainings on `labels` labels.
+
+        The set noise, or the noise with which these trainings use up the rest of the budget. None if no noise fits the
+        rest, or only more than `STARVED` times the noise of an even share.
         """
         if self.noise is not None:
             return self.noise
@@ -95,7 +100,7 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """Private trainings of other projects that hold the same labels: their number, and all their phases."""
+    """The number and the phases of private trainings in other projects that hold the same labels."""
 
     trainings: int = 0
     phases: tuple[Phase, ...] = ()
@@ -103,39 +108,41 @@ class Elsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The project's trainings in their order, and what the first 1, 2, … of them cost together at the project's delta,
-    with all those of other projects that hold the same labels.
+    """The project's trainings by start, and `costs`: the ε of the first 1, 2, … of them at the project's δ, composed
+    with all trainings of other projects that hold the same labels.
     """
 
     trainings: list[PrivateTraining]
     costs: list[float]
     elsewhere: Elsewhere
-    """Trainings of those other projects."""
+    """The trainings of these other projects."""
     elsewhere_cost: float
-    """What those cost by themselves."""
+    """The ε of the trainings elsewhere alone."""
     left: int
-    """Trainings that the budget is still made for."""
+    """The number of trainings that may still start."""
     noise: float | None
-    """Of the next training on as many labels as there are now; None if there is none left, or no label."""
+    """The noise multiplier of the next training on the present labels; None if no training or no label is left."""
     labels: int
     flaw: str
-    """Why no epsilon can be stated for the project; empty if it can."""
+    """The reason why the ledger states no ε for the project; empty if it states one."""
 
     @property
     def spent(self) -> float | None:
-        """Epsilon of all trainings together; None where it cannot be stated."""
+        """The ε of all trainings together; None if there is a flaw."""
         if self.flaw:
             return None
         return self.costs[-1] if self.costs else self.elsewhere_cost
 
     @property
     def labels_needed(self) -> int | None:
-        """About how many labels the next training takes to be nearly as good as one without privacy."""
+        """`labels_needed` for the noise of the next training; None without one."""
         return None if self.noise is None else labels_needed(self.noise)
 
 
 def labels_needed(noise: float) -> int:
-    """About how many labels make a training with this noise multiplier nearly as good as one without."""
+    """The number of labels, rounded to hundreds, with which a training with this noise multiplier comes near the
+    accuracy of a training without privacy.
+    """
     return 100 * max(1, round(LABELS_PER_NOISE * noise / 100))
 
 
@@ -144,7 +151,7 @@ def is_private(project: Project) -> bool:
 
 
 def ledger_of(project: Project) -> Ledger:
-    """What stands in the ledger, and what is left. Four queries, and four more if other projects hold its labels."""
+    """Read the project's ledger. Four queries, and four more if other projects hold its labels."""
     budget = Budget.of(project)
     trainings = list(project.private_trainings.select_related("batch", "version").order_by("pk"))
     elsewhere = _elsewhere(project)
@@ -160,8 +167,11 @@ def ledger_of(project: Project) -> Ledger:
 
 @transaction.atomic
 def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraining, PrivacyConfig]:
-    """Write a training on so many labels into the ledger, and say how it must go. Raises `BudgetSpent`."""
-    # The lock lets two trainings not start on the same rest of the budget, of whatever projects with the same labels.
+    """Enter a training on this many labels in the ledger, and return it with the privacy settings that it must use.
+
+    Raises `BudgetSpent` if the budget allows no further training, or was removed from the settings.
+    """
+    # Without the lock, two trainings of projects with the same labels could start on the same rest of the budget.
     families.lock()
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     budget = Budget.of(project)
@@ -201,13 +211,13 @@ def start(*, project: Project, batch: Batch, labels: int) -> tuple[PrivateTraini
 
 
 def settle(*, training: PrivateTraining, version: ModelVersion) -> None:
-    """The training has ended with this version."""
+    """Record the version that a training produced."""
     PrivateTraining.objects.filter(pk=training.pk).update(version=version)
 
 
 def staying(project: Project) -> set[int]:
-    """Numbers of the versions whose files may not be taken out: of a private project those that were not trained
-    privately and that no manager has released. One query; none if the project is not private.
+    """The numbers of a private project's versions whose files may not be downloaded: versions trained without privacy
+    that no manager has released. One query; empty, without a query, if the project is not private.
     """
     if not is_private(project):
         return set()
@@ -216,18 +226,18 @@ def staying(project: Project) -> set[int]:
 
 
 def may_leave(version: ModelVersion) -> bool:
-    """Whether the version's files may be taken out."""
+    """Whether the version's files may be downloaded."""
     return version.number not in staying(version.project)
 
 
 @transaction.atomic
 def release(*, version: ModelVersion, user: User) -> None:
-    """Let a version's files leave though it is not private, at this manager's word. Said twice, it counts once."""
+    """Record that this manager allows downloads of a version without privacy. A second call changes nothing."""
     Release.objects.get_or_create(version=version, defaults={"user": user})
 
 
 def held(version: ModelVersion) -> str:
-    """What to say where files may not leave."""
+    """The message for a refused download of the version's files."""
     return (
         f"Model version {version.number} was trained without privacy, and the project is private: what it learned by "
         "heart would leave with it. A manager can release it on the version’s page."
@@ -235,7 +245,7 @@ def held(version: ModelVersion) -> str:
 
 
 def _flaw(project: Project) -> str:
-    """Why no epsilon holds for the project's labels; empty if one does."""
+    """The reason why no ε holds for the project's labels; empty if one holds."""
     if flaw := _open_versions(project):
         return flaw
     family = project.family
@@ -263,7 +273,7 @@ def _flaw(project: Project) -> str:
 
 
 def _open_versions(project: Project) -> str:
-    """Which versions have learned from the project's labels outside the ledger."""
+    """The message about versions trained on the project's labels outside the ledger; empty without any."""
     versions = project.versions.without_privacy().order_by("number")
     numbers = list(versions.values_list("number", flat=True)[:4])
     if not numbers:
@@ -278,7 +288,7 @@ def _open_versions(project: Project) -> str:
 
 
 def spent_by(project: Project) -> Spent:
-    """What all trainings on the project's labels have spent so far. One query, and two more in a family."""
+    """The trainings on the project's labels so far. One query, and two more in a family."""
     elsewhere = _elsewhere(project)
     trainings = list(project.private_trainings.order_by("pk"))
     return Spent(len(trainings), (*elsewhere.phases, *chain.from_iterable(map(_phases, trainings))))

@@ -1,4 +1,4 @@
-"""What goes on beside the steps, every few seconds."""
+"""A thread that calls a function every few seconds beside a step."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ logger = logging.getLogger(__name__)
 
 
 class Meanwhile(threading.Thread):
-    """Calls `work` every few seconds while the block runs, also while a step computes without a word.
+    """Calls `work` every `seconds` while the `with` block runs.
 
-    It has a database connection of its own, and goes on when the database was away. Its lines of the log belong to
-    what the lines of the code that made it belong to.
+    The thread has its own database connection, and continues after errors of `work`. Its log lines have the context
+    (job, project) of the code that created it.
     """
 
     def __init__(self, seconds: float, work: Callable[[], object]) -> None:
@@ -45,7 +45,7 @@ class Meanwhile(threading.Thread):
                     self._work()
                 except database.ERRORS as error:
                     logger.warning("A look at the database failed: %s", str(error).strip())
-                except Exception:  # a defect here is no reason to leave deadlines and heartbeats alone from now on
+                except Exception:  # deadlines and heartbeats must continue after a defect in `work`
                     logger.exception("A look at the database failed.")
                 close_old_connections()
         finally:

@@ -1,5 +1,5 @@
-"""How much memory processes take, and how much there is. Read from Linux; elsewhere nothing is known, and no limit of
-memory holds.
+"""The memory of processes and of the machine, as Linux reports them. On other systems processes count as 0 bytes, so no
+memory limit applies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 
 def taken_by(pid: int) -> int:
-    """Bytes of the process and of those that it has started. Pages of mapped files can be dropped, and do not count."""
+    """Bytes of the process and its descendants. Pages of mapped files do not count: the kernel can drop them."""
     return sum(own(each) for each in _tree(pid))
 
 
@@ -27,7 +27,7 @@ def _tree(pid: int) -> Iterator[int]:
 
 
 def own(pid: int) -> int:
-    """Bytes of the process alone."""
+    """Bytes of the process alone, without pages of mapped files; 0 if it has ended."""
     kilobytes = 0
     with suppress(OSError):
         for line in (PROC / str(pid) / "status").read_text().splitlines():
@@ -37,7 +37,7 @@ def own(pid: int) -> int:
 
 
 def there_is() -> int:
-    """Bytes of memory that this machine has, or that this container may take."""
+    """Bytes of memory of this machine, or the limit of this container if that is lower."""
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limits = [machine]
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Where a project's loop is, for whoever waits for it: annotators, managers, commands."""
+"""The progress of a project's loop, for annotators, managers and commands."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from labeling.answering import queue, rechecking
 from labeling.models import Assignment, Batch, Job, Project, Task, User
 from labeling.models.job_kinds import PATIENT_KINDS
 
-# A step that has done less than this does not tell yet how long it takes.
+# Below this finished share, a step's duration cannot be estimated.
 LEAST_SHARE = 0.05
 
-# A step that no worker takes up for this long tells that none runs.
+# If no worker takes a due step for this long, no worker runs.
 PATIENCE = datetime.timedelta(seconds=20)
 
 # The steps between a batch's beginning and its opening.
@@ -28,7 +28,7 @@ PHASES: dict[str, str] = {
 
 
 def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
-    """The batch that matters most, the step under way, seconds until the next batch opens, and the user's own part."""
+    """The current batch, the running step, the seconds until the next batch opens, and the user's own answers."""
     batch = _batch_of(project, user)
     job = _current_job(project)
     seconds = seconds_until_open(project)
@@ -54,7 +54,7 @@ def progress_of(project: Project, user: User | None = None) -> dict[str, Any]:
 
 
 def _batch_of(project: Project, user: User | None) -> Batch | None:
-    """The current batch; of two that are open, the first in which the user still holds tasks."""
+    """The current batch, or the first earlier open batch in which the user still holds tasks."""
     current = project.batches.current()
     if user is None or current is None or current.state != Batch.State.OPEN or current.number == 1:
         return current
@@ -64,8 +64,9 @@ def _batch_of(project: Project, user: User | None) -> Batch | None:
 
 
 def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.datetime] | None:
-    """The project's step that no worker is at, and since when: one whose worker gives no sign any more, or one that is
-    due while no worker is at any other.
+    """The project's step that no worker works on, and since when; None without one.
+
+    It is a running step without heartbeats, or a step that has been due for `PATIENCE` while no worker runs any step.
     """
     jobs = list(Job.objects.unfinished().order_by("-urgent", "run_after", "pk"))
     running = [(job, job.silent_since(now)) for job in jobs if job.state == Job.State.RUNNING]
@@ -81,10 +82,10 @@ def unattended(project: Project, now: datetime.datetime) -> tuple[Job, datetime.
 
 
 def seconds_until_open(project: Project) -> float | None:
-    """Estimate the seconds between now and the next open batch, from what the steps took last and how far they are.
+    """Estimate the seconds until the next batch opens, from the last durations of the steps and their finished shares.
 
-    None where nothing is under way, no batch follows, no training has been seen yet to judge by, or a step has lost its
-    worker.
+    None if a batch is open or ready, no batch is in selection or training, the loop is stopped during a training, no
+    earlier training gives a duration, or a running step has no heartbeats.
     """
     active = {batch.state: batch for batch in project.batches.active().order_by("-number")}
     batch = active.get(Batch.State.SELECTING) or active.get(Batch.State.TRAINING)
@@ -96,7 +97,7 @@ def seconds_until_open(project: Project) -> float | None:
     took = {job.kind: job.took.total_seconds() for job in reversed(finished) if job.took}
     current = {job.kind: job for job in batch.jobs.of_the_loop()}
     now = timezone.now()
-    if any(job.silent_since(now) for job in current.values()):  # its worker is gone, and another may come late
+    if any(job.silent_since(now) for job in current.values()):  # its worker is dead; nothing says when another comes
         return None
     steps = STEPS_TO_OPEN if batch.state == Batch.State.SELECTING else (Job.Kind.TRAIN, *STEPS_TO_OPEN)
     left = 0.0
@@ -109,20 +110,20 @@ def seconds_until_open(project: Project) -> float | None:
 
 
 def _seconds_left(job: Job | None, took: float | None) -> float | None:
-    """Seconds that one step still needs; None if there is nothing to judge by."""
+    """The estimated seconds left of a step. `took`: the last duration of its kind. None without a duration or share."""
     if job is not None and job.state == Job.State.DONE:
         return 0.0
     if job is None or job.state != Job.State.RUNNING or job.started_at is None:
         return took
     elapsed = (timezone.now() - job.started_at).total_seconds()
-    # What it took last is the steadier guess; the share done is asked where there is none, or it takes longer.
+    # The last duration is steadier than an estimate from the share, which counts if there is none or it is exceeded.
     if took is not None and elapsed < took:
         return took - elapsed
     return elapsed * (1 - job.share) / job.share if job.share >= 0.1 else took
 
 
 def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
-    """Seconds that the step itself still needs, by the share that it has done; None as long as that says too little."""
+    """The estimated seconds left of the running step, from its finished share; None below `LEAST_SHARE`."""
     if job.started_at is None or job.share < LEAST_SHARE:
         return None
     elapsed = (now - job.started_at).total_seconds()
@@ -130,5 +131,5 @@ def _step_seconds_left(job: Job, now: datetime.datetime) -> int | None:
 
 
 def _current_job(project: Project) -> Job | None:
-    """The step under way: the loop's before an import's, what is beside the loop is not shown."""
+    """The running step: an urgent one before others, such as an import. Patient steps and predictions are left out."""
     return project.jobs.running().exclude(kind__in=[*PATIENT_KINDS, Job.Kind.PREDICT]).order_by("-urgent", "pk").first()

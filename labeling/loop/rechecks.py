@@ -1,7 +1,7 @@
-"""Letting go of answers that nobody is left to give: a task asked of one more person does not hold up its batch.
+"""Close tasks that wait for one more answer which no member at work can give, so that they do not hold up their batch.
 
-Such a place is offered while tasks still lack their first answers, and as long as somebody who may take it has been at
-work lately. Then its task is settled with the answers that it has; a tie waits for a review.
+The further place stays open while any task of the batch lacks its first answers, or a member who may take the place has
+worked within `PATIENCE`. Then the task is settled with the answers that it has; a tie waits for a review.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ CHUNK = 100
 
 
 def let_go(now: datetime.datetime) -> int:
-    """Close the tasks of open batches that wait for one more answer of nobody. Returns how many there were."""
+    """Close the tasks of open batches whose missing answer no member at work can give. Return the number of tasks."""
     closed = 0
     at_work = Project.objects.filter(archived_at=None, deleted_at=None).exclude(loop=Project.Loop.PAUSED)
     batches = Batch.objects.open().filter(overlap_max__isnull=False, project__in=at_work)
@@ -33,7 +33,7 @@ def let_go(now: datetime.datetime) -> int:
         if tasks.lacking_first().exists():
             continue
         for part in database.in_parts(_for_nobody(batch, now), CHUNK):
-            waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # if nobody takes it at this moment
+            waiting = tasks.filter(pk__in=part).exclude(pk__in=_held(now))  # check again: a member may have claimed one
             try:
                 removing.close_tasks(waiting)
             except RemovalError as error:
@@ -44,7 +44,9 @@ def let_go(now: datetime.datetime) -> int:
 
 
 def _for_nobody(batch: Batch, now: datetime.datetime) -> list[int]:
-    """Tasks that nobody holds, or has let lapse, and that nobody at work lately could answer."""
+    """The ids of tasks that lack answers, have no running lease, and were answered by every member at work who may be
+    asked.
+    """
     since = now - max(PATIENCE, datetime.timedelta(seconds=batch.project.lease_seconds))
     at_work = rechecking.members_at_work(batch.project)[1] & _seen(batch.project, since)
     waiting = Task.objects.filter(batch=batch).unanswered().exclude(pk__in=_held(now))
@@ -58,7 +60,7 @@ def _held(now: datetime.datetime) -> QuerySet[Assignment, Any]:
 
 
 def _seen(project: Project, since: datetime.datetime) -> set[int]:
-    """Who has answered, or taken tasks, since then."""
+    """The ids of users who have answered or claimed tasks since then."""
     worked = WorkLog.objects.filter(batch__project=project, last_at__gte=since)
     claimed = Assignment.objects.filter(claimed_at__gte=since, task__batch__in=project.batches.active())
     return {*worked.values_list("user", flat=True), *claimed.values_list("user", flat=True)}

@@ -1,4 +1,4 @@
-"""The daily recount: what counters say is compared with what they count."""
+"""The daily recount, which compares counters with the counted rows."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from labeling.models import Batch
 logger = logging.getLogger(__name__)
 
 DAY = datetime.timedelta(days=1)
-# A worker that was just started has more urgent things to do.
+# The first recount begins this long after the worker, which has more urgent work at its start.
 FIRST = datetime.timedelta(hours=1)
 
 
 class Recounts:
-    """Recounts every batch once a day, one at each call, so that nothing else of a look around is put off for long;
-    and keeps the label counts of batches that are done.
+    """Recounts every batch once a day and stores the label counts of done batches. Each call recounts at most two
+    batches, so that it does not delay the worker's other checks.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class Recounts:
 
 
 def recount(batch: Batch) -> list[str]:
-    """Mend the batch's counters, and log those that differed. Returns a line for each."""
+    """Correct the batch's counters and store its label counts. Log and return a line for each counter that differed."""
     lines = counting.recount(batch)
     for line in lines:
         logger.warning("Mended a counter. %s", line)

@@ -1,4 +1,4 @@
-"""Running one step in this process, and writing down how it ended."""
+"""Run one step in this process, and store its outcome."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> str:
-    """Run a step whose job this worker holds; whatever happens, the job's row says so afterwards. Returns the outcome:
-    done, failed, put_off, gave_way or lost.
+    """Run a step whose job this worker holds, and store the outcome on the job's row, also after an error. Return the
+    outcome: done, failed, put_off, gave_way or lost.
     """
     job = step.job
     started = time.monotonic()
@@ -42,13 +42,13 @@ def run(step: Step, run_step: Callable[[Step], None], stop: threading.Event) -> 
 
 
 def _written(ending: Callable[[], str], stop: threading.Event) -> str:
-    """What `ending` returns; `lost` if this worker is told to stop before the database answers."""
+    """Call `ending` until the database answers, and return its outcome; `lost` if `stop` is set before."""
     close_old_connections()
     return database.until_answered(ending, stop) or "lost"
 
 
 def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str]:
-    """The outcome, or how the job is to end if the step has not ended it."""
+    """Run the step. Return the outcome, or the function that ends the job if the step has not ended it."""
     job = step.job
     try:
         if step.span.recorded:
@@ -65,7 +65,7 @@ def _run(step: Step, run_step: Callable[[Step], None]) -> str | Callable[[], str
         return partial(endings.put_off, job, str(error))
     except database.ERRORS as error:
         return _after_database_error(job, error)
-    except Exception as error:  # the last line of defence: the reason belongs on the row
+    except Exception as error:  # a defect must not end the worker, and its reason belongs on the job's row
         if isinstance(error, OSError) and error.errno in FULL:
             logger.error("%s is put off: the disk is full (%s).", job, error)
             return partial(endings.put_off, job, "The disk of the worker is full: free some space there.")
@@ -85,7 +85,7 @@ def _after_database_error(job: Job, error: Exception) -> str | Callable[[], str]
 
 
 def _facts(job: Job) -> traces.Attributes:
-    """What a job's span tells of it."""
+    """The attributes of a job's span."""
     facts: dict[str, str | int] = {
         "job.id": job.pk,
         "job.kind": job.kind,

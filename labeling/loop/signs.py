@@ -1,4 +1,4 @@
-"""Signs of life of workers, for those who ask whether background steps are run at all."""
+"""Signs of life of workers, by which pages and monitors see whether any worker runs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import datetime
 from labeling.models import WorkerSign
 from labeling.models.jobs import worker_name
 
-# A worker looks around every five seconds, and gives a sign after so many.
+# The time between two signs of a worker, which calls `Signs` every five seconds.
 EVERY = datetime.timedelta(seconds=15)
 MISSED_SECONDS = 60
 KEPT = datetime.timedelta(days=1)
 
 
 class Signs:
-    """Writes down that this worker is there, and removes the signs of workers that were not seen for a day."""
+    """Stores a sign of life of this worker, and removes signs that are older than a day."""
 
     def __init__(self) -> None:
         self._name = worker_name()
@@ -34,6 +34,6 @@ class Signs:
 
 
 def alive(now: datetime.datetime) -> int:
-    """How many workers were seen within the last minute. A later sign was given before the clock was set back."""
+    """The number of workers with a sign of life within a minute of `now`, before or after: clocks may be set back."""
     missed = datetime.timedelta(seconds=MISSED_SECONDS)
     return WorkerSign.objects.filter(seen_at__gte=now - missed, seen_at__lte=now + missed).count()

@@ -1,8 +1,8 @@
-"""PostgreSQL's statistics of our tables, refreshed while they grow.
+"""Refresh PostgreSQL's statistics of growing tables.
 
-It keeps the plan of a statement that comes again until it has new statistics of a table: by itself after a minute or
-more. On a new installation, or when a first large project begins, everybody's claims would read whole
-tables until then, by plans that were made when these were empty.
+PostgreSQL reuses the plan of a repeated statement until the statistics of its tables change, which autovacuum does only
+after a minute or more. On a new installation, or at the beginning of a first large project, claims would until then
+scan whole tables, by plans made for empty ones.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from django.db import connection
 
 from labeling.statements import analyze, rows
 
-# Changed rows. Smaller tables are read in no time whatever the plan.
+# Tables with fewer changed rows are left alone: every plan reads a small table quickly.
 FEW = 1000
 
 
 def refresh(now: datetime.datetime) -> None:
-    """Analyze those of our tables in which as many rows have changed as there were."""
+    """Analyze each table of this application in which more rows have changed than it had at the last analysis."""
     if connection.vendor != "postgresql":
         return
     grown = rows(

@@ -1,7 +1,7 @@
-"""One run of one background step: how it reports, and how it ends.
+"""One run of one background step: its progress reports, its transactions and its end.
 
-Every step has one shape: read, pure call, one write transaction, enqueue the next. It can be killed at any
-instruction and started again with the same result, because nothing that it writes counts before `finish`.
+Every step has the same shape: read, pure call, one write transaction, enqueue the next step. A step that is killed at
+any instruction and started again has the same result, because its writes count only with `finish`.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ logger = logging.getLogger(__name__)
 
 
 class StepFailed(Exception):
-    """The step cannot succeed as things are; the message tells a manager what is wrong and what to do."""
+    """The step cannot succeed until a manager acts; the message says what is wrong and how to correct it."""
 
 
 class ComputeAway(Exception):
-    """Where the step's work is computed does not answer: another try may do. The message is for a manager."""
+    """The cluster that computes for the step does not answer; a later try may succeed. The message is for managers."""
 
 
 class StepLost(Exception):
-    """Another worker has taken the job over (this one was thought dead): stop, and write nothing."""
+    """Another worker has taken over the job, because this worker seemed dead: the step stops and writes nothing."""
 
 
 class GaveWay(Exception):
-    """Work that nobody waits for has stopped, for a step that a batch waits for is due."""
+    """A patient step has stopped, because a step that a batch, annotators or managers wait for is due."""
 
 
 class Step:
-    """A job in the hands of a worker."""
+    """One attempt of a worker at a job."""
 
-    # Progress is for people: it need not be written more often than they look.
+    # Progress is for people, so more frequent writes are useless.
     REPORT_EVERY_SECONDS = 0.5
-    # A long import gives way to the loop's steps after this time, and goes on later.
+    # A resumable step, such as a long import, gives way to urgent steps after this time, and continues later.
     SLICE_SECONDS = 5.0
-    # What nobody waits for looks so often whether somebody waits for something else.
+    # A patient step checks this often whether an awaited step is due.
     LOOK_SECONDS = 0.5
 
     def __init__(
@@ -58,8 +58,8 @@ class Step:
         patient: bool = True,
         kinds: Collection[str] = tuple(Job.Kind),
     ) -> None:
-        """`stopping` tells that the worker wants to end; a step that is not `patient` never gives way to others.
-        `kinds`: those of steps that the worker runs, to which this one gives way.
+        """`stopping`: whether the worker wants to stop. `patient`: whether `should_give_way` considers urgent steps.
+        `kinds`: the kinds of steps that the worker runs, to which this step can give way.
         """
         self.job = job
         self._kinds = kinds
@@ -71,19 +71,21 @@ class Step:
         self._reported = self._looked = 0.0
 
     def progress(self, phase: str, *, of: str = "", start: float = 0.0, end: float = 1.0) -> Callable[[float], None]:
-        """Begin a phase; the returned function takes the share done. It raises `StepLost` if the job is lost.
+        """Begin a phase, and return a function that reports the finished share of it. The function raises `StepLost` if
+        another worker has the job.
 
-        The phase is told to those who read traces, too; what it is `of`, such as a file that somebody named, is not.
-        A step of several phases says which part of it each is, from `start` to `end`: people are told the time left of
-        the whole.
+        Parameters
+        ----------
+        of: the phase's object, such as a file name from a user. Pages show it; traces contain only `phase`.
+        start, end: the phase's part of the whole step, from which pages estimate the time left.
         """
         self.span.part(phase)
         name = f"{phase} {of}".rstrip()[:100]
         return lambda share: self.report(name, start + (end - start) * min(max(share, 0.0), 1.0))
 
     def report(self, phase: str, share: float, detail: str = "") -> None:
-        """The phase that the step is in, the share done of the whole step, and what more there is to tell. Raises
-        `StepLost` if the job is lost.
+        """Store the present phase, the finished share of the whole step, and a detail. Writes at most every
+        `REPORT_EVERY_SECONDS` in a phase. Raises `StepLost` if another worker has the job.
         """
         now = time.monotonic()
         if self.job.phase == phase and now - self._reported < self.REPORT_EVERY_SECONDS:
@@ -97,7 +99,7 @@ class Step:
         except database.ERRORS as error:
             if connection.in_atomic_block or not database.is_away(error):
                 raise
-            # Hours of work are not thrown away because a line for people could not be written.
+            # A progress report that could not be written must not end hours of work.
             logger.warning("The progress of %s could not be written: %s", self.job, str(error).strip())
             close_old_connections()
             return
@@ -109,20 +111,20 @@ class Step:
         return time.monotonic() - self._started
 
     def should_give_way(self) -> bool:
-        """Whether a resumable step ought to stop here: more urgent work is due, or the worker is stopping."""
+        """Whether a resumable step should stop now, because an urgent step is due or the worker is stopping."""
         if self._stopping():
             return True
         return self._patient and self.seconds > self.SLICE_SECONDS and self._due().filter(urgent=True).exists()
 
     def urgent_work_is_due(self) -> bool:
-        """Whether a step of a loop waits or has just begun, or the worker is stopping: what nobody waits for gives way
-        to it at once.
-        """
+        """Whether an urgent step is due or has just begun, or the worker is stopping. Patient steps then stop."""
         return self._stopping() or any(jobs.filter(urgent=True).exists() for jobs in (self._due(), self._beside()))
 
     def patiently(self, report: Callable[[], None]) -> bool:
-        """Report the progress of a step that nobody waits for, and look now and then whether one is due that somebody
-        waits for: then it raises `GaveWay`. Returns whether it has looked.
+        """Call `report` in a patient step, and check every `LOOK_SECONDS` whether an awaited step is due or has just
+        begun.
+
+        Return whether it has checked. Raises `GaveWay` if such a step exists or the worker is stopping.
         """
         report()
         if time.monotonic() - self._looked < self.LOOK_SECONDS:
@@ -133,15 +135,15 @@ class Step:
         return True
 
     def _due(self) -> JobQuerySet:
-        """What could begin if this step stopped: nothing of projects that are busy in other processes of the worker,
-        and nothing that has to wait for its turn.
+        """The jobs that could begin if this step stopped. Jobs of projects that other processes of this worker run, and
+        jobs that were moved out of a lane, are left out.
         """
         busy = Job.objects.running().filter(worker=self.job.worker).exclude(project=self.job.project_id)
         due = Job.objects.due(timezone.now()).filter(kind__in=self._kinds).exclude(reason=MOVED)
         return due.exclude(project__in=busy.values("project"))
 
     def _beside(self) -> JobQuerySet:
-        """What the same worker has just begun in other processes: it is to have the processor, unless it takes long."""
+        """The jobs that this worker began in other processes within `QUICK_SECONDS`: they get the processor first."""
         since = timezone.now() - datetime.timedelta(seconds=QUICK_SECONDS)
         running = Job.objects.running().filter(worker=self.job.worker, started_at__gt=since)
         return running.exclude(pk=self.job.pk)
@@ -150,7 +152,7 @@ class Step:
     def write(self) -> Iterator[None]:
         """A transaction that commits only if this worker still holds the job."""
         with transaction.atomic():
-            # The update, unlike a read, also holds the row until the commit.
+            # An update, unlike a read, also locks the row until the commit.
             if not Job.objects.held(self.job).update(heartbeat_at=timezone.now()):
                 raise StepLost
             yield
@@ -158,12 +160,12 @@ class Step:
 
     @contextmanager
     def finish(self) -> Iterator[None]:
-        """The step's last transaction: its results, the next step and the job's end, all or nothing."""
+        """The step's last transaction: it stores the results, the next step and the end of the job together."""
         with self.write():
             Job.objects.held(self.job).update(state=Job.State.DONE, share=1, finished_at=timezone.now(), reason="")
             yield
         self.finished = True
 
     def give_way(self) -> None:
-        """Put the job back into the queue; its own position says where to go on."""
+        """Put the job back into the queue. The step's own row stores the position where it continues."""
         Job.objects.put_back(self.job, attempts=0, run_after=timezone.now())

@@ -1,8 +1,10 @@
-"""Which steps a worker may begin, and which one has to make room, when projects want more steps than it has lanes.
+"""Decide which steps a worker may begin, and which step must make room, if more steps are due than the worker has
+lanes.
 
-A step of another project must never wait for the end of a long one. So one lane is kept for steps that may be short: a
-step that was moved out of it because it is long waits for one of the others. There, long steps take turns, and each
-turn is twice as long as the one before: at most half of the work is lost.
+A step must not wait for the end of another project's long step. So one lane is kept for steps that may be short. A step
+that turns out to be long is moved out of this lane and waits for another lane. In the other lanes, long steps take
+turns. A moved step starts from its beginning, so each of its turns is twice as long as the one before: at most half of
+the work is lost.
 """
 
 from __future__ import annotations
@@ -10,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A step that has run for this long is long.
+# A step that has run for this long counts as long.
 QUICK_SECONDS = 60.0
-# Why a step waits that had to make room.
+# The reason on the job of a step that had to make room.
 MOVED = "It made room for other projects, and goes on when a place is free."
 # The first turn of a long step.
 TURN_SECONDS = 300.0
@@ -20,23 +22,25 @@ TURN_SECONDS = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A running step: its job's key, how long it has run, and how often it was moved before."""
+    """A running step: its job's id, its running time in seconds, and how often it was moved before."""
 
     job: int
     seconds: float
     moved: int = 0
     fixed: bool = False
-    """It must not be moved: to begin again would cost more than time."""
+    """Whether the step must not be moved, because a new start costs more than time."""
 
 
 def may_begin_long(free: int, lanes: int) -> bool:
-    """Whether a step that was moved before may begin: the last free lane is kept for others."""
+    """Whether a step that was moved before may begin. The last free lane is kept for other steps."""
     return free >= min(2, lanes)
 
 
 def to_move(running: Sequence[Turn], lanes: int, *, new_waits: bool, long_waits: bool) -> Turn | None:
-    """The step that has to make room, if any. `new_waits`: a step waits that was never moved; `long_waits`: one that
-    was.
+    """The running step that must make room, if any.
+
+    `new_waits`: whether a step waits that was never moved. `long_waits`: whether a step waits that was moved before, or
+    that may not begin in the last free lane.
     """
     free = lanes - len(running)
     if lanes < 2 or free > 1:

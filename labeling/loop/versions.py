@@ -1,7 +1,7 @@
-"""Which model version picks the batches: the newest that the gate let through, or the one that a manager chose.
+"""The model version that picks batches: the newest that passed the gate, or the version that a manager chose.
 
-A choice is an event that is added and never changed: the newest one holds. It takes effect with the next batch that is
-selected; what a batch was selected by is written down on the batch.
+Each choice is a new row, and the newest row counts, from the next selection on. A batch records the version that picked
+it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from labeling.models import ModelVersion, Project, User, VersionChoice
 
 @dataclass(frozen=True, slots=True)
 class InUse:
-    """The version that picks the next batch; the newest one; the gate's; and the choice, if the first is by hand.
+    """The `version` that picks the next batch, the `newest` version, the version `by_gate`, and the manager's `choice`,
+    if that determines `version`.
 
-    A version whose files are damaged picks nothing, chosen or not, unless those of all versions are.
+    A version with damaged files picks no batch, unless the files of all versions are damaged.
     """
 
     version: ModelVersion
@@ -28,17 +29,17 @@ class InUse:
 
     @property
     def held_back(self) -> bool:
-        """Whether the gate alone keeps the newest from being used."""
+        """Whether the gate held the newest version back, and no manager's choice counts."""
         return self.choice is None and self.newest.held_back
 
 
 def in_use(project: Project) -> InUse | None:
-    """None as long as there is no version. Two queries; more if the newest is held back, or files are damaged."""
+    """The versions in use; None without a version. Two queries; more if a version is held back or damaged."""
     newest = project.versions.newest()
     if newest is None:
         return None
     by_gate = project.versions.passed().newest() if newest.held_back else newest
-    assert by_gate is not None  # the first version has none to be worse than
+    assert by_gate is not None  # the first version always passes the gate
     if by_gate.damaged:
         by_gate = project.versions.readable().passed().newest() or project.versions.readable().newest() or by_gate
     choice = choices(project).first()
@@ -50,18 +51,18 @@ def in_use(project: Project) -> InUse | None:
 
 @transaction.atomic
 def use(*, project: Project, version: ModelVersion, user: User) -> None:
-    """Have this version pick the batches, the next one first, until another is chosen. Asked twice, it counts once."""
+    """Choose this version to pick batches from the next selection on. A second call changes nothing."""
     _choose(project, version, user)
 
 
 @transaction.atomic
 def use_gate(*, project: Project, user: User) -> None:
-    """Have the newest version that the gate lets through pick the batches again."""
+    """Let the newest version that passed the gate pick batches again."""
     _choose(project, None, user)
 
 
 def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
-    # The lock lets two managers choose one after the other.
+    # The lock serialises the choices of two managers.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     standing = choices(project).first()
     if (standing.version if standing else None) != version:
@@ -69,5 +70,5 @@ def _choose(project: Project, version: ModelVersion | None, user: User) -> None:
 
 
 def choices(project: Project) -> QuerySet[VersionChoice]:
-    """What managers chose, the newest first: that one holds."""
+    """The managers' choices, the newest first, which counts."""
     return project.version_choices.select_related("version", "user").order_by("-pk")

@@ -1,7 +1,7 @@
-"""The worker: takes due jobs, has their steps run, and looks after what is no step.
+"""The worker: it takes due jobs, runs their steps, ends overdue batches and calls the sweeps.
 
-A worker that dies leaves a job behind that says who ran it. Its successor on the same machine sees that the process is
-gone and takes the job at once; others wait until the heartbeat has gone stale.
+The row of a running job names its worker. If the worker dies, another worker on the same machine sees that the process
+is gone and puts the job back at once; workers on other machines wait until the heartbeat is stale.
 """
 
 from __future__ import annotations
@@ -37,11 +37,16 @@ LOOK_AROUND_SECONDS = 5.0
 
 
 class Worker:
-    """Runs background steps until it is told to stop.
+    """Runs background steps until `stop` is called.
 
-    `run_step` does the work of one of them, in this process, one after the other; with `lanes`, processes of their own
-    do it, several at a time. `sweeps` look after what is no step, at a given time: they remove what has been kept long
-    enough, or recount. `kinds`: those of the steps that it runs; others are left to other workers.
+    Parameters
+    ----------
+    run_step: runs one step in this process, one after the other. With `lanes` it is not called.
+    sweeps: functions of the present time that the worker calls every `LOOK_AROUND_SECONDS`, such as the removal of
+        expired rows or a recount.
+    drain: whether `run` returns when no job is left.
+    kinds: the kinds of steps that this worker runs; other workers run the others.
+    lanes: runs steps in processes of their own, several at a time.
     """
 
     def __init__(
@@ -61,10 +66,10 @@ class Worker:
         self._lanes = lanes
         self._stop = threading.Event()
         self._was_away = False
-        """Whether the database did not answer when this worker last looked around."""
+        """Whether the database was unavailable when this worker last looked around."""
 
     def stop(self, signum: int = 0, frame: FrameType | None = None) -> None:
-        """End after the present steps; a second call ends at once (the steps are picked up by the next worker)."""
+        """Stop after the running steps. A second call exits at once, and another worker takes up the steps."""
         if self._stop.is_set():
             raise SystemExit(1)
         self._stop.set()
@@ -72,14 +77,14 @@ class Worker:
             self._lanes.stop()
 
     def run(self) -> None:
-        """Work until stopped; with `drain`, until nothing is left to do."""
+        """Run steps until `stop` is called; with `drain`, until no job is left."""
         signal.signal(signal.SIGTERM, self.stop)
         signal.signal(signal.SIGINT, self.stop)
-        for kind in Job.Kind:  # what begins at 1 has not risen, and an alert would miss the first
+        for kind in Job.Kind:  # begin at 0: an alert on a rise would miss a first failure that begins the metric at 1
             JOB_SECONDS.labels(kind, "failed")
         logger.info("Worker %s is ready.", self.name)
         self._until_answered(self.look_around)
-        # Beside the steps: a training of hours must not put off the deadlines of other projects.
+        # In a thread beside the steps: a training of hours must not delay the deadlines of other projects.
         with Meanwhile(LOOK_AROUND_SECONDS, self.look_around):
             if self._lanes is None:
                 self._work(lambda: self._stop.wait(POLL_SECONDS))
@@ -91,7 +96,7 @@ class Worker:
                         lanes.wait(POLL_SECONDS)
 
     def _work(self, wait: Callable[[], object]) -> None:
-        """Begin what is due, and `wait` a little whenever nothing can begin."""
+        """Run due jobs, and call `wait` when no job can begin."""
         while not self._stop.is_set():
             if self._until_answered(self.run_next):
                 continue
@@ -100,9 +105,9 @@ class Worker:
             wait()
 
     def run_next(self) -> bool:
-        """Run one due job, if there is one, or have it begun. Returns whether there was."""
+        """Run one due job, or start it in a lane. Return whether there was one."""
         now = timezone.now()
-        # Asked five times a second, mostly in vain: to put jobs in order costs more than ten times as much.
+        # This cheap query runs five times a second and mostly finds no job; the ordered query costs ten times as much.
         if not Job.objects.waiting().filter(run_after__lte=now).exists():
             return False
         due = self._mine(Job.objects.due(now).select_related("project"))
@@ -111,7 +116,7 @@ class Worker:
         for job in due[:5]:
             project = job.project
             if Job.objects.take(job, self.name, now):
-                job.project = project  # what is in memory needs no database that may be away
+                job.project = project  # keep the loaded project: `take` has refreshed the job, which drops it
                 if self._lanes is None:
                     self.execute(Step(job, stopping=self._stop.is_set, kinds=self._kinds))
                 else:
@@ -120,14 +125,14 @@ class Worker:
         return False
 
     def execute(self, step: Step) -> None:
-        """Run a step here whose job this process holds; whatever happens, the job's row says so afterwards."""
+        """Run a step, whose job this worker holds, in this process, with heartbeats. Its job's row gets the outcome."""
         job, started = step.job, time.monotonic()
         with Meanwhile(HEARTBEAT_SECONDS, lambda: Job.objects.held(job).update(heartbeat_at=timezone.now())):
             outcome = running.run(step, self._run_step, self._stop)
         JOB_SECONDS.labels(job.kind, outcome).observe(time.monotonic() - started)
 
     def look_around(self) -> None:
-        """Put jobs of dead workers back into the queue, end overdue batches, sweep."""
+        """End overdue batches, call the sweeps, and put jobs of dead workers back into the queue."""
         try:
             self._look_around()
         except database.ERRORS:
@@ -141,8 +146,8 @@ class Worker:
         rechecks.let_go(now)
         for sweep in self._sweeps:
             sweep(now)
-        # Not its own: the clock may have jumped since the last heartbeat. Nor any right after the database was away: it
-        # was for the heartbeats of all workers.
+        # Skip this worker's own jobs: the clock may have jumped since their last heartbeat. Skip stale jobs after the
+        # database was unavailable: no worker could write a heartbeat meanwhile.
         own = {job.pk for job in self._jobs()}
         abandoned = {job for job in Job.objects.stale(now) if job.pk not in own and not self._was_away}
         abandoned |= {job for job in Job.objects.running() if self._is_dead_neighbour(job.worker)}
@@ -156,7 +161,7 @@ class Worker:
                 Job.objects.put_back(job, run_after=now)
 
     def _jobs(self) -> list[Job]:
-        """The jobs that run in its lanes."""
+        """The jobs that run in this worker's lanes."""
         return [] if self._lanes is None else self._lanes.jobs
 
     def _is_anything_left(self) -> bool:
@@ -172,7 +177,7 @@ class Worker:
         host, pid, _ = worker.split(":")
         if host != socket.gethostname() or worker == self.name:
             return False
-        if int(pid) == os.getpid():  # an earlier process of the same number
+        if int(pid) == os.getpid():  # an earlier process with the same process id
             return True
         try:
             os.kill(int(pid), 0)
