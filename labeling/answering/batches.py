@@ -65,7 +65,7 @@ def ensure_next(*, project: Project) -> Batch | None:
 
 
 def _is_any_left(project: Project) -> bool:
-    """Whether the pool has an item for another batch: an unlabeled item, or a labeled item to ask again."""
+    """Whether the pool has an item for another batch: one to pick, or one to ask again."""
     return project.items.unlabeled().exists() or project.items.asked_again().exists()
 
 

@@ -180,7 +180,7 @@ def _mend(batch: Batch, key: _Key, tally: Tally, counted: Mapping[_Key, Tally]) 
     values = {"answers": tally.answers, "skips": tally.skips, "seconds": tally.seconds}
     if key in counted:
         return bool(batch.work.filter(user=user, start=start).update(**values))
-    assert tally.last_at is not None  # annotations have it
+    assert tally.last_at is not None  # every annotation has a time
     return batch.work.get_or_create(user_id=user, start=start, defaults={**values, "last_at": tally.last_at})[1]
 
 

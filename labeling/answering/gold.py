@@ -20,7 +20,7 @@ from labeling.answering import places
 from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
 
 SURE = 0.01
-"""The probability, per check, that an annotator whose accuracy equals the threshold is paused, is at most this."""
+"""The significance level of each check: the most probable pause of an annotator whose accuracy equals the threshold."""
 REASON = "{right} of {n} answers to items with a known answer were right."
 
 
@@ -119,10 +119,14 @@ def is_below(right: int, n: int, threshold: float, *, sure: float = SURE) -> boo
 
     Parameters
     ----------
-    right: the number of right answers, 0 to `n`.
-    n: the number of answers.
-    threshold: the accuracy under the null hypothesis, 0 to 1.
-    sure: the significance level.
+    right : int
+        Right answers, 0 to `n`.
+    n : int
+        Answers.
+    threshold : float
+        The accuracy under the null hypothesis, 0 to 1.
+    sure : float
+        The significance level.
 
     >>> is_below(0, 2, 0.8), is_below(1, 12, 0.8)
     (False, True)

@@ -1,4 +1,4 @@
-"""Limits on the answers that a member gives per day. A day is a day in UTC."""
+"""Limits on the answers that a member gives per day. Days begin at midnight UTC."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from labeling.answering.parts import ALL, Span
 from labeling.models import Annotation, Assignment, Batch, Project, User
 from labeling.statements import rows, several_write, stored
 
-# The bounds of the number of unanswered tasks that one person holds; between them, a tenth of the batch.
+# A person holds at most a tenth of the batch as unanswered tasks, within these bounds.
 MIN_HELD, MAX_HELD = 10, 200
 # The tasks of two grids: the grid on the screen and the next one.
 MAX_GRID = 60
@@ -37,7 +37,7 @@ class Person:
     ----------
     answers: whether the person has answered within one lease.
     most: the number of unanswered tasks that the person may hold, near the batch's end at most a fair share.
-    limit: the same without the fair share.
+    limit: the number of unanswered tasks that the person may hold, without regard to the fair share.
     longest: the longest time that the person may hold one task, if there is a limit.
     spans: the ranks of the tasks for this person, in order.
     in_doubt: whether the person gets answered tasks whose label is in doubt.

@@ -210,7 +210,7 @@ def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
 
 
 def _why_nothing(project: Project) -> str:
-    """The code for the reason why the project has no task to give, for the annotator's page."""
+    """The code of the reason why the project has no task to give. The annotator's page shows a text for each code."""
     if project.loop == Project.Loop.PAUSED or project.archived_at or project.deleted_at:
         return "paused"
     batch = project.batches.current()

@@ -27,7 +27,7 @@ from labeling.models import Batch, Item, Project, Removal, Task, User
 from labeling.models.tasks import TaskQuerySet
 from labeling.statements import change_each
 
-# Items in one transaction: others wait for its end.
+# Items per transaction: other writers wait for its end.
 CHUNK = 100
 # Tries while other requests renew leases or end the batch at the same moment.
 TRIES = 20

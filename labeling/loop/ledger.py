@@ -63,10 +63,20 @@ class Budget:
         return cls(source.privacy_epsilon, source.privacy_delta, source.privacy_trainings, source.privacy_noise)
 
     def left(self, labels: int, spent: Spent) -> int:
-        """The number of trainings that may still start, on `labels` labels each.
+        """The number of trainings that may still start.
 
-        Without a set noise, `trainings` minus the started ones. With a set noise, the trainings whose cost, composed
-        with the spent phases, stays within ε at δ; at most `MOST_LEFT`, found by bisection.
+        Parameters
+        ----------
+        labels : int
+            Labels of each of these trainings.
+        spent : Spent
+            The trainings so far.
+
+        Returns
+        -------
+        int
+            Without a set noise, `trainings` minus the started ones. With a set noise, the largest number of trainings
+            whose cost, composed with the spent phases, stays within ε at δ; at most `MOST_LEFT`.
         """
         if self.noise is None:
             return max(0, self.trainings - spent.started)
@@ -81,10 +91,22 @@ class Budget:
         return bisect_left(range(1, MOST_LEFT + 1), True, key=lambda trainings: not fit(trainings))
 
     def noise_of_each(self, labels: int, trainings: int, spent: Spent) -> float | None:
-        """The noise multiplier of each of `trainings` further trainings on `labels` labels.
+        """The noise multiplier of each further training.
 
-        The set noise, or the noise with which these trainings use up the rest of the budget. None if no noise fits the
-        rest, or only more than `STARVED` times the noise of an even share.
+        Parameters
+        ----------
+        labels : int
+            Labels of each of these trainings.
+        trainings : int
+            The number of further trainings, at least 1.
+        spent : Spent
+            The trainings so far.
+
+        Returns
+        -------
+        float or None
+            The set noise, or the least noise with which these trainings stay within the rest of the budget. None if no
+            noise is enough, or only more than `STARVED` times the noise of an even share.
         """
         if self.noise is not None:
             return self.noise

@@ -15,7 +15,7 @@ from labeling.questions.base import MAX_NAME
 MAX_DESCRIPTION = 2000
 MAX_ALIASES = 20
 MAX_PROPOSAL = 100
-"""Characters of the name of a proposed class."""
+"""The most characters of the name of a proposed class."""
 
 
 def folded(name: str) -> str:

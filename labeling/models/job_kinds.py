@@ -14,8 +14,8 @@ class JobKind:
     phase: str
     """The phase that pages show until the step reports its own."""
     awaited_by: Literal["batch", "annotators", "managers", "nobody"]
-    """Who waits for the end of the step. Workers begin steps with `batch` (the loop) and `annotators` first, and steps
-    with `nobody` last; the latter give way to all others.
+    """Who waits for the end of the step. Workers begin steps with `batch` (the loop) or `annotators`, the urgent steps,
+    first. They begin steps with `nobody`, the patient steps, last, and these give way to all others.
     """
     fails: str = ""
     """The row that fails with the step, as a path of attributes from the job. Its `step_failed` stores the reason."""

@@ -58,9 +58,9 @@ class JobQuerySet(models.QuerySet["Job"]):
     def due(self, now: datetime.datetime) -> JobQuerySet:
         """Jobs that a worker can begin now, in the order in which workers take them.
 
-        Urgent steps come first and patient steps last; among them, steps of projects without a running job come first,
-        then short steps. So workers spread over projects, and few steps wait for a training. Of the kinds that run in
-        turn, only a project's oldest unfinished job is due.
+        Urgent steps come first and patient steps last (`JobKind.awaited_by`). Among equals, steps of projects without a
+        running job come first, then short steps: so workers spread over projects, and few steps wait for a training. Of
+        the kinds that run in turn, only a project's oldest unfinished job is due.
         """
         busy = Exists(Job.objects.running().filter(project=OuterRef("project")))
         before = Job.objects.unfinished().filter(

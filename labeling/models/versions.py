@@ -116,7 +116,7 @@ class VersionChoice(models.Model):
 
 class Clustering(models.Model):
     """The dendrogram of a project's pool: built once, and rebuilt only if a manager asks for it (`anew_at`). Later
-    items join the cluster of their nearest neighbour.
+    items join it beside their nearest neighbour.
     """
 
     project = models.OneToOneField("labeling.Project", on_delete=models.CASCADE, related_name="clustering")
