@@ -29,10 +29,23 @@ class Pairs:
 
 
 def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = PAIRS) -> Pairs | None:
-    """Draw `pairs` pairs of items of one cluster, and as many pairs of any two items, from cluster ids (n,).
+    """Draw pairs of items of one cluster, and as many pairs of any two items.
 
     The first item of a pair is drawn uniformly at random (within clusters: from the clusters of two or more items), and
-    so is the second from the other items. None if every cluster has one item. Takes O(n log n) time.
+    so is the second from the other items. Takes O(n log n) time.
+
+    Parameters
+    ----------
+    clusters : ndarray of shape (n,), int
+        The cluster of each item.
+    rng : Generator
+    pairs : int
+        The number of pairs of each kind.
+
+    Returns
+    -------
+    Pairs or None
+        None if every cluster has one item.
     """
     order = np.argsort(clusters, kind="stable")
     _, starts, sizes = np.unique(clusters[order], return_index=True, return_counts=True)
@@ -50,9 +63,18 @@ def draw_pairs(clusters: np.ndarray, rng: np.random.Generator, *, pairs: int = P
 
 
 def described(embeddings: np.ndarray, pairs: Pairs) -> float | None:
-    """The share described by the clusters that the pairs were drawn from. None if all items coincide.
+    """Estimate the share of the embeddings that the clusters of the pairs describe.
 
-    embeddings: (m, d), of the pairs' `rows`. A row of zeros has distance 0 to another row of zeros, 1 to other rows.
+    Parameters
+    ----------
+    embeddings : ndarray of shape (m, d), float
+        Of the pairs' `rows`. A row of zeros has distance 0 to another row of zeros, 1 to other rows.
+    pairs : Pairs
+
+    Returns
+    -------
+    float or None
+        None if all items coincide.
     """
     points = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(points, axis=1)

@@ -74,9 +74,20 @@ def draw_sample(
     most: int = SAMPLE,
     stretch: int = STRETCH,
 ) -> Sample:
-    """Draw at most `most` of the open items, from their margins (n,) and joining merges (n - 1,) in leaf order.
+    """Draw at most `most` of the open items: a stretch at a random place of each of `most / stretch` equal parts.
 
-    One stretch at a random place of each of `most / stretch` equal parts of that order. Takes O(n log n) time.
+    Takes O(n log n) time.
+
+    Parameters
+    ----------
+    margins : ndarray of shape (n,), float
+        The margins of the open items, in the order of the dendrogram's leaves.
+    joined_by : ndarray of shape (n - 1,), int64
+        The merges that join neighbours in that order.
+    leaves, version, batch : int
+        As in `Sample`.
+    rng : Generator
+        It draws the places of the stretches and the order of equal margins.
     """
     n = len(margins)
     places, joined = np.arange(n), joined_by
@@ -104,10 +115,24 @@ def draw_sample(
 def forecast_batch(
     sample: Sample, *, strategy: str, picked: int, candidates: int | None, mean_cluster_size: float
 ) -> BatchForecast | None:
-    """Forecast the batch that the strategy would pick. None if no item is picked, or if margins do not decide.
+    """Forecast the batch that the strategy would pick. Takes O(m) time for a sample of m items.
 
-    picked, candidates: numbers in the whole pool. If `candidates` is None, enough for each picked item to come from a
-    cluster of its own (`selector.candidates.sufficient_factor`). Takes O(m) time for a sample of m items.
+    Parameters
+    ----------
+    sample : Sample
+    strategy : str
+    picked : int
+        The number of items to pick from the whole pool.
+    candidates : int or None
+        The number of candidates in the whole pool. If None, enough for each picked item to come from a cluster of its
+        own (`selector.candidates.sufficient_factor`).
+    mean_cluster_size : float
+        It decides the cut of the dendrogram.
+
+    Returns
+    -------
+    BatchForecast or None
+        None if no item is picked, or if margins do not decide the strategy's picks.
     """
     draws = STRATEGIES[strategy].draws if strategy in STRATEGIES else ""
     if not draws or not len(sample.margins) or picked < 1:
@@ -143,9 +168,20 @@ def forecast_batch(
 
 
 def expected_draws(sizes: np.ndarray, n: int) -> np.ndarray:
-    """Expected number of items drawn from each group, (g,) floats, when `n` are drawn in passes, smallest groups first.
+    """Compute the expected number of items that each group gives when `n` are drawn in passes, smallest groups first.
 
     The mean over the random order of groups of equal size, which decides which groups the last pass reaches.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (g,), int64
+        The size of each group.
+    n : int
+        The number of items to draw; at most all.
+
+    Returns
+    -------
+    ndarray of shape (g,), float64
     """
     n = min(n, int(sizes.sum()))
     low, high = 0, int(sizes.max(initial=0))

@@ -23,11 +23,21 @@ LEAST = 1e-9
 
 
 def lay_out(embeddings: np.ndarray, seed: int) -> np.ndarray:
-    """Places (n, 2) float32 in [0, 1] of the rows of `embeddings` (n, d); the same seed gives the same places.
+    """Lay out the rows of a matrix in two dimensions; the same seed gives the same places.
 
     Rows are compared by cosine, as in the clustering. t-SNE (van der Maaten and Hinton 2008) on the first principal
     components; for up to `FEW` rows the first two components are the places. Takes O(n log n) time an iteration: some
     seconds for 2,000 rows.
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d), float
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (n, 2), float32
+        The places, in [0, 1].
     """
     points = np.asarray(embeddings, np.float64)
     lengths = np.linalg.norm(points, axis=1, keepdims=True)

@@ -21,10 +21,20 @@ class Nearest:
 
 
 def nearest(matrix: np.ndarray, row: int, k: int) -> Nearest:
-    """The `k` rows of `matrix` (n, d) with the largest cosine to `row`, without `row` itself.
+    """Find the rows of a matrix with the largest cosine to one row. Takes O(n d) time up to `MOST_NUMBERS` numbers.
 
-    Rows with the same cosine come in ascending order. The matrix may be a memory map: the function holds one block of
-    it at a time, and reads at most about `MOST_NUMBERS` numbers.
+    Parameters
+    ----------
+    matrix : ndarray of shape (n, d), float
+        May be a memory map: the function holds one block at a time, and reads at most about `MOST_NUMBERS` numbers.
+    row : int
+        The row to compare with; not part of the result.
+    k : int
+        The most rows to return. Rows with the same cosine come in ascending order.
+
+    Returns
+    -------
+    Nearest
     """
     target = np.asarray(matrix[row], np.float32)
     size = max(1, BLOCK_NUMBERS // max(1, matrix.shape[1]))

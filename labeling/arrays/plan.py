@@ -74,16 +74,35 @@ def plan_batch(
 
     Parameters
     ----------
-    candidate_factor: if None, the batch has enough candidates for each item to come from a cluster of its own:
+    pool : Pool
+    batch_size : int
+        The number of items to take; fewer if the pool has fewer.
+    control_share : float
+        The share of control items in the batch.
+    strategy : str
+        The name of the strategy that picks the other items.
+    candidate_factor : float or None
+        If None, the batch has enough candidates for each item to come from a cluster of its own:
         `candidates.sufficient_factor`.
-    labeled_rows: the rows of labeled items, for strategies that pick `apart_from_labeled`.
-    guard: the limit on the items of one class; no limit by default.
-    asked: rows to take before all others, if they are in the pool and not reserved. Their tasks are served before all
+    rng : Generator
+    labeled_rows : ndarray of shape (l,), int64, or None
+        The rows of labeled items, for strategies that pick `apart_from_labeled`.
+    guard : Guard or None
+        The limit on the items of one class; no limit by default.
+    asked : ndarray of shape (a,), int64, or None
+        Rows to take before all others, if they are in the pool and not reserved. Their tasks are served before all
         others except the control tasks among them.
-    checks: rows to take after `asked`, while the batch has room. Their tasks are served among the picked ones, so that
-        no order tells the two apart.
-    workers: the processes that read the pool for slow strategies; by default, this process.
-    arrays: fields of `PoolArrays`, indexed by row. The strategy's `needs` are required.
+    checks : ndarray of shape (c,), int64, or None
+        Rows to take after `asked`, while the batch has room. Their tasks are served among the picked ones, so that no
+        order tells the two apart.
+    workers : Workers or None
+        The processes that read the pool for slow strategies; by default, this process.
+    **arrays : ndarray of shape (rows, …), or None
+        Fields of `PoolArrays`, indexed by row. The strategy's `needs` are required.
+
+    Returns
+    -------
+    Plan
     """
     reserved = np.flatnonzero(pool.reserved)
     reserved = reserved[np.argsort(pool.control_keys[reserved], kind="stable")]
@@ -135,7 +154,8 @@ def plan_batch(
 def _serving_order(
     n_picked: int, n_asked: int, n_control: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The serving order (n,) of `n_picked`, then `n_asked`, then `n_control` tasks, and which places (n,) are control.
+    """The serving order of the concatenated picked, asked and control tasks (n,) int64, and whether each task in that
+    order is a control task (n,) bool.
 
     A task's place must not reveal a control task: control tasks stay at their random places, and the asked tasks take
     the first of the other places.

@@ -20,9 +20,6 @@ def choose_rows(
 ) -> list[int]:
     """Choose a row of the pool for each skipped task, in their order; fewer if the pool does not suffice.
 
-    `skipped`: the row and whether it is a control task; `taken`: the rows of the batch; `has_control`: whether the
-    batch has control tasks. The arrays are indexed by row.
-
     The next item of the reserved items' permutation replaces a control task. The permutation was fixed before the first
     answer, so the control slice stays a uniform draw. Skipped items give no label: the control slice measures the
     accuracy on items that people can answer, and the skips count the others.
@@ -33,6 +30,19 @@ def choose_rows(
 
     In a batch with control tasks, replacing ends when either kind of item runs out: whether a skip is replaced must
     tell annotators nothing about the task.
+
+    Parameters
+    ----------
+    pool : Pool
+    skipped : sequence of (int, bool)
+        For each skipped task, its row and whether it is a control task.
+    taken : ndarray of shape (k,), int64
+        The rows of the batch.
+    has_control : bool
+        Whether the batch has control tasks.
+    margins : ndarray of shape (rows,), float, or None
+    clusters : ndarray of shape (rows,), int64, or None
+        The cluster of each row at the cut of the batch.
     """
     order = np.argsort(pool.control_keys, kind="stable")
     control = pool.rows[order[pool.reserved[order]]].tolist()

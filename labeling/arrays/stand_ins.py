@@ -12,14 +12,26 @@ def stand_ins(own: np.ndarray, picked: np.ndarray, rng: np.random.Generator) -> 
     and accuracy on them are higher, so fewer of them would need a second person, and annotators who compare notes could
     recognise them. Stand-ins have the distribution of confidence and accuracy of the picked tasks.
 
-    own: (m,) float, the model's confidence on these tasks, each greater than 0; picked: (n,) float, its confidence on
-    picked tasks. Returns (m,) float, the stand-ins. Negative: the prediction counts for another answer than the
-    model's. NaN: there are no picked tasks, and the model's own confidence counts.
-
     The tasks get confidences of picked tasks in the same order, highest to highest. A prediction with confidence p and
     stand-in q keeps its answer with probability q / p, so that it is right with probability q if the model is
     calibrated.
 
+    Parameters
+    ----------
+    own : ndarray of shape (m,), float
+        The model's confidence on these tasks, each greater than 0.
+    picked : ndarray of shape (n,), float
+        The model's confidence on picked tasks.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of shape (m,), float64
+        The stand-ins. Negative: the prediction counts for another answer than the model's. NaN: there are no picked
+        tasks, and the model's own confidence counts.
+
+    Examples
+    --------
     >>> rng = np.random.default_rng(0)
     >>> np.abs(stand_ins(np.array([0.99, 0.9]), np.array([0.5, 0.5, 0.25, 0.25]), rng)).tolist()
     [0.5, 0.25]

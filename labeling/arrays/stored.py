@@ -37,7 +37,7 @@ def save(path: Path, stored: Any) -> None:
 
 
 def load(path: Path, kind: type[Stored]) -> Stored | None:
-    """The stored dataclass `kind`; None if the file is missing or damaged, since a later survey writes it again."""
+    """The stored dataclass `kind`; None if the file is missing or damaged, since a later step writes it again."""
     try:
         return read(path, kind)
     except FileMissing:

@@ -76,10 +76,22 @@ class Statistic:
 
 
 def estimates(statistics: list[Statistic], *, seed: int = 0, draws: int = DRAWS) -> list[list[Estimate | None]]:
-    """For each statistic its j values with their 95 % intervals; None for an undefined value.
+    """Estimate the values of each statistic with their 95 % intervals. The same seed gives the same intervals.
 
-    The same seed gives the same intervals. Takes O(draws × non-zero entries of the columns) time; all statistics share
-    the draws of items.
+    Takes O(draws × non-zero entries of the columns) time; all statistics share the draws of items.
+
+    Parameters
+    ----------
+    statistics : list of Statistic
+        All over the same items.
+    seed : int
+    draws : int
+        The number of bootstrap draws.
+
+    Returns
+    -------
+    list of lists of Estimate or None
+        The j values of each statistic; None for an undefined value.
     """
     columns = sparse.csr_array(sparse.hstack([each.columns for each in statistics])).T.tocsr()
     cuts = np.cumsum([each.columns.shape[1] for each in statistics])[:-1]

@@ -33,9 +33,15 @@ def fits(answers: Answers) -> bool:
 
 
 def resolve(answers: Answers) -> Resolved:
-    """The probability of each item's most probable value, and of all values with a probability of at least `LEAST`.
+    """Estimate the probability of each item's values with Dawid and Skene's model, by expectation maximisation.
 
-    Without the model's predictions (`word`, `sure`). Takes O(answers × values) time a round.
+    Ignores the predictions of a model (`word`, `sure`). Returns the result of `people.weigh` if the data are too large
+    (`fits`). Takes O(answers × values) time a round.
+
+    Returns
+    -------
+    Resolved
+        Lists each item's most probable value, and all values with a probability of at least `LEAST`.
     """
     answers = Answers(answers.item, answers.person, answers.value, answers.n_items, answers.n_people, answers.n_values)
     start = weigh(answers)

@@ -48,9 +48,14 @@ class Resolved:
 
 
 def weigh(answers: Answers) -> Resolved:
-    """The probability of each value that was answered or predicted, and each person's accuracy.
+    """Estimate the probability of each value that was answered or predicted, and each person's accuracy.
 
     Takes O(answers) time a round.
+
+    Returns
+    -------
+    Resolved
+        Lists the answered and predicted values of each item.
     """
     n, wrong = answers.n_values, max(answers.n_values - 1, 1)
     keys = answers.item * n + answers.value

@@ -46,11 +46,27 @@ class Word(NamedTuple):
 
 
 def posterior(votes: Sequence[Vote], n_values: int, word: Word | None = None) -> dict[Hashable, float]:
-    """The probability of each value that was answered or that the model predicts; the other values share the rest.
+    """Compute the probability of each value that was answered or that the model predicts.
 
     A person of accuracy a gives the true answer with probability a, and each of the other `n_values` - 1 answers with
     the same probability. The prior is uniform without `word`; with it, the model's value has the model's probability.
 
+    Parameters
+    ----------
+    votes : sequence of Vote
+        The answers to one item.
+    n_values : int
+        The number of possible values.
+    word : Word or None
+        The model's prediction.
+
+    Returns
+    -------
+    dict from value to float
+        The values without an entry share the rest of the probability.
+
+    Examples
+    --------
     >>> posterior([Vote("cat"), Vote("dog"), Vote("cat")], 2)
     {'cat': 0.9, 'dog': 0.1}
     """
