@@ -176,8 +176,8 @@ class Question:
     def keys(self, names: Sequence[str], own: Mapping[str, str] | None = None) -> dict[str, str]:
         """The key of each possible answer; no keys for more than ten classes. The annotator's screen has the same rule.
 
-        `own`: keys that a manager has assigned to classes. If every class name is a digit, the key of a class is its
-        name. The other classes get the remaining digit keys in order.
+        `own`: keys that a manager has assigned to classes; the other classes get the remaining digit keys in order.
+        Without `own`, if every class name is a digit, the key of a class is its name.
         """
         own = {name: key for name, key in (own or {}).items() if name in names}
         if len(names) > len(KEYS):

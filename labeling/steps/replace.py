@@ -2,7 +2,7 @@
 
 So a batch keeps its number of labels and its spread over clusters. The batch never waits for this step: the last answer
 or skip completes it. New tasks have the last ranks. The step replaces all kinds of tasks alike, gold tasks too, so that
-the batch's size tells an annotator nothing. Undoing a skip removes its replacement (`queue.undo`).
+the batch's size tells an annotator nothing. `queue.undo` of a skip deletes a replacement that was never assigned.
 
 Rows are locked in the usual order: tasks, items, the batch, the project.
 """
