@@ -17,7 +17,7 @@ from labeling.questions import Question
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two people: the number of `items` that both answered, and on how many of these they are `differing`.
+    """Two people: the number of `items` that both answered, and of `differing` items to which their answers differ.
 
     `percent` and `kappa` are None with too few items.
     """

@@ -73,7 +73,10 @@ def _at_limit(project: Project, people: Sequence[Membership], now: datetime.date
 
 
 def _assigned(batch: Batch, able: Sequence[Membership]) -> tuple[int, int]:
-    """The number of claimable tasks in parts without an able person; and in all parts, or 0 if others are claimable."""
+    """The number of claimable tasks in parts without an able person, and the number of claimable tasks in all parts.
+
+    The second number is 0 if tasks outside the parts are claimable.
+    """
     own = Task.objects.claimable().filter(batch=batch, rank__gte=OuterRef("start"), rank__lt=OuterRef("stop"))
     parts = list(batch.parts.annotate(left=counted(own)))
     users, groups = {each.user_id for each in able}, {each.group for each in able}

@@ -54,7 +54,7 @@ def encode(step: Step) -> None:
 
 
 class _Item(NamedTuple):
-    """The columns that encoding reads of an item: model instances took a third of the time of encoding vectors."""
+    """The columns that encoding reads of an item: full instances would take a third of the time of encoding vectors."""
 
     pk: int
     data: dict[str, Any]
