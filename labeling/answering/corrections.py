@@ -20,7 +20,7 @@ from labeling.questions import Stored
 
 
 class CorrectionError(Exception):
-    """The item cannot be corrected now; `code` is for programs."""
+    """The item cannot be corrected now: `detail` is for people, `code` for programs."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

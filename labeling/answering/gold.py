@@ -20,7 +20,7 @@ from labeling.answering import places
 from labeling.models import Annotation, Assignment, Membership, Project, User, WorkLog
 
 SURE = 0.01
-"""The significance level of each check: the most probable pause of an annotator whose accuracy equals the threshold."""
+"""A check pauses an annotator whose accuracy equals the threshold with at most this probability."""
 REASON = "{right} of {n} answers to items with a known answer were right."
 
 

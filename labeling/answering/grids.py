@@ -32,7 +32,7 @@ def tasks_of_one_class(project: Project, person: Person, number: int) -> list[in
         for task, index in tasks:
             if index is not None:
                 of_class[index].append(task)
-    # `max` returns the first of equally frequent classes: the class of the lower rank.
+    # Of equally frequent classes, `max` returns the class whose first task comes first.
     return max(of_class.values(), key=len, default=[])[:number]
 
 

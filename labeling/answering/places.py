@@ -279,7 +279,7 @@ def give_back(places: AssignmentQuerySet, *, most: int | None = None) -> int:
         return 0
     locked = Task.objects.filter(pk__in=chosen.values()).select_for_update(no_key=True, skip_locked=True).order_by("pk")
     rows = list(
-        # Filter again behind the lock: a place whose lease was renewed meanwhile no longer matches.
+        # Filter again after the lock: a place whose lease was renewed meanwhile no longer matches.
         places.filter(pk__in=chosen, task__in=list(locked.values_list("pk", flat=True)))
         .select_for_update(no_key=True, skip_locked=True, of=("self",))
         .values_list("pk", "task_id")

@@ -188,7 +188,7 @@ def _take(person: Person, room: int, among: Sequence[int] | None, *, held: int) 
 
 
 def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bool:
-    """Whether the next batch may be due after a claim of these tasks, judged without a query."""
+    """Whether the next batch may be due after a claim of these tasks. No query."""
     if project.pick_ahead is None:
         return False
     handed_out = max((task.rank + 1 for task in tasks if task.batch_id == batch.pk), default=0) if tasks else batch.size
@@ -196,8 +196,8 @@ def _is_nearly_over(project: Project, batch: Batch, tasks: Sequence[Task]) -> bo
 
 
 def _on_offer(project: Project) -> list[tuple[Batch, bool]]:
-    """The batches that annotators get tasks of, by number, each with whether the model of an earlier batch will pick it
-    again. The last batch may be ready and not open.
+    """The batches that annotators get tasks of, by number, and for each whether the model of an earlier batch will pick
+    its tasks again. The last batch may be ready and not open.
     """
     batch_rows = rows(
         f"SELECT {BATCH.sql} FROM labeling_batch b WHERE b.project_id = %s "

@@ -78,7 +78,7 @@ def members_at_work(project: Project) -> tuple[dict[int, float], set[int]]:
 
 
 def answers_to(ids: Collection[int]) -> dict[int, list[Answer]]:
-    """The standing answers and skips of each of these tasks, in the order in which they came."""
+    """The standing answers and skips of each of these tasks, by time."""
     answers: dict[int, list[Answer]] = {pk: [] for pk in ids}
     standing = Annotation.objects.standing().filter(task__in=ids).order_by("created_at")
     for task, user, value in standing.values_list("task", "user", "value"):

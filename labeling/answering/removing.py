@@ -36,7 +36,7 @@ SETTLED = datetime.timedelta(minutes=1)
 
 
 class RemovalError(Exception):
-    """The items cannot be removed or restored now; `code` is for programs."""
+    """The items cannot be removed or restored now: `detail` is for people, `code` for programs."""
 
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(detail)

@@ -1,7 +1,7 @@
 """A reviewer's actions on one item: hold it, settle it, send it back, put it off.
 
-Two reviewers never settle the same item: a conditional update takes its place, and each action checks behind the lock
-of the item's tasks that the item still waits for review.
+Two reviewers never settle the same item: a conditional update gives the item to one of them, and each action locks the
+item's tasks and then checks that the item still waits for review.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def hold(*, item: Item, user: User) -> bool:
 def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any = None) -> Correction:
     """Make `value` the item's label, or confirm it. `seen`: the label that the reviewer had on the screen.
 
-    Raises `ReviewError` if the label has changed since, or the item does not wait for review any more.
+    Raises `ReviewError` if the label has changed since, or the item no longer waits for review.
     """
     current = _lock(item, user)
     if current.label != seen:
@@ -60,9 +60,9 @@ def settle(*, item: Item, user: User, value: Stored, note: str = "", seen: Any =
 def send_back(*, project: Project, item: Item, user: User, note: str = "", tell: bool = False) -> None:
     """Remove the item's label and ask annotators again.
 
-    Reviewers and managers can read the `note` on the item. With `tell`, each annotator who has answered the item gets
-    it as a private comment. The next annotators never see it. Raises `ReviewError` if the item does not wait for review
-    any more.
+    Reviewers and managers can read the `note` on the item. With `tell`, each annotator who has answered the item also
+    gets the note as a private comment. The next annotators never see the note. Raises `ReviewError` if the item no
+    longer waits for review.
     """
     _lock(item, user)
     ReviewPlace.objects.filter(item=item).delete()
@@ -74,7 +74,7 @@ def send_back(*, project: Project, item: Item, user: User, note: str = "", tell:
 
 @transaction.atomic
 def put_off(*, item: Item, user: User) -> None:
-    """Move the item behind all others. Raises `ReviewError` if it does not wait for review any more."""
+    """Let the item come up for review after all others. Raises `ReviewError` if the item no longer waits for review."""
     _lock(item, user)
     now = timezone.now()
     ReviewPlace.objects.filter(item=item).update(put_off_at=now, held_until=now)
@@ -83,7 +83,7 @@ def put_off(*, item: Item, user: User) -> None:
 def _lock(item: Item, user: User) -> Item:
     """Hold the item for the user, lock its tasks, and return it as it is now.
 
-    Raises `ReviewError` if another reviewer holds it, or it does not wait for review any more.
+    Raises `ReviewError` if another reviewer holds the item, or it no longer waits for review.
     """
     if not hold(item=item, user=user):
         who = ReviewPlace.objects.select_related("user").get(item=item).user.username

@@ -75,7 +75,7 @@ def _submit(project: Project, user: User, answers: Sequence[Answer]) -> Outcome:
     ids = {answer.task for answer in answers}
     _lock_tasks(ids)
     tasks = tasks_with_batches(project, ids)
-    # Read behind the locks: if two requests send the same answer at once, the second reads the first one's annotation.
+    # Read after the locks: if two requests send the same answer at once, the second reads the first one's annotation.
     known = _known([answer.id for answer in answers])
     fresh: dict[int, Answer] = {}
     # An early end deletes the tasks it drops, so an answer to an unknown task may just be late.

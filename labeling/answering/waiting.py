@@ -7,7 +7,7 @@ import datetime
 from labeling.metrics import CLAIMS, IDLE_SECONDS
 from labeling.models import Membership
 
-# Reasons for a claim without tasks that do not count as waiting: no task comes before a person acts or a day begins.
+# The `Claim.reason`s that do not count as waiting: no task comes before a manager acts or a new day begins.
 AT_REST = {"limit_reached", "paused", "on_hold", "stopped", "finished", "no_items"}
 # Most annotators who wait longer have left; the server does not learn when.
 LONGEST = datetime.timedelta(hours=1)

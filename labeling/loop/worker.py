@@ -116,7 +116,7 @@ class Worker:
         for job in due[:5]:
             project = job.project
             if Job.objects.take(job, self.name, now):
-                job.project = project  # keep the loaded project: `take` has refreshed the job, which drops it
+                job.project = project  # `take` refreshed the job without its project, and the database may go away
                 if self._lanes is None:
                     self.execute(Step(job, stopping=self._stop.is_set, kinds=self._kinds))
                 else:

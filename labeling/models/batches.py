@@ -128,7 +128,7 @@ class Batch(SelectionFacts):
 
     class State(models.TextChoices):
         SELECTING = "selecting"
-        READY = "ready"  # picked ahead: it opens when the batch before it has no free task
+        READY = "ready"  # picked ahead: opens when the batch before it has no free task
         OPEN = "open"
         TRAINING = "training"
         DONE = "done"

@@ -8,7 +8,7 @@ from django.db import models
 
 class RemovalQuerySet(models.QuerySet["Removal"]):
     def standing(self) -> RemovalQuerySet:
-        """The removals that were not ended: at most one per item."""
+        """The removals of items that are still excluded: at most one per item."""
         return self.filter(ended_at__isnull=True)
 
 

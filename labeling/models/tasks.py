@@ -20,7 +20,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
         return self.filter(outstanding__gt=0)
 
     def skipped(self) -> TaskQuerySet:
-        """Tasks that lack no answer and have only skips, unless a manager has labeled the item since."""
+        """Tasks that have all their answers, all of them skips, and whose item no manager has labeled since."""
         of_task = Annotation.objects.filter(task=models.OuterRef("pk"))
         return self.filter(
             models.Exists(of_task.skips()), ~models.Exists(of_task.answers()), outstanding=0, item__label__isnull=True
@@ -66,7 +66,7 @@ class TaskQuerySet(models.QuerySet["Task"]):
 
 
 class PromptedBy(models.TextChoices):
-    """The source of the answer that a prompted task shows."""
+    """The source of the answer that a prompted task shows to annotators."""
 
     MODEL = "model"
     SUGGESTION = "suggestion"
