@@ -20,7 +20,7 @@ run: runtime  ## the same without the demo, for data of your own
 setup:  ## .venv with all that demo, run and test need
 	@scripts/setup.sh requirements-dev.txt
 
-test: setup  ## every check: style, types, layers, migrations, tests on SQLite and PostgreSQL and in a browser
+test: setup  ## every check: style, types, layers, migrations, tests in short on SQLite and PostgreSQL and in a browser
 	@scripts/system-packages.sh
 	@exec $(PYTHON_VENV) scripts/check.py
 

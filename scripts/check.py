@@ -32,50 +32,32 @@ SIDE_BY_SIDE = ["-n", str(min(4, (os.cpu_count() or 1) + 1)), "--dist", "workste
 # Chromium and Ray have bad moments of their own on a busy machine. A test of theirs that fails is run once more, and is
 # named at the end. Tests of our own code alone never are: what fails now and then there is a race to be found.
 ONCE_MORE = ["--reruns", "1", "-r", "fER"]
+# Each process would import them before its first test.
+WITHOUT_BROWSER = ["--ignore=tests/browser", "-p", "no:playwright", "-p", "no:schemathesis"]
+ALL_CASES = ["env", "TRY_ALL=1"]  # `tests/extent.py`
 # Pages, files and models are tested once, on SQLite. Here is what asks of a database more than to keep rows: who gets
-# which task, locks and races, the steps of the loop, constraints, migrations, what backups take, and the queries.
+# which task, locks and races, the steps of the loop, constraints and the queries; of each other subject, one file.
 ON_POSTGRES = [
     "api/test_annotating.py",
     "api/test_api_query_counts.py",
-    "blindness/test_adversary.py",
     "blindness/test_ids_and_numbers_say_nothing.py",
-    "blindness/test_numbers_of_copies.py",
-    "classes/test_changes.py",
     "classes/test_changes_while_people_label.py",
     "commands/test_status.py",
     "exports/test_export_rows.py",
-    "importing/test_import_chunks.py::test_a_strict_import_tells_of_ids_that_occur_again_chunks_later",
     "importing/test_import_ends_badly.py",
-    "importing/test_imports_carry_what_was_spent.py::"
-    "test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_http",
     "items/test_corrections.py",
     "items/test_corrections_at_once.py",
-    "items/test_review.py",
-    "items/test_find_items.py",
-    "items/test_removing.py",
     "items/test_removing_at_once.py",
     "items/test_search.py",
-    "loop/test_copies_in_the_loop.py",
-    "loop/test_corrected_loop.py",
     "loop/test_crashes.py::test_killed_import_goes_on_where_it_was",
-    "loop/test_crashes.py::test_worker_killed_at_any_moment",
     "loop/test_fresh_statistics.py",
     "loop/test_ledger_at_once.py",
     "loop/test_long_writes.py",
     "loop/test_looking_around.py",
     "loop/test_loop.py::test_three_rounds_rise_in_accuracy_and_keep_their_lineage",
-    "loop/test_loop.py::test_items_that_come_later_are_encoded_placed_and_picked",
-    "loop/test_loop.py::test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive",
     "loop/test_pick_ahead.py::test_what_is_given_out_meanwhile_stays_as_it_is",
-    "loop/test_pick_ahead.py::test_killed_in_the_midst_of_it_the_next_attempt_ends_it",
-    "loop/test_pick_ahead.py::test_a_worker_that_dies_now_and_then_loses_nothing",
-    "loop/test_pick_ahead.py::test_who_holds_up_the_first_batch_holds_up_nobody_and_its_model_knows_all_the_same",
-    "loop/test_replace.py",
     "observing/test_counts.py",
-    "operations/test_back_up.py",
     "operations/test_database_restart.py",
-    "operations/test_disk_full.py",
-    "operations/test_readiness.py",
     "operations/test_rolling_upgrade.py",
     "queue",
     "uploads/test_storage.py::test_many_at_once_do_not_pass_the_limit_together",
@@ -83,6 +65,30 @@ ON_POSTGRES = [
     "walls/test_invitation_links.py::test_of_many_who_have_the_link_one_gets_in",
     "walls/test_known_devices.py::test_failures_of_a_device_are_all_counted_when_many_come_at_once",
     "walls/test_login_throttle.py::test_failures_of_many_at_once_are_all_counted",
+]
+# What else has run there, for `test-long`: what is alike on both databases, and what takes long.
+MORE_ON_POSTGRES = [
+    "blindness/test_adversary.py",
+    "blindness/test_numbers_of_copies.py",
+    "classes/test_changes.py",
+    "importing/test_import_chunks.py::test_a_strict_import_tells_of_ids_that_occur_again_chunks_later",
+    "importing/test_imports_carry_what_was_spent.py::"
+    "test_an_export_that_is_imported_elsewhere_cannot_be_trained_on_anew_over_http",
+    "items/test_review.py",
+    "items/test_find_items.py",
+    "items/test_removing.py",
+    "loop/test_copies_in_the_loop.py",
+    "loop/test_corrected_loop.py",
+    "loop/test_crashes.py::test_worker_killed_at_any_moment",
+    "loop/test_loop.py::test_items_that_come_later_are_encoded_placed_and_picked",
+    "loop/test_loop.py::test_the_loop_ends_when_the_pool_is_empty_and_goes_on_when_items_arrive",
+    "loop/test_pick_ahead.py::test_killed_in_the_midst_of_it_the_next_attempt_ends_it",
+    "loop/test_pick_ahead.py::test_a_worker_that_dies_now_and_then_loses_nothing",
+    "loop/test_pick_ahead.py::test_who_holds_up_the_first_batch_holds_up_nobody_and_its_model_knows_all_the_same",
+    "loop/test_replace.py",
+    "operations/test_back_up.py",
+    "operations/test_disk_full.py",
+    "operations/test_readiness.py",
     "web/test_query_counts.py",
 ]
 # Generated requests for minutes, once, on the database that takes fewer characters and numbers; hosts, which need it.
@@ -102,6 +108,7 @@ CHECKS: dict[str, list[list[str]]] = {
         [
             *PYTEST,
             *SIDE_BY_SIDE,
+            *WITHOUT_BROWSER,
             *("-m", "not browser and not ray and not long"),
             *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY),
         ]
@@ -115,14 +122,30 @@ CHECKS: dict[str, list[list[str]]] = {
             *(f"tests/{name}" for name in [*ON_POSTGRES, *ON_POSTGRES_ONLY]),
         ]
     ],
-    "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray", "tests/loop"]],
-    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"]],
-    # Takes minutes and seldom finds anything: run before a release, not with every change.
+    "test-ray": [[*PYTEST, *ONCE_MORE, "-m", "ray and not long", "tests/loop"]],
+    "test-browser": [[*PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed and not long", "tests/browser"]],
+    "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed and not long", "tests/browser"]],
+    # All tests with all their cases, for half an hour and more: before a release, not with every change.
     "test-long": [
-        [*PYTEST, *SIDE_BY_SIDE, "-m", "long"],
-        ["scripts/with-postgres.sh", *PYTEST, *SIDE_BY_SIDE, "-m", "long"],
+        [
+            *ALL_CASES,
+            *PYTEST,
+            *SIDE_BY_SIDE,
+            *WITHOUT_BROWSER,
+            *("-m", "not browser and not ray"),
+            *(f"--ignore=tests/{name}" for name in ON_POSTGRES_ONLY),
+        ],
+        [
+            "scripts/with-postgres.sh",
+            *ALL_CASES,
+            *PYTEST,
+            *SIDE_BY_SIDE,
+            *(f"tests/{name}" for name in [*ON_POSTGRES, *MORE_ON_POSTGRES, *ON_POSTGRES_ONLY]),
+        ],
+        [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "ray", "tests/loop"],
+        [*ALL_CASES, *PYTEST, *SIDE_BY_SIDE, *ONCE_MORE, "-m", "browser and not timed", "tests/browser"],
+        [*ALL_CASES, *PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"],
     ],
-    "test-timed": [[*PYTEST, *ONCE_MORE, "-m", "browser and timed", "tests/browser"]],
 }
 # As many processes as cores are at work already: threads of their own would only wait for each other.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}

@@ -17,9 +17,10 @@ from migrated import keep_tables, put_tables
 
 from labeling.answering import label_counts
 from labeling.insight import balance, control_slice
+from tests.extent import examples
 
 # A machine that is busy with other things is no fault of what is tested.
-hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.register_profile("here", deadline=None, max_examples=examples(100))
 hypothesis.settings.load_profile("here")
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rest_framework.test import APIClient
 
 from labeling.models import Annotation, Item, Project
+from tests.extent import examples
 
 pytestmark = pytest.mark.django_db
 URL = "/api/v1/projects/digits/"
@@ -257,7 +258,7 @@ LIKELY = st.fixed_dictionaries(
 
 
 @given(body=JSON | LIKELY | st.fixed_dictionaries({"annotations": st.lists(JSON | LIKELY, max_size=3)}))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_body_brings_the_server_down(db: None, body: Any) -> None:
     project = Project.objects.filter(slug="digits").first()
     if project is None:

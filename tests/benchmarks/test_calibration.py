@@ -56,6 +56,7 @@ def test_a_small_run_says_all_that_is_documented_as_one_json_object(
     assert [data["recipes"][name]["calibrated_on"] for name in data["recipes"]] == [0, 105, 0, 945]
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("quick")
 def test_labels_can_be_picked_as_in_a_project(arrays: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     command = [*arrays, "--labels-seen", "200", "--picked", "--seeds", "1", "--json"]

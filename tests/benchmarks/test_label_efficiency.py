@@ -102,6 +102,7 @@ def test_arrays_that_do_not_fit_are_refused(vectors, labels, said, tmp_path):
         Source("X", vectors=tmp_path / "X.npy", labels=tmp_path / "y.npy").load(0)
 
 
+@pytest.mark.long
 def test_arrays_are_split_anew_for_each_seed_and_classes_may_be_texts(tmp_path):
     np.save(tmp_path / "X.npy", np.arange(40.0).reshape(20, 2))
     np.save(tmp_path / "y.npy", np.array(["cat", "dog"] * 10))

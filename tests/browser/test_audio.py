@@ -12,6 +12,7 @@ from sounds import recording
 
 from labeling.kinds import media
 from labeling.models import Annotation, Project, Role
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -103,8 +104,8 @@ def test_where_letters_search_the_keys_need_shift(open_screen: Any) -> None:
     assert page.locator("#search").input_value() == ""
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", some(["dark", "light"]))
+@pytest.mark.parametrize("size", some(["phone", "desktop"]))
 def test_it_fits(open_screen: Any, screenshot: Any, size: str, scheme: str) -> None:
     project = tones(classes=6)
     page = open_screen(project, make_member(project, "annie"), color_scheme=scheme, **SIZES[size]).page

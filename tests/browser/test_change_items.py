@@ -12,6 +12,7 @@ from policy import keep_to_policy
 
 from labeling.items import search
 from labeling.models import Project, Role
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -95,8 +96,8 @@ def test_without_javascript_it_works_too(open_page: Any) -> None:
     assert project.items.queued().count() == 8
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["text", "image"])
+@pytest.mark.parametrize("scheme", some(["dark", "light"]))
+@pytest.mark.parametrize("kind", some(["image", "text"]))
 def test_it_is_readable_on_a_phone(kind: str, scheme: str, open_page: Any, screenshot: Any) -> None:
     page: Page = open_page(make_member(owls(kind), "mona", Role.MANAGER), color_scheme=scheme, **PHONE)
     page.goto("/p/owls/items/")

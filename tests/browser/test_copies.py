@@ -12,6 +12,7 @@ from strip import copy, heading, open_copies, see, strip, words
 from world import project_with_copies
 
 from labeling.models import Annotation, CopyAnswer, Item, Project, Task
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -209,7 +210,7 @@ def test_in_a_grid_nothing_is_said_of_copies(open_screen: Any) -> None:
     assert not CopyAnswer.objects.exists()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", some(["dark", "light"]))
 def test_what_was_taken_out_looks_so(open_screen: Any, screenshot: Any, scheme: str) -> None:
     screen = open_copies(open_screen, project_with_copies(), color_scheme=scheme)
     copy(screen.page, 2).click()

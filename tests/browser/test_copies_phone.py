@@ -10,6 +10,7 @@ from strip import copy, heading, open_copies, see, strip, words
 from world import project_with_copies
 
 from labeling.models import Task
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -37,7 +38,7 @@ def test_on_a_phone_copies_outside_of_the_row_count_once_they_were_scrolled_to(
     assert words(second) == dict.fromkeys((1, 2, 11, 12), True)
 
 
-@pytest.mark.parametrize("kind", ["image", "text"])
+@pytest.mark.parametrize("kind", some(["image", "text"]))
 def test_on_a_phone_fingers_hit_the_copies_and_nothing_moves(open_screen: Any, screenshot: Any, kind: str) -> None:
     project = project_with_copies(kind)
     # The second item has one copy, the third has none.
@@ -71,8 +72,8 @@ def test_lying_down_the_copies_are_in_view(open_screen: Any, screenshot: Any) ->
         expect(button).to_be_in_viewport(ratio=1)
 
 
-@pytest.mark.parametrize("kind", ["image", "text"])
-@pytest.mark.parametrize("look", [PHONE, LYING], ids=["upright", "lying"])
+@pytest.mark.parametrize("kind", some(["image", "text"]))
+@pytest.mark.parametrize("look", some([PHONE, LYING]), ids=some(["upright", "lying"]))
 def test_beside_many_classes_all_is_in_view(open_screen: Any, screenshot: Any, kind: str, look: dict[str, Any]) -> None:
     classes = [f"finch {number}" for number in range(30)]
     project = project_with_copies(kind, beside=12, tasks=2, classes=classes, question="multi")

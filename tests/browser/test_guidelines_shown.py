@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 
 from labeling.models import Annotation, Role
 from labeling.projects import classes, examples, guidelines
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -21,7 +22,7 @@ LONG = "# What counts\n\nThe sign **in front**.\n\n| sign | key |\n|---|---:|\n|
 )
 
 
-@pytest.mark.parametrize("path", ["/new/", "/p/signs/settings/"])
+@pytest.mark.parametrize("path", some(["/new/", "/p/signs/settings/"]))
 def test_the_preview_follows_what_is_typed(open_page: Any, path: str) -> None:
     page: Page = open_page(make_member(make_project("signs"), "mona", Role.MANAGER), path)
     field = page.get_by_label("Guidelines")
@@ -44,7 +45,7 @@ def test_without_scripts_the_preview_opens_in_another_tab(open_page: Any) -> Non
     expect(opened.value.locator("#preview em")).to_have_text("what is in front")
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (360, 640)], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", some([(360, 640), (1280, 800)]), ids=str)
 def test_long_guidelines_are_read_with_the_keyboard(open_screen: Any, screenshot: Any, size: tuple[int, int]) -> None:
     project = make_project("signs", kind="image", guidelines=LONG)
     make_open_batch(project, make_items(project, 5))
@@ -63,7 +64,7 @@ def test_long_guidelines_are_read_with_the_keyboard(open_screen: Any, screenshot
     screen.answer("1")
 
 
-@pytest.mark.parametrize("size", [(1280, 800), (360, 640)], ids=["desktop", "phone"])
+@pytest.mark.parametrize("size", some([(360, 640), (1280, 800)]), ids=str)
 def test_a_change_is_told_on_the_open_screen_and_dismissed_by_a_key(
     open_screen: Any, screenshot: Any, size: tuple[int, int]
 ) -> None:
@@ -124,9 +125,7 @@ def test_classes_are_shown_with_their_examples_below_the_guidelines(open_screen:
     screenshot(screen.page, "class-examples")
 
 
-@pytest.mark.parametrize(
-    ("size", "scheme"), [((1280, 800), "light"), ((360, 640), "dark")], ids=["desktop-light", "phone-dark"]
-)
+@pytest.mark.parametrize(("size", "scheme"), some([((360, 640), "dark"), ((1280, 800), "light")]), ids=str)
 def test_an_image_is_uploaded_named_in_the_text_and_seen_by_annotators(
     open_page: Any, open_screen: Any, screenshot: Any, size: tuple[int, int], scheme: str
 ) -> None:

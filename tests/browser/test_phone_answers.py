@@ -9,6 +9,7 @@ from factories import make_items, make_member, make_open_batch, make_project
 from playwright.sync_api import expect
 
 from labeling.models import Annotation
+from tests.extent import some
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -60,7 +61,7 @@ def open_with(open_screen: Any, n: int, options: dict[str, Any], **settings: Any
     return screen
 
 
-@pytest.mark.parametrize(("width", "height"), PHONES)
+@pytest.mark.parametrize(("width", "height"), some(PHONES))
 @pytest.mark.parametrize(("n", "question"), [(10, "multi"), (30, "single")])
 def test_every_answer_can_be_tapped(
     open_screen: Any, screenshot: Any, n: int, question: str, width: int, height: int
@@ -83,7 +84,7 @@ def test_every_answer_can_be_tapped(
     assert Annotation.objects.get().value == ([n - 1] if question == "multi" else n - 1)
 
 
-@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize(("width", "height"), some(SIZES))
 def test_yes_and_no_can_be_tapped_below_a_long_question(
     open_screen: Any, screenshot: Any, width: int, height: int
 ) -> None:
@@ -97,7 +98,7 @@ def test_yes_and_no_can_be_tapped_below_a_long_question(
     assert Annotation.objects.get().value is True
 
 
-@pytest.mark.parametrize("height", [480, 600, 800])
+@pytest.mark.parametrize("height", some([480, 600, 800]))
 def test_in_a_low_window_too(open_screen: Any, screenshot: Any, height: int) -> None:
     screen = open_with(open_screen, 10, {"viewport": {"width": 700, "height": height}})
     screenshot(screen.page, f"low-{height}")

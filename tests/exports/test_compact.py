@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labeling.outgoing.exports.compact import compact
+from tests.extent import examples
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -22,7 +23,7 @@ def slowly(text: str) -> str:
     return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":"))
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=examples(500))
 @given(value=values, as_ascii=st.booleans())
 def test_any_value_is_written_as_before(value: Any, as_ascii: bool) -> None:
     text = json.dumps(value, ensure_ascii=as_ascii)

@@ -27,6 +27,7 @@ from labeling.outgoing.exports.writing import layout_for, schema_for
 from labeling.outgoing.formats import FORMATS, Page
 from labeling.questions import named
 from tests.exports.labeled import answer, make_batch, make_items
+from tests.extent import examples
 from tests.factories import make_member, make_project
 
 QUESTIONS = ["single", "multi", "verify"]
@@ -151,7 +152,7 @@ TEXTS = {"external_id", "media", "proposed", "prompted_by", "corrected_by", "pro
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(data=st.data())
 def test_the_formats_agree_to_the_row(question: str, data: st.DataObject) -> None:
     pages = data.draw(st.lists(st.lists(rows_of(question), min_size=1, max_size=3), max_size=3))
@@ -165,7 +166,7 @@ def test_the_formats_agree_to_the_row(question: str, data: st.DataObject) -> Non
     assert read_csv(written("csv", pages, question), question) == expected
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=examples(100))
 @given(rows=st.lists(rows_of("single"), min_size=1, max_size=3))
 def test_no_csv_cell_starts_a_formula(rows: list[dict[str, Any]]) -> None:
     content = written("csv", [rows], "single").decode()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from import_files import checked, picture, read, rules, split, write
 
 from labeling.intake.readers import Limits, UnreadableFile
+from tests.extent import examples
 
 
 def texts(path: Path) -> list[str]:
@@ -119,7 +120,7 @@ CELLS |= st.text('",;\n\r x', max_size=8)
 
 
 @given(rows=st.lists(st.tuples(CELLS, CELLS), min_size=1), end=st.sampled_from(["\n", "\r\n", "\r"]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, rows, end):
     path = tmp_path_factory.mktemp("csv") / "a.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
@@ -128,7 +129,7 @@ def test_what_a_csv_writer_writes_is_read_back(tmp_path_factory, rows, end):
 
 
 @given(soup=st.text('",\n\rax', max_size=200), chunk=st.sampled_from([1, 3, 10]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_any_soup_is_read_to_its_end_the_same_wherever_the_chunks_end(tmp_path_factory, soup, chunk):
     path = write(tmp_path_factory.mktemp("csv") / "a.csv", "text,x\n" + soup + "\nlast,1\n")
     limits = Limits(line=30)

@@ -9,6 +9,7 @@ from import_files import checked, data_url, picture, read, rules, split, write
 
 from labeling.intake.readers import Limits, UnreadableFile, open_source
 from labeling.intake.readers.json_file import JsonLinesSource, JsonListSource
+from tests.extent import examples
 
 ROWS = [
     {"id": "a", "text": "Hello, [you] {there}", "truth": "cat"},
@@ -47,7 +48,7 @@ ANY_JSON = st.recursive(
 
 
 @given(rows=st.lists(st.dictionaries(st.text(max_size=5), ANY_JSON, max_size=4)), indent=st.sampled_from([None, 1]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_any_list_of_objects_is_cut_as_a_parser_would(tmp_path_factory, rows, indent):
     text = json.dumps(rows, indent=indent, ensure_ascii=False)
     path = write(tmp_path_factory.mktemp("json") / "a.json", text)

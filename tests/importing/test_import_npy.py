@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from import_files import checked, read, rules, split, write, write_npy
 
 from labeling.intake.readers import Limits, UnreadableFile, open_source
+from tests.extent import examples
 
 VECTORS = np.arange(12, dtype=np.float64).reshape(4, 3)
 
@@ -135,7 +136,7 @@ def test_a_file_that_is_cut_short_is_refused(tmp_path):
 
 
 @given(header=st.binary(max_size=80), seed=st.integers(0, 2**32 - 1))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_damaged_headers_are_refused_or_read_but_nothing_else_happens(tmp_path_factory, header, seed):
     folder = tmp_path_factory.mktemp("npy")
     content = bytearray(write_npy(folder / "a.npy", VECTORS).read_bytes())

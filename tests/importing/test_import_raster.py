@@ -13,6 +13,7 @@ from import_files import open_image, picture
 from PIL import Image
 
 from labeling.kinds import BadFile
+from tests.extent import examples
 
 FORMATS = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp", "BMP": ".bmp", "TIFF": ".png"}
 PICTURES = {form: picture(form, (40, 30)) for form in FORMATS}
@@ -108,7 +109,7 @@ def test_text_that_unpacks_to_megabytes_within_a_png_is_refused():
 
 
 @given(form=st.sampled_from(sorted(FORMATS)), seed=st.integers(0, 2**32 - 1), count=st.integers(1, 30))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 def test_damaged_bytes_make_an_image_or_a_refusal_and_nothing_else(form, seed, count):
     rng = np.random.default_rng(seed)
     data = np.frombuffer(PICTURES[form], np.uint8).copy()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from import_files import picture, write, write_folder, write_npy, write_parquet, write_zip
 
 from labeling.intake.readers import Limits, Record, UnreadableFile, open_source
+from tests.extent import examples
 
 LIMITS = Limits(line=400)
 CSV = (
@@ -55,7 +56,7 @@ def opened(tmp_path_factory):
 
 @pytest.mark.parametrize("number", range(11))
 @given(skip=st.integers(0, 40))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 def test_skipping_gives_what_reading_on_would(opened, number, skip):
     source = opened[number]
     every = [plain(record) for record in source.records()]

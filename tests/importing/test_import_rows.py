@@ -12,6 +12,7 @@ from labeling.intake.checking import check
 from labeling.intake.readers import Record, open_source
 from labeling.intake.readers.values import BadValue, json_safe
 from labeling.intake.rows import Draft, Rejection
+from tests.extent import examples
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ COLUMNS = st.sampled_from(
     kind=st.sampled_from(["text", "image", "vector"]),
     question=st.sampled_from(["single", "multi", "verify"]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_every_record_ends_as_a_draft_or_a_rejection(source, fields, kind, question):
     result = check(Record("line 1", fields, default_id="d"), rules(kind, question), source)
     if isinstance(result, Draft):

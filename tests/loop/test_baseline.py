@@ -130,6 +130,7 @@ def test_where_chance_picks_all_there_is_nothing_to_compare(tmp_path: Path) -> N
     assert payoff_of(project).missing == Missing.NOTHING_PICKED
 
 
+@pytest.mark.long
 def test_what_is_told_of_a_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, django_assert_max_num_queries: Any
 ) -> None:

@@ -14,6 +14,7 @@ from labeling.loop.worker import Worker
 from labeling.models import Item, Job, Project, User
 from labeling.projects import classes
 from labeling.steps.registry import run_step
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +38,7 @@ def label(project: Project, user: User, become: dict[int, int] | None = None) ->
         assert not queue.submit(project=project, user=user, answers=answers).rejected
 
 
-@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("warm", some([True, False]))
 def test_a_class_that_comes_later_is_learned_and_older_versions_still_serve(tmp_path: Path, warm: bool) -> None:
     training = {"epochs": 15, "min_steps": 60, "calibration_labels": 0, "warm_start": warm}
     project = digits_project(tmp_path, n=300, training=training)

@@ -60,6 +60,7 @@ def check_rounds(project: Project, rounds: int) -> None:
     assert not Job.objects.filter(state=Job.State.FAILED).exists()
 
 
+@pytest.mark.long
 def test_worker_killed_in_the_midst_of_each_long_step(tmp_path: Path) -> None:
     """In encoding, in training, and in the survey and the calibrating that nobody waits for."""
     training = {"epochs": 20, "min_steps": 200}

@@ -23,6 +23,7 @@ from labeling.steps.encode import load_encoder
 from labeling.steps.reading import open_features
 from labeling.steps.registry import run_step
 from labeling.steps.stored_files import files_of
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -73,7 +74,7 @@ def all_whole(project: Project) -> None:
     assert not DamagedFile.objects.standing().exists()
 
 
-@pytest.mark.parametrize("damage", [halve, flip])
+@pytest.mark.parametrize("damage", some([halve, flip]))
 def test_features_are_encoded_again(project: Project, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
     features = open_features(project, load_encoder(project))
     before = np.array(features[:])
@@ -88,7 +89,7 @@ def test_features_are_encoded_again(project: Project, damage: Damage, caplog: py
     all_whole(project)
 
 
-@pytest.mark.parametrize("damage", WAYS)
+@pytest.mark.parametrize("damage", some(WAYS, 2))
 def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Damage) -> None:
     """Of all files at once, but for those that nothing else tells: items' files and weights."""
     root = ProjectFiles(project).root
@@ -125,14 +126,17 @@ def test_every_file_is_found_and_rebuilt_or_named(project: Project, damage: Dama
 
 @pytest.mark.parametrize(
     ("name", "step"),
-    [
-        ("encoder-1.npz", "train"),
-        ("pool/v1/embeddings.npy", "cluster"),
-        ("joins.npy", "select"),
-        ("dendrogram.npz", "select"),
-        ("pool/v3/margins.npy", "select"),
-        ("pool/v3/best.npy", "select"),
-    ],
+    some(
+        [
+            ("encoder-1.npz", "train"),
+            ("pool/v1/embeddings.npy", "cluster"),
+            ("dendrogram.npz", "select"),
+            ("joins.npy", "select"),
+            ("pool/v3/margins.npy", "select"),
+            ("pool/v3/best.npy", "select"),
+        ],
+        3,
+    ),
 )
 def test_a_step_that_finds_a_file_damaged_has_it_rebuilt_and_goes_on(project: Project, name: str, step: str) -> None:
     answer_batch(project, User.objects.get())
@@ -150,7 +154,7 @@ def weights(project: Project, number: int) -> Path:
     return ProjectFiles(project).root / f"models/v{number}/model.safetensors"
 
 
-@pytest.mark.parametrize("damage", [flip, put_a_folder])
+@pytest.mark.parametrize("damage", some([flip, put_a_folder]))
 def test_the_last_good_version_picks_the_batch_instead_of_a_damaged_one(
     project: Project, damage: Damage, caplog: pytest.LogCaptureFixture
 ) -> None:

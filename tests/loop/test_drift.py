@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from labeling.arrays.drift import described, draw_pairs
 from labeling.insight.clusterings import LEAST_KEPT
 from labeling.models import Clustering
+from tests.extent import examples
 
 
 def blobs(n: int, groups: int, rng: np.random.Generator, *, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
@@ -49,7 +50,7 @@ def test_the_sample_says_what_all_pairs_say() -> None:
 
 
 @given(st.lists(st.integers(0, 6), min_size=2, max_size=60), st.integers(0, 2**32 - 1))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 def test_pairs_are_two_items_and_within_means_within(ids: list[int], seed: int) -> None:
     clusters = np.array(ids)
     pairs = draw_pairs(clusters, np.random.default_rng(seed), pairs=50)

@@ -26,6 +26,7 @@ from selector.cluster_margin import select
 from selector.dendrogram import Dendrogram
 from selector.leaves import in_line
 from selector.linkage import average_linkage
+from tests.extent import examples
 
 
 def drawn_literally(sizes: list[int], wanted: int, rng: np.random.Generator) -> np.ndarray:
@@ -40,7 +41,7 @@ def drawn_literally(sizes: list[int], wanted: int, rng: np.random.Generator) -> 
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=8), st.integers(1, 40), st.integers(0, 2**32 - 1))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_expected_draws_are_the_mean_of_the_literal_drawing(sizes: list[int], wanted: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     expected = expected_draws(np.array(sizes), wanted)

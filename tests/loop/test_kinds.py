@@ -24,6 +24,7 @@ from labeling.steps.encode import encode_good, load_encoder
 from labeling.steps.registry import run_step
 from models_store import encoders
 from models_store.encoders.backbone import Backbone
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -96,7 +97,7 @@ def two_rounds(project: Project) -> ModelVersion:
     return project.versions.latest("number")
 
 
-@pytest.mark.parametrize("question", ["single", "multi", "verify"])
+@pytest.mark.parametrize("question", some(["multi", "single", "verify"]))
 def test_texts_with_every_question(tmp_path: Path, question: str) -> None:
     version = two_rounds(start(tmp_path, "text", text_rows(question), question=question, training=LONGER))
     assert version.metrics["control"]["n"] == 12
@@ -170,6 +171,7 @@ def test_texts_through_a_language_model(tmp_path: Path, data_dir: Path) -> None:
     assert load_encoder(project).encode(["It lives on in the project."]).shape == (1, TINY_DIM)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_images_through_a_network_of_torchvision(tmp_path: Path, data_dir: Path) -> None:
     (data_dir / "weights").mkdir()

@@ -48,6 +48,7 @@ def answer_with_errors(project: Project, user: User) -> set[int]:
     return wrong
 
 
+@pytest.mark.long
 def test_injected_errors_come_first_in_the_queue(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=600, batch_size=500, control_share=0.1, training=QUICKER)
     annie = annotator(project)

@@ -20,6 +20,7 @@ def put_off(project: Project, kind: str) -> bool:
     return jobs.filter(reason__contains="(COMPUTE=ray:auto) does not answer").exists()
 
 
+@pytest.mark.long
 def test_the_head_dies_in_two_steps(tmp_path: Path, nodes: Nodes) -> None:
     project = digits_project(tmp_path, n=600)
     user = annotator(project)

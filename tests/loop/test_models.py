@@ -47,6 +47,7 @@ def test_a_forest_goes_round_the_loop(tmp_path: Path) -> None:
         onnx_of(project, version)
 
 
+@pytest.mark.long
 def test_a_project_changes_from_a_network_to_a_forest_and_back(tmp_path: Path) -> None:
     from digits import annotator, answer_batch
 

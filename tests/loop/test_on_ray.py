@@ -114,6 +114,7 @@ def texts() -> list[list[str]]:
     return [[" ".join(rng.choice(words, 20)) for _ in range(100)] for _ in range(12)]
 
 
+@pytest.mark.long
 def test_a_node_killed_while_items_are_encoded(two: Nodes, there: OnRay) -> None:
     chunks: list[list[Any]] = texts()
     encoder = TfidfSvd.fit([text for chunk in chunks for text in chunk])
@@ -138,6 +139,7 @@ def test_a_node_killed_while_a_pool_is_scored(two: Nodes, there: OnRay, model: M
     assert there.cluster.traffic.sent < 1_000, "nodes read rows from the file"
 
 
+@pytest.mark.long
 def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, features: np.ndarray) -> None:
     pool, shares = features[:6000], []
 
@@ -150,6 +152,7 @@ def test_a_node_killed_while_a_pool_is_clustered(two: Nodes, there: OnRay, featu
     assert shares == sorted(shares)
 
 
+@pytest.mark.long
 def test_a_node_killed_while_items_join(
     two: Nodes, there: OnRay, features: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ def test_a_node_killed_while_items_join(
         killing.result()
 
 
+@pytest.mark.long
 def test_what_a_node_kept_is_computed_again_when_it_was_killed(two: Nodes, there: OnRay, features: np.ndarray) -> None:
     trees = list(there.cluster.map_kept(sharded.plant, ((features, seed) for seed in range(8)), 2))
     assert len(processes(there)) == 2
@@ -176,6 +180,7 @@ def test_what_a_node_kept_is_computed_again_when_it_was_killed(two: Nodes, there
     assert all(np.array_equal(order, sharded.plant(features, seed)[0]) for seed, order in enumerate(orders))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("strategy", ["coreset", "badge"])
 def test_a_node_killed_while_a_batch_is_picked(
     two: Nodes, there: OnRay, features: np.ndarray, strategy: str, monkeypatch: pytest.MonkeyPatch
@@ -209,6 +214,7 @@ def test_a_node_killed_while_a_batch_is_picked(
     assert len(seen) > 1
 
 
+@pytest.mark.long
 def test_a_node_killed_while_a_network_is_trained(
     two: Nodes, there: OnRay, labeled: tuple[TrainingSet, Recipe], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -229,6 +235,7 @@ def test_a_node_killed_while_a_network_is_trained(
     assert steps == [*range(1, one.steps + 1), one.steps]
 
 
+@pytest.mark.long
 def test_a_node_that_joins_midway_is_used(nodes: Nodes, there: OnRay) -> None:
     while len(nodes.running) > 1:
         nodes.kill_last()
@@ -251,6 +258,7 @@ def test_rows_are_sent_where_their_file_is_not(
     assert there.cluster.traffic.sent > features.nbytes
 
 
+@pytest.mark.long
 def test_through_the_port_for_clients(two: Nodes, model: Model, features: np.ndarray) -> None:
     """From a machine that is no node."""
     outside = OnRay(f"ray://{ON_THIS_MACHINE}:{two.client_port}")
@@ -296,6 +304,7 @@ def test_nodes_of_another_release_are_refused(two: Nodes, there: OnRay, monkeypa
         list(there.cluster.map(time.sleep, [(0,)]))
 
 
+@pytest.mark.long
 def test_the_process_that_holds_the_connection_killed(
     two: Nodes, there: OnRay, model: Model, features: np.ndarray
 ) -> None:
@@ -312,6 +321,7 @@ def test_the_process_that_holds_the_connection_killed(
     assert all(same(*pair) for pair in zip(parts, scored(HERE, model, features), strict=True))
 
 
+@pytest.mark.long
 def test_the_head_killed(
     two: Nodes, there: OnRay, model: Model, features: np.ndarray, labeled: tuple[TrainingSet, Recipe], tmp_path: Path
 ) -> None:

@@ -94,6 +94,7 @@ def test_people_go_on_while_the_model_is_trained(project: Project) -> None:
     assert not Job.objects.filter(kind=Job.Kind.TRAIN).values("batch").annotate(n=Count("pk")).filter(n__gt=1).exists()
 
 
+@pytest.mark.long
 def test_the_second_selection_can_be_replayed(project: Project) -> None:
     user = annotator(project)
     drain()
@@ -235,6 +236,7 @@ def test_who_wants_the_newest_model_waits_for_it(tmp_path: Path) -> None:
     assert (batch.state, batch.selection, batch.tasks.filter(margin=None).count()) == ("open", 1, 0)
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_now_and_then_loses_nothing(tmp_path: Path) -> None:
     project = digits_project(tmp_path, n=240, batch_size=40, pick_ahead=0.6)
     user, rng = annotator(project), random.Random(3)

@@ -19,6 +19,7 @@ from labeling.steps.encode import load_encoder
 from labeling.steps.reading import load_model, open_features
 from labeling.steps.registry import run_step
 from models_store.prediction import probabilities
+from tests.extent import some
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -146,7 +147,7 @@ def test_a_version_that_was_held_back_can_be_used_all_the_same(two_rounds: Proje
     assert (found.version.number, found.by_gate.number, found.held_back) == (2, 1, False)
 
 
-@pytest.mark.parametrize("before", ["embed", "cluster", "select"])
+@pytest.mark.parametrize("before", some(["cluster", "embed", "select"]))
 def test_a_step_that_is_taken_up_again_stays_with_one_version(two_rounds: Project, before: str) -> None:
     """A manager chooses while a batch is being picked, and the worker dies there: margins and tasks are of one."""
     project, user = two_rounds, User.objects.get()

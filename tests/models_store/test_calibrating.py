@@ -24,6 +24,7 @@ from models_store.training.calibrating import (
 from models_store.training.run import Run
 from models_store.training.trainer import numbered
 from models_store.training.training_set import split
+from tests.extent import examples
 
 QUICK = TrainConfig(min_steps=5, epochs=2)
 
@@ -43,7 +44,7 @@ def noisy(n: int, seed: int) -> Pool:
     return Pool(pool.features, np.where(rng.random(n) < 0.25, rng.integers(0, 4, n), pool.classes), 4)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=examples(40))
 @given(
     n=st.integers(1, 3000),
     wanted=st.integers(0, 4000),

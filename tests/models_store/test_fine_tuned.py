@@ -19,11 +19,12 @@ from models_store.onnx_export import to_onnx
 from models_store.prediction import predict
 from models_store.training import Recipe, Runtime, Trained, TrainingSet, train
 from models_store.training.optimiser import GENTLY, parameter_groups
+from tests.extent import some
 
 QUICK = TrainConfig(epochs=2, min_steps=6, max_steps=6, batch_size=16)
 
 
-@pytest.fixture(scope="module", params=SMALL)
+@pytest.fixture(scope="module", params=some(SMALL))
 def fitted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> FineTuned:
     weights = saved(network_of(request.param), tmp_path_factory.mktemp("w") / "w.safetensors")
     return FineTuned.fit([], architecture=request.param, weights=weights, size=32)
@@ -91,6 +92,7 @@ def test_a_picture_alone_gives_what_it_gives_among_others(trained: Trained, few:
     np.testing.assert_allclose(among[::23], alone, atol=1e-4)
 
 
+@pytest.mark.long
 def test_it_learns_more_than_a_small_network_on_the_frozen_one(tmp_path: Path, digits) -> None:
     """The network has learned to tell 0 and 1 apart elsewhere; here it is to tell 5 to 9: 0.95 and more of them, over
     seeds, for which the frozen one has 0.85 to 0.9.

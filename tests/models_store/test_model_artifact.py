@@ -18,6 +18,7 @@ from models_store import artifact
 from models_store.artifact import ArtifactError
 from models_store.config import TrainConfig
 from models_store.prediction import predict
+from tests.extent import examples
 
 FILES = ["model.safetensors", "README.md", "manifest.json"]
 LINEAGE = {"classes": ["kayak", "canoë", "raft", "ship"], "batch": 3, "labels_sha256": "ab" * 32}
@@ -123,7 +124,7 @@ def test_a_file_cut_anywhere_is_refused(folder, name):
             artifact.load(folder)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(FILES), st.floats(0, 1, exclude_max=True), st.integers(1, 255))
 def test_any_changed_byte_of_any_file_is_noticed(folder, name, where, change):
     path = folder / name

@@ -10,6 +10,7 @@ from model_data import asked, blobs
 
 from models_store import questions
 from models_store.prediction import predict
+from tests.extent import examples
 
 POOL = blobs(700, seed=3)
 
@@ -39,7 +40,7 @@ def slow_reference(question: str, logits: np.ndarray, proposed: int, best: int) 
     return entropy(list(shares)), error
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(
     question=st.sampled_from(["single", "multi", "verify"]),
     logits=st.integers(1, 7).flatmap(

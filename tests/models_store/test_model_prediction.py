@@ -12,6 +12,7 @@ from models_store import prediction, questions
 from models_store.config import TrainConfig
 from models_store.prediction import predict, probabilities
 from models_store.training import Trained
+from tests.extent import examples
 
 POOL = blobs(700, seed=3)
 
@@ -44,7 +45,7 @@ def slow_reference(question: str, logits: np.ndarray, proposed: int) -> tuple[fl
     return ranked[0] - (ranked[1] if len(ranked) > 1 else 0.0), ranked[0]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(
     question=st.sampled_from(["single", "multi", "verify"]),
     logits=st.integers(1, 7).flatmap(

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models_store.reliability import LEAST_IN_A_BIN, MOST_BINS, calibration
+from tests.extent import examples
 
 
 def literal(confidence, right):
@@ -25,7 +26,7 @@ chances = st.one_of(st.floats(0, 1), st.sampled_from([0.0, 0.5, 0.9, 1.0]))
 items = st.lists(st.tuples(chances, st.booleans()), min_size=1, max_size=120)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(items)
 def test_the_errors_are_those_of_the_literal_reference(values):
     confidence, right = (list(column) for column in zip(*values, strict=True))
@@ -35,7 +36,7 @@ def test_the_errors_are_those_of_the_literal_reference(values):
     assert (found.sure, found.right) == pytest.approx((np.mean(confidence), np.mean(right)))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(items, st.randoms())
 def test_it_is_a_matter_of_the_items_and_not_of_their_order(values, random):
     shuffled = random.sample(values, len(values))

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 
 from models_store import encoders
 from models_store.encoders import EncodingError, Pixels
+from tests.extent import examples
 
 PIXELS = encoders.for_kind("image").fit([])
 
@@ -112,7 +113,7 @@ def test_an_image_that_would_fill_the_memory_is_refused(monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore:::PIL")
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     kind=st.sampled_from(["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"]),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=6)), min_size=1, max_size=4),

@@ -11,6 +11,7 @@ from models_store.config import TrainConfig
 from models_store.prediction import predict
 from models_store.questions import named
 from models_store.training import Recipe, TrainingSet, train
+from tests.extent import examples
 
 SCORE, SINGLE = named("score"), named("single")
 logits_of = st.integers(2, 7).flatmap(
@@ -24,7 +25,7 @@ def above_by_hand(row: np.ndarray) -> np.ndarray:
     return np.array([p[k + 1 :].sum() for k in range(len(p) - 1)])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(logits=logits_of, data=st.data())
 def test_loss_and_decision_are_those_of_one_question_after_the_other(logits, data):
     k = logits.shape[1]
@@ -42,7 +43,7 @@ def test_loss_and_decision_are_those_of_one_question_after_the_other(logits, dat
             assert decision.confidence[row].item() == pytest.approx(p[decision.best[row]], abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(logits=logits_of)
 def test_error_vectors_are_the_gradient_of_the_loss_were_the_own_answer_right(logits):
     given_logits = torch.from_numpy(logits).double().requires_grad_()

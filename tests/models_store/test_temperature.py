@@ -16,6 +16,7 @@ from models_store.networks.calibration import apart
 from models_store.prediction import predict, probabilities
 from models_store.questions import named
 from models_store.training.calibrating import HIGHEST, LIKELY, LOWEST, OBJECTIVES, fit_adaptive, fit_temperature
+from tests.extent import examples
 
 
 def told(n, seed, *, n_classes=5, wrong_by=1.0):
@@ -40,7 +41,7 @@ def test_accuracy_versus_uncertainty_cools_a_model_that_is_right_and_unsure():
     assert fit_temperature(named("single"), logits, targets, by="s-avuc") < 0.3
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=examples(30))
 @given(seed=st.integers(0, 10_000), n=st.integers(2, 60), wrong_by=st.floats(0.2, 5))
 def test_no_other_temperature_is_likelier_given_what_is_believed_beforehand(seed, n, wrong_by):
     logits, targets = told(n, seed, wrong_by=wrong_by)

@@ -8,6 +8,7 @@ from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from models_store import encoders
 from models_store.encoders import EncodingError, TfidfSvd, tfidf_svd
+from tests.extent import examples
 
 SEA = ["the ship sails the sea", "a sea of waves and a ship", "waves rock the old ship", "sail a ship over waves"]
 BREAD = ["bake the bread with flour", "flour and water make bread", "the oven bakes bread", "knead flour for the oven"]
@@ -93,7 +94,7 @@ def test_what_is_no_text_is_refused_and_its_place_is_told(raw):
     assert caught.value.index == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.text(st.characters(), max_size=30), max_size=12))
 def test_any_texts_at_all_give_finite_features(texts):
     encoder = TfidfSvd.fit(texts)

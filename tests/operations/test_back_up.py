@@ -89,6 +89,7 @@ def databases() -> Iterator[list[str]]:
                 connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_labels_go_on_from_a_backup_that_was_made_while_the_loop_turned(tmp_path: Path, databases: list[str]) -> None:

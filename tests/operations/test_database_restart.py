@@ -117,6 +117,7 @@ Job.objects.enqueue("train", project=project, batch=batch)
 CRASHES = 11
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_a_step_waits_for_a_database_that_crashes_again_and_again(postgres: Postgres) -> None:

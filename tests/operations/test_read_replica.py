@@ -91,6 +91,7 @@ class Site:
         assert not submitted.raise_for_status().json()["rejected"]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.django_db
 def test_a_replica_takes_reads_and_nobody_misses_anything(main: Postgres, tmp_path: Path) -> None:

@@ -111,6 +111,7 @@ def test_it_holds_the_program_and_lists_what_it_needs(wheel: Path) -> None:
     assert len(needed) == len([line for line in lines if line and not line.startswith("#")])
 
 
+@pytest.mark.long
 def test_the_demo_runs_in_an_empty_folder(programs: Path, folder: Path, site: str) -> None:
     assert get(f"{site}/healthz") == b'{"status": "ok"}'
     page = get(f"{site}/login/").decode()
@@ -122,6 +123,7 @@ def test_the_demo_runs_in_an_empty_folder(programs: Path, folder: Path, site: st
     assert {path.name for path in folder.iterdir()} == {".env", "config.py", "log", "marginalia-data"}
 
 
+@pytest.mark.long
 def test_every_command_is_there(programs: Path, folder: Path) -> None:
     assert marginalia(programs, folder, "--version") == f"Marginalia {__version__}\n"
     assert "--drain" in marginalia(programs, folder, "worker", "--help")
@@ -130,6 +132,7 @@ def test_every_command_is_there(programs: Path, folder: Path) -> None:
     assert {"demo", "run", "worker", "simulate_annotators", "export_labels", "migrate"} <= set(listed)
 
 
+@pytest.mark.long
 def test_a_command_before_the_first_start_says_what_to_do(programs: Path, folder: Path) -> None:
     done = subprocess.run(
         [programs / "marginalia", "status", "digits"], cwd=folder, env=ENVIRONMENT, capture_output=True, text=True

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from labeling.resolving import dawid_skene
 from labeling.resolving.people import Answers, weigh
 from labeling.resolving.posterior import CLIP, Vote, Word, asks_another, posterior, worth_asking
+from tests.extent import examples
 
 ACCURACIES = st.floats(0.05, 0.99)
 
@@ -109,7 +110,7 @@ def test_dawid_and_skene_is_what_plain_loops_come_to(answers: Answers) -> None:
     np.testing.assert_allclose(ours.probability, theirs[ours.item, ours.value], atol=1e-3)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(crowds())
 def test_neither_names_nor_order_matter(answers: Answers) -> None:
     order = np.random.default_rng(0).permutation(len(answers.item))

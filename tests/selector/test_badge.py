@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import arrays
 from scipy.stats import chisquare
 
 from selector.strategies import PoolArrays, badge, pick, shards
+from tests.extent import examples
 
 
 def gradients(errors, embeddings):
@@ -60,7 +61,7 @@ def inputs(draw):
     )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(inputs(), st.integers(0, 100), st.sampled_from([1, 3, 512]), st.sampled_from([-1, 2, 32]))
 def test_it_is_the_seeding_of_k_means_over_gradient_embeddings(values, seed, most, wasted):
     """Whole numbers are exact in all that is computed, so that both draw the same items."""

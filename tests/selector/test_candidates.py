@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
+from tests.extent import examples
 
 
 def literal(margins, clusters, batch_size, most):
@@ -31,7 +32,7 @@ def pools(draw):
     return np.array(margins, np.float32), np.array(clusters, np.int64)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(pools(), st.integers(0, 100), st.one_of(st.just(10.0), st.floats(1, 12)))
 def test_it_equals_the_literal_reference(pool, batch_size, most):
     expected = literal(*(array.tolist() for array in pool), batch_size, most)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from selector.class_guard import limit, pick_guarded
 from selector.strategies import STRATEGIES, PoolArrays, pick
+from tests.extent import examples
 
 
 def pool_of(n, seed=0):
@@ -48,7 +49,7 @@ def literal_by_margin(margins, classes, batch_size, most):
     return chosen + [item for item in order if item not in chosen][: batch_size - len(chosen)]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.lists(st.integers(0, 4), max_size=40), st.integers(0, 45), st.floats(1, 5), st.integers(0, 1000))
 def test_by_margin_it_goes_down_the_list_and_skips_full_classes(classes, batch_size, class_guard, seed):
     margins = np.random.default_rng(seed).permutation(len(classes)).astype(float)
@@ -59,7 +60,7 @@ def test_by_margin_it_goes_down_the_list_and_skips_full_classes(classes, batch_s
     assert sorted(chosen.tolist()) == sorted(expected)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     st.sampled_from(list(STRATEGIES)),
     st.lists(st.integers(0, 3), max_size=40),

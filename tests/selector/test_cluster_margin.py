@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 from selector.cluster_margin import select
+from tests.extent import examples
 
 
 def smallest(values, count, rng):
@@ -81,7 +82,7 @@ def picked(pool, batch_size, candidate_factor, seed):
     return select(*pool, batch_size=batch_size, candidate_factor=candidate_factor, rng=rng)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=examples(120))
 @given(**settings_of_a_batch)
 def test_it_equals_the_literal_reference_to_the_item(pool, batch_size, candidate_factor, seed):
     expected = literal(

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from scipy.stats import chisquare
 
 from selector.strategies import PoolArrays, coreset, pick, shards
+from tests.extent import examples
 
 
 def literal(embeddings, centres, wanted, rng):
@@ -43,7 +44,7 @@ def inputs(draw):
     return rows, draw(arrays("float32", (m, d), elements=whole)), draw(st.integers(0, n))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(inputs(), st.integers(0, 100), st.integers(1, 30))
 def test_it_is_the_greedy_k_centre(values, seed, looked_at_apart):
     rows, centres, wanted = values

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selector.linkage import Dendrogram, average_linkage
+from tests.extent import examples
 
 
 def of(n, seed=0):
@@ -231,7 +232,7 @@ def saved(tmp_path_factory):
     return path
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(data=st.data())
 def test_a_damaged_file_is_refused_or_read_right_never_read_wrong(saved, data):
     content = bytearray(saved.read_bytes())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from selector.dendrogram import Dendrogram
 from selector.leaves import in_line
+from tests.extent import examples
 
 
 def random_tree(n: int, seed: int) -> Dendrogram:
@@ -31,7 +32,7 @@ def same_partition(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 @given(st.integers(1, 40), st.integers(0, 2**32 - 1))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=examples(120), deadline=None)
 def test_a_cut_of_the_line_is_the_cut_of_the_dendrogram(n: int, seed: int) -> None:
     tree = random_tree(n, seed)
     items, joined_by = in_line(tree)

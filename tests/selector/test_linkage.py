@@ -16,6 +16,7 @@ from selector import linkage, neighbours
 from selector.exact import exact_average_linkage
 from selector.linkage import Dendrogram
 from selector.vectors import METRICS
+from tests.extent import examples
 
 # Small pools are clustered exactly: here they take the way of the large ones.
 average_linkage = partial(linkage.average_linkage, exact_up_to=0)
@@ -232,7 +233,7 @@ def test_whatever_the_pool_there_is_one_whole_tree(embeddings, metric, copies):
     assert metric != "cosine" or (dendrogram.heights <= 2 + 1e-6).all()
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(seed=st.integers(0, 10_000), metric=st.sampled_from(METRICS))
 def test_small_pools_without_ties_come_out_as_exact_ones(seed, metric):
     embeddings = np.random.default_rng(seed).normal(size=(120, 4))

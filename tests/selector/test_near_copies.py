@@ -9,6 +9,7 @@ from scipy.spatial.distance import squareform
 
 from selector.copies import near_copies
 from selector.dendrogram import Dendrogram
+from tests.extent import examples
 
 
 def random_tree(n: int, levels: int, rng: np.random.Generator) -> Dendrogram:
@@ -45,7 +46,7 @@ def slow_copies(tree, picked, free, radius, most):
     return [(owner, item, height) for owner, copies in kept.items() for height, item in sorted(copies)[:most]]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     n=st.integers(0, 40),
     levels=st.sampled_from([1, 2, 4, 200]),

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selector.alike import ENOUGH, filled_up, law_of, lowest, shown_alike
+from tests.extent import examples
 
 MOST = 6
 numbers = st.lists(st.integers(0, 2 * MOST), min_size=1, max_size=60).map(np.array)
@@ -22,7 +23,7 @@ def slow_shown(number: int, law: np.ndarray, target: np.ndarray, chance: float) 
     return min(at_place, number)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(some=numbers, target=laws, seed=seeds)
 def test_shown_numbers_are_those_of_a_slow_search_and_never_more_than_there_are(some, target, seed):
     law, chance = law_of(some, MOST), np.random.default_rng(seed).random(len(some))
@@ -33,7 +34,7 @@ def test_shown_numbers_are_those_of_a_slow_search_and_never_more_than_there_are(
     assert (shown >= 0).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(some=numbers, seed=seeds)
 def test_nothing_is_taken_away_where_the_laws_are_the_same(some, seed):
     law = law_of(some, MOST)
@@ -41,7 +42,7 @@ def test_nothing_is_taken_away_where_the_laws_are_the_same(some, seed):
     assert shown.tolist() == np.minimum(some, MOST).tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(kinds=st.lists(numbers, min_size=1, max_size=4))
 def test_all_kinds_show_the_same_numbers_equally_often(kinds):
     target = lowest([law_of(some, MOST) for some in kinds])
@@ -53,7 +54,7 @@ def test_all_kinds_show_the_same_numbers_equally_often(kinds):
         np.testing.assert_allclose(shares, target, atol=0.02)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(kinds=st.lists(laws, min_size=1, max_size=4), n=st.integers(0, 100))
 def test_laws_stay_laws(kinds, n):
     for law in (lowest(kinds), filled_up(kinds[0], n, kinds[-1])):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 
 from selector.radius import Radius, learn_radius
+from tests.extent import examples
 
 CHECKS = st.lists(st.tuples(st.integers(0, 12).map(lambda step: step / 8), st.booleans()), max_size=60)
 SHARES = st.sampled_from([0.0, 0.02, 0.1, 0.4, 1.0])
@@ -16,7 +17,7 @@ def apart(checks):
     return np.array([height for height, _ in checks]), np.array([agrees for _, agrees in checks], bool)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(CHECKS, SHARES, st.sampled_from([0.5, 0.9, 0.99]), st.integers(1, 6))
 def test_as_scipys_exact_test_of_each_radius_says(checks, error, confidence, radii):
     heights, agreed = apart(checks)
@@ -35,7 +36,7 @@ def test_as_scipys_exact_test_of_each_radius_says(checks, error, confidence, rad
     assert learn_radius(heights, agreed, error=error, confidence=confidence, radii=radii) == Radius(trusted, reach)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(CHECKS.filter(bool), SHARES, st.data())
 def test_more_disagreement_enlarges_neither(checks, error, data):
     heights, agreed = apart(checks)

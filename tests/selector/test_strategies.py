@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 from selector.candidates import sufficient_factor
 from selector.cluster_margin import select
 from selector.strategies import STRATEGIES, PoolArrays, pick, settle_factor
+from tests.extent import examples
 
 DOCUMENTED = Path(__file__).parents[2] / "docs/explanation/selection.md"
 MARGINS = np.array([0.9, 0.1, 0.5, 0.1, 0.7, 0.3])
@@ -154,7 +155,7 @@ def any_pool(draw):
     )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=examples(150))
 @given(st.sampled_from(list(STRATEGIES)), any_pool(), st.integers(0, 40), st.integers(0, 2**32))
 def test_exactly_the_batch_size_of_distinct_items_whatever_the_input(strategy, pool, batch_size, seed):
     batches = [picked(strategy, pool, batch_size=batch_size, seed=seed) for _ in range(2)]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from selector.strategies import PoolArrays, pick, typicality
 from selector.strategies.typicality import most_typical
+from tests.extent import examples
 
 
 def distances_in_clusters(rows, clusters):
@@ -36,7 +37,7 @@ def slow_picks(clusters, distances, labels, batch_size):
     return picks
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     n=st.integers(0, 60),
     names=st.integers(1, 6),

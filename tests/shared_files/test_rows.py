@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from labeling.shared_files import rows
 from labeling.shared_files.copies import Copies
 from labeling.shared_files.rows import StoredRows
+from tests.extent import examples
 
 
 class Killed(Exception):
@@ -59,7 +60,7 @@ def matrix(folder: Path) -> tuple[StoredRows, str, Path]:
 APPENDS = st.lists(st.tuples(st.integers(1, 30), st.none() | st.integers(0, 4)), min_size=1, max_size=25)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(appends=APPENDS, seed=st.integers(0, 1000), piece_bytes=st.sampled_from([8, 64, 1 << 20]))
 def test_whatever_is_killed_what_counts_is_what_was_appended(
     folder: Path, appends: list[tuple[int, int | None]], seed: int, piece_bytes: int

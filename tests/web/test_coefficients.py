@@ -15,6 +15,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from labeling.insight.bootstrap import Votes, estimates
 from labeling.insight.coefficients import by_class, confusions, divided, ordinal, overall, pairs
+from tests.extent import examples
 
 Rows = list[dict[int, Any]]
 
@@ -64,7 +65,7 @@ def values(statistic: Any) -> list[float]:
 
 
 @given(ROWS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_all_coefficients_against_their_definitions(rows: Rows) -> None:
     votes, plain = votes_of(rows, 4), [list(row.values()) for row in rows]
     same = [a == b for row in plain for a, b in itertools.permutations(row, 2)]
@@ -74,7 +75,7 @@ def test_all_coefficients_against_their_definitions(rows: Rows) -> None:
 
 
 @given(ROWS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_pairs_and_classes_against_counting(rows: Rows) -> None:
     votes = votes_of(rows, 4)
     result = pairs(votes, 2)
@@ -105,7 +106,7 @@ def test_pairs_and_classes_against_counting(rows: Rows) -> None:
         st.dictionaries(st.integers(0, 2), st.lists(st.integers(0, 2), unique=True), min_size=2), min_size=2, max_size=9
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=examples(40), deadline=None)
 def test_with_several_classes_each_is_a_decision(rows: Rows) -> None:
     """The same as an item for each class, answered yes or no."""
     apart: Rows = [{rater: int(c in value) for rater, value in row.items()} for row in rows for c in range(3)]

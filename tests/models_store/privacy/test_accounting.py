@@ -12,6 +12,7 @@ from opacus.accountants.analysis.rdp import compute_rdp
 from models_store.privacy import accounting
 from models_store.privacy.accounting import ORDERS, Phase, epsilon, least_noise, renyi
 from models_store.privacy.config import PrivacyConfig
+from tests.extent import examples
 
 PLANS = st.lists(
     st.builds(Phase, st.floats(0.4, 50), st.sampled_from([0.001, 0.05, 0.3, 1.0]), st.integers(1, 500)),
@@ -62,7 +63,7 @@ def test_figures_of_another_library():
     assert epsilon([Phase(8.0, 1.0, 2)], 1e-5) == pytest.approx(0.69483, rel=1e-3)
 
 
-@settings(max_examples=30)
+@settings(max_examples=examples(30))
 @given(PLANS, st.sampled_from([1e-3, 1e-5, 1e-8]))
 def test_more_steps_cost_more_and_more_noise_costs_less(plan, delta):
     cost = epsilon(plan, delta)
