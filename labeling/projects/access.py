@@ -1,6 +1,6 @@
-"""The check of abilities, for the API and the pages alike.
+"""Check the abilities of members, for the API and the pages.
 
-For users who are not members a project does not exist (404); a member without the ability reads who has it (403).
+Users who are not members of a project get a 404; a member without the ability gets a 403 that names the roles with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ PROJECT = Columns(Project, "p")
 
 
 def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
-    """The user's membership, with its project. Raises `Http404`. A superuser counts as manager everywhere."""
+    """The user's membership, with its project. A superuser counts as a manager of every project.
+
+    Raises `Http404` if the user is not a member or the project does not exist.
+    """
     membership = find_membership(user, slug) if isinstance(user, User) else None
     if membership is None:
         raise Http404("There is no such project, or you are not a member of it.")
@@ -26,8 +29,8 @@ def membership_of(user: User | AnonymousUser, slug: str) -> Membership:
 
 
 def find_membership(user: User, slug: str) -> Membership | None:
-    """As `membership_of`; None for everybody to whom the project does not exist."""
-    # Asked with every request to a project.
+    """As `membership_of`, but None in place of the 404."""
+    # Plain SQL: every request to a project runs this query.
     member_rows = rows(
         f"SELECT {MEMBER_ROW.sql}, {PROJECT.sql} FROM labeling_project p "
         "JOIN labeling_membership m ON m.project_id = p.id "
@@ -46,20 +49,21 @@ def find_membership(user: User, slug: str) -> Membership | None:
 
 
 def require(membership: Membership, ability: Ability) -> None:
-    """Raise `PermissionDenied`, saying who may, unless the member has the ability."""
+    """Raise `PermissionDenied` unless the member has the ability. The message names the roles that have it."""
     if not membership.can(ability):
         raise PermissionDenied(f"Only {who_may(ability)} of this project may do that.")
 
 
 def require_unarchived(membership: Membership) -> None:
-    """Raise `PermissionDenied` where nothing may be changed, for the project is archived."""
+    """Raise `PermissionDenied` if the project is archived."""
     if membership.project.archived_at is not None:
         raise PermissionDenied("This project is archived: it can be read, not changed. A manager can unarchive it.")
 
 
 def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:
-    """The user's memberships with their projects, archived ones too, by name of the project; with `deleted`, also those
-    in deleted projects.
+    """The user's memberships with their projects, archived projects included, in the order of the slugs.
+
+    With `deleted`, memberships of deleted projects too.
     """
     if user.is_superuser:
         projects = Project.objects.all() if deleted else Project.objects.kept()
@@ -71,10 +75,10 @@ def projects_of(user: User, *, deleted: bool = False) -> list[Membership]:
 
 
 def is_operator(user: User) -> bool:
-    """Whether the user may know what else there is on this installation."""
+    """Whether the user may see projects and accounts outside their own projects."""
     return user.is_staff or user.is_superuser
 
 
 def may_create_projects(user: User) -> bool:
-    """Staff may, and members who may change a project as a whole."""
+    """Whether the user is an operator, or may change at least one project as a whole."""
     return is_operator(user) or user.memberships.who_can(Ability.PROJECT_CHANGE).exists()

@@ -1,7 +1,7 @@
-"""Changing all items that match, however many: asked for by a request, carried out by the worker in small parts.
+"""Change all items that match a filter: a request records the change, and the worker carries it out in small parts.
 
-Items are walked in the order of their ids, those that were there when it was asked for. To change an item twice changes
-nothing more: a part that was interrupted is done again.
+The worker goes through the items in the order of their ids, up to the last item at the time of the request. An
+interrupted part is repeated: to change an item a second time has no effect.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from labeling.models import BulkChange, Project, User
 from labeling.models.removals import BulkChangeQuerySet
 
 PART = 200
-# Finished ones are told for a while.
+# Pages show finished changes for this long.
 SHOWN = datetime.timedelta(minutes=30)
 
 
 def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Change) -> BulkChange:
-    """Have all items that match changed; `change` names none. Raises `FilterError`."""
+    """Record a change of all items that match `filters`, for the worker; `change` has no ids. Raises `FilterError`."""
     items = matching(project, read_filter(project, filters))
     return BulkChange.objects.create(
         project=project,
@@ -42,14 +42,14 @@ def ask(*, project: Project, user: User, filters: Mapping[str, str], change: Cha
 
 
 def under_way(project: Project) -> BulkChangeQuerySet:
-    """Changes that are carried out now, and those that ended lately, the newest first."""
+    """Unfinished changes, and changes that ended within `SHOWN`, the newest first."""
     lately = BulkChange.objects.filter(project=project, finished_at__gt=timezone.now() - SHOWN)
     unfinished: BulkChangeQuerySet = BulkChange.objects.unfinished().filter(project=project)
     return (unfinished | lately).select_related("user").order_by("-pk")
 
 
 def carry_on(seconds: float) -> None:
-    """Go on with the changes that were asked for, for about so long, with a pause as long behind each part."""
+    """Carry out due changes for about this many seconds. A pause as long as the part follows each part."""
     until = time.monotonic() + seconds
     for bulk in BulkChange.objects.due().select_related("project", "user"):
         began = time.monotonic()
@@ -62,7 +62,7 @@ def carry_on(seconds: float) -> None:
 
 
 def _part(bulk: BulkChange) -> bool:
-    """Change the next items. Returns whether there may be more to do now."""
+    """Change the next `PART` items. Returns whether the change has more items that can be changed now."""
     held = BulkChange.objects.unfinished().filter(pk=bulk.pk, position=bulk.position)
     try:
         items = matching(bulk.project, read_filter(bulk.project, bulk.filters))
@@ -72,12 +72,12 @@ def _part(bulk: BulkChange) -> bool:
             held.update(finished_at=timezone.now())
             return False
         effect = Change(bulk.action, ids, bulk.reason, bulk.value).carry_out(bulk.project, bulk.user)
-    except FilterError as error:  # a class or batch that is gone
+    except FilterError as error:  # the filter names a class or batch that was removed
         held.update(finished_at=timezone.now(), failure=str(error)[:300])
         return False
-    except RemovalError:  # others do not let go of them: later
+    except RemovalError:  # other transactions hold these items: try again later
         return False
     fields: dict[str, Any] = {"position": ids[-1], "seen": F("seen") + len(ids), "changed": F("changed") + effect.items}
-    held.update(**fields)  # unless another worker has come further with it
+    held.update(**fields)  # no row if another worker has moved the position on
     bulk.refresh_from_db(fields=["position", "finished_at"])
     return bulk.finished_at is None

@@ -1,4 +1,4 @@
-"""The fields of a class that people edit, and what they may hold."""
+"""Set and check the fields of a class that managers edit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EDITABLE = ("name", "description", "key", "colour", "aliases", "parent_id")
 
 
 def fill(label_class: LabelClass, fields: Mapping[str, Any]) -> None:
-    """Set these fields. Raises `ValidationError`, by field, for what cannot be."""
+    """Set these fields of the class, without saving it. Raises `ValidationError`, by field, for a wrong value."""
     unknown = set(fields) - {*EDITABLE, "parent"}
     if unknown:
         raise ValidationError(dict.fromkeys(unknown, "A class has no such field."))
@@ -51,7 +51,7 @@ def _check_name(label_class: LabelClass) -> None:
     if invisible.first_invisible(name) is not None or "\x00" in name:
         raise ValidationError({"name": "The name has an invisible character. Type it again."})
     others = label_class.project.classes.exclude(pk=label_class.pk)
-    # An é is an é, whether it is one character or two.
+    # "é" as one character and "é" as two characters are the same name.
     same = others.filter(name__in={name, normalize("NFC", name), normalize("NFD", name)}).first()
     if same is not None:
         state = " It is archived: restore it instead." if same.archived_at else ""

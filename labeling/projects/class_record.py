@@ -1,4 +1,4 @@
-"""What every change of the classes does: hold the project, look the classes up, and record what was before."""
+"""The steps that all changes of classes share: lock the project, look up the classes, record their earlier fields."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from labeling.models import ClassChange, Job, LabelClass, Project, User
 
 
 class ClassError(Exception):
-    """The classes cannot be changed in this way as things are; the message says why."""
+    """The classes cannot be changed in this way now; the message says why."""
 
 
-# Whoever answers at this moment has read the classes before the change: labels follow when these requests are over.
+# Requests that are under way may have read the classes before the change: relabeling waits until they have ended.
 SETTLE_SECONDS = 3
 KINDS_THAT_RELABEL = (ClassChange.Kind.MERGED, ClassChange.Kind.SPLIT)
 LEAST = 2
@@ -22,13 +22,13 @@ MOST_EARLIER_NAMES = 100
 
 
 def remember_name(project: Project, name: str, index: int) -> None:
-    """Keep the name that a class has up to now: open pages, and answers on their way, still call it so."""
+    """Record the name that a class has had until now: open pages and answers under way still use that name."""
     project.earlier_names = [*project.earlier_names, [name, index, project.class_revision]][-MOST_EARLIER_NAMES:]
     project.save(update_fields=["earlier_names"])
 
 
 def hold(project: Project) -> Project:
-    """The project with its row locked: changes to its classes come one after the other."""
+    """The project with its row locked, so that only one transaction at a time changes its classes."""
     return Project.objects.select_for_update(no_key=True).get(pk=project.pk)
 
 

@@ -1,4 +1,4 @@
-"""Which class is above which, for those who choose one by going down a tree."""
+"""The tree of classes, for pages on which annotators choose a class level by level."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from labeling.models import LabelClass, Project
 
 BETWEEN = " > "
-"""Stands between the names of a path: `animal > bird` is above `animal > bird > owl`."""
+"""Separates the names of a path: `animal > bird` is above `animal > bird > owl`."""
 NONE = -1
 
 
 def places_above(project: Project, offered: Sequence[LabelClass]) -> list[int]:
-    """For each of these classes the place among them of the class above it, -1 for none; empty if none has one.
+    """For each class in `offered`, the index in `offered` of its parent, -1 without a parent. One query.
 
-    What a manager said it is a kind of goes before what its name says. Above a class that is not among them comes the
-    next one above. One query.
+    The list is empty if no class has a parent. The parent that a manager chose takes precedence over the path in the
+    name. A chosen parent that is not in `offered` is replaced by its nearest ancestor in `offered`.
     """
     place = {each.pk: at for at, each in enumerate(offered)}
     named = {each.name: at for at, each in enumerate(offered)}
@@ -30,7 +30,7 @@ def places_above(project: Project, offered: Sequence[LabelClass]) -> list[int]:
 
 
 def _by_name(name: str, named: dict[str, int]) -> int:
-    """The place of the class with the longest path that this name goes on from."""
+    """The place of the class whose name is the longest prefix of this path."""
     while BETWEEN in name:
         name = name.rpartition(BETWEEN)[0]
         if name in named:

@@ -1,7 +1,8 @@
-"""Classes live: added, renamed, described, moved, merged, archived. Each change is recorded, and can be undone.
+"""Add, edit, move, merge, split, archive and restore the classes of a project. Each change is recorded; the newest can
+be undone.
 
-Whoever changes classes holds the project's row, so changes come one after the other. Answers keep what was answered;
-labels follow a merge, in the background (`labeling.answering.relabeling`), and at once where an answer comes in.
+Every change locks the project's row, so changes come one after the other. Answers keep their class. Labels follow a
+merge or a split in the background (`labeling.answering.relabeling`); new answers follow it at once.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MOST_PARTS = 20
 
 @transaction.atomic
 def add(*, project: Project, user: User | None, name: str, **details: Any) -> LabelClass:
-    """Add a class behind the others. Models learn it from the next training on.
+    """Add a class as the last one. Models learn it from the next training on.
 
     Raises `ValidationError`, by field, or `ClassError`.
     """
@@ -57,7 +58,7 @@ def add(*, project: Project, user: User | None, name: str, **details: Any) -> La
 
 @transaction.atomic
 def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> LabelClass:
-    """Change fields of a class: those of `EDITABLE`. Raises `ValidationError`, by field, or `ClassError`."""
+    """Change fields of a class that `EDITABLE` names. Raises `ValidationError`, by field, or `ClassError`."""
     project = hold(project)
     edited = class_at(project, index)
     before = fields_of(edited, EDITABLE)
@@ -78,7 +79,7 @@ def edit(*, project: Project, user: User | None, index: int, **fields: Any) -> L
 
 @transaction.atomic
 def move(*, project: Project, user: User | None, index: int, position: int) -> None:
-    """Put a class at this place among those that are offered, counted from 0. Raises `ClassError`."""
+    """Move a class to this position among the offered classes, counted from 0. Raises `ClassError`."""
     project = hold(project)
     refuse(project.asks.fixed_scale)
     moved = offered(project, index)
@@ -88,7 +89,7 @@ def move(*, project: Project, user: User | None, index: int, position: int) -> N
     order = [*others[:position], moved, *others[position:]]
     if order == classes:
         return
-    # Archived ones keep their numbers: they come behind, should they be offered again.
+    # Archived classes keep their positions.
     for place, each in enumerate(order):
         each.position = place
     LabelClass.objects.bulk_update(order, ["position"], batch_size=500)
@@ -98,9 +99,9 @@ def move(*, project: Project, user: User | None, index: int, position: int) -> N
 
 @transaction.atomic
 def merge(*, project: Project, user: User | None, index: int, into: int) -> None:
-    """Make one class part of another: it is archived, and labels of it become labels of the other.
+    """Archive the class `index`, and turn its labels into labels of the class `into`. Answers keep their class.
 
-    Answers keep the class that was answered. Raises `ClassError`.
+    Raises `ClassError`.
     """
     project = hold(project)
     refuse(project.asks.fixed_classes)
@@ -121,10 +122,11 @@ def merge(*, project: Project, user: User | None, index: int, into: int) -> None
 
 @transaction.atomic
 def split(*, project: Project, user: User | None, index: int, into: Sequence[str]) -> list[LabelClass]:
-    """Put several classes in the place of one, by their names: those that are not there yet are added.
+    """Archive a class, and offer the classes named in `into` in its place. Returns those classes.
 
-    The class is archived. Items with that label lose it, and are asked again in the next batches. Answers stay as they
-    were given. Returns the classes that it becomes. Raises `ClassError`, or `ValidationError` for a name.
+    A name that the project does not offer becomes a new class. Items with the archived class as label lose that label,
+    and the next batches ask people about these items again. Answers keep their class. Raises `ClassError`, or
+    `ValidationError` for a name.
     """
     refuse(project.asks.fixed_classes)
     names = list(dict.fromkeys(name.strip() for name in into if name.strip()))
@@ -148,7 +150,7 @@ def split(*, project: Project, user: User | None, index: int, into: Sequence[str
 
 @transaction.atomic
 def archive(*, project: Project, user: User | None, index: int) -> None:
-    """Offer a class no more. Its labels stay, and models go on learning from them. Raises `ClassError`."""
+    """Stop offering a class. Its labels stay, and models go on learning from them. Raises `ClassError`."""
     project = hold(project)
     refuse(project.asks.fixed_classes)
     archived = offered(project, index)
@@ -160,7 +162,7 @@ def archive(*, project: Project, user: User | None, index: int) -> None:
 
 @transaction.atomic
 def restore(*, project: Project, user: User | None, index: int) -> None:
-    """Offer an archived class again. Raises `ClassError` for one that was merged: that is undone instead."""
+    """Offer an archived class again. Raises `ClassError` for a merged or split class: undo the merge or split."""
     project = hold(project)
     restored = class_at(project, index)
     if str(index) in project.merged:
@@ -176,7 +178,10 @@ def restore(*, project: Project, user: User | None, index: int) -> None:
 
 
 def undoable(project: Project) -> ClassChange | None:
-    """The newest change that stands, unless a model has been trained since, or is being trained. Three queries."""
+    """The newest change that is not undone, if it can be undone. At most four queries.
+
+    None if a training has ended or started since the change, or if a batch asks again about items of a split class.
+    """
     change = project.class_changes.filter(undone_at__isnull=True).order_by("-revision").first()
     if change is None or project.versions.filter(created_at__gte=change.created_at).exists():
         return None
@@ -187,14 +192,14 @@ def undoable(project: Project) -> ClassChange | None:
 
 
 def _asks_again(project: Project, split: ClassChange) -> bool:
-    """Whether people are asked again about items of the class that was split."""
+    """Whether a batch that is not open yet, or was opened after the split, asks people again about labeled items."""
     again = Task.objects.further().filter(is_gold=False, batch__project=project)
     return again.filter(Q(batch__opened_at=None) | Q(batch__opened_at__gt=split.created_at)).exists()
 
 
 @transaction.atomic
 def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
-    """Take the newest change back. Raises `ClassError` if it is another, or a model has learned it meanwhile."""
+    """Undo the newest change. Raises `ClassError` if `revision` is not the change that `undoable` returns."""
     project = hold(project)
     change = undoable(project)
     if change is None or change.revision != revision:
@@ -206,7 +211,7 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
     change.undone_at, change.undone_by = timezone.now(), user
     change.relabels = change.kind in KINDS_THAT_RELABEL
     change.save(update_fields=["undone_at", "undone_by", "relabels"])
-    # What follows the classes, such as an open page, sees that they are others again.
+    # Open pages compare this revision with their own to see that the classes have changed.
     project.class_revision += 1
     project.save(update_fields=["class_revision"])
     if change.relabels:
@@ -215,7 +220,10 @@ def undo(*, project: Project, user: User | None, revision: int) -> ClassChange:
 
 
 def _remove(project: Project, index: int) -> None:
-    """Remove the class that was added last. Indices go on from it, so that none but the last may go."""
+    """Remove the class that was added last. Only the last index may become free: `add` counts on from the last index.
+
+    Raises `ClassError` if an answer or a correction has the class.
+    """
     added = class_at(project, index)
     answers = Annotation.objects.answers().filter(task__batch__project=project, class_revision__gt=0)
     values = answers.values_list("value", flat=True).iterator(chunk_size=5000)
@@ -227,7 +235,7 @@ def _remove(project: Project, index: int) -> None:
 
 
 def _put_back(project: Project, change: ClassChange) -> None:
-    """Give the classes the fields that they had before the change, and the project its merges."""
+    """Restore the fields of the classes and the project's merges and splits as they were before the change."""
     names = {fields["name"] for fields in change.before.values() if "name" in fields}
     taken = project.classes.filter(name__in=names).exclude(index__in=[int(index) for index in change.before])
     if taken.exists():

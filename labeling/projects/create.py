@@ -1,4 +1,4 @@
-"""Creating a project, and choosing its encoder."""
+"""Create a project, and choose its encoder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from labeling.projects.proposals import check_setting
 from labeling.questions import QUESTIONS, InvalidValue
 from labeling.questions.base import MAX_NAME
 
-# Nothing that looks like something else when it is written down: no 0 and o, no 1, i and l.
+# Without characters that look alike in writing: no 0 and o, no 1, i and l.
 ENDING_LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 ENDING_LENGTH = 4
 
@@ -34,7 +34,10 @@ class EncoderSettled(Exception):
 
 
 def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
-    """The class names, trimmed. Raises `ValidationError` for too few, too many, empty, repeated or misleading ones."""
+    """The class names, trimmed.
+
+    Raises `ValidationError` for too few or too many names, and for an empty, repeated or misleading name.
+    """
     trimmed = [name.strip() for name in names]
     if any(not name for name in trimmed):
         raise ValidationError({"classes": "A class name is empty. Separate the names by single commas."})
@@ -46,14 +49,14 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
         at = invisible.first_invisible(name)
         if at is not None:
             raise ValidationError({"classes": _misleading(number, name, at)})
-    # An é is an é, whether it is one character or two.
+    # "é" as one character and "é" as two characters are the same name.
     repeated = sorted(name for name, n in Counter(normalize("NFC", name) for name in trimmed).items() if n > 1)
     if repeated:
         raise ValidationError({"classes": f"Classes occur twice: {', '.join(repeated[:5])}. Name each once."})
     if len(trimmed) < 2:
         raise ValidationError({"classes": "Give at least two classes."})
     try:
-        if question in QUESTIONS:  # if not, the project's own check says so
+        if question in QUESTIONS:  # `full_clean` of the project reports an unknown question
             QUESTIONS[question].check_classes(trimmed)
     except InvalidValue as error:
         raise ValidationError({"classes": str(error)}) from error
@@ -61,9 +64,9 @@ def check_classes(names: Sequence[str], question: str = "single") -> list[str]:
 
 
 def slug_for(user: User, slug: str) -> str:
-    """The slug that `user` gets for a new project: an operator the one asked for, others always with a random ending.
+    """The slug of a new project of `user`: for an operator `slug` itself, for others `slug` with a random ending.
 
-    Whether a slug is taken would tell them the names of projects that they are not in.
+    An error for a taken slug would reveal the names of other people's projects.
     """
     if access.is_operator(user):
         return slug
@@ -72,12 +75,15 @@ def slug_for(user: User, slug: str) -> str:
 
 
 def name_for(slug: str) -> str:
-    """What a project is called until somebody names it."""
+    """The name of a project that was created without a name."""
     return slug.replace("-", " ").capitalize()
 
 
 def class_lines(text: str) -> list[str]:
-    """The names in a list with one a line. Only line breaks end a line: a name with a rarer separator is refused."""
+    """The names in a text with one name a line.
+
+    Only LF, CR and CRLF end a line: `check_classes` refuses a name with another line separator.
+    """
     return [line for line in re.split(r"\r\n|\r|\n", text) if line.strip()]
 
 
@@ -100,7 +106,8 @@ def create_project(
 ) -> Project:
     """Create a project with its classes and first manager. Raises `ValidationError` naming the field at fault.
 
-    It counts towards the quota of its `creator`; without a creator, towards no quota. Raises `TooManyProjects`.
+    With a `creator`, the quotas are checked, and the project counts towards the quota of that person. Raises
+    `TooManyProjects`.
     """
     if creator is not None:
         quotas.check(creator)
@@ -117,7 +124,7 @@ def create_project(
     try:
         with transaction.atomic():
             project.save()
-    except IntegrityError:  # somebody else took the slug since it was checked
+    except IntegrityError:  # another request took the slug after the check
         raise ValidationError({"slug": "This slug is taken."}) from None
     LabelClass.objects.bulk_create(
         [LabelClass(project=project, index=index, position=index, name=name) for index, name in enumerate(names)],
@@ -130,8 +137,10 @@ def create_project(
 
 
 def check_project_model(project: Project) -> None:
-    """Raise `ValidationError` if what is to learn cannot answer the question, or not within the privacy budget, or if
-    settings contradict each other.
+    """Check the project's model and its settings.
+
+    Raises `ValidationError` if the model cannot learn the question, if it cannot be trained within the privacy budget,
+    or if settings contradict each other.
     """
     project.clean()
     try:
@@ -142,9 +151,9 @@ def check_project_model(project: Project) -> None:
 
 @transaction.atomic
 def choose_encoder(*, project: Project, choice: Mapping[str, Any]) -> None:
-    """Have items encoded by this encoder, also those that wait because another could not be set up.
+    """Set the encoder of the project, and enqueue a job that encodes the items that wait.
 
-    Raises `ValidationError` for a choice that cannot be, `EncoderSettled` once an item is encoded: features of two
+    Raises `ValidationError` for an invalid choice. Raises `EncoderSettled` once an item is encoded: features of two
     encoders cannot be compared.
     """
     _check_encoder(project, choice)

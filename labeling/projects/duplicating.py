@@ -1,9 +1,8 @@
-"""A new project that asks the same: settings, classes and guidelines with their images are copied; items, labels and
-members, if wanted.
+"""Copy a project: its settings, classes and guidelines with their images; on request its items, labels and members.
 
-The new project is there at once, and the worker copies the items (`labeling.intake.copying`). Models stay where they
-are. The copy needs nothing of the original once it is complete: either can be deleted. Projects with the same labels
-share a privacy ledger (`labeling.projects.families`).
+The request creates the new project, and the worker copies the items (`labeling.intake.copying`). Models are not copied.
+A complete copy does not depend on the original: either can be deleted. Projects with the same labels share a privacy
+ledger (`labeling.projects.families`).
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from labeling.projects import families, guidelines, guidelines_images
 from labeling.projects.create import create_project
 from labeling.projects.settings import SETTINGS
 
-# Beside the settings: what a project is made with, and how the task is described.
+# The copied fields of the project: its settings, and the fields that are set when a project is created.
 COPIED = ("question", "prompt", "encoder", *(name for name in SETTINGS if name != "loop"))
 DETAILS = ("description", "key", "colour", "aliases", "archived_at")
-# Of a membership, beside the role.
+# The copied fields of a membership, beside the role.
 MEMBERSHIP = ("group", "daily_limit", "paused_at", "pause_reason", "looked_at", "accuracy", "asked_in_doubt")
 
 
@@ -34,11 +33,13 @@ def duplicate(
     items: bool = False,
     labels: bool = False,
 ) -> Project:
-    """Create a copy that `user` manages; with `members`, all others have the role there that they have here. Members of
-    both have the same group, limit and pause in the copy.
+    """Create a copy of the project that `user` manages.
 
-    With `items` the worker copies those that are not excluded, with `labels` their labels too. What they hold may be of
-    any class, so all are copied, under their indices; without items those that are not offered any more are left out.
+    With `members`, the other members of the original become members of the copy, with the same roles. All copied
+    members keep their group, limit and pause. With `items`, the worker copies the items that are not excluded; with
+    `labels`, their labels too. Copied labels may be of any class, so `items` copies all classes with their indices;
+    without `items`, archived classes are left out.
+
     Raises `ValidationError` naming the field at fault, or `TooManyProjects`.
     """
     if labels and not items:
@@ -61,14 +62,15 @@ def duplicate(
     _copy_memberships(project, copy, user, others=members)
     if items:
         _have_items_copied(project, copy, user, with_labels=labels)
-    if labels:  # from before the first label is copied: a training may run meanwhile, in either project
+    if labels:  # before the worker copies the first label: a training may start in either project in the meantime
         families.join(project=copy, sources=[project.pk])
     return copy
 
 
 def _copy_memberships(project: Project, copy: Project, user: User, *, others: bool) -> None:
-    """Give `user`, who manages the copy already, what the membership in the original says of them; with `others`, make
-    all other members of the original members of the copy.
+    """Copy the `MEMBERSHIP` fields of `user`, who is a manager of the copy already.
+
+    With `others`, make all other members of the original members of the copy.
     """
     own = project.memberships.filter(user=user).values(*MEMBERSHIP).first()
     if own is not None:  # a superuser needs no membership
@@ -79,7 +81,7 @@ def _copy_memberships(project: Project, copy: Project, user: User, *, others: bo
 
 
 def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: bool) -> None:
-    """How each class is described, and which class it is a kind of."""
+    """Copy the `DETAILS` and the parent of each class; with `with_position`, its position too."""
     details = (*DETAILS, "position") if with_position else DETAILS
     copies = list(copy.classes.order_by("index"))
     by_index = {original.index: made for original, made in zip(originals, copies, strict=True)}
@@ -91,7 +93,7 @@ def _copy_details(originals: list[LabelClass], copy: Project, *, with_position: 
 
 
 def _have_items_copied(project: Project, copy: Project, user: User, *, with_labels: bool) -> None:
-    """Enqueue the job, if there is something to copy."""
+    """Enqueue the job that copies the items, if the project has items to copy."""
     copy.merged, copy.vector_length = project.merged, project.vector_length
     copy.save(update_fields=["merged", "vector_length"])
     total = project.items.kept().count()

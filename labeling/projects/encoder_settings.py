@@ -1,7 +1,7 @@
-"""A project's choice of an encoder, `{"name": …, "options": {…}}`, checked without loading what encodes.
+"""Check a project's choice of an encoder, `{"name": …, "options": {…}}`, without loading the encoder.
 
-An empty choice is the default of the project's kind. Weights lie where only whoever runs the server can put them,
-in `DATA_DIR/weights`: a choice names them and can point nowhere else.
+An empty choice is the default of the project's kind. A choice can name only weights in `DATA_DIR/weights`, where only
+the operator of the server can put them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ __all__ = ["Encoder", "Option", "check_encoder", "chosen", "encoders_for", "name
 
 
 def weights_folder() -> Path:
-    """Where the weights of encoders lie, a file or folder each."""
+    """The folder with the weights of encoders, a file or folder for each encoder."""
     return Path(settings.DATA_DIR) / "weights"
 
 
 def weights_there() -> list[str]:
-    """What there is to choose from, by name."""
+    """The names of the installed weights, sorted."""
     folder = weights_folder()
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
@@ -37,12 +37,12 @@ def encoders_for(kind: str) -> Sequence[type[Encoder]]:
 
 
 def name_of(kind: str, choice: Mapping[str, Any]) -> str:
-    """The name of the encoder that a choice amounts to, also of one that is not installed any more."""
+    """The name of the encoder of a choice, even if that encoder is no longer installed."""
     return str(choice.get("name") or encoders_for(kind)[0].name)
 
 
 def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
-    """The encoder that a choice names. Raises `ValidationError` where this kind of item has none of that name."""
+    """The encoder of a choice. Raises `ValidationError` if this kind of item has no encoder of that name."""
     known = {encoder.name: encoder for encoder in encoders_for(kind)}
     name = name_of(kind, choice)
     if name not in known:
@@ -51,8 +51,9 @@ def chosen(kind: str, choice: Mapping[str, Any]) -> type[Encoder]:
 
 
 def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder], dict[str, Any]]:
-    """The encoder, and what its `fit` is to be given. Raises `ValidationError` for a choice that
-    cannot be; its `code` is the name of the option at fault.
+    """The encoder of a choice, and its options with defaults filled in, for the encoder's `fit`.
+
+    Raises `ValidationError` for an invalid choice; its `code` is the name of the option at fault.
     """
     encoder = chosen(kind, choice)
     try:
@@ -62,7 +63,7 @@ def settled_choice(kind: str, choice: Mapping[str, Any]) -> tuple[type[Encoder],
 
 
 def check_encoder(kind: str, value: Any) -> dict[str, Any]:
-    """The choice, if it can be. Raises `ValidationError`."""
+    """Return `value` if it is a valid choice for this kind of item. Raises `ValidationError`."""
     if not isinstance(value, dict) or not {*value} <= {"name", "options"}:
         raise ValidationError('The encoder must be an object such as {"name": "tfidf-svd", "options": {}}.')
     if not isinstance(value.get("options", {}), dict):

@@ -1,7 +1,8 @@
-"""Removing deleted projects for good, once their 30 days are over: files, rows, and last of all the project.
+"""Remove deleted projects for good after 30 days: first their files, then their rows, then the project itself.
 
-All is done in small parts, each in a transaction of its own, so that nobody waits long for SQLite's one writer. A part
-asks the database what is left: killed at any moment, the next sweep goes on where this one was.
+Rows are removed in small parts, each in its own transaction, so that other requests wait only briefly for SQLite's
+single writer. Each part reads from the database what is left to remove, so the sweep after a killed sweep continues its
+work.
 """
 
 from __future__ import annotations
@@ -65,10 +66,11 @@ logger = logging.getLogger(__name__)
 
 # Rows in one transaction.
 CHUNK = 200
-# Whoever restores a project has a clock of their own.
+# A web host that restores a project may have a clock that is behind the worker's.
 MARGIN = datetime.timedelta(hours=1)
 
-# Every table of a project, and how its rows know the project; what points to others comes before them.
+# Every table of a project, with the lookup from its rows to the project. A table stands before the tables that it
+# refers to.
 TABLES: tuple[tuple[type[models.Model], str], ...] = (
     (WorkLog, "batch__project"),
     (LabelCounts, "batch__project"),
@@ -112,11 +114,11 @@ TABLES: tuple[tuple[type[models.Model], str], ...] = (
 
 
 class _TimeIsUp(Exception):
-    """The rest is for the next sweep."""
+    """This sweep has used its time; the next sweep continues."""
 
 
 def erase(now: datetime.datetime, seconds: float) -> None:
-    """Go on removing projects that were deleted 30 days ago or earlier, for about so long."""
+    """Remove projects that were deleted more than 30 days ago, for about this many seconds."""
     until = time.monotonic() + seconds
     over = Project.objects.filter(deleted_at__lte=now - KEPT - MARGIN)
     for project in over.exclude(pk__in=Job.objects.running().values("project")):
@@ -129,16 +131,16 @@ def erase(now: datetime.datetime, seconds: float) -> None:
                 _remove_rows(model, path, project, until)
         except _TimeIsUp:
             return
-        except (FolderError, StoreAway) as error:  # out of reach now: the rows that know the place stay
+        except (FolderError, StoreAway) as error:  # files out of reach: the rows that name them stay
             logger.warning("Project %d cannot be removed yet: %s", project.pk, error)
             continue
         Project.objects.filter(pk=project.pk).delete()
 
 
 def _remove_versions(project: Project, until: float) -> None:
-    """The files of model versions, wherever each lies."""
+    """Remove the files of the project's model versions."""
     files = ProjectFiles(project)
-    # A training that was killed may have written the next one before its version was recorded.
+    # A killed training may have written the files of the next version without recording that version.
     last = project.versions.aggregate(last=models.Max("number"))["last"] or 0
     folder_at(files.artifact_at(files.artifact(last + 1))).remove()
     for version in project.versions.exclude(artifact=""):
@@ -148,7 +150,7 @@ def _remove_versions(project: Project, until: float) -> None:
 
 
 def _remove_files(project: Project, until: float) -> None:
-    """Media, matrices and models, and files that waited to be taken in."""
+    """Remove the project's media, matrices and models, and its uploads."""
     for upload in Upload.objects.filter(project=project):
         storage.discard(store().path_of(upload.path))
     for root in (media.path_of(str(project.pk)), ProjectFiles(project).root):
@@ -157,7 +159,7 @@ def _remove_files(project: Project, until: float) -> None:
 
 
 def _cut_circles(project: Project) -> None:
-    """Let go of rows that point at others of their own table, or at those that are removed first."""
+    """Clear the foreign keys to rows of the same table, and to rows of tables that are removed earlier."""
     LabelClass.objects.filter(project=project, parent__isnull=False).update(parent=None)
     ModelVersion.objects.filter(project=project, parent__isnull=False).update(parent=None)
     Task.objects.filter(batch__project=project, replaces__isnull=False).update(replaces=None)
@@ -172,10 +174,10 @@ def _remove_rows(model: type[models.Model], path: str, project: Project, until: 
         began = time.monotonic()
         with transaction.atomic():
             chosen = model._default_manager.filter(pk__in=part)
-            chosen._raw_delete(chosen.db)  # what points to these rows is gone: nothing has to be looked up
+            chosen._raw_delete(chosen.db)  # no row refers to these rows any more: Django need not collect any
             if model is Item:
                 search.forget(part)
-        time.sleep(time.monotonic() - began)  # others who write get their turn
+        time.sleep(time.monotonic() - began)  # let other writers in
         _check_time(until)
 
 

@@ -1,7 +1,7 @@
-"""Example items of a class: shown to annotators beside what the class means.
+"""Example items of a class, shown to annotators beside the description of the class.
 
-An item can be one only when its label is settled and its batch is over, so that nobody can be asked about it any more.
-Whether it is a control item makes no difference: what is an example says nothing about which tasks are control tasks.
+Only an item with a settled label from a finished batch can be an example, so that no annotator is asked about an item
+whose label is on show. Control items can be examples like other items, so examples do not reveal the control tasks.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class ExampleError(Exception):
 
 @transaction.atomic
 def choose(*, project: Project, user: User, index: int, item: Item) -> None:
-    """Show the item as an example of the class with this index. Once more changes nothing. Raises `ExampleError`."""
-    # Whoever chooses holds the project's row, so that the limit holds.
+    """Show the item as an example of the class with this index; no change if it is one. Raises `ExampleError`."""
+    # The lock keeps two requests from passing `MAX_EXAMPLES` together.
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     label_class = _class(project, index)
     if why := _why_not(project, label_class, Item.objects.get(pk=item.pk)):
@@ -36,14 +36,15 @@ def choose(*, project: Project, user: User, index: int, item: Item) -> None:
 
 
 def remove(*, project: Project, index: int, item: Item) -> None:
-    """Show the item as an example of the class no more. Raises `ExampleError` if it was none."""
+    """Stop showing the item as an example of the class. Raises `ExampleError` if the item is not an example of it."""
     if not _class(project, index).examples.filter(item=item).delete()[0]:
         raise ExampleError("This item is no example of that class.")
 
 
 def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapping[int, list[Item]]:
-    """The items that are shown as examples, by the index of their class, in the order in which they were chosen. One
-    query. One that was taken out of the pool, is gold or whose label is another by now, is passed over.
+    """The example items by the index of their class, in the order in which they were chosen. One query.
+
+    Left out: excluded items, gold items, and items whose label has changed to another class.
     """
     rows = ClassExample.objects.all() if label_class is None else label_class.examples.all()
     shown: dict[int, list[Item]] = {}
@@ -53,13 +54,13 @@ def examples_of(project: Project, label_class: LabelClass | None = None) -> Mapp
 
 
 def file_name(project: Project, item_id: int) -> str:
-    """The storage name of the file of an item that is shown as an example; "" for all others. One query."""
+    """The storage name of the item's file if the item is shown as an example, or else "". One query."""
     shown = _shown(project, ClassExample.objects.filter(item=item_id))
     return shown[0].item.media if shown else ""
 
 
 def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExample]:
-    """Those of the chosen examples that people see, with their items, in the order in which they were chosen."""
+    """The examples among `chosen` that annotators see, with their items, in the order in which they were chosen."""
     rows = chosen.filter(label_class__project=project, item__excluded_at__isnull=True, item__gold__isnull=True)
     return [
         row
@@ -69,12 +70,12 @@ def _shown(project: Project, chosen: QuerySet[ClassExample]) -> list[ClassExampl
 
 
 def is_of(project: Project, item: Item, index: int) -> bool:
-    """Whether the item's label is, or holds, this class."""
+    """Whether the item's label is this class, or a list with this class."""
     return index in _indices(project, item)
 
 
 def classes_of(project: Project, item: Item) -> list[LabelClass]:
-    """The classes that the item's label is or holds. One query at most."""
+    """The classes in the item's label. One query at most."""
     indices = _indices(project, item)
     return list(project.classes.filter(index__in=indices).order_by("position", "index")) if indices else []
 

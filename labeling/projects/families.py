@@ -1,6 +1,6 @@
-"""Projects that hold the same labels share one privacy ledger: each label was shown to the trainings of all of them.
+"""Families of projects: projects with the same labels share one privacy ledger, for all their trainings saw the labels.
 
-A project joins those whose labels it copies or imports, for good.
+A project that copies or imports labels joins the family of the project that they come from, for good.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from labeling.models.projects import ProjectQuerySet
 
 
 def lock() -> None:
-    """Until this transaction ends, no other one changes a family or starts a private training.
+    """Keep other transactions from changing a family or starting a private training until this transaction ends.
 
-    Call it before the transaction locks a project. On SQLite the transaction is the only one that writes anyway.
+    Call it before the transaction locks a project. SQLite needs no lock: it has one writer at a time.
     """
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
@@ -33,9 +33,9 @@ def others(project: Project) -> ProjectQuerySet:
 
 @transaction.atomic
 def join(*, project: Project, sources: Iterable[int]) -> None:
-    """Let the project share a ledger with these projects and with all that already share theirs."""
+    """Merge the families of the project and of the `sources` (ids of projects) into one."""
     joined = Project.objects.filter(pk__in=[project.pk, *sources])
-    if _is_one(joined):  # as with nearly every part of a long import
+    if _is_one(joined):  # the usual case: a long import calls this for each part
         return
     lock()
     families = sorted({pk for pk in joined.values_list("family", flat=True) if pk is not None})
@@ -49,9 +49,9 @@ def join(*, project: Project, sources: Iterable[int]) -> None:
 
 @transaction.atomic
 def leave(project: Project) -> None:
-    """Take a project that is removed for good out of its family, which keeps what the project has spent."""
+    """Take a project that is being erased out of its family. The family keeps the privacy that the project spent."""
     project.refresh_from_db(fields=["family"])
-    if project.family is None:  # for good: nothing joins a project that is removed
+    if project.family is None:  # no lock needed: no project joins an erased one
         return
     lock()
     project.refresh_from_db(fields=["family"])
@@ -66,8 +66,9 @@ def leave(project: Project) -> None:
 
 
 def has_flaw(projects: QuerySet[Project]) -> bool:
-    """Whether one of these projects has shown labels outside its ledger: it trained on them without privacy, or in
-    private while it counted one label several times. Two queries.
+    """Whether one of these projects has used labels outside its ledger. Two queries.
+
+    It has if it trained a model without privacy, or trained a private model after an import that repeated labels.
     """
     open_versions = ModelVersion.objects.without_privacy().filter(project__in=projects)
     repeated = ItemImport.objects.repeated().filter(
@@ -77,13 +78,13 @@ def has_flaw(projects: QuerySet[Project]) -> bool:
 
 
 def _is_one(projects: QuerySet[Project]) -> bool:
-    """Whether all are in the same family."""
+    """Whether all these projects are in the same family."""
     families = set(projects.values_list("family", flat=True))
     return len(families) == 1 and None not in families
 
 
 def _keep(family: int, trainings: int, phases: list[dict[str, float]], *, flaw: bool) -> None:
-    """Add to what removed projects have spent."""
+    """Add the trainings of a removed project to the family's account of removed projects."""
     kept = LabelFamily.objects.get(pk=family)
     LabelFamily.objects.filter(pk=family).update(
         removed_trainings=F("removed_trainings") + trainings,

@@ -1,6 +1,7 @@
-"""The guidelines of a project in versions: each save makes one, and going back to an earlier one makes one, too.
+"""The guidelines of a project and their versions: each save makes a version, and so does going back to an earlier one.
 
-Whoever saves holds the project's row, so versions come one after the other, and the newest is always the project's.
+Every save locks the project's row, so versions come one after the other, and the newest version is the text of the
+project.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from labeling.models import GuidelinesVersion, Project, User
 from labeling.models.projects import MAX_GUIDELINES
 from labeling.projects import storage
 
-# Longer passages are compared line by line alone: word by word takes a time that grows with the square of the words.
+# Passages with more words are compared by lines only: the time to compare by words grows with their square.
 MOST_WORDS = 1_500
 MOST_LINES = 4_000
 CONTEXT = 1
@@ -34,7 +35,7 @@ class GuidelinesError(Exception):
 
 
 class Span(NamedTuple):
-    """A piece of text that stayed (`same`), came (`added`) or went (`removed`)."""
+    """A piece of text; `kind` is `same`, `added` or `removed`."""
 
     kind: str
     text: str
@@ -45,10 +46,10 @@ Passage = list[Span]
 
 @transaction.atomic
 def save(*, project: Project, user: User | None, text: str) -> int:
-    """Make `text` the project's guidelines, as a new version unless they are that already. Returns the version.
+    """Make `text` the project's guidelines, and return their version. A text without a change makes no new version.
 
-    Raises `ValidationError` naming the field for a text that is too long, that shows an image which the project does
-    not have, or for which the project has no room.
+    Raises `ValidationError` naming the field if the text is too long, shows an image that the project does not have, or
+    exceeds the storage limit of the project.
     """
     held = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     text = _unix(text)
@@ -81,7 +82,7 @@ def go_back(*, project: Project, user: User, number: int) -> int:
 
 
 def _count(project: Project, text: str) -> None:
-    """Count a version towards what the project may take: each stays for good."""
+    """Count a version towards the project's storage limit: versions are never removed."""
     if len(text) > MAX_GUIDELINES:
         raise ValidationError({"guidelines": f"{len(text):,} characters are too many: at most {MAX_GUIDELINES:,}."})
     size = len(text.encode())
@@ -102,7 +103,7 @@ def _check_images(project: Project, text: str) -> None:
 
 
 def images_in(text: str) -> set[str]:
-    """The names of the images that the text shows from the project. Images with an address elsewhere have none."""
+    """The names of the project's images that the text shows. Images with a URL are left out."""
     if "![" not in text:
         return set()
     parser = MarkdownIt("commonmark")
@@ -113,12 +114,12 @@ def images_in(text: str) -> set[str]:
 
 
 def _unix(text: str) -> str:
-    """Line ends as programs have them: forms send others, which are no change."""
+    """The text with LF for CRLF: forms send CRLF, which must not count as a change."""
     return text.replace("\r\n", "\n")
 
 
 def text_of(project: Project, number: int) -> str:
-    """The text of a version; empty before the first. One query at most."""
+    """The text of a version; empty if the project has no such version. One query at most."""
     if number == project.guidelines_version:
         return project.guidelines
     return project.guidelines_versions.filter(number=number).values_list("text", flat=True).first() or ""
@@ -168,7 +169,7 @@ def _words(old: str, new: str) -> Iterator[Span]:
 
 
 def summary(old: str, new: str) -> str:
-    """The first line that is new, or else the first that is gone, in a few words."""
+    """The first added line, or else the first removed line, cut to `SUMMARY` characters; "" for equal lines."""
     for word, text, other in (("new", new, old), ("gone", old, new)):
         known = set(other.splitlines())
         line = next((line.strip() for line in text.splitlines() if line.strip() and line not in known), "")

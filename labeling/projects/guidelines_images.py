@@ -1,7 +1,7 @@
-"""Images that the guidelines show: uploaded once, called by a name in the text, `![](name.png)`, and never changed.
+"""Images of the guidelines: a manager uploads an image once, and the text shows it by its name, `![](name.png)`.
 
-Whoever adds or removes one holds the project's row, as whoever saves guidelines does: an image that a version names
-stays.
+An image never changes. Adding an image, removing an image and saving the guidelines all lock the project's row, so
+that no image is removed while a new version begins to show it.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ FOLDER = "guidelines"
 
 
 def add(*, project: Project, user: User | None, file_name: str, content: bytes, alt_text: str) -> GuidelinesImage:
-    """Store an image under a name that is made from its file's. Raises `ValidationError` naming the field at fault."""
+    """Store an image under a name made from `file_name`. Raises `ValidationError` naming the field at fault."""
     alt_text = _checked(alt_text)
     opened = next(iter(Image().open([content], most_bytes=MOST_BYTES)))
-    if not isinstance(opened, BadFile) and len(opened.content) > MOST_BYTES:  # a TIFF, as the PNG that browsers show
+    if not isinstance(opened, BadFile) and len(opened.content) > MOST_BYTES:  # a TIFF converted to a larger PNG
         opened = BadFile(too_large(MOST_BYTES))
     if isinstance(opened, BadFile):
         raise ValidationError({"file": f"The image {opened}."})
     shown, suffix = opened.content, opened.suffix
     _check_room(project, len(shown), lock=False)
-    # A name of its own, whatever its content: it can be removed without a look at others.
+    # A random name, not one from the content: no other image shares the file, so `remove` can remove it.
     path = f"{project.pk}/{FOLDER}/{uuid.uuid4().hex}{suffix}"
     media.write(path, shown)
     media.flush()
@@ -67,11 +67,11 @@ def _record(image: GuidelinesImage, stem: str, suffix: str) -> None:
 
 @transaction.atomic
 def remove(*, image: GuidelinesImage) -> None:
-    """Remove an image that no version of the guidelines names. Raises `GuidelinesError` if one does."""
+    """Remove an image. Raises `GuidelinesError` if a version of the guidelines names the image."""
     project = Project.objects.select_for_update(no_key=True).get(pk=image.project_id)
     if in_use(project, image.name):
         raise GuidelinesError(f"A version of the guidelines shows {image.name}: it stays with that version.")
-    # Likewise if somebody else removes it at this moment.
+    # No error if another request removes the image at the same time.
     media.remove(image.media)
     if GuidelinesImage.objects.filter(pk=image.pk).delete()[0]:
         storage.count(project, media=-image.bytes)
@@ -83,14 +83,14 @@ def in_use(project: Project, name: str) -> bool:
 
 
 def named_in(project: Project, text: str) -> list[GuidelinesImage]:
-    """The images that this text names. One query at most, and none for a text without links and images."""
+    """The project's images that this text names. One query at most; no query for a text without links and images."""
     if "](" not in text and "]:" not in text:
         return []
     return [each for each in project.guidelines_images.all() if each.name in text]
 
 
 def copy(*, project: Project, into: Project) -> None:
-    """Give a copy of the project the images that the guidelines name. Call in the transaction that makes the copy."""
+    """Copy the images that the guidelines of `project` name to `into`. Call in the transaction that creates `into`."""
     images = named_in(project, project.guidelines)
     copies = [
         GuidelinesImage(

@@ -1,6 +1,6 @@
-"""Invitations: a manager makes a link, and whoever has it joins the project in the link's role.
+"""Invitations: a manager creates a link, and a person who opens the link joins the project in the link's role.
 
-Managers add people without knowing, or finding out, the names of accounts.
+So managers can add people without learning which accounts the server has.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from labeling.models import Ability, Invitation, Membership, Project, User
 from labeling.models.roles import who_may
 
 LIFETIME = datetime.timedelta(days=7)
-# What one manager may make in the lifetime of an invitation. A free name that is guessed uses an invitation up, so
-# this also bounds how many names can be guessed.
+# Invitations that one manager may have at a time. A guess of a free username uses up an invitation, so this also
+# limits such guesses.
 MOST = 100
-# The same for every name that is well-formed: nobody learns which of them have an account.
+# The same text for taken and for invalid usernames, so that it does not reveal which accounts exist.
 NAME_REFUSED = "This name cannot be used here. Choose another one."
 
 
@@ -32,10 +32,11 @@ class InvitationOver(Exception):
 
 @transaction.atomic
 def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]:
-    """A new invitation by `user`, and the token of its link. Raises `ValidationError` if there are too many, or if the
-    user has just stopped being a manager.
+    """Create an invitation by `user`, and return it with the token of its link.
+
+    Raises `ValidationError` if the user has `MOST` invitations, or may no longer invite people.
     """
-    # The lock makes a change of the role wait, which then ends this invitation too.
+    # A concurrent change of the user's role waits for this lock, and then ends this invitation.
     authors = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project, user=user)
     if not user.is_superuser and not authors.select_for_update(no_key=True):
         raise ValidationError(f"Only {who_may(Ability.MEMBERS_CHANGE)} of this project may invite people.")
@@ -53,15 +54,15 @@ def invite(*, project: Project, user: User, role: str) -> tuple[Invitation, str]
 
 
 def find(token: str) -> Invitation | None:
-    """The open invitation of this token, with its project. All that is not open is None alike."""
+    """The open invitation with this token, with its project; None for unknown, used, withdrawn and expired ones."""
     return Invitation.objects.open().select_related("project").filter(digest=_digest(token)).first()
 
 
 @transaction.atomic
 def join(*, invitation: Invitation, user: User) -> Membership:
-    """Make the user a member, and use the invitation up. Raises `InvitationOver`.
+    """Make the user a member, and close the invitation. Raises `InvitationOver` if it is closed.
 
-    A member keeps the present role, and the invitation stays open.
+    A user who is a member already keeps the role, and the invitation stays open.
     """
     membership, created = Membership.objects.get_or_create(
         project=invitation.project, user=user, defaults={"role": invitation.role}
@@ -72,18 +73,19 @@ def join(*, invitation: Invitation, user: User) -> Membership:
 
 
 def create_account(*, invitation: Invitation, username: str, password: str | None) -> User:
-    """A new account that is a member of the project; without a password, for a login provider to sign in.
+    """Create an account, and make it a member of the project. An account without a password is for a login provider.
 
-    Each call takes one of the invitation's tries. Raises `InvitationOver`, or `ValidationError` on the username.
+    Each call takes one of the invitation's tries. Raises `InvitationOver` if the invitation is closed or has no tries
+    left, and `ValidationError` for a taken or invalid username.
     """
     tries = Invitation.objects.filter(pk=invitation.pk, closed_at=None, tries_left__gt=0)
     if not tries.update(tries_left=F("tries_left") - 1):
         raise InvitationOver
-    user = User(username=username, password=make_password(password))  # slow by design: before the database is locked
+    user = User(username=username, password=make_password(password))  # slow by design: hash outside the transaction
     try:
         with transaction.atomic():
             user.clean_fields(exclude=["password"])
-            if User.objects.filter(username__iexact=username).exists():  # differing by capitals alone
+            if User.objects.filter(username__iexact=username).exists():  # the same name in other capitals
                 raise ValidationError(NAME_REFUSED)
             user.save()
             join(invitation=invitation, user=user)
@@ -93,5 +95,5 @@ def create_account(*, invitation: Invitation, username: str, password: str | Non
 
 
 def _digest(token: str) -> str:
-    """The token has 256 random bits: it needs no slow hash."""
+    """The SHA-256 of the token. A token of 256 random bits needs no slow hash."""
     return hashlib.sha256(token.encode()).hexdigest()

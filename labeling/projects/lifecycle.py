@@ -1,8 +1,8 @@
-"""Archiving and deleting projects, and both back again.
+"""Archive, unarchive, delete and restore projects.
 
-An archived project can be read and exported, and not changed: the doors of pages and API refuse it (`access`), and no
-job of it is started. A deleted one is there for nobody. For 30 days its managers can restore it; then
-`labeling.projects.erasing` removes it for good.
+An archived project can be read and exported, but not changed: pages and API refuse changes
+(`access.require_unarchived`), and the worker starts none of its jobs. A deleted project is hidden from all members.
+For 30 days its managers can restore it; then `labeling.projects.erasing` removes it for good.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ KEPT = datetime.timedelta(days=30)
 
 
 def archive(*, project: Project) -> None:
-    """Keep the project as it is from now on. One that is archived already stays so."""
+    """Archive the project; no change if it is archived already."""
     Project.objects.filter(pk=project.pk, archived_at=None).update(archived_at=timezone.now())
     project.refresh_from_db(fields=["archived_at"])
 
 
 def unarchive(*, project: Project) -> None:
-    """Let work go on where it was."""
+    """End the archiving of the project; its work continues where it stopped."""
     Project.objects.filter(pk=project.pk).update(archived_at=None)
     project.archived_at = None
 
 
 def delete(*, project: Project, user: User, name: str) -> None:
-    """Delete the project, for everybody at once. Raises `ValidationError` unless `name` is the project's."""
+    """Hide the project from all members, until `restore`. Raises `ValidationError` unless `name` is the project's."""
     if name.strip() != project.name.strip():
         raise ValidationError({"name": f"To confirm, enter the project's name: {project.name}."})
     Project.objects.filter(pk=project.pk, deleted_at=None).update(deleted_at=timezone.now(), deleted_by=user)
 
 
 def restore(*, project: Project) -> None:
-    """Take a deletion back. Raises `ValidationError` when it is too late."""
+    """Restore a project that was deleted in the last 30 days. Raises `ValidationError` for any other project."""
     earliest = timezone.now() - KEPT
     if not Project.objects.filter(pk=project.pk, deleted_at__gt=earliest).update(deleted_at=None, deleted_by=None):
         raise ValidationError("The project is not deleted any more, or was deleted more than 30 days ago.")

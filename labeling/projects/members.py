@@ -1,4 +1,4 @@
-"""The people of a project: their roles, and the accounts behind them."""
+"""The members of a project: their roles, their limits, and their accounts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from labeling.models.roles import either, roles_with, roles_without
 
 @transaction.atomic
 def set_role(*, project: Project, user: User, role: str) -> Membership:
-    """Make the user a member with this role, whatever it was before. Raises `ValidationError` on the last manager.
+    """Make the user a member with this role, or change the member's role to it.
 
-    The open invitations of a person who may no longer invite end.
+    A member who may no longer invite people loses open invitations; one who may no longer answer gives back held tasks.
+    Raises `ValidationError` if the project would lose its last manager.
     """
     if role not in roles_with(Ability.MEMBERS_CHANGE):
         _keep_a_manager(project, user)
@@ -26,7 +27,7 @@ def set_role(*, project: Project, user: User, role: str) -> Membership:
 
 
 def set_work(*, membership: Membership, group: str, daily_limit: int | None) -> None:
-    """Put a member in a group ("" for none), with a daily limit (None for the project's). Raises `ValidationError`."""
+    """Set a member's group ("" for none) and daily limit (None for the project's). Raises `ValidationError`."""
     membership.group, membership.daily_limit = group.strip(), daily_limit
     membership.clean_fields()
     membership.save(update_fields=["group", "daily_limit"])
@@ -34,8 +35,9 @@ def set_work(*, membership: Membership, group: str, daily_limit: int | None) -> 
 
 @transaction.atomic
 def remove_member(*, project: Project, user: User) -> bool:
-    """End the membership and the invitations that the user made, and give back the tasks held. What was answered stays.
-    Raises `ValidationError` on the last manager.
+    """Remove a member, give back the member's tasks, and end the member's invitations. The member's answers stay.
+
+    Returns False if the user is not a member. Raises `ValidationError` for the last manager.
     """
     membership = Membership.objects.filter(project=project, user=user).first()
     if membership is None:
@@ -49,9 +51,10 @@ def remove_member(*, project: Project, user: User) -> bool:
 
 @transaction.atomic
 def transfer(*, project: Project, user: User, successor: User, role: str) -> None:
-    """Make `successor`, a member, manager in place of `user`, who goes on with another role.
+    """Make the member `successor` a manager, and give `user` the role `role`.
 
-    Raises `ValidationError`, and changes nothing, where one of them is no member, or both are the same.
+    Raises `ValidationError`, and changes nothing, if `user` or `successor` is not a member, if both are the same
+    person, or if `role` may change members.
     """
     people = Membership.objects.filter(project=project, user__in=[user, successor])
     if user == successor or people.count() < 2:
@@ -63,8 +66,8 @@ def transfer(*, project: Project, user: User, successor: User, role: str) -> Non
 
 
 def _keep_a_manager(project: Project, user: User) -> None:
-    """Refuse a change that would leave the project without a member who can change members."""
-    # The lock lets two managers not step down at the same moment.
+    """Raise `ValidationError` if `user` is the only member of the project who can change members."""
+    # The lock keeps two managers from stepping down at the same time.
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     managers = Membership.objects.who_can(Ability.MEMBERS_CHANGE).filter(project=project)
     if set(managers.values_list("user", flat=True)) == {user.pk}:
@@ -72,7 +75,10 @@ def _keep_a_manager(project: Project, user: User) -> None:
 
 
 def get_or_create_user(username: str, password: str | None = None) -> tuple[User, bool]:
-    """The user of that name, made if need be; a given password is set. Raises `ValidationError` for a bad name."""
+    """The user with this name, and whether this call created the user. A given password becomes the user's password.
+
+    Raises `ValidationError` for an invalid name.
+    """
     user = User.objects.filter(username=username).first()
     created = user is None
     if user is None:

@@ -1,6 +1,6 @@
-"""A project's choice of what learns from its labels, `{"name": …, "options": {…}}`, checked without loading it.
+"""Check a project's choice of a model, `{"name": …, "options": {…}}`, without loading the model.
 
-An empty choice is the network, whose settings are `training_settings`.
+An empty choice is the network, which `training_settings` configures.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from models_store import estimators
 from models_store.encoders.options import OptionError, settled
 from models_store.estimators import EstimatorError, Learner, NetworkLearner
 
-NO_WEIGHTS = Path("no-weights")  # no estimator takes any
+NO_WEIGHTS = Path("no-weights")  # no estimator has an option for weights
 
 
 def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]]:
-    """What learns, and its options with defaults filled in.
+    """The learner of a choice, and its options with defaults filled in.
 
-    Raises `ValidationError` for a choice that cannot be; its `code` is the name of the option at fault.
+    Raises `ValidationError` for an invalid choice; its `code` is the name of the option at fault.
     """
     try:
         learner = estimators.named(str(choice.get("name") or NetworkLearner.name))
@@ -35,7 +35,7 @@ def learner_of(choice: Mapping[str, Any]) -> tuple[type[Learner], dict[str, Any]
 
 
 def learners_for(question: str) -> list[type[Learner]]:
-    """What can learn the question, the default first. What is not well installed is left out."""
+    """The learners that can learn the question, the default first; only built-in learners if a plug-in is broken."""
     try:
         known = estimators.known().values()
     except EstimatorError:
@@ -44,12 +44,15 @@ def learners_for(question: str) -> list[type[Learner]]:
 
 
 def known() -> list[str]:
-    """The names of all that can learn something."""
+    """The names of the learners for the question `single`."""
     return [each.name for each in learners_for("single")]
 
 
 def check_model(value: Any, *, question: str, private: bool) -> dict[str, Any]:
-    """The choice, if it can be for such a project. Raises `ValidationError`."""
+    """Return `value` if it is a valid choice for the question and, with `private`, for a privacy budget.
+
+    Raises `ValidationError`.
+    """
     if not isinstance(value, dict) or not {*value} <= {"name", "options"} or not isinstance(value.get("name", ""), str):
         raise ValidationError('The model must be an object such as {"name": "scikit-learn", "options": {}}.')
     if not isinstance(value.get("options", {}), dict):

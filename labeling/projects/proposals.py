@@ -1,6 +1,6 @@
-"""Classes that annotators miss: proposed with a skip, then accepted or dismissed by a manager, name by name.
+"""Proposals of classes: an annotator proposes a missing class with a skip, and a manager accepts or dismisses its name.
 
-A proposal is a skip like any other to the queue. Accepted, its item gets the class as a correction.
+For the queue a proposal is a skip. Accepting a name gives the class to the items of its proposals as a correction.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from labeling.projects import classes, invisible
 from labeling.projects.class_record import ClassError
 from labeling.questions import InvalidValue, Stored
 
-# Items that are settled by one press, and proposals that are looked at for a page.
+# Proposals that one call of `accept` settles, and proposals that `groups` reads.
 AT_ONCE = 500
 LISTED = 2_000
 NOTE = "A class that an annotator proposed"
@@ -39,7 +39,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What became of the proposals: `waiting` are those of items that people are still answering."""
+    """The result of `accept`: the class, and how many proposals were labeled, wait for answers or are left over."""
 
     label_class: LabelClass
     labeled: int
@@ -48,7 +48,7 @@ class Accepted:
 
 
 def check_setting(project: Project) -> None:
-    """Raise `ValidationError` if the project is to take proposals and cannot."""
+    """Raise `ValidationError` if the project takes proposals, but its question has fixed classes."""
     if project.class_proposals and project.asks.fixed_classes:
         takers = questions.listed(lambda question: not question.fixed_classes)
         text = f"Annotators can propose classes only where the question is {takers}."
@@ -56,7 +56,7 @@ def check_setting(project: Project) -> None:
 
 
 def read_name(project: Project, text: str) -> str:
-    """The name of a proposed class, trimmed. Raises `InvalidValue` if it is none, or the project takes none."""
+    """The name of a proposed class, trimmed. Raises `InvalidValue` for a bad name or a project without proposals."""
     name = " ".join(text.split())
     if not project.class_proposals:
         raise InvalidValue("This project takes no proposals for classes. Skip the item with another reason.")
@@ -68,7 +68,7 @@ def read_name(project: Project, text: str) -> str:
 
 
 def groups(project: Project) -> list[Group]:
-    """The open proposals by name, those with the most items first. One query."""
+    """The open proposals grouped by name, the group with the most items first. One query."""
     by_key: dict[str, list[ClassProposal]] = {}
     rows = (
         project.proposals.open()
@@ -91,11 +91,10 @@ def groups(project: Project) -> list[Group]:
 
 @transaction.atomic
 def accept(*, project: Project, user: User, key: str, name: str = "", into: int | None = None) -> Accepted:
-    """Give the items of these proposals a class: a new one called `name`, or the one with the index `into`, which gets
-    the proposed name as an alias.
+    """Give the items of these proposals a class: a new class called `name`, or the class with the index `into`.
 
-    Items that people are still answering keep their proposals: they can be accepted later. Of many, `AT_ONCE` are
-    settled. Raises `ValidationError` by field, or `ClassError`.
+    The class `into` gets the proposed name as an alias. Items that people are still answering keep their proposals for
+    a later call. A call settles at most `AT_ONCE` proposals. Raises `ValidationError` by field, or `ClassError`.
     """
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     proposals = project.proposals.open().filter(key=key)
@@ -111,7 +110,10 @@ def accept(*, project: Project, user: User, key: str, name: str = "", into: int 
 
 
 def dismiss(*, project: Project, user: User, key: str) -> int:
-    """Let these proposals go: their items stay skipped. Returns how many there were. Raises `ClassError` for none."""
+    """Dismiss the proposals with this key; their items stay skipped. Returns their number.
+
+    Raises `ClassError` if no open proposal has the key.
+    """
     proposals = project.proposals.filter(pk__in=project.proposals.open().filter(key=key).values("pk"))
     dismissed = proposals.update(settled_at=timezone.now(), settled_by=user)
     if not dismissed:
@@ -135,7 +137,7 @@ def _label(
 ) -> tuple[int, int]:
     """Correct the items of these proposals. Returns how many were labeled, and how many still wait for answers."""
     settled, waiting = [], 0
-    # In the order of the tasks, as everybody locks them.
+    # In the order of the tasks, in which all transactions lock them.
     rows = list(proposals.select_related("annotation__task").order_by("annotation__task")[:AT_ONCE])
     for row in rows:
         try:
@@ -151,8 +153,9 @@ def _label(
 
 
 def _correct(project: Project, user: User, item_id: int, index: int) -> None:
-    """Correct the label to this class, or add the class to it where each class is a decision of its own. An earlier
-    correction of a label that is one class stands.
+    """Correct the item's label to this class, or add the class to a label that is a list of classes.
+
+    A label of one class that was corrected before stays.
     """
     item = Item.objects.get(pk=item_id)
     value: Stored = index

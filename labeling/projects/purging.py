@@ -1,6 +1,6 @@
-"""Removing deleted items for good, once their time is over: rows, annotations, words and files.
+"""Remove deleted items for good after 30 days: their files, rows, annotations and search words.
 
-Rows of the project's matrices are never renumbered: that of a removed item stays, and nobody uses it.
+The rows of the project's matrices keep their numbers: the row of a removed item stays, unused.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from labeling.models.batches import IMPORTED
 from labeling.projects import storage
 
 KEPT_DAYS = 30
-# Items in one transaction, and in one look: others wait for the end of the first, deadlines for that of the second.
+# Items in one transaction, for which other writers wait, and in one call of `purge`, for which deadlines wait.
 CHUNK = 50
 MOST = 1_000
 
 
 def purge(now: datetime.datetime) -> int:
-    """Remove items that were deleted 30 days ago or earlier. Returns how many there were.
+    """Remove up to `MOST` items that were deleted 30 days ago or earlier. Returns their number.
 
-    Those of a batch that is not done wait for its end, for it counts its tasks. Those of a project that has no batch
-    yet wait for one: until then its encoder may be fitted again, and reads the items row by row.
+    An item stays until the batches of its tasks are done, for an unfinished batch counts its tasks. An item of a
+    project without a batch stays until the first batch: until then the encoder may be fitted again on all rows.
     """
     end = now - datetime.timedelta(days=KEPT_DAYS)
-    # By an index of those that are excluded: all items are many.
+    # `excluded()` has a partial index; a scan of all items would be slow.
     over = Item.objects.excluded().filter(excluded_at__lte=end, deleted_at__lte=end)
     unfinished = Task.objects.exclude(batch__state=Batch.State.DONE)
     over = over.filter(project__batches__isnull=False).exclude(
@@ -48,11 +48,11 @@ def purge(now: datetime.datetime) -> int:
 
 
 def _remove(project: Project, ids: Sequence[int]) -> None:
-    """Files go first: killed in between, none lies there that no item has."""
+    """Remove the files first, then the rows: a killed process leaves no file without an item."""
     size = _remove_files(list(project.items.deleted().filter(pk__in=ids).select_related("project")))
     with transaction.atomic():
         items = Item.objects.deleted().filter(pk__in=ids)
-        # Locked for their removal: what comes meanwhile and refers to one of them has to wait.
+        # The lock makes transactions that insert references to these items wait.
         gone = list(items.select_for_update().order_by("pk").values_list("pk", flat=True))
         tasks = Task.objects.filter(Q(item__in=gone) | Q(repeats__in=gone))
         dropped = Counter(tasks.values_list("batch", flat=True))
@@ -75,11 +75,11 @@ def _remove(project: Project, ids: Sequence[int]) -> None:
             )
         storage.count(project, media=-size, rows=-in_rows)
     for touched in Batch.objects.filter(pk__in=dropped):
-        counting.recount(touched)  # what people did in it, of which a part is gone
+        counting.recount(touched)  # a part of the counted answers is gone
 
 
 def _row_bytes(ids: Sequence[int]) -> int:
-    """What was counted of these items when they came in, with the answers that they brought."""
+    """The bytes that were counted for these items, and for their imported answers, at their import."""
     items = Item.objects.filter(pk__in=ids).values_list("external_id", "source", "data")
     answers = Annotation.objects.filter(task__item__in=ids, task__batch__strategy=IMPORTED)
     return sum(storage.item_bytes(name, source, json.dumps(data)) for name, source, data in items) + sum(
@@ -88,9 +88,9 @@ def _row_bytes(ids: Sequence[int]) -> int:
 
 
 def _remove_files(items: list[Item]) -> int:
-    """Remove the files of these items that no other item has; returns the bytes that count for them.
+    """Remove the files of these items that no other item shares. Returns the bytes that were counted for the items.
 
-    Blocks of vectors have many items, and stay.
+    Files of vectors hold the vectors of many items, and stay.
     """
     if not items or not kinds.of(items[0].project).is_file:
         return 0

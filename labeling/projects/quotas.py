@@ -1,4 +1,4 @@
-"""How many projects a person may make, and how many there may be on the server. Commands are free of both."""
+"""The limits on projects: of one person, and of the whole server. Commands ignore both limits."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from labeling.projects import access
 
 
 class TooManyProjects(Exception):
-    """No further project can be made; the message says why, and what to do."""
+    """The limit on projects is reached; the message names the limit, and what to do."""
 
 
 def check(user: User) -> None:
-    """Raise `TooManyProjects` if `user` cannot make another project. Call in the transaction that makes it.
+    """Raise `TooManyProjects` if `user` cannot create another project. Call in the transaction that creates it.
 
-    Deleted projects count until they are removed: their rows and files are there. Two people who make a project at the
-    same moment may both get the server's last one.
+    Deleted projects count until they are erased. Two people who create projects at the same time may exceed the
+    server's limit by one.
     """
-    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # one project of a person at a time
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)  # a person creates one project at a time
     limit = settings.MAX_PROJECTS_PER_PERSON
     if not access.is_operator(user) and Project.objects.filter(created_by=user).count() >= limit:
         raise TooManyProjects(

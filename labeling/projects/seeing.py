@@ -1,8 +1,8 @@
-"""Whose files an annotator may see: those of items that they hold, held or answered, of class examples, and of
-near-copies that a task showed them.
+"""The files that an annotator may see: of items that they hold, held or answered, of class examples, and of near-copies
+that a task showed them.
 
-Nothing else of the pool: what a person can look at ahead, and what another person was asked, would tell how tasks are
-picked. An item that may not be seen is answered like one that does not exist.
+The files of other items would reveal how tasks are picked, and what other people were asked. The server answers a
+request for them as for an item that does not exist.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ KEY_BYTES = 16
 
 
 def file_name(membership: Membership, item_id: int, key: str = "") -> str:
-    """The storage name of the item's file; "" if there is none that this member may see. One query; two for an
-    annotator who has not had the item.
+    """The storage name of the item's file; "" if the item has no file or the member may not see it.
+
+    `key` is the key from `key_for` in the address of a near-copy. At most three queries.
     """
     project = membership.project
     items = project.items.filter(pk=item_id).values_list("media", flat=True)
@@ -30,8 +31,10 @@ def file_name(membership: Membership, item_id: int, key: str = "") -> str:
 
 
 def key_for(project: Project, user: User, item_id: int) -> str:
-    """Proves that the server has shown this near-copy to this person. Which copies are shown changes with what others
-    answer: to look that up again with each request would tell of their answers.
+    """A key that proves that the server has shown this near-copy to this person.
+
+    The near-copies of a task change with other people's answers: a check against the current ones would reveal those
+    answers.
     """
     return project.keyed("shown", f"{user.pk}/{item_id}")[:KEY_BYTES].hex()
 
@@ -41,7 +44,10 @@ def _fits(key: str, expected: str) -> bool:
 
 
 def _file_of_own(membership: Membership, item_id: int) -> str:
-    """The file of an item that the member holds, held or answered, also by an import; else ""."""
+    """The storage name of the item's file if the member holds, held or answered the item; else "". One query.
+
+    An imported answer of the member counts, too.
+    """
     found = rows(
         """
         SELECT i.media FROM labeling_item i WHERE i.id = %s AND i.project_id = %s AND EXISTS (

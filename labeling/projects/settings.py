@@ -1,7 +1,7 @@
 """The settings of a project, each declared once, in the order of the settings page.
 
-Forms, pages, the API, `create_project`, copies of projects, examples and the reference are made of these declarations.
-A new setting is a field of `labeling.models.project_settings` and a `Setting` here.
+Forms, pages, the API, `create_project`, copies of projects, examples and the reference read these declarations.
+To add a setting, add a field to `labeling.models.project_settings` and a `Setting` here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _copies_can_be_shown(project: Project) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting as managers read it.
+    """A setting on the settings page.
 
     Parameters
     ----------

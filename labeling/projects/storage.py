@@ -1,7 +1,7 @@
-"""How much a project may keep on the disk: media, rows in the database, uploads that wait, results of predictions.
+"""Count the storage of a project against its limit: media, rows in the database, waiting uploads, predictions.
 
-Media and rows are counted in `ProjectStorage`; of the others there are few, and their rows are the count. What was
-counted of a file goes after the file: whatever is killed in between, no file lies there that does not count.
+`ProjectStorage` counts media and rows. Uploads and predictions are few, and the bytes of each are in its own row. A
+file is removed before its count, so a killed process leaves no file that is not counted.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ from django.utils import timezone
 from labeling.models import PredictionRun, Project, ProjectStorage, Upload
 from labeling.shared_files import store
 
-# What a row takes beside its texts, with its entries in indexes. Measured on SQLite for items of 20 bytes to 4 KB, with
-# labels and without: the count is right to a third.
+# Bytes of a row beside its texts, entries in indexes included. Measured on SQLite for items of 20 bytes to 4 KB, with
+# and without labels: the count is off by at most a third.
 ITEM_BYTES = 400
 ANSWER_BYTES = 250
 REJECTED_BYTES = 100
-# Texts of items are in the row and, as words, in the index that finds them.
+# The text of an item is in its row and, as words, in the search index.
 TEXT_FACTOR = 3
 
-# A file is there this long after it was announced, or it has been removed.
+# A file that does not exist this long after `reserve` was removed or never stored.
 APPEARS_WITHIN = datetime.timedelta(minutes=1)
 
 
 class NoRoom(ValidationError):
-    """The project would take more room than it may. The message says what it takes, and what to do."""
+    """The project would exceed its storage limit. The message says what takes the room, and what to do."""
 
 
 class Use(NamedTuple):
-    """Bytes that a project takes, and may take."""
+    """The bytes that a project takes, and its limits."""
 
     media: int
     rows: int
@@ -52,7 +52,7 @@ class Use(NamedTuple):
 
 
 def use_of(project: Project) -> Use:
-    """What the project takes. Reads a handful of rows, however many files there are."""
+    """The storage of the project. Three queries."""
     fields = ("storage__media_bytes", "storage__row_bytes", "storage_limit_mb")
     media, rows, limit_mb = Project.objects.filter(pk=project.pk).values_list(*fields).get()
     return Use(
@@ -67,7 +67,7 @@ def use_of(project: Project) -> Use:
 
 @transaction.atomic
 def reserve(*, project: Project, path: Path, size: int) -> None:
-    """Count a file of the folder of uploads, before it is stored or when its size is known. Raises `NoRoom`."""
+    """Count `size` bytes for an upload, before the file is stored or once its size is known. Raises `NoRoom`."""
     _lock(project)
     known = Upload.objects.filter(path=store().recorded(path)).values_list("bytes", flat=True).first() or 0
     use, more = use_of(project), size - known
@@ -81,23 +81,23 @@ def reserve(*, project: Project, path: Path, size: int) -> None:
 
 
 def rename(old: Path, new: Path) -> bool:
-    """Let what was counted of one file of the folder count for another. False if nothing was."""
+    """Move the count of the upload `old` to the path `new`. False if `old` is not counted."""
     return bool(Upload.objects.filter(path=store().recorded(old)).update(path=store().recorded(new)))
 
 
 def discard(path: Path) -> None:
-    """Remove a file of the folder of uploads, and then what was counted of it."""
+    """Remove an upload's file, then its count."""
     store().remove(path)
     forget(path)
 
 
 def forget(path: Path) -> None:
-    """Count a file of the folder of uploads no more: it is gone."""
+    """Remove the count of an upload whose file is gone."""
     Upload.objects.filter(path=store().recorded(path)).delete()
 
 
 def forget_missing() -> None:
-    """Count no more what a killed process has removed, or announced and never stored."""
+    """Remove the counts of uploads whose files a killed process has removed or never stored."""
     for upload in Upload.objects.filter(created_at__lt=timezone.now() - APPEARS_WITHIN):
         path = store().path_of(upload.path)
         if not store().exists(path):
@@ -105,8 +105,9 @@ def forget_missing() -> None:
 
 
 def check_room(project: Project, size: int, *, lock: bool = False) -> None:
-    """Raise `NoRoom` if the project has no room for `size` more bytes. With `lock`, in a transaction, nobody else takes
-    the room before its end.
+    """Raise `NoRoom` if the project has no room for `size` more bytes.
+
+    `lock`, in a transaction, keeps other transactions from counting files of the project until this one ends.
     """
     if lock:
         _lock(project)
@@ -114,7 +115,10 @@ def check_room(project: Project, size: int, *, lock: bool = False) -> None:
 
 
 def count(project: Project, *, media: int = 0, rows: int = 0) -> None:
-    """Count bytes of media and rows. Call in the transaction that writes them; with negative numbers, removes them."""
+    """Add bytes of media and rows to the count; negative numbers for removed ones.
+
+    Call it in the transaction that writes or removes them.
+    """
     _lock(project)
     ProjectStorage.objects.filter(pk=project.pk).update(
         media_bytes=Greatest(F("media_bytes") + media, 0), row_bytes=Greatest(F("row_bytes") + rows, 0)
@@ -122,12 +126,12 @@ def count(project: Project, *, media: int = 0, rows: int = 0) -> None:
 
 
 def item_bytes(external_id: str, source: str, data: str) -> int:
-    """What an item takes in the database; `data` as JSON."""
+    """The bytes of an item in the database; `data` as JSON."""
     return ITEM_BYTES + len(external_id) + len(source) + TEXT_FACTOR * len(data)
 
 
 def answer_bytes(value: Any, skip_reason: str) -> int:
-    """What an answer takes in the database, with its part of the task."""
+    """The bytes of an answer in the database, with its share of the task's row."""
     return ANSWER_BYTES + len(skip_reason) + (8 * len(value) if isinstance(value, list) else 0)
 
 
@@ -139,7 +143,7 @@ def shown(size: int) -> str:
 
 
 def _lock(project: Project) -> None:
-    """Let nobody else count files of the project until the transaction ends."""
+    """Keep other transactions from counting files of the project until this transaction ends."""
     ProjectStorage.objects.get_or_create(project=project)
     ProjectStorage.objects.select_for_update(no_key=True).get(pk=project.pk)
 

@@ -1,4 +1,4 @@
-"""Checks a project's `training` setting against the trainer's own config, without loading the trainer."""
+"""Check a project's `training` setting against the trainer's config, without loading the trainer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["TrainConfig", "check_training"]
 
 
 def check_training(value: Any) -> dict[str, Any]:
-    """The overrides, if every key and value is known to the trainer. Raises `ValidationError`."""
+    """Return `value` if the trainer knows its keys and accepts their values. Raises `ValidationError`."""
     if not isinstance(value, dict):
         raise ValidationError('The training settings must be an object such as {"epochs": 40}.')
     try:
